@@ -1,0 +1,274 @@
+"""Every change of an assignment or an assignee: the only writers of these tables.
+
+A change of plan (start, assignee, lead, status, an operator's reset) draws a new `version` and tells whoever
+listens (`assignments.signals`) inside the same transaction. A change to the same values changes nothing.
+Rows are locked in the order of their ids (RULES, 2).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, cast
+
+from django.core.exceptions import ValidationError
+from django.db.models import F
+from django.db.models.functions import Now
+
+from assignments.models import Assignee, Assignment, Status
+from assignments.signals import contact_changed, plan_changed
+from assignments.transactions import atomically
+
+PLAN_FIELDS = frozenset({"scheduled_start", "assignee_id", "lead_minutes", "status"})
+WRITABLE = (
+    "reference",
+    "title",
+    "kind",
+    "location",
+    "notes",
+    "assignee_id",
+    "status",
+    "scheduled_start",
+    "scheduled_end",
+    "lead_minutes",
+)
+CONTACT_FIELDS = ("reference", "name", "email", "phone", "time_zone", "language")
+NEXT = {
+    Status.SCHEDULED: {Status.IN_PROGRESS, Status.COMPLETED, Status.CANCELLED},
+    Status.IN_PROGRESS: {Status.SCHEDULED, Status.COMPLETED, Status.CANCELLED},
+    Status.COMPLETED: set(),
+    Status.CANCELLED: {Status.SCHEDULED},
+}
+"""Which status may follow which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAssignment:
+    """The values of an assignment that is to be made. Instants are aware; `lead_minutes` None is the default."""
+
+    title: str
+    scheduled_start: datetime
+    scheduled_end: datetime | None = None
+    assignee_id: int | None = None
+    reference: str | None = None
+    kind: str = ""
+    location: str = ""
+    notes: str = ""
+    lead_minutes: int | None = None
+
+
+class Refused(Exception):
+    """The change contradicts the state of the assignment. Its text says what is, and what would be accepted."""
+
+    code = "conflict"
+
+
+class Stale(Refused):
+    """The caller has seen an older state than the one in force."""
+
+    code = "stale"
+
+
+class UnknownAssignment(Refused):
+    """There is no assignment with this id."""
+
+    code = "not_found"
+
+
+def etag(assignment: Assignment) -> str:
+    """A hash of every writable field and the version; compared under the row's lock (RULES, 25)."""
+    values = [getattr(assignment, name) for name in WRITABLE] + [assignment.version]
+    return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:32]
+
+
+def create(new: NewAssignment) -> Assignment:
+    """Makes one assignment; see `create_many`."""
+    return create_many([new])[0]
+
+
+@atomically
+def create_many(new: Sequence[NewAssignment]) -> list[Assignment]:
+    """Makes assignments in one go and plans their reminders; all or none.
+
+    Raises ValidationError, which names the field, where a value is not accepted.
+    """
+    names = [field.name for field in fields(NewAssignment)]
+    made = [Assignment(**{name: getattr(values, name) for name in names}) for values in new]
+    for assignment in made:
+        _check(assignment)
+    made = Assignment.objects.bulk_create(made, batch_size=2_000)
+    _announce_plan(assignment.pk for assignment in made)
+    return made
+
+
+@atomically
+def change(pk: int, changes: Mapping[str, object], *, if_match: str | None = None) -> Assignment:
+    """Writes the given fields (names of `WRITABLE`); a change of plan draws a new version.
+
+    Raises UnknownAssignment, Stale (`if_match` is not the ETag in force), Refused (a status that cannot
+    follow the present one) or ValidationError (a value that is not accepted).
+    """
+    assignment = _locked(pk)
+    if if_match is not None and if_match != etag(assignment):
+        raise Stale(f"assignment {pk} has changed since it was read: read it again, then send the change")
+    differing = {name: value for name, value in changes.items() if getattr(assignment, name) != value}
+    unknown = set(differing) - set(WRITABLE)
+    if unknown:
+        raise ValueError(f"not writable: {sorted(unknown)}")
+    if not differing:
+        return assignment
+    if "status" in differing:
+        _may_follow(assignment, Status(str(differing["status"])))
+    elif assignment.status == Status.CANCELLED and differing.keys() & PLAN_FIELDS:
+        raise Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change its plan")
+    before = Status(assignment.status)
+    for name, value in differing.items():
+        setattr(assignment, name, value)
+    _check(assignment)
+    planned_anew = bool(differing.keys() & PLAN_FIELDS)
+    begins_or_ends = differing.keys() & PLAN_FIELDS == {"status"} and {before, Status(assignment.status)} <= {
+        Status.SCHEDULED,
+        Status.IN_PROGRESS,
+        Status.COMPLETED,
+    }
+    written = set(differing) | {"updated_at"}
+    assignment.updated_at = cast(datetime, Now())
+    if planned_anew and not begins_or_ends:
+        # Starting and completing leave the version alone; whoever listens sees the status (RULES, 25).
+        assignment.version += 1
+        written.add("version")
+    if "scheduled_start" in differing or before == Status.CANCELLED:
+        assignment.known_at = cast(datetime, Now())
+        written.add("known_at")
+    assignment.save(update_fields=sorted(written))
+    assignment.refresh_from_db()
+    if planned_anew:
+        _announce_plan([pk])
+        assignment.refresh_from_db()
+    return assignment
+
+
+def reschedule(pk: int, *, start: datetime, end: datetime | None = None) -> Assignment:
+    """Moves an assignment; without `end` its length stays as it was."""
+    return _reschedule(pk, start, end)
+
+
+@atomically
+def _reschedule(pk: int, start: datetime, end: datetime | None) -> Assignment:
+    present = _locked(pk)
+    if end is None and present.scheduled_end is not None:
+        end = start + (present.scheduled_end - present.scheduled_start)
+    return change(pk, {"scheduled_start": start, "scheduled_end": end})
+
+
+def reassign(pk: int, *, assignee_id: int | None) -> Assignment:
+    """Gives the work to somebody else, or to nobody yet."""
+    return change(pk, {"assignee_id": assignee_id})
+
+
+def start(pk: int) -> Assignment:
+    """Somebody has begun the work."""
+    return change(pk, {"status": Status.IN_PROGRESS})
+
+
+def complete(pk: int) -> Assignment:
+    """The work is done."""
+    return change(pk, {"status": Status.COMPLETED})
+
+
+def cancel(pk: int) -> Assignment:
+    """The work will not be done. The assignment is kept; cancelling twice is no error."""
+    return change(pk, {"status": Status.CANCELLED})
+
+
+def reinstate(pk: int) -> Assignment:
+    """Takes a cancellation back."""
+    return change(pk, {"status": Status.SCHEDULED})
+
+
+@atomically
+def renudge(pks: Iterable[int]) -> list[int]:
+    """Draws a new version for each, so that people are reminded again though nothing of the plan changed.
+
+    The operators' reset. Returns the ids of those that are SCHEDULED; others are left alone.
+    """
+    ids = list(
+        Assignment.objects.select_for_update(no_key=True)
+        .filter(pk__in=list(pks), status=Status.SCHEDULED)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    Assignment.objects.filter(pk__in=ids).update(
+        version=F("version") + 1, renudge_at=Now(), updated_at=Now()
+    )
+    _announce_plan(ids)
+    return ids
+
+
+@atomically
+def add_assignee(**values: Any) -> Assignee:
+    """Makes an assignee. Raises ValidationError, which names the field."""
+    assignee = Assignee(**values)
+    assignee.full_clean(exclude=["created_at", "updated_at"])
+    assignee.save()
+    return assignee
+
+
+@atomically
+def change_assignee(pk: int, changes: Mapping[str, object]) -> Assignee:
+    """Writes the given fields of an assignee and tells whoever waits for a way to reach the person.
+
+    Raises Assignee.DoesNotExist or ValidationError.
+    """
+    assignee = Assignee.objects.select_for_update(no_key=True).get(pk=pk)
+    differing = {name: value for name, value in changes.items() if getattr(assignee, name) != value}
+    unknown = set(differing) - set(CONTACT_FIELDS)
+    if unknown:
+        raise ValueError(f"not writable: {sorted(unknown)}")
+    if not differing:
+        return assignee
+    for name, value in differing.items():
+        setattr(assignee, name, value)
+    assignee.full_clean(exclude=["created_at", "updated_at"])
+    assignee.updated_at = cast(datetime, Now())
+    assignee.save(update_fields=[*sorted(differing), "updated_at"])
+    assignee.refresh_from_db()
+    if differing.keys() & {"email", "phone"}:
+        contact_changed.send(sender=Assignee, ids=[pk])
+    return assignee
+
+
+def _locked(pk: int) -> Assignment:
+    try:
+        return Assignment.objects.select_for_update(no_key=True).get(pk=pk)
+    except Assignment.DoesNotExist:
+        raise UnknownAssignment(f"there is no assignment {pk}") from None
+
+
+def _may_follow(assignment: Assignment, wanted: Status) -> None:
+    present = Status(assignment.status)
+    if wanted not in NEXT[present]:
+        accepted = ", ".join(sorted(NEXT[present])) or "nothing"
+        raise Refused(f"assignment {assignment.pk} is {present}: {wanted} cannot follow it, only {accepted} can")
+
+
+def _check(assignment: Assignment) -> None:
+    """Raises ValidationError for a value that no column or reader would accept; asks the database nothing."""
+    for name in ("scheduled_start", "scheduled_end"):
+        value = getattr(assignment, name)
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValidationError({name: f"{value.isoformat()} has no offset: 2026-11-23T09:00:00+01:00 has one"})
+    assignment.clean_fields(exclude=["assignee", "created_at", "updated_at", "known_at"])
+    end = assignment.scheduled_end
+    if end is not None and end < assignment.scheduled_start:
+        raise ValidationError({"scheduled_end": "the end must not lie before the start"})
+    for name in ("title", "kind", "location", "notes", "reference"):
+        if "\x00" in (getattr(assignment, name) or ""):
+            raise ValidationError({name: "a NUL character is not accepted"})
+
+
+def _announce_plan(pks: Iterable[int]) -> None:
+    ids = sorted(pks)
+    if ids:
+        plan_changed.send(sender=Assignment, ids=ids)

@@ -1,0 +1,9 @@
+"""What the neighbourhood may listen to. Both are sent inside the service's transaction, with plain ids."""
+
+from django.dispatch import Signal
+
+plan_changed = Signal()
+"""`ids`: assignments that are new or whose `version` has just grown. The rows are locked."""
+
+contact_changed = Signal()
+"""`ids`: assignees whose way to be reached has just changed."""

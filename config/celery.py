@@ -1,0 +1,27 @@
+"""The Celery application: `celery -A config worker` and `celery -A config beat` start here."""
+
+import os
+
+from celery import Celery
+from celery.signals import beat_init, worker_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("reminders")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.CELERY_DB_REUSE_MAX = 1_000_000_000
+app.autodiscover_tasks()
+
+
+@worker_init.connect
+@beat_init.connect
+def refuse_bad_settings(**_: object) -> None:
+    """Stops the process where a system check finds an error, as `manage.py` commands do.
+
+    Only SystemExit ends a Celery process from here; any other exception would be logged and survived.
+    """
+    from django.core.checks import ERROR, run_checks
+
+    problems = [problem for problem in run_checks() if problem.level >= ERROR]
+    if problems:
+        raise SystemExit("\n".join(str(problem) for problem in problems))

@@ -1,0 +1,116 @@
+"""Reads environment variables, so that a wrong one is named, shown and explained before anything starts.
+
+Every reader collects its complaint instead of raising it. `Environment.refuse_if_wrong()` then raises one
+error that lists them all. A secret may come from a file: `NAME_FILE` holds its path.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"true", "1", "yes", "on"}
+FALSE = {"false", "0", "no", "off"}
+MASK = "(hidden)"
+
+
+class Environment:
+    """One pass over the process's variables.
+
+    Readers return the value, or the default where the value is wrong; what was wrong is kept in `problems`.
+    """
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self.values = dict(os.environ if values is None else values)
+        self.problems: list[str] = []
+        self.known: set[str] = set()
+
+    def text(self, name: str, default: str = "", *, secret: bool = False) -> str:
+        """The variable's text; for a secret also the content of the file that `NAME_FILE` names."""
+        self.known.add(name)
+        if secret and name not in self.values and (path := self.values.get(f"{name}_FILE")):
+            try:
+                return Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                self.problems.append(f"{name}_FILE is {path!r}: the path of a readable text file is needed")
+                return default
+        return self.values.get(name, default)
+
+    def whole(self, name: str, default: int, *, least: int, most: int) -> int:
+        """A whole number from `least` to `most`."""
+        raw = self.text(name, str(default)).strip()
+        if re.fullmatch(r"[0-9]{1,12}", raw) and least <= int(raw) <= most:
+            return int(raw)
+        self._refuse(name, raw, f"a whole number from {least} to {most}")
+        return default
+
+    def switch(self, name: str, default: bool) -> bool:
+        """true or false."""
+        raw = self.text(name, str(default)).strip().lower()
+        if raw in TRUE | FALSE:
+            return raw in TRUE
+        self._refuse(name, raw, "true or false")
+        return default
+
+    def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """Words separated by commas; blanks around them do not count."""
+        raw = self.text(name, ",".join(default))
+        return [word.strip() for word in raw.split(",") if word.strip()]
+
+    def url(self, name: str, default: str, *, schemes: Sequence[str], secret: bool = True) -> str:
+        """An address with one of the schemes; never shown when it is wrong, for it may hold a password."""
+        raw = self.text(name, default, secret=secret).strip()
+        try:
+            parts = urlsplit(raw)
+            good = not raw or (parts.scheme in schemes and (parts.port is None or parts.port > 0))
+        except ValueError:
+            good = False
+        if good:
+            return raw
+        self._refuse(name, MASK, "an address like " + " or ".join(f"{scheme}://..." for scheme in schemes))
+        return default
+
+    def email(self, name: str, default: str, *, schemes: Mapping[str, str]) -> dict[str, object]:
+        """EMAIL_URL as django-environ reads it: EMAIL_BACKEND, EMAIL_HOST and their like."""
+        raw = self.url(name, default, schemes=list(schemes))
+        try:
+            return dict(environ.Env.email_url_config(raw))
+        except (KeyError, ValueError):
+            self._refuse(name, MASK, "an address like smtp://user:password@host:587")
+            return dict(environ.Env.email_url_config(default))
+
+    def choice(self, name: str, default: str, *, among: Sequence[str]) -> str:
+        """One of a few words."""
+        raw = self.text(name, default).strip()
+        if raw in among:
+            return raw
+        self._refuse(name, raw, "one of " + ", ".join(among))
+        return default
+
+    def refuse(self, problem: str) -> None:
+        """Adds a complaint of the caller's own, for values that contradict each other."""
+        self.problems.append(problem)
+
+    def strangers(self, prefix: str) -> list[str]:
+        """Warnings for variables with this prefix that nobody reads; each names the nearest known one."""
+        warnings = []
+        known = {name for name in self.known if name.startswith(prefix)}
+        for name in sorted(self.values):
+            if not name.startswith(prefix) or name in known or name.removesuffix("_FILE") in known:
+                continue
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            warnings.append(f"{name} is not a variable of this system; the nearest is {near[0]}")
+        return warnings
+
+    def refuse_if_wrong(self) -> None:
+        """Raises ImproperlyConfigured with every complaint, one a line."""
+        if self.problems:
+            raise ImproperlyConfigured("\n".join(self.problems))
+
+    def _refuse(self, name: str, seen: str, accepted: str) -> None:
+        self.problems.append(f"{name} is {seen if seen == MASK else repr(seen)}: {accepted} is needed")

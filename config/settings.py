@@ -1,0 +1,277 @@
+"""The one settings module of every process. Each variable is described in `.env.example`.
+
+Without any variable the defaults are safe for commands that only look at the code (`check`,
+`makemigrations --check`); whatever talks to PostgreSQL or Redis needs their addresses.
+"""
+
+import secrets
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from config.environment import Environment
+from reminders.conf import ReminderConfig
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# --- the reminder system ---------------------------------------------------------------------------------------
+
+LEAST_POLL_MS, MOST_POLL_MS = 1_000, 86_400_000
+REMINDERS = ReminderConfig(
+    enabled=env.switch("REMINDER_WORKER_ENABLED", True),
+    lead=timedelta(minutes=env.whole("REMINDER_LEAD_MINUTES", 30, least=1, most=43_200)),
+    lookahead=timedelta(minutes=env.whole("REMINDER_LOOKAHEAD_MINUTES", 120, least=1, most=86_400)),
+    overdue=timedelta(minutes=env.whole("REMINDER_OVERDUE_MINUTES", 30, least=1, most=43_200)),
+    poll=timedelta(
+        milliseconds=env.whole("REMINDER_POLL_INTERVAL_MS", 300_000, least=LEAST_POLL_MS, most=MOST_POLL_MS)
+    ),
+    tick=timedelta(milliseconds=env.whole("REMINDER_DISPATCH_INTERVAL_MS", 1_000, least=100, most=60_000)),
+    lease=timedelta(seconds=env.whole("REMINDER_LEASE_SECONDS", 25, least=2, most=3_600)),
+    send_timeout=timedelta(seconds=env.whole("REMINDER_SEND_TIMEOUT_SECONDS", 10, least=1, most=300)),
+    max_attempts=env.whole("REMINDER_MAX_ATTEMPTS", 5, least=1, most=50),
+    batch_size=env.whole("REMINDER_BATCH_SIZE", 100, least=1, most=1_000),
+    queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),
+    concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
+    channel=env.text("REMINDER_CHANNEL", "email"),
+    ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
+    deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),
+)
+for contradiction in REMINDERS.contradictions():
+    env.refuse(contradiction)
+METRICS_TOKEN = env.text("METRICS_TOKEN", secret=True)
+
+# --- Django ----------------------------------------------------------------------------------------------------
+
+DEBUG = env.switch("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY", secret=True)
+if not SECRET_KEY:
+    # Good for commands that sign nothing; `check --deploy` and every server refuse to go on with it.
+    SECRET_KEY = "insecure-" + secrets.token_urlsafe(50)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+STATE_DIR = Path(env.text("REMINDERS_STATE", str(BASE_DIR / ".run")))
+
+INSTALLED_APPS = [
+    "config",
+    "assignments",
+    "notifications",
+    "reminders",
+    "config.access",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "django_prometheus",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+STATIC_URL = "static/"
+STATIC_ROOT = STATE_DIR / "static"
+LOGIN_URL = "/admin/login/"
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------------
+
+
+def postgres(address: str) -> dict[str, object]:
+    """Django's database settings for an address; every wait in them is bounded."""
+    parts = urlsplit(address)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "reminders",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
+            **dict(parse_qsl(parts.query)),
+        },
+    }
+
+
+DATABASE_URL = env.url("DATABASE_URL", "", schemes=["postgres", "postgresql"])
+DATABASES = {"default": postgres(DATABASE_URL or "postgres://localhost/reminders")}
+
+# --- Celery over Redis -----------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.url("REDIS_URL", "redis://localhost:6379", schemes=["redis", "rediss"])
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Bounded in every process: with the defaults a half-open connection hangs beat and workers for good.
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "retry_on_timeout": False,
+}
+CELERY_BROKER_CONNECTION_TIMEOUT = 5
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2}
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_DEFAULT_QUEUE = "reminders"
+CELERY_TASK_ROUTES = {
+    "reminders.scan": {"queue": "reminders.scan"},
+    "reminders.dispatch": {"queue": "reminders.scan"},
+}
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+# The Django fix-up would close the connection around every task: 125 reminders a second instead of 512.
+CELERY_DB_REUSE_MAX = 1_000_000_000
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+# --- mail ------------------------------------------------------------------------------------------------------
+
+OWN_EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+EMAIL_SCHEMES = {
+    "smtp": OWN_EMAIL_BACKEND,
+    "smtps": OWN_EMAIL_BACKEND,
+    "smtp+tls": OWN_EMAIL_BACKEND,
+    "smtp+ssl": OWN_EMAIL_BACKEND,
+    "consolemail": "django.core.mail.backends.console.EmailBackend",
+    "filemail": "django.core.mail.backends.filebased.EmailBackend",
+    "memorymail": "django.core.mail.backends.locmem.EmailBackend",
+    "dummymail": "django.core.mail.backends.dummy.EmailBackend",
+}
+mail = env.email("EMAIL_URL", "smtp://localhost:25", schemes=EMAIL_SCHEMES)
+EMAIL_BACKEND = env.text("EMAIL_BACKEND") or {
+    "django.core.mail.backends.smtp.EmailBackend": OWN_EMAIL_BACKEND
+}.get(str(mail["EMAIL_BACKEND"]), str(mail["EMAIL_BACKEND"]))
+EMAIL_HOST = str(mail.get("EMAIL_HOST") or "localhost")
+EMAIL_PORT = int(str(mail.get("EMAIL_PORT") or 25))
+EMAIL_HOST_USER = str(mail.get("EMAIL_HOST_USER") or "")
+EMAIL_HOST_PASSWORD = str(mail.get("EMAIL_HOST_PASSWORD") or "")
+EMAIL_USE_TLS = bool(mail.get("EMAIL_USE_TLS", False))
+EMAIL_USE_SSL = bool(mail.get("EMAIL_USE_SSL", False))
+EMAIL_FILE_PATH = str(mail.get("EMAIL_FILE_PATH") or STATE_DIR / "mail")
+EMAIL_TIMEOUT = REMINDERS.send_timeout.total_seconds()
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Assignment reminders <reminders@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- HTTP ------------------------------------------------------------------------------------------------------
+
+# Off only where the site is served without TLS, as `manage.py up` does on this machine's loopback address.
+HTTPS_ONLY = env.switch("HTTPS_ONLY", True)
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/metrics$"]
+if HTTPS_ONLY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "config.access.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["config.access.permissions.ScopedOrStaff"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "reminders.api.errors.answer",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Assignment reminders",
+    "DESCRIPTION": "Assignments, their reminders, and why a reminder came or did not come.",
+    "VERSION": "1.0.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+PROMETHEUS_EXPORT_MIGRATIONS = False
+
+# --- logs ------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", among=["DEBUG", "INFO", "WARNING", "ERROR"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "config.logs.JsonFormatter"},
+        "plain": {"()": "config.logs.PlainFormatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("LOG_FORMAT", "json", among=["json", "plain"]),
+        },
+    },
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # One line a task says nothing that our own events do not say better.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "django_celery_beat": {"level": "WARNING"},
+    },
+}
+SENTRY_DSN = env.url("SENTRY_DSN", "", schemes=["https", "http"])
+
+env.refuse_if_wrong()
+for stranger in env.strangers("REMINDER_"):
+    sys.stderr.write(f"warning: {stranger}\n")

@@ -1,0 +1,82 @@
+"""The rules in force, as one validated value: open this to see what an operator can set."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+
+MAX_LEAD = timedelta(days=30)
+TELL_WINDOW = timedelta(hours=4)
+"""How long after the overdue instant supervisors may still be told about it (RULES, 5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReminderConfig:
+    """All settings of the reminder system. Each field says its unit through its type.
+
+    `enabled` is the master switch, `lead` the time before the start at which a reminder is due, `lookahead`
+    how far ahead a scan plans, `overdue` the time past the start at which an assignment that nobody has
+    started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
+    `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
+    """
+
+    enabled: bool = True
+    lead: timedelta = timedelta(minutes=30)
+    lookahead: timedelta = timedelta(minutes=120)
+    overdue: timedelta = timedelta(minutes=30)
+    poll: timedelta = timedelta(minutes=5)
+    tick: timedelta = timedelta(seconds=1)
+    lease: timedelta = timedelta(seconds=25)
+    send_timeout: timedelta = timedelta(seconds=10)
+    max_attempts: int = 5
+    batch_size: int = 100
+    queue_limit: int = 10_000
+    concurrency: int = 2
+    channel: str = "email"
+    ops_emails: tuple[str, ...] = field(default=(), repr=False)
+    deadman_url: str = field(default="", repr=False)
+
+    def contradictions(self) -> list[str]:
+        """What cannot be true together, in the words of the variables."""
+        found = []
+        if self.lookahead < self.lead + self.poll:
+            found.append(
+                f"REMINDER_LOOKAHEAD_MINUTES is {_minutes(self.lookahead)}: at least REMINDER_LEAD_MINUTES plus "
+                f"REMINDER_POLL_INTERVAL_MS ({_minutes(self.lead + self.poll)} minutes) is needed, or a scan "
+                "would find assignments after their reminder was due"
+            )
+        if self.lease < 2 * self.send_timeout:
+            found.append(
+                f"REMINDER_LEASE_SECONDS is {_seconds(self.lease)}: at least twice REMINDER_SEND_TIMEOUT_SECONDS "
+                f"({_seconds(2 * self.send_timeout)}) is needed, or a slow send would outlive its lease"
+            )
+        if self.tick > self.poll:
+            found.append(
+                f"REMINDER_DISPATCH_INTERVAL_MS is {round(self.tick.total_seconds() * 1000)}: no more than "
+                f"REMINDER_POLL_INTERVAL_MS ({round(self.poll.total_seconds() * 1000)}) is accepted"
+            )
+        if self.batch_size > self.queue_limit:
+            found.append(
+                f"REMINDER_BATCH_SIZE is {self.batch_size}: no more than REMINDER_QUEUE_LIMIT "
+                f"({self.queue_limit}) is accepted"
+            )
+        return found
+
+    @property
+    def soft_limit(self) -> timedelta:
+        """A task that still runs after this is interrupted; one send timeout later it is killed (RULES, 7)."""
+        return self.lease - self.send_timeout
+
+
+def current() -> ReminderConfig:
+    """The configuration of this process."""
+    config: ReminderConfig = settings.REMINDERS
+    return config
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{span.total_seconds() / 60:g}"
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():g}"
