@@ -1,0 +1,50 @@
+"""The in-memory twin of the e-mail channel, for tests: keeps what it accepts and fails as it is told to."""
+
+from collections import deque
+from datetime import timedelta
+
+from notifications.addresses import envelope_address
+from notifications.channels import Channel
+from notifications.message import Contact, Delivery, Message, Outcome
+
+
+class MemoryChannel(Channel):
+    """Accepts every message, unless `answer_with` said otherwise for the next ones.
+
+    `messages` are the accepted ones, `attempts` all that were sent, both in order. After an UNKNOWABLE answer
+    the message is in `attempts` only; whether it arrived is what nobody knows.
+    """
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.attempts: list[Message] = []
+        self.timeouts: list[timedelta] = []
+        self._answers: deque[Delivery | Exception] = deque()
+
+    def answer_with(self, *answers: Outcome | Delivery | Exception) -> None:
+        """The ends of the next sends, one each, in order. An exception is raised instead of returned."""
+        self._answers.extend(
+            Delivery(answer, answer.value) if isinstance(answer, Outcome) else answer for answer in answers
+        )
+
+    def clear(self) -> None:
+        """Back to how it was made."""
+        self.messages.clear()
+        self.attempts.clear()
+        self.timeouts.clear()
+        self._answers.clear()
+
+    def address(self, contact: Contact) -> str | None:
+        return envelope_address(contact.email)
+
+    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+        self.attempts.append(message)
+        self.timeouts.append(timeout)
+        answer = self._answers.popleft() if self._answers else Delivery(Outcome.ACCEPTED, "250")
+        if isinstance(answer, Exception):
+            raise answer
+        if answer.accepted:
+            self.messages.append(message)
+        return answer
