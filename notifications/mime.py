@@ -1,0 +1,183 @@
+"""Writes a `Message` as the bytes of an internet mail: headers, a text part and an HTML part.
+
+Django's and the standard library's ways build a tree of objects for each message. The shape of ours never
+changes, so it is laid out here once and only filled in.
+"""
+
+import os
+import re
+from binascii import b2a_base64, b2a_qp
+from datetime import datetime
+from email.base64mime import header_encode
+from email.utils import format_datetime
+from functools import lru_cache
+
+from notifications.message import Message
+
+LONGEST_LINE = 998  # octets without CRLF; RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1
+LONGEST_PLAIN_HEADER = 900  # characters of a header that need no folding; well below the longest line
+BASE64_LINE = 76  # RFC 2045 section 6.8
+ENCODED_WORD = 39  # octets of text in one encoded word: with "Subject: " before it 73 characters of the 76
+
+OWN_HEADERS = frozenset(
+    ["bcc", "cc", "content-language", "content-transfer-encoding", "content-type", "date", "from"]
+    + ["message-id", "mime-version", "sender", "subject", "to"]
+)
+
+# Everything that a reader might take for the end of a line, and all other control characters.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")  # RFC 5322 section 3.2.3, with blanks between
+_HEADER_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 section 3.6.8
+_MESSAGE_ID = re.compile(r"[^\s<>@\x00-\x1f]+@[^\s<>@\x00-\x1f]+")
+_ADDRESS = re.compile(r'(?:[^\s<>@,;:"\\\x00-\x1f]+|"[^\r\n]*")@[A-Za-z0-9.-]+')
+_LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8})*")  # RFC 5646 section 2.1
+_PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n"
+_ASCII = bytes(range(0x80))
+
+
+def written(message: Message, *, sender: str, at: datetime) -> bytes:
+    """The mail as it goes over the line: CRLF line ends, no line longer than 998 octets, not yet dot-stuffed.
+
+    `sender` is a From line as `from_line` makes it, `at` the instant of the Date line (aware). A message
+    without HTML has one text part, else multipart/alternative (RFC 2046 section 5.1.4). All of it is ASCII,
+    save for an address whose local part is not (RFC 6532).
+
+    Line ends of `text` and `html` become CRLF (RFC 2046 section 4.1.1). Line ends and other control
+    characters in the subject, the name and the headers become blanks: no value can add a header or end the
+    header part.
+
+    Raises ValueError where message id, address, language or the name of an extra header is malformed.
+    """
+    if not _MESSAGE_ID.fullmatch(message.message_id) or not message.message_id.isascii():
+        raise ValueError("the message id is not of the form left@right")
+    if not _LANGUAGE.fullmatch(message.language):
+        raise ValueError("the language is not a language tag")
+    head = (
+        f"{_date_line(at.replace(microsecond=0))}"
+        f"{sender}"
+        f"To: {_mailbox(message.name, message.address)}\r\n"
+        f"Subject: {unstructured(message.subject)}\r\n"
+        f"Message-ID: <{message.message_id}>\r\n"
+        "MIME-Version: 1.0\r\n"
+        f"{_extra_headers(message)}"
+        f"Content-Language: {message.language}\r\n"
+    )
+    if not message.html:
+        return head.encode() + _part("plain", message.text)
+    # Random, so that no text can be written that ends its own part.
+    boundary = os.urandom(15).hex()
+    edge = f"\r\n--{boundary}".encode()
+    return b"".join(
+        (
+            head.encode(),
+            f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode(),
+            edge,
+            b"\r\n",
+            _part("plain", message.text),
+            edge,
+            b"\r\n",
+            _part("html", message.html),
+            edge,
+            b"--\r\n",
+        )
+    )
+
+
+def from_line(name: str, address: str) -> str:
+    """The whole From line of a sender, to be made once and passed to `written`."""
+    return f"From: {_mailbox(name, address)}\r\n"
+
+
+def one_line(text: str) -> str:
+    """`text` with each run of line ends or other control characters replaced by one blank."""
+    if text.isprintable():
+        return text
+    return _CONTROLS.sub(" ", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def display_name(text: str) -> str:
+    """`text` on one line with single blanks between its words, as mail readers show a name."""
+    return " ".join(one_line(text).split())
+
+
+def unstructured(text: str) -> str:
+    """A header's value: as it is where it is plain ASCII, else in encoded words (RFC 2047), folded."""
+    text = one_line(text)
+    # "=?" would be read as an encoded word; blanks at the ends would be lost.
+    if text.isascii() and len(text) <= LONGEST_PLAIN_HEADER and "=?" not in text and text == text.strip():
+        return text
+    return _encoded_words(text)
+
+
+def _mailbox(name: str, address: str) -> str:
+    """`name <address>` (RFC 5322 section 3.4). Without a name the address stands alone."""
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError("the recipient is not one address")
+    name = display_name(name)
+    if not name:
+        return address
+    if not name.isascii() or len(name) > LONGEST_PLAIN_HEADER // 2 or "=?" in name:
+        return f"{_encoded_words(name)}\r\n <{address}>"
+    if _ATOMS.fullmatch(name):
+        return f"{name} <{address}>"
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{address}>'
+
+
+def _encoded_words(text: str) -> str:
+    """RFC 2047 section 4.1, cut between characters (section 5) so that each line stays within 76."""
+    octets = text.encode()
+    words = []
+    start = 0
+    while start < len(octets):
+        end = start + ENCODED_WORD
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:
+            end -= 1
+        words.append(header_encode(octets[start:end], "utf-8"))
+        start = end
+    return "\r\n ".join(words)
+
+
+def _extra_headers(message: Message) -> str:
+    lines = "" if "Auto-Submitted" in message.headers else "Auto-Submitted: auto-generated\r\n"  # RFC 3834
+    for name, value in message.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in OWN_HEADERS:
+            raise ValueError(f"{name!r} cannot be an extra header")
+        lines += f"{name}: {unstructured(value)}\r\n"
+    return lines
+
+
+@lru_cache(maxsize=8)
+def _date_line(at: datetime) -> str:
+    return f"Date: {format_datetime(at)}\r\n"
+
+
+def _part(subtype: str, text: str) -> bytes:
+    """The header and body of one text part. The body has no line end of its own at its end."""
+    if "\r" in text:
+        text = _LINE_ENDS.sub("\n", text)
+    body = text.encode("utf-8", "replace")
+    foreign = len(body.translate(None, _ASCII))
+    if not foreign and not body.translate(None, _PRINTABLE) and _longest_line(body) <= LONGEST_LINE:
+        return _PART_HEADS[subtype, "7bit"] + body.replace(b"\n", b"\r\n")
+    if foreign * 6 <= len(body):
+        # Shorter than base64 and readable, as long as few characters need their three octets for one.
+        quoted = b2a_qp(body, istext=True)
+        return _PART_HEADS[subtype, "quoted-printable"] + quoted.replace(b"\n", b"\r\n")
+    packed = b2a_base64(body.replace(b"\n", b"\r\n"), newline=False)
+    lines = [packed[start : start + BASE64_LINE] for start in range(0, len(packed), BASE64_LINE)]
+    return _PART_HEADS[subtype, "base64"] + b"\r\n".join(lines)
+
+
+def _longest_line(body: bytes) -> int:
+    return len(body) if len(body) <= LONGEST_LINE else max(map(len, body.split(b"\n")))
+
+
+_PART_HEADS = {
+    (subtype, encoding): (
+        f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    ).encode()
+    for subtype in ("plain", "html")
+    for encoding in ("7bit", "quoted-printable", "base64")
+}
