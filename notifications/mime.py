@@ -17,11 +17,13 @@ from notifications.message import Message
 LONGEST_LINE = 998  # octets without CRLF; RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1
 LONGEST_PLAIN_HEADER = 900  # characters of a header that need no folding; well below the longest line
 BASE64_LINE = 76  # RFC 2045 section 6.8
-ENCODED_WORD = 39  # octets of text in one encoded word: with "Subject: " before it 73 characters of the 76
+# Octets of text in one encoded word, so that it fills at most 76 characters after "Subject: ", and after "To: ".
+WORD_IN_SUBJECT = 39
+WORD_IN_NAME = 45
 
 OWN_HEADERS = frozenset(
-    ["bcc", "cc", "content-language", "content-transfer-encoding", "content-type", "date", "from"]
-    + ["message-id", "mime-version", "sender", "subject", "to"]
+    {"bcc", "cc", "date", "from", "message-id", "mime-version", "sender", "subject", "to"}
+    | {"content-language", "content-transfer-encoding", "content-type"}
 )
 
 # Everything that a reader might take for the end of a line, and all other control characters.
@@ -118,20 +120,20 @@ def _mailbox(name: str, address: str) -> str:
     if not name:
         return address
     if not name.isascii() or len(name) > LONGEST_PLAIN_HEADER // 2 or "=?" in name:
-        return f"{_encoded_words(name)}\r\n <{address}>"
+        return f"{_encoded_words(name, size=WORD_IN_NAME)}\r\n <{address}>"
     if _ATOMS.fullmatch(name):
         return f"{name} <{address}>"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}" <{address}>'
 
 
-def _encoded_words(text: str) -> str:
+def _encoded_words(text: str, *, size: int = WORD_IN_SUBJECT) -> str:
     """RFC 2047 section 4.1, cut between characters (section 5) so that each line stays within 76."""
     octets = text.encode()
     words = []
     start = 0
     while start < len(octets):
-        end = start + ENCODED_WORD
+        end = start + size
         while end < len(octets) and octets[end] & 0xC0 == 0x80:
             end -= 1
         words.append(header_encode(octets[start:end], "utf-8"))

@@ -3,8 +3,9 @@
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from email.headerregistry import AddressHeader
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given, settings
@@ -52,6 +53,13 @@ def part(mail: EmailMessage, subtype: str) -> str:
     content = body.get_content()
     assert isinstance(content, str)
     return content
+
+
+def recipient(**changes: object) -> tuple[str, str]:
+    """Name and address of the To line. Python 3.11's new parser puts a blank between two encoded words of a name,
+    against RFC 2047 section 6.2, so the older one reads it."""
+    name, address = parseaddr(message_from_bytes(bytes_of(**changes), policy=policy.compat32)["To"])
+    return str(make_header(decode_header(name))), address
 
 
 def with_mail_line_ends(text: str) -> str:
@@ -105,9 +113,7 @@ def test_a_reader_gets_back_exactly_what_was_written(
 ) -> None:
     mail = parsed(subject=subject, name=name, text=text, html=html, language=language)
     assert mail["Subject"] == subject
-    to = mail["To"]
-    assert isinstance(to, AddressHeader)
-    assert [(each.display_name, each.addr_spec) for each in to.addresses] == [(name, "ann@example.com")]
+    assert recipient(subject=subject, name=name, text=text, html=html) == (name, "ann@example.com")
     assert part(mail, "plain") == with_mail_line_ends(text)
     assert part(mail, "html") == with_mail_line_ends(html)
     assert mail["Content-Language"] == language
