@@ -39,7 +39,7 @@ def envelope_address(text: str) -> str | None:
     return address
 
 
-def sender(text: str) -> tuple[str, str] | None:
+def mailbox(text: str) -> tuple[str, str] | None:
     """(name, envelope address) of a line such as `Reminders <reminders@example.com>`, or None."""
     found = getaddresses([text]) if text.isprintable() else []
     address = envelope_address(found[0][1]) if len(found) == 1 else None

@@ -9,14 +9,14 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.module_loading import import_string
 
-from notifications.addresses import sender
+from notifications.addresses import mailbox
 
 
 @register()
 def mail_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """notifications.E001: the sender is not one address. E002, E003: the backend cannot be used."""
     errors: list[CheckMessage] = []
-    if sender(settings.DEFAULT_FROM_EMAIL) is None:
+    if mailbox(settings.DEFAULT_FROM_EMAIL) is None:
         errors.append(
             Error(
                 "DEFAULT_FROM_EMAIL is not one valid address.",

@@ -17,7 +17,7 @@ from notifications.message import Message
 LONGEST_LINE = 998  # octets without CRLF; RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1
 LONGEST_PLAIN_HEADER = 900  # characters of a header that need no folding; well below the longest line
 BASE64_LINE = 76  # RFC 2045 section 6.8
-# Octets of text in one encoded word, so that it fills at most 76 characters after "Subject: ", and after "To: ".
+# Octets of text in one encoded word: at most 76 characters with "Subject: " and with "To: " before it.
 WORD_IN_SUBJECT = 39
 WORD_IN_NAME = 45
 
@@ -49,12 +49,10 @@ def written(message: Message, *, sender: str, at: datetime) -> bytes:
     characters in the subject, the name and the headers become blanks: no value can add a header or end the
     header part.
 
-    Raises ValueError where message id, address, language or the name of an extra header is malformed.
+    Raises ValueError where message id, address or the name of an extra header is malformed.
     """
     if not _MESSAGE_ID.fullmatch(message.message_id) or not message.message_id.isascii():
         raise ValueError("the message id is not of the form left@right")
-    if not _LANGUAGE.fullmatch(message.language):
-        raise ValueError("the language is not a language tag")
     head = (
         f"{_date_line(at.replace(microsecond=0))}"
         f"{sender}"
@@ -63,7 +61,7 @@ def written(message: Message, *, sender: str, at: datetime) -> bytes:
         f"Message-ID: <{message.message_id}>\r\n"
         "MIME-Version: 1.0\r\n"
         f"{_extra_headers(message)}"
-        f"Content-Language: {message.language}\r\n"
+        f"{_language_line(message.language)}"
     )
     if not message.html:
         return head.encode() + _part("plain", message.text)
@@ -123,8 +121,12 @@ def _mailbox(name: str, address: str) -> str:
         return f"{_encoded_words(name, size=WORD_IN_NAME)}\r\n <{address}>"
     if _ATOMS.fullmatch(name):
         return f"{name} <{address}>"
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}" <{address}>'
+    return f"{quoted(name)} <{address}>"
+
+
+def quoted(name: str) -> str:
+    """`name` as a quoted string (RFC 5322 section 3.2.4)."""
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _encoded_words(text: str, *, size: int = WORD_IN_SUBJECT) -> str:
@@ -153,6 +155,13 @@ def _extra_headers(message: Message) -> str:
 @lru_cache(maxsize=8)
 def _date_line(at: datetime) -> str:
     return f"Date: {format_datetime(at)}\r\n"
+
+
+@lru_cache(maxsize=64)
+def _language_line(language: str) -> str:
+    """The language in people's own settings may be anything; what is no language tag is left out."""
+    tag = language.replace("_", "-")
+    return f"Content-Language: {tag}\r\n" if _LANGUAGE.fullmatch(tag) else ""
 
 
 def _part(subtype: str, text: str) -> bytes:

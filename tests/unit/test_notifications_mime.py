@@ -56,8 +56,11 @@ def part(mail: EmailMessage, subtype: str) -> str:
 
 
 def recipient(**changes: object) -> tuple[str, str]:
-    """Name and address of the To line. Python 3.11's new parser puts a blank between two encoded words of a name,
-    against RFC 2047 section 6.2, so the older one reads it."""
+    """Name and address of the To line.
+
+    Python 3.11's new parser puts a blank between two encoded words of a name, against RFC 2047 section 6.2,
+    so the older one reads it.
+    """
     name, address = parseaddr(message_from_bytes(bytes_of(**changes), policy=policy.compat32)["To"])
     return str(make_header(decode_header(name))), address
 
@@ -212,7 +215,6 @@ def test_an_international_local_part_stands_in_utf_8() -> None:
         {"address": "ann@example.com, eve@example.com"},
         {"address": "ann@example.com\r\nBcc: eve@example.com"},
         {"address": "ann"},
-        {"language": "en\r\nBcc: eve@example.com"},
         {"headers": {"X-A: b\r\nBcc": "eve@example.com"}},
         {"headers": {"Bcc": "eve@example.com"}},
         {"headers": {"subject": "another"}},
@@ -222,6 +224,22 @@ def test_an_international_local_part_stands_in_utf_8() -> None:
 def test_what_cannot_be_written_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"is not|cannot be"):
         bytes_of(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("language", "header"),
+    [
+        ("pt_BR", "pt-BR"),
+        ("de", "de"),
+        ("", None),
+        ("en\r\nBcc: eve@example.com", None),
+        ("English, please", None),
+    ],
+)
+def test_what_is_no_language_is_left_out(language: str, header: str | None) -> None:
+    mail = parsed(language=language)
+    assert mail["Content-Language"] == header
+    assert mail["Bcc"] is None
 
 
 def test_the_sender_of_automatic_mail_can_be_overridden() -> None:
