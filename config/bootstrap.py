@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -83,7 +84,8 @@ def ensure_environment(argv: Sequence[str]) -> None:
         sys.exit(str(trouble))
     except OSError as trouble:
         sys.exit(
-            f"{VENV} cannot be used ({trouble}). If someone else made it, clone the project to a folder of your own."
+            f"{VENV} cannot be used ({trouble}). "
+            "If someone else made it, clone the project to a folder of your own."
         )
     except KeyboardInterrupt:
         sys.exit("\nStopped. The next start goes on from here.")
@@ -129,8 +131,8 @@ def exclusively(venv: Path) -> Iterator[None]:
         handle = (venv / "being-prepared.lock").open("a")
     except OSError as trouble:
         raise CannotPrepare(
-            f"{venv} cannot be written ({trouble.strerror}). Run this as the owner of the folder, clone it to a "
-            f"place that you may write, or install {PRODUCTION_LOCK} into an environment of your own and use that."
+            f"{venv} cannot be written ({trouble.strerror}). Clone the project to a folder of your own, "
+            f"or install {PRODUCTION_LOCK} into an environment of your own and run it there."
         ) from trouble
     with handle:
         try:
@@ -172,7 +174,7 @@ def installer() -> list[str | Path]:
     if run([base_python(), "-m", "pip", "--python", inner, "--version"]).returncode == 0:
         return [base_python(), "-m", "pip", "--python", inner]
     raise CannotPrepare(
-        f"{base_python()} has neither ensurepip nor a pip of version 22.3 or newer, so nothing can be installed. "
+        f"{base_python()} has neither ensurepip nor pip (22.3 or newer), so nothing can be installed. "
         "On Debian and Ubuntu: apt-get install python3-venv"
     )
 
@@ -252,7 +254,7 @@ def named(variable: str, environ: Mapping[str, str]) -> bool:
     return bool(environ.get(variable) or environ.get(f"{variable}_FILE"))
 
 
-def read_up_file(state: Path) -> dict[str, object] | None:
+def read_up_file(state: Path) -> dict[str, Any] | None:
     """up.json, when the `up` that wrote it is still alive; a killed one leaves its file behind."""
     import fcntl
 

@@ -62,6 +62,29 @@ class Server(Protocol):
 class Addresses:
     database_url: str
     redis_url: str
+    state: Path
+
+
+@contextlib.contextmanager
+def passing_servers() -> Iterator[Addresses]:
+    """Both servers for the length of a test run or a benchmark; nothing of them is left afterwards.
+
+    TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.
+    """
+    database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
+    with contextlib.ExitStack() as stack:
+        state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reminders-test-")))
+        state.chmod(0o711)  # an account that root lends to PostgreSQL must pass through
+        if not database_url:
+            postgres = Postgres(state, durable=False)
+            stack.callback(postgres.forget)
+            stack.enter_context(running(postgres, state=state))
+            database_url = postgres.url
+        if not redis_url:
+            valkey = Valkey(state)
+            stack.enter_context(running(valkey, state=state))
+            redis_url = valkey.url
+        yield Addresses(database_url=database_url, redis_url=redis_url, state=state)
 
 
 @contextlib.contextmanager
@@ -69,7 +92,7 @@ def servers(state: Path, *, durable: bool) -> Iterator[Addresses]:
     """Both servers on `state`, stopped when the block ends. Without `durable` they are fast and forget."""
     postgres, valkey = Postgres(state, durable=durable), Valkey(state)
     with running(postgres, state=state), running(valkey, state=state):
-        yield Addresses(database_url=postgres.url, redis_url=valkey.url)
+        yield Addresses(database_url=postgres.url, redis_url=valkey.url, state=state)
 
 
 @contextlib.contextmanager
@@ -114,9 +137,10 @@ class Postgres:
 
     def __init__(self, state: Path, *, durable: bool) -> None:
         self.durable = durable
-        self.account = unprivileged_account()
         self.memory = Memory(state, self.name)
         self.state = state
+        self.account: Account | None = None
+        self.programs = Path()
 
     @property
     def url(self) -> str:
@@ -175,14 +199,22 @@ class Postgres:
         except psycopg.OperationalError:
             return False
 
+    def forget(self) -> None:
+        """Remove the data, wherever they had to go."""
+        if home := self.memory.get("home"):
+            shutil.rmtree(home, ignore_errors=True)
+            if not Path(home).is_relative_to(self.state):
+                shutil.rmtree(Path(home).parent, ignore_errors=True)
+
     def _url(self, database: str) -> str:
         return f"postgres://{self.user}:{self.memory['password']}@{HOST}:{self.memory['port']}/{database}"
 
     def _choose_home(self) -> None:
-        if "home" in self.memory and (Path(self.memory["home"]) / "data").is_dir():
-            self._own(self.home)
+        home = Path(self.memory.get("home") or self.state / self.name)
+        self.account = account_for(home / "data")
+        if "home" in self.memory and home.is_dir():
+            self._own(home)
             return
-        home = self.state / self.name
         home.mkdir(parents=True, exist_ok=True)
         self._own(home)
         if not self._reaches(home):
@@ -196,16 +228,14 @@ class Postgres:
     def _own(self, folder: Path) -> None:
         folder.chmod(0o700)
         if self.account:
-            os.chown(folder, self.account.pw_uid, self.account.pw_gid)
+            os.chown(folder, self.account.uid, self.account.gid)
 
     def _reaches(self, folder: Path) -> bool:
-        return (
-            self._run(["/bin/sh", "-c", 'cd "$1" && test -w .', "sh", folder], folder=Path("/")).returncode
-            == 0
-        )
+        asked = self._run(["/bin/sh", "-c", 'cd "$1" && test -w .', "sh", folder], folder=Path("/"))
+        return asked.returncode == 0
 
     def _reachable_programs(self) -> Path:
-        """The folder of initdb and postgres, copied to our home where the account cannot run them in place."""
+        """The folder of initdb and postgres, copied home where the account cannot run them."""
         programs = postgres_programs()
         if self._works(programs):
             return programs
@@ -229,7 +259,7 @@ class Postgres:
     def _give_away(self, folder: Path) -> None:
         if self.account:
             for path in (folder, *folder.rglob("*")):
-                os.chown(path, self.account.pw_uid, self.account.pw_gid, follow_symlinks=False)
+                os.chown(path, self.account.uid, self.account.gid, follow_symlinks=False)
 
     def _works(self, programs: Path) -> bool:
         try:
@@ -247,9 +277,7 @@ class Postgres:
         if data.exists():
             shutil.rmtree(data)  # an initdb that was interrupted: PG_VERSION is not there yet
         password_file = self.home / "initial-password"
-        password_file.unlink(missing_ok=True)
-        with open(os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-            handle.write(self.memory["password"])
+        write_private(password_file, self.memory["password"])
         try:
             self._give_away(password_file)
             made = self._run(
@@ -279,8 +307,9 @@ class Postgres:
         of_programs = self._run([self.programs / "postgres", "--version"], folder=self.home).stdout
         if not re.search(rf"\) {re.escape(of_data)}\b", of_programs):
             raise CannotStart(
-                f"The data in {data} are of PostgreSQL {of_data}, but the programs are {of_programs.strip()}. "
-                "Set POSTGRES_BIN to programs of that version, or move the folder away to start afresh."
+                f"The data in {data} are of PostgreSQL {of_data}, but the programs are "
+                f"{of_programs.strip()}. Set POSTGRES_BIN to programs of that version, "
+                "or move the folder away to start afresh."
             )
 
     def _run(self, command: Sequence[str | Path], *, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -295,7 +324,9 @@ class Postgres:
             text=True,
             errors="replace",
             umask=0o077,
-            **identity(self.account),
+            user=self.account.uid if self.account else None,
+            group=self.account.gid if self.account else None,
+            extra_groups=[] if self.account else None,
         )
 
 
@@ -446,24 +477,25 @@ class Memory:
 def write_private(path: Path, text: str) -> None:
     """Replace the file in one step; nobody but its owner can ever read it."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-        handle.write(text)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
     unfinished.replace(path)
 
 
 def start_child(
     command: Sequence[str | Path],
     *,
-    output: int | IO[bytes],
+    output: int | IO[bytes] | None,
     folder: Path,
-    account: pwd.struct_passwd | None = None,
+    account: Account | None = None,
     environment: Mapping[str, str] | None = None,
+    own_group: bool = True,
     when_parent_dies: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a group of its own, so that Ctrl-C reaches us alone and we end it in our order.
 
     On Linux it also ends when we are killed. Call this from the main thread only: to Linux the parent is the
-    thread that started the child.
+    thread that started the child. Without `output` it writes where we write.
     """
     return subprocess.Popen(
         command,
@@ -471,10 +503,12 @@ def start_child(
         env=bare_environment() if environment is None else environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
+        stderr=None if output is None else subprocess.STDOUT,
+        start_new_session=own_group,
         preexec_fn=tied_to_parent(when_parent_dies),
-        **identity(account),
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
 
 
@@ -492,23 +526,27 @@ def tied_to_parent(order: signal.Signals) -> Callable[[], None] | None:
     return tie
 
 
-def identity(account: pwd.struct_passwd | None) -> dict[str, object]:
-    """Popen's arguments to become this account."""
-    if account is None:
-        return {}
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+@dataclass(frozen=True)
+class Account:
+    """Whom a server runs as, where that is not ourselves."""
+
+    uid: int
+    gid: int
 
 
-def unprivileged_account() -> pwd.struct_passwd | None:
-    """Whom PostgreSQL runs as: PostgreSQL refuses root, so root lends it `nobody`."""
+def account_for(data: Path) -> Account | None:
+    """PostgreSQL refuses root, so root lends it the owner of the data, or `nobody` when there are none yet."""
     if os.geteuid() != 0:
         return None
+    with contextlib.suppress(OSError):
+        owner = data.stat()
+        if owner.st_uid != 0:
+            return Account(owner.st_uid, owner.st_gid)
     try:
-        return pwd.getpwnam("nobody")
+        nobody = pwd.getpwnam("nobody")
     except KeyError:
-        raise CannotStart(
-            "PostgreSQL does not run as root, and there is no account `nobody` to lend it."
-        ) from None
+        raise CannotStart("PostgreSQL does not run as root, and this machine has no `nobody`.") from None
+    return Account(nobody.pw_uid, nobody.pw_gid)
 
 
 def bare_environment() -> dict[str, str]:

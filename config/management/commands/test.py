@@ -1,0 +1,91 @@
+"""`manage.py test`: the whole test suite, against a PostgreSQL and a Redis of its own.
+
+Every argument goes to pytest as it stands. TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead
+of the embedded ones; DATABASE_URL and REDIS_URL are never touched by a test.
+"""
+
+import importlib.util
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from config import embedded
+
+NOTHING_RAN = 5
+# A setting of the caller's shell must not decide whether a test passes.
+OWN_VARIABLES = {
+    *("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "EMAIL_BACKEND", "DEFAULT_FROM_EMAIL", "METRICS_TOKEN"),
+    *("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE", "SENTRY_DSN"),
+    *("LOG_LEVEL", "LOG_FORMAT", "HTTPS_ONLY", "PORT"),
+}
+
+
+class Command(BaseCommand):
+    help = "Runs the test suite; the arguments go to pytest (-k, -x, -v ...)."
+    requires_system_checks = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Past Django's parser, which would refuse or swallow what pytest understands."""
+        try:
+            code = run_suite(argv[2:])
+        except (CommandError, embedded.CannotStart) as trouble:
+            sys.exit(f"Error: {trouble}")
+        if code == NOTHING_RAN:
+            sys.stderr.write("Error: no test ran, so nothing is proved.\n")
+        sys.exit(code)
+
+
+def run_suite(arguments: Sequence[str]) -> int:
+    """Run pytest as a child with servers of its own; returns its exit code."""
+    if importlib.util.find_spec("pytest") is None:
+        raise CommandError("pytest is not installed here: install requirements-dev.lock")
+    started: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        # Ctrl-C reaches pytest by itself; it then cleans up and ends, and so do we.
+        if number == signal.SIGINT:
+            return
+        if not started:
+            raise SystemExit(128 + number)
+        for pid in started:
+            os.kill(pid, signal.SIGINT)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    with embedded.passing_servers() as addresses:
+        signal.signal(signal.SIGINT, pass_on)
+        command = [sys.executable, "-m", "pytest", *arguments]
+        child = embedded.start_child(
+            command,
+            output=None,
+            folder=Path(settings.BASE_DIR),
+            environment=environment_for(addresses),
+            own_group=False,
+            when_parent_dies=signal.SIGINT,
+        )
+        started.append(child.pid)
+        return child.wait()
+
+
+def environment_for(addresses: embedded.Addresses) -> dict[str, str]:
+    """The caller's environment without what would set up our system, with the servers of this run."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix("_FILE") not in OWN_VARIABLES and not name.startswith("REMINDER")
+    }
+    return {
+        **kept,
+        "DATABASE_URL": addresses.database_url,
+        "REDIS_URL": addresses.redis_url,
+        "REMINDERS_STATE": str(addresses.state),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "HTTPS_ONLY": "false",
+    }
