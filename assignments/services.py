@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.functions import Now
 
+from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
 from assignments.signals import contact_changed, plan_changed
 from assignments.transactions import atomically
@@ -94,7 +95,13 @@ def create_many(new: Sequence[NewAssignment]) -> list[Assignment]:
     Raises ValidationError, which names the field, where a value is not accepted.
     """
     names = [field.name for field in fields(NewAssignment)]
-    made = [Assignment(**{name: getattr(values, name) for name in names}) for values in new]
+    now = database_now()
+    made = [
+        Assignment(
+            **{name: getattr(values, name) for name in names}, known_at=now, created_at=now, updated_at=now
+        )
+        for values in new
+    ]
     for assignment in made:
         _check(assignment)
     made = Assignment.objects.bulk_create(made, batch_size=2_000)
@@ -127,22 +134,20 @@ def change(pk: int, changes: Mapping[str, object], *, if_match: str | None = Non
         setattr(assignment, name, value)
     _check(assignment)
     planned_anew = bool(differing.keys() & PLAN_FIELDS)
-    begins_or_ends = differing.keys() & PLAN_FIELDS == {"status"} and {before, Status(assignment.status)} <= {
-        Status.SCHEDULED,
+    moves_on = differing.keys() & PLAN_FIELDS == {"status"} and assignment.status in (
         Status.IN_PROGRESS,
         Status.COMPLETED,
-    }
+    )
     written = set(differing) | {"updated_at"}
-    assignment.updated_at = cast(datetime, Now())
-    if planned_anew and not begins_or_ends:
+    assignment.updated_at = now = database_now()
+    if planned_anew and not moves_on:
         # Starting and completing leave the version alone; whoever listens sees the status (RULES, 25).
         assignment.version += 1
         written.add("version")
     if "scheduled_start" in differing or before == Status.CANCELLED:
-        assignment.known_at = cast(datetime, Now())
+        assignment.known_at = now
         written.add("known_at")
     assignment.save(update_fields=sorted(written))
-    assignment.refresh_from_db()
     if planned_anew:
         _announce_plan([pk])
         assignment.refresh_from_db()
@@ -199,9 +204,7 @@ def renudge(pks: Iterable[int]) -> list[int]:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    Assignment.objects.filter(pk__in=ids).update(
-        version=F("version") + 1, renudge_at=Now(), updated_at=Now()
-    )
+    Assignment.objects.filter(pk__in=ids).update(version=F("version") + 1, renudge_at=Now(), updated_at=Now())
     _announce_plan(ids)
     return ids
 
@@ -231,9 +234,8 @@ def change_assignee(pk: int, changes: Mapping[str, object]) -> Assignee:
     for name, value in differing.items():
         setattr(assignee, name, value)
     assignee.full_clean(exclude=["created_at", "updated_at"])
-    assignee.updated_at = cast(datetime, Now())
+    assignee.updated_at = database_now()
     assignee.save(update_fields=[*sorted(differing), "updated_at"])
-    assignee.refresh_from_db()
     if differing.keys() & {"email", "phone"}:
         contact_changed.send(sender=Assignee, ids=[pk])
     return assignee
@@ -250,7 +252,9 @@ def _may_follow(assignment: Assignment, wanted: Status) -> None:
     present = Status(assignment.status)
     if wanted not in NEXT[present]:
         accepted = ", ".join(sorted(NEXT[present])) or "nothing"
-        raise Refused(f"assignment {assignment.pk} is {present}: {wanted} cannot follow it, only {accepted} can")
+        raise Refused(
+            f"assignment {assignment.pk} is {present}: {wanted} cannot follow it, only {accepted} can"
+        )
 
 
 def _check(assignment: Assignment) -> None:
@@ -258,7 +262,9 @@ def _check(assignment: Assignment) -> None:
     for name in ("scheduled_start", "scheduled_end"):
         value = getattr(assignment, name)
         if isinstance(value, datetime) and value.tzinfo is None:
-            raise ValidationError({name: f"{value.isoformat()} has no offset: 2026-11-23T09:00:00+01:00 has one"})
+            raise ValidationError(
+                {name: f"{value.isoformat()} has no offset: 2026-11-23T09:00:00+01:00 has one"}
+            )
     assignment.clean_fields(exclude=["assignee", "created_at", "updated_at", "known_at"])
     end = assignment.scheduled_end
     if end is not None and end < assignment.scheduled_start:

@@ -1,0 +1,24 @@
+"""What a caller may do: a token by its scopes, a staff session by its permissions."""
+
+from typing import Any
+
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from config.access.models import ApiToken
+
+OPERATE = "reminders.operate"
+"""The permission of the operator role; a viewer lacks it."""
+
+
+class ScopedOrStaff(BasePermission):
+    """A view names `scope` ('write' or 'ops') for its unsafe methods; reading needs 'read' or any other scope."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        needed = "read" if request.method in SAFE_METHODS else getattr(view, "scope", "write")
+        if isinstance(request.auth, ApiToken):
+            return request.auth.allows(needed) or (needed == "read" and bool(request.auth.scopes))
+        user = request.user
+        if not (user and user.is_authenticated and getattr(user, "is_staff", False)):
+            return False
+        return needed == "read" or bool(user.has_perm(OPERATE))

@@ -1,0 +1,16 @@
+"""The verb: who is nudged when, and what came of it."""
+
+from django.apps import AppConfig
+
+
+class RemindersConfig(AppConfig):
+    name = "reminders"
+
+    def ready(self) -> None:
+        """Listens to changes of plan, and loads the system checks."""
+        from assignments.signals import contact_changed, plan_changed
+        from reminders import checks, lifecycle
+
+        plan_changed.connect(lifecycle.on_plan_changed, dispatch_uid="reminders.plan_changed")
+        contact_changed.connect(lifecycle.on_contact_changed, dispatch_uid="reminders.contact_changed")
+        checks.register()

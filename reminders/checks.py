@@ -1,0 +1,61 @@
+"""System checks: bad or contradictory settings stop every process at its start."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from assignments.models import validate_time_zone
+from notifications import channels
+from reminders import conf
+
+
+def register() -> None:
+    """Called once the application is ready."""
+    checks.register(check_reminder_settings)
+    checks.register(check_time_zone)
+
+
+def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:
+    """reminders.E001 contradictions, E002 unknown channel, E003 a supervisor's address."""
+    config = conf.current()
+    found: list[checks.CheckMessage] = [
+        checks.Error(problem, hint="See .env.example.", id="reminders.E001")
+        for problem in config.contradictions()
+    ]
+    if config.channel not in channels.names():
+        found.append(
+            checks.Error(
+                f"REMINDER_CHANNEL is {config.channel!r}: one of {', '.join(channels.names())} is needed",
+                id="reminders.E002",
+            )
+        )
+    for number, address in enumerate(config.ops_emails, start=1):
+        try:
+            validate_email(address)
+        except ValidationError:
+            found.append(
+                checks.Error(
+                    f"REMINDER_OPS_EMAILS holds something else than an e-mail address at place {number}: "
+                    "addresses separated by commas are needed",
+                    id="reminders.E003",
+                )
+            )
+    return found
+
+
+def check_time_zone(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:
+    """reminders.E004: TIME_ZONE must be known."""
+    try:
+        validate_time_zone(settings.TIME_ZONE)
+    except ValidationError:
+        return [
+            checks.Error(
+                f"TIME_ZONE is {settings.TIME_ZONE!r}: a name like Europe/Berlin is needed",
+                id="reminders.E004",
+            )
+        ]
+    return []

@@ -1,0 +1,104 @@
+"""Business counters and histograms that live in the database: right on every replica, across every restart.
+
+They are added to in the transaction that makes them true, and summed when somebody scrapes (RULES, 21).
+Each process adds to a slot of its own, so that no row is hot.
+"""
+
+import os
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator
+
+from django.db.backends.utils import CursorWrapper
+
+from assignments.models import Status
+from reminders.models import Reason
+
+SLOTS = 32
+SENT = "reminder_sent_total"
+FAILED = "reminder_failed_total"
+SKIPPED = "reminder_skipped_total"
+ATTEMPTS = "reminder_attempts_total"
+OVERDUE_MARKED = "reminder_overdue_marked_total"
+AMBIGUOUS = "reminder_ambiguous_total"
+SEND_DELAY = "reminder_send_delay_seconds"
+SCAN_DURATION = "reminder_scan_duration_seconds"
+
+FAILURE_REASONS = (
+    "enqueue",
+    "broker",
+    Reason.TEMPLATE.value,
+    Reason.NO_CONTACT.value,
+    Reason.REJECTED.value,
+    Reason.EXHAUSTED.value,
+    Reason.AMBIGUOUS.value,
+    Reason.INTERNAL.value,
+)
+SKIP_REASONS = (
+    Reason.MOVED,
+    Reason.CANCELLED,
+    Reason.REASSIGNED,
+    Reason.STARTED,
+    Reason.REPLANNED,
+    Reason.TOO_LATE,
+    Reason.PAST,
+    Reason.ALREADY_TOLD,
+    Reason.IMPORTED,
+    Reason.OPERATOR,
+)
+SENT_STATUSES = (Status.SCHEDULED,)
+BUCKETS = {
+    SEND_DELAY: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0),
+    SCAN_DURATION: (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+}
+"""Upper bounds of the histograms' buckets, in seconds; one for everything above follows."""
+
+Counts = Tally[tuple[str, str]]
+"""How much to add to (name, labels)."""
+
+
+def labels(**pairs: str) -> str:
+    """Labels as they are stored: name=value, sorted, separated by commas."""
+    return ",".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+
+
+def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
+    """Adds observations to a histogram: one bucket each (not cumulative), and the sum."""
+    bounds = BUCKETS[name]
+    for value in seconds:
+        bound = next((str(upper) for upper in bounds if value <= upper), "+Inf")
+        counts[f"{name}_bucket", f"le={bound}"] += 1
+        counts[f"{name}_sum", ""] += value  # type: ignore[assignment]
+
+
+def write(cursor: CursorWrapper, counts: Counts) -> None:
+    """Adds the counts, in the caller's transaction."""
+    rows = [(name, label, float(value)) for (name, label), value in sorted(counts.items()) if value]
+    if not rows:
+        return
+    names, label_texts, values = (list(column) for column in zip(*rows, strict=True))
+    cursor.execute(
+        """
+        INSERT INTO reminders_counter AS c (name, labels, slot, value)
+        SELECT name, labels, %s, value FROM unnest(%s::text[], %s::text[], %s::float8[]) AS x(name, labels, value)
+        ON CONFLICT (name, labels, slot) DO UPDATE SET value = c.value + excluded.value
+        """,
+        [os.getpid() % SLOTS, names, label_texts, values],
+    )
+
+
+def totals(cursor: CursorWrapper) -> dict[tuple[str, str], float]:
+    """The sum over all slots, by (name, labels)."""
+    cursor.execute("SELECT name, labels, sum(value) FROM reminders_counter GROUP BY name, labels")
+    return {(name, label): float(value) for name, label, value in cursor.fetchall()}
+
+
+def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Every labelled series that must exist from the first scrape on, at 0."""
+    yield from ((SENT, labels(status=status.value)) for status in SENT_STATUSES)
+    yield from ((FAILED, labels(reason=reason)) for reason in FAILURE_REASONS)
+    yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
+    yield (OVERDUE_MARKED, "")
+    known_outcomes = list(outcomes)
+    for channel in channels:
+        yield (AMBIGUOUS, labels(channel=channel))
+        yield from ((ATTEMPTS, labels(channel=channel, outcome=outcome)) for outcome in known_outcomes)

@@ -1,0 +1,544 @@
+"""The life of a reminder, from top to bottom: planned by a scan, handed over by dispatch, delivered by a worker.
+
+    scan      plans what is missing, voids what no longer holds, audits          (every few minutes)
+    dispatch  takes back what was left lying, claims what is due, hands it over  (every second)
+    deliver   begins, sends, finishes                                            (a worker, for each hint)
+
+What may be decided without a database stands in `policy`; every write stands in `ledger`.
+"""
+
+import json
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.db import DatabaseError, InterfaceError, connection, transaction
+
+from assignments.transactions import sqlstate
+from notifications import channels
+from notifications.channels import Channel
+from notifications.message import Contact, Delivery, Message, Outcome
+from reminders import conf, content, ledger, policy, watchdog
+from reminders.conf import ReminderConfig
+from reminders.ledger import Begun, Claim, Claimed, Ended, Finished, Hint
+from reminders.models import Kind, Reason, State
+from reminders.policy import Result
+
+logger = logging.getLogger(__name__)
+
+SLOT = timedelta(milliseconds=50)
+"""Hints whose instants lie no further apart than this may share a message (RULES, 4)."""
+
+SLICE_SECONDS = 0.1
+"""A worker begins no more rows at once than it sends in about this time: the window of doubt after a kill."""
+
+FINISH_PATIENCE = timedelta(minutes=5)
+BUSY_TRIES = 20
+BUSY_WAIT = 0.05
+
+
+# --- scan ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ScanCounts:
+    """What a scan did. `unaccounted` is the audit's figure and must be 0."""
+
+    planned: int = 0
+    markers: int = 0
+    skipped: int = 0
+    voided: int = 0
+    retimed: int = 0
+    healed: int = 0
+    returned: int = 0
+    doubtful: int = 0
+    unaccounted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan's answer. `counts` is None when another scan was running already, or this one failed."""
+
+    scan_id: int | None
+    counts: ScanCounts | None
+    error: str = ""
+
+
+def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> Scan:
+    """Brings the ledger in line with the assignments. One at a time: a second one answers with the first's id.
+
+    Raises Disabled while REMINDER_WORKER_ENABLED is false; database errors after they were recorded.
+    """
+    if not config.enabled:
+        raise Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
+    turn = ledger.open_scan(trigger=trigger, by=by)
+    if not turn.mine:
+        return Scan(turn.scan_id, None)
+    counts, error = ScanCounts(), ""
+    try:
+        _scan(counts, config, breathe=lambda: ledger.keep_scan(turn.scan_id))
+    except Exception as failure:
+        error = f"{type(failure).__name__} ({sqlstate(failure) or 'no code'})"
+        raise
+    finally:
+        seconds = _close_scan(turn.scan_id, counts, error)
+        logger.info(
+            "Scan finished",
+            extra={"scan_id": turn.scan_id, "seconds": round(seconds, 3), "reason": error, **asdict(counts)},
+        )
+    return Scan(turn.scan_id, counts)
+
+
+def preview_scan(*, config: ReminderConfig) -> ScanCounts:
+    """What a scan would do now: the same statements, taken back at the end."""
+    counts = ScanCounts()
+    with transaction.atomic():
+        _scan(counts, config, breathe=lambda: None)
+        transaction.set_rollback(True)
+    return counts
+
+
+def _scan(counts: ScanCounts, config: ReminderConfig, *, breathe: Callable[[], None]) -> None:
+    reaped = ledger.reap(config, everywhere=True)
+    counts.returned, counts.doubtful = reaped.returned, len(reaped.doubtful)
+    _log_doubtful(reaped.doubtful)
+    voided = ledger.void()
+    counts.voided = len(voided)
+    _log_skipped(voided)
+    counts.retimed = ledger.retime(config)
+    breathe()
+    for scope in (ledger.SCOPE_DEFAULT_LEAD, ledger.SCOPE_OWN_LEAD):
+        for page in ledger.pages(ledger.plan_reminders, config, scope):
+            counts.planned += page.planned
+            counts.skipped += len(page.skipped)
+            _log_skipped(page.skipped)
+            breathe()
+    for page in ledger.pages(ledger.plan_markers, config, ledger.SCOPE_PAGE):
+        counts.markers += page.planned
+        breathe()
+    counts.healed = ledger.heal_roll_up(config)
+    counts.unaccounted = ledger.unaccounted(config)
+
+
+def _close_scan(scan_id: int, counts: ScanCounts, error: str) -> float:
+    """Ends the scan's record; a database that is gone must not hide the first error."""
+    try:
+        return ledger.close_scan(scan_id, counts=json.dumps(asdict(counts)), error=error)
+    except (DatabaseError, InterfaceError):
+        if not error:
+            raise
+        return 0.0
+
+
+def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
+    """A service has changed the plan of these assignments: the ledger follows in the same transaction."""
+    _log_skipped(ledger.replan(ids, conf.current()))
+
+
+def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:
+    """A person can be reached again: what failed for that reason gets another chance."""
+    ledger.revive(ids)
+
+
+class Disabled(Exception):
+    """The master switch is off."""
+
+
+# --- dispatch --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message to the workers: hints that may be begun `wait` from now, or at once."""
+
+    hints: tuple[Hint, ...]
+    wait: timedelta = timedelta()
+
+
+class Broker(Protocol):
+    """What dispatch needs of the broker. The tasks module has the real one."""
+
+    def depth(self) -> int:
+        """How many messages wait for workers. Raises BrokerDown when there is no answer in time."""
+
+    def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Hands the envelopes over; returns those that were refused."""
+
+
+class BrokerDown(Exception):
+    """The broker does not answer. Nothing was claimed, so nothing is lost."""
+
+
+@dataclass(slots=True)
+class Dispatched:
+    """What one tick of dispatch did."""
+
+    handed_over: int = 0
+    messages: int = 0
+    refused: int = 0
+    returned: int = 0
+    doubtful: list[Ended] = field(default_factory=list)
+
+
+def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
+    """Claims what is due, or falls due before the next tick, and hands it to the workers.
+
+    First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing
+    moves, and one line says so. No more than `queue_limit` rows are handed over and not begun (RULES, 14).
+    """
+    done = Dispatched()
+    if not config.enabled:
+        return done
+    reaped = ledger.reap(config)
+    done.returned, done.doubtful = reaped.returned, reaped.doubtful
+    _log_doubtful(reaped.doubtful)
+    try:
+        depth = broker.depth()
+    except BrokerDown as error:
+        ledger.count_failure("broker")
+        logger.error("Failed to queue reminder", extra={"reason": "broker", "detail": str(error)})
+        return done
+    if depth >= 2 * config.queue_limit // config.batch_size + 8 * config.concurrency:
+        return done  # Nobody takes messages: what waits there is worth no more hints.
+    room = config.queue_limit - ledger.queued()
+    while room > 0:
+        claimed = ledger.claim(config, room=min(room, 1_000), ahead=timedelta())
+        if not claimed:
+            break
+        room -= len(claimed)
+        if not _hand_over(_chunks(claimed, config), claimed, broker, done):
+            return done
+    soon = ledger.claim(
+        config, room=min(room, config.batch_size * config.concurrency), ahead=config.tick * 1.25
+    )
+    if soon:
+        _hand_over(_slots(soon, config), soon, broker, done)
+    return done
+
+
+def _hand_over(
+    envelopes: list[Envelope], claimed: Sequence[Claimed], broker: Broker, done: Dispatched
+) -> bool:
+    """Publishes; rows whose hint was refused go back at once. False when the broker refused anything."""
+    refused = broker.publish(envelopes)
+    hints = {hint for envelope in refused for hint in envelope.hints}
+    done.refused += ledger.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
+    done.messages += len(envelopes) - len(refused)
+    for row in claimed:
+        if row.hint not in hints:
+            done.handed_over += 1
+            logger.info("Queued reminder", extra=_about(row))
+    if hints:
+        logger.error("Failed to queue reminder", extra={"reason": "enqueue", "count": len(hints)})
+    return not hints
+
+
+def _chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
+    """Due rows in chunks; a row that may have arrived already travels alone (RULES, 6)."""
+    size = policy.chunk_size(len(claimed), config=config)
+    together = [row.hint for row in claimed if not row.alone]
+    envelopes = [Envelope(tuple(together[i : i + size])) for i in range(0, len(together), size)]
+    return envelopes + [Envelope((row.hint,)) for row in claimed if row.alone]
+
+
+def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
+    """Rows that fall due before the next tick, in chunks of one ETA slot each."""
+    envelopes: list[Envelope] = []
+    slot: list[Claimed] = []
+    for row in sorted(claimed, key=lambda row: row.wait):
+        if slot and (
+            row.alone or slot[0].alone or row.wait - slot[0].wait > SLOT or len(slot) == config.batch_size
+        ):
+            envelopes.append(Envelope(tuple(r.hint for r in slot), slot[0].wait))
+            slot = []
+        slot.append(row)
+    if slot:
+        envelopes.append(Envelope(tuple(r.hint for r in slot), slot[0].wait))
+    return envelopes
+
+
+# --- deliver ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What became of the hints of one message."""
+
+    sent: int = 0
+    marked: int = 0
+    settled: int = 0
+    failed: int = 0
+    again: int = 0
+    stale: int = 0
+    released: int = 0
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast this process sends, and so how many rows it may begin at once."""
+
+    seconds_per_send: float = 0.005
+
+    def slice_size(self, most: int) -> int:
+        return max(1, min(most, int(SLICE_SECONDS / max(self.seconds_per_send, 1e-6))))
+
+    def learn(self, sends: int, seconds: float) -> None:
+        if sends:
+            self.seconds_per_send += 0.3 * (seconds / sends - self.seconds_per_send)
+
+
+pace = Pace()
+
+
+def deliver(
+    hints: Sequence[Hint],
+    *,
+    config: ReminderConfig,
+    channel: Callable[[str], Channel] = channels.get,
+    pace: Pace = pace,
+) -> Delivered:
+    """Begins, sends and finishes each hint's row, a slice at a time.
+
+    A slice is what can be sent in a tenth of a second; it is begun only while there is time to send at least
+    one message. What is left when time is up goes back to PLANNED at once (RULES, 13).
+    """
+    done = Delivered()
+    waiting = deque(hints)
+    busy_tries = 0
+    give_up_at = time.monotonic() + (config.soft_limit - config.send_timeout).total_seconds()
+    while waiting:
+        first = waiting.popleft()
+        size = pace.slice_size(config.batch_size)
+        part = [first, *(waiting.popleft() for _ in range(min(size - 1, len(waiting))))]
+        begun = ledger.begin(part, config=config)
+        _log_begun(begun, done)
+        if begun.claims:
+            started = time.monotonic()
+            ends = _send_all(begun.claims, config, channel)
+            pace.learn(sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started)
+            _log_finished(_record(ends, config), done)
+        if begun.busy and busy_tries < BUSY_TRIES:
+            # Somebody changes these assignments right now: a moment later their rows can be judged.
+            busy_tries += 1
+            waiting.extend(begun.busy)
+            if not begun.claims:
+                time.sleep(BUSY_WAIT)
+        elif begun.busy:
+            done.released += len(begun.busy)  # Their lease brings them back.
+        if waiting and time.monotonic() >= give_up_at:
+            done.released += ledger.release(list(waiting))
+            break
+    return done
+
+
+def _send_all(
+    claims: Sequence[Claim], config: ReminderConfig, channel: Callable[[str], Channel]
+) -> list[Finished]:
+    """Sends claim after claim, outside any transaction; each has its own end.
+
+    Once a channel is down, or time is up, the rest is handed back unsent.
+    """
+    ends: list[Finished] = []
+    down: set[str] = set()
+    started = time.monotonic()
+    last_start = started + (config.soft_limit - config.send_timeout).total_seconds()
+    for claim in claims:
+        if claim.row.channel in down or (ends and time.monotonic() > last_start):
+            result, delivery = Result.HANDED_BACK, Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
+            message_id = ""
+        else:
+            result, delivery, message_id = _send(claim, config, channel)
+            if result is Result.CHANNEL_DOWN:
+                down.add(claim.row.channel)
+        finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
+        ends.append(
+            Finished(
+                claim=claim,
+                result=result,
+                next=policy.after(
+                    claim.row, result, now=finished_at, config=config, jitter=random.uniform(-1, 1)
+                ),
+                code=delivery.code,
+                detail=delivery.detail,
+                finished_at=finished_at,
+                message_id=message_id,
+            )
+        )
+    return ends
+
+
+def _send(
+    claim: Claim, config: ReminderConfig, channel: Callable[[str], Channel]
+) -> tuple[Result, Delivery, str]:
+    """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
+    try:
+        road = channel(claim.row.channel)
+        contact = _contact(claim, config)
+        address = road.address(contact) if contact else None
+        if contact is None or address is None:
+            return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
+    except Exception as error:
+        logger.exception("Reminder failed", extra={**_about(claim), "reason": Reason.INTERNAL.value})
+        return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
+    try:
+        message = content.compose(claim, contact=contact, address=address, now=claim.begun_at)
+    except Exception as error:
+        logger.exception("Reminder failed", extra={**_about(claim), "reason": Reason.TEMPLATE.value})
+        return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
+    delivery = _guarded_send(road, message, claim, config)
+    return Result(delivery.outcome.value), delivery, message.message_id
+
+
+def _guarded_send(road: Channel, message: Message, claim: Claim, config: ReminderConfig) -> Delivery:
+    """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
+    try:
+        with watchdog.guarding(soft=config.send_timeout * 1.2, hard=config.lease):
+            return road.send(message, timeout=config.send_timeout)
+    except watchdog.SendInterrupted:
+        logger.error("Reminder failed", extra={**_about(claim), "reason": "interrupted"})
+        return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
+    except Exception as error:
+        logger.exception("Reminder failed", extra={**_about(claim), "reason": Reason.INTERNAL.value})
+        return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
+
+
+def _contact(claim: Claim, config: ReminderConfig) -> Contact | None:
+    """Whom this row goes to; None where nobody is assigned or the supervisor is no longer on the list."""
+    if claim.row.recipient.startswith("ops:"):
+        for address in config.ops_emails:
+            if ledger.ops_recipient(address) == claim.row.recipient:
+                return Contact(name="", email=address, time_zone=claim.facts.assignee_zone)
+        return None
+    return content.person(claim.facts) if claim.row.recipient else None
+
+
+def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
+    """Writes down how sends ended, through a database that may be away for minutes (RULES, 8).
+
+    Every acceptance that is not written down would be repeated. A row that the database refuses is tried
+    alone, so that it costs its neighbours nothing.
+    """
+    patience = time.monotonic() + FINISH_PATIENCE.total_seconds()
+    pause = 0.1
+    while True:
+        try:
+            return ledger.finish(ends, config=config)
+        except (DatabaseError, InterfaceError) as error:
+            if not _passing(error):
+                if len(ends) > 1:
+                    return [landed for end in ends for landed in _record([end], config)]
+                logger.critical(
+                    "Reminder failed",
+                    extra={**_about(ends[0].claim), "reason": "not_recorded"},
+                    exc_info=error,
+                )
+                return []
+            if time.monotonic() >= patience:
+                logger.critical(
+                    "Reminder failed",
+                    extra={"reason": "not_recorded", "reminder_ids": [end.claim.row.id for end in ends]},
+                )
+                return []
+            if not connection.in_atomic_block:
+                connection.close()
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+
+def _passing(error: Exception) -> bool:
+    """Whether a database error says something about the server's state, not about the statement.
+
+    By SQLSTATE class (PostgreSQL manual, appendix A): 08 connection, 25 read-only, 40 rollback, 53 resources,
+    55 object in use, 57 operator intervention, 58 system; no code at all is a broken line.
+    """
+    return sqlstate(error)[:2] in ("", "08", "25", "40", "53", "55", "57", "58")
+
+
+def deliver_due(*, config: ReminderConfig) -> Delivered:
+    """Delivers everything that is due in this process, without the broker: `rescan_reminders --sync`."""
+    total = Delivered()
+    while True:
+        claimed = ledger.claim(config, room=config.batch_size, ahead=timedelta())
+        if not claimed:
+            return total
+        done = deliver([row.hint for row in claimed], config=config)
+        for name, value in asdict(done).items():
+            setattr(total, name, getattr(total, name) + value)
+
+
+# --- log lines -------------------------------------------------------------------------------------------------
+
+
+def _log_begun(begun: Begun, done: Delivered) -> None:
+    for ended in begun.marked:
+        done.marked += 1
+        logger.info("Assignment overdue", extra=_about(ended))
+    for ended in begun.settled:
+        done.settled += 1
+        logger.info("Reminder job skipped", extra={**_about(ended), "reason": ended.reason})
+    for hint in begun.stale:
+        done.stale += 1
+        logger.info(
+            "Reminder job skipped", extra={"reminder_id": hint.reminder_id, "reason": Reason.STALE.value}
+        )
+
+
+def _log_finished(landed: Iterable[Finished], done: Delivered) -> None:
+    for end in landed:
+        match end.next.state:
+            case State.SENT:
+                done.sent += 1
+                event = "Reminder sent" if end.claim.row.kind is Kind.REMINDER else "Overdue notice sent"
+                logger.info(event, extra=_about(end.claim))
+            case State.PLANNED:
+                done.again += 1
+                if end.result is not Result.HANDED_BACK:
+                    logger.warning(
+                        "Reminder will be tried again",
+                        extra={**_about(end.claim), "reason": end.result.value, "code": end.code},
+                    )
+            case _:
+                done.failed += 1
+                reason = end.next.reason.value if end.next.reason else end.result.value
+                logger.error(
+                    "Reminder failed", extra={**_about(end.claim), "reason": reason, "code": end.code}
+                )
+
+
+def _log_skipped(ended: Iterable[Ended]) -> None:
+    for row in ended:
+        logger.info("Reminder job skipped", extra={**_about(row), "reason": row.reason})
+
+
+def _log_doubtful(doubtful: Iterable[Ended]) -> None:
+    for row in doubtful:
+        logger.warning(
+            "Reminder failed" if row.state == State.UNKNOWN else "Reminder will be tried again",
+            extra={**_about(row), "reason": Reason.AMBIGUOUS.value},
+        )
+
+
+def _about(thing: Ended | Claimed | Claim) -> dict[str, object]:
+    """The fields that every line about a row carries (CONTRACT, log events); never an address."""
+    if isinstance(thing, Claim):
+        row = thing.row
+        return _fields(row.id, row.assignment_id, row.version, row.kind.value, row.due_at)
+    reminder_id = thing.hint.reminder_id if isinstance(thing, Claimed) else thing.reminder_id
+    return _fields(reminder_id, thing.assignment_id, thing.version, thing.kind, thing.due_at)
+
+
+def _fields(
+    reminder_id: int, assignment_id: int, version: int, kind: str, due_at: datetime
+) -> dict[str, object]:
+    return {
+        "reminder_id": reminder_id,
+        "assignment_id": assignment_id,
+        "version": version,
+        "kind": kind,
+        "due_at": due_at.isoformat(),
+    }

@@ -1,0 +1,294 @@
+"""The ledger and its neighbours: the tables. Only `reminders.ledger` writes the columns of a life cycle.
+
+One row of `Reminder` is one nudge that is to happen. Its life:
+
+    PLANNED -> QUEUED -> SENDING -> SENT | FAILED | SKIPPED | UNKNOWN | MARKED
+
+`closed_at` is set exactly in the final states, `lease_until` exactly while a worker may hold the row. The one
+partial index that dispatch reads holds neither state nor lease, so that claiming and beginning are
+heap-only updates.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from assignments.models import Assignment
+
+
+class Kind(models.TextChoices):
+    """What a row is about."""
+
+    REMINDER = "REMINDER"
+    OVERDUE = "OVERDUE"
+
+
+class State(models.TextChoices):
+    """Where a row is in its life."""
+
+    PLANNED = "PLANNED"
+    QUEUED = "QUEUED"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+    UNKNOWN = "UNKNOWN"
+    MARKED = "MARKED"
+
+
+class Reason(models.TextChoices):
+    """Why a row ended as it did, or why it waits. Every word a metric or a log line may show."""
+
+    # SKIPPED
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    REASSIGNED = "reassigned"
+    STARTED = "started"
+    REPLANNED = "replanned"
+    TOO_LATE = "too_late"
+    PAST = "past"
+    ALREADY_TOLD = "already_told"
+    IMPORTED = "imported"
+    OPERATOR = "operator"
+    # FAILED
+    NO_CONTACT = "no_contact"
+    REJECTED = "rejected"
+    EXHAUSTED = "exhausted"
+    TEMPLATE = "template"
+    INTERNAL = "internal"
+    # UNKNOWN
+    AMBIGUOUS = "ambiguous"
+    # still PLANNED: why it was not sent just now
+    DISABLED = "disabled"
+    PAUSED = "paused"
+    TOO_EARLY = "too_early"
+    CHANNEL_HELD = "channel_held"
+    # no write: the hint was not the row's
+    STALE = "stale"
+
+
+OPEN = (State.PLANNED, State.QUEUED, State.SENDING)
+LEASED = (State.QUEUED, State.SENDING)
+FINAL = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN, State.MARKED)
+NO_CHANNEL = "none"
+"""The channel of a row that marks its assignment and writes to nobody."""
+
+
+class Reminder(models.Model):
+    """One nudge that is to happen: the ledger.
+
+    `recipient` is 'assignee:<id>', 'ops:<hash>' or '' (nobody). `ticket` grows with each claim: whoever holds an
+    older one has lost. `attempts` counts sends begun, `failures` those that count against the maximum,
+    `ambiguous` those whose end nobody can know.
+    """
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="reminders")
+    version = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    rule = models.CharField(max_length=120, default="default")
+    recipient = models.CharField(max_length=80, default="", blank=True)
+    channel = models.CharField(max_length=20)
+    planned_start = models.DateTimeField()
+    planned_at = models.DateTimeField(db_default=Now())
+    due_at = models.DateTimeField()
+    not_after = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
+    ticket = models.PositiveBigIntegerField(default=0, db_default=0)
+    lease_until = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    failures = models.PositiveSmallIntegerField(default=0, db_default=0)
+    ambiguous = models.PositiveSmallIntegerField(default=0, db_default=0)
+    reason = models.CharField(max_length=24, choices=Reason, default="", db_default="", blank=True)
+    sent_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    message_id = models.CharField(max_length=200, default="", db_default="", blank=True)
+
+    class Meta:
+        ordering = ["due_at", "id"]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], name="reminder_open_idx", condition=Q(closed_at__isnull=True)
+            ),
+            models.Index(
+                fields=["closed_at"], name="reminder_closed_idx", condition=Q(closed_at__isnull=False)
+            ),
+            models.Index(fields=["id"], name="reminder_ambiguous_idx", condition=Q(ambiguous__gt=0)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assignment", "version", "kind", "rule", "recipient", "channel"],
+                name="reminder_once",
+            ),
+            models.CheckConstraint(
+                name="reminder_state_known", condition=Q(state__in=State.values) & Q(kind__in=Kind.values)
+            ),
+            models.CheckConstraint(
+                name="reminder_closed_when_final",
+                condition=Q(state__in=FINAL, closed_at__isnull=False)
+                | Q(state__in=OPEN, closed_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="reminder_leased_when_claimed",
+                condition=Q(state__in=LEASED, lease_until__isnull=False)
+                | (~Q(state__in=LEASED) & Q(lease_until__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="reminder_sent_has_instant",
+                condition=Q(state=State.SENT, sent_at__isnull=False)
+                | (~Q(state=State.SENT) & Q(sent_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="reminder_end_has_reason",
+                condition=~Q(state__in=(State.FAILED, State.SKIPPED, State.UNKNOWN)) | ~Q(reason=""),
+            ),
+            models.CheckConstraint(
+                name="reminder_counts_add_up",
+                condition=Q(attempts__gte=F("failures")) & Q(attempts__gte=F("ambiguous")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of assignment {self.assignment_id}, version {self.version}"
+
+
+class Attempt(models.Model):
+    """One send that was begun and has ended. Written once, complete, and never changed (RULES, 20)."""
+
+    pk = models.CompositePrimaryKey("reminder_id", "number")
+    reminder = models.ForeignKey(Reminder, on_delete=models.CASCADE, related_name="tries")
+    number = models.PositiveSmallIntegerField()
+    ticket = models.PositiveBigIntegerField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    outcome = models.CharField(max_length=16)
+    code = models.CharField(max_length=40, default="", db_default="")
+    detail = models.CharField(max_length=500, default="", db_default="")
+
+    class Meta:
+        ordering = ["reminder_id", "number"]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.outcome}"
+
+
+class ScanRun(models.Model):
+    """One scan: who asked for it, when, and what it found. Dead when `alive_until` has passed."""
+
+    class Trigger(models.TextChoices):
+        BEAT = "beat"
+        API = "api"
+        CLI = "cli"
+        ADMIN = "admin"
+        STARTUP = "startup"
+
+    trigger = models.CharField(max_length=8, choices=Trigger)
+    by = models.CharField(max_length=150, default="", blank=True)
+    started_at = models.DateTimeField(db_default=Now())
+    alive_until = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    counts = models.JSONField(null=True)
+    error = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["finished_at"], name="scanrun_finished_idx")]
+
+    def __str__(self) -> str:
+        return f"scan {self.pk}"
+
+
+class Pause(models.Model):
+    """The kill switch: while a row is in force nothing is sent. OVERDUE is still marked."""
+
+    by = models.CharField(max_length=150)
+    reason = models.CharField(max_length=500)
+    since = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=150, default="", blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"paused by {self.by}: {self.reason}"
+
+
+class ChannelHold(models.Model):
+    """A channel that cannot be used at present. `until` doubles with each failure in a row (RULES, 10)."""
+
+    channel = models.CharField(max_length=20, primary_key=True)
+    since = models.DateTimeField(db_default=Now())
+    until = models.DateTimeField()
+    failures = models.PositiveIntegerField(default=1)
+    code = models.CharField(max_length=40, default="", blank=True)
+    detail = models.CharField(max_length=500, default="", blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.channel} held until {self.until}"
+
+
+class Counter(models.Model):
+    """A business counter, or a bucket of a histogram; summed over the slots at scrape (RULES, 21).
+
+    A slot keeps processes off each other's rows. Values only grow.
+    """
+
+    pk = models.CompositePrimaryKey("name", "labels", "slot")
+    name = models.CharField(max_length=80)
+    labels = models.CharField(max_length=200)
+    slot = models.SmallIntegerField()
+    value = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}{{{self.labels}}}"
+
+
+class Audit(models.Model):
+    """What an operator did, to what, and why. Append-only."""
+
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=40)
+    reason = models.CharField(max_length=500, default="", blank=True)
+    selection = models.JSONField(default=dict)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit trail"
+        permissions = [("operate", "May pause, resume, rescan, reset and resend")]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor}"
+
+
+class Process(models.Model):
+    """A process that was seen at work; touched every ten seconds (RULES, 32)."""
+
+    kind = models.CharField(max_length=12)
+    host = models.CharField(max_length=200)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "host", "pid"], name="process_once")]
+        verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pid} on {self.host}"
+
+
+class Figures(models.Model):
+    """The one row of figures that page and metrics share, refreshed every 15 seconds (RULES, 34)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    taken_at = models.DateTimeField()
+    values = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"figures of {self.taken_at}"

@@ -1,0 +1,294 @@
+"""Every decision about a reminder, as pure functions of (row, plan, situation, clock): no database, no clock.
+
+`gates` lists what must hold before a reminder is sent, in the order in which it is tried. `judge` follows the
+first gate that does not hold. Delivery acts on it and the explainer shows it, so the two cannot drift apart.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from assignments.models import Status
+from reminders.conf import TELL_WINDOW, ReminderConfig
+from reminders.models import NO_CHANNEL, Kind, Reason, State
+
+EARLY = timedelta(milliseconds=50)
+"""A row that is due later than this is not begun (RULES, 4)."""
+
+FIRST_BACKOFF = timedelta(seconds=15)
+LONGEST_BACKOFF = timedelta(minutes=10)
+FIRST_HOLD = timedelta(seconds=5)
+LONGEST_HOLD = timedelta(seconds=60)
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
+
+
+class Action(Enum):
+    """What a worker does with a row."""
+
+    SEND = "send"
+    MARK = "mark"
+    WAIT = "wait"
+    END = "end"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do, and why. `state` is the final state where `action` is END; `until` is when to look again."""
+
+    action: Action
+    reason: Reason | None = None
+    state: State | None = None
+    until: datetime | None = None
+
+
+SEND = Verdict(Action.SEND)
+MARK = Verdict(Action.MARK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What the ledger believes about one nudge. Instants are aware UTC."""
+
+    id: int
+    assignment_id: int
+    version: int
+    kind: Kind
+    rule: str
+    recipient: str
+    channel: str
+    planned_start: datetime
+    planned_at: datetime
+    due_at: datetime
+    not_after: datetime | None
+    next_attempt_at: datetime
+    state: State
+    ticket: int
+    attempts: int
+    failures: int
+    ambiguous: int
+
+    @property
+    def marks(self) -> bool:
+        """Whether this is the marker of its version: it writes to nobody (RULES, 5)."""
+        return self.channel == NO_CHANNEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The assignment as it stands now."""
+
+    version: int
+    status: Status
+    scheduled_start: datetime
+    recipient: str
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What holds for every row at this moment: the switch, the pause, the channels that are held."""
+
+    now: datetime
+    enabled: bool = True
+    paused: bool = False
+    held: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One thing that must hold: its name, whether it does, what was seen, and what follows if it does not."""
+
+    name: str
+    passed: bool
+    seen: str
+    otherwise: Verdict
+
+
+def judge(row: Row, plan: Plan, situation: Situation) -> Verdict:
+    """What becomes of the row right now."""
+    for gate in gates(row, plan, situation):
+        if not gate.passed:
+            return gate.otherwise
+    return MARK if row.marks else SEND
+
+
+def gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]:
+    """Everything that must hold before a row is sent or marks its assignment, in the order it is tried."""
+    now = situation.now
+    yield Gate(
+        "switched on",
+        situation.enabled,
+        f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
+        Verdict(Action.WAIT, Reason.DISABLED, until=row.next_attempt_at),
+    )
+    void = why_void(row, plan)
+    yield Gate(
+        "plan still holds",
+        void is None,
+        f"version {row.version} of {plan.version}, {plan.status.value}",
+        end(row, void or Reason.REPLANNED),
+    )
+    yield Gate(
+        "not too late",
+        row.not_after is None or now <= row.not_after,
+        f"not after {row.not_after.isoformat() if row.not_after else 'any instant'}",
+        end(row, Reason.TOO_LATE),
+    )
+    yield Gate(
+        "due",
+        row.next_attempt_at <= now + EARLY,
+        f"next attempt at {row.next_attempt_at.isoformat()}",
+        Verdict(Action.WAIT, Reason.TOO_EARLY, until=row.next_attempt_at),
+    )
+    if row.marks:
+        return
+    yield Gate(
+        "not paused",
+        not situation.paused,
+        "paused" if situation.paused else "running",
+        Verdict(Action.WAIT, Reason.PAUSED, until=row.next_attempt_at),
+    )
+    held = situation.held.get(row.channel)
+    yield Gate(
+        "channel usable",
+        held is None or held <= now,
+        f"{row.channel} held until {held.isoformat()}" if held else f"{row.channel} is open",
+        Verdict(Action.WAIT, Reason.CHANNEL_HELD, until=held),
+    )
+
+
+def why_void(row: Row, plan: Plan) -> Reason | None:
+    """Why the plan of this row no longer holds; None while it does.
+
+    The ledger's set-based voiding says the same in SQL; a property test holds the two together.
+    """
+    if plan.status == Status.CANCELLED:
+        return Reason.CANCELLED
+    if plan.status != Status.SCHEDULED:
+        return Reason.STARTED
+    if row.planned_start != plan.scheduled_start:
+        return Reason.MOVED
+    if row.version == plan.version:
+        return None
+    if row.kind == Kind.REMINDER and row.recipient != plan.recipient:
+        return Reason.REASSIGNED
+    return Reason.REPLANNED
+
+
+def end(row: Row, reason: Reason) -> Verdict:
+    """Ends a row that will not be sent. What may have arrived already is never called SKIPPED (RULES, 11)."""
+    if row.ambiguous:
+        return Verdict(Action.END, Reason.AMBIGUOUS, state=State.UNKNOWN)
+    return Verdict(Action.END, reason, state=State.SKIPPED)
+
+
+class Result(Enum):
+    """How a send that was begun has ended; the words of `Attempt.outcome`."""
+
+    ACCEPTED = "accepted"
+    REFUSED_FOR_NOW = "refused_for_now"
+    REJECTED = "rejected"
+    CHANNEL_DOWN = "channel_down"
+    UNKNOWABLE = "unknowable"
+    HANDED_BACK = "handed_back"
+    NO_CONTACT = "no_contact"
+    TEMPLATE = "template"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Where a row goes after an attempt. `retry_at` is set where it goes back to PLANNED."""
+
+    state: State
+    reason: Reason | None = None
+    retry_at: datetime | None = None
+    counted: bool = False
+    ambiguous: bool = False
+
+
+def after(row: Row, result: Result, *, now: datetime, config: ReminderConfig, jitter: float) -> Next:
+    """Where the row goes after this result. `row` is as it was begun: its own attempt is not counted yet.
+
+    `jitter` lies in [-1, 1] and moves a backoff by up to a fifth.
+    """
+    match result:
+        case Result.ACCEPTED:
+            return Next(State.SENT)
+        case Result.REJECTED:
+            return Next(State.FAILED, Reason.REJECTED, counted=True)
+        case Result.NO_CONTACT:
+            return Next(State.FAILED, Reason.NO_CONTACT, counted=True)
+        case Result.TEMPLATE:
+            return Next(State.FAILED, Reason.TEMPLATE, counted=True)
+        case Result.INTERNAL:
+            return Next(State.FAILED, Reason.INTERNAL, counted=True)
+        case Result.HANDED_BACK | Result.CHANNEL_DOWN:
+            return Next(State.PLANNED, retry_at=now)
+        case Result.UNKNOWABLE:
+            if row.ambiguous:
+                return Next(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
+            return Next(State.PLANNED, retry_at=now, ambiguous=True)
+        case Result.REFUSED_FOR_NOW:
+            failures = row.failures + 1
+            retry_at = now + backoff(failures, jitter=jitter)
+            too_late = row.not_after is not None and retry_at >= row.not_after
+            if failures < config.max_attempts and not too_late:
+                return Next(State.PLANNED, retry_at=retry_at, counted=True)
+            if row.ambiguous:
+                return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
+            return Next(State.FAILED, Reason.EXHAUSTED, counted=True)
+
+
+def backoff(failures: int, *, jitter: float) -> timedelta:
+    """15 s, 30 s, 60 s ... at most 10 min, a fifth more or less."""
+    return _doubled(FIRST_BACKOFF, failures, most=LONGEST_BACKOFF) * (1 + jitter / 5)
+
+
+def hold(failures: int) -> timedelta:
+    """How long a channel is left alone after so many failures in a row: 5 s doubling to 60 s (RULES, 10)."""
+    return _doubled(FIRST_HOLD, failures, most=LONGEST_HOLD)
+
+
+def _doubled(first: timedelta, times: int, *, most: timedelta) -> timedelta:
+    return min(first * (1 << min(times - 1, 16)), most)
+
+
+def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig) -> datetime:
+    """When the reminder of work that starts at `start` is due (DESIGN, 4)."""
+    return start - (config.lead if lead_minutes is None else timedelta(minutes=lead_minutes))
+
+
+def overdue_at(start: datetime, *, config: ReminderConfig) -> datetime:
+    """When work that nobody has started counts as overdue; a reminder is of no use after it either."""
+    return start + config.overdue
+
+
+def tell_until(start: datetime, *, config: ReminderConfig) -> datetime:
+    """Until when supervisors may still be told that work is overdue."""
+    return overdue_at(start, config=config) + TELL_WINDOW
+
+
+def horizon(*, now: datetime, lead_minutes: int | None, config: ReminderConfig) -> datetime:
+    """Work that starts up to this instant is planned (RULES, 16): a long lead is never found late."""
+    lead = config.lead if lead_minutes is None else timedelta(minutes=lead_minutes)
+    return now + max(config.lookahead, lead + config.poll)
+
+
+def recipient_of(assignee_id: int | None) -> str:
+    """How the ledger names the person who is reminded; '' for nobody."""
+    return "" if assignee_id is None else f"assignee:{assignee_id}"
+
+
+def message_uuid(row: Row) -> UUID:
+    """The same for every attempt at one row, different for any other row (RULES, 31; RFC 9562, 5.5)."""
+    key = (row.assignment_id, row.version, row.kind.value, row.rule, row.recipient, row.channel)
+    return uuid5(NAMESPACE, ":".join(str(part) for part in key))
+
+
+def chunk_size(rows: int, *, config: ReminderConfig) -> int:
+    """How many hints travel in one message: one while few are due, up to the batch size when many are."""
+    return max(1, min(config.batch_size, rows // (4 * config.concurrency)))

@@ -1,0 +1,106 @@
+"""What every test may use: a clock that can be set, factories, a channel that remembers, real servers."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from pytest_socket import disable_socket, socket_allow_hosts
+
+from notifications.channels.memory import MemoryChannel
+from reminders.conf import ReminderConfig
+
+NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--chaos",
+        nargs="?",
+        const="on",
+        default="",
+        help="also the long fault injection; --chaos=full for its largest storms",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not os.environ.get("DATABASE_URL"):
+        raise pytest.UsageError(
+            "the tests need a PostgreSQL and a Redis of their own: start them by `python3 manage.py test`"
+        )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """No test talks to another machine; a unit test talks to nobody."""
+    if "unit" in item.path.parts:
+        disable_socket(allow_unix_socket=True)
+    else:
+        socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture
+def config() -> ReminderConfig:
+    """The defaults, over the in-memory channel."""
+    return ReminderConfig(channel="memory")
+
+
+@pytest.fixture(autouse=True)
+def _default_rules(config: ReminderConfig) -> Iterator[None]:
+    """The rules that listeners read are the test's own."""
+    before = settings.REMINDERS
+    settings.REMINDERS = config
+    yield
+    settings.REMINDERS = before
+
+
+@pytest.fixture
+def outbox() -> MemoryChannel:
+    """A channel that remembers what it was given."""
+    return MemoryChannel()
+
+
+class DatabaseClock:
+    """Sets the clock that the ledger's statements read, by a function that shadows PostgreSQL's own."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE SCHEMA test_clock")
+            cursor.execute("CREATE TABLE test_clock.hand (at timestamptz NOT NULL)")
+            cursor.execute("INSERT INTO test_clock.hand VALUES (now())")
+            cursor.execute(
+                "CREATE FUNCTION test_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE"
+                " AS 'SELECT at FROM test_clock.hand'"
+            )
+            cursor.execute("SET search_path = test_clock, pg_catalog, public")
+
+    def set(self, instant: datetime) -> datetime:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE test_clock.hand SET at = %s", [instant])
+        return instant
+
+    def advance(self, span: timedelta) -> datetime:
+        return self.set(self.now() + span)
+
+    def now(self) -> datetime:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT at FROM test_clock.hand")
+            instant: datetime = cursor.fetchone()[0]
+            return instant
+
+
+@pytest.fixture
+def clock(db: None) -> Iterator[DatabaseClock]:
+    """The database's clock, standing at noon until the test moves it."""
+    hands = DatabaseClock()
+    hands.set(NOON)
+    yield hands
+    with connection.cursor() as cursor:
+        cursor.execute("SET search_path = public")
+
+
+@pytest.fixture
+def channel_of(outbox: MemoryChannel) -> Callable[[str], MemoryChannel]:
+    """Hands the outbox over in place of every channel."""
+    return lambda _name: outbox

@@ -1,0 +1,322 @@
+"""The life of a reminder against the real database: planned, claimed, begun, sent, recorded."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from assignments import services
+from assignments.models import Assignment, ReminderStatus
+from notifications.channels.memory import MemoryChannel
+from notifications.message import Outcome
+from reminders import ledger, lifecycle
+from reminders.conf import ReminderConfig
+from reminders.lifecycle import Envelope
+from reminders.models import Attempt, Kind, Reason, Reminder, State
+from tests.conftest import NOON, DatabaseClock
+from tests.factories import AssigneeFactory, AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+ChannelOf = Callable[[str], MemoryChannel]
+
+
+class Desk:
+    """A broker that keeps what it is given, in memory; `refuse` makes it refuse."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.refuse = False
+        self.down = False
+
+    def depth(self) -> int:
+        if self.down:
+            raise lifecycle.BrokerDown("no answer")
+        return 0
+
+    def publish(self, envelopes: list[Envelope]) -> list[Envelope]:
+        if self.refuse:
+            return list(envelopes)
+        self.envelopes += envelopes
+        return []
+
+    def hints(self) -> list[ledger.Hint]:
+        return [hint for envelope in self.envelopes for hint in envelope.hints]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def run(config: ReminderConfig, desk: Desk, channel_of: ChannelOf) -> Callable[[], lifecycle.Delivered]:
+    """One tick of dispatch, and a worker that takes all that was handed over."""
+
+    def turn() -> lifecycle.Delivered:
+        lifecycle.dispatch(config=config, broker=desk)
+        hints = desk.hints()
+        desk.envelopes.clear()
+        return lifecycle.deliver(hints, config=config, channel=channel_of)
+
+    return turn
+
+
+def reminder_of(assignment: Assignment, **more: object) -> Reminder:
+    return Reminder.objects.get(assignment=assignment, **{"kind": Kind.REMINDER, **more})
+
+
+def test_a_reminder_is_planned_at_once_and_sent_when_it_is_due(clock, run, outbox):
+    assignment = AssignmentFactory()
+    planned = reminder_of(assignment)
+    assert (planned.state, planned.due_at) == (State.PLANNED, NOON + timedelta(minutes=30))
+
+    assert run().sent == 0
+    clock.advance(timedelta(minutes=30))
+    assert run().sent == 1
+
+    sent = reminder_of(assignment)
+    assignment.refresh_from_db()
+    assert sent.state == State.SENT
+    assert assignment.reminder_status == ReminderStatus.SENT
+    assert [m.address for m in outbox.messages] == [assignment.assignee.email]
+    attempt = Attempt.objects.get(reminder=sent)
+    assert (attempt.number, attempt.outcome, attempt.ticket) == (1, "accepted", 1)
+    assert sent.message_id == outbox.messages[0].message_id
+
+
+def test_a_second_scan_plans_nothing_new(clock, config):
+    AssignmentFactory.create_batch(3)
+    Reminder.objects.all().delete()
+    first = lifecycle.scan(trigger="cli", config=config)
+    second = lifecycle.scan(trigger="cli", config=config)
+    assert first.counts is not None
+    assert second.counts is not None
+    assert (first.counts.planned, second.counts.planned) == (3, 0)
+    assert Reminder.objects.count() == 3
+
+
+def test_work_beyond_the_look_ahead_waits_for_a_scan(clock, config):
+    assignment = AssignmentFactory(far=True)
+    assert not Reminder.objects.exists()
+    clock.set(assignment.scheduled_start - timedelta(minutes=119))
+    lifecycle.scan(trigger="cli", config=config)
+    assert reminder_of(assignment).state == State.PLANNED
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda a: services.cancel(a.pk), Reason.CANCELLED),
+        (lambda a: services.start(a.pk), Reason.STARTED),
+        (lambda a: services.reschedule(a.pk, start=a.scheduled_start + timedelta(days=9)), Reason.MOVED),
+        (lambda a: services.reassign(a.pk, assignee_id=AssigneeFactory().pk), Reason.REASSIGNED),
+        (lambda a: services.change(a.pk, {"lead_minutes": 10}), Reason.REPLANNED),
+    ],
+)
+def test_a_change_of_plan_ends_what_was_planned(clock, change, reason):
+    assignment = AssignmentFactory()
+    change(assignment)
+    old = reminder_of(assignment, version=1)
+    assert (old.state, old.reason) == (State.SKIPPED, reason)
+
+
+def test_a_change_between_claim_and_begin_stops_the_send(clock, config, desk, channel_of, outbox):
+    assignment = AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    services.cancel(assignment.pk)
+    done = lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+    assert (done.sent, done.stale) == (0, 1)
+    assert outbox.attempts == []
+
+
+def test_a_repeated_hint_sends_once(clock, config, desk, channel_of, outbox):
+    AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    hints = desk.hints()
+    lifecycle.deliver(hints * 3, config=config, channel=channel_of)
+    lifecycle.deliver(hints, config=config, channel=channel_of)
+    assert len(outbox.messages) == 1
+
+
+def test_what_is_refused_for_now_is_tried_again_later(clock, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    outbox.answer_with(Outcome.REFUSED_FOR_NOW)
+    run()
+    row = reminder_of(assignment)
+    assert (row.state, row.failures, row.attempts) == (State.PLANNED, 1, 1)
+    assert timedelta(seconds=12) <= row.next_attempt_at - clock.now() <= timedelta(seconds=18.1)
+    clock.advance(timedelta(seconds=20))
+    assert run().sent == 1
+    assert [a.outcome for a in Attempt.objects.order_by("number")] == ["refused_for_now", "accepted"]
+    assert len({m.message_id for m in outbox.attempts}) == 1
+
+
+def test_an_unknowable_send_is_repeated_once_and_then_left_to_an_operator(clock, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    outbox.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
+    run()
+    assert reminder_of(assignment).state == State.PLANNED
+    run()
+    row = reminder_of(assignment)
+    assert (row.state, row.reason, row.ambiguous) == (State.UNKNOWN, Reason.AMBIGUOUS, 2)
+    clock.advance(timedelta(minutes=5))
+    assert run().sent == 0
+    assert len(outbox.attempts) == 2
+
+
+def test_a_lease_that_ran_out_before_begin_costs_nothing(clock, config, desk, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    lost = desk.hints()
+    desk.envelopes.clear()
+    clock.advance(config.lease + timedelta(seconds=1))
+    assert run().sent == 1
+    row = reminder_of(assignment)
+    assert (row.ambiguous, row.ticket) == (0, 2)
+    assert lost[0].ticket == 1
+
+
+def test_a_worker_that_died_in_a_send_leaves_a_possible_duplicate(clock, config, desk, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    ledger.begin(desk.hints(), config=config)
+    desk.envelopes.clear()
+    clock.advance(config.lease + timedelta(seconds=1))
+    assert run().sent == 1
+    row = reminder_of(assignment)
+    assert (row.ambiguous, row.attempts) == (1, 2)
+    assert [a.outcome for a in Attempt.objects.order_by("number")] == ["unknowable", "accepted"]
+
+
+def test_a_late_answer_of_a_worker_that_lost_its_lease_counts_if_nobody_began_again(
+    clock, config, desk, channel_of, outbox
+):
+    assignment = AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    begun = ledger.begin(desk.hints(), config=config)
+    ends = lifecycle._send_all(begun.claims, config, channel_of)
+    clock.advance(config.lease + timedelta(seconds=1))
+    ledger.reap(config)
+    assert reminder_of(assignment).state == State.PLANNED
+    assert len(ledger.finish(ends, config=config)) == 1
+    row = reminder_of(assignment)
+    assert (row.state, row.ambiguous) == (State.SENT, 1)
+    assert len(outbox.messages) == 1
+
+
+def test_a_late_answer_loses_once_somebody_else_has_begun(clock, config, desk, channel_of):
+    AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    begun = ledger.begin(desk.hints(), config=config)
+    ends = lifecycle._send_all(begun.claims, config, channel_of)
+    clock.advance(config.lease + timedelta(seconds=1))
+    desk.envelopes.clear()
+    lifecycle.dispatch(config=config, broker=desk)
+    ledger.begin(desk.hints(), config=config)
+    assert ledger.finish(ends, config=config) == []
+
+
+def test_work_nobody_started_is_marked_and_supervisors_are_told_once(clock, config, run, outbox, settings):
+    settings.REMINDERS = ReminderConfig(channel="memory", ops_emails=("ops@example.test",))
+    assignment = AssignmentFactory(soon=True)
+    run()
+    clock.set(assignment.scheduled_start + timedelta(minutes=31))
+    lifecycle.scan(trigger="cli", config=settings.REMINDERS)
+    desk = Desk()
+    for _ in range(3):
+        lifecycle.dispatch(config=settings.REMINDERS, broker=desk)
+        lifecycle.deliver(desk.hints(), config=settings.REMINDERS, channel=lambda _: outbox)
+        desk.envelopes.clear()
+    assignment.refresh_from_db()
+    assert assignment.reminder_status == ReminderStatus.OVERDUE
+    assert [m.address for m in outbox.messages] == [assignment.assignee.email, "ops@example.test"]
+    assert sorted(Reminder.objects.values_list("state", flat=True)) == ["MARKED", "SENT", "SENT"]
+
+
+def test_work_entered_after_its_start_is_not_reminded_of(clock, run, outbox):
+    assignment = AssignmentFactory(past=True)
+    row = reminder_of(assignment)
+    assert (row.state, row.reason) == (State.SKIPPED, Reason.PAST)
+    assert run().sent == 0
+
+
+def test_back_to_a_start_that_was_told_already_says_nothing_again(clock, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    other = AssigneeFactory()
+    services.reassign(assignment.pk, assignee_id=other.pk)
+    services.reassign(assignment.pk, assignee_id=assignment.assignee_id)
+    assignment.refresh_from_db()
+    row = reminder_of(assignment, version=3)
+    assert (row.state, row.reason) == (State.SKIPPED, Reason.ALREADY_TOLD)
+    assert assignment.reminder_status == ReminderStatus.SENT
+    assert run().sent == 0
+
+
+def test_a_reset_reminds_again_though_it_was_told_already(clock, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    clock.advance(timedelta(seconds=1))
+    assert services.renudge([assignment.pk]) == [assignment.pk]
+    assert run().sent == 1
+    assert len(outbox.messages) == 2
+
+
+def test_a_person_without_address_fails_with_a_reason_and_revives_when_corrected(clock, run, outbox):
+    assignment = AssignmentFactory(soon=True, assignee__unreachable=True)
+    run()
+    row = reminder_of(assignment)
+    assert (row.state, row.reason) == (State.FAILED, Reason.NO_CONTACT)
+    services.change_assignee(assignment.assignee_id, {"email": "found@example.test"})
+    assert run().sent == 1
+    assert [m.address for m in outbox.messages] == ["found@example.test"]
+
+
+def test_a_dead_broker_claims_nothing(clock, config, desk):
+    assignment = AssignmentFactory(soon=True)
+    desk.down = True
+    lifecycle.dispatch(config=config, broker=desk)
+    assert reminder_of(assignment).state == State.PLANNED
+
+
+def test_a_refused_hint_goes_back_at_once(clock, config, desk):
+    assignment = AssignmentFactory(soon=True)
+    desk.refuse = True
+    done = lifecycle.dispatch(config=config, broker=desk)
+    assert (done.handed_over, done.refused) == (0, 1)
+    assert reminder_of(assignment).state == State.PLANNED
+
+
+def test_one_poisoned_row_costs_its_neighbours_nothing(clock, run, outbox):
+    AssignmentFactory.create_batch(5, soon=True)
+    outbox.answer_with(Outcome.ACCEPTED, RuntimeError("poison"))
+    done = run()
+    assert (done.sent, done.again) == (4, 1)
+
+
+def test_a_channel_that_is_down_is_left_alone_and_costs_nobody_an_attempt(clock, config, run, outbox):
+    AssignmentFactory.create_batch(4, soon=True)
+    outbox.answer_with(Outcome.CHANNEL_DOWN)
+    done = run()
+    assert (done.sent, done.again) == (0, 4)
+    assert len(outbox.attempts) == 1
+    assert run().sent == 0
+    clock.advance(timedelta(seconds=6))
+    assert run().sent == 4
+    assert set(Reminder.objects.values_list("failures", flat=True)) == {0}
+
+
+def test_disabled_means_nothing_is_planned_queued_or_sent(clock, config, desk, channel_of, outbox, settings):
+    planned = AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    settings.REMINDERS = off = ReminderConfig(channel="memory", enabled=False)
+    unplanned = AssignmentFactory(soon=True)
+    done = lifecycle.deliver(desk.hints(), config=off, channel=channel_of)
+    assert (done.sent, done.settled) == (0, 1)
+    assert lifecycle.dispatch(config=off, broker=desk).handed_over == 0
+    with pytest.raises(lifecycle.Disabled):
+        lifecycle.scan(trigger="cli", config=off)
+    assert not Reminder.objects.filter(assignment=unplanned).exists()
+    assert reminder_of(planned).state == State.PLANNED
+    assert outbox.attempts == []
