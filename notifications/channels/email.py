@@ -1,0 +1,102 @@
+"""Sends a message as an e-mail: by our own SMTP transport, or by any other backend that Django is told to use."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+
+from notifications import mime
+from notifications.addresses import envelope_address, mailbox
+from notifications.channels import Channel
+from notifications.message import Contact, Delivery, Message, Outcome, without
+from notifications.smtp import Server, courier
+
+logger = logging.getLogger(__name__)
+
+OWN_BACKEND = "notifications.smtp.EmailBackend"
+
+
+class EmailChannel(Channel):
+    name = "email"
+
+    def address(self, contact: Contact) -> str | None:
+        return envelope_address(contact.email)
+
+    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+        if envelope_address(message.address) != message.address:
+            return Delivery(Outcome.REJECTED, "address", "not one valid e-mail address")
+        if settings.EMAIL_BACKEND != OWN_BACKEND:
+            return _through_django(message)
+        from_line, sender = _sender(settings.DEFAULT_FROM_EMAIL)
+        content = mime.written(message, sender=from_line, at=datetime.now(UTC))
+        return courier(Server.of_settings()).deliver(
+            content, sender=sender, recipient=message.address, timeout=timeout
+        )
+
+    def close(self) -> None:
+        if settings.EMAIL_BACKEND == OWN_BACKEND:
+            courier(Server.of_settings()).close()
+
+
+@lru_cache(maxsize=8)
+def _sender(text: str) -> tuple[str, str]:
+    """The From line and the envelope sender of DEFAULT_FROM_EMAIL."""
+    found = mailbox(text)
+    if found is None:
+        raise ImproperlyConfigured("DEFAULT_FROM_EMAIL is not one valid address")
+    return mime.from_line(*found), found[1]
+
+
+def _through_django(message: Message) -> Delivery:
+    """Sends over the backend that EMAIL_BACKEND names. Its time-outs are its own.
+
+    Such a backend cannot say how far a failed send got. So what fails in its open() is certainly not sent, and
+    every exception of send_messages() leaves it unknowable.
+    """
+    connection = get_connection()
+    try:
+        connection.open()
+    except OSError as error:
+        return Delivery(Outcome.CHANNEL_DOWN, "connect", without(str(error), message.address))
+    try:
+        # None is what a backend returns that keeps no count, against Django's documentation.
+        count: int | None = connection.send_messages([_django_mail(message)])
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        return Delivery(Outcome.UNKNOWABLE, "backend", without(detail, message.address))
+    finally:
+        _close(connection)
+    if count is None:
+        return Delivery(Outcome.UNKNOWABLE, "backend", "the e-mail backend does not say what it sent")
+    if count == 0:
+        return Delivery(Outcome.REFUSED_FOR_NOW, "backend", "the e-mail backend sent nothing")
+    return Delivery(Outcome.ACCEPTED, "backend")
+
+
+def _close(connection: BaseEmailBackend) -> None:
+    """Trouble at the end cannot undo what was sent."""
+    try:
+        connection.close()
+    except Exception:
+        logger.warning("E-mail backend did not close")
+
+
+def _django_mail(message: Message) -> EmailMultiAlternatives:
+    name = mime.display_name(message.name)
+    mail = EmailMultiAlternatives(
+        subject=mime.one_line(message.subject),
+        body=message.text,
+        to=[f"{mime.quoted(name)} <{message.address}>" if name else message.address],
+        headers={
+            "Message-ID": f"<{message.message_id}>",
+            "Auto-Submitted": "auto-generated",
+            **{header: mime.one_line(value) for header, value in message.headers.items()},
+        },
+    )
+    if message.html:
+        mail.attach_alternative(message.html, "text/html")
+    return mail
