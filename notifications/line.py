@@ -47,8 +47,10 @@ class Line(smtplib.SMTP):
     def dial(self, host: str, port: int) -> None:
         """Connects. The server's greeting is the next answer."""
         self._host = host
-        self.sock = self._connected(host, port)
-        self.local_hostname = _own_name(self.sock)
+        try:
+            self._connect(host, port)
+        except OSError as error:
+            raise _broken(error) from error
 
     def encrypt(self) -> None:
         """Begins TLS on what is connected (RFC 8314 section 3)."""
@@ -117,25 +119,25 @@ class Line(smtplib.SMTP):
             raise TimeoutError
         return left
 
-    def _connected(self, host: str, port: int) -> socket.socket:
-        try:
-            addresses = _resolved(host, port, timeout=self._left())[:MOST_ADDRESSES]
-            while True:
-                family, kind, protocol, _, address = addresses.pop(0)
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    sock.settimeout(self._left() / (len(addresses) + 1))
-                    sock.connect(address)
-                except OSError:
-                    sock.close()
-                    if not addresses:
-                        raise
-                else:
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                    return sock
-        except OSError as error:
-            raise _broken(error) from error
+    def _connect(self, host: str, port: int) -> None:
+        addresses = _resolved(host, port, timeout=self._left())[:MOST_ADDRESSES]
+        for others, (family, kind, protocol, _, address) in zip(
+            reversed(range(len(addresses))), addresses, strict=True
+        ):
+            # Ours at once, so that it is closed whatever happens next.
+            self.sock = socket.socket(family, kind, protocol)
+            try:
+                self.sock.settimeout(self._left() / (others + 1))
+                self.sock.connect(address)
+            except OSError:
+                self.close()
+                if not others:
+                    raise
+            else:
+                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                self.local_hostname = _own_name(self.sock)
+                return
 
     def _wrapped(self, sock: socket.socket) -> ssl.SSLSocket:
         assert self._tls is not None

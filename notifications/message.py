@@ -86,7 +86,7 @@ def without(text: str, recipient: str) -> str:
     """`text` with every mention of this recipient replaced by "<address>", upper and lower case alike."""
     if not recipient or not text:
         return text
-    return re.sub(re.escape(recipient), lambda _: ADDRESS, text, flags=re.IGNORECASE)
+    return re.sub(f"<?{re.escape(recipient)}>?", ADDRESS, text, flags=re.IGNORECASE)
 
 
 def _presentable(detail: str) -> str:

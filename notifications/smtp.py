@@ -123,8 +123,6 @@ class Courier:
         if kept and delivery.outcome is Outcome.CHANNEL_DOWN and self._phase in (Phase.RESET, Phase.MAIL):
             # The server had ended the kept connection before it heard of this message. A new one decides.
             delivery = self._attempt(content, sender, recipient, deadline)
-        if delivery.outcome is Outcome.CHANNEL_DOWN:
-            self._drop()
         return delivery
 
     def open(self, *, timeout: timedelta) -> Delivery | None:
@@ -152,7 +150,7 @@ class Courier:
     def _attempt(self, content: bytes, sender: str, recipient: str, deadline: float) -> Delivery:
         try:
             line = self._kept_line(deadline) if self._line else self._new_line(deadline)
-            return self._transaction(line, content, sender, recipient)
+            delivery = self._transaction(line, content, sender, recipient)
         except smtplib.SMTPException as error:
             self._drop()
             return self._broken(error, recipient=recipient)
@@ -160,6 +158,9 @@ class Courier:
             # The answer still to come would be taken for that to the next message.
             self._drop()
             raise
+        if delivery.outcome is Outcome.CHANNEL_DOWN:
+            self._drop()
+        return delivery
 
     def _keeps_a_line(self) -> bool:
         """Lets go of a connection that is a parent process's, or that has served long enough."""

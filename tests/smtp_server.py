@@ -266,24 +266,21 @@ class _Conversation:
                 text = "\r\n".join(f"250-{line}" for line in lines)
                 self._answer("ehlo", text[: text.rfind("250-")] + "250 " + lines[-1])
             elif verb == "MAIL":
-                if self.sender is not None:
-                    self._say("503 nested MAIL")
-                elif self._answer("mail", "250 ok"):
+                if self._answer("mail", "250 ok" if self.sender is None else "503 nested MAIL"):
                     self.sender = _between_angles(command)
             elif verb == "RCPT":
                 recipient = _between_angles(command)
-                if self.sender is None:
-                    self._say("503 MAIL first")
-                elif self._answer("rcpt", "250 ok", about=[recipient]):
+                usual = "503 MAIL first" if self.sender is None else "250 ok"
+                if self._answer("rcpt", usual, about=[recipient]):
                     self.recipients.append(recipient)
             elif verb == "DATA":
                 fault = self.server.fault_at("data", self.recipients)
-                if fault is not None and fault.answer[:3] == "354":
-                    self._read_content("354 although nobody is there")
-                elif not self.recipients and fault is None:
-                    self._say("503 RCPT first")
-                elif self._suffer(fault) is None:
-                    self._read_content("354 go on")
+                answer = self._suffer(fault, usual="354 go on")
+                if answer is None:
+                    answer = "354 go on" if self.recipients else "503 RCPT first"
+                    self._say(answer)
+                if answer.startswith("354"):
+                    self._read_content()
             elif verb == "RSET":
                 self._forget()
                 self._answer("rset", "250 ok")
@@ -325,18 +322,16 @@ class _Conversation:
         else:
             self._say("500 what?")
 
-    def _read_content(self, answer: str) -> None:
-        self._say(answer)
+    def _read_content(self) -> None:
         self._suffer(self.server.fault_at("content", self.recipients))
         content = self._content()
         fault = self.server.fault_at("dot", self.recipients)
         accept = bool(self.recipients) and (fault is None or fault.accept)
         if accept:
-            assert self.sender is not None
             self.server.take(
                 Accepted(
                     connection=self.number,
-                    sender=self.sender,
+                    sender=self.sender or "",
                     recipients=tuple(self.recipients),
                     message_id=_message_id(content),
                     content=content if self.keep_content else b"",
