@@ -8,6 +8,7 @@ import importlib.util
 import os
 import secrets
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,8 @@ def run_suite(arguments: Sequence[str]) -> int:
     """Run pytest as a child with servers of its own; returns its exit code."""
     if importlib.util.find_spec("pytest") is None:
         raise CommandError("pytest is not installed here: install requirements-dev.lock")
+    if {"--help", "-h", "--version", "-V"} & set(arguments):
+        return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
     started: list[int] = []
 
     def pass_on(number: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,253 @@
+"""`manage.py up` as a person meets it: one command, everything runs, Ctrl-C leaves nothing."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from config import embedded
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not embedded.LINUX, reason="needs Linux"),
+]
+ROOT = Path(__file__).resolve().parent.parent.parent
+OWN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "HTTPS_ONLY", "PORT")
+
+
+@dataclass
+class Up:
+    """A running `up`, its state folder and what it printed."""
+
+    state: Path
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def file(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((self.state / "up.json").read_text())
+        return content
+
+    def printed(self) -> str:
+        return self.output.read_text()
+
+    def end(self, order: signal.Signals) -> int:
+        self.process.send_signal(order)
+        return self.process.wait(timeout=90)
+
+
+def environment(state: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in OWN}
+    return {**kept, "REMINDERS_STATE": str(state)}
+
+
+@contextmanager
+def up(state: Path, *words: str) -> Iterator[Up]:
+    """`manage.py up` until it is ready; whatever is left of it at the end is killed by its number."""
+    output = state / "printed"
+    with output.open("wb") as handle:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--port", str(embedded.free_port()), *words],
+            cwd=ROOT,
+            env=environment(state),
+            stdin=subprocess.DEVNULL,
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+        )
+    running = Up(state, process, output)
+    try:
+        ready = embedded.wait_for(
+            lambda: (state / "up.json").exists() or process.poll() is not None, seconds=120
+        )
+        assert ready, running.printed()
+        assert process.poll() is None, running.printed()
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=90)
+        for pid in processes_of(state):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes_of(state: Path) -> list[int]:
+    """Every living process that was told of this state folder, by its arguments or its environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(state).encode() in told:
+            found.append(int(entry.name))
+    return found
+
+
+def new_state() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="reminders-up-"))
+    folder.chmod(0o711)
+    return folder
+
+
+def remove(state: Path) -> None:
+    embedded.Postgres(state, durable=False).forget()
+    shutil.rmtree(state)
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    folder = new_state()
+    yield folder
+    remove(folder)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """One `up` for the tests that leave it running."""
+    folder = new_state()
+    with up(folder) as one:
+        yield one
+    remove(folder)
+
+
+def status(address: str) -> int:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return int(answer.status)
+
+
+def manage(running: Up, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=environment(running.state),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_web_answers_and_everything_runs(running: Up) -> None:
+    told = running.file()
+
+    assert status(told["web"] + "/healthz") == 200
+    assert status(told["web"] + "/admin/login/") == 200
+    assert set(told["processes"]) == {"postgres", "redis", "mail", "web", "worker", "scanner", "beat"}
+    assert told["login"]["username"] == "ops"
+    assert told["login"]["password"] in running.printed()
+
+
+def test_what_holds_secrets_is_for_its_owner_alone(running: Up) -> None:
+    names = ["up.json", "secret-key", "ops-password", "postgres.json", "redis.json"]
+
+    assert {name: oct((running.state / name).stat().st_mode & 0o777) for name in names} == dict.fromkeys(
+        names, "0o600"
+    )
+
+
+def test_no_secret_is_in_a_log_or_on_a_command_line(running: Up) -> None:
+    told = running.file()
+    postgres_password = told["database_url"].split(":")[2].split("@")[0]
+    redis_password = told["redis_url"].split(":")[2].split("@")[0]
+    seen = "".join(path.read_text(errors="replace") for path in (running.state / "logs").iterdir())
+    for pid in processes_of(running.state):
+        seen += " ".join(embedded.words_of_process(pid) or [])
+
+    for secret in (
+        postgres_password,
+        redis_password,
+        told["environment"]["SECRET_KEY"],
+        told["login"]["password"],
+    ):
+        assert secret not in seen
+
+
+def test_a_second_up_on_the_same_state_is_refused(running: Up) -> None:
+    second = manage(running, "up")
+
+    assert second.returncode == 1
+    assert "running already" in second.stderr
+    assert running.file()["web"] in second.stderr
+    assert running.process.poll() is None
+
+
+def test_a_command_in_another_terminal_finds_the_services(running: Up) -> None:
+    asked = manage(running, "migrate", "--check")
+
+    assert asked.returncode == 0, asked.stderr
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "scanner", "beat", "mail", "redis", "postgres"])
+def test_a_child_that_is_killed_is_started_again(running: Up, name: str) -> None:
+    before = running.file()["processes"][name]
+    os.kill(before, signal.SIGKILL)
+
+    assert embedded.wait_for(
+        lambda: running.file()["processes"].get(name) not in {None, before}, seconds=45
+    ), running.printed()
+    assert embedded.wait_for(
+        lambda: f"{name} was ended by SIGKILL; it is started again" in running.printed(), seconds=10
+    )
+    assert embedded.wait_for(lambda: answers(running), seconds=45)
+
+
+def answers(running: Up) -> bool:
+    try:
+        with psycopg.connect(running.file()["database_url"], connect_timeout=2):
+            return status(running.file()["web"] + "/healthz") == 200
+    except (OSError, psycopg.Error):
+        return False
+
+
+@pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_leaves_no_process_and_a_second_start_keeps_the_data(
+    state: Path, order: signal.Signals
+) -> None:
+    with up(state) as first:
+        told = first.file()
+        with psycopg.connect(told["database_url"]) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
+        assert first.end(order) == 0, first.printed()
+
+        assert embedded.wait_for(lambda: processes_of(state) == [], seconds=10), processes_of(state)
+        assert not (state / "up.json").exists()
+        assert first.printed().strip().endswith("/")
+    with up(state) as second:
+        again = second.file()
+        with psycopg.connect(again["database_url"]) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        assert again["login"] == told["login"]
+        assert again["environment"]["SECRET_KEY"] == told["environment"]["SECRET_KEY"]
+
+
+def test_a_killed_up_leaves_no_orphan_and_is_no_obstacle(state: Path) -> None:
+    with up(state) as first:
+        first.process.kill()
+        first.process.wait()
+
+        assert (state / "up.json").exists()
+        assert embedded.wait_for(lambda: processes_of(state) == [], seconds=40), processes_of(state)
+    (state / "up.json").unlink()
+    with up(state) as second:
+        assert answers(second)
+
+
+def test_a_taken_port_is_replaced_and_said(state: Path, running: Up) -> None:
+    taken = running.file()["web"].rpartition(":")[2]
+    with up(state, "--port", taken) as other:
+        assert f"port {taken} is taken" in other.printed()
+        assert status(other.file()["web"] + "/healthz") == 200
