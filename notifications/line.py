@@ -58,7 +58,9 @@ class Line(smtplib.SMTP):
         self.sock = self._wrapped(self.sock)
 
     def secure(self) -> None:
-        """STARTTLS (RFC 3207). Raises SMTPResponseException where the server will not."""
+        """STARTTLS (RFC 3207), after EHLO. Raises an SMTPException where the server will not."""
+        if not self.has_extn("starttls"):
+            raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS")
         code, text = self.docmd("STARTTLS")
         if code != 220:
             raise smtplib.SMTPResponseException(code, text)

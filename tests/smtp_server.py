@@ -66,11 +66,12 @@ class Accepted:
 
 
 class SmtpServer:
-    """Listens on the loopback address from `start` to `stop`; one thread for each connection."""
+    """Listens from `start` to `stop`; one thread for each connection."""
 
     def __init__(
         self,
         *,
+        host: str = "127.0.0.1",
         port: int = 0,
         pipelining: bool = True,
         features: tuple[str, ...] = ("8BITMIME", "SIZE 10485760"),
@@ -89,7 +90,7 @@ class SmtpServer:
         self.open_connections = 0
         self.stopping = threading.Event()
         self.changed = threading.Condition()
-        self._port = port
+        self._host, self._port = host, port
         self._tls, self._implicit_tls = tls, implicit_tls
         self.credentials = credentials
         self._features = (*features, *(["PIPELINING"] if pipelining else []))
@@ -143,7 +144,7 @@ class SmtpServer:
         self.stop()
 
     def start(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
+        self._listener = socket.create_server((self._host, self._port), backlog=128)
         self._acceptor = threading.Thread(target=self._accept, name="smtp server", daemon=True)
         self._acceptor.start()
 
