@@ -11,37 +11,14 @@ from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
 from reminders import ledger, lifecycle
 from reminders.conf import ReminderConfig
-from reminders.lifecycle import Envelope
 from reminders.models import Attempt, Kind, Reason, Reminder, State
-from tests.conftest import NOON, DatabaseClock
+from tests.conftest import NOON
+from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
 
 pytestmark = pytest.mark.django_db
 
 ChannelOf = Callable[[str], MemoryChannel]
-
-
-class Desk:
-    """A broker that keeps what it is given, in memory; `refuse` makes it refuse."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-        self.refuse = False
-        self.down = False
-
-    def depth(self) -> int:
-        if self.down:
-            raise lifecycle.BrokerDown("no answer")
-        return 0
-
-    def publish(self, envelopes: list[Envelope]) -> list[Envelope]:
-        if self.refuse:
-            return list(envelopes)
-        self.envelopes += envelopes
-        return []
-
-    def hints(self) -> list[ledger.Hint]:
-        return [hint for envelope in self.envelopes for hint in envelope.hints]
 
 
 @pytest.fixture

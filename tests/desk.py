@@ -1,0 +1,30 @@
+"""A broker that keeps what it is given: the in-memory twin of the real one."""
+
+from collections.abc import Sequence
+
+from reminders import lifecycle
+from reminders.ledger import Hint
+from reminders.lifecycle import Envelope
+
+
+class Desk:
+    """A broker that keeps what it is given, in memory; `refuse` makes it refuse."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.refuse = False
+        self.down = False
+
+    def depth(self) -> int:
+        if self.down:
+            raise lifecycle.BrokerDown("no answer")
+        return 0
+
+    def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        if self.refuse:
+            return list(envelopes)
+        self.envelopes += envelopes
+        return []
+
+    def hints(self) -> list[Hint]:
+        return [hint for envelope in self.envelopes for hint in envelope.hints]
