@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 from notifications.addresses import mailbox
 
 
-@register()
+@register("notifications")
 def mail_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """notifications.E001: the sender is not one address. E002, E003: the backend cannot be used."""
     errors: list[CheckMessage] = []

@@ -65,7 +65,7 @@ class TestChannel:
         assert parsed["To"].addresses[0].display_name == "Ann Bölton"
         assert parsed["Subject"] == "Reminder: pump at 09:00"
         assert parsed["List-Unsubscribe"] == "<https://example.com/u>"
-        assert [part.get_content() for part in parsed.iter_parts()] == ["Hello Ann", "<p>Hello Ann</p>"]  # type: ignore[attr-defined]
+        assert [part.get_content() for part in parsed.iter_parts()] == ["Hello Ann", "<p>Hello Ann</p>"]
 
     def test_a_repeat_carries_the_same_message_id_over_the_same_connection(self, server: SmtpServer) -> None:
         channel = channels.get("email")
@@ -219,7 +219,7 @@ class TestDjangosMail:
         first, second = arrived(server)
         assert first["Subject"] == "Пример"
         assert first["Bcc"] is None
-        assert [part.get_content() for part in first.iter_attachments()] == [b"\0\1\2"]  # type: ignore[attr-defined]
+        assert [part.get_content() for part in first.iter_attachments()] == [b"\0\1\2"]
         assert first.as_bytes() == second.as_bytes()
 
     def test_all_mails_share_one_connection(self, server: SmtpServer) -> None:
