@@ -1,0 +1,158 @@
+"""What `setup_reminders` makes, corrects and leaves alone: beat entries and roles."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from celery import current_app
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
+from django_celery_beat.schedulers import ModelEntry
+
+from assignments.clock import database_now
+from reminders import roles, schedule
+from reminders.conf import ReminderConfig
+
+pytestmark = pytest.mark.django_db
+
+CONFIG = ReminderConfig(poll=timedelta(seconds=300), tick=timedelta(milliseconds=1500))
+
+
+def entry(task: str) -> PeriodicTask:
+    return PeriodicTask.objects.get(task=task)
+
+
+def beat_waits(task: str) -> float:
+    """How many seconds beat itself would wait before it runs this entry."""
+    return ModelEntry(entry(task), app=current_app).is_due().next
+
+
+def test_both_entries_are_made_with_interval_queue_and_expiry():
+    assert schedule.set_up(CONFIG) == [
+        "reminders.scan: made, every 300 s",
+        "reminders.dispatch: made, every 1.5 s",
+    ]
+    scan, dispatch = entry(schedule.SCAN), entry(schedule.DISPATCH)
+    assert (scan.interval.every, scan.interval.period) == (300, IntervalSchedule.SECONDS)
+    assert (dispatch.interval.every, dispatch.interval.period) == (1_500_000, IntervalSchedule.MICROSECONDS)
+    assert {scan.queue, dispatch.queue} == {"reminders.scan"}
+    assert (scan.expire_seconds, dispatch.expire_seconds) == (900, 900)
+    assert scan.enabled
+    assert dispatch.enabled
+
+
+def test_a_second_time_changes_nothing_and_does_not_disturb_a_running_beat():
+    schedule.set_up(CONFIG)
+    told = PeriodicTasks.last_change()
+    assert schedule.set_up(CONFIG) == []
+    assert PeriodicTasks.last_change() == told
+    assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count()) == (2, 2)
+
+
+def test_a_new_interval_is_followed_and_beat_is_told():
+    schedule.set_up(CONFIG)
+    told = PeriodicTasks.last_change()
+    slower = ReminderConfig(poll=timedelta(hours=1), tick=timedelta(milliseconds=1500))
+    assert schedule.set_up(slower) == [
+        "reminders.scan: runs every 3600 s now",
+        "reminders.scan: corrected expire_seconds",
+    ]
+    assert entry(schedule.SCAN).interval.schedule.run_every == timedelta(hours=1)
+    assert entry(schedule.SCAN).expire_seconds == 3600
+    assert PeriodicTasks.last_change() > told
+
+
+def test_an_entry_that_an_operator_switched_off_stays_off():
+    schedule.set_up(CONFIG)
+    off = entry(schedule.SCAN)
+    off.enabled = False
+    off.save()
+    schedule.set_up(ReminderConfig(poll=timedelta(seconds=60)))
+    found = entry(schedule.SCAN)
+    assert (found.enabled, found.interval.every) == (False, 60)
+
+
+def test_an_entry_that_was_renamed_and_switched_off_is_not_made_again():
+    schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=schedule.SCAN).update(name="Nightly quiet", enabled=False)
+    assert schedule.set_up(CONFIG) == []
+    assert PeriodicTask.objects.filter(task=schedule.SCAN).count() == 1
+
+
+def test_a_deleted_entry_is_made_again():
+    schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=schedule.DISPATCH).delete()
+    assert schedule.set_up(CONFIG) == ["reminders.dispatch: made, every 1.5 s"]
+
+
+def test_a_crontab_in_place_of_the_interval_is_put_right():
+    schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=schedule.SCAN).update(
+        interval=None, crontab=CrontabSchedule.objects.create(minute="0")
+    )
+    assert schedule.set_up(CONFIG) == ["reminders.scan: runs every 300 s now"]
+    assert entry(schedule.SCAN).crontab is None
+
+
+def test_a_last_run_in_the_future_is_put_back_so_that_beat_does_not_wait_for_it():
+    schedule.set_up(CONFIG)
+    PeriodicTask.objects.update(last_run_at=database_now() + timedelta(days=2))
+    assert [found.runs_in_future for found in schedule.standing(CONFIG)] == [True, True]
+    assert beat_waits(schedule.SCAN) > 86_400
+
+    assert schedule.set_up(CONFIG) == [
+        "reminders.scan: its last run lay in the future",
+        "reminders.dispatch: its last run lay in the future",
+    ]
+    assert 290 < beat_waits(schedule.SCAN) <= 300
+
+
+def test_entries_that_are_missing_or_wrong_are_seen():
+    assert [found.exists for found in schedule.standing(CONFIG)] == [False, False]
+    schedule.set_up(CONFIG)
+    assert [found.right for found in schedule.standing(CONFIG)] == [True, True]
+    assert [found.right for found in schedule.standing(ReminderConfig())] == [True, False]
+
+
+def test_viewers_see_everything_and_change_nothing():
+    roles.set_up()
+    names = set(Group.objects.get(name=roles.VIEWERS).permissions.values_list("codename", flat=True))
+    assert {"view_assignment", "view_assignee", "view_reminder", "view_attempt", "view_audit"} <= names
+    assert {name for name in names if not name.startswith("view_")} == set()
+
+
+def test_operators_also_change_assignments_and_operate():
+    roles.set_up()
+    viewers = set(Group.objects.get(name=roles.VIEWERS).permissions.values_list("codename", flat=True))
+    operators = set(Group.objects.get(name=roles.OPERATORS).permissions.values_list("codename", flat=True))
+    assert operators - viewers == {"change_assignment", "change_assignee", "operate"}
+
+
+def test_roles_keep_what_an_administrator_added_and_get_back_what_they_lack():
+    roles.set_up()
+    viewers = Group.objects.get(name=roles.VIEWERS)
+    viewers.permissions.add(Permission.objects.get(codename="add_user"))
+    viewers.permissions.remove(Permission.objects.get(codename="view_reminder"))
+    assert roles.set_up() == ["Reminder viewers: 1 permissions added"]
+    names = set(viewers.permissions.values_list("codename", flat=True))
+    assert {"add_user", "view_reminder"} <= names
+
+
+def test_the_command_says_what_it_did_and_then_that_all_is_right():
+    first, second = StringIO(), StringIO()
+    call_command("setup_reminders", stdout=first)
+    call_command("setup_reminders", stdout=second)
+    assert first.getvalue().splitlines() == [
+        "reminders.scan: made, every 300 s",
+        "reminders.dispatch: made, every 1 s",
+        "Reminder viewers: made",
+        "Reminder operators: made",
+    ]
+    assert second.getvalue() == "Beat entries and roles are as they should be.\n"
+
+
+def test_the_command_says_what_to_do_when_permissions_are_missing():
+    Permission.objects.filter(codename="operate").delete()
+    with pytest.raises(CommandError, match="manage.py migrate"):
+        call_command("setup_reminders")
