@@ -497,3 +497,44 @@ def test_open_connects_ahead_and_says_why_not(server: SmtpServer, courier: Couri
     courier.close()
     server.plan(Fault("ehlo", "answer", "554 no"))
     assert courier.open(timeout=PLENTY) == Delivery(Outcome.CHANNEL_DOWN, "554", "no")
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "two..dots.example"])
+def test_a_host_without_an_address_is_a_channel_down(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def unknown(name: str, *arguments: object, **options: object) -> object:
+        if name.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(name, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    delivery = send(Courier(Server(host, 25)))
+    assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "connect")
+    assert "name" in delivery.detail
+
+
+def test_a_host_of_several_addresses_is_reached_over_the_one_that_answers(
+    server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = listener.getsockname()
+    rows = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in (nobody, ("127.0.0.1", server.port))
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    courier = Courier(Server("mail.example.com", 25))
+    assert send(courier).accepted
+    courier.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("worker-1.example.com", "worker-1.example.com"), ("worker-1", "[127.0.0.1]"), ("a b.c", "[127.0.0.1]")],
+)
+def test_ehlo_names_this_host(
+    server: SmtpServer, courier: Courier, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: name)
+    assert send(courier).accepted
+    assert server.commands[0] == f"ehlo {said}"

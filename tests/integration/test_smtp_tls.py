@@ -128,3 +128,10 @@ def test_a_client_certificate_that_cannot_be_read_is_a_channel_down(server: Smtp
     assert send(Courier(there)) == Delivery(
         Outcome.CHANNEL_DOWN, "connect", "the client certificate cannot be read"
     )
+
+
+@pytest.mark.parametrize("way", ["starttls"])
+def test_a_server_that_refuses_starttls_is_a_channel_down(server: SmtpServer, courier: Courier) -> None:
+    server.plan(Fault("starttls", "answer", "454 no TLS today", times=1))
+    assert send(courier) == Delivery(Outcome.CHANNEL_DOWN, "454", "no TLS today")
+    assert send(courier).accepted

@@ -49,6 +49,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 def another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder whose modules are found as if they lay beside the other channels."""
     monkeypatch.setattr(channels, "__path__", [*channels.__path__, str(tmp_path)])
+    monkeypatch.setattr(channels, "_instances", {})
     importlib.invalidate_caches()
     channels._classes.cache_clear()
     yield tmp_path
