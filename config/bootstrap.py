@@ -69,10 +69,14 @@ class Stamp:
 def ensure_environment(argv: Sequence[str]) -> None:
     """Return when this interpreter can run the command; otherwise make .venv and go on inside it."""
     inside = Path(sys.prefix).resolve() == VENV.resolve()
-    if not inside and all(importlib.util.find_spec(name) for name in NEEDED_MODULES):
+    complete = all(importlib.util.find_spec(name) for name in NEEDED_MODULES)
+    if complete and not inside:
         return
     try:
         command = command_of(argv)
+        if inside and not complete:
+            # Somebody took a package out by hand; what the stamp says is no longer true.
+            (VENV / "installed.json").unlink(missing_ok=True)
         if not is_fresh(wanted_lock(command)):
             prepare(command)
         elif inside:

@@ -205,6 +205,7 @@ class System:
         sink = [child for child in self.servers if child.name == "mail"]
         stores = [child for child in self.servers if child.name != "mail"]
         self.supervisor.stop(self.application, sink, stores, patience=STOP_PATIENCE)
+        self.supervisor.close()
         self.narrator.stop()
         self._up_file.unlink(missing_ok=True)
 

@@ -97,6 +97,7 @@ class Supervisor:
         self._on_line, self._on_change, self._say = on_line, on_change, say
         self._selector = selectors.DefaultSelector()
         self._left_over: dict[int, float] = {}
+        self._wake: list[int] = []
         self._asked_to_stop = 0
         self._stopping = False
 
@@ -108,6 +109,7 @@ class Supervisor:
         for end in (woken, waker):
             os.set_blocking(end, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        self._wake = [waker]
         self._selector.register(woken, selectors.EVENT_READ, None)
         for number in STOP_SIGNALS:
             # nohup asked for SIGHUP to be ignored, and that stands.
@@ -211,6 +213,20 @@ class Supervisor:
                 for group in self._left_over:
                     kill_group(group)
             self.pump(0.1)
+
+    def close(self) -> None:
+        """Let go of the log files and pipes, after `stop`."""
+        if self._wake:
+            signal.set_wakeup_fd(-1)
+        for key in list(self._selector.get_map().values()):
+            self._selector.unregister(key.fd)
+            os.close(key.fd)
+        for waker in self._wake:
+            os.close(waker)
+        self._wake = []
+        for log in self._logs.values():
+            log.handle.close()
+        self._logs = {}
 
     # -- what it is made of ------------------------------------------------------------------------------
 

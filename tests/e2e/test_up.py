@@ -21,7 +21,7 @@ from config import embedded
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not embedded.LINUX, reason="needs Linux"),
+    pytest.mark.skipif(not embedded.LINUX, reason="reads /proc"),
 ]
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "HTTPS_ONLY", "PORT")

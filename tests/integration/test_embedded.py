@@ -16,7 +16,7 @@ import redis
 
 from config import embedded
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root does this")
 
 
 @pytest.fixture
@@ -111,8 +111,10 @@ def test_a_killed_run_is_no_obstacle(state: Path) -> None:
 
 def test_an_earlier_postmaster_on_the_data_is_stopped_first(state: Path) -> None:
     postgres = embedded.Postgres(state, durable=False)
-    again = embedded.Postgres(state, durable=False)
-    with embedded.running(postgres, state=state) as earlier, embedded.running(again, state=state) as later:
+    with (
+        embedded.running(postgres, state=state) as earlier,
+        embedded.running(embedded.Postgres(state, durable=False), state=state) as later,
+    ):
         assert earlier.wait(timeout=10) is not None
         assert later.poll() is None
 
@@ -129,7 +131,7 @@ def test_a_pid_file_with_the_number_of_a_stranger_is_not_believed(state: Path) -
         assert postgres.answers()
 
 
-@pytest.mark.skipif(not embedded.LINUX, reason="needs Linux")
+@pytest.mark.skipif(not embedded.LINUX, reason="only Linux does this")
 def test_servers_end_with_a_starter_that_is_killed(state: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from config import embedded\n"
