@@ -154,5 +154,5 @@ def test_the_command_says_what_it_did_and_then_that_all_is_right():
 
 def test_the_command_says_what_to_do_when_permissions_are_missing():
     Permission.objects.filter(codename="operate").delete()
-    with pytest.raises(CommandError, match="manage.py migrate"):
+    with pytest.raises(CommandError, match=r"manage\.py migrate"):
         call_command("setup_reminders")

@@ -1,0 +1,80 @@
+"""`manage.py seed_demo`: loads sample people and work whose reminders fall due within seconds."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
+
+from assignments import services
+from assignments.clock import database_now
+from assignments.models import Assignee, Assignment
+from assignments.services import NewAssignment
+from assignments.transactions import sqlstate
+from reminders import conf
+from reminders.samples import PEOPLE, Person, Sample, samples
+
+
+class Command(BaseCommand):
+    help = (
+        "Loads invented people and work: within half a minute reminders arrive, one assignment becomes overdue, "
+        "one is cancelled, one is moved and one person cannot be reached. Each run adds a set of its own."
+    )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        config = conf.current()
+        try:
+            people = {person.key: _known(person) for person in PEOPLE}
+            turn = 1 + _sets_loaded()
+            made = [
+                _make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}")
+                for number, sample in enumerate(samples(now=database_now(), config=config), start=1)
+            ]
+        except (DatabaseError, ValidationError, services.Refused) as trouble:
+            raise CommandError(
+                f"the sample work was not loaded ({type(trouble).__name__} {sqlstate(trouble)}): "
+                "is the database migrated?"
+            ) from trouble
+        self.stdout.write(f"sample set {turn}: {len(made)} assignments for {len(people)} people")
+        if config.enabled:
+            self.stdout.write("watch the next 30 seconds: five reminders arrive, four other things happen")
+        else:
+            self.stdout.write("REMINDER_WORKER_ENABLED is false: nothing will be planned or sent")
+
+
+def _known(person: Person) -> Assignee:
+    reference = f"demo-{person.key}"
+    found = Assignee.objects.filter(reference=reference).first()
+    return found or services.add_assignee(
+        reference=reference,
+        name=person.name,
+        email=person.email,
+        phone=person.phone,
+        time_zone=person.time_zone,
+    )
+
+
+def _sets_loaded() -> int:
+    references = Assignment.objects.filter(reference__regex=r"^DEMO-\d{1,9}-\d+$").values_list("reference", flat=True)
+    return max((int(reference.split("-")[1]) for reference in references if reference), default=0)
+
+
+def _make(sample: Sample, person: Assignee, *, reference: str) -> Assignment:
+    made = services.create(
+        NewAssignment(
+            title=sample.title,
+            kind=sample.kind,
+            location=sample.location,
+            notes=sample.notes,
+            assignee_id=person.pk,
+            reference=reference,
+            scheduled_start=sample.start,
+            scheduled_end=sample.start + sample.length,
+            lead_minutes=sample.lead_minutes,
+        )
+    )
+    if sample.cancel:
+        services.cancel(made.pk)
+    if sample.move_to:
+        services.reschedule(made.pk, start=sample.move_to)
+    return made
