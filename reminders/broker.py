@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 QUEUE = "reminders"
 SCAN_QUEUE = "reminders.scan"
 DELIVER = "reminders.deliver"
+GO_ON = "reminders.go_on_with_scan"
+GO_ON_EXPIRES = timedelta(seconds=60)
 HINT_EXPIRES = timedelta(hours=1)
 """Only collects garbage; the ticket decides (RULES, 3)."""
 
@@ -56,3 +58,21 @@ class CeleryBroker:
         except TROUBLE as error:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
         return list(envelopes[sent:])
+
+    def hand_over_scan(self, scan_id: int) -> bool:
+        """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""
+        try:
+            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+                current_app.send_task(
+                    GO_ON,
+                    kwargs={"scan_id": scan_id},
+                    producer=producer,
+                    queue=SCAN_QUEUE,
+                    expires=GO_ON_EXPIRES.total_seconds(),
+                    retry=False,
+                    ignore_result=True,
+                )
+        except TROUBLE as error:
+            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
+            return False
+        return True

@@ -19,7 +19,7 @@ from assignments.transactions import atomically
 from reminders import counters, policy
 from reminders.conf import TELL_WINDOW, ReminderConfig
 from reminders.models import Kind, Reason, State
-from reminders.policy import Action, Next, Plan, Result, Row, Situation
+from reminders.policy import Action, Next, Plan, Result, Row, Situation, Use
 
 BATCH = 5_000
 """Rows planned per transaction (RULES, 15)."""
@@ -27,6 +27,12 @@ BATCH = 5_000
 SCAN_LEASE = timedelta(seconds=30)
 DISPATCH_LOCK = 0x72656D01
 SCAN_LOCK = 0x72656D02
+PAUSE_LOCK = 0x72656D03
+IN_FORCE = (
+    "SELECT id FROM reminders_pause"
+    " WHERE ended_at IS NULL AND (until IS NULL OR until > statement_timestamp())"
+)
+"""The pause that holds sending now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -725,7 +731,8 @@ def _mark(cursor: CursorWrapper, marks: Sequence[tuple[Row, dict[str, Any]]], co
             planned_at, due_at, not_after, next_attempt_at, state)
         SELECT x.assignment_id, x.version, 'OVERDUE', 'default', ops.recipient, %s, x.start, statement_timestamp(),
                x.due_at, x.due_at + %s, statement_timestamp(), 'PLANNED'
-        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[]) AS x(assignment_id, version, start, due_at)
+        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[])
+          AS x(assignment_id, version, start, due_at)
         CROSS JOIN unnest(%s::text[]) AS ops(recipient)
         ON CONFLICT DO NOTHING
         """,
@@ -933,7 +940,8 @@ def open_scan(*, trigger: str, by: str) -> ScanTurn:
         _run(
             cursor,
             """
-            UPDATE reminders_scanrun SET finished_at = statement_timestamp(), error = 'The process ended before the scan did.'
+            UPDATE reminders_scanrun
+            SET finished_at = statement_timestamp(), error = 'The process ended before the scan did.'
             WHERE finished_at IS NULL
             """,
         )
@@ -949,8 +957,8 @@ def open_scan(*, trigger: str, by: str) -> ScanTurn:
 
 
 @atomically
-def keep_scan(scan_id: int) -> None:
-    """Says that the scan is still at work."""
+def keep_scan(scan_id: int) -> bool:
+    """Says that the scan is still at work; False when its record is closed by now."""
     with connection.cursor() as cursor:
         _run(
             cursor,
@@ -958,6 +966,7 @@ def keep_scan(scan_id: int) -> None:
             " WHERE id = %s AND finished_at IS NULL",
             [SCAN_LEASE, scan_id],
         )
+        return bool(cursor.rowcount)
 
 
 @atomically
@@ -981,6 +990,95 @@ def close_scan(scan_id: int, *, counts: str, error: str) -> float:
         return seconds
 
 
+# --- operators -------------------------------------------------------------------------------------------------
+
+
+OPEN_PAUSE = """
+    INSERT INTO reminders_pause (by, reason, since, until, ended_by)
+    SELECT %s, %s, statement_timestamp(), %s, '' WHERE NOT EXISTS ({in_force})
+    RETURNING id
+"""
+
+END_PAUSE = """
+    UPDATE reminders_pause SET ended_at = statement_timestamp(), ended_by = %s
+    WHERE id IN ({in_force})
+    RETURNING id
+"""
+
+
+@atomically
+def open_pause(*, by: str, reason: str, until: datetime | None) -> int | None:
+    """Starts a pause; None where one is in force already: never two at a time."""
+    with connection.cursor() as cursor:
+        _run(cursor, "SELECT pg_advisory_xact_lock(%s)", [PAUSE_LOCK])
+        _run(cursor, OPEN_PAUSE.format(in_force=IN_FORCE), [by, reason, until])
+        made = cursor.fetchone()
+        return made[0] if made else None
+
+
+@atomically
+def end_pause(*, by: str) -> int | None:
+    """Ends the pause in force and returns its id; None where nothing is paused."""
+    with connection.cursor() as cursor:
+        _run(cursor, "SELECT pg_advisory_xact_lock(%s)", [PAUSE_LOCK])
+        _run(cursor, END_PAUSE.format(in_force=IN_FORCE), [by])
+        ended = cursor.fetchone()
+        return ended[0] if ended else None
+
+
+def backlog() -> dict[tuple[Kind, Use], int]:
+    """How many due rows wait to be sent, by kind and by what sending them now would still be worth.
+
+    `policy.use` is the same rule as a pure function.
+    """
+    with connection.cursor() as cursor:
+        _run(
+            cursor,
+            """
+            SELECT r.kind,
+                   CASE WHEN r.not_after < statement_timestamp() THEN 'too_late'
+                        WHEN r.kind = 'REMINDER' AND r.planned_start < statement_timestamp() THEN 'late'
+                        ELSE 'useful' END AS use,
+                   count(*)
+            FROM reminders_reminder r
+            WHERE r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
+              AND r.next_attempt_at <= statement_timestamp()
+            GROUP BY 1, 2
+            """,
+        )
+        return {(Kind(kind), Use(use)): count for kind, use, count in cursor.fetchall()}
+
+
+@atomically
+def skip_late() -> list[Ended]:
+    """Ends the waiting reminders of work that has begun by the clock: an operator has said not to send them.
+
+    What may have arrived already ends UNKNOWN (RULES, 11).
+    """
+    with connection.cursor() as cursor:
+        _run(
+            cursor,
+            """
+            WITH late AS (
+                SELECT id FROM reminders_reminder
+                WHERE closed_at IS NULL AND state = 'PLANNED' AND kind = 'REMINDER'
+                  AND next_attempt_at <= statement_timestamp() AND planned_start < statement_timestamp()
+                ORDER BY id FOR NO KEY UPDATE
+            )
+            UPDATE reminders_reminder r
+            SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
+                reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE 'operator' END,
+                closed_at = statement_timestamp()
+            FROM late
+            WHERE r.id = late.id AND r.state = 'PLANNED'
+            RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+            """,
+        )
+        ended = [Ended(**row) for row in _rows(cursor)]
+        counters.write(cursor, _tally_skipped(ended))
+    return ended
+
+
 # --- shapes ----------------------------------------------------------------------------------------------------
 
 
@@ -995,11 +1093,7 @@ def _run(cursor: CursorWrapper, statement: str, params: Any = None) -> None:
 
 
 def _paused(cursor: CursorWrapper) -> bool:
-    _run(
-        cursor,
-        "SELECT EXISTS (SELECT 1 FROM reminders_pause WHERE ended_at IS NULL"
-        " AND (until IS NULL OR until > statement_timestamp()))",
-    )
+    _run(cursor, "SELECT EXISTS (" + IN_FORCE + ")")
     return bool(cursor.fetchone()[0])
 
 

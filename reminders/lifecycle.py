@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -62,11 +62,27 @@ class ScanCounts:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A scan's answer. `counts` is None when another scan was running already, or this one failed."""
+    """A scan's answer.
 
-    scan_id: int | None
+    `counts` is None when another scan was running already (`mine` is False), or when the time it was given was
+    over before it was done (`unfinished`): its record is then still open, for somebody else to go on.
+    """
+
+    scan_id: int
     counts: ScanCounts | None
-    error: str = ""
+    mine: bool = True
+
+    @property
+    def unfinished(self) -> bool:
+        return self.mine and self.counts is None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPreview:
+    """What a scan would do. `complete` is False when time was over before everything was counted."""
+
+    counts: ScanCounts
+    complete: bool = True
 
 
 def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> Scan:
@@ -78,49 +94,75 @@ def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> Scan:
         raise Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
     turn = ledger.open_scan(trigger=trigger, by=by)
     if not turn.mine:
-        return Scan(turn.scan_id, None)
-    counts, error = ScanCounts(), ""
+        return Scan(turn.scan_id, None, mine=False)
+    return carry_out_scan(turn.scan_id, config=config)
+
+
+def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None = None) -> Scan:
+    """Does the work of a scan whose record is open, from its beginning or where another process left it.
+
+    Every step is committed on its own and finds nothing to do a second time. When the budget is over before
+    the work is, the record stays open.
+    """
+    counts, error, done = ScanCounts(), "", False
+    over = None if budget is None else time.monotonic() + budget.total_seconds()
     try:
-        _scan(counts, config, breathe=lambda: ledger.keep_scan(turn.scan_id))
+        for ended in _scan(counts, config):
+            log_ended(ended)
+            ledger.keep_scan(scan_id)
+            if over is not None and time.monotonic() >= over:
+                return Scan(scan_id, None)
+        done = True
     except Exception as failure:
         error = f"{type(failure).__name__} ({sqlstate(failure) or 'no code'})"
         raise
     finally:
-        seconds = _close_scan(turn.scan_id, counts, error)
-        logger.info(
-            "Scan finished",
-            extra={"scan_id": turn.scan_id, "seconds": round(seconds, 3), "reason": error, **asdict(counts)},
-        )
-    return Scan(turn.scan_id, counts)
+        if done or error:
+            seconds = _close_scan(scan_id, counts, error)
+            logger.info(
+                "Scan finished",
+                extra={"scan_id": scan_id, "seconds": round(seconds, 3), "reason": error, **asdict(counts)},
+            )
+    return Scan(scan_id, counts)
 
 
-def preview_scan(*, config: ReminderConfig) -> ScanCounts:
-    """What a scan would do now: the same statements, taken back at the end."""
-    counts = ScanCounts()
+def go_on_with_scan(scan_id: int, *, config: ReminderConfig) -> Scan | None:
+    """Finishes a scan that a request had no time for. None when its record is closed by now."""
+    if not config.enabled:
+        raise Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
+    return carry_out_scan(scan_id, config=config) if ledger.keep_scan(scan_id) else None
+
+
+def preview_scan(*, config: ReminderConfig, budget: timedelta | None = None) -> ScanPreview:
+    """What a scan would do now: the same statements, taken back at the end, and nothing said in the log."""
+    counts, complete = ScanCounts(), True
+    over = None if budget is None else time.monotonic() + budget.total_seconds()
     with transaction.atomic():
-        _scan(counts, config, breathe=lambda: None)
+        for _ in _scan(counts, config):
+            if over is not None and time.monotonic() >= over:
+                complete = False
+                break
         transaction.set_rollback(True)
-    return counts
+    return ScanPreview(counts, complete)
 
 
-def _scan(counts: ScanCounts, config: ReminderConfig, *, breathe: Callable[[], None]) -> None:
+def _scan(counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:
+    """The steps of a scan, each committed on its own; yields the rows that each step has ended."""
     reaped = ledger.reap(config, everywhere=True)
     counts.returned, counts.doubtful = reaped.returned, len(reaped.doubtful)
-    _log_doubtful(reaped.doubtful)
+    yield reaped.doubtful
     voided = ledger.void()
     counts.voided = len(voided)
-    _log_skipped(voided)
+    yield voided
     counts.retimed = ledger.retime(config)
-    breathe()
     for scope in (ledger.SCOPE_DEFAULT_LEAD, ledger.SCOPE_OWN_LEAD):
         for page in ledger.pages(ledger.plan_reminders, config, scope):
             counts.planned += page.planned
             counts.skipped += len(page.skipped)
-            _log_skipped(page.skipped)
-            breathe()
+            yield page.skipped
     for page in ledger.pages(ledger.plan_markers, config, ledger.SCOPE_PAGE):
         counts.markers += page.planned
-        breathe()
+        yield page.skipped
     counts.healed = ledger.heal_roll_up(config)
     counts.unaccounted = ledger.unaccounted(config)
 
@@ -137,7 +179,7 @@ def _close_scan(scan_id: int, counts: ScanCounts, error: str) -> float:
 
 def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
     """A service has changed the plan of these assignments: the ledger follows in the same transaction."""
-    _log_skipped(ledger.replan(ids, conf.current()))
+    log_ended(ledger.replan(ids, conf.current()))
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:
@@ -196,7 +238,7 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
         return done
     reaped = ledger.reap(config)
     done.returned, done.doubtful = reaped.returned, reaped.doubtful
-    _log_doubtful(reaped.doubtful)
+    log_ended(reaped.doubtful)
     try:
         depth = broker.depth()
     except BrokerDown as error:
@@ -510,17 +552,17 @@ def _log_finished(landed: Iterable[Finished], done: Delivered) -> None:
                 )
 
 
-def _log_skipped(ended: Iterable[Ended]) -> None:
+def log_ended(ended: Iterable[Ended]) -> None:
+    """What was ended, or put back, without a send."""
     for row in ended:
-        logger.info("Reminder job skipped", extra={**_about(row), "reason": row.reason})
-
-
-def _log_doubtful(doubtful: Iterable[Ended]) -> None:
-    for row in doubtful:
-        logger.warning(
-            "Reminder failed" if row.state == State.UNKNOWN else "Reminder will be tried again",
-            extra={**_about(row), "reason": Reason.AMBIGUOUS.value},
-        )
+        extra = {**_about(row), "reason": row.reason or Reason.AMBIGUOUS.value}
+        match row.state:
+            case State.UNKNOWN:
+                logger.error("Reminder failed", extra=extra)
+            case State.PLANNED:
+                logger.warning("Reminder will be tried again", extra=extra)
+            case _:
+                logger.info("Reminder job skipped", extra=extra)
 
 
 def _about(thing: Ended | Claimed | Claim) -> dict[str, object]:

@@ -257,6 +257,21 @@ def _doubled(first: timedelta, times: int, *, most: timedelta) -> timedelta:
     return min(first * (1 << min(times - 1, 16)), most)
 
 
+class Use(Enum):
+    """What good a waiting message still is; the words of a resume's preview."""
+
+    USEFUL = "useful"
+    LATE = "late"
+    TOO_LATE = "too_late"
+
+
+def use(row: Row, *, now: datetime) -> Use:
+    """What sending this row now would still be worth."""
+    if row.not_after is not None and row.not_after < now:
+        return Use.TOO_LATE
+    return Use.LATE if row.kind is Kind.REMINDER and row.planned_start < now else Use.USEFUL
+
+
 def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig) -> datetime:
     """When the reminder of work that starts at `start` is due (DESIGN, 4)."""
     return start - (config.lead if lead_minutes is None else timedelta(minutes=lead_minutes))

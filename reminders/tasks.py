@@ -29,6 +29,15 @@ def scan(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
         logger.info("Scan skipped", extra={"reason": "disabled"})
 
 
+@shared_task(name="reminders.go_on_with_scan", time_limit=600)
+def go_on_with_scan(scan_id: int) -> None:
+    """Finishes a scan that was begun in a request and took longer than one may."""
+    try:
+        lifecycle.go_on_with_scan(int(scan_id), config=conf.current())
+    except lifecycle.Disabled:
+        logger.info("Scan skipped", extra={"reason": "disabled", "scan_id": scan_id})
+
+
 @shared_task(name="reminders.dispatch", time_limit=60)
 def dispatch() -> None:
     """Hands over what is due."""

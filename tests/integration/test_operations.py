@@ -1,0 +1,453 @@
+"""What operators do on purpose: rescan, reset, resend, pause, resume, close; and what is written down about it."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from assignments import services
+from assignments.models import Assignment, ReminderStatus, Status
+from notifications.message import Outcome
+from reminders import ledger, lifecycle, operations
+from reminders.conf import ReminderConfig
+from reminders.models import Audit, Pause, Reason, Reminder, ScanRun, State
+from reminders.operations import Effect, Selection, Skipped, Why
+from tests.conftest import NOON
+from tests.desk import Desk
+from tests.factories import AssigneeFactory, AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+OFF = ReminderConfig(channel="memory", enabled=False)
+
+
+@pytest.fixture
+def run(config, channel_of):
+    """One tick of dispatch, and a worker that takes all that was handed over."""
+
+    def turn():
+        desk = Desk()
+        lifecycle.dispatch(config=config, broker=desk)
+        return lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+
+    return turn
+
+
+def out_of_sync(**values) -> Assignment:
+    """Work whose roll-up says SENT though the ledger knows of no message, as after a restored backup."""
+    assignment = AssignmentFactory(**values)
+    Reminder.objects.filter(assignment=assignment).delete()
+    Assignment.objects.filter(pk=assignment.pk).update(reminder_status=ReminderStatus.SENT)
+    return assignment
+
+
+# --- rescan ----------------------------------------------------------------------------------------------------
+
+
+def test_a_rescan_plans_what_is_missing_and_is_written_down(clock, config):
+    AssignmentFactory.create_batch(2)
+    Reminder.objects.all().delete()
+    done = operations.rescan(trigger="admin", by="olga", reason="after the restore", config=config)
+    assert done.counts is not None
+    assert (done.mine, done.counts.planned) == (True, 2)
+    run = ScanRun.objects.get(pk=done.scan_id)
+    assert (run.trigger, run.by, run.counts["planned"]) == ("admin", "olga", 2)
+    audit = Audit.objects.get()
+    assert (audit.actor, audit.action, audit.reason) == ("olga", "rescan", "after the restore")
+    assert audit.after == {"scan_id": done.scan_id}
+
+
+def test_a_second_rescan_answers_with_the_running_one(clock, config):
+    running = ledger.open_scan(trigger="beat", by="")
+    done = operations.rescan(trigger="api", by="olga", config=config)
+    assert (done.scan_id, done.mine, done.counts) == (running.scan_id, False, None)
+    assert not Audit.objects.exists()
+
+
+def test_a_rescan_is_refused_while_reminders_are_switched_off(clock):
+    with pytest.raises(lifecycle.Disabled):
+        operations.rescan(trigger="api", by="olga", config=OFF)
+    assert not ScanRun.objects.exists()
+    assert not Audit.objects.exists()
+
+
+def test_a_rescan_that_takes_too_long_is_handed_over_and_finished_under_its_own_number(clock, config):
+    AssignmentFactory()
+    Reminder.objects.all().delete()
+    taken = []
+    done = operations.rescan(
+        trigger="api",
+        by="olga",
+        config=config,
+        budget=timedelta(),
+        hand_over=lambda scan_id: bool(taken.append(scan_id)) or True,
+    )
+    assert (done.counts, done.handed_over, taken) == (None, True, [done.scan_id])
+    assert ScanRun.objects.get().finished_at is None
+    finished = lifecycle.go_on_with_scan(done.scan_id, config=config)
+    assert finished is not None
+    assert finished.counts is not None
+    assert finished.counts.planned == 1
+    assert ScanRun.objects.get().finished_at == NOON
+    assert lifecycle.go_on_with_scan(done.scan_id, config=config) is None
+
+
+def test_a_rescan_that_nobody_takes_over_says_so(clock, config):
+    done = operations.rescan(
+        trigger="api", by="olga", config=config, budget=timedelta(), hand_over=lambda _: False
+    )
+    run = ScanRun.objects.get()
+    assert (done.counts, done.handed_over) == (None, False)
+    assert (run.finished_at, run.counts) == (NOON, None)
+    assert run.error == "Time was over and the broker took no message: the next scan does the rest."
+
+
+@pytest.mark.parametrize("rules", [ReminderConfig(channel="memory"), OFF])
+def test_a_preview_changes_nothing_and_says_nothing(clock, rules, caplog):
+    late = AssignmentFactory(scheduled_start=NOON - timedelta(minutes=5))
+    AssignmentFactory()
+    Reminder.objects.all().delete()
+    Assignment.objects.filter(pk=late.pk).update(known_at=NOON - timedelta(days=1))
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        preview = operations.preview_rescan(config=rules)
+    assert (preview.complete, preview.counts.planned, preview.counts.markers) == (True, 2, 1)
+    assert not Reminder.objects.exists()
+    assert not ScanRun.objects.exists()
+    assert caplog.messages == []
+
+
+def test_a_scan_says_what_it_ended_and_its_preview_does_not(clock, config, caplog):
+    AssignmentFactory(past=True)
+    Reminder.objects.all().delete()
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        operations.preview_rescan(config=config)
+        assert "Reminder job skipped" not in caplog.messages
+        operations.rescan(trigger="cli", by="olga", config=config)
+    assert caplog.messages.count("Reminder job skipped") == 1
+
+
+# --- reset -----------------------------------------------------------------------------------------------------
+
+
+def test_by_default_only_what_is_out_of_sync_is_reset(clock, config, run):
+    told = AssignmentFactory(soon=True)
+    run()
+    lost = out_of_sync(soon=True)
+    untold = AssignmentFactory()
+    plan = operations.plan_reset(Selection(), config=config)
+    assert [target.id for target in plan.targets] == [lost.pk]
+    done = operations.run_reset(plan, by="olga", reason="restored backup")
+    assert done.ids == (lost.pk,)
+    for assignment, version, status in ((told, 1, "SENT"), (lost, 2, "NONE"), (untold, 1, "NONE")):
+        assignment.refresh_from_db()
+        assert (assignment.version, assignment.reminder_status) == (version, status)
+    assert Reminder.objects.get(assignment=lost, version=2, kind="REMINDER").state == State.PLANNED
+
+
+def test_what_was_imported_as_sent_is_not_out_of_sync(clock, config):
+    imported = out_of_sync()
+    Reminder.objects.create(
+        assignment=imported,
+        version=1,
+        kind="REMINDER",
+        channel="memory",
+        planned_start=imported.scheduled_start,
+        due_at=NOON,
+        next_attempt_at=NOON,
+        state=State.SKIPPED,
+        reason=Reason.IMPORTED,
+        closed_at=NOON,
+    )
+    assert operations.plan_reset(Selection(), config=config).targets == ()
+
+
+def test_the_default_reset_done_twice_does_nothing_more(clock, config):
+    lost = out_of_sync()
+    operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason="once")
+    second = operations.run_reset(
+        operations.plan_reset(Selection(), config=config), by="olga", reason="twice"
+    )
+    lost.refresh_from_db()
+    assert (second.ids, lost.version) == ((), 2)
+    assert Audit.objects.count() == 1
+
+
+def test_one_plan_carried_out_twice_resets_once(clock, config, run):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    assert operations.run_reset(plan, by="olga", reason="again").ids == (assignment.pk,)
+    assert operations.run_reset(plan, by="olga", reason="again").skipped == (
+        Skipped(assignment.pk, Why.CHANGED),
+    )
+    assignment.refresh_from_db()
+    assert assignment.version == 2
+
+
+def test_a_reset_is_written_down_with_before_and_after(clock, config):
+    lost = out_of_sync()
+    operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason=" restored ")
+    audit = Audit.objects.get()
+    assert (audit.actor, audit.action, audit.reason) == ("olga", "reset", "restored")
+    assert audit.selection == {"scope": "out of sync"}
+    assert audit.before == {
+        str(lost.pk): {"version": 1, "status": "SCHEDULED", "reminder_status": "SENT"},
+    }
+    assert audit.after == {
+        str(lost.pk): {"version": 2, "status": "SCHEDULED", "reminder_status": "NONE"},
+    }
+
+
+def test_the_literal_scope_says_how_many_are_nudged_again(clock, config, run):
+    person = AssigneeFactory()
+    AssignmentFactory.create_batch(2, soon=True, assignee=person)
+    AssignmentFactory(soon=True)
+    run()
+    out_of_sync(soon=True)
+    AssignmentFactory()
+    plan = operations.plan_reset(Selection(future=True), config=config)
+    assert (len(plan.targets), len(plan.again), plan.people_again) == (4, 3, 2)
+    assert (
+        operations.plan_reset(
+            Selection(future=True, starts_after=NOON + timedelta(minutes=11)), config=config
+        ).targets
+        == ()
+    )
+
+
+def test_the_literal_scope_leaves_the_past_alone(clock, config, run):
+    AssignmentFactory(soon=True)
+    run()
+    clock.advance(timedelta(minutes=11))
+    assert operations.plan_reset(Selection(future=True), config=config).targets == ()
+
+
+@pytest.mark.parametrize(
+    ("make", "effect"),
+    [
+        (lambda: AssignmentFactory(), Effect.FIRST),
+        (lambda: AssignmentFactory(unassigned=True), Effect.NOTHING),
+        (lambda: AssignmentFactory(past=True), Effect.NOTHING),
+    ],
+)
+def test_a_preview_says_who_is_written_to(clock, config, make, effect):
+    assignment = make()
+    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    assert [target.effect for target in plan.targets] == [effect]
+
+
+def test_what_may_have_arrived_counts_as_nudged_again(clock, config, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    outbox.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
+    run()
+    run()
+    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    assert [target.effect for target in plan.targets] == [Effect.AGAIN]
+
+
+def test_a_reset_names_what_it_leaves_alone_and_why(clock, config, desk_with_a_row_in_sending):
+    sending = desk_with_a_row_in_sending
+    cancelled = AssignmentFactory()
+    services.cancel(cancelled.pk)
+    plan = operations.plan_reset(Selection(ids=(sending.pk, cancelled.pk, 2**62)), config=config)
+    assert plan.targets == ()
+    assert set(plan.skipped) == {
+        Skipped(sending.pk, Why.SENDING),
+        Skipped(cancelled.pk, Why.NOT_SCHEDULED),
+        Skipped(2**62, Why.NOT_FOUND),
+    }
+
+
+@pytest.fixture
+def desk_with_a_row_in_sending(clock, config):
+    assignment = AssignmentFactory(soon=True)
+    desk = Desk()
+    lifecycle.dispatch(config=config, broker=desk)
+    ledger.begin(desk.hints(), config=config)
+    return assignment
+
+
+def test_a_row_that_began_after_the_preview_is_not_reset(clock, config):
+    assignment = AssignmentFactory(soon=True)
+    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    desk = Desk()
+    lifecycle.dispatch(config=config, broker=desk)
+    ledger.begin(desk.hints(), config=config)
+    done = operations.run_reset(plan, by="olga", reason="again")
+    assert (done.ids, done.skipped) == ((), (Skipped(assignment.pk, Why.SENDING),))
+    assignment.refresh_from_db()
+    assert assignment.version == 1
+    assert not Audit.objects.exists()
+
+
+def test_a_plan_that_shows_something_else_by_now_is_refused(clock, config):
+    lost = out_of_sync()
+    shown = operations.plan_reset(Selection(ids=(lost.pk,)), config=config).fingerprint
+    operations.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
+    services.renudge([lost.pk])
+    with pytest.raises(operations.PlanChanged):
+        operations.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
+
+
+def test_an_overdue_assignment_goes_back_to_none(clock, config, run):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    clock.advance(timedelta(minutes=41))
+    lifecycle.scan(trigger="cli", config=config)
+    run()
+    assignment.refresh_from_db()
+    assert assignment.reminder_status == ReminderStatus.OVERDUE
+    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    operations.run_reset(plan, by="olga", reason="marked by a wrong clock")
+    assignment.refresh_from_db()
+    assert assignment.reminder_status == ReminderStatus.NONE
+
+
+def test_a_large_reset_is_done_part_by_part(clock, config, monkeypatch):
+    lost = [out_of_sync().pk for _ in range(3)]
+    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    done = operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason="all")
+    assert sorted(done.ids) == sorted(lost)
+    assert Audit.objects.count() == 2
+
+
+def test_a_resend_sends_once_more(clock, config, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    clock.advance(timedelta(seconds=1))
+    operations.resend(assignment.pk, by="olga", reason="phone was off", config=config)
+    assert run().sent == 1
+    assert len(outbox.messages) == 2
+    assert Audit.objects.get().action == "resend"
+
+
+def test_a_resend_of_cancelled_work_says_what_stands_against_it(clock, config):
+    assignment = AssignmentFactory()
+    services.cancel(assignment.pk)
+    with pytest.raises(operations.NothingToDo, match="not SCHEDULED any more"):
+        operations.resend(assignment.pk, by="olga", reason="please", config=config)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\x00b"])
+def test_a_reset_needs_a_reason(clock, config, reason):
+    plan = operations.plan_reset(Selection(ids=(out_of_sync().pk,)), config=config)
+    with pytest.raises(ValidationError) as refusal:
+        operations.run_reset(plan, by="olga", reason=reason)
+    assert list(refusal.value.message_dict) == ["reason"]
+    assert not Audit.objects.exists()
+
+
+# --- pause and resume ------------------------------------------------------------------------------------------
+
+
+def test_while_paused_nothing_is_sent_and_resuming_sends_it(clock, config, run):
+    AssignmentFactory(soon=True)
+    operations.pause(by="olga", reason="wrong template")
+    assert run().sent == 0
+    resumed = operations.resume(by="petra")
+    assert resumed.backlog == operations.Backlog(useful=1)
+    assert run().sent == 1
+    assert list(Audit.objects.order_by("id").values_list("actor", "action")) == [
+        ("olga", "pause"),
+        ("petra", "resume"),
+    ]
+
+
+def test_only_one_pause_is_in_force(clock):
+    first = operations.pause(by="olga", reason="one")
+    with pytest.raises(operations.AlreadyPaused):
+        operations.pause(by="petra", reason="two")
+    assert operations.pause_in_force() == first
+    assert (Pause.objects.count(), Audit.objects.count()) == (1, 1)
+
+
+def test_a_pause_ends_by_itself_at_its_instant(clock):
+    operations.pause(by="olga", reason="one", until=NOON + timedelta(minutes=5))
+    clock.advance(timedelta(minutes=5))
+    assert operations.pause_in_force() is None
+    with pytest.raises(operations.NotPaused):
+        operations.resume(by="olga")
+    assert operations.pause(by="olga", reason="two").reason == "two"
+
+
+def test_a_pause_until_now_is_refused(clock):
+    with pytest.raises(ValidationError, match="in the future"):
+        operations.pause(by="olga", reason="one", until=NOON)
+
+
+def test_resuming_what_is_not_paused_is_refused(clock):
+    with pytest.raises(operations.NotPaused):
+        operations.resume(by="olga")
+
+
+def test_the_backlog_is_told_apart_by_what_it_is_still_worth(clock, config):
+    for minutes in (10, 20, 29):
+        AssignmentFactory(scheduled_start=NOON + timedelta(minutes=minutes))
+    operations.pause(by="olga", reason="one")
+    assert operations.backlog() == operations.Backlog(useful=3)
+    clock.advance(timedelta(minutes=25))
+    assert operations.backlog() == operations.Backlog(useful=1, late=2)
+    clock.advance(timedelta(minutes=20))
+    assert operations.backlog() == operations.Backlog(late=2, too_late=1)
+
+
+def test_late_reminders_can_be_skipped_on_resuming(clock, config, run, outbox):
+    late = AssignmentFactory(soon=True)
+    useful = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=20))
+    operations.pause(by="olga", reason="one")
+    clock.advance(timedelta(minutes=15))
+    resumed = operations.resume(by="olga", skip_late=True)
+    assert (resumed.backlog.late, resumed.skipped) == (1, 1)
+    row = Reminder.objects.get(assignment=late, kind="REMINDER")
+    assert (row.state, row.reason) == (State.SKIPPED, Reason.OPERATOR)
+    assert run().sent == 1
+    assert [m.address for m in outbox.messages] == [useful.assignee.email]
+
+
+def test_a_late_reminder_that_may_have_arrived_is_not_called_skipped(clock, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    outbox.answer_with(Outcome.UNKNOWABLE)
+    run()
+    operations.pause(by="olga", reason="one")
+    clock.advance(timedelta(minutes=15))
+    assert operations.resume(by="olga", skip_late=True).skipped == 1
+    row = Reminder.objects.get(assignment=assignment, kind="REMINDER")
+    assert (row.state, row.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
+
+
+# --- close as not done -----------------------------------------------------------------------------------------
+
+
+def test_forgotten_work_is_closed_as_not_done(clock, config, run):
+    forgotten = AssignmentFactory(soon=True)
+    clock.advance(timedelta(minutes=41))
+    lifecycle.scan(trigger="cli", config=config)
+    run()
+    alive = AssignmentFactory(scheduled_start=NOON + timedelta(hours=2))
+    plan = operations.plan_close([forgotten.pk, alive.pk, 2**62])
+    assert [target.id for target in plan.targets] == [forgotten.pk]
+    assert plan.skipped == (Skipped(alive.pk, Why.NOT_OVERDUE), Skipped(2**62, Why.NOT_FOUND))
+    done = operations.run_close(plan, by="olga", reason="nobody came")
+    assert done.ids == (forgotten.pk,)
+    forgotten.refresh_from_db()
+    assert forgotten.status == Status.CANCELLED
+    audit = Audit.objects.get()
+    assert (audit.action, audit.reason) == ("close_as_not_done", "nobody came")
+    assert audit.before[str(forgotten.pk)]["reminder_status"] == "OVERDUE"
+    assert audit.after[str(forgotten.pk)]["status"] == "CANCELLED"
+
+
+def test_work_that_was_started_after_the_preview_is_not_closed(clock, config, run):
+    forgotten = AssignmentFactory(soon=True)
+    clock.advance(timedelta(minutes=41))
+    lifecycle.scan(trigger="cli", config=config)
+    run()
+    plan = operations.plan_close([forgotten.pk])
+    services.start(forgotten.pk)
+    done = operations.run_close(plan, by="olga", reason="nobody came")
+    assert (done.ids, done.skipped) == ((), (Skipped(forgotten.pk, Why.CHANGED),))
+    forgotten.refresh_from_db()
+    assert forgotten.status == Status.IN_PROGRESS

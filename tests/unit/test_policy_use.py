@@ -1,0 +1,30 @@
+"""What sending a row that waits would still be worth, without a database."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reminders import policy
+from reminders.models import Kind
+from reminders.policy import Use
+from tests.unit.test_policy import ROW, START
+
+NOTICE = replace(ROW, kind=Kind.OVERDUE, recipient="ops:1", not_after=START + timedelta(hours=4))
+
+
+@pytest.mark.parametrize(
+    ("row", "minutes_after_start", "expected"),
+    [
+        (ROW, -30, Use.USEFUL),
+        (ROW, 0, Use.USEFUL),
+        (ROW, 1, Use.LATE),
+        (ROW, 30, Use.LATE),
+        (ROW, 31, Use.TOO_LATE),
+        (NOTICE, 31, Use.USEFUL),
+        (NOTICE, 241, Use.TOO_LATE),
+        (replace(ROW, not_after=None), 31, Use.LATE),
+    ],
+)
+def test_what_a_waiting_row_is_still_worth(row, minutes_after_start, expected):
+    assert policy.use(row, now=START + timedelta(minutes=minutes_after_start)) is expected
