@@ -62,6 +62,7 @@ class Accepted:
     sender: str
     recipients: tuple[str, ...]
     message_id: str
+    subject: str
     content: bytes
 
 
@@ -183,6 +184,7 @@ class SmtpServer:
                     "sender": message.sender,
                     "recipients": message.recipients,
                     "message_id": message.message_id,
+                    "subject": message.subject,
                     "octets": len(message.content),
                 }
                 self._ledger.write(json.dumps(row).encode() + b"\n")
@@ -335,6 +337,7 @@ class _Conversation:
                     sender=self.sender or "",
                     recipients=tuple(self.recipients),
                     message_id=_message_id(content),
+                    subject=_subject(content),
                     content=content if self.keep_content else b"",
                 )
             )
@@ -430,6 +433,12 @@ def _between_angles(command: str) -> str:
 def _message_id(content: bytes) -> str:
     found = re.search(rb"(?im)^message-id:\s*<([^>]*)>", content.partition(b"\r\n\r\n")[0])
     return found[1].decode() if found else ""
+
+
+def _subject(content: bytes) -> str:
+    """The subject as it stands in the header, not decoded."""
+    found = re.search(rb"^Subject: (.*)\r$", content.partition(b"\r\n\r\n")[0] + b"\r\n", re.MULTILINE)
+    return found[1].decode("ascii", "replace") if found else ""
 
 
 def main() -> None:

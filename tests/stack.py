@@ -1,0 +1,309 @@
+"""The real system for tests and benchmarks: web, workers, scanners, beat and a mail sink, each a process.
+
+Every stack has a database of its own on the test run's server and a Redis database of its own. What it
+started it stops by process id.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+from psycopg import sql
+
+from config.embedded import free_port
+
+T = TypeVar("T")
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 60.0
+CELERY = [sys.executable, "-m", "celery", "-A", "config"]
+WORKER = [
+    "--pool",
+    "prefork",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "--loglevel",
+    "INFO",
+]
+
+
+def until(condition: Callable[[], T], *, within: float, what: str, every: float = 0.05) -> T:
+    """Waits for a condition that holds and returns its value; AssertionError names what did not come."""
+    end = time.monotonic() + within
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() >= end:
+            raise AssertionError(f"not within {within:g} s: {what}")
+        time.sleep(every)
+
+
+@dataclass
+class Child:
+    """A process of the stack; its output goes to `log`."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL for it and the processes of its pool, by their group's id."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+    def stop(self) -> None:
+        """TERM, and KILL where that does not end it."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            pass
+        self.kill()
+
+    def says(self, text: str) -> bool:
+        return text in self.log.read_text(errors="replace")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log lines with this event."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                value = json.loads(line)
+                if isinstance(value, dict) and value.get("event") == name:
+                    found.append(value)
+        return found
+
+
+@dataclass
+class Stack:
+    """A running system. Build it with `running`."""
+
+    folder: Path
+    database_url: str
+    redis_url: str
+    environment: dict[str, str]
+    ledger: Path
+    children: list[Child] = field(default_factory=list)
+    mail_port: int = 0
+
+    def start(self, name: str, words: list[str], **more: str) -> Child:
+        log = self.folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                words,
+                cwd=ROOT,
+                env={**self.environment, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        child = Child(name, process, log)
+        self.children.append(child)
+        return child
+
+    def manage(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a management command to its end."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=check,
+        )
+
+    def worker(self, *, concurrency: int = 2) -> Child:
+        name = f"worker{len(self.children)}"
+        child = self.start(
+            name,
+            [
+                *CELERY,
+                "worker",
+                "-Q",
+                "reminders",
+                "-n",
+                f"{name}@%h",
+                *WORKER,
+                "--concurrency",
+                str(concurrency),
+            ],
+        )
+        return self._ready(child, "Reminder queue initialised")
+
+    def scanner(self) -> Child:
+        name = f"scanner{len(self.children)}"
+        child = self.start(
+            name,
+            [*CELERY, "worker", "-Q", "reminders.scan", "-n", f"{name}@%h", *WORKER, "--concurrency", "2"],
+        )
+        return self._ready(child, "Reminder queue initialised")
+
+    def beat(self) -> Child:
+        return self.start(
+            "beat",
+            [
+                *CELERY,
+                "beat",
+                "--loglevel",
+                "INFO",
+                "--scheduler",
+                "django_celery_beat.schedulers:DatabaseScheduler",
+                "--pidfile=",
+            ],
+        )
+
+    def web(self) -> tuple[Child, str]:
+        address = f"127.0.0.1:{free_port()}"
+        child = self.start(
+            "web",
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "config.wsgi",
+                "--bind",
+                address,
+                "--worker-class",
+                "gthread",
+                "--threads",
+                "8",
+                "--no-control-socket",
+            ],
+        )
+
+        def answers() -> bool:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://{address}/healthz", timeout=5) as answer,
+            ):
+                return bool(answer.status == 200)
+            return False
+
+        until(answers, within=READY_SECONDS, what=f"web answers; its log is {child.log}", every=0.2)
+        return child, f"http://{address}"
+
+    def sink(self) -> Child:
+        child = self.start(
+            "sink",
+            [
+                sys.executable,
+                "-m",
+                "tests.smtp_server",
+                "--port",
+                str(self.mail_port),
+                "--ledger",
+                str(self.ledger),
+            ],
+        )
+        return self._ready(child, '"port"')
+
+    def mails(self) -> list[dict[str, Any]]:
+        """What the sink has accepted."""
+        if not self.ledger.exists():
+            return []
+        return [json.loads(line) for line in self.ledger.read_text().splitlines() if line]
+
+    def query(self, statement: str, params: object = None) -> list[tuple[Any, ...]]:
+        """Asks the stack's database."""
+        with psycopg.connect(
+            self.database_url.replace("postgres://", "postgresql://", 1), autocommit=True
+        ) as link:
+            cursor = link.execute(statement, params)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def redis(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.redis_url)
+
+    def log_of(self, name: str) -> list[dict[str, Any]]:
+        """All log lines with this event, of every process that the stack ever had."""
+        return [event for child in self.children for event in child.events(name)]
+
+    def stop(self) -> None:
+        for child in reversed(self.children):
+            child.stop()
+
+    def _ready(self, child: Child, text: str) -> Child:
+        def said() -> bool:
+            if child.process.poll() is not None:
+                raise AssertionError(f"{child.name} ended: {child.log.read_text(errors='replace')[-2000:]}")
+            return child.says(text)
+
+        until(said, within=READY_SECONDS, what=f"{child.name} says {text!r}", every=0.1)
+        return child
+
+
+@contextlib.contextmanager
+def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """A migrated database, an empty Redis database, and a mail sink; the caller starts the rest.
+
+    `folder` keeps logs and the sink's ledger. `more` are further environment variables.
+    """
+    server = os.environ["DATABASE_URL"]
+    name = f"stack_{uuid.uuid4().hex[:10]}"
+    admin = server.replace("postgres://", "postgresql://", 1)
+    with psycopg.connect(admin, autocommit=True) as link:
+        link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    database_url = f"{server.rsplit('/', 1)[0]}/{name}"
+    redis_url = _free_redis(os.environ["REDIS_URL"])
+    mail_port = free_port()
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "REMINDERS_STATE": str(folder),
+        "SECRET_KEY": "a-key-for-tests-only-a-key-for-tests-only-a-key-for-tests-only",
+        "HTTPS_ONLY": "false",
+        "LOG_FORMAT": "json",
+        "EMAIL_URL": f"smtp://127.0.0.1:{mail_port}",
+        "DEFAULT_FROM_EMAIL": "Reminders <reminders@example.test>",
+        "PYTHONUNBUFFERED": "1",
+        **(more or {}),
+    }
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    stack = Stack(
+        folder, database_url, redis_url, environment, folder / "accepted.jsonl", mail_port=mail_port
+    )
+    try:
+        stack.manage("migrate", "--verbosity", "0")
+        stack.manage("setup_reminders")
+        if mail:
+            stack.sink()
+        yield stack
+    finally:
+        stack.stop()
+        with redis.Redis.from_url(redis_url) as client, contextlib.suppress(redis.RedisError):
+            client.flushdb()
+        with psycopg.connect(admin, autocommit=True) as link:
+            link.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _free_redis(url: str) -> str:
+    """The address of a Redis database (1 to 15) that is empty, claimed for this stack."""
+    parts = urlsplit(url)
+    for number in range(1, 16):
+        address = parts._replace(path=f"/{number}").geturl()
+        with redis.Redis.from_url(address) as client:
+            if client.dbsize() == 0 and client.set("claimed", "1", nx=True):
+                return address
+    raise AssertionError("all Redis databases of the test server are in use")
