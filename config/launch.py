@@ -192,7 +192,7 @@ class System:
         return (
             {"worker", "scanner"} <= self.ready
             and all(child.alive for child in self.application)
-            and answers(f"{self.web}/healthz") == 200
+            and answers(f"{self.web}/healthz") in {200, 404}
             and answers(f"{self.web}/readyz") in {200, 404}
         )
 

@@ -164,7 +164,7 @@ def sentence_of(event: Event, works: Mapping[int, Work]) -> str | None:
         case "Overdue notice sent":
             return f"sent      {what} - overdue notice to those who must know"
         case "Assignment overdue":
-            since = f", which was to start {clock(work.start, seen=event.at)}" if work else ""
+            since = f"; it was to start {clock(work.start, seen=event.at)}" if work else ""
             return f"overdue   {what} - {name or 'nobody'} has not started it{since}"
         case "Reminder job skipped" if reason not in UNTOLD_REASONS:
             return f"skipped   {what} - no {noun}{to}: {why}"

@@ -251,3 +251,50 @@ def test_a_taken_port_is_replaced_and_said(state: Path, running: Up) -> None:
     with up(state, "--port", taken) as other:
         assert f"port {taken} is taken" in other.printed()
         assert status(other.file()["web"] + "/healthz") == 200
+
+
+def test_the_demo_visibly_delivers_within_a_minute(state: Path) -> None:
+    with up(state, "--demo") as demo:
+
+        def lines(word: str) -> list[str]:
+            told = [line.split(maxsplit=2)[1:] for line in demo.printed().splitlines() if line[2:3] == ":"]
+            return [rest for first, rest in told if first == word]
+
+        assert embedded.wait_for(
+            lambda: len(list((state / "mail").glob("*.eml"))) >= 5 and len(lines("sent")) >= 5, seconds=60
+        ), demo.printed()
+        assert embedded.wait_for(lambda: lines("overdue") != [], seconds=30), demo.printed()
+        skipped = lines("skipped")
+
+    assert any("it was cancelled" in line for line in skipped), skipped
+    assert any("it was moved" in line for line in skipped), skipped
+    assert "@" not in "".join(lines("sent") + lines("overdue") + skipped)
+
+
+def test_a_demo_on_a_named_database_with_work_in_it_is_refused(state: Path, running: Up) -> None:
+    told = running.file()
+    with psycopg.connect(told["database_url"], autocommit=True) as connection:
+        connection.execute("CREATE DATABASE named TEMPLATE template0")
+    named = told["database_url"].rpartition("/")[0] + "/named"
+    own = environment(state) | {"DATABASE_URL": named, "REDIS_URL": told["redis_url"]}
+    command = [sys.executable, "manage.py"]
+    make = (
+        "from assignments.models import Assignment; from django.utils.timezone import now; "
+        "Assignment.objects.create(title='real work', scheduled_start=now())"
+    )
+    for words in (["migrate", "--verbosity", "0"], ["shell", "--verbosity", "0", "-c", make]):
+        subprocess.run([*command, *words], cwd=ROOT, env=own, check=True, capture_output=True, timeout=120)
+
+    refused = subprocess.run(
+        [*command, "up", "--demo"],
+        cwd=ROOT,
+        env=own,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert refused.returncode == 1
+    assert "--demo wants an empty one" in refused.stderr
+    assert processes_of(state) == []

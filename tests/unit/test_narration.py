@@ -24,7 +24,7 @@ def told(event: str, *, number: int | None = 12, source: str = "worker", **field
         (
             "Assignment overdue",
             {},
-            "overdue   #12 Replace the pump - Ana has not started it, which was to start 12:30",
+            "overdue   #12 Replace the pump - Ana has not started it; it was to start 12:30",
         ),
         (
             "Reminder job skipped",
