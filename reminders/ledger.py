@@ -424,22 +424,28 @@ def revive(assignee_ids: Sequence[int]) -> int:
         return int(cursor.rowcount)
 
 
+UNACCOUNTED = """
+    SELECT (
+        SELECT count(*) FROM assignments_assignment a
+        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NULL
+          AND a.scheduled_start <= statement_timestamp() + %(lead)s
+          AND NOT EXISTS (SELECT 1 FROM reminders_reminder r
+                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER')
+    ) + (
+        SELECT count(*) FROM assignments_assignment a
+        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NOT NULL
+          AND a.scheduled_start <= statement_timestamp() + interval '30 days'
+          AND a.scheduled_start <= statement_timestamp() + make_interval(mins => a.lead_minutes)
+          AND NOT EXISTS (SELECT 1 FROM reminders_reminder r
+                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER')
+    )
+"""
+
+
 def unaccounted(config: ReminderConfig) -> int:
     """Due assignments without any row for their current version: the audit, by a query of its own (DESIGN, 3)."""
     with connection.cursor() as cursor:
-        _run(
-            cursor,
-            """
-            SELECT count(*) FROM assignments_assignment a
-            LEFT JOIN reminders_reminder r
-              ON r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
-            WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND r.id IS NULL
-              AND a.scheduled_start <= statement_timestamp() + greatest(%(lead)s, interval '30 days')
-              AND a.scheduled_start
-                  <= statement_timestamp() + coalesce(make_interval(mins => a.lead_minutes), %(lead)s)
-            """,
-            {"lead": config.lead},
-        )
+        _run(cursor, UNACCOUNTED, {"lead": config.lead})
         return int(cursor.fetchone()[0])
 
 
