@@ -6,17 +6,17 @@ the marks is all that is done for each message. Another language is another fold
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
+from html import escape
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.template.loader import select_template
 from django.utils import translation
 from django.utils.formats import date_format
-from django.utils.html import escape
 from django.utils.safestring import mark_safe
 
 from notifications.message import Contact, Message
@@ -40,7 +40,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     language = contact.language
     values = {
         "name": facts.assignee_name,
-        "title": facts.title,
+        "title": " ".join(facts.title.split()),
         "kind": facts.kind,
         "location": facts.location,
         "notes": facts.notes,
@@ -54,7 +54,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
     present = frozenset(name for name, value in values.items() if value)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
-    html = _template(kind, language, present, "html").fill({k: escape(v) for k, v in values.items()})
+    html = _template(kind, language, present, "html").fill(values, written=escape)
     return Message(
         message_id=message_id(claim),
         address=address,
@@ -120,11 +120,11 @@ class Filled:
         pieces = MARK.split(rendered)
         self.literals, self.names = pieces[0::2], pieces[1::2]
 
-    def fill(self, values: Mapping[str, str]) -> str:
-        """The text with the values in place of their marks. The values are taken as they are."""
+    def fill(self, values: Mapping[str, str], *, written: Callable[[str], str] = str) -> str:
+        """The text with the values in place of their marks, each as `written` gives it."""
         parts = [self.literals[0]]
         for name, literal in zip(self.names, self.literals[1:], strict=True):
-            parts.append(values[name])
+            parts.append(written(values[name]))
             parts.append(literal)
         return "".join(parts)
 

@@ -1,0 +1,141 @@
+"""What a message says: in the reader's zone, safe in HTML, honest about being late."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notifications.message import Contact
+from reminders import content
+from reminders.ledger import Claim, Facts
+from reminders.models import Kind, State
+from reminders.policy import Plan, Row
+
+NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+START = NOON + timedelta(minutes=30)
+FACTS = Facts(
+    title="Repair <lift>",
+    kind="Repair",
+    location="Hall & yard",
+    notes="Ring twice.\nThen wait.",
+    reference="A-17",
+    start=START,
+    end=START + timedelta(hours=2),
+    assignee_name="Ana Müller",
+    assignee_email="ana@example.test",
+    assignee_phone="",
+    assignee_zone="Europe/Berlin",
+    assignee_language="en",
+)
+ROW = Row(
+    id=1,
+    assignment_id=7,
+    version=1,
+    kind=Kind.REMINDER,
+    rule="default",
+    recipient="assignee:3",
+    channel="email",
+    planned_start=START,
+    planned_at=NOON - timedelta(hours=1),
+    due_at=NOON,
+    not_after=START + timedelta(minutes=30),
+    next_attempt_at=NOON,
+    state=State.SENDING,
+    ticket=1,
+    attempts=0,
+    failures=0,
+    ambiguous=0,
+)
+CLAIM = Claim(
+    row=ROW,
+    plan=Plan(version=1, status="SCHEDULED", scheduled_start=START, recipient="assignee:3"),
+    facts=FACTS,
+    number=1,
+    begun_at=NOON,
+)
+ANA = content.person(FACTS)
+PLAIN = content.compose(
+    replace(CLAIM, facts=replace(FACTS, title="Plain")), contact=ANA, address="a@example.test", now=NOON
+)
+
+
+def test_a_reminder_names_the_work_the_place_and_the_local_time():
+    message = content.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    assert message.subject == "Reminder: Repair <lift>, Mon 15 Jun, 14:30"
+    assert message.text == (
+        "Hello Ana Müller,\n"
+        "\n"
+        "Repair <lift> starts in 30 minutes.\n"
+        "\n"
+        "When:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)\n"
+        "Until:  Monday 15 June 2026, 16:30 (CEST, Europe/Berlin)\n"
+        "Where:  Hall & yard\n"
+        "What:   Repair\n"
+        "Number: A-17\n"
+        "\n"
+        "Ring twice.\n"
+        "Then wait.\n"
+        "\n"
+        "You get this message because this work is assigned to you.\n"
+        "\n"
+    )
+    assert "Repair &lt;lift&gt;" in message.html
+    assert "Hall &amp; yard" in message.html
+
+
+def test_a_late_reminder_says_so():
+    message = content.compose(
+        CLAIM, contact=ANA, address="ana@example.test", now=START + timedelta(minutes=5)
+    )
+    assert message.subject.startswith("Late reminder: ")
+    assert "started 5 minutes ago" in message.text
+    assert "this reminder comes late" in message.html
+
+
+def test_an_overdue_notice_names_who_and_when():
+    claim = replace(CLAIM, row=replace(ROW, kind=Kind.OVERDUE, recipient="ops:0"))
+    message = content.compose(
+        claim, contact=Contact(name="", email="o@example.test"), address="o@example.test", now=NOON
+    )
+    assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 12:30"
+    assert "Who:    Ana Müller" in message.text
+
+
+def test_a_language_without_templates_gets_english_words_and_its_own_dates():
+    message = content.compose(
+        CLAIM, contact=replace(ANA, language="de-at"), address="a@example.test", now=NOON
+    )
+    assert "Montag 15 Juni 2026" in message.text
+    assert "Hello Ana" in message.text
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(minutes=30), "starts in 30 minutes"),
+        (timedelta(minutes=1), "starts in 1 minute"),
+        (timedelta(seconds=20), "starts now"),
+        (timedelta(minutes=-5), "started 5 minutes ago"),
+        (timedelta(hours=5, minutes=50), "starts in 5 hours"),
+        (timedelta(days=3, hours=23), "starts in 3 days"),
+    ],
+)
+def test_how_long_is_left_in_words(left, words):
+    assert content.when(left) == words
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
+def test_an_unknown_zone_is_shown_as_utc(zone):
+    assert content.local_time(START, zone, "en").endswith("(UTC)")
+
+
+@given(st.text(st.characters(blacklist_categories=["Cs", "Co"]), min_size=1, max_size=60))
+def test_whatever_a_title_holds_stays_text(title):
+    claim = replace(CLAIM, facts=replace(FACTS, title=title))
+    message = content.compose(claim, contact=ANA, address="a@example.test", now=NOON)
+    seen = " ".join(title.split())
+    assert message.subject == f"Reminder: {seen}, Mon 15 Jun, 14:30"
+    assert content.escape(seen) in message.html
+    assert message.html.count("<") == PLAIN.html.count("<")
