@@ -135,3 +135,16 @@ def test_a_server_that_refuses_starttls_is_a_channel_down(server: SmtpServer, co
     server.plan(Fault("starttls", "answer", "454 no TLS today", times=1))
     assert send(courier) == Delivery(Outcome.CHANNEL_DOWN, "454", "no TLS today")
     assert send(courier).accepted
+
+
+@pytest.mark.parametrize("way", ["starttls"])
+def test_what_came_before_the_handshake_is_forgotten(server: SmtpServer, courier: Courier) -> None:
+    server.plan(Fault("starttls", "answer", "220 go on\r\n250-injected\r\n250 SMTPUTF8"))
+    assert send(courier).accepted
+    assert courier.deliver(
+        b"A: b\r\n\r\n", sender="a@example.com", recipient="j\u00f6rg@example.com", timeout=PLENTY
+    ) == Delivery(
+        Outcome.REJECTED,
+        "smtputf8",
+        "the mail server takes no addresses with characters beyond ASCII (SMTPUTF8)",
+    )

@@ -1,6 +1,7 @@
 """What `notifications.mime` writes, read back by the standard library's parser."""
 
 import re
+from base64 import b64decode
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -189,8 +190,18 @@ def test_a_name_is_quoted_only_where_it_must_be(name: str, line: str) -> None:
 def test_encoded_words_stay_within_76_characters(subject: str) -> None:
     lines = f"Subject: {unstructured(subject)}".split("\r\n")
     assert max(map(len, lines)) <= 76
-    assert all(line.count("=?utf-8?") == 1 for line in lines)
+    words = [re.fullmatch(r"(?:Subject:)? =\?utf-8\?b\?([A-Za-z0-9+/]+=*)\?=", line) for line in lines]
+    # Each word by itself is whole characters (RFC 2047 section 5).
+    assert "".join(b64decode(word[1]).decode() for word in words if word) == subject
+    assert None not in words
     assert parsed(subject=subject)["Subject"] == subject
+
+
+@pytest.mark.parametrize("text", ["=?utf-8?q?Free?=", "a =?iso-8859-1?b?4Q==?= b", "=?"])
+def test_what_looks_like_an_encoded_word_is_not_decoded(text: str) -> None:
+    assert parsed(subject=text)["Subject"] == text
+    assert recipient(name=text) == (text, "ann@example.com")
+    assert parsed(headers={"X-Note": text})["X-Note"] == text
 
 
 def test_an_unpaired_surrogate_becomes_a_question_mark() -> None:
