@@ -1,0 +1,63 @@
+"""`manage.py rescan_reminders [--dry-run] [--sync] [--json]`: plans what is missing, now and without the broker."""
+
+import getpass
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from reminders import conf, lifecycle, operations
+from reminders.conf import ReminderConfig
+from reminders.management.refusals import in_one_line
+from reminders.models import ScanRun
+
+
+class Command(BaseCommand):
+    help = "Scans now. With --sync it also delivers what is due in this process, without Redis."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        modes = parser.add_mutually_exclusive_group()
+        modes.add_argument("--dry-run", action="store_true", help="only say what a scan would do")
+        modes.add_argument(
+            "--sync", action="store_true", help="then deliver what is due here, without Redis and workers"
+        )
+        parser.add_argument("--reason", default="", help="kept in the audit trail")
+        parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with in_one_line():
+            answer = _answer(options, conf.current())
+        self.stdout.write(json.dumps(answer) if options["json"] else _in_words(answer))
+
+
+def _answer(options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
+    if options["dry_run"]:
+        preview = operations.preview_rescan(config=config)
+        return {"dry_run": True, "counts": asdict(preview.counts)}
+    done = operations.rescan(
+        trigger=ScanRun.Trigger.CLI, by=getpass.getuser(), reason=options["reason"], config=config
+    )
+    answer = {
+        "scan_id": done.scan_id,
+        "running": done.counts is None,
+        "counts": asdict(done.counts) if done.counts else None,
+    }
+    if options["sync"]:
+        answer["delivered"] = asdict(lifecycle.deliver_due(config=config))
+    return answer
+
+
+def _in_words(answer: dict[str, Any]) -> str:
+    lines = []
+    if answer.get("dry_run"):
+        lines.append("A scan would do this; nothing was changed.")
+    elif answer["running"]:
+        lines.append(f"Scan {answer['scan_id']} is running already: it does the same work.")
+    else:
+        lines.append(f"Scan {answer['scan_id']} is finished.")
+    for part in ("counts", "delivered"):
+        for name, count in (answer.get(part) or {}).items():
+            lines.append(f"  {name:<12} {count}")
+    return "\n".join(lines)
