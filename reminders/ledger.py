@@ -448,24 +448,6 @@ UNACCOUNTED = """
 """
 
 
-# Each branch reads a range of an index: the open starts that are due by the default lead, or by a lead of their own.
-UNACCOUNTED = """
-    SELECT count(*) FROM (
-        SELECT id, version FROM assignments_assignment
-        WHERE status = 'SCHEDULED' AND overdue_at IS NULL AND lead_minutes IS NULL
-          AND scheduled_start <= statement_timestamp() + %(lead)s
-        UNION ALL
-        SELECT id, version FROM assignments_assignment
-        WHERE status = 'SCHEDULED' AND overdue_at IS NULL AND lead_minutes IS NOT NULL
-          AND scheduled_start <= statement_timestamp() + interval '30 days'
-          AND scheduled_start <= statement_timestamp() + make_interval(mins => lead_minutes)
-    ) due
-    WHERE NOT EXISTS (
-        SELECT 1 FROM reminders_reminder r
-        WHERE r.assignment_id = due.id AND r.version = due.version AND r.kind = 'REMINDER')
-"""
-
-
 def unaccounted(config: ReminderConfig) -> int:
     """Due assignments without any row for their current version: the audit, by a query of its own (DESIGN, 3)."""
     with connection.cursor() as cursor:

@@ -3,10 +3,15 @@
 import os
 import socket
 import time
+from dataclasses import dataclass
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 EVERY_SECONDS = 10.0
+LATELY_SECONDS = 30
+"""Whoever left no sign of life for this long is not seen any more."""
+
+FORGOTTEN_DAYS = 1
 _touched_at: dict[tuple[int, str], float] = {}
 
 
@@ -30,5 +35,46 @@ def touch(kind: str) -> None:
                 """,
                 [kind, socket.gethostname(), os.getpid()],
             )
-    except DatabaseError:
+    except Error:
         return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Processes of one kind that were seen lately.
+
+    `at_once` counts those that were seen after the youngest of them had started: one that was replaced in a
+    restart is not among them. `last_seen_at` is in seconds since 1970.
+    """
+
+    count: int
+    at_once: int
+    last_seen_at: float
+
+
+def seen() -> dict[str, Seen]:
+    """The processes that were seen lately, by kind; each child of a worker counts."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT kind, count(*), count(*) FILTER (WHERE seen_at >= youngest), extract(epoch FROM max(seen_at))::float8
+            FROM (SELECT kind, seen_at, max(started_at) OVER (PARTITION BY kind) AS youngest
+                  FROM reminders_process WHERE seen_at > statement_timestamp() - make_interval(secs => %s)) AS lately
+            GROUP BY kind
+            """,
+            [LATELY_SECONDS],
+        )
+        return {
+            kind: Seen(count=count, at_once=at_once, last_seen_at=last_seen_at)
+            for kind, count, at_once, last_seen_at in cursor.fetchall()
+        }
+
+
+def forget() -> int:
+    """Forgets processes that have not been seen for a day; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM reminders_process WHERE seen_at < statement_timestamp() - make_interval(days => %s)",
+            [FORGOTTEN_DAYS],
+        )
+        return int(cursor.rowcount)

@@ -55,7 +55,9 @@ def _known(person: Person) -> Assignee:
 
 
 def _sets_loaded() -> int:
-    references = Assignment.objects.filter(reference__regex=r"^DEMO-\d{1,9}-\d+$").values_list("reference", flat=True)
+    references = Assignment.objects.filter(reference__regex=r"^DEMO-\d{1,9}-\d+$").values_list(
+        "reference", flat=True
+    )
     return max((int(reference.split("-")[1]) for reference in references if reference), default=0)
 
 
