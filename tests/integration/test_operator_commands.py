@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from assignments.models import Assignment, ReminderStatus
 from notifications import channels
@@ -73,10 +73,14 @@ def test_a_rescan_is_refused_in_one_line_while_switched_off(clock, settings):
 
 
 def test_a_read_only_database_is_said_in_one_line(clock):
-    with connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION READ ONLY")
-    with pytest.raises(CommandError) as refusal:
+    @transaction.atomic
+    def rescan() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
         call_command("rescan_reminders")
+
+    with pytest.raises(CommandError) as refusal:
+        rescan()
     assert refusal.value.returncode == 1
     assert str(refusal.value) == "the database is read-only at present: nothing was changed"
     assert isinstance(refusal.value.__cause__, DatabaseError)
