@@ -66,17 +66,17 @@ class Addresses:
 
 
 @contextlib.contextmanager
-def passing_servers() -> Iterator[Addresses]:
+def passing_servers(*, durable: bool = False) -> Iterator[Addresses]:
     """Both servers for the length of a test run or a benchmark; nothing of them is left afterwards.
 
-    TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead.
+    TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead. `durable` PostgreSQL waits for its disk.
     """
     database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
     with contextlib.ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reminders-test-")))
         state.chmod(0o711)  # an account that root lends to PostgreSQL must pass through
         if not database_url:
-            postgres = Postgres(state, durable=False)
+            postgres = Postgres(state, durable=durable)
             stack.callback(postgres.forget)
             stack.enter_context(running(postgres, state=state))
             database_url = postgres.url

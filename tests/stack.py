@@ -223,12 +223,12 @@ class Stack:
             return []
         return [json.loads(line) for line in self.ledger.read_text().splitlines() if line]
 
-    def query(self, statement: str, params: object = None) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
         """Asks the stack's database."""
         with psycopg.connect(
             self.database_url.replace("postgres://", "postgresql://", 1), autocommit=True
         ) as link:
-            cursor = link.execute(statement, params)  # type: ignore[arg-type]
+            cursor = link.execute(statement.encode(), params)
             return cursor.fetchall() if cursor.description else []
 
     def redis(self) -> "redis.Redis":
