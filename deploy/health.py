@@ -1,0 +1,100 @@
+"""`python deploy/health.py web|worker|scanner|beat`: whether this container does its work; exit code 0 or 1.
+
+It needs no Django, so that a check costs little. Containers that share a host's name do not exist: a process
+is found by the name of its own container.
+"""
+
+import os
+import socket
+import sys
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psycopg
+import redis
+
+SECONDS = 4
+SPOKE_WITHIN = 60
+DISPATCHED_WITHIN = "1 minute"
+# Beat writes its entries' last runs down every three minutes.
+ASKED_WITHIN = "10 minutes"
+
+
+def main(arguments: list[str]) -> int:
+    check = CHECKS.get(arguments[0]) if len(arguments) == 1 else None
+    if check is None:
+        sys.stderr.write(f"usage: health.py {'|'.join(CHECKS)}\n")
+        return 2
+    try:
+        trouble = check()
+    except (OSError, psycopg.Error, redis.RedisError) as error:
+        trouble = type(error).__name__
+    if trouble:
+        sys.stderr.write(f"{arguments[0]}: {trouble}\n")
+        return 1
+    return 0
+
+
+def web() -> str:
+    """Answers under the first name that it may be asked for."""
+    host = value("ALLOWED_HOSTS", "localhost").split(",")[0].strip().lstrip(".")
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{value('PORT', '8000')}/healthz",
+        headers={"Host": "localhost" if host in {"", "*"} else host},
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=SECONDS) as answer:
+        return "" if answer.status == 200 else f"/healthz answers {answer.status}"
+
+
+def worker() -> str:
+    """A consumer asks Redis for work about once a second, from this container's address."""
+    client = redis.Redis.from_url(value("REDIS_URL"), socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+    own = client.client_id()
+    clients = client.client_list()
+    here = {host_of(each) for each in clients if int(each["id"]) == own}
+    spoke = [int(each["idle"]) for each in clients if host_of(each) in here and int(each["id"]) != own]
+    if not spoke:
+        return "has no connection to Redis"
+    return "" if min(spoke) <= SPOKE_WITHIN else f"has not spoken to Redis for {min(spoke)} s"
+
+
+def scanner() -> str:
+    seen = "SELECT EXISTS (SELECT 1 FROM reminders_process WHERE kind = 'scanner' AND host = %s AND seen_at > {since})"
+    return "" if holds(seen, DISPATCHED_WITHIN, socket.gethostname()) else "has not dispatched for a minute"
+
+
+def beat() -> str:
+    """A switched-off entry is an operator's decision, and no fault of beat's."""
+    asked = (
+        "SELECT NOT EXISTS (SELECT 1 FROM django_celery_beat_periodictask"
+        " WHERE task = 'reminders.dispatch' AND enabled AND last_run_at < {since})"
+    )
+    return "" if holds(asked, ASKED_WITHIN) else "has not asked for a dispatch for ten minutes"
+
+
+CHECKS: Mapping[str, Callable[[], str]] = {"web": web, "worker": worker, "scanner": scanner, "beat": beat}
+
+
+def holds(statement: str, within: str, *values: str) -> bool:
+    text = statement.replace("{since}", f"statement_timestamp() - interval '{within}'")
+    with psycopg.connect(value("DATABASE_URL"), connect_timeout=SECONDS) as connection:
+        row = connection.execute(text.encode(), values or None).fetchone()
+        return bool(row and row[0])
+
+
+def host_of(client: Mapping[str, str]) -> str:
+    return client["addr"].rpartition(":")[0]
+
+
+def value(name: str, default: str = "") -> str:
+    """A variable, or the content of the file that NAME_FILE names, as the settings read it."""
+    path = os.environ.get(f"{name}_FILE")
+    if name not in os.environ and path:
+        return Path(path).read_text(encoding="utf-8").strip()
+    return os.environ.get(name) or default
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
