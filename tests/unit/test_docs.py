@@ -1,0 +1,126 @@
+"""What the documents name exists: commands, variables, links and tests."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import get_commands
+
+ROOT = Path(settings.BASE_DIR)
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+SOURCE = (ROOT / "config" / "settings.py").read_text()
+EXAMPLE = (ROOT / ".env.example").read_text()
+READERS = {"text", "whole", "switch", "words", "url", "email", "choice"}
+
+COMMAND = re.compile(r"manage\.py[ ]+([a-z_]+)")
+VARIABLE = re.compile(r"\bREMINDER_[A-Z_]*[A-Z]\b")
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+TEST_FILE = re.compile(r"\btests/[\w/]+\.py\b")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def read_by_settings() -> dict[str, str | None]:
+    """Each variable that the settings read, with its default as text; None where it is not a constant."""
+    found: dict[str, str | None] = {}
+    for node in ast.walk(ast.parse(SOURCE)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr not in READERS or ast.unparse(node.func.value) != "env":
+            continue
+        name = ast.literal_eval(node.args[0])
+        default = ""
+        if len(node.args) > 1:
+            try:
+                default = ast.literal_eval(node.args[1])
+            except ValueError:
+                default = None
+        found[name] = written(default)
+    return found
+
+
+def written(default: object) -> str | None:
+    """A default as it would stand in an environment."""
+    if default is None:
+        return None
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, list):
+        return ",".join(default)
+    return str(default)
+
+
+def in_example() -> dict[str, str]:
+    lines = re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE)
+    return {name: value.strip('"') for name, value in lines}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_command_exists(page: Path) -> None:
+    assert set(COMMAND.findall(page.read_text())) <= set(get_commands())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_variable_exists(page: Path) -> None:
+    assert set(VARIABLE.findall(page.read_text())) <= read_by_settings().keys() & in_example().keys()
+
+
+def test_the_example_names_what_the_settings_read_and_nothing_else_of_reminders() -> None:
+    assert read_by_settings().keys() <= in_example().keys()
+    ours = {name for name in in_example() if name.startswith("REMINDER_")}
+    assert ours == {name for name in read_by_settings() if name.startswith("REMINDER_")}
+
+
+def test_no_variable_stands_in_the_example_twice() -> None:
+    names = re.findall(r"^#?([A-Z][A-Z_]+)=", EXAMPLE, re.MULTILINE)
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_defaults_of_the_example_are_those_of_the_settings() -> None:
+    shown = in_example()
+    for name, default in read_by_settings().items():
+        if default is not None:
+            assert (name, shown[name]) == (name, default)
+
+
+def test_a_copy_of_the_example_sets_nothing() -> None:
+    assert [line for line in EXAMPLE.splitlines() if line and not line.startswith("#")] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_link_resolves(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, heading = target.partition("#")
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), target
+        if heading:
+            assert heading in headings(found), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_test_that_is_named_exists(page: Path) -> None:
+    assert [path for path in TEST_FILE.findall(page.read_text()) if not (ROOT / path).is_file()] == []
+
+
+def test_each_promise_names_a_test() -> None:
+    rows = re.findall(r"^\| (P\d) \|(.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == [f"P{number}" for number in range(1, 8)]
+    assert [name for name, text in rows if not TEST_FILE.search(text)] == []
+
+
+def test_each_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    pages = {page.name for page in folder.glob("0*.md")}
+    assert set(LINK.findall((folder / "README.md").read_text())) == pages
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as code hosts make them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
