@@ -1,7 +1,7 @@
 """`python deploy/health.py web|worker|scanner|beat`: whether this container does its work; exit code 0 or 1.
 
-It needs no Django, so that a check costs little. Containers that share a host's name do not exist: a process
-is found by the name of its own container.
+It needs no Django, so that a check costs little. A scanner is found by the name of its container, a worker by
+the address from which it asks Redis.
 """
 
 import os
@@ -69,7 +69,7 @@ def beat() -> str:
     """A switched-off entry is an operator's decision, and no fault of beat's."""
     asked = (
         "SELECT NOT EXISTS (SELECT 1 FROM django_celery_beat_periodictask"
-        " WHERE task = 'reminders.dispatch' AND enabled AND last_run_at < {since})"
+        " WHERE task = 'reminders.dispatch' AND enabled AND coalesce(last_run_at, date_changed) < {since})"
     )
     return "" if holds(asked, ASKED_WITHIN) else "has not asked for a dispatch for ten minutes"
 
