@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Concat, Now
 
 from assignments import services
@@ -390,6 +390,8 @@ def _close_some(
 
 # --- pause and resume ------------------------------------------------------------------------------------------
 
+IN_FORCE = Q(ended_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt=Now()))
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
@@ -420,8 +422,12 @@ class Resumed:
 
 def pause_in_force() -> Pause | None:
     """The pause that holds sending now; None while nothing does."""
-    running = Q(until__isnull=True) | Q(until__gt=Now())
-    return Pause.objects.filter(running, ended_at__isnull=True).first()
+    return Pause.objects.filter(IN_FORCE).first()
+
+
+def pauses() -> QuerySet[Pause]:
+    """All pauses, newest first, each with `is_in_force`."""
+    return Pause.objects.annotate(is_in_force=ExpressionWrapper(IN_FORCE, output_field=BooleanField()))
 
 
 @atomically
