@@ -430,20 +430,23 @@ def revive(assignee_ids: Sequence[int]) -> int:
         return int(cursor.rowcount)
 
 
+# OFFSET 0 keeps the planner from hashing the whole ledger: it cannot know how few assignments are due and open.
 UNACCOUNTED = """
     SELECT (
         SELECT count(*) FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NULL
           AND a.scheduled_start <= statement_timestamp() + %(lead)s
           AND NOT EXISTS (SELECT 1 FROM reminders_reminder r
-                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER')
+                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
+                          OFFSET 0)
     ) + (
         SELECT count(*) FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NOT NULL
           AND a.scheduled_start <= statement_timestamp() + interval '30 days'
           AND a.scheduled_start <= statement_timestamp() + make_interval(mins => a.lead_minutes)
           AND NOT EXISTS (SELECT 1 FROM reminders_reminder r
-                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER')
+                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
+                          OFFSET 0)
     )
 """
 
