@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -154,17 +155,42 @@ def change(pk: int, changes: Mapping[str, object], *, if_match: str | None = Non
     return assignment
 
 
-def reschedule(pk: int, *, start: datetime, end: datetime | None = None) -> Assignment:
+@atomically
+def put(
+    reference: str, values: Mapping[str, Any], *, status: Status | None = None, if_match: str | None = None
+) -> tuple[Assignment, bool]:
+    """Makes the assignment of this reference, or brings it to these values; True where it was made.
+
+    `values` are those of NewAssignment. Without `status` it stays as it is, and a cancelled one is refused
+    (RULES, 25). Calls for one reference wait for each other: however many come at once, one row is made.
+    """
+    _one_at_a_time(f"assignment {reference}")
+    pk = Assignment.objects.filter(reference=reference).values_list("pk", flat=True).first()
+    made = pk is None
+    if pk is None:
+        if if_match is not None:
+            raise Stale(f"there is no assignment with reference {reference!r} yet")
+        pk = create(NewAssignment(**{**values, "reference": reference})).pk
+        values = {}
+    elif status is None and _locked(pk).status == Status.CANCELLED:
+        raise Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change it")
+    wanted = dict(values) if status is None else {**values, "status": status}
+    return change(pk, wanted, if_match=if_match), made
+
+
+def reschedule(
+    pk: int, *, start: datetime, end: datetime | None = None, if_match: str | None = None
+) -> Assignment:
     """Moves an assignment; without `end` its length stays as it was."""
-    return _reschedule(pk, start, end)
+    return _reschedule(pk, start, end, if_match)
 
 
 @atomically
-def _reschedule(pk: int, start: datetime, end: datetime | None) -> Assignment:
+def _reschedule(pk: int, start: datetime, end: datetime | None, if_match: str | None) -> Assignment:
     present = _locked(pk)
     if end is None and present.scheduled_end is not None:
         end = start + (present.scheduled_end - present.scheduled_start)
-    return change(pk, {"scheduled_start": start, "scheduled_end": end})
+    return change(pk, {"scheduled_start": start, "scheduled_end": end}, if_match=if_match)
 
 
 def reassign(pk: int, *, assignee_id: int | None) -> Assignment:
@@ -212,7 +238,8 @@ def renudge(pks: Iterable[int]) -> list[int]:
 @atomically
 def add_assignee(**values: Any) -> Assignee:
     """Makes an assignee. Raises ValidationError, which names the field."""
-    assignee = Assignee(**values)
+    now = database_now()
+    assignee = Assignee(**values, created_at=now, updated_at=now)
     assignee.full_clean(exclude=["created_at", "updated_at"])
     assignee.save()
     return assignee
@@ -239,6 +266,40 @@ def change_assignee(pk: int, changes: Mapping[str, object]) -> Assignee:
     if differing.keys() & {"email", "phone"}:
         contact_changed.send(sender=Assignee, ids=[pk])
     return assignee
+
+
+@atomically
+def identify(given: Mapping[str, Any]) -> Assignee:
+    """The person that another system means: by id, else by reference, else by e-mail, else a new one (RULES, 31).
+
+    A bare name means the person of that name who has neither, so that a repeated call means the same person.
+    What is given besides is written. Raises ValidationError, which names the field.
+    """
+    given = dict(given)
+    wanted = given.pop("id", None)
+    if wanted is not None:
+        found = Assignee.objects.filter(pk=wanted).first()
+        if found is None:
+            raise ValidationError({"id": ValidationError("there is no such assignee", code="unknown")})
+    elif key := given.get("reference"):
+        _one_at_a_time(f"assignee {key}")
+        found = Assignee.objects.filter(reference=key).first()
+    elif key := given.get("email"):
+        _one_at_a_time(f"assignee {key}")
+        sharing = Assignee.objects.filter(email=key).order_by("pk")
+        found = sharing.filter(name=given.get("name", "")).first() or sharing.first()
+    else:
+        name = given.get("name", "")
+        _one_at_a_time(f"assignee named {name}")
+        nameless = Assignee.objects.filter(name=name, email="", reference__isnull=True)
+        found = nameless.order_by("pk").first()
+    return add_assignee(**given) if found is None else change_assignee(found.pk, given)
+
+
+def _one_at_a_time(key: str) -> None:
+    """Lets whoever comes with the same key wait until this transaction has ended."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
 def _locked(pk: int) -> Assignment:

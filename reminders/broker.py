@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import current_app
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
 from reminders.lifecycle import BrokerDown, Envelope
@@ -21,7 +21,7 @@ GO_ON_EXPIRES = timedelta(seconds=60)
 HINT_EXPIRES = timedelta(hours=1)
 """Only collects garbage; the ticket decides (RULES, 3)."""
 
-TROUBLE = (OperationalError, RedisError, OSError)
+TROUBLE = (OperationalError, LimitExceeded, RedisError, OSError)
 
 
 class CeleryBroker:

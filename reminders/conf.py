@@ -63,9 +63,14 @@ class ReminderConfig:
         return found
 
     @property
-    def soft_limit(self) -> timedelta:
-        """A task that still runs after this is interrupted; one send timeout later it is killed (RULES, 7)."""
-        return self.lease - self.send_timeout
+    def interrupt_after(self) -> timedelta:
+        """A send that has not come back by then is interrupted: its channel should have given up by itself."""
+        return self.send_timeout * 1.2
+
+    @property
+    def last_start(self) -> timedelta:
+        """No send begins later than this after its row was begun, so that it ends within the lease (RULES, 13)."""
+        return self.lease - self.interrupt_after
 
 
 def current() -> ReminderConfig:

@@ -5,8 +5,10 @@ Each process adds to a slot of its own, so that no row is hot.
 """
 
 import os
+import socket
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
+from zlib import crc32
 
 from django.db.backends.utils import CursorWrapper
 
@@ -82,8 +84,13 @@ def write(cursor: CursorWrapper, counts: Counts) -> None:
         SELECT name, labels, %s, value FROM unnest(%s::text[], %s::text[], %s::float8[]) AS x(name, labels, value)
         ON CONFLICT (name, labels, slot) DO UPDATE SET value = c.value + excluded.value
         """,
-        [os.getpid() % SLOTS, names, label_texts, values],
+        [_slot(), names, label_texts, values],
     )
+
+
+def _slot() -> int:
+    """This process's slot. Hosts and containers share process ids, so the host counts too."""
+    return crc32(f"{socket.gethostname()}:{os.getpid()}".encode()) % SLOTS
 
 
 def totals(cursor: CursorWrapper) -> dict[tuple[str, str], float]:

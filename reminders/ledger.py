@@ -27,6 +27,9 @@ BATCH = 5_000
 """Rows planned per transaction (RULES, 15)."""
 
 SCAN_LEASE = timedelta(seconds=30)
+LATE_ANSWER = timedelta(seconds=3)
+"""How long a row that was taken back from a worker waits for that worker's answer before it is sent again."""
+
 DISPATCH_LOCK = 0x72656D01
 SCAN_LOCK = 0x72656D02
 PAUSE_LOCK = 0x72656D03
@@ -153,13 +156,15 @@ PLAN_REMINDERS = """
                CASE
                    WHEN p.scheduled_start <= p.known_at THEN 'past'
                    WHEN p.scheduled_start + %(overdue)s < statement_timestamp() THEN 'too_late'
+                   -- What this person heard last, or may have heard, or is being told right now, decides.
                    WHEN p.version > 1 AND p.assignee_id IS NOT NULL AND (
-                       SELECT told.planned_start = p.scheduled_start
+                       SELECT told.state = 'SENT' AND told.planned_start = p.scheduled_start
                           AND (p.renudge_at IS NULL OR told.sent_at > p.renudge_at)
                        FROM reminders_reminder told
-                       WHERE told.assignment_id = p.id AND told.kind = 'REMINDER' AND told.state = 'SENT'
-                         AND told.recipient = 'assignee:' || p.assignee_id
-                       ORDER BY told.sent_at DESC LIMIT 1) THEN 'already_told'
+                       WHERE told.assignment_id = p.id AND told.kind = 'REMINDER'
+                         AND told.recipient = 'assignee:' || p.assignee_id AND told.begun_at IS NOT NULL
+                         AND (told.state IN ('SENT', 'SENDING', 'UNKNOWN') OR told.ambiguous > 0)
+                       ORDER BY told.begun_at DESC LIMIT 1) THEN 'already_told'
                    ELSE ''
                END AS reason
         FROM page p
@@ -278,6 +283,19 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
     return Planned(planned, ended, {"after_start": last_start, "after_id": last_id} if full else None)
 
 
+# Supervisors who were still to be told that work is overdue are told of the new version, while it still is.
+TELL_ON = """
+    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        planned_at, due_at, not_after, next_attempt_at, state)
+    SELECT a.id, a.version, r.kind, r.rule, r.recipient, r.channel, a.scheduled_start, statement_timestamp(),
+           r.due_at, r.not_after, r.next_attempt_at, 'PLANNED'
+    FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+    WHERE r.id = ANY(%s) AND r.channel <> 'none' AND r.state = 'SKIPPED' AND r.version < a.version
+      AND a.status = 'SCHEDULED' AND a.overdue_at IS NOT NULL
+    ON CONFLICT DO NOTHING
+"""
+
+
 @atomically
 def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     """Makes the ledger follow a change of plan, in the service's own transaction (RULES, 1).
@@ -292,7 +310,7 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             """
             UPDATE assignments_assignment a SET reminder_status = 'NONE', overdue_at = NULL
             WHERE a.id = ANY(%(ids)s) AND a.status = 'SCHEDULED' AND (
-                (a.reminder_status = 'OVERDUE' AND a.scheduled_start > statement_timestamp())
+                (a.reminder_status = 'OVERDUE' AND a.scheduled_start + %(overdue)s > statement_timestamp())
                 -- the change at hand is an operator's reset
                 OR (a.reminder_status = 'OVERDUE' AND a.renudge_at >= a.updated_at)
                 OR (a.reminder_status = 'SENT' AND NOT EXISTS (
@@ -300,8 +318,9 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
                     WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
                       AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported')))))
             """,
-            {"ids": list(ids)},
+            {"ids": list(ids), "overdue": config.overdue},
         )
+        _run(cursor, TELL_ON, [[row.reminder_id for row in ended if row.kind == Kind.OVERDUE]])
     if config.enabled:
         within = {"ids": list(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
@@ -493,7 +512,9 @@ REAP = """
             reason = CASE WHEN r.state = 'SENDING' AND r.ambiguous > 0 THEN 'ambiguous' ELSE '' END,
             closed_at = CASE WHEN r.state = 'SENDING' AND r.ambiguous > 0 THEN statement_timestamp() END,
             ambiguous = CASE WHEN r.state = 'SENDING' THEN r.ambiguous + 1 ELSE r.ambiguous END,
-            next_attempt_at = least(r.next_attempt_at, statement_timestamp()),
+            -- The worker may yet come with its answer: for a moment the row waits for it (RULES, 8).
+            next_attempt_at = CASE WHEN r.state = 'SENDING' THEN statement_timestamp() + %(patience)s
+                                   ELSE r.next_attempt_at END,
             lease_until = NULL
         FROM over
         WHERE r.id = over.id AND r.state IN ('QUEUED', 'SENDING')
@@ -537,7 +558,7 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
         _run(
             cursor,
             REAP.format(bound=bound, limit=BATCH * 10),
-            {"lease": config.lease, "slack": timedelta(seconds=5)},
+            {"lease": config.lease, "slack": timedelta(seconds=5), "patience": LATE_ANSWER},
         )
         rows = list(_rows(cursor))
         channels = [row.pop("channel") for row in rows]
@@ -838,9 +859,10 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
     with connection.cursor() as cursor:
         _run(
             cursor,
-            "SELECT id FROM assignments_assignment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+            "SELECT id, version FROM assignments_assignment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
             [sorted({end.claim.row.assignment_id for end in ends})],
         )
+        versions = dict(cursor.fetchall())
         ends = _hold_channels(cursor, ends)
         _run(
             cursor,
@@ -865,19 +887,82 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
         ids = {row[0] for row in cursor.fetchall()}
         landed = [end for end in ends if end.claim.row.id in ids]
         counters.write(cursor, _tally_finished(landed))
+        _spare_the_told(cursor, landed, versions)
+        _use_corrected_contacts(cursor, landed)
     if back := [end.claim.row.assignment_id for end in landed if end.next.state is State.PLANNED]:
         void(sorted(set(back)))  # A failure of an old plan is not tried again.
     return landed
 
 
+def _spare_the_told(cursor: CursorWrapper, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
+    """A plan that changed during a send, yet tells this person the same start, is not told again (RULES, 23)."""
+    outdated = [
+        end
+        for end in landed
+        if end.next.state is State.SENT
+        and end.claim.row.kind is Kind.REMINDER
+        and versions.get(end.claim.row.assignment_id) != end.claim.row.version
+    ]
+    if not outdated:
+        return
+    _run(
+        cursor,
+        """
+        UPDATE reminders_reminder r
+        SET state = 'SKIPPED', reason = 'already_told', lease_until = NULL, closed_at = statement_timestamp()
+        FROM reminders_reminder told JOIN assignments_assignment a ON a.id = told.assignment_id
+        WHERE told.id = ANY(%s) AND r.assignment_id = told.assignment_id AND r.version = a.version
+          AND r.kind = 'REMINDER' AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
+          AND r.recipient = told.recipient AND r.planned_start = told.planned_start
+          AND (a.renudge_at IS NULL OR told.sent_at > a.renudge_at)
+        RETURNING r.assignment_id
+        """,
+        [[end.claim.row.id for end in outdated]],
+    )
+    spared = [row[0] for row in cursor.fetchall()]
+    if spared:
+        skipped = counters.labels(reason=Reason.ALREADY_TOLD.value)
+        counters.write(cursor, counters.Counts({(counters.SKIPPED, skipped): len(spared)}))
+        _run(
+            cursor,
+            "UPDATE assignments_assignment SET reminder_status = 'SENT'"
+            " WHERE id = ANY(%s) AND reminder_status = 'NONE'",
+            [spared],
+        )
+
+
+def _use_corrected_contacts(cursor: CursorWrapper, landed: Sequence[Finished]) -> None:
+    """A contact that was corrected during the send deserves a send of its own (RULES, 19)."""
+    failed = [end.claim.row.id for end in landed if end.next.reason in (Reason.NO_CONTACT, Reason.REJECTED)]
+    if failed:
+        _run(
+            cursor,
+            """
+            UPDATE reminders_reminder r
+            SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
+            FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
+            WHERE r.id = ANY(%s) AND a.id = r.assignment_id AND a.version = r.version AND r.state = 'FAILED'
+              AND r.recipient = 'assignee:' || p.id AND p.updated_at > r.begun_at
+              AND statement_timestamp() < r.not_after
+            """,
+            [failed],
+        )
+
+
 def _hold_channels(cursor: CursorWrapper, ends: list[Finished]) -> list[Finished]:
     """Holds channels that are down and opens those that work; rows of a held channel wait for it."""
     down = {end.claim.row.channel: end for end in ends if end.result is Result.CHANNEL_DOWN}
+    answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
     works = {
-        end.claim.row.channel for end in ends if end.result is Result.ACCEPTED and end.claim.was_held
-    } - down.keys()
-    if works:
-        _run(cursor, "DELETE FROM reminders_channelhold WHERE channel = ANY(%s)", [sorted(works)])
+        end.claim.row.channel: end.claim for end in ends if end.result in answered and end.claim.was_held
+    }
+    for channel in sorted(works.keys() - down.keys()):
+        # Only a hold that was over when this send began: a later one says something newer.
+        _run(
+            cursor,
+            "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s",
+            [channel, works[channel].begun_at],
+        )
     until: dict[str, datetime] = {}
     for channel, end in sorted(down.items()):
         _run(
@@ -902,7 +987,7 @@ def _hold_channels(cursor: CursorWrapper, ends: list[Finished]) -> list[Finished
         )
         until[channel] = held_until
     return [
-        replace(end, next=replace(end.next, retry_at=until[end.claim.row.channel]))
+        replace(end, next=policy.after_hold(end.claim.row, end.result, until[end.claim.row.channel]))
         if end.next.state is State.PLANNED
         and end.result in (Result.CHANNEL_DOWN, Result.HANDED_BACK)
         and end.claim.row.channel in until

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from assignments.transactions import sqlstate
 from notifications import channels
@@ -255,10 +255,8 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
         room -= len(claimed)
         if not _hand_over(_chunks(claimed, config), claimed, broker, done):
             return done
-    soon = ledger.claim(
-        config, room=min(room, config.batch_size * config.concurrency), ahead=config.tick * 1.25
-    )
-    if soon:
+    room = min(room, config.batch_size * config.concurrency)
+    if room > 0 and (soon := ledger.claim(config, room=room, ahead=config.tick * 1.25)):
         _hand_over(_slots(soon, config), soon, broker, done)
     return done
 
@@ -352,7 +350,7 @@ def deliver(
     done = Delivered()
     waiting = deque(hints)
     busy_tries = 0
-    give_up_at = time.monotonic() + (config.soft_limit - config.send_timeout).total_seconds()
+    give_up_at = time.monotonic() + config.last_start.total_seconds()
     while waiting:
         first = waiting.popleft()
         size = pace.slice_size(config.batch_size)
@@ -371,7 +369,7 @@ def deliver(
             if not begun.claims:
                 time.sleep(BUSY_WAIT)
         elif begun.busy:
-            done.released += len(begun.busy)  # Their lease brings them back.
+            done.released += ledger.release(begun.busy)
         if waiting and time.monotonic() >= give_up_at:
             done.released += ledger.release(list(waiting))
             break
@@ -388,7 +386,7 @@ def _send_all(
     ends: list[Finished] = []
     down: set[str] = set()
     started = time.monotonic()
-    last_start = started + (config.soft_limit - config.send_timeout).total_seconds()
+    last_start = started + config.last_start.total_seconds()
     for claim in claims:
         if claim.row.channel in down or (ends and time.monotonic() > last_start):
             result, delivery = Result.HANDED_BACK, Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
@@ -439,7 +437,7 @@ def _send(
 def _guarded_send(road: Channel, message: Message, claim: Claim, config: ReminderConfig) -> Delivery:
     """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
     try:
-        with watchdog.guarding(soft=config.send_timeout * 1.2, hard=config.lease):
+        with watchdog.guarding(soft=config.interrupt_after, hard=config.lease):
             return road.send(message, timeout=config.send_timeout)
     except watchdog.SendInterrupted:
         logger.error("Reminder failed", extra={**_about(claim), "reason": "interrupted"})
@@ -470,7 +468,7 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
     while True:
         try:
             return ledger.finish(ends, config=config)
-        except (DatabaseError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError, ValueError) as error:
             if not _passing(error):
                 if len(ends) > 1:
                     return [landed for end in ends for landed in _record([end], config)]
@@ -489,7 +487,7 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
             if not connection.in_atomic_block:
                 connection.close()
             time.sleep(pause)
-            pause = min(pause * 2, 2.0)
+            pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
 
 
 def _passing(error: Exception) -> bool:
@@ -498,7 +496,10 @@ def _passing(error: Exception) -> bool:
     By SQLSTATE class (PostgreSQL manual, appendix A): 08 connection, 25 read-only, 40 rollback, 53 resources,
     55 object in use, 57 operator intervention, 58 system; no code at all is a broken line.
     """
-    return sqlstate(error)[:2] in ("", "08", "25", "40", "53", "55", "57", "58")
+    code = sqlstate(error)
+    if not code:
+        return isinstance(error, OperationalError | InterfaceError)
+    return code[:2] in ("08", "25", "40", "53", "55", "57", "58")
 
 
 def deliver_due(*, config: ReminderConfig) -> Delivered:
@@ -506,11 +507,15 @@ def deliver_due(*, config: ReminderConfig) -> Delivered:
     total = Delivered()
     while True:
         claimed = ledger.claim(config, room=config.batch_size, ahead=timedelta())
+        if claimed is None:
+            time.sleep(BUSY_WAIT)  # A dispatcher claims right now: it is done in a moment.
+            continue
         if not claimed:
             return total
-        done = deliver([row.hint for row in claimed], config=config)
-        for name, value in asdict(done).items():
-            setattr(total, name, getattr(total, name) + value)
+        for envelope in _chunks(claimed, config):
+            done = deliver(envelope.hints, config=config)
+            for name, value in asdict(done).items():
+                setattr(total, name, getattr(total, name) + value)
 
 
 # --- log lines -------------------------------------------------------------------------------------------------

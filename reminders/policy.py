@@ -243,6 +243,15 @@ def after(row: Row, result: Result, *, now: datetime, config: ReminderConfig, ji
             return Next(State.FAILED, Reason.EXHAUSTED, counted=True)
 
 
+def after_hold(row: Row, result: Result, until: datetime) -> Next:
+    """Where a row goes whose channel is held until then. What was tried and could only come too late ends at once."""
+    if result is Result.CHANNEL_DOWN and row.not_after is not None and until >= row.not_after:
+        if row.ambiguous:
+            return Next(State.UNKNOWN, Reason.AMBIGUOUS)
+        return Next(State.FAILED, Reason.EXHAUSTED)
+    return Next(State.PLANNED, retry_at=until)
+
+
 def backoff(failures: int, *, jitter: float) -> timedelta:
     """15 s, 30 s, 60 s ... at most 10 min, a fifth more or less."""
     return _doubled(FIRST_BACKOFF, failures, most=LONGEST_BACKOFF) * (1 + jitter / 5)

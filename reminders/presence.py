@@ -36,7 +36,8 @@ def touch(kind: str) -> None:
                 [kind, socket.gethostname(), os.getpid()],
             )
     except Error:
-        return
+        if not connection.in_atomic_block:
+            connection.close()  # A broken one must not be left to whoever comes next.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

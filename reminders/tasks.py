@@ -6,7 +6,7 @@ import socket
 from datetime import timedelta
 
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import task_prerun, worker_ready
 from django.db import close_old_connections
 
 from reminders import conf, lifecycle, presence
@@ -54,9 +54,14 @@ def deliver(hints: list[list[int]]) -> None:
     except (TypeError, ValueError):
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
-    close_old_connections()
     presence.touch("worker")
     lifecycle.deliver(named, config=config)
+
+
+@task_prerun.connect
+def let_go_of_broken_connections(**_: object) -> None:
+    """A connection that broke is replaced before the task begins; Celery is told to keep it across tasks."""
+    close_old_connections()
 
 
 @worker_ready.connect

@@ -11,7 +11,7 @@ from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
 from reminders import ledger, lifecycle
 from reminders.conf import ReminderConfig
-from reminders.models import Attempt, Kind, Reason, Reminder, State
+from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -160,6 +160,8 @@ def test_a_worker_that_died_in_a_send_leaves_a_possible_duplicate(clock, config,
     ledger.begin(desk.hints(), config=config)
     desk.envelopes.clear()
     clock.advance(config.lease + timedelta(seconds=1))
+    assert run().sent == 0  # the worker's answer may yet come
+    clock.advance(ledger.LATE_ANSWER)
     assert run().sent == 1
     row = reminder_of(assignment)
     assert (row.ambiguous, row.attempts) == (1, 2)
@@ -182,16 +184,26 @@ def test_a_late_answer_of_a_worker_that_lost_its_lease_counts_if_nobody_began_ag
     assert len(outbox.messages) == 1
 
 
-def test_a_late_answer_loses_once_somebody_else_has_begun(clock, config, desk, channel_of):
+@pytest.mark.parametrize("sabotage", [False, True])
+def test_a_late_answer_loses_once_somebody_else_has_begun(
+    clock, config, desk, channel_of, monkeypatch, sabotage
+):
+    """With the ticket's guard taken out of the statement the late answer would win: the guard is what decides."""
+    if sabotage:
+        guard = "(r.state = 'SENDING' AND r.ticket = x.ticket)"
+        assert guard in ledger.FINISH
+        monkeypatch.setattr(ledger, "FINISH", ledger.FINISH.replace(guard, "r.state = 'SENDING'"))
     AssignmentFactory(soon=True)
     lifecycle.dispatch(config=config, broker=desk)
     begun = ledger.begin(desk.hints(), config=config)
     ends = lifecycle._send_all(begun.claims, config, channel_of)
     clock.advance(config.lease + timedelta(seconds=1))
     desk.envelopes.clear()
+    ledger.reap(config)
+    clock.advance(ledger.LATE_ANSWER)
     lifecycle.dispatch(config=config, broker=desk)
     ledger.begin(desk.hints(), config=config)
-    assert ledger.finish(ends, config=config) == []
+    assert len(ledger.finish(ends, config=config)) == (1 if sabotage else 0)
 
 
 def test_work_nobody_started_is_marked_and_supervisors_are_told_once(clock, config, run, outbox, settings):
@@ -297,3 +309,162 @@ def test_disabled_means_nothing_is_planned_queued_or_sent(clock, config, desk, c
     assert not Reminder.objects.filter(assignment=unplanned).exists()
     assert reminder_of(planned).state == State.PLANNED
     assert outbox.attempts == []
+
+
+def test_a_tick_survives_a_broken_connection_of_the_one_before(clock, config, desk):
+    """The database ends the connection in a statement outside any transaction; the next task starts afresh."""
+    from celery.signals import task_prerun
+    from django.db import connection
+
+    import reminders.tasks  # noqa: F401 - its listener is what is tried
+
+    closed = []
+    connection.errors_occurred = True
+    before, connection.close = connection.close, lambda: closed.append(True)
+    usable, connection.is_usable = connection.is_usable, lambda: False
+    atomic, connection.in_atomic_block = connection.in_atomic_block, False
+    try:
+        task_prerun.send(sender=None)
+    finally:
+        connection.close, connection.is_usable, connection.in_atomic_block = before, usable, atomic
+        connection.errors_occurred = False
+    assert closed == [True]
+
+
+def begun(desk: Desk, config: ReminderConfig) -> list[ledger.Claim]:
+    """What is due right now, begun and not sent yet."""
+    desk.envelopes.clear()
+    lifecycle.dispatch(config=config, broker=desk)
+    return ledger.begin(desk.hints(), config=config).claims
+
+
+def test_a_start_that_is_being_told_right_now_counts_as_the_last_one_heard(
+    clock, config, desk, run, outbox, channel_of
+):
+    """Told 12:10; moved to 12:15 and that is being sent while it moves back: the person must hear 12:10 again."""
+    assignment = AssignmentFactory(soon=True)
+    run()
+    services.reschedule(assignment.pk, start=NOON + timedelta(minutes=15))
+    clock.advance(timedelta(seconds=1))
+    claims = begun(desk, config)
+    services.reschedule(assignment.pk, start=NOON + timedelta(minutes=10))
+    ledger.finish(lifecycle._send_all(claims, config, channel_of), config=config)
+    assert run().sent == 1
+    assert len(outbox.messages) == 3
+    assert reminder_of(assignment, version=3).state == State.SENT
+
+
+def test_a_change_during_the_send_that_tells_the_same_start_is_not_told_twice(
+    clock, config, desk, run, outbox, channel_of
+):
+    assignment = AssignmentFactory(soon=True)
+    claims = begun(desk, config)
+    services.cancel(assignment.pk)
+    services.reinstate(assignment.pk)
+    ledger.finish(lifecycle._send_all(claims, config, channel_of), config=config)
+    assert run().sent == 0
+    assert len(outbox.messages) == 1
+    row = reminder_of(assignment, version=3)
+    assert (row.state, row.reason) == (State.SKIPPED, Reason.ALREADY_TOLD)
+    assignment.refresh_from_db()
+    assert assignment.reminder_status == ReminderStatus.SENT
+
+
+def test_supervisors_are_told_though_the_plan_changed_during_a_pause(clock, outbox, settings):
+    settings.REMINDERS = config = ReminderConfig(channel="memory", ops_emails=("ops@example.test",))
+    desk = Desk()
+    assignment = AssignmentFactory(soon=True)
+    clock.set(assignment.scheduled_start + timedelta(minutes=31))
+    pause = Pause.objects.create(by="ops", reason="storm")
+    lifecycle.scan(trigger="cli", config=config)
+    for _ in range(2):
+        lifecycle.dispatch(config=config, broker=desk)
+        lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+    services.reassign(assignment.pk, assignee_id=AssigneeFactory().pk)
+    Pause.objects.filter(pk=pause.pk).update(ended_at=clock.now())
+    for _ in range(2):
+        lifecycle.dispatch(config=config, broker=desk)
+        lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+    assert [m.address for m in outbox.messages] == ["ops@example.test"]
+
+
+def test_the_shortest_accepted_lease_still_sends_a_whole_slice(clock, outbox, desk):
+    config = ReminderConfig(channel="memory", lease=timedelta(seconds=20))
+    assert config.contradictions() == []
+    AssignmentFactory.create_batch(20, soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    assert lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox).sent == 20
+
+
+def test_more_queued_than_the_limit_is_no_trouble(clock, config, desk):
+    AssignmentFactory.create_batch(5, soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    smaller = ReminderConfig(channel="memory", queue_limit=2, batch_size=2)
+    assert lifecycle.dispatch(config=smaller, broker=desk).handed_over == 0
+
+
+def test_a_clock_set_back_sends_nothing_early(clock, config, desk, run, outbox):
+    assignment = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=30))
+    lifecycle.dispatch(config=config, broker=desk)
+    clock.advance(-timedelta(minutes=20))
+    desk.envelopes.clear()
+    lifecycle.scan(trigger="cli", config=config)
+    assert run().sent == 0
+    assert reminder_of(assignment).state == State.PLANNED
+    clock.set(NOON)
+    assert run().sent == 1
+
+
+def test_an_address_corrected_during_the_send_gets_a_send_of_its_own(
+    clock, config, desk, run, outbox, channel_of
+):
+    assignment = AssignmentFactory(soon=True)
+    claims = begun(desk, config)
+    clock.advance(timedelta(seconds=1))
+    services.change_assignee(assignment.assignee_id, {"email": "right@example.test"})
+    outbox.answer_with(Outcome.REJECTED)
+    ledger.finish(lifecycle._send_all(claims, config, channel_of), config=config)
+    assert run().sent == 1
+    assert [m.address for m in outbox.messages] == ["right@example.test"]
+
+
+def test_a_hold_that_outlasts_the_use_of_a_reminder_ends_it_at_once(clock, config, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    clock.set(assignment.scheduled_start + timedelta(minutes=30) - timedelta(seconds=2))
+    outbox.answer_with(Outcome.CHANNEL_DOWN)
+    run()
+    row = reminder_of(assignment)
+    assert (row.state, row.reason) == (State.FAILED, Reason.EXHAUSTED)
+
+
+def test_a_hold_ends_with_the_first_answer_of_the_channel_whatever_it_says(clock, config, run, outbox):
+    AssignmentFactory(soon=True)
+    outbox.answer_with(Outcome.CHANNEL_DOWN, Outcome.REJECTED)
+    run()
+    assert ChannelHold.objects.count() == 1
+    clock.advance(timedelta(seconds=6))
+    run()
+    assert ChannelHold.objects.count() == 0
+
+
+def test_an_older_answer_does_not_lift_a_newer_hold(clock, config, desk, channel_of, outbox):
+    AssignmentFactory.create_batch(2, soon=True)
+    ChannelHold.objects.create(channel="memory", until=NOON - timedelta(seconds=1))
+    claims = begun(desk, config)
+    good = lifecycle._send_all(claims[:1], config, channel_of)
+    outbox.answer_with(Outcome.CHANNEL_DOWN)
+    ledger.finish(lifecycle._send_all(claims[1:], config, channel_of), config=config)
+    ledger.finish(good, config=config)
+    assert ChannelHold.objects.get().failures == 2
+
+
+def test_moved_to_a_start_that_is_not_overdue_yet_is_no_longer_overdue(clock, config, run):
+    assignment = AssignmentFactory(soon=True)
+    clock.set(assignment.scheduled_start + timedelta(minutes=31))
+    lifecycle.scan(trigger="cli", config=config)
+    run()
+    assignment.refresh_from_db()
+    assert assignment.reminder_status == ReminderStatus.OVERDUE
+    services.reschedule(assignment.pk, start=clock.now() - timedelta(minutes=1))
+    assignment.refresh_from_db()
+    assert (assignment.reminder_status, assignment.overdue_at) == (ReminderStatus.NONE, None)
