@@ -154,6 +154,22 @@ def test_a_lease_that_ran_out_before_begin_costs_nothing(clock, config, desk, ru
     assert lost[0].ticket == 1
 
 
+@pytest.mark.parametrize("sabotage", [False, True])
+def test_an_old_ticket_begins_nothing(clock, config, desk, channel_of, outbox, monkeypatch, sabotage):
+    """With the ticket's guard taken out of the statement the old hint would send: the guard is what decides."""
+    if sabotage:
+        guard = "AND r.ticket = hint.ticket AND r.state = 'QUEUED'"
+        assert guard in ledger.PICK
+        monkeypatch.setattr(ledger, "PICK", ledger.PICK.replace(guard, "AND r.state = 'QUEUED'"))
+    AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=desk)
+    old = desk.hints()
+    clock.advance(config.lease + timedelta(seconds=1))
+    lifecycle.dispatch(config=config, broker=desk)
+    done = lifecycle.deliver(old, config=config, channel=channel_of)
+    assert (done.sent, done.stale) == ((1, 0) if sabotage else (0, 1))
+
+
 def test_a_worker_that_died_in_a_send_leaves_a_possible_duplicate(clock, config, desk, run, outbox):
     assignment = AssignmentFactory(soon=True)
     lifecycle.dispatch(config=config, broker=desk)

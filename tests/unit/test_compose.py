@@ -13,9 +13,9 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
+from config import container_health as health
 from config.celery import app
 from config.launch import CELERY_WORKER
-from deploy import health
 
 ROOT = Path(settings.BASE_DIR)
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -121,7 +121,8 @@ def test_no_secret_has_a_default():
 
 @pytest.mark.parametrize("service", PROCESSES)
 def test_each_process_is_checked_for_the_work_it_does(service):
-    program, script, kind = SERVICES[service]["healthcheck"]["test"][1:]
+    program, no_path, script, kind = SERVICES[service]["healthcheck"]["test"][1:]
+    assert no_path == "-P"
     assert program == "python"
     assert (ROOT / script).is_file()
     assert kind == service

@@ -1,4 +1,4 @@
-"""`python deploy/health.py web|worker|scanner|beat`: whether this container does its work; exit code 0 or 1.
+"""`python -P config/container_health.py web|worker|scanner|beat`: whether this container does its work; exit code 0 or 1.
 
 It needs no Django, so that a check costs little. A scanner is found by the name of its container, a worker by
 the address from which it asks Redis.
