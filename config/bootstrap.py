@@ -279,6 +279,13 @@ def read_up_file(state: Path) -> dict[str, Any] | None:
 def run_command(argv: Sequence[str]) -> None:
     """Hand over to Django; an error that an operator can act on is one line, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        run_in_django(argv)
+    except KeyboardInterrupt:
+        sys.exit(130)  # what a shell expects of a program that Ctrl-C ended
+
+
+def run_in_django(argv: Sequence[str]) -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError

@@ -324,6 +324,7 @@ class Postgres:
             text=True,
             errors="replace",
             umask=0o077,
+            start_new_session=True,  # Ctrl-C is ours to hear, not initdb's
             user=self.account.uid if self.account else None,
             group=self.account.gid if self.account else None,
             extra_groups=[] if self.account else None,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from config import embedded
-from config.narration import Narrator
+from config.narration import Narrator, show
 from config.supervisor import Child, GaveUp, Stopped, Supervisor
 
 READY_SECONDS = 90.0
@@ -82,12 +82,12 @@ class System:
                     self._start_demo()
                 self.supervisor.watch()
             except Stopped:
-                print("\nStopping ...", flush=True)
+                show("\nStopping ...")
             except (GaveUp, embedded.CannotStart) as trouble:
                 raise CannotGoUp(f"{trouble}\nAll of it is in {self._shown('logs')}") from trouble
             finally:
                 self._stop()
-        print(f"Stopped. The data stay in {self._shown()}", flush=True)
+        show(f"Stopped. The data stay in {self._shown()}")
 
     # -- one step after the other ------------------------------------------------------------------------
 
@@ -263,10 +263,10 @@ class System:
             "Mails": mail,
             "Logs": self._shown("logs"),
         }
-        print("\nReady. Ctrl-C stops everything; the data stay.\n")
+        show("\nReady. Ctrl-C stops everything; the data stay.\n")
         for name, text in lines.items():
-            print(f"  {name:<10} {text}")
-        print(flush=True)
+            show(f"  {name:<10} {text}")
+        show("")
 
     @property
     def _up_file(self) -> Path:
@@ -343,4 +343,4 @@ def as_fields(line: str) -> Mapping[str, Any]:
 
 
 def say_step(text: str) -> None:
-    print(f"  {text}", flush=True)
+    show(f"  {text}")

@@ -7,6 +7,7 @@ name may be shown, an address never.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import sys
 import threading
@@ -237,6 +238,4 @@ def show(line: str) -> None:
 
 
 def open_nothing() -> Any:
-    import os
-
     return open(os.devnull, "w")  # noqa: PTH123 - stands in for stdout until the process ends
