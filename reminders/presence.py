@@ -15,12 +15,15 @@ FORGOTTEN_DAYS = 1
 _touched_at: dict[tuple[int, str], float] = {}
 
 
-def touch(kind: str) -> None:
-    """Leaves a sign of life for this process, at most every ten seconds. Never raises a database error."""
+def touch(kind: str) -> bool:
+    """Leaves a sign of life for this process, at most every ten seconds; True when it was time for one.
+
+    Never raises a database error.
+    """
     key = (os.getpid(), kind)
     now = time.monotonic()
     if now - _touched_at.get(key, -EVERY_SECONDS) < EVERY_SECONDS:
-        return
+        return False
     _touched_at[key] = now
     try:
         with connection.cursor() as cursor:
@@ -38,6 +41,7 @@ def touch(kind: str) -> None:
     except Error:
         if not connection.in_atomic_block:
             connection.close()  # A broken one must not be left to whoever comes next.
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,15 @@ import socket
 from datetime import timedelta
 
 from celery import shared_task
-from celery.signals import task_prerun, worker_ready
+from celery.signals import beat_init, before_task_publish, task_prerun, worker_ready
+from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from reminders import conf, lifecycle, presence
+from reminders import conf, deadman, lifecycle, presence, retention, schedule
 from reminders.broker import SCAN_QUEUE, CeleryBroker
+from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
+from reminders.lifecycle import BrokerDown, Envelope, Scan
 from reminders.models import ScanRun
 
 logger = logging.getLogger(__name__)
@@ -23,8 +26,9 @@ LAST_RESORT = lifecycle.FINISH_PATIENCE + timedelta(minutes=1)
 @shared_task(name="reminders.scan", time_limit=600)
 def scan(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
     """Plans, voids and audits; asked for by beat, by a scanner's start, or for an operator."""
+    config = conf.current()
     try:
-        lifecycle.scan(trigger=trigger, by=by, config=conf.current())
+        _after_scan(lifecycle.scan(trigger=trigger, by=by, config=config), config)
     except lifecycle.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled"})
 
@@ -32,8 +36,9 @@ def scan(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
 @shared_task(name="reminders.go_on_with_scan", time_limit=600)
 def go_on_with_scan(scan_id: int) -> None:
     """Finishes a scan that was begun in a request and took longer than one may."""
+    config = conf.current()
     try:
-        lifecycle.go_on_with_scan(int(scan_id), config=conf.current())
+        _after_scan(lifecycle.go_on_with_scan(int(scan_id), config=config), config)
     except lifecycle.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled", "scan_id": scan_id})
 
@@ -41,8 +46,10 @@ def go_on_with_scan(scan_id: int) -> None:
 @shared_task(name="reminders.dispatch", time_limit=60)
 def dispatch() -> None:
     """Hands over what is due."""
-    lifecycle.dispatch(config=conf.current(), broker=CeleryBroker())
-    presence.touch("scanner")
+    config, broker = conf.current(), CeleryBroker()
+    lifecycle.dispatch(config=config, broker=broker)
+    if presence.touch("scanner") and config.enabled:
+        _let_a_canary_fly(broker)
 
 
 @shared_task(name="reminders.deliver", time_limit=int(LAST_RESORT.total_seconds()))
@@ -56,6 +63,24 @@ def deliver(hints: list[list[int]]) -> None:
         return
     presence.touch("worker")
     lifecycle.deliver(named, config=config)
+
+
+def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
+    """Once a scan has ended: what it audited clean is told to the dead man's switch, and old records go."""
+    if done is None or done.counts is None:
+        return
+    if done.counts.unaccounted == 0:
+        deadman.ping(config.deadman_url)
+    retention.prune()
+
+
+def _let_a_canary_fly(broker: CeleryBroker) -> None:
+    """A message without hints travels the whole way, so that an idle worker is seen; none while others wait."""
+    try:
+        if broker.depth() == 0:
+            broker.publish([Envelope(())])
+    except BrokerDown:
+        return
 
 
 @task_prerun.connect
@@ -75,3 +100,19 @@ def at_start(sender: object, **_: object) -> None:
     )
     if SCAN_QUEUE in names:
         scan.apply_async(kwargs={"trigger": ScanRun.Trigger.STARTUP.value}, queue=SCAN_QUEUE, expires=60)
+
+
+@beat_init.connect
+def at_beat_start(**_: object) -> None:
+    """Puts beat's entries right before it reads them (RULES, 30); from then on beat is seen when it asks for a task."""
+    try:
+        for line in schedule.set_up(conf.current()):
+            logger.info("Beat entry put right", extra={"entry": line})
+    except DatabaseError as error:
+        logger.warning("Beat entries not checked", extra={"reason": type(error).__name__})
+    before_task_publish.connect(beat_is_seen, dispatch_uid="reminders.beat_is_seen")
+
+
+def beat_is_seen(**_: object) -> None:
+    """Beat leaves its sign of life before it turns to the broker, so that a dead Redis does not make it look dead."""
+    presence.touch("beat")
