@@ -117,6 +117,9 @@ class System:
             "REMINDERS_STATE": str(self.state),
             "HTTPS_ONLY": os.environ.get("HTTPS_ONLY") or "false",
         }
+        if hosts := os.environ.get("ALLOWED_HOSTS"):
+            # We ask the web process by its loopback address whether it is ready.
+            self.own["ALLOWED_HOSTS"] = f"{hosts},127.0.0.1,localhost"
         if not named("SECRET_KEY"):
             self.own["SECRET_KEY"] = kept_secret(self.state / "secret-key")
         self.use_database(self.database_url)
@@ -192,8 +195,8 @@ class System:
         return (
             {"worker", "scanner"} <= self.ready
             and all(child.alive for child in self.application)
-            and answers(f"{self.web}/healthz") in {200, 404}
-            and answers(f"{self.web}/readyz") in {200, 404}
+            and answers(f"{self.web}/healthz") == 200
+            and answers(f"{self.web}/readyz") == 200
         )
 
     def _start_demo(self) -> None:
