@@ -9,3 +9,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("reminders.urls")),
 ]
+
+handler400 = "reminders.api.errors.bad_request"
+handler404 = "reminders.api.errors.not_found"
+handler500 = "reminders.api.errors.server_error"

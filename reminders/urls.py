@@ -1,6 +1,6 @@
 """The addresses of this application."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from reminders import health
 
@@ -8,4 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
+    # Last: it also answers for every other address below /api/.
+    path("api/", include("reminders.api.urls")),
 ]

@@ -1,0 +1,1 @@
+"""The HTTP API: translates requests into one call below, and its answer into JSON."""

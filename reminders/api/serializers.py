@@ -1,0 +1,349 @@
+"""What travels over the API, field by field, in both directions."""
+
+from typing import Any
+
+from django.http import QueryDict
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from assignments.models import MAX_LEAD_MINUTES, ReminderStatus, Status
+from reminders.api.fields import BIGGEST_ID, Email, Id, Instant, Strict, Switch, Text, Whole, Word
+from reminders.models import Kind, Reason, ScanRun, State
+from reminders.operations import LONGEST_REASON, Effect, Why
+
+MOST_PER_PAGE = 500
+MOST_IDS = 10_000
+SHOWN = 1_000
+ORDERINGS = ("scheduled_start", "-scheduled_start", "id", "-id")
+
+
+# --- assignments -----------------------------------------------------------------------------------------------
+
+
+class AssigneeGiven(Strict):
+    """Who does the work: by `id`, else by `reference`, else by `email`, else somebody new called `name`.
+
+    What is given besides is written to the person.
+    """
+
+    id = Id(required=False)
+    reference = Text(required=False, allow_null=True, max_length=200)
+    name = Text(required=False, max_length=200)
+    email = Email(required=False, allow_blank=True, max_length=254)
+    phone = Text(required=False, allow_blank=True, max_length=40)
+    time_zone = Text(required=False, max_length=64)
+    language = Text(required=False, max_length=16)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.keys() & {"id", "reference", "name", "email"}:
+            raise serializers.ValidationError(
+                "an id, a reference, an e-mail address or a name is needed", "required"
+            )
+        return attrs
+
+
+class AssignmentGiven(Strict):
+    """An assignment as it is made or replaced."""
+
+    answered: tuple[str, ...] = ("id", "reminder_status", "version", "created_at", "updated_at")
+
+    reference = Text(
+        required=False, allow_null=True, max_length=200, help_text="The key in the scheduling system."
+    )
+    title = Text(max_length=200)
+    kind = Text(required=False, allow_blank=True, max_length=60)
+    location = Text(required=False, allow_blank=True, max_length=300)
+    notes = Text(required=False, allow_blank=True, max_length=10_000)
+    assignee = AssigneeGiven(required=False, allow_null=True)
+    status = Word(choices=Status.values, required=False)
+    scheduled_start = Instant()
+    scheduled_end = Instant(required=False, allow_null=True)
+    lead_minutes = Whole(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_LEAD_MINUTES,
+        help_text="Minutes before the start at which the reminder is due; null: the installation's own lead.",
+    )
+
+
+class AssignmentPut(AssignmentGiven):
+    """An assignment by its reference, which stands in the address. What is left out takes its default; status stays."""
+
+    answered = (*AssignmentGiven.answered, "reference")
+    reference = None  # type: ignore[assignment]
+
+
+class Reference(Strict):
+    """The reference in an address."""
+
+    reference = Text(max_length=200, trim_whitespace=False)
+
+    def validate_reference(self, value: str) -> str:
+        if value != value.strip():
+            raise serializers.ValidationError("no space is accepted before or after it", "spaces")
+        return value
+
+
+class Nothing(Strict):
+    """A body that says nothing, or none at all."""
+
+
+class Rescheduling(Strict):
+    """A new start; without an end the length stays as it was."""
+
+    scheduled_start = Instant()
+    scheduled_end = Instant(required=False)
+
+
+class AssigneeShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    reference = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    email = serializers.CharField()
+    phone = serializers.CharField()
+    time_zone = serializers.CharField()
+    language = serializers.CharField()
+
+
+class AssignmentShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    reference = serializers.CharField(allow_null=True)
+    title = serializers.CharField()
+    kind = serializers.CharField()
+    location = serializers.CharField()
+    notes = serializers.CharField()
+    assignee = AssigneeShown(allow_null=True)
+    status = serializers.ChoiceField(choices=Status.values)
+    scheduled_start = Instant()
+    scheduled_end = Instant(allow_null=True)
+    lead_minutes = serializers.IntegerField(allow_null=True)
+    reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    version = serializers.IntegerField()
+    created_at = Instant()
+    updated_at = Instant()
+
+
+class AssignmentPage(serializers.Serializer[Any]):
+    next = serializers.CharField(
+        allow_null=True, help_text="The address of the next page; null on the last one."
+    )
+    results = AssignmentShown(many=True)
+
+
+class Query(Strict):
+    """Values out of an address: each is text there, and given once."""
+
+    @classmethod
+    def values_of(cls, query: QueryDict) -> dict[str, Any]:
+        """One text each; what is given more than once is a list, which no field accepts."""
+        return {name: values[0] if len(values) == 1 else values for name, values in query.lists()}
+
+
+class Number(Whole):
+    """A whole number from 1 on as it stands in an address."""
+
+    def __init__(self, *, max_value: int = BIGGEST_ID, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=max_value, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, str) or not data.isascii() or not data.isdigit() or len(data) > 19:
+            self.fail("invalid")
+        return super().to_internal_value(int(data))
+
+
+class Flag(serializers.BooleanField):
+    """1, 0, true or false in an address."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        match data:
+            case "1" | "true":
+                return True
+            case "0" | "false":
+                return False
+        self.fail("invalid", input="this value")
+
+
+class AssignmentQuery(Query):
+    status = Word(choices=Status.values, required=False)
+    reminder_status = Word(choices=ReminderStatus.values, required=False)
+    assignee = Number(required=False, help_text="The id of an assignee.")
+    starts_after = Instant(required=False, help_text="Work that starts at this instant or later.")
+    starts_before = Instant(required=False, help_text="Work that starts before this instant.")
+    search = Text(
+        required=False, max_length=200, help_text="A part of reference, title or the assignee's name."
+    )
+    ordering = Word(choices=ORDERINGS, default="scheduled_start")
+    limit = Number(max_value=MOST_PER_PAGE, default=100, help_text="Assignments a page.")
+    cursor = Text(required=False, max_length=200, help_text="Where the page begins; taken from `next`.")
+
+
+class DryRun(Query):
+    dry_run = Flag(default=False, help_text="Only say what would happen.")
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------
+
+
+class AttemptShown(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    started_at = Instant()
+    finished_at = Instant()
+    outcome = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ReminderShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=Kind.values)
+    rule = serializers.CharField()
+    recipient = serializers.CharField()
+    channel = serializers.CharField()
+    state = serializers.ChoiceField(choices=State.values)
+    reason = serializers.ChoiceField(choices=["", *Reason.values])
+    planned_at = Instant()
+    planned_start = Instant()
+    due_at = Instant()
+    not_after = Instant(allow_null=True)
+    next_attempt_at = Instant()
+    sent_at = Instant(allow_null=True)
+    closed_at = Instant(allow_null=True)
+    ambiguous = serializers.IntegerField(help_text="Sends whose end nobody can know.")
+    message_id = serializers.CharField()
+    attempts = AttemptShown(many=True, source="tries")
+
+
+class Ledger(serializers.Serializer[Any]):
+    results = ReminderShown(many=True)
+
+
+# --- operators -------------------------------------------------------------------------------------------------
+
+
+class Reasoned(Strict):
+    reason = Text(max_length=LONGEST_REASON, help_text="Kept in the audit trail.")
+
+
+class MaybeReasoned(Strict):
+    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+
+
+class ResetGiven(Reasoned):
+    """Without `ids` and `future`: what is out of sync."""
+
+    ids = serializers.ListField(child=Id(), required=False, min_length=1, max_length=MOST_IDS)
+    future = Switch(
+        default=False,
+        help_text="Every future assignment that is SENT: their people are nudged a second time.",
+    )
+    starts_after = Instant(required=False)
+    starts_before = Instant(required=False)
+    dry_run = Switch(default=False, help_text="Only say what would happen.")
+    plan = Text(
+        required=False, max_length=64, help_text="The plan that a dry run has shown: any other is refused."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "ids" in attrs and (attrs["future"] or attrs.keys() & {"starts_after", "starts_before"}):
+            raise serializers.ValidationError(
+                "ids stand alone: leave future and the window out", "contradiction"
+            )
+        return attrs
+
+
+class SkippedShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    why = serializers.ChoiceField(choices=[why.value for why in Why])
+
+
+class TargetShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    scheduled_start = Instant(source="start")
+    reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    effect = serializers.ChoiceField(choices=[effect.value for effect in Effect], source="effect.value")
+
+
+class ResetShown(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    plan = serializers.CharField(help_text="The name of what was shown; send it with the run.")
+    reset = serializers.IntegerField(help_text="Assignments that are, or would be, reset.")
+    people_nudged_again = serializers.IntegerField()
+    targets = TargetShown(many=True, help_text=f"The first {SHOWN} of them.")
+    skipped = SkippedShown(many=True, help_text=f"The first {SHOWN} that are left alone, and why.")
+
+
+class PauseGiven(Reasoned):
+    until = Instant(required=False, allow_null=True, default=None)
+
+
+class ResumeGiven(MaybeReasoned):
+    skip_late = Switch(
+        default=False,
+        help_text="Skip reminders whose work has begun by the clock, instead of sending them late.",
+    )
+
+
+class PauseShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    by = serializers.CharField()
+    reason = serializers.CharField()
+    since = Instant()
+    until = Instant(allow_null=True)
+    ended_at = Instant(allow_null=True)
+    ended_by = serializers.CharField()
+
+
+class BacklogShown(serializers.Serializer[Any]):
+    useful = serializers.IntegerField(help_text="Reminders of work that is still ahead: sent at once.")
+    late = serializers.IntegerField(help_text="Reminders of work that has begun by the clock.")
+    too_late = serializers.IntegerField(help_text="Of no use any more: skipped by itself.")
+    overdue_notices = serializers.IntegerField(source="notices")
+
+
+class ResumeShown(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    pause = PauseShown(allow_null=True)
+    backlog = BacklogShown()
+    skipped = serializers.IntegerField()
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}, "nullable": True})
+class Counts(serializers.Field[Any, Any, Any, Any]):
+    """How much of what a scan did."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class ScanShown(serializers.Serializer[Any]):
+    scan_id = serializers.IntegerField(source="id")
+    trigger = serializers.ChoiceField(choices=ScanRun.Trigger.values)
+    by = serializers.CharField()
+    started_at = Instant()
+    finished_at = Instant(allow_null=True)
+    counts = Counts(allow_null=True, help_text="null while the scan runs.")
+    error = serializers.CharField()
+
+
+class ScanPlan(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    complete = serializers.BooleanField(help_text="false: there is more than could be counted in a request.")
+    counts = Counts()
+
+
+# --- errors ----------------------------------------------------------------------------------------------------
+
+
+class FaultShown(serializers.Serializer[Any]):
+    field = serializers.CharField(allow_null=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ErrorShown(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    title = serializers.CharField()
+    errors = FaultShown(many=True)  # type: ignore[assignment]  # a field of that name
