@@ -6,8 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,11 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from reminders import broker_state, conf, figures, metrics, presence
 from reminders.conf import ReminderConfig
+from reminders.doctor import scan_is_late, unapplied
 from reminders.figures import Snapshot
 from reminders.lifecycle import BrokerDown
-
-SCANS_MISSED = 3
-"""After so many intervals without a scan the system is degraded."""
 
 
 @never_cache
@@ -69,13 +65,6 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(metrics.everything(), content_type=CONTENT_TYPE_LATEST)
 
 
-def unapplied() -> list[str]:
-    """The migrations that this program has and the database has not, as `app.name`."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
-
-
 def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: float) -> dict[str, Any]:
     last_scan = taken.last_scan_timestamp_seconds
     age = round(max(0.0, now - last_scan)) if last_scan else None
@@ -86,7 +75,7 @@ def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: floa
         reasons.append("REMINDER_WORKER_ENABLED is false: nothing is planned or sent")
     elif age is None:
         reasons.append("no scan has ended yet")
-    elif age > (SCANS_MISSED * config.poll + figures.MAX_AGE).total_seconds():
+    elif scan_is_late(age, config):
         reasons.append(f"the last scan ended {age} s ago: are beat and scanner running?")
     if taken.paused:
         reasons.append("sending is paused")
