@@ -6,6 +6,8 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Q
 
+from assignments.services import Refused
+
 VIEWERS = "Reminder viewers"
 OPERATORS = "Reminder operators"
 
@@ -20,8 +22,10 @@ _CHANGES = Q(content_type__app_label="assignments", codename__in=("change_assign
 _OPERATES = Q(content_type__app_label="reminders", codename="operate")
 
 
-class NotMigrated(Exception):
+class NotMigrated(Refused):
     """The permissions that the roles consist of are not in the database yet."""
+
+    code = "not_migrated"
 
 
 @transaction.atomic

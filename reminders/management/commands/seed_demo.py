@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
-from django.db import Error as DatabaseError
+from django.core.management.base import BaseCommand
 
 from assignments import services
 from assignments.clock import database_now
 from assignments.models import Assignee, Assignment
 from assignments.services import NewAssignment
-from assignments.transactions import sqlstate
 from reminders import conf
+from reminders.management.refusals import in_one_line
 from reminders.samples import PEOPLE, Person, Sample, samples
 
 
@@ -23,18 +21,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         config = conf.current()
-        try:
+        with in_one_line():
             people = {person.key: _known(person) for person in PEOPLE}
             turn = 1 + _sets_loaded()
             made = [
                 _make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}")
                 for number, sample in enumerate(samples(now=database_now(), config=config), start=1)
             ]
-        except (DatabaseError, ValidationError, services.Refused) as trouble:
-            raise CommandError(
-                f"the sample work was not loaded ({type(trouble).__name__} {sqlstate(trouble)}): "
-                "is the database migrated?"
-            ) from trouble
         self.stdout.write(f"sample set {turn}: {len(made)} assignments for {len(people)} people")
         if config.enabled:
             self.stdout.write("watch the next 30 seconds: five reminders arrive, four other things happen")

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import Error as DatabaseError
+from django.core.management.base import BaseCommand
 
-from assignments.transactions import sqlstate
 from reminders import conf, roles, schedule
+from reminders.management.refusals import in_one_line
 
 
 class Command(BaseCommand):
@@ -16,13 +15,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        try:
+        with in_one_line():
             done = [*schedule.set_up(conf.current()), *roles.set_up()]
-        except roles.NotMigrated as trouble:
-            raise CommandError(str(trouble)) from trouble
-        except DatabaseError as trouble:
-            raise CommandError(
-                f"the database does not do it ({type(trouble).__name__} {sqlstate(trouble)}): is it migrated?"
-            ) from trouble
         if options["verbosity"]:
             self.stdout.write("\n".join(done) or "Beat entries and roles are as they should be.")

@@ -1,0 +1,82 @@
+"""`manage.py reminder_queue [--json] [purge [--dry-run]]`: what waits where; and how to empty the queue."""
+
+import getpass
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from reminders import waiting
+from reminders.lifecycle import BrokerDown
+from reminders.management.refusals import in_one_line
+from reminders.waiting import Purged, Waiting
+
+
+class Command(BaseCommand):
+    help = (
+        "Shows what waits in Redis, in workers and in the ledger. `purge` empties the queues in Redis; the "
+        "ledger keeps every reminder and hands it over again."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("action", nargs="?", choices=["purge"])
+        parser.add_argument("--dry-run", action="store_true", help="with purge: only say what would be done")
+        parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        if options["dry_run"] and not options["action"]:
+            raise CommandError("--dry-run belongs to `reminder_queue purge`", returncode=2)
+        with in_one_line():
+            now = waiting.look()
+            answer = _answer(now)
+            lines = _in_words(now)
+            if options["action"] == "purge":
+                if now.redis is None:
+                    raise CommandError(f"{now.trouble}: nothing was changed")
+                done = Purged(redis=now.redis, returned=now.queued) if options["dry_run"] else _purge()
+                answer |= {
+                    "dry_run": options["dry_run"],
+                    "purged": {"redis": done.redis, "returned": done.returned},
+                }
+                lines += _purged_in_words(done, dry_run=options["dry_run"])
+        self.stdout.write(json.dumps(answer) if options["json"] else "\n".join(lines))
+
+
+def _purge() -> Purged:
+    try:
+        return waiting.purge(by=getpass.getuser())
+    except BrokerDown as error:
+        raise CommandError(f"{error}: nothing was changed") from error
+
+
+def _answer(now: Waiting) -> dict[str, Any]:
+    return {
+        "redis": now.redis,
+        "workers": {"queued": now.queued, "sending": now.sending},
+        "ledger": {
+            "planned": now.planned,
+            "due": now.due,
+            "next_at": now.next_at.isoformat() if now.next_at else None,
+        },
+    }
+
+
+def _in_words(now: Waiting) -> list[str]:
+    redis = now.trouble
+    if now.redis is not None:
+        redis = ", ".join(f"{count} in {queue}" for queue, count in now.redis.items())
+    upcoming = f"; the next at {now.next_at.isoformat(timespec='seconds')}" if now.next_at else ""
+    return [
+        f"In Redis:    {redis}",
+        f"In workers:  {now.queued} handed over, {now.sending} being sent",
+        f"In ledger:   {now.planned} planned, {now.due} of them due{upcoming}",
+    ]
+
+
+def _purged_in_words(done: Purged, *, dry_run: bool) -> list[str]:
+    messages = sum(done.redis.values())
+    if dry_run:
+        return [f"A purge would throw away {messages} messages and plan {done.returned} rows again."]
+    gone = f"Thrown away: {messages} messages."
+    return [f"{gone} {done.returned} rows are planned again and will be handed over within seconds."]
