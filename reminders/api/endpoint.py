@@ -53,7 +53,7 @@ class Endpoint(APIView):
     parser_classes = [BoundedJson]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = JsonAlways
-    metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     def by(self) -> str:
         """Who is calling, for the audit trail."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelError
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -100,6 +100,8 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 409, [_fault(error)], {}
         case Disabled():
             return 409, [Fault(None, "disabled", _plain(str(error)))], {}
+        case RequestDataTooBig():
+            return 413, [Fault(None, "too_large", "the body is larger than this server reads")], {}
         case RecursionError():
             return 400, [Fault(None, "parse_error", "the JSON is nested too deeply")], {}
         case DatabaseError() | InterfaceError():
@@ -172,7 +174,9 @@ def _plain(text: str) -> str:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django itself refuses, such as a host that is not ours."""
-    return _json(400) if _expects_json(request) else defaults.bad_request(request, exception)
+    if not _expects_json(request):
+        return defaults.bad_request(request, exception)
+    return _json(413 if isinstance(exception, RequestDataTooBig) else 400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
