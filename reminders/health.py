@@ -61,7 +61,6 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         )
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
-    presence.touch("web")
     return HttpResponse(metrics.everything(), content_type=CONTENT_TYPE_LATEST)
 
 

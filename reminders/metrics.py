@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from assignments.models import ReminderStatus, Status
-from reminders import broker_state, conf, counters, figures
+from reminders import broker_state, conf, counters, figures, presence
 from reminders.broker import QUEUE
 from reminders.conf import ReminderConfig
 from reminders.figures import Snapshot
@@ -123,12 +123,13 @@ def shared(config: ReminderConfig) -> Told:
 
 
 def ask(config: ReminderConfig) -> Told:
-    """Asks database and broker now; never raises for one that does not answer."""
+    """Asks database and broker now; never raises for one that does not answer. Leaves a sign of life on the way."""
     totals, snapshot, depth = None, None, None
     try:
         with connection.cursor() as cursor:
             totals = counters.totals(cursor)
         snapshot = figures.current(config=config)
+        presence.touch("web")
     except DatabaseError as error:
         logger.warning("Metrics without database", extra={"reason": type(error).__name__})
     try:
