@@ -42,6 +42,7 @@ class FastAdmin(AnyAdmin):
     """A list whose cost does not grow with the table."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
     list_per_page = 50
 

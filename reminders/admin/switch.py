@@ -10,6 +10,7 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from reminders import conf, operations
@@ -29,8 +30,14 @@ class PauseForm(ReasonForm):
     until = forms.SplitDateTimeField(
         required=False,
         widget=AdminSplitDateTime(),
-        help_text="Sending goes on by itself at this instant. Empty: until somebody resumes.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["until"].help_text = (
+            f"Sending goes on by itself at this instant ({timezone.get_current_timezone_name()}). "
+            "Empty: until somebody resumes."
+        )
 
 
 class ResumeForm(OptionalReasonForm):
