@@ -1,10 +1,13 @@
 """The doctor: each thing that can be wrong is said, with the fix, and decides the exit code."""
 
 import json
+import socket
+import time
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from celery import Celery
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django_celery_beat.models import PeriodicTask
@@ -235,6 +238,21 @@ def test_a_real_redis_is_looked_at():
     state = broker_state.look()
     assert (state.writable, state.policy) == (True, "noeviction")
     assert abs(state.clock - datetime.now(UTC)) < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["stalled", "gone"])
+def test_a_redis_that_does_not_answer_is_given_up_quickly(monkeypatch, listens):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if not listens:
+            server.close()
+        elsewhere = Celery(broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
+        monkeypatch.setattr(broker_state, "current_app", elsewhere)
+        started = time.monotonic()
+        for question in (broker_state.waiting, broker_state.look, broker_state.purge):
+            with pytest.raises(BrokerDown, match="the broker does not answer"):
+                question()
+        assert time.monotonic() - started < 3 * 2
 
 
 def test_without_database_everything_else_is_still_asked(healthy, monkeypatch):
