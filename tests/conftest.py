@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.conf import settings
@@ -11,8 +11,7 @@ from pytest_socket import disable_socket, socket_allow_hosts
 
 from notifications.channels.memory import MemoryChannel
 from reminders.conf import ReminderConfig
-
-NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+from tests.factories import NOON
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,6 +10,7 @@ from assignments.models import Assignee, Assignment
 from assignments.services import NewAssignment
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+"""The instant at which the tests' clock stands."""
 
 
 class AssigneeFactory(factory.Factory[Assignee]):

@@ -24,20 +24,13 @@ import redis
 from psycopg import sql
 
 from config.embedded import free_port
+from config.launch import CELERY_WORKER
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
 CELERY = [sys.executable, "-m", "celery", "-A", "config"]
-WORKER = [
-    "--pool",
-    "prefork",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-    "--loglevel",
-    "INFO",
-]
+WORKER = ["--pool", "prefork", *CELERY_WORKER, "--loglevel", "INFO"]
 
 
 def until(condition: Callable[[], T], *, within: float, what: str, every: float = 0.05) -> T:
