@@ -14,7 +14,7 @@ from assignments.clock import database_now
 from assignments.models import Assignment, Status
 from reminders import policy
 from reminders.conf import ReminderConfig
-from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
+from reminders.models import PAUSE_IN_FORCE, Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
 from reminders.policy import Action, Gate, Plan, Row, Situation
 
 WORDS = {
@@ -109,7 +109,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     situation = Situation(
         now=now,
         enabled=config.enabled,
-        paused=Pause.objects.filter(ended_at=None).filter(Q(until=None) | Q(until__gt=now)).exists(),
+        paused=Pause.objects.filter(PAUSE_IN_FORCE).exists(),
         held=dict(ChannelHold.objects.values_list("channel", "until")),
     )
     plan = Plan(
@@ -145,8 +145,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
 
 
 def _story(row: Reminder, plan: Plan, situation: Situation, attempts: Sequence[Attempt]) -> Story:
-    values = {name: getattr(row, name) for name in Row.__dataclass_fields__}
-    believed = Row(**{**values, "kind": Kind(row.kind), "state": State(row.state)})
+    believed = policy.believed(row)
     open_now = row.closed_at is None
     gates = list(policy.gates(believed, plan, situation)) if open_now else []
     next_at, says = _prospect(believed, plan, situation) if open_now else (None, _fate(row))

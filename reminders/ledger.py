@@ -426,6 +426,16 @@ def heal_roll_up(config: ReminderConfig, ids: Sequence[int] | None = None) -> in
         return len(told)
 
 
+REVIVE = """
+    UPDATE reminders_reminder r
+    SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
+    FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
+    WHERE {scope} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
+      AND r.recipient = 'assignee:' || p.id AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
+      AND statement_timestamp() < r.not_after
+"""
+
+
 @atomically
 def revive(assignee_ids: Sequence[int]) -> int:
     """Puts rows that failed for want of a good contact back to PLANNED, once the contact was corrected.
@@ -433,19 +443,7 @@ def revive(assignee_ids: Sequence[int]) -> int:
     Only of the current version and while the message is still of use (RULES, 19). Returns how many.
     """
     with connection.cursor() as cursor:
-        _run(
-            cursor,
-            """
-            UPDATE reminders_reminder r
-            SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
-            FROM assignments_assignment a
-            WHERE a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
-              AND a.assignee_id = ANY(%s) AND r.recipient = 'assignee:' || a.assignee_id
-              AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
-              AND statement_timestamp() < r.not_after
-            """,
-            [list(assignee_ids)],
-        )
+        _run(cursor, REVIVE.format(scope="p.id = ANY(%s)"), [list(assignee_ids)])
         return int(cursor.rowcount)
 
 
@@ -655,15 +653,14 @@ def queued() -> int:
 
 # --- begin -----------------------------------------------------------------------------------------------------
 
-PICK = """
+PICK = f"""
     SELECT r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
            r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous,
            a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
            a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
            p.name, p.email, p.phone, p.time_zone, p.language,
            statement_timestamp() AS now,
-           EXISTS (SELECT 1 FROM reminders_pause WHERE ended_at IS NULL
-                   AND (until IS NULL OR until > statement_timestamp())) AS paused,
+           EXISTS ({IN_FORCE}) AS paused,
            (SELECT h.until FROM reminders_channelhold h WHERE h.channel = r.channel) AS held_until
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
@@ -671,7 +668,7 @@ PICK = """
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     ORDER BY a.id, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
-"""
+"""  # noqa: S608 - IN_FORCE is our own constant
 
 
 @atomically
@@ -935,18 +932,7 @@ def _use_corrected_contacts(cursor: CursorWrapper, landed: Sequence[Finished]) -
     """A contact that was corrected during the send deserves a send of its own (RULES, 19)."""
     failed = [end.claim.row.id for end in landed if end.next.reason in (Reason.NO_CONTACT, Reason.REJECTED)]
     if failed:
-        _run(
-            cursor,
-            """
-            UPDATE reminders_reminder r
-            SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
-            FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
-            WHERE r.id = ANY(%s) AND a.id = r.assignment_id AND a.version = r.version AND r.state = 'FAILED'
-              AND r.recipient = 'assignee:' || p.id AND p.updated_at > r.begun_at
-              AND statement_timestamp() < r.not_after
-            """,
-            [failed],
-        )
+        _run(cursor, REVIVE.format(scope="r.id = ANY(%s) AND p.updated_at > r.begun_at"), [failed])
 
 
 def _hold_channels(cursor: CursorWrapper, ends: list[Finished]) -> list[Finished]:

@@ -90,8 +90,7 @@ def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> Scan:
 
     Raises Disabled while REMINDER_WORKER_ENABLED is false; database errors after they were recorded.
     """
-    if not config.enabled:
-        raise Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
+    _refuse_while_disabled(config)
     turn = ledger.open_scan(trigger=trigger, by=by)
     if not turn.mine:
         return Scan(turn.scan_id, None, mine=False)
@@ -128,9 +127,13 @@ def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | 
 
 def go_on_with_scan(scan_id: int, *, config: ReminderConfig) -> Scan | None:
     """Finishes a scan that a request had no time for. None when its record is closed by now."""
+    _refuse_while_disabled(config)
+    return carry_out_scan(scan_id, config=config) if ledger.keep_scan(scan_id) else None
+
+
+def _refuse_while_disabled(config: ReminderConfig) -> None:
     if not config.enabled:
         raise Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
-    return carry_out_scan(scan_id, config=config) if ledger.keep_scan(scan_id) else None
 
 
 def preview_scan(*, config: ReminderConfig, budget: timedelta | None = None) -> ScanPreview:

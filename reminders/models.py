@@ -199,6 +199,10 @@ class ScanRun(models.Model):
         return f"scan {self.pk}"
 
 
+PAUSE_IN_FORCE = Q(ended_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt=Now()))
+"""Which row of `Pause` holds sending now; the ledger's IN_FORCE says the same in SQL."""
+
+
 class Pause(models.Model):
     """The kill switch: while a row is in force nothing is sent. OVERDUE is still marked."""
 

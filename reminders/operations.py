@@ -14,7 +14,7 @@ from enum import Enum
 
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Concat, Now
+from django.db.models.functions import Cast, Concat
 
 from assignments import services
 from assignments.clock import database_now
@@ -24,7 +24,7 @@ from assignments.transactions import atomically
 from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
 from reminders.lifecycle import ScanCounts, ScanPreview
-from reminders.models import Audit, Kind, Pause, Reason, Reminder, State
+from reminders.models import PAUSE_IN_FORCE, Audit, Kind, Pause, Reason, Reminder, State
 from reminders.policy import Use
 
 REQUEST_BUDGET = timedelta(seconds=10)
@@ -390,8 +390,6 @@ def _close_some(
 
 # --- pause and resume ------------------------------------------------------------------------------------------
 
-IN_FORCE = Q(ended_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt=Now()))
-
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
@@ -422,12 +420,12 @@ class Resumed:
 
 def pause_in_force() -> Pause | None:
     """The pause that holds sending now; None while nothing does."""
-    return Pause.objects.filter(IN_FORCE).first()
+    return Pause.objects.filter(PAUSE_IN_FORCE).first()
 
 
 def pauses() -> QuerySet[Pause]:
     """All pauses, newest first, each with `is_in_force`."""
-    return Pause.objects.annotate(is_in_force=ExpressionWrapper(IN_FORCE, output_field=BooleanField()))
+    return Pause.objects.annotate(is_in_force=ExpressionWrapper(PAUSE_IN_FORCE, output_field=BooleanField()))
 
 
 @atomically

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from assignments.models import Status
 from reminders.conf import TELL_WINDOW, ReminderConfig
-from reminders.models import NO_CHANNEL, Kind, Reason, State
+from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 
 EARLY = timedelta(milliseconds=50)
 """A row that is due later than this is not begun (RULES, 4)."""
@@ -74,6 +74,12 @@ class Row:
     def marks(self) -> bool:
         """Whether this is the marker of its version: it writes to nobody (RULES, 5)."""
         return self.channel == NO_CHANNEL
+
+
+def believed(reminder: Reminder) -> Row:
+    """What policy needs of a row of the ledger."""
+    values = {name: getattr(reminder, name) for name in Row.__dataclass_fields__}
+    return Row(**{**values, "kind": Kind(reminder.kind), "state": State(reminder.state)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

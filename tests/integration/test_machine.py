@@ -32,8 +32,7 @@ from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
 from reminders.lifecycle import Pace
-from reminders.models import FINAL, Attempt, Kind, Reminder, State
-from reminders.policy import Row
+from reminders.models import FINAL, Attempt, Reminder, State
 from tests.conftest import NOON, DatabaseClock
 from tests.desk import Desk
 
@@ -256,8 +255,7 @@ class Life(RuleBasedStateMachine):
 
 
 def _message_id(row: Reminder) -> str:
-    values = {name: getattr(row, name) for name in Row.__dataclass_fields__}
-    return f"{policy.message_uuid(Row(**{**values, 'kind': Kind(row.kind)}))}@localhost"
+    return f"{policy.message_uuid(policy.believed(row))}@localhost"
 
 
 STEPS = settings(

@@ -14,8 +14,8 @@ from assignments import services
 from assignments.models import Assignment, Status
 from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
-from reminders.models import Kind, Reason, Reminder, State
-from reminders.policy import Plan, Row
+from reminders.models import Kind, Reason, Reminder
+from reminders.policy import Plan
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 
@@ -169,8 +169,7 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
     Assignment.objects.filter(pk=assignment.pk).update(status=status, **changes)
     assignment.refresh_from_db()
     row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
-    values = {name: getattr(row, name) for name in Row.__dataclass_fields__}
-    believed = Row(**{**values, "kind": Kind(row.kind), "state": State(row.state)})
+    believed = policy.believed(row)
     plan = Plan(
         version=assignment.version,
         status=Status(assignment.status),
