@@ -11,6 +11,7 @@ from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
 from reminders import ledger, lifecycle
 from reminders.conf import ReminderConfig
+from reminders.ledger import beginning, finishing
 from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -159,8 +160,8 @@ def test_an_old_ticket_begins_nothing(clock, config, desk, channel_of, outbox, m
     """With the ticket's guard taken out of the statement the old hint would send: the guard is what decides."""
     if sabotage:
         guard = "AND r.ticket = hint.ticket AND r.state = 'QUEUED'"
-        assert guard in ledger.PICK
-        monkeypatch.setattr(ledger, "PICK", ledger.PICK.replace(guard, "AND r.state = 'QUEUED'"))
+        assert guard in beginning.PICK
+        monkeypatch.setattr(beginning, "PICK", beginning.PICK.replace(guard, "AND r.state = 'QUEUED'"))
     AssignmentFactory(soon=True)
     lifecycle.dispatch(config=config, broker=desk)
     old = desk.hints()
@@ -207,8 +208,8 @@ def test_a_late_answer_loses_once_somebody_else_has_begun(
     """With the ticket's guard taken out of the statement the late answer would win: the guard is what decides."""
     if sabotage:
         guard = "(r.state = 'SENDING' AND r.ticket = x.ticket)"
-        assert guard in ledger.FINISH
-        monkeypatch.setattr(ledger, "FINISH", ledger.FINISH.replace(guard, "r.state = 'SENDING'"))
+        assert guard in finishing.FINISH
+        monkeypatch.setattr(finishing, "FINISH", finishing.FINISH.replace(guard, "r.state = 'SENDING'"))
     AssignmentFactory(soon=True)
     lifecycle.dispatch(config=config, broker=desk)
     begun = ledger.begin(desk.hints(), config=config)

@@ -30,7 +30,7 @@ from notifications.channels.memory import MemoryChannel
 from notifications.message import Delivery, Message, Outcome
 from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
-from reminders.ledger import Hint
+from reminders.ledger import Hint, planning
 from reminders.lifecycle import Pace
 from reminders.models import FINAL, Attempt, Reminder, State
 from tests.conftest import NOON, DatabaseClock
@@ -281,7 +281,7 @@ def _never_in_doubt(monkeypatch):
 
 def _old_plans_are_sent(monkeypatch):
     monkeypatch.setattr(policy, "why_void", lambda row, plan: None)
-    monkeypatch.setattr(ledger, "VOID", ledger.VOID.replace("r.closed_at IS NULL", "FALSE"))
+    monkeypatch.setattr(planning, "VOID", planning.VOID.replace("r.closed_at IS NULL", "FALSE"))
 
 
 @pytest.mark.timeout(600)

@@ -14,6 +14,7 @@ from assignments import services
 from assignments.models import Assignment, Status
 from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
+from reminders.ledger import planning
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import Plan
 from tests.conftest import NOON
@@ -122,15 +123,15 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
         "poll": config.poll,
         "overdue": config.overdue,
         "channel": "email",
-        "limit": ledger.BATCH,
-        **ledger.FIRST_PAGE,
+        "limit": planning.BATCH,
+        **planning.FIRST_PAGE,
     }
     statements = [
-        ledger.PLAN_REMINDERS.format(scope=ledger.SCOPE_DEFAULT_LEAD),
-        ledger.PLAN_REMINDERS.format(scope=ledger.SCOPE_OWN_LEAD),
-        ledger.PLAN_MARKERS.format(scope=ledger.SCOPE_PAGE),
+        planning.PLAN_REMINDERS.format(scope=ledger.SCOPE_DEFAULT_LEAD),
+        planning.PLAN_REMINDERS.format(scope=ledger.SCOPE_OWN_LEAD),
+        planning.PLAN_MARKERS.format(scope=ledger.SCOPE_PAGE),
         ledger.UNACCOUNTED,
-        ledger.TOLD.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
+        planning.TOLD.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
     ]
     for statement in statements:
         nodes = plan_of(statement, params)

@@ -1,0 +1,76 @@
+"""Every write to the life cycle of a reminder, each one guarded: a row moves only if it is where it is believed.
+
+    planning   what is missing is planned, what no longer holds is ended
+    handover   what is due is claimed for the workers, what was left lying is taken back
+    beginning  a worker decides about its rows under their locks
+    finishing  how a send ended
+    scans, pauses   the records of those two
+    rows       what travels between here and the callers
+
+The order of locks is the same everywhere: assignments by id, then ledger rows by id (RULES, 2). Instants come
+from the database's clock. Statements are set-based; what they count is counted in the same transaction.
+"""
+
+from reminders.ledger.beginning import begin
+from reminders.ledger.finishing import finish
+from reminders.ledger.handover import LATE_ANSWER, Reaped, claim, count_failure, queued, reap, release
+from reminders.ledger.pauses import backlog, end_pause, open_pause, skip_late
+from reminders.ledger.planning import (
+    SCOPE_DEFAULT_LEAD,
+    SCOPE_OWN_LEAD,
+    SCOPE_PAGE,
+    UNACCOUNTED,
+    heal_roll_up,
+    pages,
+    plan_markers,
+    plan_reminders,
+    replan,
+    retime,
+    revive,
+    unaccounted,
+    void,
+)
+from reminders.ledger.rows import IN_FORCE, Begun, Claim, Claimed, Ended, Facts, Finished, Hint, ops_recipient
+from reminders.ledger.scans import ScanTurn, close_scan, keep_scan, open_scan
+
+__all__ = [
+    "IN_FORCE",
+    "LATE_ANSWER",
+    "SCOPE_DEFAULT_LEAD",
+    "SCOPE_OWN_LEAD",
+    "SCOPE_PAGE",
+    "UNACCOUNTED",
+    "Begun",
+    "Claim",
+    "Claimed",
+    "Ended",
+    "Facts",
+    "Finished",
+    "Hint",
+    "Reaped",
+    "ScanTurn",
+    "backlog",
+    "begin",
+    "claim",
+    "close_scan",
+    "count_failure",
+    "end_pause",
+    "finish",
+    "heal_roll_up",
+    "keep_scan",
+    "open_pause",
+    "open_scan",
+    "ops_recipient",
+    "pages",
+    "plan_markers",
+    "plan_reminders",
+    "queued",
+    "reap",
+    "release",
+    "replan",
+    "retime",
+    "revive",
+    "skip_late",
+    "unaccounted",
+    "void",
+]

@@ -1,0 +1,175 @@
+"""Begins rows: decides under their locks and makes those that may be sent SENDING."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from assignments.transactions import atomically
+from reminders import counters, policy
+from reminders.conf import TELL_WINDOW, ReminderConfig
+from reminders.ledger.rows import (
+    IN_FORCE,
+    Begun,
+    Hint,
+    claim_of,
+    ended_row,
+    fetch,
+    ops_recipient,
+    plan_of,
+    read_instants_fast,
+    row_of,
+    run,
+    tally_skipped,
+)
+from reminders.models import State
+from reminders.policy import Action, Row, Situation
+
+PICK = f"""
+    SELECT r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
+           r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous,
+           a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
+           a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
+           p.name, p.email, p.phone, p.time_zone, p.language,
+           statement_timestamp() AS now,
+           EXISTS ({IN_FORCE}) AS paused,
+           (SELECT h.until FROM reminders_channelhold h WHERE h.channel = r.channel) AS held_until
+    FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
+    JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
+    JOIN assignments_assignment a ON a.id = r.assignment_id
+    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+    ORDER BY a.id, r.id
+    FOR NO KEY UPDATE OF a, r SKIP LOCKED
+"""  # noqa: S608 - IN_FORCE is our own constant
+
+
+@atomically
+def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
+    """Decides about each hint's row under its lock, and makes those that may be sent SENDING.
+
+    Rows and assignments are picked SKIP LOCKED: nothing is decided on a snapshot that is older than a lock
+    wait (RULES, 1). What the policy refuses is settled in the same transaction (RULES, 11).
+    """
+    hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
+    with connection.cursor() as cursor:
+        read_instants_fast(cursor)
+        run(cursor, PICK, [[hint.reminder_id for hint in hints], [hint.ticket for hint in hints]])
+        picked = list(fetch(cursor))
+        claims, marked, settled, marks, puts = [], [], [], [], []
+        for found in picked:
+            row, plan = row_of(found), plan_of(found)
+            held = {row.channel: found["held_until"]} if found["held_until"] else {}
+            situation = Situation(now=found["now"], enabled=config.enabled, paused=found["paused"], held=held)
+            verdict = policy.judge(row, plan, situation)
+            if verdict.action is Action.SEND:
+                claims.append(claim_of(row, plan, found))
+            elif verdict.action is Action.MARK:
+                marks.append((row, found))
+                marked.append(ended_row(row, State.MARKED, ""))
+            else:
+                state = verdict.state or State.PLANNED
+                reason = verdict.reason.value if verdict.reason else ""
+                puts.append((row.id, state.value, reason, verdict.until or row.next_attempt_at))
+                settled.append(ended_row(row, state, reason))
+        if claims:
+            run(
+                cursor,
+                """
+                UPDATE reminders_reminder
+                SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
+                    lease_until = statement_timestamp() + %s
+                WHERE id = ANY(%s) AND state = 'QUEUED'
+                """,
+                [config.lease, [claim.row.id for claim in claims]],
+            )
+        if puts:
+            _settle(cursor, puts)
+            counters.write(cursor, tally_skipped(settled))
+        if marks:
+            _mark(cursor, marks, config)
+    missing = {hint.reminder_id for hint in hints} - {found["id"] for found in picked}
+    stale, busy = _tell_apart([hint for hint in hints if hint.reminder_id in missing])
+    return Begun(claims, marked, settled, stale, busy)
+
+
+def _settle(cursor: CursorWrapper, puts: Sequence[tuple[int, str, str, datetime]]) -> None:
+    ids, states, reasons, untils = (list(column) for column in zip(*puts, strict=True))
+    run(
+        cursor,
+        """
+        UPDATE reminders_reminder r
+        SET state = x.state, reason = x.reason, lease_until = NULL, next_attempt_at = x.until,
+            closed_at = CASE WHEN x.state = 'PLANNED' THEN NULL ELSE statement_timestamp() END
+        FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) AS x(id, state, reason, until)
+        WHERE r.id = x.id AND r.state = 'QUEUED'
+        """,
+        [ids, states, reasons, untils],
+    )
+
+
+def _mark(cursor: CursorWrapper, marks: Sequence[tuple[Row, dict[str, Any]]], config: ReminderConfig) -> None:
+    """Marks assignments OVERDUE, ends their markers and plans who is told, all at once (RULES, 5)."""
+    run(
+        cursor,
+        """
+        UPDATE assignments_assignment SET reminder_status = 'OVERDUE', overdue_at = statement_timestamp()
+        WHERE id = ANY(%s) AND status = 'SCHEDULED' AND overdue_at IS NULL
+        """,
+        [[row.assignment_id for row, _ in marks]],
+    )
+    counters.write(cursor, counters.Counts({(counters.OVERDUE_MARKED, ""): cursor.rowcount}))
+    run(
+        cursor,
+        """
+        UPDATE reminders_reminder SET state = 'MARKED', reason = '', lease_until = NULL,
+            closed_at = statement_timestamp()
+        WHERE id = ANY(%s) AND state = 'QUEUED'
+        """,
+        [[row.id for row, _ in marks]],
+    )
+    told = [row for row, found in marks if row.due_at >= found["known_at"]]
+    if not told or not config.ops_emails:
+        return
+    run(
+        cursor,
+        """
+        INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
+            planned_at, due_at, not_after, next_attempt_at, state)
+        SELECT x.assignment_id, x.version, 'OVERDUE', 'default', ops.recipient, %s, x.start, statement_timestamp(),
+               x.due_at, x.due_at + %s, statement_timestamp(), 'PLANNED'
+        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[])
+          AS x(assignment_id, version, start, due_at)
+        CROSS JOIN unnest(%s::text[]) AS ops(recipient)
+        ON CONFLICT DO NOTHING
+        """,
+        [
+            config.channel,
+            TELL_WINDOW,
+            [row.assignment_id for row in told],
+            [row.version for row in told],
+            [row.planned_start for row in told],
+            [row.due_at for row in told],
+            [ops_recipient(address) for address in config.ops_emails],
+        ],
+    )
+
+
+def _tell_apart(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:
+    """Hints whose row has moved on, and hints whose row somebody held locked just now."""
+    if not missing:
+        return [], []
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            SELECT r.id FROM reminders_reminder r
+            JOIN unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket) ON r.id = hint.id AND r.ticket = hint.ticket
+            WHERE r.state = 'QUEUED'
+            """,
+            [[hint.reminder_id for hint in missing], [hint.ticket for hint in missing]],
+        )
+        waiting = {row[0] for row in cursor.fetchall()}
+    stale = [hint for hint in missing if hint.reminder_id not in waiting]
+    return stale, [hint for hint in missing if hint.reminder_id in waiting]

@@ -1,0 +1,87 @@
+"""The record of a scan: one at a time, alive while its process is."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+
+from assignments.transactions import atomically
+from reminders import counters
+from reminders.ledger.rows import run
+
+SCAN_LEASE = timedelta(seconds=30)
+SCAN_LOCK = 0x72656D02
+
+
+@dataclass(frozen=True, slots=True)
+class ScanTurn:
+    """The scan that runs now. `mine` is False when another one was running already."""
+
+    scan_id: int
+    mine: bool
+
+
+@atomically
+def open_scan(*, trigger: str, by: str) -> ScanTurn:
+    """Starts a scan's record, unless one is running: then that one is the answer (CONTRACT, rescan)."""
+    with connection.cursor() as cursor:
+        run(cursor, "SELECT pg_advisory_xact_lock(%s)", [SCAN_LOCK])
+        run(
+            cursor,
+            "SELECT id FROM reminders_scanrun WHERE finished_at IS NULL AND alive_until > statement_timestamp()"
+            " AND alive_until <= statement_timestamp() + %s ORDER BY id DESC LIMIT 1",
+            [SCAN_LEASE],
+        )
+        if running := cursor.fetchone():
+            return ScanTurn(running[0], mine=False)
+        run(
+            cursor,
+            """
+            UPDATE reminders_scanrun
+            SET finished_at = statement_timestamp(), error = 'The process ended before the scan did.'
+            WHERE finished_at IS NULL
+            """,
+        )
+        run(
+            cursor,
+            """
+            INSERT INTO reminders_scanrun (trigger, by, started_at, alive_until, error)
+            VALUES (%s, %s, statement_timestamp(), statement_timestamp() + %s, '') RETURNING id
+            """,
+            [trigger, by, SCAN_LEASE],
+        )
+        return ScanTurn(cursor.fetchone()[0], mine=True)
+
+
+@atomically
+def keep_scan(scan_id: int) -> bool:
+    """Says that the scan is still at work; False when its record is closed by now."""
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            "UPDATE reminders_scanrun SET alive_until = statement_timestamp() + %s"
+            " WHERE id = %s AND finished_at IS NULL",
+            [SCAN_LEASE, scan_id],
+        )
+        return bool(cursor.rowcount)
+
+
+@atomically
+def close_scan(scan_id: int, *, counts: str, error: str) -> float:
+    """Ends a scan's record and observes its duration, which it returns in seconds."""
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            UPDATE reminders_scanrun SET finished_at = statement_timestamp(), counts = %s::jsonb, error = %s
+            WHERE id = %s AND finished_at IS NULL
+            RETURNING extract(epoch FROM statement_timestamp() - started_at)::float8
+            """,
+            [counts, error[:500], scan_id],
+        )
+        found = cursor.fetchone()
+        seconds = float(found[0]) if found else 0.0
+        tally = counters.Counts()
+        counters.observe(tally, counters.SCAN_DURATION, [seconds])
+        counters.write(cursor, tally)
+        return seconds
