@@ -96,9 +96,14 @@ def when(left: timedelta) -> str:
     return f"starts in {words}" if left > timedelta() else f"started {words} ago"
 
 
-@lru_cache(maxsize=4096)
 def local_time(instant: datetime, zone: str, language: str, *, long: bool = True) -> str:
     """'Monday 23 November 2026, 10:00 (CET, Europe/Berlin)', or short: 'Mon 23 Nov, 10:00'."""
+    # Nobody reads seconds here, and most work starts on the same few minutes: each is written out once.
+    return _local_minute(instant.replace(second=0, microsecond=0), zone, language, long=long)
+
+
+@lru_cache(maxsize=4096)
+def _local_minute(instant: datetime, zone: str, language: str, *, long: bool) -> str:
     try:
         place = ZoneInfo(zone)
     except (OSError, ValueError, KeyError):

@@ -13,6 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -308,6 +309,9 @@ def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]
 # --- deliver ---------------------------------------------------------------------------------------------------
 
 
+NOT_SENT = Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
+
+
 @dataclass(slots=True)
 class Delivered:
     """What became of the hints of one message."""
@@ -390,33 +394,36 @@ def _send_all(
     down: set[str] = set()
     started = time.monotonic()
     last_start = started + config.last_start.total_seconds()
-    for claim in claims:
-        if claim.row.channel in down or (ends and time.monotonic() > last_start):
-            result, delivery = Result.HANDED_BACK, Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
-            message_id = ""
-        else:
-            result, delivery, message_id = _send(claim, config, channel)
-            if result is Result.CHANNEL_DOWN:
-                down.add(claim.row.channel)
-        finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
-        ends.append(
-            Finished(
-                claim=claim,
-                result=result,
-                next=policy.after(
-                    claim.row, result, now=finished_at, config=config, jitter=random.uniform(-1, 1)
-                ),
-                code=delivery.code,
-                detail=delivery.detail,
-                finished_at=finished_at,
-                message_id=message_id,
+    with watchdog.watching(soft=config.interrupt_after, hard=config.lease) as watch:
+        for claim in claims:
+            if claim.row.channel in down or (ends and time.monotonic() > last_start):
+                result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
+            else:
+                result, delivery, message_id = _send(claim, config, channel, watch)
+                if result is Result.CHANNEL_DOWN:
+                    down.add(claim.row.channel)
+            finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
+            ends.append(
+                Finished(
+                    claim=claim,
+                    result=result,
+                    next=policy.after(
+                        claim.row, result, now=finished_at, config=config, jitter=random.uniform(-1, 1)
+                    ),
+                    code=delivery.code,
+                    detail=delivery.detail,
+                    finished_at=finished_at,
+                    message_id=message_id,
+                )
             )
-        )
     return ends
 
 
 def _send(
-    claim: Claim, config: ReminderConfig, channel: Callable[[str], Channel]
+    claim: Claim,
+    config: ReminderConfig,
+    channel: Callable[[str], Channel],
+    watch: AbstractContextManager[None],
 ) -> tuple[Result, Delivery, str]:
     """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
     try:
@@ -433,14 +440,20 @@ def _send(
     except Exception as error:
         logger.exception("Reminder failed", extra={**_about(claim), "reason": Reason.TEMPLATE.value})
         return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
-    delivery = _guarded_send(road, message, claim, config)
+    delivery = _guarded_send(road, message, claim, config, watch)
     return Result(delivery.outcome.value), delivery, message.message_id
 
 
-def _guarded_send(road: Channel, message: Message, claim: Claim, config: ReminderConfig) -> Delivery:
+def _guarded_send(
+    road: Channel,
+    message: Message,
+    claim: Claim,
+    config: ReminderConfig,
+    watch: AbstractContextManager[None],
+) -> Delivery:
     """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
     try:
-        with watchdog.guarding(soft=config.interrupt_after, hard=config.lease):
+        with watch:
             return road.send(message, timeout=config.send_timeout)
     except watchdog.SendInterrupted:
         logger.error("Reminder failed", extra={**_about(claim), "reason": "interrupted"})

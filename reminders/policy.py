@@ -1,10 +1,11 @@
 """Every decision about a reminder, as pure functions of (row, plan, situation, clock): no database, no clock.
 
-`gates` lists what must hold before a reminder is sent, in the order in which it is tried. `judge` follows the
-first gate that does not hold. Delivery acts on it and the explainer shows it, so the two cannot drift apart.
+The rules list what must hold before a reminder is sent, in the order in which it is tried. `judge` follows the
+first that does not hold, and delivery acts on it; `gates` shows the same rules to the explainer, so that the two
+cannot drift apart.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -113,57 +114,99 @@ class Gate:
     otherwise: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A gate in general: how to see whether it holds, what to say of it, and what follows if it does not."""
+
+    name: str
+    holds: Callable[[Row, Plan, Situation], bool]
+    seen: Callable[[Row, Plan, Situation], str]
+    otherwise: Callable[[Row, Plan, Situation], Verdict]
+
+
 def judge(row: Row, plan: Plan, situation: Situation) -> Verdict:
     """What becomes of the row right now."""
-    for gate in gates(row, plan, situation):
-        if not gate.passed:
-            return gate.otherwise
+    for rule in _rules(row):
+        if not rule.holds(row, plan, situation):
+            return rule.otherwise(row, plan, situation)
     return MARK if row.marks else SEND
 
 
 def gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]:
     """Everything that must hold before a row is sent or marks its assignment, in the order it is tried."""
-    now = situation.now
-    yield Gate(
-        "switched on",
-        situation.enabled,
-        f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
-        Verdict(Action.WAIT, Reason.DISABLED, until=row.next_attempt_at),
-    )
-    void = why_void(row, plan)
-    yield Gate(
-        "plan still holds",
-        void is None,
-        f"version {row.version} of {plan.version}, {plan.status.value}",
-        end(row, void or Reason.REPLANNED),
-    )
-    yield Gate(
-        "not too late",
-        row.not_after is None or now <= row.not_after,
-        f"not after {row.not_after.isoformat() if row.not_after else 'any instant'}",
-        end(row, Reason.TOO_LATE),
-    )
-    yield Gate(
-        "due",
-        row.next_attempt_at <= now + EARLY,
-        f"next attempt at {row.next_attempt_at.isoformat()}",
-        Verdict(Action.WAIT, Reason.TOO_EARLY, until=row.next_attempt_at),
-    )
-    if row.marks:
-        return
-    yield Gate(
-        "not paused",
-        not situation.paused,
-        "paused" if situation.paused else "running",
-        Verdict(Action.WAIT, Reason.PAUSED, until=row.next_attempt_at),
-    )
+    for rule in _rules(row):
+        yield Gate(
+            rule.name,
+            rule.holds(row, plan, situation),
+            rule.seen(row, plan, situation),
+            rule.otherwise(row, plan, situation),
+        )
+
+
+def _rules(row: Row) -> tuple[Rule, ...]:
+    return FOR_A_MARKER if row.marks else FOR_A_MESSAGE
+
+
+def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
+    return lambda row, plan, situation: Verdict(Action.WAIT, reason, until=row.next_attempt_at)
+
+
+def _hold_over(row: Row, situation: Situation) -> bool:
     held = situation.held.get(row.channel)
-    yield Gate(
+    return held is None or held <= situation.now
+
+
+def _seen_of_channel(row: Row, situation: Situation) -> str:
+    held = situation.held.get(row.channel)
+    return f"{row.channel} held until {held.isoformat()}" if held else f"{row.channel} is open"
+
+
+# A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
+FOR_A_MARKER = (
+    Rule(
+        "switched on",
+        lambda row, plan, situation: situation.enabled,
+        lambda row, plan, situation: f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
+        _wait(Reason.DISABLED),
+    ),
+    Rule(
+        "plan still holds",
+        lambda row, plan, situation: why_void(row, plan) is None,
+        lambda row, plan, situation: f"version {row.version} of {plan.version}, {plan.status.value}",
+        lambda row, plan, situation: end(row, why_void(row, plan) or Reason.REPLANNED),
+    ),
+    Rule(
+        "not too late",
+        lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
+        lambda row, plan, situation: (
+            f"not after {row.not_after.isoformat() if row.not_after else 'any instant'}"
+        ),
+        lambda row, plan, situation: end(row, Reason.TOO_LATE),
+    ),
+    Rule(
+        "due",
+        lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY,
+        lambda row, plan, situation: f"next attempt at {row.next_attempt_at.isoformat()}",
+        _wait(Reason.TOO_EARLY),
+    ),
+)
+FOR_A_MESSAGE = (
+    *FOR_A_MARKER,
+    Rule(
+        "not paused",
+        lambda row, plan, situation: not situation.paused,
+        lambda row, plan, situation: "paused" if situation.paused else "running",
+        _wait(Reason.PAUSED),
+    ),
+    Rule(
         "channel usable",
-        held is None or held <= now,
-        f"{row.channel} held until {held.isoformat()}" if held else f"{row.channel} is open",
-        Verdict(Action.WAIT, Reason.CHANNEL_HELD, until=held),
-    )
+        lambda row, plan, situation: _hold_over(row, situation),
+        lambda row, plan, situation: _seen_of_channel(row, situation),
+        lambda row, plan, situation: Verdict(
+            Action.WAIT, Reason.CHANNEL_HELD, until=situation.held.get(row.channel)
+        ),
+    ),
+)
 
 
 def why_void(row: Row, plan: Plan) -> Reason | None:
