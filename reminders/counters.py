@@ -6,6 +6,7 @@ Each process adds to a slot of its own, so that no row is hot.
 
 import os
 import socket
+from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from zlib import crc32
@@ -65,11 +66,12 @@ def labels(**pairs: str) -> str:
 
 def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
     """Adds observations to a histogram: one bucket each (not cumulative), and the sum."""
+    values = list(seconds)
     bounds = BUCKETS[name]
-    for value in seconds:
-        bound = next((str(upper) for upper in bounds if value <= upper), "+Inf")
-        counts[f"{name}_bucket", f"le={bound}"] += 1
-        counts[f"{name}_sum", ""] += value  # type: ignore[assignment]
+    for place, number in Tally(bisect_left(bounds, value) for value in values).items():
+        bound = str(bounds[place]) if place < len(bounds) else "+Inf"
+        counts[f"{name}_bucket", f"le={bound}"] += number
+    counts[f"{name}_sum", ""] += sum(values)  # type: ignore[assignment]
 
 
 def write(cursor: CursorWrapper, counts: Counts) -> None:

@@ -14,6 +14,7 @@ from reminders.ledger.rows import (
     IN_FORCE,
     Begun,
     Hint,
+    bigints,
     claim_of,
     ended_row,
     fetch,
@@ -55,7 +56,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
     with connection.cursor() as cursor:
         read_instants_fast(cursor)
-        run(cursor, PICK, [[hint.reminder_id for hint in hints], [hint.ticket for hint in hints]])
+        run(cursor, PICK, _named(hints))
         picked = list(fetch(cursor))
         claims, marked, settled, marks, puts = [], [], [], [], []
         for found in picked:
@@ -80,9 +81,9 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
                 UPDATE reminders_reminder
                 SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
                     lease_until = statement_timestamp() + %s
-                WHERE id = ANY(%s) AND state = 'QUEUED'
+                WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'
                 """,
-                [config.lease, [claim.row.id for claim in claims]],
+                [config.lease, bigints(claim.row.id for claim in claims)],
             )
         if puts:
             _settle(cursor, puts)
@@ -92,6 +93,10 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     missing = {hint.reminder_id for hint in hints} - {found["id"] for found in picked}
     stale, busy = _tell_apart([hint for hint in hints if hint.reminder_id in missing])
     return Begun(claims, marked, settled, stale, busy)
+
+
+def _named(hints: Sequence[Hint]) -> list[str]:
+    return [bigints(hint.reminder_id for hint in hints), bigints(hint.ticket for hint in hints)]
 
 
 def _settle(cursor: CursorWrapper, puts: Sequence[tuple[int, str, str, datetime]]) -> None:
@@ -168,7 +173,7 @@ def _tell_apart(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:
             JOIN unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket) ON r.id = hint.id AND r.ticket = hint.ticket
             WHERE r.state = 'QUEUED'
             """,
-            [[hint.reminder_id for hint in missing], [hint.ticket for hint in missing]],
+            _named(missing),
         )
         waiting = {row[0] for row in cursor.fetchall()}
     stale = [hint for hint in missing if hint.reminder_id not in waiting]

@@ -1,6 +1,8 @@
 """Finishes rows: how a send ended, with attempt, roll-up and counters, in one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,20 +14,14 @@ from assignments.transactions import atomically
 from reminders import counters, policy
 from reminders.conf import ReminderConfig
 from reminders.ledger.planning import REVIVE, void
-from reminders.ledger.rows import Finished, run
+from reminders.ledger.rows import Finished, bigints, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import Result
 
+# The answers travel as one JSON text: half the work of fourteen arrays, for both sides. What the later steps
+# need of an answer comes out of `landed`, which spares them a join of every row with every other.
 FINISH = """
-    WITH x AS MATERIALIZED (
-        SELECT * FROM unnest(
-            %(ids)s::bigint[], %(tickets)s::bigint[], %(numbers)s::int[], %(states)s::text[], %(reasons)s::text[],
-            %(retries)s::timestamptz[], %(counted)s::int[], %(doubts)s::int[], %(begun)s::timestamptz[],
-            %(ended)s::timestamptz[], %(outcomes)s::text[], %(codes)s::text[], %(details)s::text[], %(messages)s::text[])
-        AS x(id, ticket, number, state, reason, retry_at, counted, doubt, begun_at, ended_at, outcome, code, detail,
-             message_id)
-    ),
-    landed AS (
+    WITH landed AS (
         UPDATE reminders_reminder r
         SET state = x.state, reason = x.reason, lease_until = NULL,
             next_attempt_at = coalesce(x.retry_at, r.next_attempt_at),
@@ -33,23 +29,26 @@ FINISH = """
             sent_at = CASE WHEN x.state = 'SENT' THEN x.ended_at END,
             message_id = CASE WHEN x.state = 'SENT' THEN x.message_id ELSE r.message_id END,
             closed_at = CASE WHEN x.state <> 'PLANNED' THEN statement_timestamp() END
-        FROM x
+        FROM json_to_recordset(%s) AS x(
+            id bigint, ticket bigint, number int, state text, reason text, retry_at timestamptz, counted int,
+            doubt int, begun_at timestamptz, ended_at timestamptz, outcome text, code text, detail text,
+            message_id text)
         WHERE r.id = x.id AND (
             (r.state = 'SENDING' AND r.ticket = x.ticket)
             OR (x.state = 'SENT' AND r.state IN ('PLANNED', 'QUEUED') AND r.attempts = x.number))
-        RETURNING r.id, r.assignment_id, r.version, r.kind, r.channel, r.recipient
+        RETURNING r.id, r.assignment_id, r.version, r.kind, r.state,
+                  x.number, x.ticket, x.begun_at, x.ended_at, x.outcome, x.code, x.detail
     ),
     noted AS (
         INSERT INTO reminders_attempt (reminder_id, number, ticket, started_at, finished_at, outcome, code, detail)
-        SELECT x.id, x.number, x.ticket, x.begun_at, x.ended_at, x.outcome, x.code, x.detail
-        FROM x JOIN landed USING (id)
+        SELECT id, number, ticket, begun_at, ended_at, outcome, code, detail FROM landed
         ON CONFLICT DO NOTHING
     ),
     rolled AS (
         UPDATE assignments_assignment a SET reminder_status = 'SENT'
-        FROM landed JOIN x USING (id)
+        FROM landed
         WHERE a.id = landed.assignment_id AND a.version = landed.version AND landed.kind = 'REMINDER'
-          AND x.state = 'SENT' AND a.reminder_status = 'NONE'
+          AND landed.state = 'SENT' AND a.reminder_status = 'NONE'
     )
     SELECT id FROM landed
 """
@@ -69,30 +68,16 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
     with connection.cursor() as cursor:
         run(
             cursor,
-            "SELECT id, version FROM assignments_assignment WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-            [sorted({end.claim.row.assignment_id for end in ends})],
+            "SELECT id, version FROM assignments_assignment WHERE id = ANY(%s::bigint[])"
+            " ORDER BY id FOR NO KEY UPDATE",
+            [bigints({end.claim.row.assignment_id for end in ends})],
         )
         versions = dict(cursor.fetchall())
         ends = _hold_channels(cursor, ends)
         run(
             cursor,
             FINISH,
-            {
-                "ids": [end.claim.row.id for end in ends],
-                "tickets": [end.claim.row.ticket for end in ends],
-                "numbers": [end.claim.number for end in ends],
-                "states": [end.next.state.value for end in ends],
-                "reasons": [end.next.reason.value if end.next.reason else "" for end in ends],
-                "retries": [end.next.retry_at for end in ends],
-                "counted": [int(end.next.counted) for end in ends],
-                "doubts": [int(end.next.ambiguous) for end in ends],
-                "begun": [end.claim.begun_at for end in ends],
-                "ended": [end.finished_at for end in ends],
-                "outcomes": [end.result.value for end in ends],
-                "codes": [end.code[:40] for end in ends],
-                "details": [end.detail[:500] for end in ends],
-                "messages": [end.message_id for end in ends],
-            },
+            [json.dumps([_answer(end) for end in ends])],
         )
         ids = {row[0] for row in cursor.fetchall()}
         landed = [end for end in ends if end.claim.row.id in ids]
@@ -102,6 +87,26 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
     if back := [end.claim.row.assignment_id for end in landed if end.next.state is State.PLANNED]:
         void(sorted(set(back)))  # A failure of an old plan is not tried again.
     return landed
+
+
+def _answer(end: Finished) -> dict[str, object]:
+    """What FINISH needs to know of an end."""
+    return {
+        "id": end.claim.row.id,
+        "ticket": end.claim.row.ticket,
+        "number": end.claim.number,
+        "state": end.next.state.value,
+        "reason": end.next.reason.value if end.next.reason else "",
+        "retry_at": end.next.retry_at and end.next.retry_at.isoformat(),
+        "counted": int(end.next.counted),
+        "doubt": int(end.next.ambiguous),
+        "begun_at": end.claim.begun_at.isoformat(),
+        "ended_at": end.finished_at.isoformat(),
+        "outcome": end.result.value,
+        "code": end.code[:40],
+        "detail": end.detail[:500],
+        "message_id": end.message_id,
+    }
 
 
 def _spare_the_told(cursor: CursorWrapper, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
@@ -195,19 +200,34 @@ def _hold_channels(cursor: CursorWrapper, ends: list[Finished]) -> list[Finished
     ]
 
 
-def _tally_finished(landed: Iterable[Finished]) -> counters.Counts:
+def _tally_finished(landed: Sequence[Finished]) -> counters.Counts:
     counts = counters.Counts()
-    delays = []
-    for end in landed:
-        row = end.claim.row
-        counts[counters.ATTEMPTS, counters.labels(channel=row.channel, outcome=end.result.value)] += 1
-        if end.next.ambiguous:
-            counts[counters.AMBIGUOUS, counters.labels(channel=row.channel)] += 1
-        if end.next.state is State.SENT:
-            if row.kind is Kind.REMINDER:
-                counts[counters.SENT, counters.labels(status=Status.SCHEDULED.value)] += 1
-            delays.append(max(0.0, (end.finished_at - max(row.due_at, row.planned_at)).total_seconds()))
-        elif end.next.state in (State.FAILED, State.UNKNOWN) and end.next.reason:
-            counts[counters.FAILED, counters.labels(reason=end.next.reason.value)] += 1
-    counters.observe(counts, counters.SEND_DELAY, delays)
+    alike = Counter(
+        (
+            end.claim.row.channel,
+            end.claim.row.kind,
+            end.result,
+            end.next.state,
+            end.next.reason,
+            end.next.ambiguous,
+        )
+        for end in landed
+    )
+    for (channel, kind, result, state, reason, ambiguous), number in alike.items():
+        counts[counters.ATTEMPTS, counters.labels(channel=channel, outcome=result.value)] += number
+        if ambiguous:
+            counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += number
+        if state is State.SENT and kind is Kind.REMINDER:
+            counts[counters.SENT, counters.labels(status=Status.SCHEDULED.value)] += number
+        elif state in (State.FAILED, State.UNKNOWN) and reason:
+            counts[counters.FAILED, counters.labels(reason=reason.value)] += number
+    counters.observe(
+        counts, counters.SEND_DELAY, (_delay(end) for end in landed if end.next.state is State.SENT)
+    )
     return counts
+
+
+def _delay(end: Finished) -> float:
+    """Seconds from when the row could be sent at the earliest (RULES, 22)."""
+    row = end.claim.row
+    return max(0.0, (end.finished_at - max(row.due_at, row.planned_at)).total_seconds())
