@@ -15,6 +15,9 @@ from reminders.models import Kind
 BATCH = 5_000
 """Rows planned per transaction (RULES, 15)."""
 
+# OFFSET 0 makes PostgreSQL look each assignment up in the ledger's unique index. Left to itself it joins page and
+# ledger by statistics from before the page was planned: 20,000 rows in a new ledger took 5 s instead of 0.3 s.
+
 # One statement plans reminders for a scan (a page of the open index) and for a change of plan (some ids).
 PLAN_REMINDERS = """
     WITH page AS MATERIALIZED (
@@ -26,7 +29,8 @@ PLAN_REMINDERS = """
                 %(lookahead)s, coalesce(make_interval(mins => a.lead_minutes), %(lead)s) + %(poll)s)
           AND NOT EXISTS (
                 SELECT 1 FROM reminders_reminder r
-                WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER' AND r.rule = 'default')
+                WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER' AND r.rule = 'default'
+                OFFSET 0)
         ORDER BY a.scheduled_start, a.id
         LIMIT %(limit)s
     ),
@@ -78,7 +82,8 @@ PLAN_MARKERS = """
           AND NOT EXISTS (
                 SELECT 1 FROM reminders_reminder r
                 WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'OVERDUE'
-                  AND r.rule = 'default' AND r.recipient = '')
+                  AND r.rule = 'default' AND r.recipient = ''
+                OFFSET 0)
         ORDER BY a.scheduled_start, a.id
         LIMIT %(limit)s
     ),
@@ -281,7 +286,8 @@ TOLD = """
       AND EXISTS (
           SELECT 1 FROM reminders_reminder r
           WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
-            AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported')))
+            AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported'))
+          OFFSET 0)
     ORDER BY a.id FOR NO KEY UPDATE
 """
 
@@ -328,7 +334,6 @@ def revive(assignee_ids: Sequence[int]) -> int:
         return int(cursor.rowcount)
 
 
-# OFFSET 0 keeps the planner from hashing the whole ledger: it cannot know how few assignments are due and open.
 UNACCOUNTED = """
     SELECT (
         SELECT count(*) FROM assignments_assignment a
