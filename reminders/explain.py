@@ -1,21 +1,36 @@
 """Why a reminder came, will come, or will not: one answer for one assignment, the same wherever it is asked.
 
-It walks through the gates of `policy` that delivery itself walks through, with the values seen now, so that the
-two cannot drift apart (DESIGN, promise P7). It writes nothing.
+It walks through the gates of planning and of delivery with the values seen now, and follows them to the end
+(`foresight`), so that what it says and what happens cannot drift apart (DESIGN, promise P7). It writes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
 
-from django.db.models import Q
+from django.db.models import (
+    BooleanField,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.functions import Cast, Coalesce, Concat
+from django.utils import timezone
 
 from assignments.clock import database_now
-from assignments.models import Assignment, Status
-from reminders import policy
+from assignments.models import Assignee, Assignment, Status
+from notifications import channels
+from notifications.message import Contact
+from reminders import foresight, lifecycle, operations, policy, presence, schedule
 from reminders.conf import ReminderConfig
-from reminders.models import PAUSE_IN_FORCE, Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
-from reminders.policy import Action, Gate, Plan, Row, Situation
+from reminders.foresight import Foreseen, Work
+from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
+from reminders.policy import Action, Gate, Situation, Verdict
 
 WORDS = {
     Reason.MOVED: "the assignment was moved to another time",
@@ -39,6 +54,40 @@ WORDS = {
     Reason.TOO_EARLY: "it is not due yet",
     Reason.CHANNEL_HELD: "the channel does not work at present and is left alone for a while",
 }
+"""Each reason as an operator would say it, after "because"."""
+
+LONG_DUE = 60.0
+"""Seconds after which something that is due should have been sent."""
+
+
+class Outlook(Enum):
+    """How things stand for the reminder of the present plan."""
+
+    COMING = "coming"
+    SENDING = "sending"
+    WAITS = "waits"
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A gate as people read it: what must hold, whether it does, what was seen; `follows` while it does not."""
+
+    name: str
+    passed: bool
+    seen: str
+    follows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened, or will happen if nobody changes anything. `at` is None where nobody can know when."""
+
+    at: datetime | None
+    says: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +104,16 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One row of the ledger: its gates now, what happens next and when, and what happened so far."""
+    """One row of the ledger: its gates now, what happens next and when, and what happened so far.
+
+    `gates` is empty where the row has ended. `to` names the recipient, never an address.
+    """
 
     reminder_id: int
     version: int
     kind: str
     recipient: str
+    to: str
     channel: str
     state: str
     reason: str
@@ -69,14 +122,21 @@ class Story:
     next_at: datetime | None
     sent_at: datetime | None
     possible_duplicate: bool
-    gates: Sequence[Gate]
+    gates: Sequence[Condition]
     says: str
     tries: Sequence[Try]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The answer. `says` is one sentence; `will_send` whether a reminder of the present plan is still to come."""
+    """The answer.
+
+    `says` is one sentence; `will_send` whether a reminder of the present plan is still to come by itself.
+    `next_at` is when something becomes of it; None where it has ended, or where a person must act first.
+    `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
+    planning. `ahead` is what comes if nobody changes anything, `so_far` what happened. `hindrances` are things
+    that are wrong with the machinery at this moment.
+    """
 
     assignment_id: int
     reference: str
@@ -86,9 +146,15 @@ class Explanation:
     scheduled_start: datetime
     reminder_status: str
     asked_at: datetime
+    to: str
+    outlook: Outlook
     will_send: bool
     next_at: datetime | None
     says: str
+    gates: Sequence[Condition]
+    ahead: Sequence[Step]
+    so_far: Sequence[Step]
+    hindrances: Sequence[str]
     stories: Sequence[Story]
 
 
@@ -104,145 +170,378 @@ def find(name: str) -> Assignment:
 
 
 def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
-    """Everything that can be said about the reminders of this assignment, as of now."""
-    now = database_now()
-    situation = Situation(
-        now=now,
+    """Everything that can be said about the reminders of this assignment, as of now.
+
+    Raises Assignment.DoesNotExist where it has been removed meanwhile.
+    """
+    found = with_told(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
+    rows = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
+    asked = _Asked(found, list(rows), operations.pause_in_force(), config)
+    answer = asked.answer()
+    return Explanation(
+        assignment_id=found.pk,
+        reference=found.reference or "",
+        title=found.title,
+        status=found.status,
+        version=found.version,
+        scheduled_start=found.scheduled_start,
+        reminder_status=found.reminder_status,
+        asked_at=asked.situation.now,
+        to=asked.name_of(asked.work.recipient),
+        outlook=answer.outlook,
+        will_send=answer.outlook is Outlook.COMING,
+        next_at=answer.at,
+        says=f"The reminder {answer.says}.",
+        gates=answer.gates,
+        ahead=list(asked.ahead(answer)),
+        so_far=list(asked.so_far()),
+        hindrances=list(hindrances(config)) if answer.outlook in (Outlook.COMING, Outlook.WAITS) else [],
+        stories=[asked.story(row) for row in asked.rows],
+    )
+
+
+# --- what is asked of the database -----------------------------------------------------------------------------
+
+
+def _situation(pause: Pause | None, config: ReminderConfig) -> Situation:
+    """What holds for every row at this moment, by the database's clock."""
+    return Situation(
+        now=database_now(),
         enabled=config.enabled,
-        paused=Pause.objects.filter(PAUSE_IN_FORCE).exists(),
+        paused=pause is not None,
+        paused_until=pause.until if pause else None,
         held=dict(ChannelHold.objects.values_list("channel", "until")),
     )
-    plan = Plan(
+
+
+def with_told(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    """Adds `is_told`: whether the last message begun for this person said this very start, after any reset."""
+    ever = datetime(1970, 1, 1, tzinfo=UTC)
+    same = Q(
+        state=State.SENT,
+        planned_start=OuterRef("scheduled_start"),
+        sent_at__gt=Coalesce(OuterRef("renudge_at"), Value(ever)),
+    )
+    last = (
+        Reminder.objects.filter(
+            Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
+            assignment=OuterRef("pk"),
+            kind=Kind.REMINDER,
+            recipient=Concat(Value("assignee:"), Cast(OuterRef("assignee_id"), TextField())),
+            begun_at__isnull=False,
+        )
+        .order_by("-begun_at")
+        .annotate(same=ExpressionWrapper(same, output_field=BooleanField()))
+    )
+    return assignments.annotate(is_told=Subquery(last.values("same")[:1]))
+
+
+def work_of(assignment: Assignment) -> Work:
+    """An assignment out of `with_told`, as planning sees it."""
+    told = assignment.is_told  # type: ignore[attr-defined]  # annotated
+    return Work(
+        assignment_id=assignment.pk,
         version=assignment.version,
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
+        lead_minutes=assignment.lead_minutes,
         recipient=policy.recipient_of(assignment.assignee_id),
+        known_at=assignment.known_at,
         overdue=assignment.overdue_at is not None,
-    )
-    rows = list(
-        Reminder.objects.filter(assignment=assignment).order_by("-version", "kind", "recipient", "id")
-    )
-    attempts = list(Attempt.objects.filter(reminder__in=rows).order_by("reminder_id", "number"))
-    stories = [_story(row, plan, situation, [a for a in attempts if a.reminder_id == row.pk]) for row in rows]
-    current = next(
-        (s for s in stories if s.version == assignment.version and s.kind == Kind.REMINDER.value), None
-    )
-    will_send, next_at, says = _in_one_sentence(assignment, current, situation, config)
-    return Explanation(
-        assignment_id=assignment.pk,
-        reference=assignment.reference or "",
-        title=assignment.title,
-        status=assignment.status,
-        version=assignment.version,
-        scheduled_start=assignment.scheduled_start,
-        reminder_status=assignment.reminder_status,
-        asked_at=now,
-        will_send=will_send,
-        next_at=next_at,
-        says=says,
-        stories=stories,
+        told=assignment.version > 1 and bool(told),
     )
 
 
-def _story(row: Reminder, plan: Plan, situation: Situation, attempts: Sequence[Attempt]) -> Story:
-    believed = policy.believed(row)
-    open_now = row.closed_at is None
-    gates = list(policy.gates(believed, plan, situation)) if open_now else []
-    next_at, says = _prospect(believed, plan, situation) if open_now else (None, _fate(row))
-    return Story(
-        reminder_id=row.pk,
-        version=row.version,
-        kind=row.kind,
-        recipient=row.recipient,
-        channel=row.channel,
-        state=row.state,
-        reason=row.reason,
-        due_at=row.due_at,
-        not_after=row.not_after,
-        next_at=next_at,
-        sent_at=row.sent_at,
-        possible_duplicate=row.ambiguous > 0,
-        gates=gates,
-        says=says,
-        tries=[
-            Try(
-                number=a.number,
-                started_at=a.started_at,
-                finished_at=a.finished_at,
-                outcome=a.outcome,
-                code=a.code,
-                detail=a.detail,
+def contact_of(assignee: Assignee | None) -> Contact:
+    """The assignee, as a channel needs to know them; nobody has no name and no address."""
+    if assignee is None:
+        return Contact(name="")
+    return Contact(
+        name=assignee.name,
+        email=assignee.email,
+        phone=assignee.phone,
+        language=assignee.language,
+        time_zone=assignee.time_zone,
+    )
+
+
+def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:
+    """Whether a worker would find an address for this recipient: the very steps it takes."""
+    contact = lifecycle.whom(recipient, person, config)
+    return contact is not None and channels.get(channel).address(contact) is not None
+
+
+def hindrances(config: ReminderConfig) -> Iterator[str]:
+    """What is wrong with the machinery right now, so that even what may be sent is not."""
+    for entry in schedule.standing(config):
+        if not entry.exists or not entry.enabled:
+            yield f"beat does not run {entry.task}: its entry is {'switched off' if entry.exists else 'missing'}"
+    seen = presence.seen()
+    for kind in ("beat", "scanner", "worker"):
+        if kind not in seen:
+            yield f"no {kind} was seen in the last {presence.LATELY_SECONDS} seconds"
+
+
+# --- one answer ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is said of the reminder of the present plan."""
+
+    outlook: Outlook
+    at: datetime | None
+    says: str
+    gates: Sequence[Condition] = ()
+
+
+class _Asked:
+    """One assignment with its rows, at one moment."""
+
+    def __init__(
+        self, assignment: Assignment, rows: list[Reminder], pause: Pause | None, config: ReminderConfig
+    ) -> None:
+        self.assignment = assignment
+        self.rows = rows
+        self.pause = pause
+        self.situation = _situation(pause, config)
+        self.config = config
+        self.work = work_of(assignment)
+        self.person = contact_of(assignment.assignee)
+        self.tries: dict[int, list[Attempt]] = {}
+        for attempt in Attempt.objects.filter(reminder__in=rows).order_by("reminder_id", "number"):
+            self.tries.setdefault(attempt.reminder_id, []).append(attempt)
+
+    def answer(self) -> _Answer:
+        """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
+        row = self._current(Kind.REMINDER)
+        if row is not None and row.closed_at is not None:
+            return _Answer(OUTLOOK[State(row.state)], None, self._fate(row))
+        if row is not None:
+            return self._prospect(row)
+        gates = list(foresight.planning_gates(self.work, self.situation, config=self.config))
+        foreseen = foresight.foresee_work(self.work, self.situation, config=self.config)
+        conditions = [self._condition(gate) for gate in gates]
+        shut = next((gate.otherwise for gate in gates if not gate.passed), None)
+        why = words(foreseen.verdict.reason)
+        if foreseen.verdict.action is Action.DROP:
+            return _Answer(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
+        if foreseen.at is None:
+            return _Answer(Outlook.WAITS, None, f"waits: {why}", conditions)
+        if foreseen.verdict.action is Action.END:
+            return _Answer(Outlook.NOT_SENT, foreseen.at, f"will not be sent: {why}", conditions)
+        if not self._reachable(self.work.recipient, self.config.channel):
+            return self._unreachable(
+                foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
             )
-            for a in attempts
-        ],
-    )
+        says = f"will be sent at {moment(foreseen.at)}"
+        if shut is None:
+            says += ", once the next scan has planned it"
+        elif shut.until is not None:
+            says += (
+                f"; it is planned from {moment(shut.until)} on, when the start comes within the look-ahead"
+            )
+        return _Answer(Outlook.COMING, foreseen.at, says, conditions)
 
-
-def _prospect(row: Row, plan: Plan, situation: Situation) -> tuple[datetime | None, str]:
-    """What becomes of an open row, by the verdict that delivery would come to now."""
-    if row.state is State.SENDING:
-        return None, "is being sent right now"
-    verdict = policy.judge(row, plan, situation)
-    does = "will mark the assignment OVERDUE" if row.marks else "will be sent"
-    match verdict.action:
-        case Action.SEND | Action.MARK:
-            return situation.now, f"{does} now: every gate is open"
-        case Action.END:
-            return None, f"will not be sent: {_words(verdict.reason)}"
-        case _ if verdict.reason is Reason.TOO_EARLY:
-            # Once it is due the other gates are tried too: say now what they would say then.
-            then = policy.judge(row, plan, replace(situation, now=row.next_attempt_at))
-            blocked = then.reason if then.action is Action.WAIT else None
-            but = f", but as things stand {_words(blocked)}" if blocked else ""
-            return row.next_attempt_at, f"{does} at {_instant(row.next_attempt_at)}{but}"
-        case _:
-            return None, f"waits: {_words(verdict.reason)}"
-
-
-def _fate(row: Reminder) -> str:
-    reason = _words(Reason(row.reason)) if row.reason else ""
-    match State(row.state):
-        case State.SENT:
-            doubt = "; it may have arrived twice" if row.ambiguous else ""
-            return f"was accepted at {_instant(row.sent_at)}{doubt}"
-        case State.MARKED:
-            return f"marked the assignment OVERDUE at {_instant(row.closed_at)}"
-        case State.SKIPPED:
-            return f"was not sent: {reason}"
-        case State.UNKNOWN:
-            return f"may or may not have arrived: {reason}"
-        case _:
-            return f"failed: {reason}"
-
-
-def _in_one_sentence(
-    assignment: Assignment, current: Story | None, situation: Situation, config: ReminderConfig
-) -> tuple[bool, datetime | None, str]:
-    if current is not None:
-        open_now = current.state in (State.PLANNED, State.QUEUED, State.SENDING)
-        will_send = open_now and not current.says.startswith("will not")
-        return will_send, current.next_at, f"The reminder {current.says}."
-    if assignment.status != Status.SCHEDULED:
-        return False, None, f"No reminder is planned: the assignment is {assignment.status}."
-    if assignment.overdue_at is not None:
-        return False, None, "No reminder is planned: the assignment is OVERDUE."
-    due = policy.due_at(assignment.scheduled_start, lead_minutes=assignment.lead_minutes, config=config)
-    horizon = policy.horizon(now=situation.now, lead_minutes=assignment.lead_minutes, config=config)
-    if not config.enabled:
-        return False, None, f"No reminder is planned: {_words(Reason.DISABLED)}."
-    if assignment.scheduled_start > horizon:
-        planned_from = situation.now + (assignment.scheduled_start - horizon)
-        says = (
-            f"The reminder is due at {_instant(due)}. It is planned once the start comes within the "
-            f"look-ahead, from {_instant(planned_from)} on."
+    def story(self, row: Reminder) -> Story:
+        ended = row.closed_at is not None
+        answer = _Answer(Outlook.SENT, None, self._fate(row)) if ended else self._prospect(row)
+        return Story(
+            reminder_id=row.pk,
+            version=row.version,
+            kind=row.kind,
+            recipient=row.recipient,
+            to=self.name_of(row.recipient),
+            channel=row.channel,
+            state=row.state,
+            reason=row.reason,
+            due_at=row.due_at,
+            not_after=row.not_after,
+            next_at=answer.at,
+            sent_at=row.sent_at,
+            possible_duplicate=row.ambiguous > 0,
+            gates=answer.gates,
+            says=answer.says,
+            tries=[
+                Try(
+                    number=a.number,
+                    started_at=a.started_at,
+                    finished_at=a.finished_at,
+                    outcome=a.outcome,
+                    code=a.code,
+                    detail=a.detail,
+                )
+                for a in self.tries.get(row.pk, [])
+            ],
         )
-        return True, due, says
-    return True, due, "The reminder is not planned yet: the next scan plans it."
+
+    def ahead(self, answer: _Answer) -> Iterator[Step]:
+        """What comes if nobody changes anything, in the order of time."""
+        steps = []
+        if answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
+            steps.append(Step(answer.at, f"The reminder {answer.says}."))
+        if (marked := self._marked_at()) is not None:
+            steps.append(marked)
+        yield from sorted(steps, key=lambda step: (step.at is None, step.at))
+
+    def so_far(self) -> Iterator[Step]:
+        """What happened, from the ledger and its attempts, in the order of time."""
+        steps = [Step(self.assignment.created_at, "The assignment was entered.")]
+        if self.assignment.renudge_at:
+            steps.append(Step(self.assignment.renudge_at, "An operator reset the reminder status."))
+        for row in self.rows:
+            what = f"{row.kind} of version {row.version}"
+            whom = f" for {self.name_of(row.recipient)}" if row.recipient else ""
+            steps.append(Step(row.planned_at, f"{what}{whom} was planned, due at {moment(row.due_at)}."))
+            steps += [
+                Step(
+                    a.finished_at,
+                    f"{what}, attempt {a.number}: {' '.join(filter(None, (a.outcome, a.code, a.detail)))}.",
+                )
+                for a in self.tries.get(row.pk, [])
+            ]
+            if row.closed_at is not None:
+                steps.append(Step(row.closed_at, f"{what} {self._fate(row)}."))
+        yield from sorted(steps, key=lambda step: step.at or self.situation.now)
+
+    def name_of(self, recipient: str) -> str:
+        """A recipient as people know it; never an address."""
+        if not recipient:
+            return "nobody"
+        if recipient.startswith("ops:"):
+            return "a supervisor"
+        if recipient == self.work.recipient and self.assignment.assignee is not None:
+            return f"{self.assignment.assignee.name} ({recipient.replace(':', ' ')})"
+        return recipient.replace(":", " ")
+
+    def _current(self, kind: Kind) -> Reminder | None:
+        """The row of the present version that tells the assignee, or that marks the assignment."""
+        own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
+        return next((row for row in own if not row.recipient.startswith("ops:")), None)
+
+    def _prospect(self, row: Reminder) -> _Answer:
+        """What becomes of an open row."""
+        believed = policy.believed(row)
+        does = "will mark the assignment OVERDUE" if believed.marks else "will be sent"
+        conditions = [
+            self._condition(gate) for gate in policy.gates(believed, self.work.plan, self.situation)
+        ]
+        if not believed.marks:
+            conditions.append(self._reach(row.recipient, row.channel))
+        if believed.state is State.SENDING:
+            over = (
+                f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
+            )
+            return _Answer(Outlook.SENDING, None, f"is being sent right now{over}")
+        foreseen = foresight.foresee(believed, self.work.plan, self.situation)
+        verdict, at = foreseen.verdict, foreseen.at
+        if at is None:
+            says = f"waits: {words(verdict.reason)}"
+            if row.next_attempt_at > self.situation.now:
+                says = f"is due at {moment(row.next_attempt_at)} and {says}"
+            if row.not_after:
+                says += f"; after {moment(row.not_after)} it is of no use any more"
+            return _Answer(Outlook.WAITS, None, says, conditions)
+        if verdict.action is Action.END:
+            outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
+            return _Answer(outlook, at, f"will not be sent: {words(verdict.reason)}", conditions)
+        if verdict.action is Action.SEND and not conditions[-1].passed:
+            return self._unreachable(foreseen, conditions)
+        says = f"{does} at {moment(at)}"
+        wait = policy.judge(believed, self.work.plan, self.situation)
+        if at <= self.situation.now:
+            says = f"{does} now: every gate is open"
+            waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
+            if waited > LONG_DUE and not row.attempts:
+                says += f"; it has been due for {waited / 60:.0f} minutes"
+        elif wait.reason in (Reason.PAUSED, Reason.CHANNEL_HELD):
+            says += f"; until then {words(wait.reason)}"
+        elif row.attempts:
+            says += f", for attempt {row.attempts + 1}"
+        return _Answer(Outlook.COMING, at, says, conditions)
+
+    def _condition(self, gate: Gate) -> Condition:
+        if gate.passed:
+            return Condition(gate.name, True, gate.seen)
+        seen = gate.seen
+        if gate.otherwise.reason is Reason.PAUSED and self.pause is not None:
+            until = f"until {moment(self.pause.until)}" if self.pause.until else "until somebody resumes"
+            seen = f"paused by {self.pause.by} {until}: {self.pause.reason}"
+        return Condition(gate.name, False, seen, _consequence(gate.otherwise))
+
+    def _reachable(self, recipient: str, channel: str) -> bool:
+        return can_reach(recipient, channel, self.person, self.config)
+
+    def _reach(self, recipient: str, channel: str) -> Condition:
+        to = self.name_of(recipient)
+        if self._reachable(recipient, channel):
+            return Condition("can be reached", True, f"{to}, by {channel}")
+        seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
+        return Condition("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
+
+    def _unreachable(self, foreseen: Foreseen, conditions: Sequence[Condition]) -> _Answer:
+        says = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
+        return _Answer(Outlook.FAILED, foreseen.at, says, conditions)
+
+    def _marked_at(self) -> Step | None:
+        """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
+        work = self.work
+        if work.status is not Status.SCHEDULED or work.overdue:
+            return None
+        row = self._current(Kind.OVERDUE)
+        if row is not None:
+            at = (
+                None
+                if row.closed_at
+                else foresight.foresee(policy.believed(row), work.plan, self.situation).at
+            )
+        else:
+            at = max(self.situation.now, policy.overdue_at(work.scheduled_start, config=self.config))
+        if at is None or not self.config.enabled:
+            return None
+        return Step(at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}.")
+
+    def _fate(self, row: Reminder) -> str:
+        reason = words(Reason(row.reason)) if row.reason else ""
+        match State(row.state):
+            case State.SENT:
+                doubt = "; it may have arrived twice" if row.ambiguous else ""
+                return f"was accepted at {moment(row.sent_at)}{doubt}"
+            case State.MARKED:
+                return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
+            case State.SKIPPED:
+                return f"was not sent: {reason}"
+            case State.UNKNOWN:
+                return f"may or may not have arrived: {reason}"
+            case _:
+                return f"failed: {reason}"
 
 
-def _words(reason: Reason | None) -> str:
+OUTLOOK = {
+    State.SENT: Outlook.SENT,
+    State.SKIPPED: Outlook.NOT_SENT,
+    State.FAILED: Outlook.FAILED,
+    State.UNKNOWN: Outlook.UNKNOWN,
+}
+
+
+def _consequence(verdict: Verdict) -> str:
+    """What a shut gate means, in a few words."""
+    why = words(verdict.reason)
+    match verdict.action:
+        case Action.WAIT:
+            return f"waits until {moment(verdict.until)}: {why}" if verdict.until else f"waits: {why}"
+        case Action.DROP:
+            return f"is not planned: {why}"
+        case _:
+            return f"ends as {verdict.state.value if verdict.state else 'SKIPPED'}: {why}"
+
+
+def words(reason: Reason | None) -> str:
+    """A reason in plain words."""
     return WORDS.get(reason, reason.value) if reason else "no reason is known"
 
 
-def _instant(instant: datetime | None) -> str:
-    return instant.isoformat(sep=" ", timespec="seconds") if instant else "an unknown time"
+def moment(instant: datetime | None) -> str:
+    """An instant in the installation's own zone, to the second, with the zone's name; "-" for none."""
+    return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S %Z") if instant else "-"

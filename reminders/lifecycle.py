@@ -428,7 +428,7 @@ def _send(
     """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
     try:
         road = channel(claim.row.channel)
-        contact = _contact(claim, config)
+        contact = whom(claim.row.recipient, content.person(claim.facts), config)
         address = road.address(contact) if contact else None
         if contact is None or address is None:
             return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
@@ -463,14 +463,15 @@ def _guarded_send(
         return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
 
 
-def _contact(claim: Claim, config: ReminderConfig) -> Contact | None:
-    """Whom this row goes to; None where nobody is assigned or the supervisor is no longer on the list."""
-    if claim.row.recipient.startswith("ops:"):
+def whom(recipient: str, person: Contact, config: ReminderConfig) -> Contact | None:
+    """Who is written to: the assignee, who is `person`, or a supervisor. None where nobody is assigned, or the
+    supervisor is no longer on the list."""
+    if recipient.startswith("ops:"):
         for address in config.ops_emails:
-            if ledger.ops_recipient(address) == claim.row.recipient:
-                return Contact(name="", email=address, time_zone=claim.facts.assignee_zone)
+            if ledger.ops_recipient(address) == recipient:
+                return Contact(name="", email=address, time_zone=person.time_zone)
         return None
-    return content.person(claim.facts) if claim.row.recipient else None
+    return person if recipient else None
 
 
 def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:

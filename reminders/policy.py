@@ -26,7 +26,7 @@ NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
 
 
 class Action(Enum):
-    """What a worker does with a row."""
+    """What is done with a row. DROP: none is made."""
 
     SEND = "send"
     MARK = "mark"
@@ -101,6 +101,7 @@ class Situation:
     now: datetime
     enabled: bool = True
     paused: bool = False
+    paused_until: datetime | None = None
     held: Mapping[str, datetime]
 
 

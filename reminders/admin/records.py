@@ -1,7 +1,6 @@
 """What the system writes down and people read: the ledger, holds, the audit trail, processes."""
 
 import json
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -13,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from reminders.admin.lists import RecordAdmin, WordFilter, word
+from reminders.explain import moment
 from reminders.models import Audit, ChannelHold, Process, Reminder
 
 
@@ -34,11 +34,6 @@ def attempts_of(reminder: Reminder) -> str | SafeString:
         ),
     )
     return format_html("<ul>{}</ul>", lines) if lines else "none"
-
-
-def moment(instant: Any) -> str:
-    """An instant in the installation's own zone, to the second, with the zone's name."""
-    return date_format(timezone.localtime(instant), "Y-m-d H:i:s T") if instant else "-"
 
 
 def pretty(value: object) -> SafeString:

@@ -17,8 +17,9 @@ from reminders import conf, operations
 from reminders.admin import confirm
 from reminders.admin.confirm import OptionalReasonForm, Question, ReasonForm
 from reminders.admin.lists import RecordAdmin
-from reminders.admin.records import moment, pretty
+from reminders.admin.records import pretty
 from reminders.broker import CeleryBroker
+from reminders.explain import moment
 from reminders.models import Pause, ScanRun
 
 PREVIEW_BUDGET = timedelta(seconds=3)

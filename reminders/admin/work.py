@@ -16,6 +16,7 @@ from django.http import (
     HttpResponseNotFound,
     HttpResponseRedirect,
 )
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
@@ -26,8 +27,9 @@ from reminders import conf, operations
 from reminders.admin import confirm
 from reminders.admin.confirm import Question
 from reminders.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
-from reminders.admin.records import attempts_of, moment
+from reminders.admin.records import attempts_of
 from reminders.admin.switch import rescan_tool
+from reminders.explain import explain, moment
 from reminders.models import Attempt, Reminder
 from reminders.operations import WORDS, Effect, Plan, Selection, Target
 
@@ -227,6 +229,7 @@ class AssignmentAdmin(_Changes):
     search_help_text = "Reference, title, or the assignee's name or address"
     autocomplete_fields = ("assignee",)
     readonly_fields = (
+        "explained",
         word("reminder_status"),
         "version",
         "overdue_at",
@@ -250,6 +253,11 @@ class AssignmentAdmin(_Changes):
             ("When", {"fields": ["status", *plan]}),
             ("Reminder", {"fields": self.readonly_fields}),
         ]
+
+    @admin.display(description="what will happen, and why")
+    def explained(self, assignment: Assignment) -> str:
+        answer = explain(assignment, config=conf.current())
+        return render_to_string("admin/reminders/explanation.html", {"answer": answer})
 
     @admin.display(description="start", ordering="scheduled_start")
     def starts(self, assignment: Assignment) -> str:

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from assignments.models import MAX_LEAD_MINUTES, ReminderStatus, Status
 from reminders.api.fields import BIGGEST_ID, Email, Id, Instant, Strict, Switch, Text, Whole, Word
+from reminders.explain import Outlook
 from reminders.models import Kind, Reason, ScanRun, State
 from reminders.operations import LONGEST_REASON, Effect, Why
 
@@ -217,6 +218,66 @@ class ReminderShown(serializers.Serializer[Any]):
 
 class Ledger(serializers.Serializer[Any]):
     results = ReminderShown(many=True)
+
+
+class ConditionShown(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    passed = serializers.BooleanField()
+    seen = serializers.CharField(help_text="The value that was looked at.")
+    follows = serializers.CharField(help_text="What it means while it does not hold; empty where it does.")
+
+
+class StepShown(serializers.Serializer[Any]):
+    at = Instant(allow_null=True)
+    says = serializers.CharField()
+
+
+class StoryShown(serializers.Serializer[Any]):
+    """One row of the ledger. `gates` is empty where it has ended."""
+
+    reminder_id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=Kind.values)
+    recipient = serializers.CharField()
+    to = serializers.CharField()
+    channel = serializers.CharField()
+    state = serializers.ChoiceField(choices=State.values)
+    reason = serializers.ChoiceField(choices=["", *Reason.values])
+    due_at = Instant()
+    not_after = Instant(allow_null=True)
+    next_at = Instant(allow_null=True)
+    sent_at = Instant(allow_null=True)
+    possible_duplicate = serializers.BooleanField()
+    gates = ConditionShown(many=True)
+    says = serializers.CharField()
+    tries = AttemptShown(many=True)
+
+
+class ExplanationShown(serializers.Serializer[Any]):
+    """Will it be sent, when and to whom; and if not, why not."""
+
+    assignment_id = serializers.IntegerField()
+    reference = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.values)
+    version = serializers.IntegerField()
+    scheduled_start = Instant()
+    reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    asked_at = Instant()
+    to = serializers.CharField(help_text="Who is reminded; never an address.")
+    outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")
+    will_send = serializers.BooleanField(help_text="A reminder is still to come, by itself.")
+    next_at = Instant(
+        allow_null=True, help_text="When something happens next; null where a person must act first."
+    )
+    says = serializers.CharField(help_text="The answer in one sentence.")
+    gates = ConditionShown(many=True, help_text="What must hold, in the order in which it is tried.")
+    ahead = StepShown(many=True, help_text="What comes if nobody changes anything.")
+    so_far = StepShown(many=True, help_text="What happened.")
+    hindrances = serializers.ListField(
+        child=serializers.CharField(), help_text="What is wrong with the machinery at this moment."
+    )
+    stories = StoryShown(many=True, help_text="Every row of the ledger, the newest version first.")
 
 
 # --- operators -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.api import assignments, ops
+from reminders.api import assignments, explaining, ops
 from reminders.api.endpoint import Endpoint
 from reminders.api.schema import Docs, Schema
 
@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("assignments/<int:pk>/cancel", assignments.Cancel.as_view(), name="cancel"),
     path("assignments/<int:pk>/reschedule", assignments.Reschedule.as_view(), name="reschedule"),
     path("assignments/<int:pk>/reminders", assignments.Reminders.as_view(), name="reminders"),
+    path("assignments/<int:pk>/explain", explaining.Explain.as_view(), name="explain"),
     path("admin/reminders/rescan", ops.Rescan.as_view(), name="rescan"),
     path("admin/reminders/scans/<int:pk>", ops.Scan.as_view(), name="scan"),
     path("admin/reminders/reset", ops.Reset.as_view(), name="reset"),

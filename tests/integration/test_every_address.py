@@ -29,6 +29,7 @@ NEEDS = {
     "api/assignments/<int:pk>/cancel": {"POST": WRITE},
     "api/assignments/<int:pk>/reschedule": {"POST": WRITE},
     "api/assignments/<int:pk>/reminders": {"GET": READ},
+    "api/assignments/<int:pk>/explain": {"GET": READ},
     "api/admin/reminders/rescan": {"POST": OPS},
     "api/admin/reminders/scans/<int:pk>": {"GET": READ},
     "api/admin/reminders/reset": {"POST": OPS},

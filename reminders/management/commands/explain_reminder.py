@@ -3,13 +3,16 @@
 import dataclasses
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from assignments.models import Assignment
 from reminders import conf
-from reminders.explain import Explanation, explain, find
+from reminders.explain import Condition, Explanation, Step, explain, find, moment
 
 
 class Command(BaseCommand):
@@ -30,26 +33,32 @@ class Command(BaseCommand):
             self._tell(answer)
 
     def _tell(self, answer: Explanation) -> None:
-        start = answer.scheduled_start.isoformat(sep=" ", timespec="seconds")
         self.stdout.write(f"#{answer.assignment_id} {answer.title}")
         self.stdout.write(
-            f"{answer.status}, starts {start}, version {answer.version}, reminder status {answer.reminder_status}"
+            f"{answer.status}, starts {moment(answer.scheduled_start)}, version {answer.version}, "
+            f"reminder status {answer.reminder_status}, for {answer.to}"
         )
-        self.stdout.write("")
-        self.stdout.write(answer.says)
-        for story in answer.stories:
-            self.stdout.write("")
-            whom = story.recipient or "nobody"
-            self.stdout.write(
-                f"{story.kind} of version {story.version} to {whom} by {story.channel}: {story.state}, {story.says}"
-            )
-            for gate in story.gates:
-                self.stdout.write(f"  [{'pass' if gate.passed else 'FAIL'}] {gate.name}: {gate.seen}")
-            for attempt in story.tries:
-                at = attempt.started_at.isoformat(sep=" ", timespec="seconds")
-                more = " ".join(part for part in (attempt.code, attempt.detail) if part)
-                self.stdout.write(f"  attempt {attempt.number} at {at}: {attempt.outcome} {more}".rstrip())
+        self._part(answer.says, [f"[{'pass' if g.passed else 'FAIL'}] {_gate(g)}" for g in answer.gates])
+        self._part("Wrong at this moment:", answer.hindrances)
+        self._part("What happens next:", [_step(step) for step in answer.ahead])
+        self._part("What happened so far:", [_step(step) for step in answer.so_far])
+
+    def _part(self, title: str, lines: Sequence[str]) -> None:
+        if lines or title.endswith("."):
+            self.stdout.write("\n".join(["", title, *(f"  {line}" for line in lines)]))
+
+
+def _gate(gate: Condition) -> str:
+    return f"{gate.name}: {gate.seen}" + (f" ({gate.follows})" if gate.follows else "")
+
+
+def _step(step: Step) -> str:
+    return f"{moment(step.at) if step.at else 'at any moment'}  {step.says}"
 
 
 def _plain(value: object) -> str:
-    return getattr(value, "value", None) or str(value)
+    """An enum's word; an instant as the API writes it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    assert isinstance(value, Enum)
+    return str(value.value)
