@@ -1,1 +1,1 @@
-"""Speed and memory of the real system, measured by `manage.py bench`; never part of a test."""
+"""Speed and memory, measured with real processes; `python3 manage.py bench`. Never part of a timed test."""

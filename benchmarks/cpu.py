@@ -60,3 +60,8 @@ def rss_mib(pid: int) -> float:
                 continue
             sizes += [int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")]
     return max(sizes)
+
+
+def process(pid: int) -> float:
+    """CPU seconds of one process."""
+    return _stat(pid)[2]

@@ -2,15 +2,17 @@
 
 import json
 import os
-import sys
 from argparse import ArgumentParser
-from statistics import median
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from config import embedded
 from config.management.commands.test import environment_for
+
+MODES = ("drain", "cycle", "enqueue", "punctual", "waiting", "scan", "import", "web", "limit")
+COMPARE = "compare"
 
 
 class Command(BaseCommand):
@@ -18,52 +20,58 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "mode", nargs="?", default="drain", help="drain, cycle, enqueue, punctual or waiting"
-        )
-        parser.add_argument(
-            "--n", type=int, default=0, help="how many reminders; 0: the usual number of the mode"
-        )
+        parser.add_argument("mode", nargs="?", default="drain", choices=[*MODES, COMPARE])
+        parser.add_argument("--n", type=int, default=0, help="how many; 0: the usual number of the mode")
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--concurrency", type=int, default=2)
         parser.add_argument("--channel", choices=["noop", "smtp"], default="noop")
         parser.add_argument("--runs", type=int, default=3)
         parser.add_argument("--no-warm-up", action="store_true", help="leave the first, unmeasured run out")
+        parser.add_argument("--json", action="store_true", help="only the JSON lines, no summary for people")
+        parser.add_argument(
+            "--peer", type=Path, help="compare: the folder of the replaced system's benchmark"
+        )
+        parser.add_argument(
+            "--only", default="", help="compare: the measurements to run, by name, with commas"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["runs"] < 1:
+            raise CommandError(f"--runs is {options['runs']}: a whole number from 1 on is needed")
         with embedded.passing_servers(durable=True) as addresses:
             os.environ.update(environment_for(addresses))
-            from benchmarks.modes import DEFAULT_N, MODES, Options
+            if options["mode"] == COMPARE:
+                self._compare(options)
+            else:
+                self._measure(options)
 
-            if options["mode"] not in MODES:
-                sys.exit(f"Error: the mode is {options['mode']!r}: one of {', '.join(MODES)} is needed")
-            asked = Options(
-                n=options["n"] or DEFAULT_N[options["mode"]],
-                workers=options["workers"],
-                concurrency=options["concurrency"],
-                channel=options["channel"],
+    def _measure(self, options: dict[str, Any]) -> None:
+        from benchmarks.runs import measured, readable
+        from benchmarks.stage import Options
+
+        asked = Options(
+            n=options["n"],
+            workers=options["workers"],
+            concurrency=options["concurrency"],
+            channel=options["channel"],
+        )
+        figures = {}
+        for figures in measured(
+            options["mode"], asked, runs=options["runs"], warm_up=not options["no_warm_up"]
+        ):
+            self.stdout.write(json.dumps(figures))
+            self.stdout.flush()
+        if not options["json"]:
+            self.stderr.write(readable(figures))
+
+    def _compare(self, options: dict[str, Any]) -> None:
+        from benchmarks.alternately import compared
+
+        if options["peer"] is None or not (options["peer"] / "bench.mjs").is_file():
+            raise CommandError(
+                f"--peer is {options['peer']}: the folder with the replaced system's bench.mjs is needed"
             )
-            about = {
-                "mode": options["mode"],
-                "n": asked.n,
-                "workers": asked.workers,
-                "concurrency": asked.concurrency,
-                "notifier": asked.channel,
-            }
-            runs = []
-            for number in range(-(not options["no_warm_up"]), options["runs"]):
-                result = MODES[options["mode"]](asked)
-                if number >= 0:
-                    runs.append(result)
-                    self.stdout.write(json.dumps({**about, **result}))
-                    self.stdout.flush()
-        figures = [key for key, value in runs[0].items() if isinstance(value, int | float)]
-        spread = {
-            key: {
-                "median": median(run[key] for run in runs),
-                "min": min(r[key] for r in runs),
-                "max": max(r[key] for r in runs),
-            }
-            for key in figures
-        }
-        self.stdout.write(json.dumps({**about, "runs": len(runs), "summary": spread}))
+        names = [name for name in options["only"].split(",") if name]
+        for line in compared(options["peer"], runs=options["runs"], only=names):
+            self.stdout.write(line)
+            self.stdout.flush()

@@ -1,0 +1,84 @@
+"""A mail sink that costs little: takes every mail, keeps only counts. `python -m benchmarks.sink PORT`.
+
+Speaks as much SMTP as a client needs, with PIPELINING (RFC 2920). `XSTAT` answers with
+{"total": mails, "unique": different Message-IDs}, so that a run can be checked: every mail, each once.
+"""
+
+import asyncio
+import json
+import sys
+
+GREETING = b"220 sink ESMTP\r\n"
+FEATURES = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 10000000\r\n"
+END = b"\r\n.\r\n"
+
+
+class Counts:
+    """What all connections have taken."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.seen: set[bytes] = set()
+
+    def take(self, content: bytes) -> None:
+        self.total += 1
+        at = content.lower().find(b"message-id:")
+        self.seen.add(content[at : content.find(b"\r\n", at)])
+
+
+class Conversation(asyncio.Protocol):
+    """One connection: commands are answered as they come, together where they came together."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self.unread = b""
+        self.in_content = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(GREETING)
+
+    def data_received(self, data: bytes) -> None:
+        self.unread += data
+        answers = b""
+        while (answer := self._next()) is not None:
+            answers += answer
+        if answers:
+            self.transport.write(answers)
+
+    def _next(self) -> bytes | None:
+        """The answer to the next command or mail in what was read; None when it is not whole yet."""
+        piece, end, rest = self.unread.partition(END if self.in_content else b"\r\n")
+        if not end:
+            return None
+        self.unread = rest
+        if self.in_content:
+            self.in_content = False
+            self.counts.take(piece)
+            return b"250 2.0.0 taken\r\n"
+        match piece[:4].upper():
+            case b"EHLO":
+                return FEATURES
+            case b"DATA":
+                self.in_content = True
+                return b"354 go on\r\n"
+            case b"XSTA":
+                return f"250 {json.dumps({'total': self.counts.total, 'unique': len(self.counts.seen)})}\r\n".encode()
+            case b"QUIT":
+                self.transport.write(b"221 bye\r\n")
+                self.transport.close()
+                return b""
+            case _:
+                return b"250 ok\r\n"
+
+
+async def serve(port: int) -> None:
+    counts = Counts()
+    server = await asyncio.get_running_loop().create_server(lambda: Conversation(counts), "127.0.0.1", port)
+    print(json.dumps({"port": port}), flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))
