@@ -69,6 +69,9 @@ def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
     """Once a scan has ended: what it audited clean is told to the dead man's switch, and old records go."""
     if done is None or done.counts is None:
         return
+    if done.counts.planned:
+        # What was found due already does not wait for the next tick.
+        lifecycle.dispatch(config=config, broker=CeleryBroker())
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
     retention.prune()

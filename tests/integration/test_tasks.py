@@ -1,17 +1,21 @@
 """What the scanner and beat do beside their work: the dead man's switch, pruning, the canary, beat's start."""
 
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from celery.signals import before_task_publish
 from django.db import OperationalError, connection
+from django.db.models.functions import Now
 from django_celery_beat.models import PeriodicTask
 
+from assignments.models import Assignment
 from reminders import broker_state, deadman, presence, schedule, tasks
 from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
-from reminders.models import Process, ScanRun
+from reminders.models import Kind, Process, Reminder, ScanRun
+from tests.desk import Desk
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +56,16 @@ def test_a_clean_scan_is_told_outside(settings, outside):
     settings.REMINDERS = switch(f"{url}/secret-uuid/200")
     tasks.scan()
     assert paths == ["/secret-uuid/200"]
+
+
+def test_what_a_scan_finds_due_is_handed_over_at_once(monkeypatch):
+    desk = Desk()
+    monkeypatch.setattr(tasks, "CeleryBroker", lambda: desk)
+    assignment = AssignmentFactory()
+    Reminder.objects.all().delete()  # as if it had come past the services
+    Assignment.objects.filter(pk=assignment.pk).update(scheduled_start=Now() + timedelta(minutes=10))
+    tasks.scan()
+    assert [hint.reminder_id for hint in desk.hints()] == [Reminder.objects.get(kind=Kind.REMINDER).pk]
 
 
 def test_a_scan_that_cannot_account_for_everything_is_silent(settings, outside, monkeypatch):
