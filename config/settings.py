@@ -209,10 +209,17 @@ EMAIL_TIMEOUT = REMINDERS.send_timeout.total_seconds()
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Assignment reminders <reminders@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
+# --- webhooks --------------------------------------------------------------------------------------------------
+
+# For development: webhooks may then go to http:// and to private addresses. Refused where HTTPS_ONLY is on.
+WEBHOOK_ALLOW_PRIVATE = env.switch("WEBHOOK_ALLOW_PRIVATE", False)
+
 # --- HTTP ------------------------------------------------------------------------------------------------------
 
 # Off only where the site is served without TLS, as `manage.py up` does on this machine's loopback address.
 HTTPS_ONLY = env.switch("HTTPS_ONLY", True)
+if HTTPS_ONLY and WEBHOOK_ALLOW_PRIVATE:
+    env.refuse("WEBHOOK_ALLOW_PRIVATE is true: only a development system, with HTTPS_ONLY=false, accepts it")
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY

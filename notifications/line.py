@@ -4,16 +4,15 @@ smtplib knows one timeout, for each read and each write by itself: a server that
 never exceeds it. Here every read and write gets only what is left of the deadline, and every answer is bounded.
 """
 
-import ipaddress
 import os
-import queue
 import re
 import smtplib
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from typing import Any
+
+from notifications import lookup
 
 LONGEST_ANSWER_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 allows 512
 MOST_ANSWER_LINES = 100
@@ -122,7 +121,7 @@ class Line(smtplib.SMTP):
         return left
 
     def _connect(self, host: str, port: int) -> None:
-        addresses = _resolved(host, port, timeout=self._left())[:MOST_ADDRESSES]
+        addresses = lookup.resolved(host, port, timeout=self._left())[:MOST_ADDRESSES]
         for others, (family, kind, protocol, _, address) in zip(
             reversed(range(len(addresses))), addresses, strict=True
         ):
@@ -148,34 +147,6 @@ class Line(smtplib.SMTP):
             return self._tls.wrap_socket(sock, server_hostname=self._host)
         except (OSError, ValueError) as error:
             raise _broken(error) from error
-
-
-def _resolved(host: str, port: int, *, timeout: float) -> list[Any]:
-    """The addresses of a host. Name servers know no deadline, so a thread asks them and may be left behind."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    answers: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, name="resolve mail server", daemon=True).start()
-    try:
-        answer = answers.get(timeout=timeout)
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(answer, UnicodeError):
-        raise OSError("the mail server's name is not a host name") from answer
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def _own_name(sock: socket.socket) -> str:

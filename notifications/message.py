@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 
 MOST_DETAIL = 500
@@ -18,11 +19,13 @@ class Contact:
     """A person, as far as a channel needs to know one. What is not known is an empty string.
 
     `language` is a language tag such as "en" or "pt-br", `time_zone` an IANA name such as "Europe/Berlin".
+    A program is a contact too: `url` is where it listens.
     """
 
     name: str
     email: str = ""
     phone: str = ""
+    url: str = field(default="", kw_only=True, repr=False)
     language: str = "en"
     time_zone: str = "UTC"
 
@@ -67,12 +70,14 @@ class Delivery:
 
     `code` is the other side's code ("550"), or the phase in which the send ended without one ("connect").
     `detail` is one line of at most 500 characters for people. Whatever looks like an e-mail address in it is
-    replaced when the value is made, so that it may be logged and stored.
+    replaced when the value is made, so that it may be logged and stored. `retry_after` is how long the other side
+    asks to be left alone, if it does.
     """
 
     outcome: Outcome
     code: str
     detail: str = ""
+    retry_after: timedelta | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", _presentable(self.detail))

@@ -21,7 +21,7 @@ MESSAGE = Message("1@example.com", "ann@example.com", "Ann", "Reminder", "Hello"
 
 
 def test_every_module_with_a_channel_is_one() -> None:
-    assert channels.names() == ("email", "memory", "noop")
+    assert channels.names() == ("email", "memory", "noop", "webhook")
     assert [type(channels.get(name)) for name in channels.names()] == [
         EmailChannel,
         MemoryChannel,
@@ -40,7 +40,7 @@ def test_a_process_has_one_instance_of_each(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        channels.UnknownChannel, match=r"^'pigeon' is not a channel: one of email, memory, noop is"
+        channels.UnknownChannel, match=r"^'pigeon' is not a channel: one of email, memory, noop, webhook is"
     ):
         channels.get("pigeon")
 
@@ -66,7 +66,7 @@ class Pigeon(NoopChannel):
 
 def test_a_channel_is_added_by_one_file(another_folder: Path) -> None:
     (another_folder / "pigeon_one.py").write_text(PIGEON.format(name="pigeon"))
-    assert channels.names() == ("email", "memory", "noop", "pigeon")
+    assert channels.names() == ("email", "memory", "noop", "pigeon", "webhook")
     assert channels.get("pigeon").send(MESSAGE, timeout=SOON).accepted
 
 

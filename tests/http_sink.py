@@ -1,0 +1,100 @@
+"""A real HTTP server that can misbehave at every step; keeps what it is told."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+
+OK = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
+    lines = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", *headers))
+    return lines.encode() + b"\r\n" + body
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One request, as it came."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class HttpSink:
+    """Listens on a free port of 127.0.0.1. `answers` are given one a request, the last one again and again.
+
+    `stop_at` is "accept" (silent from the start), "request" (closes before it has read the body), "answer" (reads all,
+    then closes), "silence" (reads all and says nothing) or "drip" (an answer that never ends, octet by octet).
+    """
+
+    answers: list[bytes] = field(default_factory=lambda: [OK])
+    stop_at: str = ""
+    tls: ssl.SSLContext | None = None
+    heard: list[Heard] = field(default_factory=list)
+    connections: int = 0
+
+    def __enter__(self) -> "HttpSink":
+        self._over = threading.Event()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(0.1)
+        self.port: int = self._server.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(timeout=30)
+        self._server.close()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/hook?place=north"
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            with contextlib.suppress(TimeoutError):
+                conversation, _ = self._server.accept()
+                self.connections += 1
+                with contextlib.suppress(OSError), conversation:
+                    conversation.settimeout(30)
+                    self._talk(conversation)
+
+    def _talk(self, plain: socket.socket) -> None:
+        if self.stop_at == "accept":
+            self._over.wait(30)
+            return
+        conversation = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
+        with contextlib.closing(conversation):
+            reader = conversation.makefile("rb")
+            line = reader.readline().decode().strip()
+            headers = dict(self._headers(reader))
+            if self.stop_at == "request":
+                return
+            body = reader.read(int(headers.get("content-length", "0")))
+            self.heard.append(Heard(line, headers, body))
+            if self.stop_at == "answer":
+                return
+            if self.stop_at == "silence":
+                self._over.wait(30)
+                return
+            if self.stop_at == "drip":
+                conversation.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not self._over.wait(0.02):
+                    conversation.sendall(b"X")
+                return
+            conversation.sendall(self.answers[0] if len(self.answers) == 1 else self.answers.pop(0))
+
+    @staticmethod
+    def _headers(reader: socket.SocketIO) -> Iterator[tuple[str, str]]:
+        while line := reader.readline().strip():
+            name, _, value = line.decode().partition(":")
+            yield name.lower(), value.strip()
