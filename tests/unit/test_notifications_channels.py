@@ -13,6 +13,7 @@ from notifications import channels
 from notifications.channels.email import EmailChannel
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.noop import NoopChannel
+from notifications.channels.webhook import WebhookChannel
 from notifications.checks import mail_settings
 from notifications.message import Contact, Delivery, Message, Outcome
 
@@ -26,6 +27,7 @@ def test_every_module_with_a_channel_is_one() -> None:
         EmailChannel,
         MemoryChannel,
         NoopChannel,
+        WebhookChannel,
     ]
 
 
@@ -58,6 +60,7 @@ def another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 PIGEON = """
 from notifications.channels.noop import NoopChannel
+from notifications.channels.webhook import WebhookChannel
 
 class Pigeon(NoopChannel):
     name = {name!r}
