@@ -38,6 +38,9 @@ SLOT = timedelta(milliseconds=50)
 SLICE_SECONDS = 0.1
 """A worker begins no more rows at once than it sends in about this time: the window of doubt after a kill."""
 
+KEEP_SCAN_SECONDS = ledger.SCAN_LEASE.total_seconds() / 10
+"""A scan says so often that it is still at work; each of its steps takes less than the rest of that lease."""
+
 FINISH_PATIENCE = timedelta(minutes=5)
 BUSY_TRIES = 20
 BUSY_WAIT = 0.05
@@ -106,10 +109,13 @@ def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | 
     """
     counts, error, done = ScanCounts(), "", False
     over = None if budget is None else time.monotonic() + budget.total_seconds()
+    keep_at = time.monotonic() + KEEP_SCAN_SECONDS
     try:
         for ended in _scan(counts, config):
             log_ended(ended)
-            ledger.keep_scan(scan_id)
+            if time.monotonic() >= keep_at:
+                ledger.keep_scan(scan_id)
+                keep_at = time.monotonic() + KEEP_SCAN_SECONDS
             if over is not None and time.monotonic() >= over:
                 return Scan(scan_id, None)
         done = True

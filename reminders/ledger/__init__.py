@@ -31,11 +31,12 @@ from reminders.ledger.planning import (
     void,
 )
 from reminders.ledger.rows import IN_FORCE, Begun, Claim, Claimed, Ended, Facts, Finished, Hint, ops_recipient
-from reminders.ledger.scans import ScanTurn, close_scan, keep_scan, open_scan
+from reminders.ledger.scans import SCAN_LEASE, ScanTurn, close_scan, keep_scan, open_scan
 
 __all__ = [
     "IN_FORCE",
     "LATE_ANSWER",
+    "SCAN_LEASE",
     "SCOPE_DEFAULT_LEAD",
     "SCOPE_OWN_LEAD",
     "SCOPE_PAGE",
