@@ -34,6 +34,7 @@ REMINDERS = ReminderConfig(
     batch_size=env.whole("REMINDER_BATCH_SIZE", 100, least=1, most=1_000),
     queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),
     concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
+    archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
     channel=env.text("REMINDER_CHANNEL", "email"),
     ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
     deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),

@@ -18,6 +18,7 @@ class ReminderConfig:
     how far ahead a scan plans, `overdue` the time past the start at which an assignment that nobody has
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
+    `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
 
     enabled: bool = True
@@ -32,6 +33,7 @@ class ReminderConfig:
     batch_size: int = 100
     queue_limit: int = 10_000
     concurrency: int = 2
+    archive_after: timedelta = timedelta(days=90)
     channel: str = "email"
     ops_emails: tuple[str, ...] = field(default=(), repr=False)
     deadman_url: str = field(default="", repr=False)

@@ -176,6 +176,19 @@ class Attempt(models.Model):
         return f"attempt {self.number}: {self.outcome}"
 
 
+class ArchivedReminder(models.Model):
+    """A reminder of long-past work with its attempts, as they stood in the ledger (see `reminders.archive`)."""
+
+    id = models.BigIntegerField(primary_key=True)
+    assignment_id = models.BigIntegerField(db_index=True)
+    archived_at = models.DateTimeField(db_default=Now())
+    row = models.JSONField()
+    attempts = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"archived reminder {self.pk} of assignment {self.assignment_id}"
+
+
 class ScanRun(models.Model):
     """One scan: who asked for it, when, and what it found. Dead when `alive_until` has passed."""
 

@@ -74,7 +74,7 @@ def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
         lifecycle.dispatch(config=config, broker=CeleryBroker())
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
-    retention.prune()
+    retention.prune(config)
 
 
 def _let_a_canary_fly(broker: CeleryBroker) -> None:

@@ -18,6 +18,7 @@ from assignments import services
 from assignments.models import Assignment, Status
 from assignments.services import NewAssignment
 from assignments.transactions import atomically
+from reminders import archive
 from reminders.api import serializers
 from reminders.api.endpoint import Endpoint, answers, if_match
 from reminders.models import Attempt, Reminder
@@ -345,5 +346,6 @@ class Reminders(OneAssignment):
     def get(self, request: Request, pk: int) -> Response:
         """What was planned for an assignment, what came of it, and every attempt; the newest first."""
         tries = Prefetch("tries", Attempt.objects.order_by("number"))
-        rows = Reminder.objects.filter(assignment=self._found()).order_by("-id").prefetch_related(tries)
-        return Response(serializers.Ledger({"results": rows}).data)
+        found = self._found()
+        rows = Reminder.objects.filter(assignment=found).order_by("-id").prefetch_related(tries)
+        return Response(serializers.Ledger({"results": [*rows, *archive.rows_of(found.pk)]}).data)

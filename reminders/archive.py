@@ -1,0 +1,72 @@
+"""Where closed reminders of long-past work go, so that years of history cost the live ledger nothing (RULES, 18).
+
+A row moves whole, with its attempts, once its work started long ago and is no longer SCHEDULED. What may still be
+decided about is never moved; so nothing but people's questions ever looks here.
+"""
+
+from datetime import timedelta
+
+from django.db import connection
+
+from assignments.transactions import atomically
+from reminders.models import Attempt, Reminder
+
+BATCH = 1_000
+
+# Closed rows are found by when they were closed, oldest first: what lies in the archive is not looked at again.
+MOVE = """
+    WITH old AS MATERIALIZED (
+        SELECT r.id
+        FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+        WHERE r.closed_at < statement_timestamp() - make_interval(secs => %(seconds)s)
+          AND a.scheduled_start < statement_timestamp() - make_interval(secs => %(seconds)s) AND a.status <> 'SCHEDULED'
+        ORDER BY r.closed_at
+        LIMIT %(batch)s
+        FOR UPDATE OF r SKIP LOCKED
+    ),
+    attempts AS (
+        DELETE FROM reminders_attempt t USING old WHERE t.reminder_id = old.id RETURNING t.*
+    ),
+    moved AS (
+        DELETE FROM reminders_reminder r USING old WHERE r.id = old.id RETURNING r.*
+    )
+    INSERT INTO reminders_archivedreminder (id, assignment_id, archived_at, row, attempts)
+    SELECT m.id, m.assignment_id, statement_timestamp(), to_jsonb(m),
+           coalesce((SELECT jsonb_agg(to_jsonb(t) ORDER BY t.number) FROM attempts t WHERE t.reminder_id = m.id), '[]')
+    FROM moved m
+"""
+
+# A stored row becomes what it was, whatever columns have been added since.
+ROWS = """
+    SELECT (jsonb_populate_record(NULL::reminders_reminder, row)).*
+    FROM reminders_archivedreminder WHERE assignment_id = %s ORDER BY id DESC
+"""
+ATTEMPTS = """
+    SELECT (jsonb_populate_recordset(NULL::reminders_attempt, attempts)).*
+    FROM reminders_archivedreminder WHERE assignment_id = %s
+"""
+
+
+@atomically
+def move(*, after: timedelta) -> int:
+    """Moves up to BATCH rows; returns how many. Several may do it at once: each row goes once."""
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE, {"seconds": after.total_seconds(), "batch": BATCH})
+        return int(cursor.rowcount)
+
+
+def rows_of(assignment_id: int) -> list[Reminder]:
+    """The archived reminders of an assignment, the newest first, each with its attempts as `tries`."""
+    rows = list(Reminder.objects.raw(ROWS, [assignment_id]))
+    if rows:
+        tries: dict[int, list[Attempt]] = {row.pk: [] for row in rows}
+        with connection.cursor() as cursor:
+            cursor.execute(ATTEMPTS, [assignment_id])
+            names = [column[0] for column in cursor.description]
+            for values in cursor.fetchall():
+                attempt = Attempt(**dict(zip(names, values, strict=True)))
+                tries[attempt.reminder_id].append(attempt)
+        for row in rows:
+            # As prefetch_related would leave them.
+            vars(row)["_prefetched_objects_cache"] = {"tries": tries[row.pk]}
+    return rows
