@@ -21,6 +21,7 @@ from reminders.admin.records import pretty
 from reminders.broker import CeleryBroker
 from reminders.explain import moment
 from reminders.models import Pause, ScanRun
+from reminders.operations import Part
 
 PREVIEW_BUDGET = timedelta(seconds=3)
 
@@ -42,12 +43,19 @@ class PauseForm(ReasonForm):
 
 
 class ResumeForm(OptionalReasonForm):
-    """What becomes of reminders whose work has begun."""
+    """What becomes of the messages that wait."""
 
-    skip_late = forms.BooleanField(
+    skip = forms.TypedMultipleChoiceField(
         required=False,
-        label="Skip the late ones",
-        help_text="Reminders of work that has begun by the clock are skipped instead of sent late.",
+        coerce=Part,
+        choices=[
+            (Part.LATE.value, "the late reminders, whose work has begun by the clock"),
+            (Part.USEFUL.value, "the reminders that are still useful"),
+            (Part.NOTICES.value, "the notices of overdue work"),
+        ],
+        widget=forms.CheckboxSelectMultiple,
+        label="Skip instead of sending",
+        help_text="What is skipped is never sent, and needs a reason.",
     )
 
 
@@ -194,9 +202,9 @@ class PauseAdmin(RecordAdmin):
     def end(self, request: HttpRequest) -> HttpResponse:
         def act(values: dict[str, Any], _plan: str) -> str:
             resumed = operations.resume(
-                by=request.user.get_username(), reason=values["reason"], skip_late=values["skip_late"]
+                by=request.user.get_username(), reason=values["reason"], skip=values["skip"]
             )
-            return f"Sending goes on. {resumed.skipped} late reminders were skipped."
+            return f"Sending goes on. {resumed.skipped} messages were skipped."
 
         return confirm.ask(
             request,
@@ -210,7 +218,7 @@ class PauseAdmin(RecordAdmin):
 
 
 def _what_resuming_would_do() -> Question:
-    pause, waiting = operations.pause_in_force(), operations.backlog()
+    pause, waiting = operations.pause_in_force(), operations.backlog(config=conf.current())
     if pause is None:
         return Question(
             title="Resume sending",
@@ -218,7 +226,13 @@ def _what_resuming_would_do() -> Question:
             button="",
             possible=False,
         )
+    warnings = []
+    if waiting.unplanned:
+        warnings.append(
+            f"{waiting.unplanned} due assignments were seen by no scan yet: rescan first, and they stand below."
+        )
     return Question(
+        warnings=warnings,
         title="Resume sending",
         summary=f"Paused by {pause.by} since {moment(pause.since)}: {pause.reason}. This waits:",
         button="Resume sending",

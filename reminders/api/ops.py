@@ -14,7 +14,7 @@ from reminders.api.endpoint import Endpoint, answers
 from reminders.api.serializers import SHOWN
 from reminders.broker import CeleryBroker
 from reminders.models import ScanRun
-from reminders.operations import Done, ResetPlan, Selection
+from reminders.operations import Done, Part, ResetPlan, Selection
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
@@ -149,9 +149,12 @@ class Resume(Operation):
         dry_run = self.address(serializers.DryRun)["dry_run"]
         asked = self.body(serializers.ResumeGiven)
         if dry_run:
-            pause, waiting, skipped = operations.pause_in_force(), operations.backlog(), 0
+            waiting = operations.backlog(config=conf.current())
+            pause, skipped = operations.pause_in_force(), 0
         else:
-            done = operations.resume(by=self.by(), reason=asked["reason"], skip_late=asked["skip_late"])
+            done = operations.resume(
+                by=self.by(), reason=asked["reason"], skip=[Part(word) for word in asked["skip"]]
+            )
             pause, waiting, skipped = done.pause, done.backlog, done.skipped
         body = {"dry_run": dry_run, "pause": pause, "backlog": waiting, "skipped": skipped}
         return Response(serializers.ResumeShown(body).data)

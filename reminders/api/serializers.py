@@ -10,7 +10,7 @@ from assignments.models import MAX_LEAD_MINUTES, ReminderStatus, Status
 from reminders.api.fields import BIGGEST_ID, Email, Id, Instant, Strict, Switch, Text, Whole, Word
 from reminders.explain import Outlook
 from reminders.models import Kind, Reason, ScanRun, State
-from reminders.operations import LONGEST_REASON, Effect, Why
+from reminders.operations import LONGEST_REASON, Effect, Part, Why
 
 MOST_PER_PAGE = 500
 MOST_IDS = 10_000
@@ -341,9 +341,13 @@ class PauseGiven(Reasoned):
 
 
 class ResumeGiven(MaybeReasoned):
-    skip_late = Switch(
-        default=False,
-        help_text="Skip reminders whose work has begun by the clock, instead of sending them late.",
+    """What is skipped needs a reason."""
+
+    skip = serializers.ListField(
+        child=Word(choices=[part.value for part in Part]),
+        default=list,
+        max_length=len(Part),
+        help_text="Parts of the backlog that are skipped instead of sent.",
     )
 
 
@@ -361,7 +365,12 @@ class BacklogShown(serializers.Serializer[Any]):
     useful = serializers.IntegerField(help_text="Reminders of work that is still ahead: sent at once.")
     late = serializers.IntegerField(help_text="Reminders of work that has begun by the clock.")
     too_late = serializers.IntegerField(help_text="Of no use any more: skipped by itself.")
-    overdue_notices = serializers.IntegerField(source="notices")
+    overdue_notices = serializers.IntegerField(
+        source="notices", help_text="To supervisors, about work that nobody has started."
+    )
+    unplanned = serializers.IntegerField(
+        help_text="Due work that no scan has seen yet: a rescan sorts it into the figures above."
+    )
 
 
 class ResumeShown(serializers.Serializer[Any]):

@@ -14,7 +14,7 @@ from the database's clock. Statements are set-based; what they count is counted 
 from reminders.ledger.beginning import begin
 from reminders.ledger.finishing import finish
 from reminders.ledger.handover import LATE_ANSWER, Reaped, claim, count_failure, queued, reap, release
-from reminders.ledger.pauses import backlog, end_pause, open_pause, skip_late
+from reminders.ledger.pauses import backlog, end_pause, open_pause, skip_waiting
 from reminders.ledger.planning import (
     SCOPE_DEFAULT_LEAD,
     SCOPE_OWN_LEAD,
@@ -71,7 +71,7 @@ __all__ = [
     "replan",
     "retime",
     "revive",
-    "skip_late",
+    "skip_waiting",
     "unaccounted",
     "void",
 ]

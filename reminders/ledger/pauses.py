@@ -1,5 +1,6 @@
 """The pause, and what waits behind it."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import connection
@@ -25,6 +26,15 @@ END_PAUSE = """
 """
 
 
+DUE = """r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
+    AND r.next_attempt_at <= statement_timestamp()"""
+"""What would be sent now, if nothing held it."""
+
+USE = """CASE WHEN r.not_after < statement_timestamp() THEN 'too_late'
+    WHEN r.kind = 'REMINDER' AND r.planned_start < statement_timestamp() THEN 'late' ELSE 'useful' END"""
+"""`policy.use` is the same rule as a pure function."""
+
+
 @atomically
 def open_pause(*, by: str, reason: str, until: datetime | None) -> int | None:
     """Starts a pause; None where one is in force already: never two at a time."""
@@ -46,52 +56,36 @@ def end_pause(*, by: str) -> int | None:
 
 
 def backlog() -> dict[tuple[Kind, Use], int]:
-    """How many due rows wait to be sent, by kind and by what sending them now would still be worth.
-
-    `policy.use` is the same rule as a pure function.
-    """
+    """How many due rows wait to be sent, by kind and by what sending them now would still be worth."""
     with connection.cursor() as cursor:
-        run(
-            cursor,
-            """
-            SELECT r.kind,
-                   CASE WHEN r.not_after < statement_timestamp() THEN 'too_late'
-                        WHEN r.kind = 'REMINDER' AND r.planned_start < statement_timestamp() THEN 'late'
-                        ELSE 'useful' END AS use,
-                   count(*)
-            FROM reminders_reminder r
-            WHERE r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
-              AND r.next_attempt_at <= statement_timestamp()
-            GROUP BY 1, 2
-            """,
-        )
+        run(cursor, f"SELECT r.kind, {USE}, count(*) FROM reminders_reminder r WHERE {DUE} GROUP BY 1, 2")  # noqa: S608
         return {(Kind(kind), Use(use)): count for kind, use, count in cursor.fetchall()}
 
 
 @atomically
-def skip_late() -> list[Ended]:
-    """Ends the waiting reminders of work that has begun by the clock: an operator has said not to send them.
+def skip_waiting(parts: Collection[tuple[Kind, Use]]) -> list[Ended]:
+    """Ends these parts of the backlog: an operator has said not to send them.
 
     What may have arrived already ends UNKNOWN (RULES, 11).
     """
     with connection.cursor() as cursor:
         run(
             cursor,
-            """
-            WITH late AS (
-                SELECT id FROM reminders_reminder
-                WHERE closed_at IS NULL AND state = 'PLANNED' AND kind = 'REMINDER'
-                  AND next_attempt_at <= statement_timestamp() AND planned_start < statement_timestamp()
-                ORDER BY id FOR NO KEY UPDATE
+            f"""
+            WITH unwanted AS (
+                SELECT r.id FROM reminders_reminder r
+                WHERE {DUE} AND (r.kind, {USE}) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+                ORDER BY r.id FOR NO KEY UPDATE
             )
             UPDATE reminders_reminder r
             SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
                 reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE 'operator' END,
-                closed_at = statement_timestamp()
-            FROM late
-            WHERE r.id = late.id AND r.state = 'PLANNED'
+                lease_until = NULL, closed_at = statement_timestamp()
+            FROM unwanted
+            WHERE r.id = unwanted.id AND r.state IN ('PLANNED', 'QUEUED')
             RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-            """,
+            """,  # noqa: S608
+            [[kind.value for kind, _ in parts], [use.value for _, use in parts]],
         )
         ended = [Ended(**row) for row in fetch(cursor)]
         counters.write(cursor, tally_skipped(ended))

@@ -508,7 +508,7 @@ def test_pausing_and_resuming(operator, clock, run):
     assert ("Still useful: sent at once", 1) in shown.context["question"].facts
     assert PAYLOAD not in shown.content.decode()
     done = operator.post(end, {"confirmed": "1"}, follow=True)
-    assert said(done) == ["Sending goes on. 0 late reminders were skipped."]
+    assert said(done) == ["Sending goes on. 0 messages were skipped."]
     assert run().sent == 1
     again = operator.post(end, {"confirmed": "1"}, follow=True)
     assert said(again) == ["Nothing was done: sending is not paused."]

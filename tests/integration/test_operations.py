@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
@@ -12,7 +13,7 @@ from notifications.message import Outcome
 from reminders import ledger, lifecycle, operations
 from reminders.conf import ReminderConfig
 from reminders.models import Audit, Pause, Reason, Reminder, ScanRun, State
-from reminders.operations import Effect, Selection, Skipped, Why
+from reminders.operations import Effect, Part, Selection, Skipped, Why
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -308,7 +309,7 @@ def test_an_overdue_assignment_goes_back_to_none(clock, config, run):
 
 def test_a_large_reset_is_done_part_by_part(clock, config, monkeypatch):
     lost = [out_of_sync().pk for _ in range(3)]
-    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    monkeypatch.setattr("reminders.operations.plans.AT_ONCE", 2)
     done = operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason="all")
     assert sorted(done.ids) == sorted(lost)
     assert Audit.objects.count() == 2
@@ -387,11 +388,11 @@ def test_the_backlog_is_told_apart_by_what_it_is_still_worth(clock, config):
     for minutes in (10, 20, 29):
         AssignmentFactory(scheduled_start=NOON + timedelta(minutes=minutes))
     operations.pause(by="olga", reason="one")
-    assert operations.backlog() == operations.Backlog(useful=3)
+    assert operations.backlog(config=config) == operations.Backlog(useful=3)
     clock.advance(timedelta(minutes=25))
-    assert operations.backlog() == operations.Backlog(useful=1, late=2)
+    assert operations.backlog(config=config) == operations.Backlog(useful=1, late=2)
     clock.advance(timedelta(minutes=20))
-    assert operations.backlog() == operations.Backlog(late=2, too_late=1)
+    assert operations.backlog(config=config) == operations.Backlog(late=2, too_late=1)
 
 
 def test_late_reminders_can_be_skipped_on_resuming(clock, config, run, outbox):
@@ -399,12 +400,79 @@ def test_late_reminders_can_be_skipped_on_resuming(clock, config, run, outbox):
     useful = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=20))
     operations.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=15))
-    resumed = operations.resume(by="olga", skip_late=True)
+    resumed = operations.resume(by="olga", reason="stale", skip=[Part.LATE])
     assert (resumed.backlog.late, resumed.skipped) == (1, 1)
     row = Reminder.objects.get(assignment=late, kind="REMINDER")
     assert (row.state, row.reason) == (State.SKIPPED, Reason.OPERATOR)
     assert run().sent == 1
     assert [m.address for m in outbox.messages] == [useful.assignee.email]
+
+
+def test_each_part_of_the_backlog_can_be_skipped_alone(clock, run, outbox, settings):
+    settings.REMINDERS = config = ReminderConfig(channel="memory", ops_emails=("ops@example.test",))
+    overdue = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=1))
+    operations.pause(by="olga", reason="one")
+    clock.advance(timedelta(minutes=31))
+    lifecycle.scan(trigger="cli", config=config)
+    lifecycle.dispatch(config=config, broker=(desk := Desk()))
+    lifecycle.deliver(desk.hints(), config=config)
+    late = AssignmentFactory(scheduled_start=clock.now() + timedelta(minutes=1))
+    clock.advance(timedelta(minutes=2))
+    useful = AssignmentFactory(scheduled_start=clock.now() + timedelta(minutes=1))
+    waits = operations.Backlog(useful=1, late=1, too_late=1, notices=1)
+    assert operations.backlog(config=config) == waits
+    for part, assignment in ((Part.NOTICES, overdue), (Part.LATE, late), (Part.USEFUL, useful)):
+        with transaction.atomic():
+            assert operations.resume(by="olga", reason="stale", skip=[part]).skipped == 1
+            skipped = Reminder.objects.get(reason=Reason.OPERATOR)
+            assert skipped.assignment == assignment
+            transaction.set_rollback(True)
+    assert operations.backlog(config=config) == waits
+
+
+def test_skipping_needs_a_reason_and_is_on_record(clock):
+    AssignmentFactory(soon=True)
+    operations.pause(by="olga", reason="one")
+    with pytest.raises(ValidationError, match="a reason is needed"):
+        operations.resume(by="olga", skip=[Part.USEFUL])
+    assert operations.pause_in_force() is not None
+    operations.resume(by="olga", reason="told by phone", skip=[Part.USEFUL])
+    audit = Audit.objects.latest("id")
+    assert (audit.reason, audit.after) == ("told by phone", {"skip": ["useful"], "skipped": 1})
+    assert audit.before["backlog"]["useful"] == 1
+
+
+def test_a_hint_that_is_under_way_finds_nothing_to_send_after_the_skip(clock, config, channel_of, outbox):
+    AssignmentFactory(soon=True)
+    desk = Desk()
+    lifecycle.dispatch(config=config, broker=desk)
+    operations.pause(by="olga", reason="one")
+    assert operations.resume(by="olga", reason="stale", skip=[Part.USEFUL]).skipped == 1
+    assert lifecycle.deliver(desk.hints(), config=config, channel=channel_of).stale == 1
+    assert outbox.attempts == []
+
+
+def test_a_pause_that_expires_sends_what_is_of_use_and_skips_the_rest(clock, run, outbox):
+    too_late = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=1))
+    late = AssignmentFactory(soon=True)
+    useful = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=50))
+    operations.pause(by="olga", reason="one", until=NOON + timedelta(minutes=35))
+    clock.advance(timedelta(minutes=34))
+    assert run().sent == 0
+    clock.advance(timedelta(minutes=1))
+    assert run().sent == 2
+    assert {m.address for m in outbox.messages} == {late.assignee.email, useful.assignee.email}
+    row = Reminder.objects.get(assignment=too_late, kind="REMINDER")
+    assert (row.state, row.reason) == (State.SKIPPED, Reason.TOO_LATE)
+
+
+def test_after_an_outage_what_no_scan_has_seen_is_in_the_backlog(clock, config):
+    AssignmentFactory(soon=True)
+    Reminder.objects.all().delete()
+    operations.pause(by="olga", reason="after the outage")
+    assert operations.backlog(config=config) == operations.Backlog(unplanned=1)
+    operations.rescan(trigger="cli", by="olga", config=config)
+    assert operations.backlog(config=config) == operations.Backlog(useful=1)
 
 
 def test_a_late_reminder_that_may_have_arrived_is_not_called_skipped(clock, run, outbox):
@@ -413,7 +481,7 @@ def test_a_late_reminder_that_may_have_arrived_is_not_called_skipped(clock, run,
     run()
     operations.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=15))
-    assert operations.resume(by="olga", skip_late=True).skipped == 1
+    assert operations.resume(by="olga", reason="stale", skip=[Part.LATE]).skipped == 1
     row = Reminder.objects.get(assignment=assignment, kind="REMINDER")
     assert (row.state, row.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
 

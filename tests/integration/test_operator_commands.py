@@ -142,3 +142,44 @@ def test_what_is_not_an_id_is_refused(clock, text):
 def test_ids_and_future_exclude_each_other(clock):
     with pytest.raises(CommandError, match="not allowed with"):
         call_command("reset_reminders", "--ids", "1", "--future", "--reason", "x")
+
+
+# --- pause and resume ------------------------------------------------------------------------------------------
+
+
+def test_pausing_looking_and_resuming(clock, capsys):
+    AssignmentFactory(soon=True)
+    call_command("pause_reminders", "--reason", "wrong template", "--minutes", "30")
+    assert capsys.readouterr().out == "Sending is paused until 2026-06-15 12:30:00 UTC.\n"
+    clock.advance(timedelta(minutes=15))
+    unplanned(scheduled_start=clock.now() + timedelta(minutes=5))
+    call_command("resume_reminders", "--dry-run")
+    assert capsys.readouterr().out.splitlines() == [
+        "Sending is paused. This waits:",
+        "       1 reminders whose work has begun by the clock: sent, and say that they are late",
+        "       1 due assignments that no scan has seen: `manage.py rescan_reminders` sorts them in",
+    ]
+    call_command("resume_reminders", "--skip", "late", "--reason", "told by phone", "--json")
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["skipped"], answer["backlog"]["late"], answer["backlog"]["unplanned"]) == (1, 1, 1)
+    assert list(Audit.objects.order_by("id").values_list("action", "reason")) == [
+        ("pause", "wrong template"),
+        ("resume", "told by phone"),
+    ]
+    call_command("resume_reminders", "--dry-run")
+    assert capsys.readouterr().out.startswith("Sending is not paused. This waits:")
+
+
+@pytest.mark.parametrize(
+    ("words", "returncode", "told"),
+    [
+        (["pause_reminders", "--reason", " "], 2, "a reason is needed"),
+        (["pause_reminders", "--reason", "x", "--minutes", "0"], 1, "a whole number from 1 to 10080"),
+        (["resume_reminders"], 1, "sending is not paused"),
+        (["resume_reminders", "--skip", "all"], 1, "invalid choice: 'all'"),
+    ],
+)
+def test_what_cannot_be_paused_or_resumed_is_said_in_one_line(clock, words, returncode, told):
+    with pytest.raises(CommandError, match=told) as refusal:
+        call_command(*words)
+    assert refusal.value.returncode == returncode

@@ -1,0 +1,148 @@
+"""Pause and resume: all sending is held, and what waits is shown before it goes on."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from django.core.exceptions import ValidationError
+from django.db.models import BooleanField, ExpressionWrapper, QuerySet
+
+from assignments.clock import database_now
+from assignments.services import Refused
+from assignments.transactions import atomically
+from reminders import conf, ledger, lifecycle
+from reminders.conf import ReminderConfig
+from reminders.models import PAUSE_IN_FORCE, Kind, Pause
+from reminders.operations.record import checked_reason, note
+from reminders.policy import Use
+
+
+class AlreadyPaused(Refused):
+    """A pause is in force: never two at a time."""
+
+    code = "already_paused"
+
+
+class NotPaused(Refused):
+    """There is no pause to end."""
+
+    code = "not_paused"
+
+
+class Part(Enum):
+    """A part of the backlog that an operator may skip instead of sending it. What is too late is skipped anyway."""
+
+    USEFUL = "useful"
+    LATE = "late"
+    NOTICES = "overdue_notices"
+
+
+WAITS = {
+    Part.USEFUL: (Kind.REMINDER, Use.USEFUL),
+    Part.LATE: (Kind.REMINDER, Use.LATE),
+    Part.NOTICES: (Kind.OVERDUE, Use.USEFUL),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is due and waits at this moment, and what sending it would still be worth.
+
+    `unplanned` is due work that no scan has seen, as after an outage: a rescan sorts it into the other figures.
+    """
+
+    useful: int = 0
+    late: int = 0
+    too_late: int = 0
+    notices: int = 0
+    unplanned: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "useful": self.useful,
+            "late": self.late,
+            "too_late": self.too_late,
+            "overdue_notices": self.notices,
+            "unplanned": self.unplanned,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A pause that has ended, what waited at its end, and how many messages were skipped instead of sent."""
+
+    pause: Pause
+    backlog: Backlog
+    skipped: int
+
+
+def pause_in_force() -> Pause | None:
+    """The pause that holds sending now; None while nothing does."""
+    return Pause.objects.filter(PAUSE_IN_FORCE).first()
+
+
+def pauses() -> QuerySet[Pause]:
+    """All pauses, newest first, each with `is_in_force`."""
+    return Pause.objects.annotate(is_in_force=ExpressionWrapper(PAUSE_IN_FORCE, output_field=BooleanField()))
+
+
+@atomically
+def pause(*, by: str, reason: str, until: datetime | None = None) -> Pause:
+    """Holds every send until `until`, or until somebody resumes. Overdue work is still marked.
+
+    Raises AlreadyPaused, or ValidationError where the reason is missing or `until` is not ahead.
+    """
+    reason = checked_reason(reason)
+    if until is not None and until <= database_now():
+        raise ValidationError({"until": "an instant in the future is needed, or none at all"})
+    made = ledger.open_pause(by=by, reason=reason, until=until)
+    if made is None:
+        raise AlreadyPaused("sending is paused already: resume first, to pause on other terms")
+    begun = Pause.objects.get(pk=made)
+    note("pause", by=by, reason=reason, after={"pause": made, "until": until.isoformat() if until else None})
+    return begun
+
+
+def backlog(*, config: ReminderConfig) -> Backlog:
+    """What would be sent, and what would be skipped, if sending went on at this moment."""
+    waiting = ledger.backlog()
+    return Backlog(
+        useful=waiting.get(WAITS[Part.USEFUL], 0),
+        late=waiting.get(WAITS[Part.LATE], 0),
+        too_late=sum(count for (_, use), count in waiting.items() if use is Use.TOO_LATE),
+        notices=waiting.get(WAITS[Part.NOTICES], 0),
+        unplanned=ledger.unaccounted(config),
+    )
+
+
+def resume(
+    *, by: str, reason: str = "", skip: Collection[Part] = (), config: ReminderConfig | None = None
+) -> Resumed:
+    """Ends the pause. What is of no use any more is skipped by itself; late reminders are sent and say so.
+
+    The parts in `skip` end as SKIPPED(operator) instead, and need a reason. Raises NotPaused, or ValidationError.
+    """
+    reason = checked_reason(reason, needed=bool(skip))
+    resumed, ended = _resume(by, reason, frozenset(skip), config or conf.current())
+    lifecycle.log_ended(ended)
+    return resumed
+
+
+@atomically
+def _resume(
+    by: str, reason: str, skip: frozenset[Part], config: ReminderConfig
+) -> tuple[Resumed, list[ledger.Ended]]:
+    waiting = backlog(config=config)
+    ended = ledger.end_pause(by=by)
+    if ended is None:
+        raise NotPaused("sending is not paused")
+    skipped = ledger.skip_waiting([WAITS[part] for part in skip]) if skip else []
+    note(
+        "resume",
+        by=by,
+        reason=reason,
+        before={"pause": ended, "backlog": waiting.as_json()},
+        after={"skip": sorted(part.value for part in skip), "skipped": len(skipped)},
+    )
+    return Resumed(Pause.objects.get(pk=ended), waiting, len(skipped)), skipped
