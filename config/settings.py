@@ -36,6 +36,7 @@ REMINDERS = ReminderConfig(
     concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
     archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
     channel=env.text("REMINDER_CHANNEL", "email"),
+    overdue_alert=env.whole("REMINDER_OVERDUE_ALERT", 0, least=0, most=1_000_000),
     ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
     deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),
 )

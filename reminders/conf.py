@@ -17,6 +17,7 @@ class ReminderConfig:
     `enabled` is the master switch, `lead` the time before the start at which a reminder is due, `lookahead`
     how far ahead a scan plans, `overdue` the time past the start at which an assignment that nobody has
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
+    `overdue_alert` is how many assignments may be overdue before it is an alarm.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
@@ -35,6 +36,7 @@ class ReminderConfig:
     concurrency: int = 2
     archive_after: timedelta = timedelta(days=90)
     channel: str = "email"
+    overdue_alert: int = 0
     ops_emails: tuple[str, ...] = field(default=(), repr=False)
     deadman_url: str = field(default="", repr=False)
 

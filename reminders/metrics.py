@@ -199,6 +199,11 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "SCHEDULED assignments past start + REMINDER_OVERDUE_MINUTES, by time.",
         taken.overdue,
     )
+    yield _gauge(
+        "reminder_overdue_alert",
+        "More overdue than this is an alarm: REMINDER_OVERDUE_ALERT.",
+        config.overdue_alert,
+    )
     yield _gauge("reminder_due_unsent", "Messages that are due and neither sent nor ended.", taken.due_unsent)
     yield _gauge(
         "reminder_oldest_due_age_seconds",
