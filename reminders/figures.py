@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(seconds=15)
 DAY = timedelta(hours=24)
+BUCKET = timedelta(minutes=5)
+BEHIND, MOST_AHEAD = timedelta(hours=1), timedelta(hours=4)
+"""How far the messages by five minutes reach back, and at most ahead."""
 STATEMENT_TIMEOUT = timedelta(seconds=3)
 FIGURES_LOCK = 0x72656D04
 _failed_at = float("-inf")
@@ -36,6 +40,8 @@ class Snapshot:
     `assignments` counts what starts within a day of now (or within the look-ahead), and what is older and
     still SCHEDULED, by (status, reminder_status). `ledger_open` counts the open rows by state, `ledger_closed`
     those that ended in the last 24 hours; `failed` and `possible_duplicates` are of the last 24 hours too.
+    `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
+    what is open and comes within the look-ahead (four hours at most).
     """
 
     taken_at: float
@@ -48,11 +54,13 @@ class Snapshot:
     unknown: int = 0
     overdue: int = 0
     last_scan_timestamp_seconds: float = 0.0
+    last_scan_by: str = ""
     paused: bool = False
     failed: Mapping[str, int] = field(default_factory=dict)
     possible_duplicates: int = 0
     held_channels: Mapping[str, float] = field(default_factory=dict)
     processes: Mapping[str, Seen] = field(default_factory=dict)
+    messages: Sequence[tuple[int, str, int]] = ()
 
     @property
     def ledger(self) -> dict[str, int]:
@@ -150,7 +158,20 @@ OVERDUE = """
          + (SELECT count(*) FROM assignments_assignment
             WHERE status = 'SCHEDULED' AND overdue_at IS NOT NULL AND scheduled_start <= %(before)s)
 """
-LAST_SCAN = "SELECT max(finished_at) FROM reminders_scanrun WHERE finished_at IS NOT NULL AND error = ''"
+LAST_SCAN = """
+    SELECT finished_at, trigger, by FROM reminders_scanrun WHERE finished_at IS NOT NULL AND error = ''
+    ORDER BY finished_at DESC LIMIT 1
+"""
+MESSAGES = """
+    SELECT (floor(extract(epoch FROM at) / %(bucket)s) * %(bucket)s)::bigint, state, count(*) FROM (
+        SELECT greatest(next_attempt_at, %(now)s) AS at, 'PLANNED' AS state FROM reminders_reminder
+        WHERE closed_at IS NULL AND channel <> 'none' AND next_attempt_at <= %(until)s
+        UNION ALL
+        SELECT closed_at, state FROM reminders_reminder
+        WHERE closed_at > %(since)s AND channel <> 'none' AND state IN ('SENT', 'FAILED', 'UNKNOWN')
+    ) AS behind_and_ahead
+    GROUP BY 1, 2 ORDER BY 1, 2
+"""
 HELD = "SELECT channel, until FROM reminders_channelhold WHERE until > %(now)s ORDER BY channel"
 
 
@@ -170,10 +191,25 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
     yield Question(POSSIBLE_DUPLICATES, {"since": since}, lambda rows: {"possible_duplicates": rows[0][0]})
     yield Question(OVERDUE, {"before": now - config.overdue}, lambda rows: {"overdue": rows[0][0]})
     yield Question(LAST_SCAN, {}, _last_scan)
+    yield Question(
+        MESSAGES,
+        {
+            "now": now,
+            "bucket": int(BUCKET.total_seconds()),
+            "since": now - BEHIND,
+            "until": now + ahead(config),
+        },
+        lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
+    )
     yield Question(ledger.IN_FORCE, {}, lambda rows: {"paused": bool(rows)})
     yield Question(
         HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
     )
+
+
+def ahead(config: ReminderConfig) -> timedelta:
+    """How far ahead of now messages are counted by five minutes."""
+    return min(config.lookahead, MOST_AHEAD)
 
 
 def _open(rows: Rows, now: datetime) -> dict[str, Any]:
@@ -196,8 +232,10 @@ def _closed(rows: Rows) -> dict[str, Any]:
 
 
 def _last_scan(rows: Rows) -> dict[str, Any]:
-    at = rows[0][0]
-    return {"last_scan_timestamp_seconds": at.timestamp() if at else 0.0}
+    if not rows:
+        return {}
+    at, trigger, by = rows[0]
+    return {"last_scan_timestamp_seconds": at.timestamp(), "last_scan_by": by or trigger}
 
 
 # --- what is kept ----------------------------------------------------------------------------------------------
@@ -232,11 +270,19 @@ def bounds() -> dict[str, str]:
     }
 
 
+@contextmanager
+def bounded() -> Iterator[None]:
+    """A transaction in which these bounds hold; also for lists, which ask the same kind of question."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            for setting, value in bounds().items():
+                cursor.execute("SELECT set_config(%s, %s, true)", [setting, value])
+        yield
+
+
 def _take_turn(config: ReminderConfig, max_age: timedelta, *, wait: bool) -> Snapshot | None:
     """Counts and keeps the figures; None when somebody else is at it right now."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        for setting, value in bounds().items():
-            cursor.execute("SELECT set_config(%s, %s, true)", [setting, value])
+    with bounded(), connection.cursor() as cursor:
         if wait:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FIGURES_LOCK])
         else:
@@ -268,7 +314,8 @@ def _read(values: dict[str, Any]) -> Snapshot | None:
     try:
         assignments = {(status, roll_up): number for status, roll_up, number in values.pop("assignments")}
         processes = {kind: Seen(**seen) for kind, seen in values.pop("processes").items()}
-        return Snapshot(assignments=assignments, processes=processes, **values)
+        messages = tuple((at, state, number) for at, state, number in values.pop("messages"))
+        return Snapshot(assignments=assignments, processes=processes, messages=messages, **values)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
