@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/", permanent=False)),
+    path("", RedirectView.as_view(url="/ops/", permanent=False)),
     path("admin/", admin.site.urls),
     path("", include("reminders.urls")),
 ]

@@ -11,6 +11,12 @@ from assignments.services import Refused
 VIEWERS = "Reminder viewers"
 OPERATORS = "Reminder operators"
 
+OPERATE = "reminders.operate"
+"""The permission of the operator role."""
+
+LOOK = ("reminders.view_reminder", "assignments.view_assignment")
+"""Permissions that whoever looks at the Ops pages has; both roles hold them."""
+
 _SEES = Q(codename__startswith="view_") & (
     Q(content_type__app_label__in=("assignments", "reminders"))
     | Q(

@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
+    path("ops/", include("reminders.dashboard.urls")),
     # Last: it also answers for every other address below /api/.
     path("api/", include("reminders.api.urls")),
 ]

@@ -11,16 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from assignments.services import Refused
-from reminders import lifecycle
+from reminders import lifecycle, roles
 from reminders.operations import LONGEST_REASON, PlanChanged
-
-OPERATE = "reminders.operate"
-"""The permission of the operator role."""
 
 
 def may_operate(request: HttpRequest) -> bool:
     """Whether this person may do what operators do; viewers may not."""
-    return request.user.has_perm(OPERATE)
+    return request.user.has_perm(roles.OPERATE)
 
 
 class ReasonForm(forms.Form):

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 CALLERS = ("anonymous", "read", "write", "ops", "viewer", "operator")
 OPEN, READ, WRITE, OPS = "open", "read", "write", "ops"
+LOOK, ACT = "look", "act"  # Pages: for people who have signed in, never for tokens.
 
 # What each call needs. An address that is not here fails the test: whoever adds one says who may use it.
 NEEDS = {
@@ -39,12 +40,27 @@ NEEDS = {
     "api/docs": {"GET": OPEN},
     "api/": {},
     "": {"GET": OPEN},
+    "ops/": {"GET": LOOK},
+    "ops/live": {"GET": LOOK},
+    "ops/find": {"GET": LOOK},
+    "ops/assignments": {"GET": LOOK},
+    "ops/assignments/<int:pk>": {"GET": LOOK},
+    "ops/reminders": {"GET": LOOK},
+    "ops/switch": {"GET": LOOK},
+    "ops/queue": {"GET": LOOK},
+    "ops/doctor": {"GET": LOOK},
+    "ops/doctor/checks": {"GET": LOOK},
+    "ops/audit": {"GET": LOOK},
+    "ops/act/<slug:name>": {"GET": ACT, "POST": ACT},
+    "ops/<path:rest>": {"GET": LOOK},
 }
 MAY = {
     OPEN: set(CALLERS),
     READ: {"read", "write", "ops", "viewer", "operator"},
     WRITE: {"write", "operator"},
     OPS: {"ops", "operator"},
+    LOOK: {"viewer", "operator"},
+    ACT: {"operator"},
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -58,6 +74,13 @@ def addresses(patterns=None, prefix="") -> Iterator[str]:
         else:
             assert isinstance(pattern, URLPattern)
             yield route
+
+
+def address(route: str) -> str:
+    words = {"<int:pk>": "1", "<path:reference>": "W-1", "<slug:name>": "reset", "<path:rest>": "nothing"}
+    for name, word in words.items():
+        route = route.replace(name, word)
+    return f"/{route}"
 
 
 @pytest.fixture(autouse=True)
@@ -93,11 +116,13 @@ def test_no_address_was_forgotten():
 
 @pytest.mark.parametrize("route", [route for route in NEEDS if route != "api/"])
 def test_who_may_do_what(call, route):
-    url = "/" + route.replace("<int:pk>", "1").replace("<path:reference>", "W-1")
+    url = address(route)
     for method, need in NEEDS[route].items():
         for caller in CALLERS:
             status = call(caller, method, url)
             refused = {401} if caller == "anonymous" else {403}
+            if need in (LOOK, ACT) and caller not in MAY[LOOK]:
+                refused = {302}  # to the login
             if caller in MAY[need]:
                 # What follows is about the state or the body, not about who calls.
                 assert status not in {401, 403, 405} | set(range(500, 600)) - {503}, (
@@ -110,9 +135,11 @@ def test_who_may_do_what(call, route):
                 assert status in refused, (caller, method, url, status)
 
 
-@pytest.mark.parametrize("route", [route for route in NEEDS if route.startswith("api/") and route != "api/"])
+@pytest.mark.parametrize(
+    "route", [route for route in NEEDS if route.startswith(("api/", "ops/")) and route != "api/"]
+)
 def test_no_other_method_does_anything(call, route):
-    url = "/" + route.replace("<int:pk>", "1").replace("<path:reference>", "W-1")
+    url = address(route)
     for method in set(METHODS) - NEEDS[route].keys():
         assert call("anonymous", method, url) in {401, 405}
         assert call("operator", method, url) == 405

@@ -1,0 +1,47 @@
+// What the pages do beyond htmx: rest while nobody looks, say when the server is lost, mark whole lists.
+"use strict";
+
+const lost = () => document.getElementById("lost");
+let reachedAt = new Date();
+
+function reached(yes) {
+  if (yes) reachedAt = new Date();
+  else document.getElementById("lost-since").textContent = reachedAt.toLocaleTimeString();
+  lost().hidden = yes;
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden) event.preventDefault();
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.xhr.status !== 0) reached(event.detail.successful);
+});
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, () => reached(false));
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) document.body.dispatchEvent(new Event("seen-again"));
+});
+
+// What somebody has opened stays open when the figures around it are renewed.
+let open = [];
+document.addEventListener("htmx:beforeSwap", () => {
+  open = [...document.querySelectorAll("details[id][open]")].map((one) => one.id);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const all of document.querySelectorAll("[data-mark-all]")) {
+    all.closest("label").hidden = false;
+    all.addEventListener("change", () => {
+      for (const one of all.form.querySelectorAll("input[name=ids]")) one.checked = all.checked;
+    });
+  }
+  for (const filters of document.querySelectorAll("form.filters")) {
+    filters.addEventListener("change", (event) => {
+      if (event.target.matches("select")) filters.requestSubmit();
+    });
+  }
+});

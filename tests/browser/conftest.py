@@ -1,0 +1,103 @@
+"""A real browser before a real web server, which shows the scene."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from reminders.conf import ReminderConfig
+from tests.browser import scene
+from tests.browser.scene import Scene
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_folder() -> None:
+    """The web server looks for it at its start; the finders serve what the pages need."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a module."""
+    if CHROMIUM is None:
+        pytest.skip("needs chromium")
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    # Playwright keeps an event loop in this thread; the tests' own queries are not run by it.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as playwright:
+            launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            yield launched
+            launched.close()
+    finally:
+        if before is None:
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        else:
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@pytest.fixture
+def site(live_server, settings) -> str:
+    settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    scene.logins()
+    return str(live_server.url)
+
+
+@pytest.fixture
+def stage(site: str, config: ReminderConfig) -> Scene:
+    """Work in every fate."""
+    return scene.set_up(config)
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str, client) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the site as somebody; what a page must never do is checked at the end."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def go(name: str, path: str, **options) -> Page:
+        context = browser.new_context(base_url=site, locale="en-GB", **options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        if name:
+            client.logout()
+            assert client.login(username=name, password=scene.PASSWORD)
+            cookie = client.cookies["sessionid"].value
+            context.add_cookies([{"name": "sessionid", "value": cookie, "url": site}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "console",
+            lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None,
+        )
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.on(
+            "request",
+            lambda asked: None if asked.url.startswith(site) else wrong.append(f"asked {asked.url}"),
+        )
+        page.goto(path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()

@@ -1,0 +1,131 @@
+"""A system in which everything has happened: the scene that the browser looks at."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from assignments import services
+from assignments.models import Assignment, ReminderStatus
+from notifications.channels.memory import MemoryChannel
+from notifications.message import Outcome
+from reminders import figures, lifecycle, operations, presence, roles
+from reminders.conf import ReminderConfig
+from reminders.models import Attempt, Audit, ChannelHold, Figures, Process, Reminder, ScanRun
+from tests.desk import Desk
+from tests.factories import AssigneeFactory, AssignmentFactory
+
+PAYLOAD = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">'\"&{{7*7}}"
+PASSWORD = "a-password-for-tests"
+
+
+@dataclass
+class Scene:
+    """What the tests ask for by name."""
+
+    sent: Assignment
+    unreachable: Assignment
+    unknown: Assignment
+    coming: Assignment
+    late: Assignment
+    out_of_sync: Assignment
+
+
+def logins() -> None:
+    """vera looks, olga acts, guest has no role."""
+    roles.set_up()
+    for name, groups in (("vera", [roles.VIEWERS]), ("olga", [roles.OPERATORS]), ("guest", [])):
+        user = get_user_model().objects.create_user(name, is_staff=True, password=PASSWORD)
+        user.groups.set(Group.objects.filter(name__in=groups))
+
+
+def set_up(config: ReminderConfig) -> Scene:
+    """Work in every fate, by the real clock; the last bit of history is written as if it were older."""
+    now = timezone.now()
+
+    def turn(*outcomes: Outcome) -> None:
+        channel = MemoryChannel()
+        channel.answer_with(*outcomes)
+        desk = Desk()
+        lifecycle.dispatch(config=config, broker=desk)
+        lifecycle.deliver(desk.hints(), config=config, channel=lambda _name: channel)
+
+    def work(title: str, minutes: float, **values: object) -> Assignment:
+        return AssignmentFactory(title=title, scheduled_start=now + timedelta(minutes=minutes), **values)
+
+    unknown = work("Collect blood samples", 15, assignee__name="Aoife O'Neill")
+    turn(Outcome.UNKNOWABLE)
+    turn(Outcome.UNKNOWABLE)
+    doubled = work("Deliver oxygen bottles", 16, assignee__name="Chidi Okafor")
+    turn(Outcome.UNKNOWABLE)
+    turn()
+    sent = work("Replace water meter", 20, reference="W-1001", assignee__name="Jonas Brandt")
+    unreachable = work(
+        "Check smoke detectors",
+        25,
+        reference="W-1002",
+        assignee__name="Tom Walsh",
+        assignee__unreachable=True,
+    )
+    for number in range(9):
+        work(f"Care visit {number + 1}", 18 + number, assignee__name="Maria Lindqvist")
+    turn()
+    Reminder.objects.filter(assignment__title__startswith="Care visit").update(
+        closed_at=now - timedelta(minutes=17), sent_at=now - timedelta(minutes=17)
+    )
+    late = work("Return wheelchair", 1, assignee__name="Yuki Tanaka", reference="W-1003")
+    turn()
+    Assignment.objects.filter(pk=late.pk).update(
+        scheduled_start=now - timedelta(minutes=50), known_at=now - timedelta(days=1)
+    )
+    lifecycle.scan(trigger="beat", config=config)
+    turn()
+    coming = work("Service boiler", 70, reference="W-1004", assignee__name="Priya Sharma")
+    for number in range(12):
+        work(f"School bus, route {number + 1}", 40 + 9 * number, assignee__name="Daniel Reyes")
+    work("Read gas meters", 60, assignee=None)
+    out_of_sync = work("Fit hearing aid", 90, reference="W-1005", assignee__name="Lucía Moreno")
+    Assignment.objects.filter(pk=out_of_sync.pk).update(reminder_status=ReminderStatus.SENT)
+    services.cancel(work("Inspect lift no. 4", 75, assignee__name="Yuki Tanaka").pk)
+    assert Reminder.objects.get(assignment=doubled).ambiguous == 1
+    lifecycle.scan(trigger="beat", config=config)
+    for kind in ("beat", "scanner", "worker", "web"):
+        presence.touch(kind)
+        Process.objects.get_or_create(kind=kind, host="ops-1", pid=4_711)
+    Figures.objects.all().delete()
+    figures.current(config=config)
+    return Scene(sent, unreachable, unknown, coming, late, out_of_sync)
+
+
+def poison(config: ReminderConfig) -> Assignment:
+    """One assignment and all around it with markup in every text that somebody may write."""
+    person = AssigneeFactory(name=PAYLOAD, reference=PAYLOAD, phone=PAYLOAD[:40])
+    work = AssignmentFactory(
+        title=PAYLOAD,
+        reference=PAYLOAD,
+        kind=PAYLOAD[:60],
+        location=PAYLOAD,
+        notes=PAYLOAD,
+        assignee=person,
+        scheduled_start=timezone.now() + timedelta(minutes=20),
+    )
+    desk, channel = Desk(), MemoryChannel()
+    lifecycle.dispatch(config=config, broker=desk)
+    lifecycle.deliver(desk.hints(), config=config, channel=lambda _name: channel)
+    Attempt.objects.update(code=PAYLOAD[:40], detail=PAYLOAD)
+    operations.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
+    ScanRun.objects.filter(error="").update(by=PAYLOAD)
+    operations.pause(by=PAYLOAD, reason=PAYLOAD)
+    ChannelHold.objects.create(
+        channel="<b>mail</b>",
+        until=timezone.now() + timedelta(minutes=5),
+        code=PAYLOAD[:40],
+        detail=PAYLOAD,
+        failures=1,
+    )
+    Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
+    Audit.objects.update(selection={"ids": [PAYLOAD]}, before={PAYLOAD: 1}, after={PAYLOAD: PAYLOAD})
+    Figures.objects.all().delete()
+    return work
