@@ -43,6 +43,7 @@ REMINDERS = ReminderConfig(
 for contradiction in REMINDERS.contradictions():
     env.refuse(contradiction)
 METRICS_TOKEN = env.text("METRICS_TOKEN", secret=True)
+PROMETHEUS_URL = env.url("PROMETHEUS_URL", "", schemes=["https", "http"])
 
 # --- Django ----------------------------------------------------------------------------------------------------
 

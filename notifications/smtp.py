@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import make_msgid
 from enum import Enum
@@ -135,6 +135,26 @@ class Courier:
             self._drop()
             return self._broken(error, recipient="")
         return None
+
+    def rehearse(self, *, sender: str, recipient: str | None, timeout: timedelta) -> Delivery:
+        """Asks whether a mail from `sender`, and to `recipient` if one is given, would be taken; hands none in."""
+        deadline = self._clock() + timeout.total_seconds()
+        try:
+            line = self._kept_line(deadline) if self._keeps_a_line() else self._new_line(deadline)
+            line.command_encoding = "utf-8"
+            self._phase = Phase.MAIL
+            code, text = line.docmd(f"MAIL FROM:<{sender}>")
+            if code // 100 == 2 and recipient is not None:
+                self._phase = Phase.RCPT
+                code, text = line.docmd(f"RCPT TO:<{recipient}>")
+        except smtplib.SMTPException as error:
+            self._drop()
+            return self._broken(error, recipient=recipient or "")
+        self.close()
+        if code // 100 == 2:
+            return Delivery(Outcome.ACCEPTED, str(code), "")
+        refusal = self._refused(code, text, recipient=recipient or "")
+        return replace(refusal, detail=without(refusal.detail, sender))
 
     def close(self) -> None:
         """Ends the kept connection politely. Trouble with that harms nobody."""

@@ -1,6 +1,7 @@
 """The rules in force, as one validated value: open this to see what an operator can set."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
@@ -65,6 +66,12 @@ class ReminderConfig:
                 f"({self.queue_limit}) is accepted"
             )
         return found
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same settings, except the switch and the size of each worker: those may differ."""
+        shared = {**asdict(self), "enabled": None, "concurrency": None}
+        return hashlib.sha256(repr(sorted(shared.items())).encode()).hexdigest()[:16]
 
     @property
     def interrupt_after(self) -> timedelta:

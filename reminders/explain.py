@@ -13,6 +13,7 @@ from django.db.models import (
     BooleanField,
     ExpressionWrapper,
     OuterRef,
+    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -26,7 +27,7 @@ from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
 from notifications import channels
 from notifications.message import Contact
-from reminders import foresight, lifecycle, operations, policy, presence, schedule
+from reminders import archive, foresight, lifecycle, operations, policy, presence, schedule
 from reminders.conf import ReminderConfig
 from reminders.foresight import Foreseen, Work
 from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
@@ -175,8 +176,10 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     Raises Assignment.DoesNotExist where it has been removed meanwhile.
     """
     found = with_told(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
-    rows = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
-    asked = _Asked(found, list(rows), operations.pause_in_force(), config)
+    live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
+    tries = Prefetch("tries", Attempt.objects.order_by("number"))
+    rows = [*live.prefetch_related(tries), *archive.rows_of(found.pk)]
+    asked = _Asked(found, rows, operations.pause_in_force(), config)
     answer = asked.answer()
     return Explanation(
         assignment_id=found.pk,
@@ -308,9 +311,6 @@ class _Asked:
         self.config = config
         self.work = work_of(assignment)
         self.person = contact_of(assignment.assignee)
-        self.tries: dict[int, list[Attempt]] = {}
-        for attempt in Attempt.objects.filter(reminder__in=rows).order_by("reminder_id", "number"):
-            self.tries.setdefault(attempt.reminder_id, []).append(attempt)
 
     def answer(self) -> _Answer:
         """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
@@ -371,7 +371,7 @@ class _Asked:
                     code=a.code,
                     detail=a.detail,
                 )
-                for a in self.tries.get(row.pk, [])
+                for a in row.tries.all()
             ],
         )
 
@@ -398,7 +398,7 @@ class _Asked:
                     a.finished_at,
                     f"{what}, attempt {a.number}: {' '.join(filter(None, (a.outcome, a.code, a.detail)))}.",
                 )
-                for a in self.tries.get(row.pk, [])
+                for a in row.tries.all()
             ]
             if row.closed_at is not None:
                 steps.append(Step(row.closed_at, f"{what} {self._fate(row)}."))

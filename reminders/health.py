@@ -61,6 +61,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         )
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
+    presence.touch("scrape")
     return HttpResponse(metrics.everything(), content_type=CONTENT_TYPE_LATEST)
 
 

@@ -267,7 +267,7 @@ class Counter(models.Model):
 
 
 class Audit(models.Model):
-    """What an operator did, to what, and why. Append-only."""
+    """What an operator did, to what, and why. Append-only: a trigger refuses all else for two years."""
 
     actor = models.CharField(max_length=150)
     action = models.CharField(max_length=40)
@@ -287,13 +287,20 @@ class Audit(models.Model):
 
 
 class Process(models.Model):
-    """A process that was seen at work; touched every ten seconds (RULES, 32)."""
+    """A process that was seen at work; touched every ten seconds (RULES, 32).
+
+    `clock_ahead_seconds` is how far its host's clock was ahead of the database's, `enabled` its master switch and
+    `rules` the fingerprint of its settings. A row of kind "scrape" is a web process whose metrics were read.
+    """
 
     kind = models.CharField(max_length=12)
     host = models.CharField(max_length=200)
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
+    clock_ahead_seconds = models.FloatField(null=True)
+    enabled = models.BooleanField(null=True)
+    rules = models.CharField(max_length=16, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "host", "pid"], name="process_once")]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.db import Error, connection
 
+from reminders import conf
+
 EVERY_SECONDS = 10.0
 LATELY_SECONDS = 30
 """Whoever left no sign of life for this long is not seen any more."""
@@ -15,28 +17,33 @@ FORGOTTEN_DAYS = 1
 _touched_at: dict[tuple[int, str], float] = {}
 
 
-def touch(kind: str) -> bool:
-    """Leaves a sign of life for this process, at most every ten seconds; True when it was time for one.
+def touch(kind: str, *, at_once: bool = False) -> bool:
+    """Leaves a sign of life for this process, at most every ten seconds unless `at_once`; True where it did.
 
-    Never raises a database error.
+    It says how far this host's clock is off, and under which settings the process runs. Never raises a database
+    error.
     """
     key = (os.getpid(), kind)
     now = time.monotonic()
-    if now - _touched_at.get(key, -EVERY_SECONDS) < EVERY_SECONDS:
+    if not at_once and now - _touched_at.get(key, -EVERY_SECONDS) < EVERY_SECONDS:
         return False
     _touched_at[key] = now
+    config = conf.current()
     try:
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                INSERT INTO reminders_process AS p (kind, host, pid, started_at, seen_at)
-                VALUES (%s, %s, %s, statement_timestamp(), statement_timestamp())
+                INSERT INTO reminders_process AS p
+                    (kind, host, pid, started_at, seen_at, clock_ahead_seconds, enabled, rules)
+                VALUES (%s, %s, %s, statement_timestamp(), statement_timestamp(),
+                        %s - extract(epoch FROM statement_timestamp())::float8, %s, %s)
                 ON CONFLICT (kind, host, pid) DO UPDATE SET
                     started_at = CASE WHEN p.seen_at < statement_timestamp() - interval '1 minute'
                                       THEN excluded.started_at ELSE p.started_at END,
-                    seen_at = excluded.seen_at
+                    seen_at = excluded.seen_at, clock_ahead_seconds = excluded.clock_ahead_seconds,
+                    enabled = excluded.enabled, rules = excluded.rules
                 """,
-                [kind, socket.gethostname(), os.getpid()],
+                [kind, socket.gethostname(), os.getpid(), time.time(), config.enabled, config.fingerprint],
             )
     except Error:
         if not connection.in_atomic_block:
@@ -64,7 +71,8 @@ def seen() -> dict[str, Seen]:
             """
             SELECT kind, count(*), count(*) FILTER (WHERE seen_at >= youngest), extract(epoch FROM max(seen_at))::float8
             FROM (SELECT kind, seen_at, max(started_at) OVER (PARTITION BY kind) AS youngest
-                  FROM reminders_process WHERE seen_at > statement_timestamp() - make_interval(secs => %s)) AS lately
+                  FROM reminders_process
+                  WHERE seen_at > statement_timestamp() - make_interval(secs => %s) AND kind <> 'scrape') AS lately
             GROUP BY kind
             """,
             [LATELY_SECONDS],
@@ -73,6 +81,48 @@ def seen() -> dict[str, Seen]:
             kind: Seen(count=count, at_once=at_once, last_seen_at=last_seen_at)
             for kind, count, at_once, last_seen_at in cursor.fetchall()
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """One process that was seen lately, and what it said about itself; None and '' where it said nothing."""
+
+    kind: str
+    host: str
+    pid: int
+    clock_ahead_seconds: float | None
+    enabled: bool | None
+    rules: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pid} on {self.host}"
+
+
+def alive() -> list[Alive]:
+    """Every process of this system that was seen lately."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT kind, host, pid, clock_ahead_seconds, enabled, rules FROM reminders_process
+            WHERE seen_at > statement_timestamp() - make_interval(secs => %s) AND kind <> 'scrape'
+            ORDER BY kind, host, pid
+            """,
+            [LATELY_SECONDS],
+        )
+        names = [column[0] for column in cursor.description]
+        return [Alive(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def seconds_since(kind: str) -> float | None:
+    """How long ago a process of this kind was seen; None where there is no sign of one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM statement_timestamp() - max(seen_at))::float8"
+            " FROM reminders_process WHERE kind = %s",
+            [kind],
+        )
+        age: float | None = cursor.fetchone()[0]
+        return age
 
 
 def forget() -> int:

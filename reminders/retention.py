@@ -11,15 +11,23 @@ SCANS_KEPT_DAYS = 30
 ARCHIVING_SECONDS = 2.0
 """How long archiving may take after one scan; the next scan goes on."""
 
+# By id, so that nothing is read where nothing is old. The database itself refuses to remove what is younger.
+FORGET_AUDITS = """
+    DELETE FROM reminders_audit
+    WHERE id IN (SELECT id FROM reminders_audit ORDER BY id LIMIT 1000)
+      AND at < statement_timestamp() - interval '2 years'
+"""
+
 
 def prune(config: ReminderConfig) -> None:
-    """Forgets dead processes and old scans, archives old reminders; the scanner does it after each scan."""
+    """Forgets dead processes, old scans and very old audits, archives old reminders; the scanner does it after each scan."""
     presence.forget()
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM reminders_scanrun WHERE finished_at < statement_timestamp() - make_interval(days => %s)",
             [SCANS_KEPT_DAYS],
         )
+        cursor.execute(FORGET_AUDITS)
     if config.archive_after:
         over = time.monotonic() + ARCHIVING_SECONDS
         while archive.move(after=config.archive_after) == archive.BATCH and time.monotonic() < over:

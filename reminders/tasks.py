@@ -61,7 +61,9 @@ def deliver(hints: list[list[int]]) -> None:
     except (TypeError, ValueError):
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
-    presence.touch("worker")
+    presence.touch(
+        "worker", at_once=not named
+    )  # A message without hints is a canary: somebody waits for the sign.
     lifecycle.deliver(named, config=config)
 
 

@@ -27,6 +27,13 @@ class Channel(ABC):
         Whatever can be expected to go wrong is in the Delivery. An exception is a fault of the program.
         """
 
+    def rehearse(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
+        """Asks whether a message, to this address if one is given, would be taken, and sends none.
+
+        None where this channel has nobody to ask.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027  most channels keep nothing open
         """Lets go of this thread's connection. The next send opens a new one."""
 

@@ -37,6 +37,18 @@ class EmailChannel(Channel):
             content, sender=sender, recipient=message.address, timeout=timeout
         )
 
+    def rehearse(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
+        if settings.EMAIL_BACKEND == OWN_BACKEND:
+            _, sender = _sender(settings.DEFAULT_FROM_EMAIL)
+            return courier(Server.of_settings()).rehearse(sender=sender, recipient=address, timeout=timeout)
+        connection = get_connection()
+        try:
+            connection.open()
+        except OSError as error:
+            return Delivery(Outcome.CHANNEL_DOWN, "connect", str(error))
+        _close(connection)
+        return Delivery(Outcome.ACCEPTED, "backend")
+
     def close(self) -> None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
             courier(Server.of_settings()).close()

@@ -1,10 +1,15 @@
 """The doctor: each thing that can be wrong is said, with the fix, and decides the exit code."""
 
 import json
+import os
 import socket
+import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
+from typing import ClassVar
 
 import pytest
 from celery import Celery
@@ -13,7 +18,19 @@ from django.db import OperationalError, connection
 from django_celery_beat.models import PeriodicTask
 
 from notifications.message import Outcome
-from reminders import broker_state, doctor, ledger, lifecycle, operations, schedule
+from reminders import (
+    broker_state,
+    conf,
+    doctor,
+    ledger,
+    lifecycle,
+    metrics,
+    operations,
+    presence,
+    schedule,
+    tasks,
+)
+from reminders.broker import CeleryBroker
 from reminders.broker_state import BrokerState
 from reminders.conf import ReminderConfig
 from reminders.doctor import Level
@@ -22,6 +39,7 @@ from reminders.models import Reminder
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
+from tests.smtp_server import Fault, SmtpServer
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +55,10 @@ NAMES = [
     "beat",
     "scanner",
     "worker",
+    "switch 1 of 3 in every process",
+    "same settings everywhere",
+    "clocks of the hosts",
+    "metrics are read",
     "last scan",
     "unaccounted",
     "unknown",
@@ -46,7 +68,11 @@ NAMES = [
     "Redis takes writes",
     "Redis eviction policy",
     "clock of Redis",
+    "a message to a worker",
+    "metrics",
 ]
+SOON = timedelta(seconds=0.2)
+"""How long these tests wait for a canary that nobody takes."""
 
 
 def at_work(*kinds: str, pid: int = 1) -> None:
@@ -54,9 +80,11 @@ def at_work(*kinds: str, pid: int = 1) -> None:
     with connection.cursor() as cursor:
         for kind in kinds:
             cursor.execute(
-                "INSERT INTO reminders_process (kind, host, pid, started_at, seen_at)"
-                " VALUES (%s, 'here', %s, statement_timestamp() - interval '1 hour', statement_timestamp())",
-                [kind, pid],
+                "INSERT INTO reminders_process"
+                " (kind, host, pid, started_at, seen_at, clock_ahead_seconds, enabled, rules)"
+                " VALUES (%s, 'here', %s, statement_timestamp() - interval '1 hour', statement_timestamp(), 0.1, true,"
+                " %s)",
+                [kind, pid, conf.current().fingerprint],
             )
 
 
@@ -76,25 +104,42 @@ def redis(monkeypatch):
 
 
 @pytest.fixture
-def healthy(config, redis):
+def worker(monkeypatch):
+    """A worker that takes each message as soon as it is published."""
+    monkeypatch.setattr(presence, "_touched_at", {})
+
+    def take(_broker, envelopes):
+        for envelope in envelopes:
+            tasks.deliver([[hint.reminder_id, hint.ticket] for hint in envelope.hints])
+        return []
+
+    monkeypatch.setattr(CeleryBroker, "publish", take)
+
+
+@pytest.fixture
+def healthy(config, redis, worker):
     """A system with nothing wrong."""
     redis(BrokerState(writable=True, policy="noeviction", clock=datetime.now(UTC)))
     schedule.set_up(config)
-    at_work("beat", "scanner", "worker")
+    at_work("beat", "scanner", "worker", "scrape")
     lifecycle.scan(trigger="cli", config=config)
     return config
 
 
 def found(config: ReminderConfig) -> dict[str, doctor.Check]:
-    return {check.name: check for check in doctor.examine(config)}
+    return {check.name: check for check in doctor.examine(config, canary=SOON)}
 
 
 def trouble(config: ReminderConfig) -> dict[str, Level]:
-    return {check.name: check.level for check in doctor.examine(config) if check.level is not Level.PASS}
+    return {
+        check.name: check.level
+        for check in doctor.examine(config, canary=SOON)
+        if check.level is not Level.PASS
+    }
 
 
 def test_a_healthy_system_passes_every_check_of_the_list(healthy):
-    said = list(doctor.examine(healthy))
+    said = list(doctor.examine(healthy, canary=SOON))
     assert [check.name for check in said] == NAMES
     assert {check.level for check in said} == {Level.PASS}
     assert {check.fix for check in said} == {""}
@@ -102,13 +147,14 @@ def test_a_healthy_system_passes_every_check_of_the_list(healthy):
 
 def test_whatever_does_not_pass_comes_with_a_fix(config, redis):
     redis(BrokerDown("the broker does not answer (TimeoutError)"))
-    said = [check for check in doctor.examine(config) if check.level is not Level.PASS]
+    said = [check for check in doctor.examine(config, canary=SOON) if check.level is not Level.PASS]
     assert {check.name for check in said} == {
         "switch 3 of 3: beat entry reminders.scan",
         "switch 3 of 3: beat entry reminders.dispatch",
         "beat",
         "scanner",
         "worker",
+        "metrics are read",
         "last scan",
         "Redis",
     }
@@ -116,7 +162,7 @@ def test_whatever_does_not_pass_comes_with_a_fix(config, redis):
 
 
 def test_the_first_switch(healthy):
-    off = ReminderConfig(channel="memory", enabled=False)
+    off = replace(healthy, enabled=False)
     assert trouble(off) == {"switch 1 of 3: REMINDER_WORKER_ENABLED": Level.FAIL}
 
 
@@ -154,16 +200,81 @@ def test_an_entry_that_is_missing_and_one_that_follows_older_settings(healthy):
     assert trouble(hourly) == {
         "switch 3 of 3: beat entry reminders.scan": Level.WARN,
         "switch 3 of 3: beat entry reminders.dispatch": Level.FAIL,
+        "same settings everywhere": Level.WARN,
     }
 
 
 @pytest.mark.parametrize("kind", ["beat", "scanner", "worker"])
-def test_a_process_that_was_not_seen_lately(healthy, kind):
+def test_a_process_that_was_not_seen_lately(healthy, kind, monkeypatch):
+    monkeypatch.setattr(CeleryBroker, "publish", lambda *_: [])  # nobody takes the canary either
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE reminders_process SET seen_at = seen_at - interval '31 seconds' WHERE kind = %s", [kind]
         )
-    assert trouble(healthy) == {kind: Level.FAIL}
+    assert trouble(healthy) == {kind: Level.FAIL, "a message to a worker": Level.FAIL}
+
+
+def test_a_message_that_no_worker_takes_fails_though_a_worker_was_seen(healthy, monkeypatch):
+    monkeypatch.setattr(CeleryBroker, "publish", lambda *_: [])
+    assert trouble(healthy) == {"a message to a worker": Level.FAIL}
+    assert found(healthy)["a message to a worker"].seen == "no worker took it in 0.2 s"
+    monkeypatch.setattr(CeleryBroker, "publish", lambda _, envelopes: list(envelopes))
+    assert found(healthy)["a message to a worker"].seen == "Redis refused it"
+    assert "a message to a worker" not in {check.name for check in doctor.examine(healthy, canary=None)}
+
+
+def test_a_process_with_the_switch_off_is_named(healthy):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE reminders_process SET enabled = false WHERE kind = 'scanner'")
+    assert trouble(healthy) == {"switch 1 of 3 in every process": Level.FAIL}
+    assert found(healthy)["switch 1 of 3 in every process"].seen == (
+        "REMINDER_WORKER_ENABLED is false in scanner 1 on here"
+    )
+
+
+def test_a_process_with_other_settings_is_named(healthy):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE reminders_process SET rules = 'older' WHERE kind = 'beat'")
+    assert trouble(healthy) == {"same settings everywhere": Level.WARN}
+    assert found(healthy)["same settings everywhere"].seen.endswith("in beat 1 on here")
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(3, Level.WARN), (-61, Level.FAIL)])
+def test_a_host_whose_clock_is_off_is_named(healthy, seconds, level):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE reminders_process SET clock_ahead_seconds = %s, host = 'there' WHERE kind = 'beat'",
+            [seconds],
+        )
+    assert trouble(healthy) == {"clock of host there": level}
+
+
+def test_a_sign_of_life_says_what_the_doctor_needs(healthy):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM reminders_process")
+    presence.touch("web", at_once=True)
+    (process,) = presence.alive()
+    assert (process.kind, process.pid, process.enabled) == ("web", os.getpid(), True)
+    assert process.rules == healthy.fingerprint
+    assert abs(process.clock_ahead_seconds) < 2
+
+
+def test_metrics_that_nobody_reads_are_a_warning(healthy, client, settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT, settings.STATIC_ROOT = False, tmp_path
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE reminders_process SET seen_at = seen_at - interval '6 minutes' WHERE kind = 'scrape'"
+        )
+    assert trouble(healthy) == {"metrics are read": Level.WARN}
+    client.get("/api/metrics")
+    assert trouble(healthy) == {}
+
+
+def test_a_series_that_is_missing_is_named(healthy, monkeypatch):
+    whole = metrics.everything()
+    monkeypatch.setattr(metrics, "everything", lambda: whole.replace(b"# TYPE reminder_unknown ", b""))
+    assert trouble(healthy) == {"metrics": Level.FAIL}
+    assert found(healthy)["metrics"].seen == "missing: reminder_unknown"
 
 
 def test_a_second_beat_is_noticed(healthy):
@@ -260,7 +371,7 @@ def test_without_database_everything_else_is_still_asked(healthy, monkeypatch):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "cursor", refuse)
-    assert [(check.name, check.level) for check in doctor.examine(healthy)] == [
+    assert [(check.name, check.level) for check in doctor.examine(healthy, canary=SOON)] == [
         ("settings", Level.PASS),
         ("switch 1 of 3: REMINDER_WORKER_ENABLED", Level.PASS),
         ("database", Level.FAIL),
@@ -288,10 +399,96 @@ def test_settings_that_contradict_each_other_fail(healthy, settings):
 def test_a_mail_server_that_cannot_be_reached_fails(healthy, settings):
     settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    by_mail = ReminderConfig(channel="email")
+    by_mail = settings.REMINDERS = ReminderConfig(channel="email")
+    with_same_rules(by_mail)
     assert trouble(by_mail) == {"mail server": Level.FAIL}
+    assert found(by_mail)["mail server"].seen.startswith("it cannot be reached")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert trouble(by_mail) == {}
+
+
+@pytest.mark.parametrize(
+    ("refused", "check"), [("mail", "mail server"), ("rcpt", "mail to a supervisor"), (None, "")]
+)
+def test_a_mail_server_that_refuses_sender_or_recipient_fails(healthy, settings, refused, check):
+    supervisor = "boss@example.test"
+    by_mail = settings.REMINDERS = ReminderConfig(channel="email", ops_emails=(supervisor,))
+    with_same_rules(by_mail)
+    settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+    settings.DEFAULT_FROM_EMAIL = "reminders@example.test"
+    with SmtpServer() as server:
+        if refused:
+            server.plan(Fault(refused, "answer", f"550 <{supervisor}> <reminders@example.test> not here"))
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        assert trouble(by_mail) == ({check: Level.FAIL} if check else {})
+        assert server.accepted == []
+        if check:
+            seen = found(by_mail)[check].seen
+            assert "(550)" in seen
+            assert (supervisor if refused == "rcpt" else "reminders@example.test") not in seen
+
+
+def with_same_rules(config: ReminderConfig) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE reminders_process SET rules = %s", [config.fingerprint])
+
+
+# --- Prometheus ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prometheus(settings):
+    """Answers as Prometheus does: `known` series of ours, `rules` as (query, health)."""
+
+    class Answers(BaseHTTPRequestHandler):
+        known: ClassVar[list[dict[str, str]]] = [{"metric": "reminder_worker_enabled"}]
+        rules: ClassVar[list[tuple[str, str]]] = [("max(reminder_unaccounted) > 0", "ok"), ("up == 0", "err")]
+
+        def do_GET(self):
+            if self.path == "/api/v1/query?query=reminder_worker_enabled":
+                data = {"resultType": "vector", "result": self.known}
+            else:
+                assert self.path == "/api/v1/rules?type=alert"
+                rules = [{"name": query, "query": query, "health": health} for query, health in self.rules]
+                data = {"groups": [{"name": "ours", "rules": rules}]}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"status": "success", "data": data}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        settings.PROMETHEUS_URL = f"http://127.0.0.1:{server.server_port}/"
+        yield Answers
+        server.shutdown()
+        thread.join()
+
+
+def test_prometheus_that_reads_and_has_rules_passes(healthy, prometheus):
+    assert trouble(healthy) == {}
+    assert found(healthy)["alert rules"].seen == "1 about reminders are loaded"
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"known": []}, "Prometheus reads our metrics"),
+        ({"rules": [("up == 0", "ok")]}, "alert rules"),
+        ({"rules": [("max(reminder_unaccounted) > 0", "err")]}, "alert rules"),
+    ],
+)
+def test_prometheus_without_our_series_or_rules_fails(healthy, prometheus, monkeypatch, change, check):
+    for name, value in change.items():
+        monkeypatch.setattr(prometheus, name, value)
+    assert trouble(healthy) == {check: Level.FAIL}
+
+
+def test_prometheus_that_does_not_answer_fails(healthy, settings):
+    settings.PROMETHEUS_URL = "http://127.0.0.1:9"
+    assert trouble(healthy) == {"Prometheus": Level.FAIL}
 
 
 # --- the command -----------------------------------------------------------------------------------------------
@@ -308,7 +505,7 @@ def test_the_command_ends_well_and_in_words(healthy):
 def test_the_command_fails_when_a_check_does_and_says_how_many(healthy):
     PeriodicTask.objects.update(enabled=False)
     said = StringIO()
-    with pytest.raises(CommandError, match="2 of 20 checks failed") as failure:
+    with pytest.raises(CommandError, match=f"2 of {len(NAMES)} checks failed") as failure:
         call_command("reminders_doctor", stdout=said)
     assert failure.value.returncode == 1
     assert (
@@ -333,9 +530,9 @@ def test_a_test_mail_takes_the_way_of_the_reminders(healthy, settings, mailoutbo
     settings.REMINDERS = ReminderConfig(channel="email")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     said = StringIO()
-    call_command("reminders_doctor", "--mail-to", "ops@example.test", stdout=said)
+    call_command("reminders_doctor", "--send-to", "ops@example.test", stdout=said)
     assert [mail.to for mail in mailoutbox] == [["ops@example.test"]]
     assert "pass  test mail: the mail server took it" in said.getvalue()
     with pytest.raises(CommandError):
-        call_command("reminders_doctor", "--mail-to", "nobody", stdout=said)
+        call_command("reminders_doctor", "--send-to", "nobody", stdout=said)
     assert "FAIL  test mail: that is not an address" in said.getvalue()

@@ -20,7 +20,7 @@ from assignments import services
 from assignments.models import Assignee, Assignment, Status
 from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
-from reminders import ledger, lifecycle, operations, schedule
+from reminders import archive, ledger, lifecycle, operations, schedule
 from reminders.conf import ReminderConfig
 from reminders.explain import WORDS, Explanation, Outlook, explain, find
 from reminders.models import ChannelHold, Kind, Reason
@@ -182,6 +182,17 @@ def test_attempts_and_old_versions_are_told(clock, config, outbox):
         ["rejected"],
     )
     assert answer.will_send
+
+
+def test_what_was_archived_is_still_told(clock, config, outbox):
+    assignment = AssignmentFactory(soon=True)
+    deliver(config, outbox)
+    services.complete(assignment.pk)
+    before = explain(assignment, config=config)
+    clock.advance(timedelta(days=100))
+    assert archive.move(after=timedelta(days=90)) == 1
+    after = explain(assignment, config=config)
+    assert (after.outlook, after.says, after.so_far) == (Outlook.SENT, before.says, before.so_far)
 
 
 def test_every_reason_has_words():

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
 from notifications.message import Outcome
-from reminders import ledger, lifecycle, operations
+from reminders import ledger, lifecycle, operations, retention
 from reminders.conf import ReminderConfig
 from reminders.models import Audit, Pause, Reason, Reminder, ScanRun, State
 from reminders.operations import Effect, Part, Selection, Skipped, Why
@@ -519,3 +519,27 @@ def test_work_that_was_started_after_the_preview_is_not_closed(clock, config, ru
     assert (done.ids, done.skipped) == ((), (Skipped(forgotten.pk, Why.CHANGED),))
     forgotten.refresh_from_db()
     assert forgotten.status == Status.IN_PROGRESS
+
+
+# --- the audit trail -------------------------------------------------------------------------------------------
+
+
+def test_the_audit_trail_cannot_be_changed_and_keeps_its_lines(clock, config):
+    operations.pause(by="olga", reason="one")
+    for change in (
+        lambda: Audit.objects.update(reason="two"),
+        lambda: Audit.objects.all().delete(),
+        lambda: Audit.objects.get().save(),
+    ):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            change()
+    clock.set(Audit.objects.get().at + timedelta(days=729))
+    retention.prune(config)
+    assert Audit.objects.get().reason == "one"
+
+
+def test_retention_removes_what_is_older_than_two_years(clock, config):
+    operations.pause(by="olga", reason="one")
+    clock.set(Audit.objects.get().at + timedelta(days=732))
+    retention.prune(config)
+    assert not Audit.objects.exists()

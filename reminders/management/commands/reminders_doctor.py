@@ -1,4 +1,4 @@
-"""`manage.py reminders_doctor [--json] [--mail-to ADDRESS]`: the runbook's checklist; exit code 1 if anything failed."""
+"""`manage.py reminders_doctor [--json] [--send-to ADDRESS]`: the runbook's checklist; exit code 1 if anything failed."""
 
 import json
 from argparse import ArgumentParser
@@ -17,11 +17,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
-        parser.add_argument("--mail-to", metavar="ADDRESS", help="also send a test mail to this address")
+        parser.add_argument(
+            "--send-to", "--mail-to", metavar="ADDRESS", help="also send a test mail to this address"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         found = []
-        for check in _checks(options["mail_to"]):
+        for check in _checks(options["send_to"]):
             found.append(check)
             if not options["json"]:
                 self.stdout.write(_in_words(check))
@@ -33,11 +35,11 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} of {len(found)} checks failed")
 
 
-def _checks(mail_to: str | None) -> Iterator[Check]:
+def _checks(send_to: str | None) -> Iterator[Check]:
     config = conf.current()
     yield from doctor.examine(config)
-    if mail_to:
-        yield doctor.send_test_mail(mail_to, config)
+    if send_to:
+        yield doctor.send_test_mail(send_to, config)
 
 
 def _in_words(check: Check) -> str:
