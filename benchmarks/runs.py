@@ -40,6 +40,7 @@ def measured(mode: str, options: Options, *, runs: int, warm_up: bool) -> Iterat
         "workers": asked.workers,
         "concurrency": asked.concurrency,
         "notifier": asked.channel,
+        "batch": asked.batch,
     }
     done = []
     for number in range(-warm_up, runs):

@@ -43,12 +43,13 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is asked for. `channel` is noop or smtp."""
+    """What a run is asked for. `channel` is noop or smtp, `batch` how many reminders a message may carry."""
 
     n: int = 20_000
     workers: int = 1
     concurrency: int = 2
     channel: str = "noop"
+    batch: int = 100
 
 
 @contextlib.contextmanager
@@ -58,6 +59,7 @@ def bench_stack(options: Options) -> Iterator[tuple[Stack, Link]]:
         **RULES,
         "REMINDER_CHANNEL": "noop" if options.channel == "noop" else "email",
         "REMINDER_WORKER_CONCURRENCY": str(options.concurrency),
+        "REMINDER_BATCH_SIZE": str(options.batch),
     }
     with (
         tempfile.TemporaryDirectory(prefix="reminders-bench-") as folder,

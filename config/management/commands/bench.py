@@ -25,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--concurrency", type=int, default=2)
         parser.add_argument("--channel", choices=["noop", "smtp"], default="noop")
+        parser.add_argument("--batch", type=int, default=100, help="how many reminders a message may carry")
         parser.add_argument("--runs", type=int, default=3)
         parser.add_argument("--no-warm-up", action="store_true", help="leave the first, unmeasured run out")
         parser.add_argument("--json", action="store_true", help="only the JSON lines, no summary for people")
@@ -54,6 +55,7 @@ class Command(BaseCommand):
             workers=options["workers"],
             concurrency=options["concurrency"],
             channel=options["channel"],
+            batch=options["batch"],
         )
         figures = {}
         for figures in measured(
