@@ -137,7 +137,10 @@ def postgres(address: str) -> dict[str, object]:
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "tcp_user_timeout": 15_000,
-            "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
+            # For the ledger's hot statements only: Django's own cursors never prepare.
+            "prepare_threshold": 2,
+            "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
+            " -c plan_cache_mode=force_generic_plan",
             **dict(parse_qsl(parts.query)),
         },
     }

@@ -9,8 +9,10 @@ import socket
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
+from typing import Any
 from zlib import crc32
 
+import psycopg
 from django.db.backends.utils import CursorWrapper
 
 from assignments.models import Status
@@ -55,6 +57,8 @@ BUCKETS = {
 }
 """Upper bounds of the histograms' buckets, in seconds; one for everything above follows."""
 
+Cursor = CursorWrapper | psycopg.Cursor[tuple[Any, ...]]
+
 Counts = Tally[tuple[str, str]]
 """How much to add to (name, labels)."""
 
@@ -74,7 +78,7 @@ def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
     counts[f"{name}_sum", ""] += sum(values)  # type: ignore[assignment]
 
 
-def write(cursor: CursorWrapper, counts: Counts) -> None:
+def write(cursor: Cursor, counts: Counts) -> None:
     """Adds the counts, in the caller's transaction."""
     rows = [(name, label, float(value)) for (name, label), value in sorted(counts.items()) if value]
     if not rows:

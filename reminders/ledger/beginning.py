@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
-
 from assignments.transactions import atomically
 from reminders import counters, policy
 from reminders.conf import TELL_WINDOW, ReminderConfig
+from reminders.counters import Cursor
 from reminders.ledger.rows import (
     IN_FORCE,
     Begun,
@@ -18,9 +16,9 @@ from reminders.ledger.rows import (
     claim_of,
     ended_row,
     fetch,
+    kept_plans,
     ops_recipient,
     plan_of,
-    read_instants_fast,
     row_of,
     run,
     tally_skipped,
@@ -54,8 +52,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     wait (RULES, 1). What the policy refuses is settled in the same transaction (RULES, 11).
     """
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
-    with connection.cursor() as cursor:
-        read_instants_fast(cursor)
+    with kept_plans() as cursor:
         run(cursor, PICK, _named(hints))
         picked = list(fetch(cursor))
         claims, marked, settled, marks, puts = [], [], [], [], []
@@ -99,7 +96,7 @@ def _named(hints: Sequence[Hint]) -> list[str]:
     return [bigints(hint.reminder_id for hint in hints), bigints(hint.ticket for hint in hints)]
 
 
-def _settle(cursor: CursorWrapper, puts: Sequence[tuple[int, str, str, datetime]]) -> None:
+def _settle(cursor: Cursor, puts: Sequence[tuple[int, str, str, datetime]]) -> None:
     ids, states, reasons, untils = (list(column) for column in zip(*puts, strict=True))
     run(
         cursor,
@@ -114,7 +111,7 @@ def _settle(cursor: CursorWrapper, puts: Sequence[tuple[int, str, str, datetime]
     )
 
 
-def _mark(cursor: CursorWrapper, marks: Sequence[tuple[Row, dict[str, Any]]], config: ReminderConfig) -> None:
+def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: ReminderConfig) -> None:
     """Marks assignments OVERDUE, ends their markers and plans who is told, all at once (RULES, 5)."""
     run(
         cursor,
@@ -165,7 +162,7 @@ def _tell_apart(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:
     """Hints whose row has moved on, and hints whose row somebody held locked just now."""
     if not missing:
         return [], []
-    with connection.cursor() as cursor:
+    with kept_plans() as cursor:
         run(
             cursor,
             """

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
-
 from assignments.models import Status
 from assignments.transactions import atomically
 from reminders import counters, policy
 from reminders.conf import ReminderConfig
+from reminders.counters import Cursor
 from reminders.ledger.planning import REVIVE, void
-from reminders.ledger.rows import Finished, bigints, run
+from reminders.ledger.rows import Finished, bigints, kept_plans, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import Result
 
@@ -65,7 +63,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
     if not ends:
         return []
     ends = [*ends]
-    with connection.cursor() as cursor:
+    with kept_plans() as cursor:
         run(
             cursor,
             "SELECT id, version FROM assignments_assignment WHERE id = ANY(%s::bigint[])"
@@ -109,7 +107,7 @@ def _answer(end: Finished) -> dict[str, object]:
     }
 
 
-def _spare_the_told(cursor: CursorWrapper, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
+def _spare_the_told(cursor: Cursor, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
     """A plan that changed during a send, yet tells this person the same start, is not told again (RULES, 23)."""
     outdated = [
         end
@@ -146,14 +144,14 @@ def _spare_the_told(cursor: CursorWrapper, landed: Sequence[Finished], versions:
         )
 
 
-def _use_corrected_contacts(cursor: CursorWrapper, landed: Sequence[Finished]) -> None:
+def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:
     """A contact that was corrected during the send deserves a send of its own (RULES, 19)."""
     failed = [end.claim.row.id for end in landed if end.next.reason in (Reason.NO_CONTACT, Reason.REJECTED)]
     if failed:
         run(cursor, REVIVE.format(scope="r.id = ANY(%s) AND p.updated_at > r.begun_at"), [failed])
 
 
-def _hold_channels(cursor: CursorWrapper, ends: list[Finished]) -> list[Finished]:
+def _hold_channels(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
     """Holds channels that are down and opens those that work; rows of a held channel wait for it."""
     down = {end.claim.row.channel: end for end in ends if end.result is Result.CHANNEL_DOWN}
     answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)

@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
-from django.db.backends.utils import CursorWrapper
+from django.db import connection
 from psycopg.pq import Format
 
 from assignments.models import Status
 from reminders import counters, policy
+from reminders.counters import Cursor
 from reminders.models import Kind, Reason, State
 from reminders.policy import Next, Plan, Result, Row
 
@@ -118,9 +120,25 @@ def ops_recipient(address: str) -> str:
     return "ops:" + hashlib.sha256(address.strip().lower().encode()).hexdigest()[:16]
 
 
-def run(cursor: CursorWrapper, statement: str, params: Any = None) -> None:
+def run(cursor: Cursor, statement: str, params: Any = None) -> None:
     """Executes a statement; psycopg adapts more types (timedelta, lists) than the stubs of Django know."""
     cursor.execute(statement, params)
+
+
+@contextmanager
+def kept_plans() -> Iterator[Cursor]:
+    """A cursor on Django's connection whose statements PostgreSQL plans once for each connection.
+
+    For the statements of the hot path: planning them anew is most of what a lone reminder costs the database.
+    Errors are Django's, as everywhere.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        if _timestamptz_loader is not None:
+            # psycopg's own loader (in C) in place of Django's; the session's zone is UTC. Eight instants a row
+            # would else be a fifth of what beginning a reminder costs in Python.
+            cursor.adapters.register_loader(TIMESTAMPTZ, _timestamptz_loader)
+        yield cursor
 
 
 def bigints(values: Iterable[int]) -> str:
@@ -128,21 +146,13 @@ def bigints(values: Iterable[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def read_instants_fast(cursor: CursorWrapper) -> None:
-    """Lets psycopg's own loader (in C) read instants, in place of Django's; the session's zone is UTC.
-
-    Eight instants a row make this a fifth of what beginning a reminder costs in Python.
-    """
-    if _timestamptz_loader is not None:
-        cursor.cursor.adapters.register_loader(TIMESTAMPTZ, _timestamptz_loader)
-
-
-def paused(cursor: CursorWrapper) -> bool:
+def paused(cursor: Cursor) -> bool:
     run(cursor, "SELECT EXISTS (" + IN_FORCE + ")")
-    return bool(cursor.fetchone()[0])
+    found = cursor.fetchone()
+    return bool(found and found[0])
 
 
-def fetch(cursor: CursorWrapper) -> Iterator[dict[str, Any]]:
+def fetch(cursor: Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description or []]
     for values in cursor.fetchall():
         yield dict(zip(names, values, strict=True))
