@@ -1,6 +1,6 @@
 """Assignments and assignees: looked at with their ledger, changed through the services, acted on with a preview."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -23,21 +23,17 @@ from django.utils.safestring import SafeString
 from assignments import services
 from assignments.models import Assignee, Assignment, Status
 from assignments.services import NEXT, NewAssignment, Refused
-from reminders import conf, operations
+from reminders import conf
 from reminders.admin import confirm
-from reminders.admin.confirm import Question
 from reminders.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
 from reminders.admin.records import attempts_of
 from reminders.admin.switch import rescan_tool
 from reminders.explain import explain, moment
 from reminders.models import Attempt, Reminder
-from reminders.operations import WORDS, Effect, Plan, Selection, Target
+from reminders.proposals import MOST_TAKEN, PROPOSALS
 
-MOST_SELECTED = 5_000
-"""Assignments that one confirmation page takes on; more are a matter for `manage.py reset_reminders`."""
-
-SHOWN = 100
-"""Rows that a preview lists; the rest is a number."""
+OFFERED = ("reset", "resend", "close")
+"""The proposals that are made for chosen assignments."""
 
 NO_DELETE = "Nothing is deleted here: cancel the work instead, and its history stays."
 
@@ -312,140 +308,46 @@ class AssignmentAdmin(_Changes):
     def reset_reminder_status(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
     ) -> HttpResponse | None:
-        return self._selected(request, queryset, self.reset)
+        return self._selected(request, queryset, "reset")
 
     @admin.action(description="Send the reminder again", permissions=["operate"])
     def send_the_reminder_again(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
     ) -> HttpResponse | None:
-        return self._selected(request, queryset, self.resend)
+        return self._selected(request, queryset, "resend")
 
     @admin.action(description="Close as not done", permissions=["operate"])
     def close_as_not_done(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> HttpResponse | None:
-        return self._selected(request, queryset, self.close)
+        return self._selected(request, queryset, "close")
 
     def _selected(
-        self, request: HttpRequest, queryset: QuerySet[Assignment], page: Callable[..., HttpResponse]
+        self, request: HttpRequest, queryset: QuerySet[Assignment], action: str
     ) -> HttpResponse | None:
-        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_SELECTED + 1])
-        if len(ids) > MOST_SELECTED:
-            told = f"No more than {MOST_SELECTED} at once: narrow the list down, or use `manage.py reset_reminders`."
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_TAKEN + 1])
+        if len(ids) > MOST_TAKEN:
+            told = f"No more than {MOST_TAKEN} at once: narrow the list down, or use `manage.py reset_reminders`."
             self.message_user(request, told, messages.ERROR)
             return None
-        return page(request, ids)
+        return self._ask(request, action, ids)
 
     def operate(self, request: HttpRequest, action: str) -> HttpResponseBase:
         """The confirmation page behind every action, by its own address."""
-        page = {"reset": self.reset, "resend": self.resend, "close": self.close}.get(action)
-        if page is None:
+        if action not in OFFERED:
             return HttpResponseNotFound()
-        return page(request, _ids(request.POST.get("ids") or request.GET.get("ids") or ""))
+        return self._ask(request, action, _ids(request.POST.get("ids") or request.GET.get("ids") or ""))
 
-    def reset(self, request: HttpRequest, ids: Sequence[int]) -> HttpResponse:
-        return self._ask_reset(request, ids, action="reset", title="Reset reminder status")
-
-    def resend(self, request: HttpRequest, ids: Sequence[int]) -> HttpResponse:
-        return self._ask_reset(request, ids, action="resend", title="Send the reminder again")
-
-    def _ask_reset(
-        self, request: HttpRequest, ids: Sequence[int], *, action: str, title: str
-    ) -> HttpResponse:
-        def plan() -> operations.ResetPlan:
-            return operations.plan_reset(Selection(ids=tuple(ids)), config=conf.current())
-
-        def question() -> Question:
-            now = plan()
-            return _question(
-                now,
-                title=title,
-                summary=(
-                    "The reminder status goes back to NONE and the reminder is planned anew, for whom it is still "
-                    f"of use. {now.people_again} people were told already and will be nudged a second time."
-                ),
-                effects=True,
-            )
-
-        def act(values: dict[str, Any], seen: str) -> str:
-            now = plan()
-            now.confirm(seen)
-            done = operations.run_reset(
-                now, by=request.user.get_username(), reason=values["reason"], action=action
-            )
-            return f"{len(done.ids)} reset, {len(done.skipped)} left alone."
-
-        return self._ask(request, action, question, act)
-
-    def close(self, request: HttpRequest, ids: Sequence[int]) -> HttpResponse:
-        def question() -> Question:
-            return _question(
-                operations.plan_close(ids),
-                title="Close as not done",
-                summary=(
-                    "Work that nobody has started is cancelled, so that it no longer counts as overdue. "
-                    "Its history stays, and it can be put back with status SCHEDULED."
-                ),
-            )
-
-        def act(values: dict[str, Any], seen: str) -> str:
-            now = operations.plan_close(ids)
-            now.confirm(seen)
-            done = operations.run_close(now, by=request.user.get_username(), reason=values["reason"])
-            return f"{len(done.ids)} closed, {len(done.skipped)} left alone."
-
-        return self._ask(request, "close", question, act)
-
-    def _ask(
-        self,
-        request: HttpRequest,
-        action: str,
-        question: Callable[[], Question],
-        act: Callable[[dict[str, Any], str], str],
-    ) -> HttpResponse:
+    def _ask(self, request: HttpRequest, action: str, ids: Sequence[int]) -> HttpResponse:
         return confirm.ask(
             request,
+            PROPOSALS[action],
             opts=self.opts,
             url=reverse("admin:reminders_operate", args=[action]),
             back=reverse("admin:assignments_assignment_changelist"),
-            question=question,
-            act=act,
+            ids=ids,
         )
-
-
-SAYS = {
-    Effect.AGAIN: "told already: nudged a second time",
-    Effect.FIRST: "reminded for the first time",
-    Effect.NOTHING: "nobody is written to",
-}
-
-
-def _question(plan: Plan, *, title: str, summary: str, effects: bool = False) -> Question:
-    columns = ["Assignment", "Title", "Start", "Person", "Reminder status"] + ["What happens"] * effects
-    return Question(
-        title=title,
-        summary=f"{len(plan.targets)} assignments. {summary}",
-        button=title,
-        columns=columns,
-        rows=[_line(target, effects) for target in plan.targets[:SHOWN]],
-        more=max(0, len(plan.targets) - SHOWN),
-        left_alone=[(one.id, WORDS[one.why]) for one in plan.skipped[:SHOWN]],
-        plan=plan.fingerprint,
-        ids=",".join(str(pk) for pk in plan.selection.ids or ()),
-        possible=bool(plan.targets),
-    )
-
-
-def _line(target: Target, effects: bool) -> list[object]:
-    line: list[object] = [
-        target.id,
-        target.title,
-        moment(target.start),
-        target.person,
-        target.reminder_status,
-    ]
-    return [*line, SAYS[target.effect]] if effects else line
 
 
 def _ids(text: str) -> list[int]:
     """Ids out of a form's field. What is not an id names nothing."""
     words = [word for word in text.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
-    return sorted({int(word) for word in words})[:MOST_SELECTED]
+    return sorted({int(word) for word in words})[:MOST_TAKEN]

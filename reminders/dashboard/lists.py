@@ -18,6 +18,7 @@ from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.dashboard.page import page, show
 from reminders.explain import WORDS
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
+from reminders.proposals import MOST_TAKEN
 
 ROWS = 50
 MOST_COUNTED = 1_000
@@ -25,8 +26,6 @@ MOST_COUNTED = 1_000
 
 LAST_PAGE = 200
 LONGEST_QUERY = 200
-MOST_TAKEN = 5_000
-"""Assignments that one preview takes on; more are a matter for `manage.py reset_reminders`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +338,8 @@ def find(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse('ops:assignments')}?{values.urlencode()}")
 
 
-def chosen(request: HttpRequest) -> list[int]:
+def chosen(values: QueryDict) -> list[int]:
     """The assignments that a list's form names: the marked ones, or all that the list holds."""
-    values = request.POST if request.method == "POST" else request.GET
     if "everything" not in values:
         return sorted({int(text) for text in values.getlist("ids") if _is_id(text)})[:MOST_TAKEN]
     query, now = QueryDict(values.get("query", "").lstrip("?")), database_now()

@@ -365,8 +365,8 @@ def choose(client, action, *assignments):
 
 
 def confirmed(response, **values):
-    question = response.context["question"]
-    return {"confirmed": "1", "plan": question.plan, "ids": question.ids, **values}
+    shown = response.context
+    return {"confirmed": "1", "plan": shown["preview"].plan, "ids": shown["ids"], **values}
 
 
 def test_a_reset_is_shown_first_and_done_after_a_reason(operator, clock, run):
@@ -401,7 +401,7 @@ def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
         reverse("admin:reminders_operate", args=["reset"]), confirmed(shown, reason="x"), follow=True
     )
     assert "look at it again" in said(again)[0]
-    assert again.context["question"].plan != shown.context["question"].plan
+    assert again.context["preview"].plan != shown.context["preview"].plan
     assert not Audit.objects.exists()
 
 
@@ -436,7 +436,7 @@ def test_forgotten_work_is_closed(operator, clock, config, run):
 
 
 def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
-    monkeypatch.setattr("reminders.admin.work.MOST_SELECTED", 1)
+    monkeypatch.setattr("reminders.admin.work.MOST_TAKEN", 1)
     response = operator.post(
         page(Assignment),
         {
@@ -452,7 +452,7 @@ def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
 def test_odd_ids_name_nothing(operator, clock, ids):
     response = operator.get(reverse("admin:reminders_operate", args=["reset"]), {"ids": ids})
     assert response.status_code == 200
-    assert response.context["question"].possible is False
+    assert response.context["preview"].possible is False
 
 
 def test_an_unknown_operation_does_not_exist(operator, clock):
@@ -464,7 +464,7 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
     Reminder.objects.all().delete()
     url = "/admin/reminders/scanrun/rescan/"
     shown = operator.get(url)
-    assert ("planned", 1) in shown.context["question"].facts
+    assert ("planned", 1) in shown.context["preview"].facts
     assert not Reminder.objects.exists()
     done = operator.post(url, {"confirmed": "1", "reason": ""}, follow=True)
     scan = ScanRun.objects.get()
@@ -481,7 +481,7 @@ def test_a_second_rescan_names_the_running_one(operator, clock):
 def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
     settings.REMINDERS = ReminderConfig(enabled=False)
     shown = operator.get("/admin/reminders/scanrun/rescan/")
-    assert shown.context["question"].possible is False
+    assert shown.context["preview"].possible is False
     done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1"}, follow=True)
     assert said(done) == [
         "Nothing was done: REMINDER_WORKER_ENABLED is false: nothing is planned until it is true."
@@ -492,20 +492,18 @@ def test_pausing_and_resuming(operator, clock, run):
     AssignmentFactory(soon=True)
     begin, end = "/admin/reminders/pause/begin/", "/admin/reminders/pause/end/"
     assert "Pause all sending" in operator.get(page(Pause)).content.decode()
-    missing = operator.post(begin, {"confirmed": "1", "until_0": "", "until_1": ""})
+    missing = operator.post(begin, {"confirmed": "1", "length": "60"})
     assert missing.context["form"].errors == {"reason": ["This field is required."]}
     past = operator.post(
-        begin, {"confirmed": "1", "reason": "x", "until_0": "2026-06-15", "until_1": "11:00:00"}
+        begin, {"confirmed": "1", "reason": "x", "length": "at", "until": "2026-06-15T11:00"}
     )
     assert past.context["form"].errors == {"until": ["an instant in the future is needed, or none at all"]}
-    done = operator.post(
-        begin, {"confirmed": "1", "reason": PAYLOAD, "until_0": "", "until_1": ""}, follow=True
-    )
+    done = operator.post(begin, {"confirmed": "1", "reason": PAYLOAD, "length": ""}, follow=True)
     assert said(done) == ["Sending is paused."]
     assert run().sent == 0
     assert "Resume sending" in operator.get(page(Pause)).content.decode()
     shown = operator.get(end)
-    assert ("Still useful: sent at once", 1) in shown.context["question"].facts
+    assert ("reminders that are still useful", 1) in shown.context["preview"].facts
     assert PAYLOAD not in shown.content.decode()
     done = operator.post(end, {"confirmed": "1"}, follow=True)
     assert said(done) == ["Sending goes on. 0 messages were skipped."]
