@@ -7,7 +7,7 @@ error that lists them all. A secret may come from a file: `NAME_FILE` holds its 
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -98,14 +98,19 @@ class Environment:
 
     def strangers(self, prefix: str) -> list[str]:
         """Warnings for variables with this prefix that nobody reads; each names the nearest known one."""
-        warnings = []
-        known = {name for name in self.known if name.startswith(prefix)}
-        for name in sorted(self.values):
-            if not name.startswith(prefix) or name in known or name.removesuffix("_FILE") in known:
-                continue
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            warnings.append(f"{name} is not a variable of this system; the nearest is {near[0]}")
-        return warnings
+        found = [name for name in sorted(self.values) if name.startswith(prefix)]
+        return [self._strange(name) for name in found if not self._is_known(name)]
+
+    def refuse_strangers(self, names: Iterable[str]) -> None:
+        """Complains of those of these names that nobody reads."""
+        self.problems += [self._strange(name) for name in sorted(names) if not self._is_known(name)]
+
+    def _is_known(self, name: str) -> bool:
+        return name in self.known or name.removesuffix("_FILE") in self.known
+
+    def _strange(self, name: str) -> str:
+        near = difflib.get_close_matches(name, sorted(self.known), n=1, cutoff=0.0)
+        return f"{name} is not a variable of this system; the nearest is {near[0]}"
 
     def refuse_if_wrong(self) -> None:
         """Raises ImproperlyConfigured with every complaint, one a line."""

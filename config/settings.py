@@ -4,8 +4,10 @@ Without any variable the defaults are safe for commands that only look at the co
 `makemigrations --check`); whatever talks to PostgreSQL or Redis needs their addresses.
 """
 
+import os
 import secrets
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -19,29 +21,51 @@ env = Environment()
 # --- the reminder system ---------------------------------------------------------------------------------------
 
 LEAST_POLL_MS, MOST_POLL_MS = 1_000, 86_400_000
-REMINDERS = ReminderConfig(
-    enabled=env.switch("REMINDER_WORKER_ENABLED", True),
-    lead=timedelta(minutes=env.whole("REMINDER_LEAD_MINUTES", 30, least=1, most=43_200)),
-    lookahead=timedelta(minutes=env.whole("REMINDER_LOOKAHEAD_MINUTES", 120, least=1, most=86_400)),
-    overdue=timedelta(minutes=env.whole("REMINDER_OVERDUE_MINUTES", 30, least=1, most=43_200)),
-    poll=timedelta(
-        milliseconds=env.whole("REMINDER_POLL_INTERVAL_MS", 300_000, least=LEAST_POLL_MS, most=MOST_POLL_MS)
-    ),
-    tick=timedelta(milliseconds=env.whole("REMINDER_DISPATCH_INTERVAL_MS", 1_000, least=100, most=60_000)),
-    lease=timedelta(seconds=env.whole("REMINDER_LEASE_SECONDS", 25, least=2, most=3_600)),
-    send_timeout=timedelta(seconds=env.whole("REMINDER_SEND_TIMEOUT_SECONDS", 10, least=1, most=300)),
-    max_attempts=env.whole("REMINDER_MAX_ATTEMPTS", 5, least=1, most=50),
-    batch_size=env.whole("REMINDER_BATCH_SIZE", 100, least=1, most=1_000),
-    queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),
-    concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
-    archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
-    channel=env.text("REMINDER_CHANNEL", "email"),
-    overdue_alert=env.whole("REMINDER_OVERDUE_ALERT", 0, least=0, most=1_000_000),
-    ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
-    deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),
-)
-for contradiction in REMINDERS.contradictions():
-    env.refuse(contradiction)
+
+
+def read_reminders(env: Environment) -> ReminderConfig:
+    """The rules as these variables want them; what is wrong is kept in `env.problems`."""
+    rules = ReminderConfig(
+        enabled=env.switch("REMINDER_WORKER_ENABLED", True),
+        lead=timedelta(minutes=env.whole("REMINDER_LEAD_MINUTES", 30, least=1, most=43_200)),
+        lookahead=timedelta(minutes=env.whole("REMINDER_LOOKAHEAD_MINUTES", 120, least=1, most=86_400)),
+        overdue=timedelta(minutes=env.whole("REMINDER_OVERDUE_MINUTES", 30, least=1, most=43_200)),
+        poll=timedelta(
+            milliseconds=env.whole(
+                "REMINDER_POLL_INTERVAL_MS", 300_000, least=LEAST_POLL_MS, most=MOST_POLL_MS
+            )
+        ),
+        tick=timedelta(
+            milliseconds=env.whole("REMINDER_DISPATCH_INTERVAL_MS", 1_000, least=100, most=60_000)
+        ),
+        lease=timedelta(seconds=env.whole("REMINDER_LEASE_SECONDS", 25, least=2, most=3_600)),
+        send_timeout=timedelta(seconds=env.whole("REMINDER_SEND_TIMEOUT_SECONDS", 10, least=1, most=300)),
+        max_attempts=env.whole("REMINDER_MAX_ATTEMPTS", 5, least=1, most=50),
+        batch_size=env.whole("REMINDER_BATCH_SIZE", 100, least=1, most=1_000),
+        queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),
+        concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
+        archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
+        channel=env.text("REMINDER_CHANNEL", "email"),
+        overdue_alert=env.whole("REMINDER_OVERDUE_ALERT", 0, least=0, most=1_000_000),
+        ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
+        deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),
+    )
+    for contradiction in rules.contradictions():
+        env.refuse(contradiction)
+    return rules
+
+
+def changed_reminders(changes: Mapping[str, str]) -> ReminderConfig:
+    """The rules with other values for some variables. Raises ImproperlyConfigured with every complaint."""
+    changed = Environment({**os.environ, **changes})
+    rules = read_reminders(changed)
+    changed.refuse_strangers(changes)
+    changed.refuse_if_wrong()
+    return rules
+
+
+REMINDERS = read_reminders(env)
+REMINDERS_WITH = changed_reminders
 METRICS_TOKEN = env.text("METRICS_TOKEN", secret=True)
 PROMETHEUS_URL = env.url("PROMETHEUS_URL", "", schemes=["https", "http"])
 

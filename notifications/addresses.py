@@ -44,3 +44,9 @@ def mailbox(text: str) -> tuple[str, str] | None:
     found = getaddresses([text]) if text.isprintable() else []
     address = envelope_address(found[0][1]) if len(found) == 1 else None
     return None if address is None else (found[0][0], address)
+
+
+def masked(address: str) -> str:
+    """An address that people recognize and nobody can use: a...@example.com, or the last two characters of another."""
+    local_part, at, domain = address.rpartition("@")
+    return f"{local_part[:1]}...@{domain}" if at else f"...{address[-2:]}"

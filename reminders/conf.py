@@ -1,6 +1,7 @@
 """The rules in force, as one validated value: open this to see what an operator can set."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
@@ -87,6 +88,15 @@ class ReminderConfig:
 def current() -> ReminderConfig:
     """The configuration of this process."""
     config: ReminderConfig = settings.REMINDERS
+    return config
+
+
+def with_values(changes: Mapping[str, str]) -> ReminderConfig:
+    """This process's rules with other values for some REMINDER_* variables.
+
+    Raises ImproperlyConfigured, one line for each name or value that is refused.
+    """
+    config: ReminderConfig = settings.REMINDERS_WITH(changes)
     return config
 
 

@@ -1,0 +1,144 @@
+"""`manage.py simulate_reminders [--from ...] [--to ...] [--set NAME=VALUE ...]`: what would be sent; nothing is."""
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+
+from assignments.clock import database_now
+from reminders import conf, operations
+from reminders.explain import moment
+from reminders.management.refusals import in_one_line
+from reminders.simulator import MOST_LISTED, Simulation, simulate
+
+DAY = timedelta(days=1)
+
+
+class Command(BaseCommand):
+    help = "Says what would be sent when, to whom and over which channel, if nobody changed anything. Sends nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        example = "such as 2026-11-23T09:00:00+01:00"
+        parser.add_argument(
+            "--from", dest="since", type=_instant, help=f"an instant {example}; now if left out"
+        )
+        parser.add_argument("--to", dest="until", type=_instant, help="an instant; a day later if left out")
+        parser.add_argument(
+            "--set",
+            dest="changes",
+            nargs="+",
+            action="extend",
+            default=[],
+            type=_change,
+            metavar="NAME=VALUE",
+            help="another rule, such as REMINDER_LEAD_MINUTES=60",
+        )
+        parser.add_argument(
+            "--limit", type=int, default=20, help=f"how many sends are listed: 0 to {MOST_LISTED}"
+        )
+        parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        changes = dict(options["changes"])
+        with in_one_line():
+            try:
+                config = conf.with_values(changes) if changes else conf.current()
+            except ImproperlyConfigured as refusal:
+                raise CommandError("; ".join(str(refusal).splitlines()), returncode=2) from refusal
+            since = options["since"] or database_now()
+            until = options["until"] or since + DAY
+            found = simulate(since=since, until=until, config=config, limit=options["limit"])
+            notes = list(_notes(enabled=config.enabled))
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_json(found, changes, notes), ensure_ascii=False))
+        else:
+            self.stdout.write("\n".join([*_in_words(found, changes), *notes]))
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(
+            f"{text[:40]!r}: an instant is needed, such as 2026-11-23T09:00:00+01:00"
+        ) from error
+    if instant.tzinfo is None:
+        raise ArgumentTypeError(f"{text[:40]!r}: an offset is needed, such as +01:00 or Z")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise ArgumentTypeError(f"{text[:40]!r}: that is too far away") from error
+
+
+def _change(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ArgumentTypeError(f"{text[:40]!r}: NAME=VALUE is needed, such as REMINDER_LEAD_MINUTES=60")
+    return name, value
+
+
+def _notes(*, enabled: bool) -> list[str]:
+    notes = []
+    if not enabled:
+        notes.append(
+            "REMINDER_WORKER_ENABLED is false: nothing is sent. `--set REMINDER_WORKER_ENABLED=true` shows what would be."
+        )
+    if operations.pause_in_force():
+        notes.append("Sending is paused at present; this is what goes out without a pause.")
+    return notes
+
+
+def _in_words(found: Simulation, changes: dict[str, str]) -> list[str]:
+    rules = ", ".join(f"{name}={value}" for name, value in changes.items()) or "today's rules"
+    lines = [
+        f"From {moment(found.since)} until {moment(found.until)}, under {rules}:",
+        f"{found.total} reminders to {found.people} people would be sent.",
+    ]
+    lines += [f"  over {channel}: {count}" for channel, count in found.by_channel.items()]
+    if found.unreachable:
+        lines.append(f"{found.unreachable} would fail: there is nobody to write to, or no usable address.")
+    lines += [f"{count} would be skipped: {reason}." for reason, count in found.skipped.items()]
+    if found.busiest:
+        at, count = found.busiest
+        minutes = round(found.span.total_seconds() / 60)
+        lines += ["", f"By {minutes} minutes (most at {moment(at)}: {count}):"]
+        lines += [f"  {moment(at)}  {count}" for at, count in found.spans.items()]
+    if found.sends:
+        lines += ["", f"The first {len(found.sends)}:"]
+        lines += [
+            f"  {moment(send.at)}  #{send.assignment_id} {send.title}: {send.to}, {send.contact or 'no address'}"
+            for send in found.sends
+        ]
+    return lines
+
+
+def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> dict[str, object]:
+    return {
+        "from": found.since.isoformat(),
+        "to": found.until.isoformat(),
+        "set": changes,
+        "notes": notes,
+        "sends": found.total,
+        "people": found.people,
+        "unreachable": found.unreachable,
+        "skipped": dict(found.skipped),
+        "by_channel": dict(found.by_channel),
+        "span_seconds": found.span.total_seconds(),
+        "spans": [{"at": at.isoformat(), "sends": count} for at, count in found.spans.items()],
+        "first": [
+            {
+                "at": send.at.isoformat(),
+                "assignment_id": send.assignment_id,
+                "reference": send.reference,
+                "title": send.title,
+                "scheduled_start": send.start.isoformat(),
+                "to": send.to,
+                "channel": send.channel,
+                "contact": send.contact,
+            }
+            for send in found.sends
+        ],
+    }
