@@ -380,6 +380,65 @@ class ResumeShown(serializers.Serializer[Any]):
     skipped = serializers.IntegerField()
 
 
+class CountedShown(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=Status.values)
+    reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    count = serializers.IntegerField()
+
+
+class LastScanShown(serializers.Serializer[Any]):
+    at = Instant()
+    by = serializers.CharField()
+
+
+class HeldShown(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    until = Instant()
+
+
+class SeenShown(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    count = serializers.IntegerField()
+    last_seen_at = Instant()
+
+
+class MessagesShown(serializers.Serializer[Any]):
+    at = Instant(help_text="The begin of five minutes.")
+    state = serializers.ChoiceField(choices=State.values)
+    count = serializers.IntegerField()
+
+
+class SummaryShown(serializers.Serializer[Any]):
+    """How reminders do, at most 15 seconds old; one set of figures for everybody who asks."""
+
+    taken_at = Instant()
+    enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
+    pause = PauseShown(allow_null=True, help_text="The pause in force.")
+    assignments = CountedShown(
+        many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
+    )
+    overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
+    due_unsent = serializers.IntegerField()
+    oldest_due_age_seconds = serializers.FloatField()
+    unaccounted = serializers.IntegerField(help_text="Due work without any row of the ledger: must be 0.")
+    unknown = serializers.IntegerField(help_text="Reminders that an operator must decide about.")
+    possible_duplicates = serializers.IntegerField(help_text="In the last 24 hours.")
+    ledger = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Rows by state: open ones, and those that ended in the last 24 hours.",
+    )
+    failed = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By reason, in the last 24 hours."
+    )
+    messages = MessagesShown(many=True, help_text="What ended in the last hour, and what is coming.")
+    last_scan = LastScanShown(allow_null=True)
+    held_channels = HeldShown(many=True)
+    processes = SeenShown(many=True, help_text="Who was seen at work lately.")
+    queue_depth = serializers.IntegerField(
+        allow_null=True, help_text="Messages that wait for workers; null while Redis does not answer."
+    )
+
+
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}, "nullable": True})
 class Counts(serializers.Field[Any, Any, Any, Any]):
     """How much of what a scan did."""

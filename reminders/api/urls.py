@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.api import assignments, explaining, ops
+from reminders.api import assignments, explaining, ops, summary
 from reminders.api.endpoint import Endpoint
 from reminders.api.schema import Docs, Schema
 
@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern] = [
     path("admin/reminders/rescan", ops.Rescan.as_view(), name="rescan"),
     path("admin/reminders/scans/<int:pk>", ops.Scan.as_view(), name="scan"),
     path("admin/reminders/reset", ops.Reset.as_view(), name="reset"),
+    path("admin/reminders/summary", summary.Summary.as_view(), name="summary"),
     path("admin/reminders/pause", ops.Pause.as_view(), name="pause"),
     path("admin/reminders/resume", ops.Resume.as_view(), name="resume"),
     path("schema", Schema.as_view(), name="schema"),

@@ -9,9 +9,11 @@ import yaml
 from django.core.management import call_command
 
 from assignments.models import Assignment, ReminderStatus
-from reminders import broker, ledger, lifecycle, operations
+from notifications.message import Outcome
+from reminders import broker, broker_state, ledger, lifecycle, operations
 from reminders.broker import CeleryBroker
 from reminders.conf import ReminderConfig
+from reminders.lifecycle import BrokerDown
 from reminders.models import Audit, Pause, Reminder, ScanRun, State
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -25,6 +27,7 @@ RESCAN = "/api/admin/reminders/rescan"
 RESET = "/api/admin/reminders/reset"
 PAUSE = "/api/admin/reminders/pause"
 RESUME = "/api/admin/reminders/resume"
+SUMMARY = "/api/admin/reminders/summary"
 
 
 @pytest.fixture(autouse=True)
@@ -287,6 +290,38 @@ def test_resuming_can_skip_what_is_late(api, clock, run):
 def test_nothing_waits_while_nothing_is_paused(api):
     shown = api.post(f"{RESUME}?dry_run=1").json()
     assert (shown["pause"], shown["backlog"]["useful"]) == (None, 0)
+
+
+# --- the summary -----------------------------------------------------------------------------------------------
+
+
+def test_the_summary_has_the_figures_of_the_ops_page(api, clock, run, outbox, config):
+    lifecycle.scan(trigger="cli", by="olga", config=config)
+    AssignmentFactory(soon=True)
+    run()
+    outbox.answer_with(Outcome.REJECTED)
+    AssignmentFactory(soon=True)
+    run()
+    AssignmentFactory(soon=True)
+    AssignmentFactory()
+    paused = api.post(PAUSE, {"reason": "storm"}).json()
+    clock.advance(timedelta(seconds=20))
+    shown = api.get(SUMMARY).json()
+    assert shown["pause"] == paused
+    assert (shown["enabled"], shown["due_unsent"], shown["oldest_due_age_seconds"]) == (True, 1, 20.0)
+    assert (shown["ledger"]["SENT"], shown["failed"]) == (1, {"rejected": 1})
+    assert {"status": "SCHEDULED", "reminder_status": "SENT", "count": 1} in shown["assignments"]
+    assert (shown["taken_at"], shown["unaccounted"], shown["queue_depth"]) == ("2026-06-15T12:00:20Z", 0, 0)
+    assert shown["last_scan"] == {"at": "2026-06-15T12:00:00Z", "by": "olga"}
+    assert {"at": "2026-06-15T12:00:00Z", "state": "SENT", "count": 1} in shown["messages"]
+
+
+def test_the_summary_stays_there_while_redis_is_away(api, monkeypatch):
+    def refuse():
+        raise BrokerDown("the broker does not answer")
+
+    monkeypatch.setattr(broker_state, "waiting", refuse)
+    assert api.get(SUMMARY).json()["queue_depth"] is None
 
 
 # --- the description -------------------------------------------------------------------------------------------

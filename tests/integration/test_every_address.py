@@ -34,6 +34,7 @@ NEEDS = {
     "api/admin/reminders/rescan": {"POST": OPS},
     "api/admin/reminders/scans/<int:pk>": {"GET": READ},
     "api/admin/reminders/reset": {"POST": OPS},
+    "api/admin/reminders/summary": {"GET": READ},
     "api/admin/reminders/pause": {"POST": OPS},
     "api/admin/reminders/resume": {"POST": OPS},
     "api/schema": {"GET": OPEN},
