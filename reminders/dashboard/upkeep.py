@@ -1,6 +1,7 @@
 """The pages about the machinery: the switch, the doctor, the queue, the audit trail."""
 
 from collections import Counter
+from datetime import timedelta
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,8 @@ from reminders.doctor import Level, examine
 from reminders.models import Audit
 
 PAUSES_SHOWN = 20
+CANARY_PATIENCE = timedelta(seconds=5)
+"""How long the page lets a worker take for a message without hints."""
 
 
 @page()
@@ -42,7 +45,7 @@ def checks(request: HttpRequest) -> HttpResponse:
 
 
 def _examined() -> dict[str, object]:
-    found = list(examine(conf.current()))
+    found = list(examine(conf.current(), canary=CANARY_PATIENCE))
     counts = Counter(check.level for check in found)
     worst = next((level for level in (Level.FAIL, Level.WARN) if counts[level]), Level.PASS)
     order = {Level.FAIL: 0, Level.WARN: 1, Level.PASS: 2}

@@ -10,6 +10,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from reminders import operations
+from reminders.models import Pause
+
 register = template.Library()
 
 STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -63,6 +66,12 @@ def words(code: object) -> str:
 def pretty(value: object) -> str:
     """JSON as people read it."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+
+
+@register.simple_tag
+def pause_in_force() -> Pause | None:
+    """The pause that holds sending now, for pages that are not ours to fill."""
+    return operations.pause_in_force()
 
 
 @register.simple_tag(takes_context=True)

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from reminders.conf import ReminderConfig
+from reminders.dashboard import upkeep
 from tests.browser import scene
 from tests.browser.scene import Scene
 
@@ -53,7 +55,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(live_server, settings) -> str:
+def site(live_server, settings, monkeypatch) -> str:
+    monkeypatch.setattr(upkeep, "CANARY_PATIENCE", timedelta(seconds=0.2))  # There is no worker here.
     settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     scene.logins()
     return str(live_server.url)
@@ -98,6 +101,3 @@ def visit(browser: Browser, site: str, client) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert wrong == []
-
-
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()

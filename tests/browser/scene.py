@@ -77,11 +77,13 @@ def set_up(config: ReminderConfig) -> Scene:
     )
     late = work("Return wheelchair", 1, assignee__name="Yuki Tanaka", reference="W-1003")
     turn()
-    Assignment.objects.filter(pk=late.pk).update(
-        scheduled_start=now - timedelta(minutes=50), known_at=now - timedelta(days=1)
-    )
-    lifecycle.scan(trigger="beat", config=config)
+    # As if it had begun 50 minutes ago, and nobody came.
+    began = now - timedelta(minutes=50)
+    Assignment.objects.filter(pk=late.pk).update(scheduled_start=began, known_at=now - timedelta(days=1))
+    Reminder.objects.filter(assignment=late).update(planned_start=began, next_attempt_at=now)
     turn()
+    late.refresh_from_db()
+    assert late.reminder_status == ReminderStatus.OVERDUE
     coming = work("Service boiler", 70, reference="W-1004", assignee__name="Priya Sharma")
     for number in range(12):
         work(f"School bus, route {number + 1}", 40 + 9 * number, assignee__name="Daniel Reyes")
@@ -126,6 +128,13 @@ def poison(config: ReminderConfig) -> Assignment:
         failures=1,
     )
     Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
-    Audit.objects.update(selection={"ids": [PAYLOAD]}, before={PAYLOAD: 1}, after={PAYLOAD: PAYLOAD})
+    Audit.objects.create(
+        actor=PAYLOAD,
+        action=PAYLOAD[:40],
+        reason=PAYLOAD,
+        selection={"ids": [PAYLOAD]},
+        before={PAYLOAD: 1},
+        after={PAYLOAD: PAYLOAD},
+    )
     Figures.objects.all().delete()
     return work

@@ -104,7 +104,14 @@ def everything(clock, config, run):
     operations.pause(by=PAYLOAD, reason=PAYLOAD)
     ChannelHold.objects.create(channel="<b>mail", until=NOON, code=PAYLOAD, detail=PAYLOAD)
     Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
-    Audit.objects.update(selection={"ids": [PAYLOAD]}, before={PAYLOAD: 1}, after={PAYLOAD: 1})
+    Audit.objects.create(
+        actor=PAYLOAD,
+        action="reset",
+        reason=PAYLOAD,
+        selection={"ids": [PAYLOAD]},
+        before={PAYLOAD: 1},
+        after={PAYLOAD: 1},
+    )
     return work
 
 

@@ -1,0 +1,73 @@
+"""axe-core finds no serious fault: on every page, in light and dark, on a desk and on a phone."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reminders import operations
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+
+
+# What depends on colours and width; all else was looked at before.
+AGAIN = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
+LOOKS = [("light", DESK), ("dark", DESK), ("light", PHONE), ("dark", PHONE)]
+
+
+def faults(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Serious and critical ones, each with the element that has it."""
+    options = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": rules}
+    found = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{one['id']}: {node['html'][:150]} {node.get('failureSummary', '')[:200]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+def look_at(page: Page, path: str) -> None:
+    """One page in light and dark, on a desk and on a phone."""
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(DESK)
+    page.goto(path)
+    expect(page.locator(".spinner")).to_have_count(0)
+    page.evaluate(AXE)  # Not as a script of the page: the policy would forbid it, as it should.
+    for scheme, size in LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size(size)
+        rules = None if (scheme, size) == LOOKS[0] else AGAIN
+        assert faults(page, rules) == [], (path, scheme, size)
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wider <= 0, f"{path} is {wider} px wider than a window of {size['width']} px"
+
+
+def test_everybody_can_use_every_page(visit, stage):
+    operations.pause(by="olga", reason="so that the banner is there")
+    page = visit("olga", "/ops/")
+    for path in (
+        "/ops/", "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",
+        "/ops/queue", "/ops/doctor", "/ops/audit", f"/ops/assignments/{stage.unreachable.pk}",
+        f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
+        f"/ops/act/resend?ids={stage.sent.pk}", "/ops/nothing",
+    ):  # fmt: skip
+        look_at(page, path)
+
+
+def test_everybody_can_use_pages_without_data(visit, site):
+    page = visit("olga", "/ops/")
+    for path in (
+        "/ops/",
+        "/ops/assignments",
+        "/ops/reminders",
+        "/ops/audit",
+        "/ops/switch",
+        "/ops/act/pause",
+    ):
+        look_at(page, path)

@@ -1,0 +1,160 @@
+"""What operators and viewers come for, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from assignments.models import Assignment
+from reminders.models import Audit, Pause, Reminder
+from tests.browser import scene
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def give_reason(page: Page, button: str, reason: str) -> None:
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name=button).click()
+
+
+def test_the_reason_of_a_missing_reminder_is_two_clicks_away(visit, stage):
+    page = visit("vera", "/ops/")
+    page.get_by_role("link", name=re.compile("no contact")).click()
+    page.get_by_role("link", name=stage.unreachable.title).click()
+    expect(page.locator(".answer")).to_have_text(
+        re.compile("The reminder failed: there is nobody to write to, or no usable address")
+    )
+
+
+def test_a_reference_leads_straight_to_the_answer(visit, stage):
+    page = visit("vera", "/ops/")
+    page.get_by_role("searchbox").fill("W-1004")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(stage.coming.title)
+    expect(page.locator(".answer")).to_contain_text("will be sent")
+
+
+def test_an_operator_pauses_looks_at_the_backlog_and_resumes(visit, stage):
+    page = visit("olga", "/ops/")
+    page.get_by_role("link", name="Pause all sending…").click()
+    give_reason(page, "Pause all sending", "the mail server moves")
+    banner = page.get_by_role("region", name="Sending is paused")
+    expect(banner).to_contain_text("by olga")
+    expect(banner).to_contain_text("the mail server moves")
+    Reminder.objects.filter(assignment=stage.coming, kind="REMINDER").update(
+        due_at=stage.sent.created_at, next_attempt_at=stage.sent.created_at
+    )
+    for path in ("/ops/assignments", "/ops/reminders", "/ops/queue", "/ops/doctor", "/ops/audit", "/admin/"):
+        page.goto(path)
+        expect(banner).to_contain_text("the mail server moves")
+    page.goto("/ops/")
+    banner.get_by_role("link", name="Resume…").click()
+    useful = page.get_by_role("row").filter(has=page.get_by_text("reminders that are still useful"))
+    expect(useful).to_contain_text("1")
+    give_reason(page, "Resume sending", "it is back")
+    expect(page.get_by_text("Sending goes on.")).to_be_visible()
+    expect(banner).to_have_count(0)
+    assert Pause.objects.get().ended_by == "olga"
+
+
+def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
+    page = visit("olga", "/ops/")
+    page.get_by_role("link", name="Repair what is out of sync…").click()
+    table = page.get_by_role("region", name="Who is meant")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    expect(table).to_contain_text(stage.out_of_sync.title)
+    page.get_by_role("button", name="Reset reminder status").click()  # The browser asks for the reason.
+    assert not Audit.objects.filter(action="reset").exists()
+    give_reason(page, "Reset reminder status", "restored from a backup")
+    expect(page.get_by_text("1 reset, 0 left alone.")).to_be_visible()
+    assert Assignment.objects.get(pk=stage.out_of_sync.pk).reminder_status == "NONE"
+    page.get_by_role("link", name="Audit trail").click()
+    expect(page.locator(".trail")).to_contain_text("restored from a backup")
+
+
+def test_marked_rows_are_sent_again_after_a_look(visit, stage):
+    page = visit("olga", "/ops/reminders?show=unknown")
+    page.get_by_label("mark all shown").check()
+    page.get_by_role("button", name="Send again…").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody")).to_contain_text("nudged a second time")
+    give_reason(page, "Send the reminder again", "she says nothing came")
+    expect(page).to_have_url(re.compile(r"/ops/reminders\?show=unknown$"))
+    assert Assignment.objects.get(pk=stage.unknown.pk).version == 2
+
+
+def test_the_page_renews_itself_and_keeps_what_is_open(visit, stage, monkeypatch):
+    page = visit("vera", "/ops/")
+    page.get_by_text("The same as a table").click()
+    with page.expect_response("**/ops/live"):
+        page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+    expect(page.locator("#chart-table")).to_have_attribute("open", "")
+    expect(page.locator("#tile-overdue .value")).to_have_text("1")
+
+
+def test_a_lost_server_is_said_and_forgotten_when_it_is_back(visit, stage):
+    page = visit("vera", "/ops/")
+    lost = page.get_by_text("This page cannot reach the server.")
+    page.route("**/ops/live", lambda route: route.abort())
+    page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+    expect(lost).to_be_visible()
+    page.unroute("**/ops/live")
+    page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+    expect(lost).to_be_hidden()
+
+
+def test_everything_is_reached_by_keyboard(visit, stage):
+    page = visit("olga", "/ops/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(2):  # past the search
+        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#tile-none")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/ops/assignments.*NONE"))
+
+
+def test_a_viewer_sees_everything_and_is_offered_nothing_to_change(visit, stage):
+    page = visit("vera", "/ops/")
+    for path in (
+        "/ops/", "/ops/assignments", "/ops/reminders", "/ops/switch", "/ops/queue", "/ops/audit",
+        f"/ops/assignments/{stage.unreachable.pk}",
+    ):  # fmt: skip
+        page.goto(path)
+        expect(page.locator("a[href*='/ops/act/'], [formaction], input[type=checkbox]")).to_have_count(0)
+    page.goto("/ops/act/pause")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Only operators may do this")
+    # Past the page, with a token of the viewer's own.
+    status = page.evaluate(
+        """async () => {
+            const token = document.querySelector('[name=csrfmiddlewaretoken]').value;
+            const body = new URLSearchParams({csrfmiddlewaretoken: token, confirmed: '1', reason: 'x'});
+            return (await fetch('/ops/act/pause', {method: 'POST', body})).status;
+        }"""
+    )
+    assert status == 403
+    assert not Pause.objects.exists()
+
+
+def test_markup_stays_text_on_every_page(visit, config):
+    work = scene.poison(config)
+    page = visit("olga", "/ops/")
+    for path in (
+        "/ops/", "/ops/assignments", "/ops/reminders?show=all", "/ops/switch", "/ops/queue", "/ops/doctor",
+        "/ops/audit", f"/ops/assignments/{work.pk}", f"/ops/act/reset?ids={work.pk}", "/ops/act/resume",
+        "/ops/assignments?q=<script>document.title='broken'</script>", "/ops/<script>",
+    ):  # fmt: skip
+        page.goto(path)
+        expect(page.locator(".spinner")).to_have_count(0)
+        assert page.title() != "broken", path
+        assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0, path
+        assert "49" not in page.locator("h1").inner_text(), path
+
+
+def test_somebody_without_a_role_or_a_login_is_told_so(visit, site):
+    page = visit("guest", "/ops/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No entry")
+    page = visit("", "/ops/doctor")
+    expect(page).to_have_url(re.compile(r"/admin/login/\?next=/ops/doctor"))
