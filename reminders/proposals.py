@@ -340,7 +340,8 @@ def _look_at_purge(_wish: Wish) -> Preview:
     return Preview(
         summary=(
             "The queues in Redis are emptied, and every reminder that was handed over and not begun goes back to the "
-            "ledger. Nothing is lost: it is handed over again within seconds. What a worker is sending is left alone."
+            "ledger. Nothing is lost: a scan follows, and all is handed over again within seconds. What a worker is sending "
+            "is left alone."
         ),
         facts=[
             *((f"messages in {queue}", number) for queue, number in seen.redis.items()),
@@ -351,7 +352,13 @@ def _look_at_purge(_wish: Wish) -> Preview:
 
 
 def _run_purge(wish: Wish, form: Any) -> str:
-    done = waiting.purge(by=wish.by)
+    done = waiting.purge(
+        by=wish.by,
+        reason=form.cleaned_data["reason"],
+        trigger=ScanRun.Trigger.ADMIN,
+        config=conf.current(),
+        budget=operations.REQUEST_BUDGET,
+    )
     return (
         f"{sum(done.redis.values())} messages thrown away, {done.returned} reminders returned to the ledger."
     )

@@ -1,14 +1,17 @@
 """What waits where, in Redis, in workers, in the ledger; and how the queue is emptied without losing anything."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 
-from reminders import broker_state, ledger
+from assignments.transactions import atomically
+from reminders import broker_state, ledger, operations
+from reminders.broker import CeleryBroker
+from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
 from reminders.lifecycle import BrokerDown
-from reminders.models import Audit
+from reminders.operations import Rescan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +30,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
-    """How many messages were thrown away, by queue, and how many rows went back to PLANNED."""
+    """How many messages were thrown away, by queue, and how many rows went back to PLANNED. `scan` is the rescan that
+    followed; None while reminders are switched off."""
 
     redis: dict[str, int]
     returned: int
+    scan: Rescan | None = None
 
 
 def look() -> Waiting:
@@ -62,18 +67,38 @@ def look() -> Waiting:
     )
 
 
-def purge(*, by: str) -> Purged:
-    """Empties the queues and returns claimed rows to PLANNED: dispatch hands them over again within a second.
+def purge(
+    *, by: str, reason: str = "", trigger: str, config: ReminderConfig, budget: timedelta | None = None
+) -> Purged:
+    """Empties the queues, returns claimed rows to PLANNED and rescans: dispatch hands over again within a second.
 
     Rows that a worker has begun are left alone. A message that was on its way in between finds its ticket
-    void. Raises BrokerDown before anything was changed.
+    void. A rescan that takes longer than `budget` goes on in the scanner. Raises BrokerDown before anything was
+    changed.
     """
+    reason = operations.checked_reason(reason, needed=False)
     messages = broker_state.purge()
+    returned = _return(messages, by=by, reason=reason)
+    scan = None
+    if config.enabled:
+        scan = operations.rescan(
+            trigger=trigger,
+            by=by,
+            reason="after a purge",
+            config=config,
+            budget=budget,
+            hand_over=CeleryBroker().hand_over_scan,
+        )
+    return Purged(redis=messages, returned=returned, scan=scan)
+
+
+@atomically
+def _return(messages: dict[str, int], *, by: str, reason: str) -> int:
     returned = ledger.release(_claimed())
-    Audit.objects.create(
-        actor=by, action="purge", before={"messages": messages}, after={"returned": returned}
+    operations.note(
+        "purge", by=by, reason=reason, before={"messages": messages}, after={"returned": returned}
     )
-    return Purged(redis=messages, returned=returned)
+    return returned
 
 
 def _claimed() -> list[Hint]:

@@ -1,6 +1,7 @@
 """What waits where, and that emptying the queue loses nothing and sends nothing twice."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -10,7 +11,7 @@ from django.core.management import CommandError, call_command
 from reminders import broker_state, ledger, lifecycle, tasks
 from reminders.broker import CeleryBroker
 from reminders.lifecycle import BrokerDown
-from reminders.models import Audit, Reminder, State
+from reminders.models import Audit, Reminder, ScanRun, State
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -99,7 +100,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(clock, config):
     AssignmentFactory.create_batch(2, soon=True)
     lifecycle.dispatch(config=config, broker=CeleryBroker())
     assert said("purge", "--dry-run").splitlines()[-1] == (
-        "A purge would throw away 2 messages and plan 2 rows again."
+        "A purge would throw away 2 messages, plan 2 rows again, and rescan."
     )
     assert broker_state.waiting()["reminders"] == 2
     assert set(Reminder.objects.values_list("state", flat=True)) == {State.QUEUED}
@@ -109,13 +110,25 @@ def test_a_dry_run_says_the_same_and_changes_nothing(clock, config):
 def test_a_purge_is_on_record(clock, config):
     AssignmentFactory(soon=True)
     lifecycle.dispatch(config=config, broker=CeleryBroker())
-    said("purge")
-    line = Audit.objects.get()
-    assert (line.action, line.before, line.after) == (
-        "purge",
+    said("purge", "--reason", "poisoned")
+    line = Audit.objects.get(action="purge")
+    assert (line.reason, line.before, line.after) == (
+        "poisoned",
         {"messages": {"reminders": 1, "reminders.scan": 0}},
         {"returned": 1},
     )
+
+
+def test_a_purge_ends_with_a_rescan(clock, config, settings):
+    AssignmentFactory(soon=True)
+    Reminder.objects.all().delete()
+    lines = said("purge").splitlines()
+    run = ScanRun.objects.get()
+    assert (run.by != "", run.counts["planned"]) == (True, 1)
+    assert lines[-1] == f"Scan {run.pk} has looked for what was missing."
+    settings.REMINDERS = replace(config, enabled=False)
+    assert said("purge").splitlines()[-1].endswith("reminders are switched off.")
+    assert ScanRun.objects.count() == 1
 
 
 def test_without_redis_the_rest_is_shown_and_nothing_is_purged(clock, config, redis_down):

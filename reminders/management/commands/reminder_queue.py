@@ -1,4 +1,4 @@
-"""`manage.py reminder_queue [--json] [purge [--dry-run]]`: what waits where; and how to empty the queue."""
+"""`manage.py reminder_queue [--json] [purge [--dry-run] [--reason ...]]`: what waits where; and how to empty the queue."""
 
 import getpass
 import json
@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reminders import waiting
+from reminders import conf, waiting
 from reminders.lifecycle import BrokerDown
 from reminders.management.refusals import in_one_line
+from reminders.models import ScanRun
 from reminders.waiting import Purged, Waiting
 
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", nargs="?", choices=["purge"])
         parser.add_argument("--dry-run", action="store_true", help="with purge: only say what would be done")
+        parser.add_argument("--reason", default="", help="with purge: kept in the audit trail")
         parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -34,18 +36,25 @@ class Command(BaseCommand):
             if options["action"] == "purge":
                 if now.redis is None:
                     raise CommandError(f"{now.trouble}: nothing was changed")
-                done = Purged(redis=now.redis, returned=now.queued) if options["dry_run"] else _purge()
+                done = (
+                    Purged(redis=now.redis, returned=now.queued)
+                    if options["dry_run"]
+                    else _purge(options["reason"])
+                )
                 answer |= {
                     "dry_run": options["dry_run"],
                     "purged": {"redis": done.redis, "returned": done.returned},
+                    "scan_id": done.scan.scan_id if done.scan else None,
                 }
                 lines += _purged_in_words(done, dry_run=options["dry_run"])
         self.stdout.write(json.dumps(answer) if options["json"] else "\n".join(lines))
 
 
-def _purge() -> Purged:
+def _purge(reason: str) -> Purged:
     try:
-        return waiting.purge(by=getpass.getuser())
+        return waiting.purge(
+            by=getpass.getuser(), reason=reason, trigger=ScanRun.Trigger.CLI, config=conf.current()
+        )
     except BrokerDown as error:
         raise CommandError(f"{error}: nothing was changed") from error
 
@@ -77,6 +86,11 @@ def _in_words(now: Waiting) -> list[str]:
 def _purged_in_words(done: Purged, *, dry_run: bool) -> list[str]:
     messages = sum(done.redis.values())
     if dry_run:
-        return [f"A purge would throw away {messages} messages and plan {done.returned} rows again."]
+        return [f"A purge would throw away {messages} messages, plan {done.returned} rows again, and rescan."]
     gone = f"Thrown away: {messages} messages."
-    return [f"{gone} {done.returned} rows are planned again and will be handed over within seconds."]
+    if done.scan is None:
+        return [f"{gone} {done.returned} rows are planned again; reminders are switched off."]
+    return [
+        f"{gone} {done.returned} rows are planned again and will be handed over within seconds.",
+        f"Scan {done.scan.scan_id} has looked for what was missing.",
+    ]
