@@ -28,6 +28,7 @@ def main() -> None:
     spec.loader.exec_module(bootstrap)
 
     bootstrap.ensure_environment(sys.argv)
+    bootstrap.suit_the_terminal(sys.argv)
     bootstrap.join_running_services(sys.argv)
     bootstrap.run_command(sys.argv)
 

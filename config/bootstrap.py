@@ -276,6 +276,20 @@ def read_up_file(state: Path) -> dict[str, Any] | None:
 # -- the command -----------------------------------------------------------------------------------------
 
 
+def suit_the_terminal(
+    argv: Sequence[str], environ: MutableMapping[str, str] = os.environ, *, terminal: bool | None = None
+) -> None:
+    """In a terminal a command's own answer counts: its log is plain there, and says only what is wrong.
+
+    What the caller set stays. Elsewhere (a pipe, a container, cron) the log is written as the settings say.
+    """
+    if terminal is None:
+        terminal = sys.stderr.isatty()
+    if terminal and command_of(argv) not in SELF_SUFFICIENT_COMMANDS:
+        environ.setdefault("LOG_FORMAT", "plain")
+        environ.setdefault("LOG_LEVEL", "WARNING")
+
+
 def run_command(argv: Sequence[str]) -> None:
     """Hand over to Django; an error that an operator can act on is one line, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

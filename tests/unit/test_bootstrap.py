@@ -245,3 +245,21 @@ def test_a_command_without_any_database_fails_in_one_line() -> None:
     assert run.stderr.strip().splitlines()[-1] == (
         "Error: no database. Start `python3 manage.py up` in another terminal, or set DATABASE_URL."
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "terminal", "before", "after"),
+    [
+        ("rescan_reminders", True, {}, {"LOG_FORMAT": "plain", "LOG_LEVEL": "WARNING"}),
+        ("rescan_reminders", True, {"LOG_LEVEL": "DEBUG"}, {"LOG_FORMAT": "plain", "LOG_LEVEL": "DEBUG"}),
+        ("rescan_reminders", False, {}, {}),
+        ("up", True, {}, {}),
+        ("test", True, {}, {}),
+    ],
+)
+def test_a_command_in_a_terminal_logs_only_what_is_wrong_and_plainly(
+    bootstrap, command, terminal, before, after
+):
+    environ = dict(before)
+    bootstrap.suit_the_terminal(["manage.py", command], environ, terminal=terminal)
+    assert environ == after
