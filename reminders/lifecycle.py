@@ -42,6 +42,9 @@ KEEP_SCAN_SECONDS = ledger.SCAN_LEASE.total_seconds() / 10
 """A scan says so often that it is still at work; each of its steps takes less than the rest of that lease."""
 
 FINISH_PATIENCE = timedelta(minutes=5)
+QUERY_CANCELED = "57014"
+"""PostgreSQL manual, appendix A: here, a statement that took too long."""
+
 BUSY_TRIES = 20
 BUSY_WAIT = 0.05
 
@@ -144,16 +147,33 @@ def _refuse_while_disabled(config: ReminderConfig) -> None:
 
 
 def preview_scan(*, config: ReminderConfig, budget: timedelta | None = None) -> ScanPreview:
-    """What a scan would do now: the same statements, taken back at the end, and nothing said in the log."""
+    """What a scan would do now: the same statements, taken back at the end, and nothing said in the log.
+
+    It costs what a scan costs, and until it ends workers leave the rows alone that it has touched. With a budget
+    no statement takes longer than that, and after it none is begun.
+    """
     counts, complete = ScanCounts(), True
     over = None if budget is None else time.monotonic() + budget.total_seconds()
-    with transaction.atomic():
-        for _ in _scan(counts, config):
-            if over is not None and time.monotonic() >= over:
-                complete = False
-                break
-        transaction.set_rollback(True)
+    try:
+        with transaction.atomic():
+            if budget is not None:
+                _bound_statements(budget)
+            for _ in _scan(counts, config):
+                if over is not None and time.monotonic() >= over:
+                    complete = False
+                    break
+            transaction.set_rollback(True)
+    except OperationalError as error:
+        if budget is None or sqlstate(error) != QUERY_CANCELED:
+            raise
+        complete = False
     return ScanPreview(counts, complete)
+
+
+def _bound_statements(most: timedelta) -> None:
+    milliseconds = max(1, int(most.total_seconds() * 1000))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
 
 
 def _scan(counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:

@@ -18,7 +18,18 @@ from reminders.operations.pauses import (
     pauses,
     resume,
 )
-from reminders.operations.plans import WORDS, Done, Effect, Plan, PlanChanged, Selection, Skipped, Target, Why
+from reminders.operations.plans import (
+    WORDS,
+    Done,
+    Effect,
+    Plan,
+    PlanChanged,
+    Selection,
+    Skipped,
+    Target,
+    TooMany,
+    Why,
+)
 from reminders.operations.record import LONGEST_REASON, checked_reason, note
 from reminders.operations.rescans import REQUEST_BUDGET, Rescan, preview_rescan, rescan
 from reminders.operations.resets import NothingToDo, ResetPlan, plan_reset, resend, run_reset
@@ -43,6 +54,7 @@ __all__ = [
     "Selection",
     "Skipped",
     "Target",
+    "TooMany",
     "Why",
     "backlog",
     "checked_reason",

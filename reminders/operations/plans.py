@@ -18,6 +18,16 @@ AT_ONCE = 1_000
 """Assignments changed per transaction, so that workers never wait long for their rows."""
 
 
+MOST_TARGETS = 50_000
+"""Assignments that one plan may take on: it is kept in memory, and somebody is to look at it."""
+
+
+class TooMany(Refused):
+    """More than one plan may take on."""
+
+    code = "too_many"
+
+
 class PlanChanged(Refused):
     """What would happen now is not what the operator was shown."""
 

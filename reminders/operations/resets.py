@@ -15,6 +15,7 @@ from assignments.transactions import atomically
 from reminders import policy
 from reminders.conf import ReminderConfig
 from reminders.models import Kind, Reason, Reminder, State
+from reminders.operations import plans
 from reminders.operations.plans import (
     WORDS,
     Done,
@@ -23,6 +24,7 @@ from reminders.operations.plans import (
     Selection,
     Skipped,
     Target,
+    TooMany,
     Why,
     as_planned,
     in_parts,
@@ -59,7 +61,7 @@ def plan_reset(selection: Selection, *, config: ReminderConfig) -> ResetPlan:
     """What a reset of this selection would do now.
 
     Without ids only what is out of sync: the roll-up says SENT and the ledger knows of no accepted or imported
-    message for the current plan (RULES, 24).
+    message for the current plan (RULES, 24). Raises TooMany.
     """
     now = database_now()
     targets, skipped = [], []
@@ -145,7 +147,10 @@ def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
         rows = rows.filter(scheduled_start__gte=selection.starts_after)
     if selection.starts_before:
         rows = rows.filter(scheduled_start__lt=selection.starts_before)
-    return list(rows)
+    found = list(rows[: plans.MOST_TARGETS + 1])
+    if len(found) > plans.MOST_TARGETS:
+        raise TooMany(f"more than {plans.MOST_TARGETS} assignments: narrow the range of starts down")
+    return found
 
 
 def _with_ledger(rows: QuerySet[Assignment]) -> QuerySet[Assignment]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
@@ -339,6 +339,22 @@ def test_a_reset_needs_a_reason(clock, config, reason):
         operations.run_reset(plan, by="olga", reason=reason)
     assert list(refusal.value.message_dict) == ["reason"]
     assert not Audit.objects.exists()
+
+
+def test_a_preview_gives_up_a_statement_that_takes_too_long(clock, config, monkeypatch):
+    def void():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(60)")
+
+    AssignmentFactory()
+    Reminder.objects.all().delete()
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "void", void)
+        stopped = operations.preview_rescan(config=config, budget=timedelta(milliseconds=50))
+    assert (stopped.complete, stopped.counts.planned) == (False, 0)
+    whole = operations.preview_rescan(config=config, budget=timedelta(minutes=1))
+    assert (whole.complete, whole.counts.planned) == (True, 1)
+    assert not Reminder.objects.exists()
 
 
 # --- pause and resume ------------------------------------------------------------------------------------------

@@ -183,3 +183,29 @@ def test_what_cannot_be_paused_or_resumed_is_said_in_one_line(clock, words, retu
     with pytest.raises(CommandError, match=told) as refusal:
         call_command(*words)
     assert refusal.value.returncode == returncode
+
+
+# --- the scope of a reset --------------------------------------------------------------------------------------
+
+
+def test_a_reset_can_be_narrowed_down_to_a_range_of_starts(clock, capsys):
+    early, late = (AssignmentFactory(scheduled_start=NOON + timedelta(hours=hours)) for hours in (1, 3))
+    Assignment.objects.update(reminder_status=ReminderStatus.SENT)
+    words = ["reset_reminders", "--future", "--reason", "x", "--dry-run", "--json"]
+    call_command(*words, "--starts-before", "2026-06-15T14:00:00Z")
+    assert json.loads(capsys.readouterr().out)["reset"] == [early.pk]
+    call_command(*words, "--starts-after", "2026-06-15T14:00:00Z")
+    assert json.loads(capsys.readouterr().out)["reset"] == [late.pk]
+    with pytest.raises(CommandError, match="--ids stand alone") as refusal:
+        call_command(
+            "reset_reminders", "--ids", "1", "--reason", "x", "--starts-after", "2026-06-15T14:00:00Z"
+        )
+    assert refusal.value.returncode == 2
+
+
+def test_more_than_anybody_can_look_at_is_refused(clock, monkeypatch):
+    AssignmentFactory.create_batch(3)
+    Assignment.objects.update(reminder_status=ReminderStatus.SENT)
+    monkeypatch.setattr("reminders.operations.plans.MOST_TARGETS", 2)
+    with pytest.raises(CommandError, match="more than 2 assignments: narrow the range"):
+        call_command("reset_reminders", "--future", "--reason", "x", "--dry-run")

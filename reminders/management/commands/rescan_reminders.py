@@ -19,7 +19,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         modes = parser.add_mutually_exclusive_group()
-        modes.add_argument("--dry-run", action="store_true", help="only say what a scan would do")
+        modes.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="only say what a scan would do: it does the work for up to 10 seconds and takes it back",
+        )
         modes.add_argument(
             "--sync", action="store_true", help="then deliver what is due here, without Redis and workers"
         )
@@ -34,8 +38,8 @@ class Command(BaseCommand):
 
 def _answer(options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
     if options["dry_run"]:
-        preview = operations.preview_rescan(config=config)
-        return {"dry_run": True, "counts": asdict(preview.counts)}
+        preview = operations.preview_rescan(config=config, budget=operations.REQUEST_BUDGET)
+        return {"dry_run": True, "complete": preview.complete, "counts": asdict(preview.counts)}
     done = operations.rescan(
         trigger=ScanRun.Trigger.CLI, by=getpass.getuser(), reason=options["reason"], config=config
     )
@@ -52,7 +56,8 @@ def _answer(options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
 def _in_words(answer: dict[str, Any]) -> str:
     lines = []
     if answer.get("dry_run"):
-        lines.append("A scan would do this; nothing was changed.")
+        least = "" if answer["complete"] else "at least "
+        lines.append(f"A scan would do {least}this; nothing was changed.")
     elif answer["running"]:
         lines.append(f"Scan {answer['scan_id']} is running already: it does the same work.")
     else:

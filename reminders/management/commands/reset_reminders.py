@@ -5,9 +5,10 @@ import json
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from reminders import conf, operations
+from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
 from reminders.operations import WORDS, ResetPlan, Selection, Skipped
 
@@ -26,13 +27,22 @@ class Command(BaseCommand):
             action="store_true",
             help="every future assignment that is SENT; its people are nudged a second time",
         )
+        for name in ("--starts-after", "--starts-before"):
+            parser.add_argument(
+                name, type=instant, metavar="INSTANT", help=f"narrows all but --ids down, {EXAMPLE}"
+            )
         parser.add_argument("--reason", required=True, help="kept in the audit trail")
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         ids = options["ids"]
-        selection = Selection(ids=None if ids is None else tuple(ids), future=options["future"])
+        window = {name: options[name] for name in ("starts_after", "starts_before")}
+        if ids is not None and any(window.values()):
+            raise CommandError(
+                "--ids stand alone: leave --starts-after and --starts-before out", returncode=2
+            )
+        selection = Selection(ids=None if ids is None else tuple(ids), future=options["future"], **window)
         with in_one_line():
             plan = operations.plan_reset(selection, config=conf.current())
             skipped, reset = plan.skipped, tuple(target.id for target in plan.targets)

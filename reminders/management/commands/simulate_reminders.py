@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from assignments.clock import database_now
 from reminders import conf, operations
 from reminders.explain import moment
+from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
 from reminders.simulator import MOST_LISTED, Simulation, simulate
 
@@ -21,11 +22,10 @@ class Command(BaseCommand):
     help = "Says what would be sent when, to whom and over which channel, if nobody changed anything. Sends nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        example = "such as 2026-11-23T09:00:00+01:00"
         parser.add_argument(
-            "--from", dest="since", type=_instant, help=f"an instant {example}; now if left out"
+            "--from", dest="since", type=instant, help=f"an instant {EXAMPLE}; now if left out"
         )
-        parser.add_argument("--to", dest="until", type=_instant, help="an instant; a day later if left out")
+        parser.add_argument("--to", dest="until", type=instant, help="an instant; a day later if left out")
         parser.add_argument(
             "--set",
             dest="changes",
@@ -56,21 +56,6 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(_as_json(found, changes, notes), ensure_ascii=False))
         else:
             self.stdout.write("\n".join([*_in_words(found, changes), *notes]))
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ArgumentTypeError(
-            f"{text[:40]!r}: an instant is needed, such as 2026-11-23T09:00:00+01:00"
-        ) from error
-    if instant.tzinfo is None:
-        raise ArgumentTypeError(f"{text[:40]!r}: an offset is needed, such as +01:00 or Z")
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError as error:
-        raise ArgumentTypeError(f"{text[:40]!r}: that is too far away") from error
 
 
 def _change(text: str) -> tuple[str, str]:
