@@ -104,17 +104,10 @@ class ReasonForm(forms.Form):
     )
 
 
-class OptionalReasonForm(ReasonForm):
-    """Why it is done, if there is more to say."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].required = False
-
-
 class PauseForm(ReasonForm):
     """Why, and for how long."""
 
+    field_order = ("length", "until", "reason")
     LENGTHS = (
         ("15", "15 minutes"),
         ("60", "1 hour"),
@@ -156,9 +149,10 @@ class PauseForm(ReasonForm):
         return timezone.now() + timedelta(minutes=int(length)) if length else None
 
 
-class ResumeForm(OptionalReasonForm):
+class ResumeForm(ReasonForm):
     """What becomes of each part of the backlog. What is stale floods out only where somebody asks for it."""
 
+    field_order = ("useful", "late", "notices", "reason")
     useful, late, notices = (
         forms.ChoiceField(
             label=label,
@@ -374,7 +368,7 @@ PROPOSALS = {
     "close": Proposal(
         title="Close as not done", look=_look_at_close, run=_run_close, form=ReasonForm, grave=True
     ),
-    "rescan": Proposal(title="Rescan now", look=_look_at_rescan, run=_run_rescan, form=OptionalReasonForm),
+    "rescan": Proposal(title="Rescan now", look=_look_at_rescan, run=_run_rescan, form=ReasonForm),
     "pause": Proposal(
         title="Pause all sending", look=_look_at_pause, run=_run_pause, form=PauseForm, grave=True
     ),

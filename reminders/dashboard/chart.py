@@ -1,6 +1,6 @@
 """Messages by five minutes as a picture: from counts to rectangles. Pure arithmetic, no clock and no database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +9,7 @@ from reminders.models import State
 
 BAR, GAP, HEIGHT = 10.0, 2.0, 100.0
 LABEL_EVERY = timedelta(minutes=30)
+MOST_LABELS = 6
 LEAST_SHOWN = 2.5
 """Height of the smallest bar: one failure among a thousand is still seen."""
 
@@ -77,6 +78,37 @@ def draw(messages: Sequence[tuple[int, str, int]], *, now: datetime, ahead: time
         planned=sum(slot.planned for slot in slots),
         behind=BEHIND,
         ahead=ahead,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Counts over a range, as a picture with the beginnings of some spans below it."""
+
+    bars: Sequence[Bar]
+    width: float
+    height: float
+    labels: Sequence[datetime]
+    highest: int
+
+
+def spread(spans: Mapping[datetime, int], *, since: datetime, until: datetime, span: timedelta) -> Spread:
+    """Draws counts by their spans, from the one that holds `since` to the one before `until`."""
+    first = _floor(since, span)
+    slots = max(1, -((first - until) // span))
+    highest = max(spans.values(), default=0)
+    bars = []
+    for at, number in spans.items():
+        height = max(LEAST_SHOWN, number * HEIGHT / highest)
+        x = (at - first) / span * BAR + GAP / 2
+        bars.append(Bar("planned", round(x, 2), round(HEIGHT - height, 2), round(height, 2)))
+    shown = min(MOST_LABELS, slots)
+    return Spread(
+        bars=bars,
+        width=slots * BAR,
+        height=HEIGHT,
+        labels=[first + number * slots // shown * span for number in range(shown)],
+        highest=highest,
     )
 
 

@@ -27,6 +27,7 @@ NAVIGATION = (
     ("ops:assignments", "Assignments"),
     ("ops:reminders", "Reminders"),
     ("ops:queue", "Queue"),
+    ("ops:simulator", "Simulator"),
     ("ops:doctor", "Doctor"),
     ("ops:audit", "Audit trail"),
 )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reminders.dashboard import acts, explaining, lists, overview, page, upkeep
+from reminders.dashboard import acts, explaining, lists, overview, page, simulating, upkeep
 
 app_name = "ops"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("queue", upkeep.queue, name="queue"),
     path("doctor", upkeep.doctor, name="doctor"),
     path("doctor/checks", upkeep.checks, name="checks"),
+    path("simulator", simulating.simulator, name="simulator"),
     path("audit", upkeep.audit, name="audit"),
     path("act/<slug:name>", acts.act, name="act"),
     # Last: whatever else is asked for below /ops/.

@@ -1,6 +1,7 @@
 """How the Ops pages write instants and ages; and the banner that stands on every page while nothing is sent."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +35,13 @@ def instant(at: datetime | None) -> str | SafeString:
 
 
 @register.filter
+def minute(at: datetime) -> str:
+    """An instant below a picture: the minute, with the day where that is another one."""
+    local = timezone.localtime(at)
+    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M H:i")
+
+
+@register.filter
 def full_instant(at: datetime | None) -> str:
     """An instant with date and zone."""
     return date_format(timezone.localtime(at), "Y-m-d H:i:s T") if at else "-"
@@ -60,6 +68,12 @@ def distance(at: datetime | None) -> str:
 def words(code: object) -> str:
     """A word of a closed set as people read it: too_late becomes too late."""
     return str(code).replace("_", " ")
+
+
+@register.filter
+def total(numbers: Iterable[int]) -> int:
+    """Their sum."""
+    return sum(numbers)
 
 
 @register.filter

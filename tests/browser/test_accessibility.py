@@ -53,7 +53,7 @@ def test_everybody_can_use_every_page(visit, stage):
     page = visit("olga", "/ops/")
     for path in (
         "/ops/", "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",
-        "/ops/queue", "/ops/doctor", "/ops/audit", f"/ops/assignments/{stage.unreachable.pk}",
+        "/ops/queue", "/ops/doctor", "/ops/audit", "/ops/simulator", f"/ops/assignments/{stage.unreachable.pk}",
         f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
         f"/ops/act/resend?ids={stage.sent.pk}", "/ops/nothing",
     ):  # fmt: skip

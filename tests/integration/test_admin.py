@@ -473,7 +473,7 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
     shown = operator.get(url)
     assert ("planned", 1) in shown.context["preview"].facts
     assert not Reminder.objects.exists()
-    done = operator.post(url, {"confirmed": "1", "reason": ""}, follow=True)
+    done = operator.post(url, {"confirmed": "1", "reason": "x"}, follow=True)
     scan = ScanRun.objects.get()
     assert said(done) == [f"Scan {scan.pk} is finished: 1 reminders planned."]
     assert (scan.trigger, scan.by) == ("admin", "olga")
@@ -481,7 +481,7 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
 
 def test_a_second_rescan_names_the_running_one(operator, clock):
     running = ledger.open_scan(trigger="beat", by="")
-    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1"}, follow=True)
+    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [f"Scan {running.scan_id} is running already: it does the same work."]
 
 
@@ -489,7 +489,7 @@ def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
     settings.REMINDERS = ReminderConfig(enabled=False)
     shown = operator.get("/admin/reminders/scanrun/rescan/")
     assert shown.context["preview"].possible is False
-    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1"}, follow=True)
+    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [
         "Nothing was done: REMINDER_WORKER_ENABLED is false: nothing is planned until it is true."
     ]
@@ -512,10 +512,10 @@ def test_pausing_and_resuming(operator, clock, run):
     shown = operator.get(end)
     assert ("reminders that are still useful", 1) in shown.context["preview"].facts
     assert PAYLOAD not in shown.content.decode()
-    done = operator.post(end, {"confirmed": "1"}, follow=True)
+    done = operator.post(end, {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == ["Sending goes on. 0 messages were skipped."]
     assert run().sent == 1
-    again = operator.post(end, {"confirmed": "1"}, follow=True)
+    again = operator.post(end, {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(again) == ["Nothing was done: sending is not paused."]
 
 
