@@ -158,7 +158,9 @@ def _processes(config: ReminderConfig) -> Iterator[Check]:
     wrong = [check for check in apart if check.level is not Level.PASS]
     yield from wrong
     if not wrong:
-        yield Check("clocks of the hosts", Level.PASS, f"{len(ahead)} hosts agree with the database's")
+        yield Check(
+            "clocks of the hosts", Level.PASS, f"as the database's: {', '.join(ahead) or 'none seen'}"
+        )
 
 
 def _scrape() -> Check:

@@ -190,6 +190,20 @@ def test_a_command_in_another_terminal_finds_the_services(running: Up) -> None:
     assert asked.returncode == 0, asked.stderr
 
 
+def test_the_doctor_finds_the_running_system_well(running: Up) -> None:
+    """Its canary takes the real way; what other tests have killed comes back meanwhile."""
+
+    def well() -> bool:
+        asked = manage(running, "reminders_doctor", "--json")
+        levels.update({check["name"]: check["level"] for check in json.loads(asked.stdout)["checks"]})
+        return asked.returncode == 0
+
+    levels: dict[str, str] = {}
+    assert embedded.wait_for(well, seconds=120), levels
+    taken = ("a message to a worker", "mail server", "switch 1 of 3 in every process", "clocks of the hosts")
+    assert {levels[name] for name in taken} == {"pass"}
+
+
 @pytest.mark.parametrize("name", ["web", "worker", "scanner", "beat", "mail", "redis", "postgres"])
 def test_a_child_that_is_killed_is_started_again(running: Up, name: str) -> None:
     before = running.file()["processes"][name]

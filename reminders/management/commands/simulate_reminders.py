@@ -80,7 +80,7 @@ def _in_words(found: Simulation, changes: dict[str, str]) -> list[str]:
     rules = ", ".join(f"{name}={value}" for name, value in changes.items()) or "today's rules"
     lines = [
         f"From {moment(found.since)} until {moment(found.until)}, under {rules}:",
-        f"{found.total} reminders to {found.people} people would be sent.",
+        f"{found.total} reminders would be sent; people who get one: {found.people}.",
     ]
     lines += [f"  over {channel}: {count}" for channel, count in found.by_channel.items()]
     if found.unreachable:
