@@ -1,0 +1,199 @@
+"""The one checker: what must hold after any fault, once the system has been left alone for a while.
+
+`gather` reads what the database, the sinks and the metrics say; `broken` names every invariant that does not
+hold. Each invariant is a pure function of the evidence, so that a sabotage can be shown to each.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+Found = Iterator[str]
+Facts = dict[str, Any]
+
+FINAL = ("SENT", "FAILED", "SKIPPED", "UNKNOWN", "MARKED")
+LEASED = ("QUEUED", "SENDING")
+MAY_BE_EARLY = timedelta(seconds=1)
+A_COMMIT = timedelta(seconds=1)
+"""How long a service's transaction takes at the most, from the instant it writes down to its commit."""
+
+ROWS = """
+    SELECT r.*, p.email FROM reminders_reminder r
+    LEFT JOIN assignments_assignee p ON r.recipient = 'assignee:' || p.id
+"""
+COUNTERS = "SELECT name, labels, sum(value) AS value FROM reminders_counter GROUP BY name, labels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What everybody says. `before` are counters seen earlier in the same test, `gauges` those of a scrape."""
+
+    now: datetime
+    tick: timedelta
+    send_deadline: timedelta
+    rows: list[Facts]
+    attempts: list[Facts]
+    assignments: list[Facts]
+    mails: list[Facts]
+    counters: Mapping[tuple[str, str], float]
+    before: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    gauges: Mapping[str, float] = field(default_factory=dict)
+
+    def tries_of(self, row: Facts) -> list[Facts]:
+        return sorted(
+            (attempt for attempt in self.attempts if attempt["reminder_id"] == row["id"]),
+            key=lambda attempt: attempt["number"],
+        )
+
+    @property
+    def accepted(self) -> Counter[str]:
+        """How often the sinks took each message."""
+        return Counter(mail["message_id"] for mail in self.mails)
+
+    @property
+    def current(self) -> dict[int, Facts]:
+        """The reminder of each assignment's current version."""
+        versions = {a["id"]: a["version"] for a in self.assignments}
+        return {
+            row["assignment_id"]: row
+            for row in self.rows
+            if row["kind"] == "REMINDER" and row["version"] == versions[row["assignment_id"]]
+        }
+
+
+def broken(evidence: Evidence) -> list[str]:
+    """Every invariant that does not hold, with what was seen."""
+    return [f"{name}: {what}" for name, invariant in INVARIANTS.items() for what in invariant(evidence)]
+
+
+def nothing_is_silent(e: Evidence) -> Found:
+    """I1: each eligible assignment has an accepted message, or a final row with a reason."""
+    for assignment in e.assignments:
+        row = e.current.get(assignment["id"])
+        if assignment["status"] != "SCHEDULED":
+            continue
+        if row is None:
+            yield f"assignment {assignment['id']} has no row for its version {assignment['version']}"
+        elif row["due_at"] <= e.now and row["state"] not in FINAL:
+            yield f"row {row['id']} was due at {row['due_at']} and is {row['state']}"
+        elif row["state"] in ("FAILED", "SKIPPED", "UNKNOWN") and not row["reason"]:
+            yield f"row {row['id']} is {row['state']} without a reason"
+
+
+def doubles_are_flagged(e: Evidence) -> Found:
+    """I2: accepted messages <= 1 + attempts recorded as unknowable; never more than 2."""
+    known = {row["message_id"]: row for row in e.rows if row["message_id"]}
+    for message_id, times in e.accepted.items():
+        row = known.get(message_id)
+        unknowable = 2 if row is None else sum(a["outcome"] == "unknowable" for a in e.tries_of(row))
+        if times > min(2, 1 + unknowable):
+            yield f"{message_id} was accepted {times} times with {unknowable} unknowable attempts"
+
+
+def sent_means_accepted(e: Evidence) -> Found:
+    """I3: SENT over a channel implies that its sink has it (RULES, 35)."""
+    for row in e.rows:
+        if row["state"] == "SENT" and row["channel"] == "email" and not e.accepted[row["message_id"]]:
+            yield f"row {row['id']} is SENT, and the sink never saw it"
+
+
+def nothing_outdated_is_begun(e: Evidence) -> Found:
+    """I4: nothing of an older version is begun after the change's commit (RULES, 35)."""
+    changed = {a["id"]: a for a in e.assignments}
+    for row in e.rows:
+        assignment = changed[row["assignment_id"]]
+        if row["version"] == assignment["version"]:
+            continue
+        for attempt in e.tries_of(row):
+            if attempt["started_at"] > assignment["updated_at"] + A_COMMIT:
+                yield f"row {row['id']} of version {row['version']} was begun after the plan had changed"
+
+
+def no_lease_is_forgotten(e: Evidence) -> Found:
+    """I5: no QUEUED or SENDING row whose lease is over for more than a few ticks."""
+    for row in e.rows:
+        if row["state"] in LEASED and row["lease_until"] + 4 * e.tick < e.now:
+            yield f"row {row['id']} is {row['state']}, and its lease was over at {row['lease_until']}"
+
+
+def attempts_are_numbered(e: Evidence) -> Found:
+    """I6: attempts are numbered without gaps, and at most one is open."""
+    for row in e.rows:
+        numbers = [attempt["number"] for attempt in e.tries_of(row)]
+        is_open = row["state"] == "SENDING"
+        if numbers != list(range(1, row["attempts"] + 1 - is_open)):
+            yield f"row {row['id']} has {row['attempts']} attempts, numbered {numbers}"
+
+
+def figures_agree(e: Evidence) -> Found:
+    """I7: counters and gauges equal the rows, and counters never fall."""
+    sent = sum(row["state"] == "SENT" and row["kind"] == "REMINDER" for row in e.rows)
+    counted = e.counters.get(("reminder_sent_total", "status=SCHEDULED"), 0)
+    if counted != sent:
+        yield f"reminder_sent_total is {counted:g}, {sent} rows are SENT"
+    channels = {row["id"]: row["channel"] for row in e.rows}
+    ends = Counter((channels[a["reminder_id"]], a["outcome"]) for a in e.attempts)
+    for (name, labels), value in e.counters.items():
+        if name == "reminder_attempts_total":
+            pairs = dict(pair.split("=", 1) for pair in labels.split(","))
+            recorded = ends.pop((pairs["channel"], pairs["outcome"]), 0)
+            if recorded != value:
+                yield f"reminder_attempts_total{{{labels}}} is {value:g}, {recorded} attempts are recorded"
+    for (channel, outcome), number in ends.items():
+        yield f"{number} attempts over {channel} ended {outcome}, and no counter says so"
+    for key, value in e.before.items():
+        if e.counters.get(key, 0) < value:
+            yield f"{key[0]}{{{key[1]}}} fell from {value:g} to {e.counters.get(key, 0):g}"
+    for state, value in e.gauges.items():
+        rows = sum(row["state"] == state for row in e.rows)
+        if rows != value:
+            yield f"reminder_ledger{{state={state}}} is {value:g}, {rows} rows are"
+
+
+def nothing_comes_too_early_or_too_late(e: Evidence) -> Found:
+    """I8: nothing is begun before due - 1 s, nor after not_after where there is one (RULES, 35)."""
+    for row in e.rows:
+        for attempt in e.tries_of(row):
+            if attempt["started_at"] < row["due_at"] - MAY_BE_EARLY:
+                yield f"row {row['id']} was begun at {attempt['started_at']}, due at {row['due_at']}"
+            if row["not_after"] and attempt["started_at"] > row["not_after"] + e.send_deadline:
+                yield f"row {row['id']} was begun at {attempt['started_at']}, not after {row['not_after']}"
+
+
+def one_message_has_one_id(e: Evidence) -> Found:
+    """I9: all messages of one key carry one Message-ID: no more ids to a person than rows that were begun."""
+    begun: Counter[str] = Counter(row["email"] for row in e.rows if row["email"] and row["attempts"])
+    ids: dict[str, set[str]] = defaultdict(set)
+    for mail in e.mails:
+        ids[mail["recipients"][0]].add(mail["message_id"])
+    for address, several in ids.items():
+        if len(several) > begun[address]:
+            yield f"a person got {len(several)} different messages from {begun[address]} begun rows"
+
+
+def the_roll_up_is_right(e: Evidence) -> Found:
+    """I10: the roll-up equals the ledger."""
+    for assignment in e.assignments:
+        row = e.current.get(assignment["id"])
+        if assignment["status"] != "SCHEDULED":
+            continue
+        told = row is not None and (row["state"] == "SENT" or row["reason"] in ("already_told", "imported"))
+        wanted = "OVERDUE" if assignment["overdue_at"] else "SENT" if told else "NONE"
+        if assignment["reminder_status"] != wanted:
+            yield f"assignment {assignment['id']} says {assignment['reminder_status']}, the ledger {wanted}"
+
+
+INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
+    "I1": nothing_is_silent,
+    "I2": doubles_are_flagged,
+    "I3": sent_means_accepted,
+    "I4": nothing_outdated_is_begun,
+    "I5": no_lease_is_forgotten,
+    "I6": attempts_are_numbered,
+    "I7": figures_agree,
+    "I8": nothing_comes_too_early_or_too_late,
+    "I9": one_message_has_one_id,
+    "I10": the_roll_up_is_right,
+}

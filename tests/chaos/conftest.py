@@ -1,0 +1,90 @@
+"""One system for all faults, the table of recoveries, and which faults are injected without `--chaos`."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.system import System, figures, whole_system
+
+LINES = pytest.StashKey[list["Recovery"]]()
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What came of one fault. Seconds from the fault's end to the end of each reminder that waited for it."""
+
+    fault: str
+    reminders: int
+    p50: float
+    most: float
+    doubles: int
+    flagged: int
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long faults are injected only where they are asked for."""
+    if config.getoption("--chaos"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("chaos")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("chaos")]
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with whole_system(tmp_path_factory.mktemp("chaos")) as system:
+        yield system
+
+
+@pytest.fixture
+def system(whole: System) -> System:
+    """Healthy, empty, and everybody at work."""
+    whole.fresh()
+    return whole
+
+
+class Report:
+    """Takes down how a fault was survived."""
+
+    def __init__(self, lines: list[Recovery]) -> None:
+        self.lines = lines
+
+    def __call__(self, fault: str, system: System, since: datetime) -> Recovery:
+        seconds = system.recovery(since)
+        p50, most = figures(seconds)
+        evidence = system.evidence()
+        done = Recovery(
+            fault,
+            len(seconds),
+            round(p50, 1),
+            round(most, 1),
+            sum(times - 1 for times in evidence.accepted.values()),
+            sum(attempt["outcome"] == "unknowable" for attempt in evidence.attempts),
+        )
+        self.lines.append(done)
+        return done
+
+
+@pytest.fixture
+def report(pytestconfig: pytest.Config) -> Report:
+    return Report(pytestconfig.stash.setdefault(LINES, []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The table that the README shows; CHAOS_REPORT names a file for it."""
+    lines = config.stash.get(LINES, [])
+    if not lines:
+        return
+    table = ["| fault | reminders | p50 s | max s | sent twice | flagged |", "|---|---|---|---|---|---|"]
+    table += [
+        f"| {r.fault} | {r.reminders} | {r.p50} | {r.most} | {r.doubles} | {r.flagged} |" for r in lines
+    ]
+    terminalreporter.section("recovery from faults")
+    terminalreporter.write_line("\n".join(table))
+    if path := os.environ.get("CHAOS_REPORT"):
+        Path(path).write_text(json.dumps([asdict(line) for line in lines], indent=1))

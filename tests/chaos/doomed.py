@@ -1,0 +1,118 @@
+"""The project's Celery application, in a process that is doomed: `celery -A tests.chaos.doomed worker ...`.
+
+DOOM names the point at which the process dies by SIGKILL, DOOM_COUNT how many times that happens over all
+processes (the file DOOM_FILE counts), DOOM_WHO whether the one process dies or its whole group. `hang` in the
+place of a death is a channel that never comes back, `exit` one that ends its process by itself.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+
+from config.celery import app
+
+django.setup()
+
+from notifications import smtp  # noqa: E402 - models need the applications
+from notifications.channels.email import EmailChannel  # noqa: E402
+from reminders import broker, ledger, lifecycle  # noqa: E402
+from reminders.ledger import beginning, finishing, handover, planning  # noqa: E402
+
+__all__ = ["app"]
+
+POINT = os.environ.get("DOOM", "")
+BUDGET = int(os.environ.get("DOOM_COUNT", "1"))
+FILE = Path(os.environ.get("DOOM_FILE", "/dev/null"))
+VICTIM = os.environ.get("DOOM_RECIPIENT", "")
+
+
+def doom() -> None:
+    """Dies, unless enough have died already."""
+    with FILE.open("ab") as file:
+        file.write(b"x")
+        file.flush()
+        if file.tell() > BUDGET:
+            return
+    if os.environ.get("DOOM_WHO") == "group":
+        os.killpg(0, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before(place: Any, name: str) -> None:
+    original = getattr(place, name)
+
+    def doomed(*args: Any, **kwargs: Any) -> Any:
+        doom()
+        return original(*args, **kwargs)
+
+    setattr(place, name, doomed)
+
+
+def after(place: Any, name: str) -> None:
+    original = getattr(place, name)
+
+    def doomed(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        if result:
+            doom()
+        return result
+
+    setattr(place, name, doomed)
+
+
+def in_the_content(cut: int) -> None:
+    """Dies when all but the last `cut` octets of a mail have been sent."""
+    original = smtp.Line.send
+
+    def doomed(self: smtp.Line, s: Any) -> None:
+        octets = s.encode() if isinstance(s, str) else bytes(s)
+        if octets.endswith(b"\r\n.\r\n"):
+            original(self, octets[: len(octets) - cut])
+            doom()
+            octets = octets[len(octets) - cut :]
+        original(self, octets)
+
+    smtp.Line.send = doomed  # type: ignore[method-assign]
+
+
+def a_channel_that(misbehaves: Callable[[], None]) -> None:
+    original = EmailChannel.send
+
+    def poisoned(self: EmailChannel, message: Any, *, timeout: Any) -> Any:
+        if message.address == VICTIM:
+            misbehaves()
+        return original(self, message, timeout=timeout)
+
+    EmailChannel.send = poisoned  # type: ignore[method-assign]
+
+
+def loop_for_ever() -> None:
+    while True:
+        try:
+            signal.pause()
+        except BaseException:
+            continue
+
+
+POINTS: dict[str, Callable[[], None]] = {
+    "": lambda: None,
+    "scan before commit": lambda: after(planning, "ended_from_json"),
+    "scan between pages": lambda: after(ledger, "reap"),
+    "dispatch before commit": lambda: before(handover, "fetch"),
+    "dispatch before publish": lambda: before(broker.CeleryBroker, "publish"),
+    "dispatch after publish": lambda: before(lifecycle, "_about"),
+    "begin before commit": lambda: before(beginning, "claim_of"),
+    "begin after commit": lambda: before(lifecycle, "_send_all"),
+    "send before the dot": lambda: in_the_content(3),
+    "send after the dot": lambda: in_the_content(0),
+    "send after 250": lambda: before(lifecycle, "_record"),
+    "finish before commit": lambda: before(finishing, "_tally_finished"),
+    "finish after commit": lambda: before(lifecycle, "_log_finished"),
+    "os._exit in a channel": lambda: a_channel_that(lambda: os._exit(1)),
+    "endless loop in a channel": lambda: a_channel_that(loop_for_ever),
+}
+POINTS[POINT]()

@@ -1,0 +1,300 @@
+"""The whole system with a PostgreSQL and a Redis of its own, proxies before them and before the mail sink.
+
+Started once for all faults and used again: `fresh` empties it, `crew` starts whoever is missing.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+from psycopg.rows import dict_row
+
+from config.embedded import Postgres, Server, Valkey, end, wait_for
+from tests.chaos import checker
+from tests.chaos.checker import Evidence
+from tests.chaos.proxy import Proxy
+from tests.stack import ROOT, Child, Stack, running, until
+
+LEASE, SEND, TICK, POLL = 6.0, 2.0, 0.5, 3.0
+RULES = {
+    "REMINDER_LEASE_SECONDS": "6",
+    "REMINDER_SEND_TIMEOUT_SECONDS": "2",
+    "REMINDER_DISPATCH_INTERVAL_MS": "500",
+    "REMINDER_POLL_INTERVAL_MS": "3000",
+}
+QUIET = 60.0
+"""Seconds within which everything that is due has ended, once the faults are over."""
+
+TABLES = (
+    "reminders_attempt, reminders_reminder, assignments_assignment, assignments_assignee, reminders_counter,"
+    " reminders_channelhold, reminders_pause, reminders_scanrun"
+)
+PLANT = """
+import json, sys
+from datetime import timedelta
+from django.utils import timezone
+from assignments import services
+from assignments.services import NewAssignment
+order = json.load(sys.stdin)
+start = timezone.now() + timedelta(seconds=order["start"])
+made = services.create_many([
+    NewAssignment(
+        title=f"{order['name']} {n}", scheduled_start=start,
+        assignee_id=services.add_assignee(name=f"P{n}", email=f"{order['name']}-{n}@example.test").pk)
+    for n in range(order["n"])])
+print(json.dumps([a.pk for a in made]))
+"""
+DUE = "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND due_at <= statement_timestamp()"
+
+
+class Kept:
+    """A server that can be killed, stopped, and started again on the same data and port."""
+
+    def __init__(self, server: Server, log: Path) -> None:
+        self.server, self.log = server, log
+        self.start()
+
+    def start(self) -> None:
+        self.server.prepare()
+        with self.log.open("ab") as output:
+            self.process = self.server.launch(output)
+        assert wait_for(self.server.answers, seconds=60), f"{self.server.name} does not answer"
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(how)
+        self.process.wait(timeout=30)
+
+    def stop(self) -> None:
+        end(self.process, gently=self.server.stop_signal)
+
+
+class System:
+    """What a fault is done to, and what is asked afterwards."""
+
+    def __init__(self, stack: Stack, postgres: Kept, valkey: Kept) -> None:
+        self.stack, self.postgres, self.valkey = stack, postgres, valkey
+        self.direct = stack.database_url
+        self.to_database = self._before("DATABASE_URL", stack.database_url)
+        self.to_redis = self._before("REDIS_URL", stack.redis_url)
+        self.to_mail = self._before("EMAIL_URL", stack.environment["EMAIL_URL"])
+        self.children: dict[str, Child] = {}
+        self.web = ""
+
+    def _before(self, name: str, address: str) -> Proxy:
+        """Puts a proxy before an address, for every process that is started from now on."""
+        parts = urlsplit(address)
+        assert parts.port is not None
+        proxy = Proxy(parts.port)
+        self.stack.environment[name] = address.replace(f":{parts.port}", f":{proxy.port}")
+        return proxy
+
+    # --- processes -------------------------------------------------------------------------------------
+
+    def crew(self, *names: str) -> None:
+        """Starts whoever of these is not alive; beat, a scanner, two workers and web where none is named."""
+        for name in names or ("web", "scanner", "beat", "worker", "worker2"):
+            child = self.children.get(name)
+            if child is None or child.process.poll() is not None:
+                self.children[name] = self.start(name)
+
+    def start(self, name: str, **doom: str) -> Child:
+        """A process, doomed if DOOM and its like are given."""
+        kind = name.rstrip("0123456789")
+        if kind == "web":
+            child, self.web = self.stack.web()
+            return child
+        usual = dict(self.stack.environment)
+        self.stack.environment |= doom
+        try:
+            make: dict[str, Callable[[], Child]] = {
+                "worker": self.stack.worker,
+                "scanner": self.stack.scanner,
+                "beat": self.stack.beat,
+            }
+            if not doom:
+                return make[kind]()
+            doomed = [sys.executable, "-m", "celery", "-A", "tests.chaos.doomed"]
+            # It may die before it is ready.
+            with (
+                patch("tests.stack.CELERY", doomed),
+                patch.object(Stack, "_ready", lambda _, child, __: child),
+            ):
+                return make[kind]()
+        finally:
+            self.stack.environment.clear()
+            self.stack.environment.update(usual)
+
+    def kill(self, *names: str) -> None:
+        for name in names:
+            self.children.pop(name).kill()
+
+    # --- work ------------------------------------------------------------------------------------------
+
+    def plant(self, n: int, *, name: str = "job", start: float = 600) -> list[int]:
+        """Makes `n` assignments that start in so many seconds; their reminders are due if that is within 30 min."""
+        done = self.run("import django; django.setup()\n" + PLANT, {"n": n, "name": name, "start": start})
+        ids: list[int] = json.loads(done)
+        return ids
+
+    def run(self, body: str, order: Any = None) -> str:
+        """Runs Python of the project beside the faults, on the database itself."""
+        done = subprocess.run(
+            [sys.executable, "-c", body],
+            cwd=ROOT,
+            env={**self.stack.environment, "DATABASE_URL": self.direct, "LOG_LEVEL": "ERROR"},
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def mail(self, **fault: Any) -> None:
+        """Plans a fault of the sink (see `tests.smtp_server.Fault`); without one the sink is well again."""
+        with smtplib.SMTP("127.0.0.1", self.stack.mail_port, timeout=10) as client:
+            client.docmd("XFAULT", json.dumps(fault)) if fault else client.docmd("XCLEAR")
+
+    @property
+    def redis(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.stack.redis_url)
+
+    def query(self, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
+        return self.stack.query(statement, params)
+
+    def one(self, statement: str) -> Any:
+        return self.query(statement)[0][0]
+
+    def sent(self) -> int:
+        return int(self.one("SELECT count(*) FROM reminders_reminder WHERE state = 'SENT'"))
+
+    def ask(self, path: str) -> bytes:
+        with urllib.request.urlopen(self.web + path, timeout=30) as answer:
+            body: bytes = answer.read()
+            return body
+
+    # --- after a fault ---------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """All faults are over."""
+        for proxy in (self.to_database, self.to_redis, self.to_mail):
+            proxy.heal()
+        self.mail()
+
+    def settle(self, *, within: float = QUIET) -> None:
+        """Waits until everything that is due has ended."""
+        until(lambda: self.one(DUE) == 0, within=within, what="everything that is due has ended", every=0.1)
+
+    def recovery(self, since: datetime) -> list[float]:
+        """Seconds from then until each row ended that ended later, sorted."""
+        return [
+            float(row[0])
+            for row in self.query(
+                "SELECT extract(epoch FROM closed_at - %s)::float8 FROM reminders_reminder"
+                " WHERE closed_at > %s ORDER BY 1",
+                [since, since],
+            )
+        ]
+
+    def evidence(self, **more: Any) -> Evidence:
+        with (
+            psycopg.connect(
+                self.direct.replace("postgres://", "postgresql://", 1), autocommit=True, row_factory=dict_row
+            ) as link,
+            link.transaction(),
+        ):
+            link.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            return Evidence(
+                now=link.execute("SELECT statement_timestamp() AS now").fetchone()["now"],  # type: ignore[index]
+                tick=timedelta(seconds=TICK),
+                send_deadline=timedelta(seconds=SEND),
+                rows=link.execute(checker.ROWS.encode()).fetchall(),
+                attempts=link.execute(b"SELECT * FROM reminders_attempt").fetchall(),
+                assignments=link.execute(b"SELECT * FROM assignments_assignment").fetchall(),
+                counters={
+                    (row["name"], row["labels"]): float(row["value"])
+                    for row in link.execute(checker.COUNTERS.encode())
+                },
+                mails=self.stack.mails(),
+                **more,
+            )
+
+    def holds(self, **more: Any) -> Evidence:
+        """Waits until all is quiet, and asks the checker. Returns the evidence."""
+        self.settle()
+        evidence = self.evidence(**more)
+        assert checker.broken(evidence) == []
+        return evidence
+
+    def fresh(self) -> None:
+        """Healthy and empty, with everybody at work."""
+        self.heal()
+        for server in (self.postgres, self.valkey):
+            if server.process.poll() is not None:
+                server.start()
+            server.process.send_signal(signal.SIGCONT)
+        self.query("UPDATE django_celery_beat_periodictask SET enabled = true")
+        with self.redis as client:
+            client.flushdb()
+        self.query(f"TRUNCATE {TABLES} CASCADE")
+        if self.stack.ledger.exists():
+            os.truncate(self.stack.ledger, 0)
+        self.crew()
+
+
+def now() -> datetime:
+    """The instant at which a fault ends. One machine, so one clock."""
+    return datetime.now(UTC)
+
+
+@contextlib.contextmanager
+def whole_system(folder: Path) -> Iterator[System]:
+    """Servers, proxies, sink and a migrated database; `fresh` starts the crew."""
+    folder.chmod(0o711)
+    postgres = Kept(Postgres(folder, durable=True), folder / "postgres.log")
+    valkey = Kept(Valkey(folder), folder / "redis.log")
+    try:
+        addresses = {"DATABASE_URL": postgres.server.url, "REDIS_URL": valkey.server.url}
+        with patch.dict(os.environ, addresses), running(folder, more=RULES) as stack:
+            system = System(stack, postgres, valkey)
+            try:
+                yield system
+            finally:
+                system.heal()
+                for server in (postgres, valkey):
+                    if server.process.poll() is not None:
+                        server.start()
+                    server.process.send_signal(signal.SIGCONT)
+                stack.stop()
+                for proxy in (system.to_database, system.to_redis, system.to_mail):
+                    proxy.stop()
+    finally:
+        valkey.stop()
+        postgres.stop()
+        postgres.server.forget()  # type: ignore[attr-defined]
+
+
+def figures(seconds: list[float]) -> tuple[float, float]:
+    """p50 and max."""
+    return (median(seconds), max(seconds)) if seconds else (0.0, 0.0)
+
+
+def pause(seconds: float) -> None:
+    """How long a fault lasts."""
+    time.sleep(seconds)

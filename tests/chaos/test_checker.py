@@ -1,0 +1,101 @@
+"""The checker can fail: each invariant is shown a sabotage of its own, and finds that one alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.chaos.checker import Evidence, Facts, broken
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def sound() -> Evidence:
+    """One reminder that was sent at the second attempt, after one whose end nobody knows; and its double."""
+    row: Facts = {
+        "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "state": "SENT", "reason": "",
+        "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x",
+        "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE, "lease_until": None, "attempts": 2,
+    }  # fmt: skip
+    attempts: list[Facts] = [
+        {"reminder_id": 1, "number": 1, "outcome": "unknowable", "started_at": NOW - 9 * MINUTE},
+        {"reminder_id": 1, "number": 2, "outcome": "accepted", "started_at": NOW - 8 * MINUTE},
+    ]
+    assignment: Facts = {
+        "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None,
+        "updated_at": NOW - 60 * MINUTE,
+    }  # fmt: skip
+    mail: Facts = {"message_id": "m1@x", "recipients": ["a@example.test"]}
+    return Evidence(
+        now=NOW,
+        tick=timedelta(seconds=0.5),
+        send_deadline=timedelta(seconds=2),
+        rows=[row],
+        attempts=attempts,
+        assignments=[assignment],
+        mails=[mail, dict(mail)],
+        counters={
+            ("reminder_sent_total", "status=SCHEDULED"): 1,
+            ("reminder_attempts_total", "channel=email,outcome=accepted"): 1,
+            ("reminder_attempts_total", "channel=email,outcome=unknowable"): 1,
+        },
+    )
+
+
+def row(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(e, rows=[{**e.rows[0], **changes}])
+
+
+def assignment(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(e, assignments=[{**e.assignments[0], **changes}])
+
+
+def first_attempt(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(e, attempts=[{**e.attempts[0], **changes}, e.attempts[1]])
+
+
+def mails(*message_ids: str) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(
+        e, mails=[{"message_id": one, "recipients": ["a@example.test"]} for one in message_ids]
+    )
+
+
+def counters(**changes: float) -> Callable[[Evidence], Evidence]:
+    key = ("reminder_sent_total", "status=SCHEDULED")
+    return lambda e: replace(e, counters={**e.counters, key: changes["sent"]})
+
+
+SABOTAGES = [
+    ("I1", "lost", lambda e: replace(e, rows=[], attempts=[], counters={}, mails=[])),
+    ("I1", "stuck", row(state="PLANNED")),
+    ("I1", "no reason", row(state="FAILED")),
+    ("I2", "a double that nobody flagged", first_attempt(outcome="refused_for_now")),
+    ("I2", "three times", mails("m1@x", "m1@x", "m1@x")),
+    ("I3", "sent, they say", mails()),
+    ("I4", "begun for an old plan", assignment(version=2, updated_at=NOW - 8.5 * MINUTE)),
+    ("I5", "a forgotten lease", row(state="QUEUED", lease_until=NOW - MINUTE)),
+    ("I6", "a gap", lambda e: replace(e, attempts=e.attempts[1:])),
+    ("I7", "one too many counted", counters(sent=2)),
+    ("I7", "a counter fell", lambda e: replace(e, before={("reminder_failed_total", "reason=x"): 3})),
+    ("I7", "a gauge that lies", lambda e: replace(e, gauges={"SENT": 2})),
+    ("I8", "too early", row(due_at=NOW - 8.9 * MINUTE)),
+    ("I8", "too late", row(not_after=NOW - 9 * MINUTE)),
+    ("I9", "another Message-ID", mails("m1@x", "m2@x", "m3@x")),
+    ("I10", "the roll-up forgot", assignment(reminder_status="NONE")),
+]
+
+
+def test_sound_evidence_breaks_nothing():
+    assert broken(sound()) == []
+
+
+@pytest.mark.parametrize(("invariant", "name", "sabotage"), SABOTAGES, ids=[s[1] for s in SABOTAGES])
+def test_each_invariant_finds_its_sabotage(invariant, name, sabotage):
+    found = {line.split(":")[0] for line in broken(sabotage(sound()))}
+    assert invariant in found
+
+
+def test_each_invariant_has_a_sabotage():
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 11)}

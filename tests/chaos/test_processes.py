@@ -1,0 +1,150 @@
+"""Processes die and stop: at every point of a reminder's life, whole or a child of their pool; deploys; backlogs."""
+
+import os
+import signal
+
+import pytest
+
+from tests.chaos.system import LEASE, System, now, pause
+from tests.stack import until
+
+ROWS = 20
+WORKER_POINTS = (
+    "begin before commit",
+    "begin after commit",
+    "send before the dot",
+    "send after the dot",
+    "send after 250",
+    "finish before commit",
+    "finish after commit",
+)
+SCANNER_POINTS = (
+    "scan between pages",
+    "dispatch before commit",
+    "dispatch before publish",
+    "dispatch after publish",
+)
+QUICK = ("send after 250", "dispatch before publish")
+long = pytest.mark.chaos
+
+
+def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) -> None:
+    """A doomed process meets 20 rows; once it is dead a sound one takes over."""
+    names = ("worker", "worker2") if kind == "worker" else ("scanner",)
+    system.kill(*names)
+    file = tmp_path / "doom"
+    system.plant(ROWS)
+    child = system.start(kind, DOOM=point, DOOM_WHO=who, DOOM_FILE=str(file), DOOM_COUNT="1")
+    until(lambda: file.exists() and file.stat().st_size > 0, within=30, what=f"a process dies at {point}")
+    since = now()
+    if who == "group":
+        until(lambda: child.process.poll() is not None, within=30, what="the whole worker is dead")
+        system.crew()
+    system.holds()
+    child.stop()
+    done = report(f"kill -9, {who}: {point}", system, since)
+    assert system.sent() == ROWS
+    assert done.most <= 30
+    system.crew()
+
+
+@pytest.mark.parametrize("point", [p if p in QUICK else pytest.param(p, marks=long) for p in WORKER_POINTS])
+def test_a_worker_is_killed(system, point, tmp_path, report):
+    doomed(system, "worker", point, "group", tmp_path, report)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("point", ["begin after commit", "send after the dot", "send after 250"])
+def test_a_child_of_the_pool_is_killed(system, point, tmp_path, report):
+    doomed(system, "worker", point, "child", tmp_path, report)
+
+
+@pytest.mark.parametrize("point", [p if p in QUICK else pytest.param(p, marks=long) for p in SCANNER_POINTS])
+def test_a_scanner_is_killed(system, point, tmp_path, report):
+    doomed(system, "scanner", point, "group", tmp_path, report)
+
+
+@pytest.mark.chaos
+def test_a_worker_that_sleeps_past_its_lease_writes_and_sends_nothing_when_it_wakes(system, report):
+    system.kill("worker2")
+    system.mail(step="dot", action="tarpit", pause=0.02)
+    system.plant(200)
+    sleeper = system.children["worker"]
+    until(lambda: len(system.stack.mails()) >= 5, within=30, what="it sends", every=0.01)
+    os.killpg(sleeper.pid, signal.SIGSTOP)
+    since = now()
+    system.mail()
+    system.crew("worker2")
+    pause(LEASE + 3)
+    system.settle()
+    before = len(system.stack.mails())
+    os.killpg(sleeper.pid, signal.SIGCONT)
+    pause(3)
+    evidence = system.holds()
+    # The one mail that was on its way when it fell asleep may still be answered; no other may follow.
+    assert len(system.stack.mails()) - before <= 2
+    assert len(evidence.rows) == system.sent() == 200
+    report("SIGSTOP of a worker past its lease", system, since)
+
+
+@pytest.mark.chaos
+def test_term_term_again_and_kill_under_load(system, report):
+    system.plant(600)
+    until(lambda: system.sent() >= 50, within=30, what="the drain is under way", every=0.01)
+    system.children["worker"].process.terminate()
+    since = now()
+    second = system.children["worker2"].process
+    second.terminate()
+    pause(0.2)
+    second.terminate()
+    system.kill("worker2")
+    system.children["worker"].process.wait(timeout=60)
+    system.crew()
+    system.holds()
+    assert system.sent() == 600
+    report("TERM, second TERM and KILL under load", system, since)
+
+
+@pytest.mark.chaos
+def test_a_backlog_after_two_hours_goes_out_oldest_first_and_bounded(system, report):
+    """What is too late is SKIPPED with its reason; the broker never holds more than its share."""
+    system.kill("worker", "worker2", "scanner", "beat")
+    system.query(
+        """
+        WITH people AS (
+            INSERT INTO assignments_assignee (name, email, phone, time_zone, language)
+            SELECT 'P' || i, 'late-' || i || '@example.test', '', 'UTC', 'en' FROM generate_series(1, 20000) i
+            RETURNING id
+        )
+        INSERT INTO assignments_assignment (title, kind, location, notes, assignee_id, status, scheduled_start,
+            version, reminder_status, known_at)
+        SELECT 'Late', '', '', '', id, 'SCHEDULED',
+               now() - interval '100 minutes' + (row_number() OVER (ORDER BY id)) * interval '0.36 seconds',
+               1, 'NONE', now() - interval '3 hours'
+        FROM people
+        """
+    )
+    since = now()
+    system.crew("scanner", "beat", "worker", "worker2")
+    most = 0
+
+    def over() -> bool:
+        nonlocal most
+        with system.redis as client:
+            most = max(most, int(client.llen("reminders")))
+        counted = system.query(
+            "SELECT count(*), count(closed_at) FROM reminders_reminder WHERE kind = 'REMINDER'"
+        )
+        return counted[0] == (20_000, 20_000)
+
+    until(over, within=120, what="the backlog has ended", every=0.2)
+    evidence = system.holds()
+    ends = {(row["state"], row["reason"]) for row in evidence.rows if row["kind"] == "REMINDER"}
+    assert ends == {("SENT", ""), ("SKIPPED", "too_late")}
+    assert most <= 10_000
+    sent = sorted((r for r in evidence.rows if r["state"] == "SENT"), key=lambda r: r["sent_at"])
+    # Oldest first, as far as two workers and their chunks allow.
+    dues = [row["due_at"] for row in sent]
+    inversions = sum(1 for a, b in zip(dues, dues[2_000:], strict=False) if a > b)
+    assert inversions == 0
+    report("20,000 due after two hours without anybody", system, since)
