@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
+from assignments.clock import database_now
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.dashboard import chart
@@ -69,7 +69,7 @@ class RulesForm(forms.Form):
 
     def span(self) -> tuple[datetime, datetime]:
         """From when until when: from now, and a day, where nothing else is said."""
-        since = self.cleaned_data["since"] or timezone.now()
+        since = self.cleaned_data["since"] or database_now()
         return since, self.cleaned_data["until"] or since + DAY
 
 
