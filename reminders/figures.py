@@ -275,8 +275,9 @@ def bounded() -> Iterator[None]:
     """A transaction in which these bounds hold; also for lists, which ask the same kind of question."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            for setting, value in bounds().items():
-                cursor.execute("SELECT set_config(%s, %s, true)", [setting, value])
+            settings = bounds()
+            asked = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+            cursor.execute(f"SELECT {asked}", [word for pair in settings.items() for word in pair])
         yield
 
 
