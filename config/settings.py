@@ -44,6 +44,9 @@ def read_reminders(env: Environment) -> ReminderConfig:
         batch_size=env.whole("REMINDER_BATCH_SIZE", 100, least=1, most=1_000),
         queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),
         concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
+        hold_after=timedelta(
+            minutes=env.whole("REMINDER_HOLD_AFTER_OUTAGE_MINUTES", 0, least=0, most=10_080)
+        ),
         archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
         channel=env.text("REMINDER_CHANNEL", "email"),
         overdue_alert=env.whole("REMINDER_OVERDUE_ALERT", 0, least=0, most=1_000_000),

@@ -20,6 +20,7 @@ class ReminderConfig:
     how far ahead a scan plans, `overdue` the time past the start at which an assignment that nobody has
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
     `overdue_alert` is how many assignments may be overdue before it is an alarm.
+    `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
@@ -36,6 +37,7 @@ class ReminderConfig:
     batch_size: int = 100
     queue_limit: int = 10_000
     concurrency: int = 2
+    hold_after: timedelta = timedelta()
     archive_after: timedelta = timedelta(days=90)
     channel: str = "email"
     overdue_alert: int = 0

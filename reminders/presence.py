@@ -126,10 +126,11 @@ def seconds_since(kind: str) -> float | None:
 
 
 def forget() -> int:
-    """Forgets processes that have not been seen for a day; returns how many."""
+    """Forgets processes that have not been seen for a day, except the last of each kind; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM reminders_process WHERE seen_at < statement_timestamp() - make_interval(days => %s)",
+            "DELETE FROM reminders_process p WHERE seen_at < statement_timestamp() - make_interval(days => %s)"
+            " AND EXISTS (SELECT 1 FROM reminders_process q WHERE q.kind = p.kind AND q.seen_at > p.seen_at)",
             [FORGOTTEN_DAYS],
         )
         return int(cursor.rowcount)

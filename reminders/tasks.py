@@ -10,7 +10,7 @@ from celery.signals import beat_init, before_task_publish, task_prerun, worker_r
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from reminders import conf, deadman, lifecycle, presence, retention, schedule
+from reminders import conf, deadman, lifecycle, operations, presence, retention, schedule
 from reminders.broker import SCAN_QUEUE, CeleryBroker
 from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
@@ -47,7 +47,7 @@ def go_on_with_scan(scan_id: int) -> None:
 def dispatch() -> None:
     """Hands over what is due."""
     config, broker = conf.current(), CeleryBroker()
-    lifecycle.dispatch(config=config, broker=broker)
+    _hand_over(config, broker)
     if presence.touch("scanner") and config.enabled:
         _let_a_canary_fly(broker)
 
@@ -61,10 +61,14 @@ def deliver(hints: list[list[int]]) -> None:
     except (TypeError, ValueError):
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
-    presence.touch(
-        "worker", at_once=not named
-    )  # A message without hints is a canary: somebody waits for the sign.
+    presence.touch("worker", at_once=not named)  # Without hints it is a canary: somebody waits for the sign.
     lifecycle.deliver(named, config=config)
+
+
+def _hand_over(config: ReminderConfig, broker: CeleryBroker) -> None:
+    """Dispatches; after a long outage, where the settings want it, an operator looks at the backlog first."""
+    operations.hold_after_outage(config)
+    lifecycle.dispatch(config=config, broker=broker)
 
 
 def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
@@ -73,7 +77,7 @@ def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
         return
     if done.counts.planned:
         # What was found due already does not wait for the next tick.
-        lifecycle.dispatch(config=config, broker=CeleryBroker())
+        _hand_over(config, CeleryBroker())
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
     retention.prune(config)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from django.core.exceptions import ValidationError
@@ -11,11 +11,14 @@ from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from assignments.clock import database_now
 from assignments.services import Refused
 from assignments.transactions import atomically
-from reminders import conf, ledger, lifecycle
+from reminders import conf, ledger, lifecycle, presence
 from reminders.conf import ReminderConfig
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
 from reminders.operations.record import checked_reason, note
 from reminders.policy import Use
+
+HOLD = timedelta(minutes=15)
+"""How long sending waits for an operator after an outage."""
 
 
 class AlreadyPaused(Refused):
@@ -102,6 +105,25 @@ def pause(*, by: str, reason: str, until: datetime | None = None) -> Pause:
     begun = Pause.objects.get(pk=made)
     note("pause", by=by, reason=reason, after={"pause": made, "until": until.isoformat() if until else None})
     return begun
+
+
+def hold_after_outage(config: ReminderConfig) -> Pause | None:
+    """Pauses sending if nothing was handed over for longer than `hold_after`: an operator is to look at the backlog.
+
+    It goes on by itself after HOLD. None where there is nothing to hold; nothing is asked where `hold_after` is zero.
+    """
+    if not config.enabled or not config.hold_after:
+        return None
+    away = presence.seconds_since("scanner")
+    if away is None or away <= config.hold_after.total_seconds():
+        return None
+    reason = f"Nothing was handed over for {away / 60:.0f} minutes: look at the backlog, then resume."
+    try:
+        held = pause(by="system", reason=reason, until=database_now() + HOLD)
+    except AlreadyPaused:
+        held = None
+    presence.touch("scanner", at_once=True)  # Whoever resumes now is not held a second time.
+    return held
 
 
 def backlog(*, config: ReminderConfig) -> Backlog:

@@ -196,6 +196,7 @@ def test_a_beat_that_was_replaced_is_not_a_second_beat(clock, config):
 def test_processes_are_forgotten_after_a_day(clock):
     process("worker", 1, started=90_000, seen=86_401)
     process("worker", 2, started=90_000, seen=86_399)
+    process("scanner", 3, started=900_000, seen=864_000)  # the last of its kind
     assert presence.forget() == 1
 
 

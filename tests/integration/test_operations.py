@@ -10,9 +10,9 @@ from django.db import IntegrityError, connection, transaction
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
 from notifications.message import Outcome
-from reminders import ledger, lifecycle, operations, retention
+from reminders import ledger, lifecycle, operations, presence, retention, tasks
 from reminders.conf import ReminderConfig
-from reminders.models import Audit, Pause, Reason, Reminder, ScanRun, State
+from reminders.models import Audit, Pause, Process, Reason, Reminder, ScanRun, State
 from reminders.operations import Effect, Part, Selection, Skipped, Why
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -500,6 +500,57 @@ def test_a_late_reminder_that_may_have_arrived_is_not_called_skipped(clock, run,
     assert operations.resume(by="olga", reason="stale", skip=[Part.LATE]).skipped == 1
     row = Reminder.objects.get(assignment=assignment, kind="REMINDER")
     assert (row.state, row.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
+
+
+HOLDING = ReminderConfig(channel="memory", hold_after=timedelta(hours=1))
+
+
+def seen_before(span: timedelta) -> None:
+    presence.touch("scanner", at_once=True)
+    Process.objects.update(seen_at=NOON - span)
+
+
+def test_after_a_long_outage_sending_waits_for_an_operator_but_not_for_ever(clock, run):
+    AssignmentFactory(soon=True)
+    seen_before(timedelta(hours=3))
+    held = operations.hold_after_outage(HOLDING)
+    assert (held.by, held.until) == ("system", NOON + timedelta(minutes=15))
+    assert held.reason == "Nothing was handed over for 180 minutes: look at the backlog, then resume."
+    assert run().sent == 0
+    assert operations.backlog(config=HOLDING) == operations.Backlog(useful=1)
+    operations.resume(by="olga")
+    assert operations.hold_after_outage(HOLDING) is None
+    assert run().sent == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "away"),
+    [
+        (HOLDING, timedelta(minutes=59)),
+        (ReminderConfig(channel="memory"), timedelta(days=3)),
+        (ReminderConfig(channel="memory", hold_after=timedelta(hours=1), enabled=False), timedelta(days=3)),
+    ],
+)
+def test_nothing_is_held_after_a_short_outage_or_where_nobody_wants_it(clock, config, away):
+    seen_before(away)
+    assert operations.hold_after_outage(config) is None
+    assert operations.pause_in_force() is None
+
+
+def test_a_system_that_starts_for_the_first_time_or_is_paused_is_not_held(clock):
+    assert operations.hold_after_outage(HOLDING) is None
+    seen_before(timedelta(hours=3))
+    operations.pause(by="olga", reason="one")
+    assert operations.hold_after_outage(HOLDING) is None
+
+
+def test_the_scanner_holds_before_it_hands_anything_over(clock, settings):
+    settings.REMINDERS = HOLDING
+    AssignmentFactory(soon=True)
+    seen_before(timedelta(hours=3))
+    tasks.dispatch()
+    assert Reminder.objects.get().state == State.PLANNED
+    assert operations.pause_in_force().by == "system"
 
 
 # --- close as not done -----------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def test_a_scan_throws_away_old_scans_and_dead_processes(settings):
             )
         cursor.execute(
             "INSERT INTO reminders_process (kind, host, pid, started_at, seen_at)"
-            " VALUES ('worker', 'gone', 1, now(), now() - interval '25 hours')"
+            " VALUES ('worker', 'gone', 1, now(), now() - interval '25 hours'), ('worker', 'here', 1, now(), now())"
         )
     tasks.scan()
     assert ScanRun.objects.count() == 2
