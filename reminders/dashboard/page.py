@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from reminders import conf, operations, roles
@@ -73,11 +74,17 @@ def show(
 def frame(request: HttpRequest) -> dict[str, Any]:
     """What every page shows, whatever it is about."""
     return {
-        "navigation": NAVIGATION,
+        "navigation": [_entry(request, reverse(name), label) for name, label in NAVIGATION],
         "may_operate": may_operate(request),
         "pause": operations.pause_in_force(),
         "enabled": conf.current().enabled,
     }
+
+
+def _entry(request: HttpRequest, address: str, label: str) -> tuple[str, str, str]:
+    """Address, label, and how this page stands to it: the page itself, below it, or ''."""
+    below = request.path.startswith(address) and address != reverse("ops:overview")
+    return address, label, "page" if request.path == address else "true" if below else ""
 
 
 def may_operate(request: HttpRequest) -> bool:

@@ -33,6 +33,8 @@ document.addEventListener("htmx:afterSwap", () => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
+  // On a phone the pages' names are wider than the window.
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   for (const all of document.querySelectorAll("[data-mark-all]")) {
     all.closest("label").hidden = false;
     all.addEventListener("change", () => {
