@@ -19,7 +19,6 @@ class ReminderConfig:
     `enabled` is the master switch, `lead` the time before the start at which a reminder is due, `lookahead`
     how far ahead a scan plans, `overdue` the time past the start at which an assignment that nobody has
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
-    More overdue assignments than `overdue_alert` are an alarm, on the pages and in the alert rules alike.
     `overdue_alert` is how many assignments may be overdue before it is an alarm.
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
@@ -30,7 +29,6 @@ class ReminderConfig:
     lead: timedelta = timedelta(minutes=30)
     lookahead: timedelta = timedelta(minutes=120)
     overdue: timedelta = timedelta(minutes=30)
-    overdue_alert: int = 10
     poll: timedelta = timedelta(minutes=5)
     tick: timedelta = timedelta(seconds=1)
     lease: timedelta = timedelta(seconds=25)
