@@ -271,6 +271,7 @@ class ExplanationShown(serializers.Serializer[Any]):
         allow_null=True, help_text="When something happens next; null where a person must act first."
     )
     says = serializers.CharField(help_text="The answer in one sentence.")
+    advice = serializers.CharField(help_text="What an operator can do; empty where nothing is needed.")
     gates = ConditionShown(many=True, help_text="What must hold, in the order in which it is tried.")
     ahead = StepShown(many=True, help_text="What comes if nobody changes anything.")
     so_far = StepShown(many=True, help_text="What happened.")

@@ -22,7 +22,7 @@ from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
 from reminders import archive, ledger, lifecycle, operations, schedule
 from reminders.conf import ReminderConfig
-from reminders.explain import WORDS, Explanation, Outlook, explain, find
+from reminders.explain import ADVICE, WORDS, Explanation, Outlook, explain, find
 from reminders.models import ChannelHold, Kind, Reason
 from tests.conftest import NOON, DatabaseClock
 from tests.desk import Desk
@@ -195,8 +195,22 @@ def test_what_was_archived_is_still_told(clock, config, outbox):
     assert (after.outlook, after.says, after.so_far) == (Outlook.SENT, before.says, before.so_far)
 
 
-def test_every_reason_has_words():
+def test_every_reason_has_words_and_every_trouble_advice():
     assert set(WORDS) == set(Reason) - {Reason.STALE}
+    changes = {Reason.MOVED, Reason.CANCELLED, Reason.REASSIGNED, Reason.STARTED, Reason.REPLANNED}
+    fine = {Reason.ALREADY_TOLD, Reason.IMPORTED, Reason.TOO_EARLY}
+    assert set(ADVICE) == set(WORDS) - changes - fine
+
+
+def test_what_can_be_done_is_said_beside_what_is_wrong(clock, config, outbox):
+    assignment = AssignmentFactory(soon=True)
+    assert explain(assignment, config=config).advice == ""
+    operations.pause(by="ada", reason="storm")
+    assert explain(assignment, config=config).advice == ADVICE[Reason.PAUSED]
+    operations.resume(by="ada")
+    outbox.answer_with(Outcome.REJECTED)
+    deliver(config, outbox)
+    assert explain(assignment, config=config).advice == ADVICE[Reason.REJECTED]
 
 
 def test_the_command_answers_in_words_and_in_json(clock, config):

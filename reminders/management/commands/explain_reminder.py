@@ -39,6 +39,7 @@ class Command(BaseCommand):
             f"reminder status {answer.reminder_status}, for {answer.to}"
         )
         self._part(answer.says, [f"[{'pass' if g.passed else 'FAIL'}] {_gate(g)}" for g in answer.gates])
+        self._part("What you can do:", [answer.advice] if answer.advice else [])
         self._part("Wrong at this moment:", answer.hindrances)
         self._part("What happens next:", [_step(step) for step in answer.ahead])
         self._part("What happened so far:", [_step(step) for step in answer.so_far])

@@ -6,157 +6,37 @@ It walks through the gates of planning and of delivery with the values seen now,
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum
+from datetime import datetime
 
-from django.db.models import (
-    BooleanField,
-    ExpressionWrapper,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Subquery,
-    TextField,
-    Value,
-)
-from django.db.models.functions import Cast, Coalesce, Concat
-from django.utils import timezone
+from django.db.models import Prefetch, Q
 
-from assignments.clock import database_now
-from assignments.models import Assignee, Assignment, Status
-from notifications import channels
-from notifications.message import Contact
-from reminders import archive, foresight, lifecycle, operations, policy, presence, schedule
+from assignments.models import Assignment, Status
+from reminders import archive, foresight, operations, policy
 from reminders.conf import ReminderConfig
-from reminders.foresight import Foreseen, Work
-from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
-from reminders.policy import Action, Gate, Situation, Verdict
+from reminders.explain.asking import can_reach, contact_of, hindrances, situation_of, with_told, work_of
+from reminders.explain.shapes import Condition, Explanation, Outlook, Step, Story, Try
+from reminders.explain.wording import ADVICE, WORDS, moment, words
+from reminders.foresight import Foreseen
+from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
+from reminders.policy import Action, Gate, Verdict
 
-WORDS = {
-    Reason.MOVED: "the assignment was moved to another time",
-    Reason.CANCELLED: "the assignment was cancelled",
-    Reason.REASSIGNED: "the assignment was given to somebody else",
-    Reason.STARTED: "the work had been started or completed",
-    Reason.REPLANNED: "the plan was made anew",
-    Reason.TOO_LATE: "it would have come too late to be of use",
-    Reason.PAST: "the assignment was entered after its start",
-    Reason.ALREADY_TOLD: "this person had been told this start already",
-    Reason.IMPORTED: "the former system had sent it",
-    Reason.OPERATOR: "an operator decided so",
-    Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
-    Reason.REJECTED: "the mail server refused it for good",
-    Reason.EXHAUSTED: "every attempt failed",
-    Reason.TEMPLATE: "the message could not be written: its template is broken",
-    Reason.INTERNAL: "a fault of the program",
-    Reason.AMBIGUOUS: "nobody can know whether it arrived; an operator decides",
-    Reason.DISABLED: "reminders are switched off (REMINDER_WORKER_ENABLED=false)",
-    Reason.PAUSED: "sending is paused",
-    Reason.TOO_EARLY: "it is not due yet",
-    Reason.CHANNEL_HELD: "the channel does not work at present and is left alone for a while",
-}
-"""Each reason as an operator would say it, after "because"."""
+__all__ = [
+    "ADVICE",
+    "WORDS",
+    "Condition",
+    "Explanation",
+    "Outlook",
+    "Step",
+    "contact_of",
+    "explain",
+    "find",
+    "moment",
+    "with_told",
+    "work_of",
+]
 
 LONG_DUE = 60.0
 """Seconds after which something that is due should have been sent."""
-
-
-class Outlook(Enum):
-    """How things stand for the reminder of the present plan."""
-
-    COMING = "coming"
-    SENDING = "sending"
-    WAITS = "waits"
-    SENT = "sent"
-    NOT_SENT = "not_sent"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A gate as people read it: what must hold, whether it does, what was seen; `follows` while it does not."""
-
-    name: str
-    passed: bool
-    seen: str
-    follows: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something that happened, or will happen if nobody changes anything. `at` is None where nobody can know when."""
-
-    at: datetime | None
-    says: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
-    """One attempt that has ended."""
-
-    number: int
-    started_at: datetime
-    finished_at: datetime
-    outcome: str
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """One row of the ledger: its gates now, what happens next and when, and what happened so far.
-
-    `gates` is empty where the row has ended. `to` names the recipient, never an address.
-    """
-
-    reminder_id: int
-    version: int
-    kind: str
-    recipient: str
-    to: str
-    channel: str
-    state: str
-    reason: str
-    due_at: datetime
-    not_after: datetime | None
-    next_at: datetime | None
-    sent_at: datetime | None
-    possible_duplicate: bool
-    gates: Sequence[Condition]
-    says: str
-    tries: Sequence[Try]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """The answer.
-
-    `says` is one sentence; `will_send` whether a reminder of the present plan is still to come by itself.
-    `next_at` is when something becomes of it; None where it has ended, or where a person must act first.
-    `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
-    planning. `ahead` is what comes if nobody changes anything, `so_far` what happened. `hindrances` are things
-    that are wrong with the machinery at this moment.
-    """
-
-    assignment_id: int
-    reference: str
-    title: str
-    status: str
-    version: int
-    scheduled_start: datetime
-    reminder_status: str
-    asked_at: datetime
-    to: str
-    outlook: Outlook
-    will_send: bool
-    next_at: datetime | None
-    says: str
-    gates: Sequence[Condition]
-    ahead: Sequence[Step]
-    so_far: Sequence[Step]
-    hindrances: Sequence[str]
-    stories: Sequence[Story]
 
 
 def find(name: str) -> Assignment:
@@ -195,94 +75,13 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         will_send=answer.outlook is Outlook.COMING,
         next_at=answer.at,
         says=f"The reminder {answer.says}.",
+        advice=ADVICE.get(answer.reason, "") if answer.reason else "",
         gates=answer.gates,
         ahead=list(asked.ahead(answer)),
         so_far=list(asked.so_far()),
         hindrances=list(hindrances(config)) if answer.outlook in (Outlook.COMING, Outlook.WAITS) else [],
         stories=[asked.story(row) for row in asked.rows],
     )
-
-
-# --- what is asked of the database -----------------------------------------------------------------------------
-
-
-def _situation(pause: Pause | None, config: ReminderConfig) -> Situation:
-    """What holds for every row at this moment, by the database's clock."""
-    return Situation(
-        now=database_now(),
-        enabled=config.enabled,
-        paused=pause is not None,
-        paused_until=pause.until if pause else None,
-        held=dict(ChannelHold.objects.values_list("channel", "until")),
-    )
-
-
-def with_told(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Adds `is_told`: whether the last message begun for this person said this very start, after any reset."""
-    ever = datetime(1970, 1, 1, tzinfo=UTC)
-    same = Q(
-        state=State.SENT,
-        planned_start=OuterRef("scheduled_start"),
-        sent_at__gt=Coalesce(OuterRef("renudge_at"), Value(ever)),
-    )
-    last = (
-        Reminder.objects.filter(
-            Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
-            assignment=OuterRef("pk"),
-            kind=Kind.REMINDER,
-            recipient=Concat(Value("assignee:"), Cast(OuterRef("assignee_id"), TextField())),
-            begun_at__isnull=False,
-        )
-        .order_by("-begun_at")
-        .annotate(same=ExpressionWrapper(same, output_field=BooleanField()))
-    )
-    return assignments.annotate(is_told=Subquery(last.values("same")[:1]))
-
-
-def work_of(assignment: Assignment) -> Work:
-    """An assignment out of `with_told`, as planning sees it."""
-    told = assignment.is_told  # type: ignore[attr-defined]  # annotated
-    return Work(
-        assignment_id=assignment.pk,
-        version=assignment.version,
-        status=Status(assignment.status),
-        scheduled_start=assignment.scheduled_start,
-        lead_minutes=assignment.lead_minutes,
-        recipient=policy.recipient_of(assignment.assignee_id),
-        known_at=assignment.known_at,
-        overdue=assignment.overdue_at is not None,
-        told=assignment.version > 1 and bool(told),
-    )
-
-
-def contact_of(assignee: Assignee | None) -> Contact:
-    """The assignee, as a channel needs to know them; nobody has no name and no address."""
-    if assignee is None:
-        return Contact(name="")
-    return Contact(
-        name=assignee.name,
-        email=assignee.email,
-        phone=assignee.phone,
-        language=assignee.language,
-        time_zone=assignee.time_zone,
-    )
-
-
-def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:
-    """Whether a worker would find an address for this recipient: the very steps it takes."""
-    contact = lifecycle.whom(recipient, person, config)
-    return contact is not None and channels.get(channel).address(contact) is not None
-
-
-def hindrances(config: ReminderConfig) -> Iterator[str]:
-    """What is wrong with the machinery right now, so that even what may be sent is not."""
-    for entry in schedule.standing(config):
-        if not entry.exists or not entry.enabled:
-            yield f"beat does not run {entry.task}: its entry is {'switched off' if entry.exists else 'missing'}"
-    seen = presence.seen()
-    for kind in ("beat", "scanner", "worker"):
-        if kind not in seen:
-            yield f"no {kind} was seen in the last {presence.LATELY_SECONDS} seconds"
 
 
 # --- one answer ------------------------------------------------------------------------------------------------
@@ -296,6 +95,7 @@ class _Answer:
     at: datetime | None
     says: str
     gates: Sequence[Condition] = ()
+    reason: Reason | None = None
 
 
 class _Asked:
@@ -307,7 +107,7 @@ class _Asked:
         self.assignment = assignment
         self.rows = rows
         self.pause = pause
-        self.situation = _situation(pause, config)
+        self.situation = situation_of(pause, config)
         self.config = config
         self.work = work_of(assignment)
         self.person = contact_of(assignment.assignee)
@@ -316,7 +116,8 @@ class _Asked:
         """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
         row = self._current(Kind.REMINDER)
         if row is not None and row.closed_at is not None:
-            return _Answer(OUTLOOK[State(row.state)], None, self._fate(row))
+            reason = Reason(row.reason) if row.reason else None
+            return _Answer(OUTLOOK[State(row.state)], None, self._fate(row), reason=reason)
         if row is not None:
             return self._prospect(row)
         gates = list(foresight.planning_gates(self.work, self.situation, config=self.config))
@@ -327,9 +128,10 @@ class _Asked:
         if foreseen.verdict.action is Action.DROP:
             return _Answer(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
         if foreseen.at is None:
-            return _Answer(Outlook.WAITS, None, f"waits: {why}", conditions)
+            return _Answer(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
         if foreseen.verdict.action is Action.END:
-            return _Answer(Outlook.NOT_SENT, foreseen.at, f"will not be sent: {why}", conditions)
+            says = f"will not be sent: {why}"
+            return _Answer(Outlook.NOT_SENT, foreseen.at, says, conditions, foreseen.verdict.reason)
         if not self._reachable(self.work.recipient, self.config.channel):
             return self._unreachable(
                 foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
@@ -441,24 +243,26 @@ class _Asked:
                 says = f"is due at {moment(row.next_attempt_at)} and {says}"
             if row.not_after:
                 says += f"; after {moment(row.not_after)} it is of no use any more"
-            return _Answer(Outlook.WAITS, None, says, conditions)
+            return _Answer(Outlook.WAITS, None, says, conditions, verdict.reason)
         if verdict.action is Action.END:
             outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
-            return _Answer(outlook, at, f"will not be sent: {words(verdict.reason)}", conditions)
+            says = f"will not be sent: {words(verdict.reason)}"
+            return _Answer(outlook, at, says, conditions, verdict.reason)
         if verdict.action is Action.SEND and not conditions[-1].passed:
             return self._unreachable(foreseen, conditions)
         says = f"{does} at {moment(at)}"
-        wait = policy.judge(believed, self.work.plan, self.situation)
+        wait = policy.judge(believed, self.work.plan, self.situation).reason
+        held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD) else None
         if at <= self.situation.now:
             says = f"{does} now: every gate is open"
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
                 says += f"; it has been due for {waited / 60:.0f} minutes"
-        elif wait.reason in (Reason.PAUSED, Reason.CHANNEL_HELD):
-            says += f"; until then {words(wait.reason)}"
+        elif held is not None:
+            says += f"; until then {words(held)}"
         elif row.attempts:
             says += f", for attempt {row.attempts + 1}"
-        return _Answer(Outlook.COMING, at, says, conditions)
+        return _Answer(Outlook.COMING, at, says, conditions, held)
 
     def _condition(self, gate: Gate) -> Condition:
         if gate.passed:
@@ -481,7 +285,7 @@ class _Asked:
 
     def _unreachable(self, foreseen: Foreseen, conditions: Sequence[Condition]) -> _Answer:
         says = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
-        return _Answer(Outlook.FAILED, foreseen.at, says, conditions)
+        return _Answer(Outlook.FAILED, foreseen.at, says, conditions, Reason.NO_CONTACT)
 
     def _marked_at(self) -> Step | None:
         """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
@@ -535,13 +339,3 @@ def _consequence(verdict: Verdict) -> str:
             return f"is not planned: {why}"
         case _:
             return f"ends as {verdict.state.value if verdict.state else 'SKIPPED'}: {why}"
-
-
-def words(reason: Reason | None) -> str:
-    """A reason in plain words."""
-    return WORDS.get(reason, reason.value) if reason else "no reason is known"
-
-
-def moment(instant: datetime | None) -> str:
-    """An instant in the installation's own zone, to the second, with the zone's name; "-" for none."""
-    return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S %Z") if instant else "-"

@@ -1,0 +1,106 @@
+"""What an explanation consists of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class Outlook(Enum):
+    """How things stand for the reminder of the present plan."""
+
+    COMING = "coming"
+    SENDING = "sending"
+    WAITS = "waits"
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A gate as people read it: what must hold, whether it does, what was seen; `follows` while it does not."""
+
+    name: str
+    passed: bool
+    seen: str
+    follows: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened, or will happen if nobody changes anything. `at` is None where nobody can know when."""
+
+    at: datetime | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One attempt that has ended."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One row of the ledger: its gates now, what happens next and when, and what happened so far.
+
+    `gates` is empty where the row has ended. `to` names the recipient, never an address.
+    """
+
+    reminder_id: int
+    version: int
+    kind: str
+    recipient: str
+    to: str
+    channel: str
+    state: str
+    reason: str
+    due_at: datetime
+    not_after: datetime | None
+    next_at: datetime | None
+    sent_at: datetime | None
+    possible_duplicate: bool
+    gates: Sequence[Condition]
+    says: str
+    tries: Sequence[Try]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The answer.
+
+    `says` is one sentence; `will_send` whether a reminder of the present plan is still to come by itself.
+    `next_at` is when something becomes of it; None where it has ended, or where a person must act first.
+    `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
+    planning. `advice` is what an operator can do; empty where nothing is needed. `ahead` is what comes if nobody
+    changes anything, `so_far` what happened. `hindrances` are things that are wrong with the machinery at this
+    moment.
+    """
+
+    assignment_id: int
+    reference: str
+    title: str
+    status: str
+    version: int
+    scheduled_start: datetime
+    reminder_status: str
+    asked_at: datetime
+    to: str
+    outlook: Outlook
+    will_send: bool
+    next_at: datetime | None
+    says: str
+    advice: str
+    gates: Sequence[Condition]
+    ahead: Sequence[Step]
+    so_far: Sequence[Step]
+    hindrances: Sequence[str]
+    stories: Sequence[Story]

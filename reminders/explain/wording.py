@@ -1,0 +1,62 @@
+"""How reasons and instants are said: in plain words, the same wherever people read them."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from reminders.models import Reason
+
+WORDS = {
+    Reason.MOVED: "the assignment was moved to another time",
+    Reason.CANCELLED: "the assignment was cancelled",
+    Reason.REASSIGNED: "the assignment was given to somebody else",
+    Reason.STARTED: "the work had been started or completed",
+    Reason.REPLANNED: "the plan was made anew",
+    Reason.TOO_LATE: "it would have come too late to be of use",
+    Reason.PAST: "the assignment was entered after its start",
+    Reason.ALREADY_TOLD: "this person had been told this start already",
+    Reason.IMPORTED: "the former system had sent it",
+    Reason.OPERATOR: "an operator decided so",
+    Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
+    Reason.REJECTED: "the mail server refused it for good",
+    Reason.EXHAUSTED: "every attempt failed",
+    Reason.TEMPLATE: "the message could not be written: its template is broken",
+    Reason.INTERNAL: "a fault of the program",
+    Reason.AMBIGUOUS: "nobody can know whether it arrived; an operator decides",
+    Reason.DISABLED: "reminders are switched off (REMINDER_WORKER_ENABLED=false)",
+    Reason.PAUSED: "sending is paused",
+    Reason.TOO_EARLY: "it is not due yet",
+    Reason.CHANNEL_HELD: "the channel does not work at present and is left alone for a while",
+}
+"""Each reason as an operator would say it, after "because"."""
+
+_AGAIN = "Once that is mended, send the reminder again."
+ADVICE = {
+    Reason.TOO_LATE: "Tell the person yourself if it still matters.",
+    Reason.PAST: "Tell the person yourself: no reminder is sent for work that was entered after its start.",
+    Reason.OPERATOR: "Send the reminder again if it is wanted after all.",
+    Reason.NO_CONTACT: (
+        "Assign somebody, or correct the address: while it is of use the reminder is then tried again by itself."
+    ),
+    Reason.REJECTED: "Correct the address: while it is of use the reminder is then tried again by itself.",
+    Reason.EXHAUSTED: f"The attempts show what the mail server said each time. {_AGAIN}",
+    Reason.TEMPLATE: f"The log has the trace. {_AGAIN}",
+    Reason.INTERNAL: f"The log has the trace. {_AGAIN}",
+    Reason.AMBIGUOUS: (
+        "Look for the Message-ID in the mail server's log. If it did not arrive and still matters, send it again."
+    ),
+    Reason.DISABLED: "Set REMINDER_WORKER_ENABLED to true and restart web, worker, scanner and beat.",
+    Reason.PAUSED: "Resume sending: that shows the backlog first.",
+    Reason.CHANNEL_HELD: "Mend the mail server or EMAIL_URL; the channel is tried again by itself.",
+}
+"""What an operator can do about it; nothing is needed for the reasons that are missing."""
+
+
+def words(reason: Reason | None) -> str:
+    """A reason in plain words."""
+    return WORDS.get(reason, reason.value) if reason else "no reason is known"
+
+
+def moment(instant: datetime | None) -> str:
+    """An instant in the installation's own zone, to the second, with the zone's name; "-" for none."""
+    return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S %Z") if instant else "-"
