@@ -150,14 +150,14 @@ def foresee(row: Row, plan: Plan, situation: Situation) -> Foreseen:
         ]
         if not waits:
             return Foreseen(verdict, situation.now)
-        until = _over_at(waits[0], situation)
+        until = over_at(waits[0], situation)
         if until is None:
             return Foreseen(waits[0], None)
         situation = _later(situation, until)
 
 
-def _over_at(wait: Verdict, situation: Situation) -> datetime | None:
-    """When this wait is over by itself."""
+def over_at(wait: Verdict, situation: Situation) -> datetime | None:
+    """When this wait is over by itself; None where a person must act."""
     match wait.reason:
         case Reason.DISABLED:
             return None

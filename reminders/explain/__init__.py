@@ -18,7 +18,7 @@ from reminders.explain.shapes import Condition, Explanation, Outlook, Step, Stor
 from reminders.explain.wording import ADVICE, WORDS, moment, words
 from reminders.foresight import Foreseen
 from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
-from reminders.policy import Action, Gate, Verdict
+from reminders.policy import Action, Gate
 
 __all__ = [
     "ADVICE",
@@ -34,6 +34,8 @@ __all__ = [
     "with_told",
     "work_of",
 ]
+
+STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
 LONG_DUE = 60.0
 """Seconds after which something that is due should have been sent."""
@@ -79,7 +81,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         gates=answer.gates,
         ahead=list(asked.ahead(answer)),
         so_far=list(asked.so_far()),
-        hindrances=list(hindrances(config)) if answer.outlook in (Outlook.COMING, Outlook.WAITS) else [],
+        hindrances=list(hindrances(config)) if answer.outlook in STILL_OPEN else [],
         stories=[asked.story(row) for row in asked.rows],
     )
 
@@ -267,11 +269,20 @@ class _Asked:
     def _condition(self, gate: Gate) -> Condition:
         if gate.passed:
             return Condition(gate.name, True, gate.seen)
-        seen = gate.seen
-        if gate.otherwise.reason is Reason.PAUSED and self.pause is not None:
+        seen, verdict = gate.seen, gate.otherwise
+        if verdict.reason is Reason.PAUSED and self.pause is not None:
             until = f"until {moment(self.pause.until)}" if self.pause.until else "until somebody resumes"
             seen = f"paused by {self.pause.by} {until}: {self.pause.reason}"
-        return Condition(gate.name, False, seen, _consequence(gate.otherwise))
+        why = words(verdict.reason)
+        match verdict.action:
+            case Action.WAIT:
+                over = foresight.over_at(verdict, self.situation)
+                follows = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
+            case Action.DROP:
+                follows = f"is not planned: {why}"
+            case _:
+                follows = f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
+        return Condition(gate.name, False, seen, follows)
 
     def _reachable(self, recipient: str, channel: str) -> bool:
         return can_reach(recipient, channel, self.person, self.config)
@@ -327,15 +338,3 @@ OUTLOOK = {
     State.FAILED: Outlook.FAILED,
     State.UNKNOWN: Outlook.UNKNOWN,
 }
-
-
-def _consequence(verdict: Verdict) -> str:
-    """What a shut gate means, in a few words."""
-    why = words(verdict.reason)
-    match verdict.action:
-        case Action.WAIT:
-            return f"waits until {moment(verdict.until)}: {why}" if verdict.until else f"waits: {why}"
-        case Action.DROP:
-            return f"is not planned: {why}"
-        case _:
-            return f"ends as {verdict.state.value if verdict.state else 'SKIPPED'}: {why}"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -159,6 +160,12 @@ def test_whatever_does_not_pass_comes_with_a_fix(config, redis):
         "Redis",
     }
     assert all(check.fix for check in said)
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(5, Level.WARN), (-90, Level.FAIL)])
+def test_a_clock_that_differs_from_the_database_is_noticed(healthy, monkeypatch, seconds, level):
+    monkeypatch.setattr(doctor, "time", SimpleNamespace(time=lambda: time.time() + seconds))
+    assert trouble(healthy) == {"clock of the database": level}
 
 
 def test_the_first_switch(healthy):

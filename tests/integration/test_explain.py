@@ -69,6 +69,7 @@ def test_each_switch_is_named(clock, config):
     )
     gate = next(gate for gate in explain(assignment, config=config).gates if not gate.passed)
     assert (gate.name, gate.seen) == ("not paused", "paused by ada until somebody resumes: storm")
+    assert gate.follows == "waits: sending is paused"
     off = ReminderConfig(channel="memory", enabled=False)
     assert "REMINDER_WORKER_ENABLED=false" in says(assignment, off)
     operations.resume(by="ada")
@@ -89,6 +90,10 @@ def test_what_stands_in_the_way_later_is_said_before(clock, config):
     operations.pause(by="ada", reason="storm", until=NOON + timedelta(minutes=45))
     answer = explain(assignment, config=config)
     assert (answer.will_send, answer.next_at) == (True, NOON + timedelta(minutes=45))
+    assert shut(assignment, config) == {
+        "due": "waits until 2026-06-15 12:30:00 UTC: it is not due yet",
+        "not paused": "waits until 2026-06-15 12:45:00 UTC: sending is paused",
+    }
 
 
 def test_nobody_to_write_to_is_foretold(clock, config):
