@@ -86,6 +86,11 @@ class ReminderCollector(Collector):
         told = self.ask(self.config)
         yield _gauge("reminder_worker_enabled", "REMINDER_WORKER_ENABLED: 1 on, 0 off.", self.config.enabled)
         yield _gauge(
+            "reminder_poll_interval_seconds",
+            "REMINDER_POLL_INTERVAL_MS: how far apart two scans are.",
+            self.config.poll.total_seconds(),
+        )
+        yield _gauge(
             "reminder_database_up", "Whether the database answered this scrape.", told.totals is not None
         )
         yield _gauge("reminder_broker_up", "Whether the broker answered this scrape.", told.depth is not None)

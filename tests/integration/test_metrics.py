@@ -309,6 +309,7 @@ def test_without_database_what_is_known_is_still_shown(clock, config, depths, mo
     found = scrape(config)
     assert {name for name, _ in found} == {
         "reminder_worker_enabled",
+        "reminder_poll_interval_seconds",
         "reminder_database_up",
         "reminder_broker_up",
         "reminder_queue_depth",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from django.conf import settings
 from django.core.management import get_commands
+from django.urls import resolve
 
 from config import container_health as health
 from config.celery import app
@@ -37,7 +38,14 @@ def option(command: list[str], name: str) -> str:
 
 def test_the_services_are_the_processes_of_the_project():
     assert OURS == ["beat", "migrate", "scanner", "web", "worker"]
-    assert set(SERVICES) - set(OURS) == {"mailpit", "postgres", "redis"}
+    assert set(SERVICES) - set(OURS) == {
+        "mailpit",
+        "postgres",
+        "redis",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    }
 
 
 def test_one_image_serves_all_of_our_processes():
@@ -152,12 +160,72 @@ def test_redis_refuses_when_it_is_full_and_asks_for_a_password():
     assert "requirepass" in start
 
 
-def test_only_web_and_the_mailbox_can_be_reached_and_only_from_this_machine():
-    assert {name for name, service in SERVICES.items() if "ports" in service} == {"web", "mailpit"}
-    for service in ("web", "mailpit"):
+PAGES = {"web", "mailpit", "prometheus", "alertmanager", "grafana"}
+
+
+def test_only_pages_can_be_reached_and_only_from_this_machine():
+    assert {name for name, service in SERVICES.items() if "ports" in service} == PAGES
+    for service in PAGES:
         assert all(port.startswith("127.0.0.1:") for port in SERVICES[service]["ports"])
+
+
+def mounts(service: str) -> dict[str, str]:
+    """Where it finds what lies in the project: path in the container -> path in the project."""
+    found = {}
+    for mount in SERVICES[service].get("volumes", []):
+        source, target, *rights = mount.split(":")
+        if source.startswith("./"):
+            assert rights == ["ro"], mount
+            found[target] = source
+    return found
+
+
+def test_every_mounted_file_is_there_and_cannot_be_written():
+    for service in SERVICES:
+        for source in mounts(service).values():
+            assert source == "./secrets" or (ROOT / source).exists(), source
+
+
+@pytest.mark.parametrize("service", ["prometheus", "alertmanager"])
+def test_monitoring_starts_with_the_configuration_that_is_mounted(service):
+    (path,) = (word.partition("=")[2] for word in SERVICES[service]["command"] if "--config.file" in word)
+    assert (ROOT / mounts(service)[path]).is_file()
+
+
+def test_prometheus_finds_rules_web_and_alertmanager():
+    inside = mounts("prometheus")
+    wanted = yaml.safe_load((ROOT / inside["/etc/prometheus/prometheus.yml"]).read_text())
+    assert [f"/etc/prometheus/{name}" in inside for name in wanted["rule_files"]] == [True]
+    (job,) = wanted["scrape_configs"]
+    assert resolve(job["metrics_path"]).url_name == "metrics"
+    assert SERVICES["web"]["environment"]["ALLOWED_HOSTS"].endswith("},web")
+    (alerting,) = wanted["alerting"]["alertmanagers"]
+    for group, container, port in (
+        (job["static_configs"], "web", "8000"),
+        (alerting["static_configs"], "alertmanager", "9093"),
+    ):
+        assert group == [{"targets": [f"{container}:{port}"]}]
+        assert SERVICES[container]["ports"][0].endswith(f":{port}")
+
+
+def test_alertmanager_reads_its_secrets_where_they_are_mounted():
+    inside = mounts("alertmanager")
+    text = (ROOT / inside["/etc/alertmanager/alertmanager.yml"]).read_text()
+    files = re.findall(r"_file: (\S+)", text)
+    assert len(files) == 2
+    assert {path.rpartition("/")[0] for path in files} <= set(inside)
+
+
+def test_grafana_finds_its_source_and_its_dashboards():
+    inside = mounts("grafana")
+    provisioning = ROOT / inside["/etc/grafana/provisioning"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "reminders.yml").read_text())["providers"]
+    assert source["url"] == "http://prometheus:9090"
+    assert SERVICES["prometheus"]["ports"] == ["127.0.0.1:9090:9090"]
+    assert list((ROOT / inside[provider["options"]["path"]]).glob("*.json"))
 
 
 def test_the_data_lie_in_a_volume_that_is_declared():
     used = {mount.partition(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])}
-    assert used == set(COMPOSE["volumes"])
+    assert {name for name in used if not name.startswith("./")} == set(COMPOSE["volumes"])

@@ -1,0 +1,215 @@
+"""Each alert rule fires when it must and stays silent when it must, as Prometheus's own test tool sees it."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+
+from reminders import counters
+from tests.unit.test_docs import headings
+
+ROOT = Path(settings.BASE_DIR)
+MONITORING = ROOT / "docs" / "monitoring"
+ALERTS = MONITORING / "alerts.yml"
+RULES: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
+}
+HOURS = 8
+MINUTES = HOURS * 60
+Series = dict[str, str]
+
+NIGHT: Series = {
+    "reminder_worker_enabled": f"1x{MINUTES}",
+    "reminder_paused": f"0x{MINUTES}",
+    "reminder_database_up": f"1x{MINUTES}",
+    "reminder_broker_up": f"1x{MINUTES}",
+    "reminder_queue_depth": f"0x{MINUTES}",
+    "reminder_due_unsent": f"0x{MINUTES}",
+    "reminder_oldest_due_age_seconds": f"0x{MINUTES}",
+    "reminder_unaccounted": f"0x{MINUTES}",
+    "reminder_unknown": f"0x{MINUTES}",
+    "reminder_overdue": f"3x{MINUTES}",
+    "reminder_overdue_alert": f"3x{MINUTES}",
+    "reminder_poll_interval_seconds": f"300x{MINUTES}",
+    "reminder_figures_timestamp_seconds": f"0+60x{MINUTES}",
+    "reminder_last_scan_timestamp_seconds": f"0+60x{MINUTES}",
+    'reminder_channel_held{channel="email"}': f"0x{MINUTES}",
+    'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
+    'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
+    **{f'reminder_failed_total{{reason="{r}"}}': f"0x{MINUTES}" for r in counters.FAILURE_REASONS},
+    **{f'reminder_processes{{kind="{kind}"}}': f"2x{MINUTES}" for kind in ("worker", "scanner", "beat")},
+}
+"""A quiet night: nothing is due, counters stand still, scans go on, as many are overdue as are allowed."""
+
+WAITS = {"reminder_due_unsent": f"0x9 4x{MINUTES}"}
+OFF = {"reminder_worker_enabled": f"0x{MINUTES}"}
+PAUSED = {"reminder_paused": f"1x{MINUTES}"}
+GONE = 'reminder_processes{kind="worker"}'
+FAILED = 'reminder_failed_total{reason="rejected"}'
+BROKER = 'reminder_failed_total{reason="broker"}'
+DOUBT = 'reminder_ambiguous_total{channel="email"}'
+HELD = 'reminder_channel_held{channel="email"}'
+SENT = 'reminder_sent_total{status="SCHEDULED"}'
+AGE = "reminder_oldest_due_age_seconds"
+SCAN = "reminder_last_scan_timestamp_seconds"
+
+# (what happens, the rule, what differs from the quiet night, minute of the question)
+FIRES: list[tuple[str, str, Series, int]] = [
+    ("no web answers", "ReminderMetricsAbsent", {"reminder_worker_enabled": "1x9"}, 25),
+    ("the database is away", "ReminderDatabaseAway", {"reminder_database_up": "1x9 0x30"}, 15),
+    (
+        "counting fails",
+        "ReminderFiguresOld",
+        {"reminder_figures_timestamp_seconds": "0+60x9 540x30"},
+        20,
+    ),
+    ("nothing is accepted", "ReminderSendingStopped", WAITS, 30),
+    ("the oldest waits", "ReminderLate", {AGE: "0x9 0+60x30"}, 15),
+    ("a row is missing", "ReminderUnaccounted", {"reminder_unaccounted": "0x9 1x30"}, 25),
+    ("the first failure ever", "ReminderFailures", {FAILED: "0x9 1x30"}, 11),
+    ("one failure more", "ReminderFailures", {FAILED: "41x9 42x30"}, 11),
+    ("a decision is wanted", "ReminderUnknown", {"reminder_unknown": "0x9 1x30"}, 20),
+    ("the first possible duplicate", "ReminderPossibleDuplicates", {DOUBT: "0x9 1x30"}, 11),
+    ("the mail server refuses", "ReminderChannelHeld", {HELD: "0x9 1 0 1 0 1 1 0 1 0 1 1 1"}, 20),
+    ("one too many is overdue", "ReminderOverdue", {"reminder_overdue": "3x9 4x60"}, 30),
+    ("no scan for three intervals", "ReminderNotScanning", {SCAN: "0+60x9 540x60"}, 27),
+    ("the worker is gone", "ReminderProcessMissing", {GONE: "2x9 0x60"}, 15),
+    ("Redis does not answer", "ReminderBrokerAway", {"reminder_broker_up": "1x9 0x60"}, 15),
+    ("dispatch cannot reach Redis", "ReminderBrokerAway", {BROKER: "0x9 0+60x60"}, 15),
+    ("messages pile up", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 150x60"}, 25),
+    ("a pause is forgotten", "ReminderPausedLong", PAUSED, 241),
+    ("the switch is forgotten", "ReminderSwitchedOff", OFF, 61),
+]
+SILENT: list[tuple[str, str, Series, int]] = [
+    ("web restarts", "ReminderMetricsAbsent", {"reminder_worker_enabled": f"1x9 _x1 1x{MINUTES}"}, 12),
+    ("one scrape without it", "ReminderDatabaseAway", {"reminder_database_up": "1x9 0 1x60"}, 11),
+    (
+        "one late count",
+        "ReminderFiguresOld",
+        {"reminder_figures_timestamp_seconds": f"0+60x9 540 600+60x{MINUTES}"},
+        12,
+    ),
+    ("it is paused", "ReminderSendingStopped", WAITS | PAUSED, 30),
+    ("it is switched off", "ReminderSendingStopped", WAITS | OFF, 30),
+    ("some are accepted", "ReminderSendingStopped", WAITS | {SENT: f"400+3x{MINUTES}"}, 30),
+    ("it is paused", "ReminderLate", {AGE: f"0+60x{MINUTES}"} | PAUSED, 30),
+    ("it is two minutes at most", "ReminderLate", {AGE: f"120x{MINUTES}"}, 30),
+    ("the next scan plans it", "ReminderUnaccounted", {"reminder_unaccounted": "0x9 1x5 0x60"}, 25),
+    ("web restarts and counters stay", "ReminderFailures", {FAILED: f"7x9 _x3 7x{MINUTES}"}, 14),
+    ("a dead broker has a rule of its own", "ReminderFailures", {BROKER: f"0+60x{MINUTES}"}, 30),
+    ("an operator decides", "ReminderUnknown", {"reminder_unknown": "0x9 1x2 0x60"}, 20),
+    ("they were yesterday's", "ReminderPossibleDuplicates", {DOUBT: f"0x9 1x{MINUTES}"}, 75),
+    ("one hiccup of the mail server", "ReminderChannelHeld", {HELD: f"0x9 1 0x{MINUTES}"}, 16),
+    ("as many as are allowed", "ReminderOverdue", {}, 60),
+    ("it is switched off", "ReminderNotScanning", {SCAN: f"0x{MINUTES}"} | OFF, 60),
+    ("a scan is late once", "ReminderNotScanning", {SCAN: f"0+60x9 540x10 1200+60x{MINUTES}"}, 22),
+    ("a worker restarts", "ReminderProcessMissing", {GONE: f"2x9 0 2x{MINUTES}"}, 12),
+    ("it is switched off", "ReminderProcessMissing", {GONE: f"0x{MINUTES}"} | OFF, 30),
+    ("one tick without Redis", "ReminderBrokerAway", {"reminder_broker_up": "1x9 0 1x60"}, 13),
+    ("nine o'clock", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 200x5 0x60"}, 25),
+    ("an hour's pause", "ReminderPausedLong", {"reminder_paused": f"0x9 1x60 0x{MINUTES}"}, 300),
+    ("a short stop", "ReminderSwitchedOff", {"reminder_worker_enabled": f"1x9 0x20 1x{MINUTES}"}, 90),
+]
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs {name}")
+    return found
+
+
+def run(*words: str) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def ask(folder: Path, changed: Mapping[str, str], minute: int, question: str, expected: int) -> None:
+    """Lets the tool play the night with what differs in it, and count the alerts that fire in that minute."""
+    values = {**NIGHT, **changed}
+    sample: list[dict[str, object]] = [{"labels": "{}", "value": expected}] if expected else []
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": line} for name, line in values.items()],
+        "promql_expr_test": [
+            {"expr": f"count({question})", "eval_time": f"{minute}m", "exp_samples": sample}
+        ],
+    }
+    case = folder / "case.yml"
+    case.write_text(
+        yaml.safe_dump({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]})
+    )
+    run(tool("promtool"), "test", "rules", str(case))
+
+
+@pytest.mark.parametrize(
+    ("why", "alert", "changed", "minute"), FIRES, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_it_fires(why, alert, changed, minute, tmp_path):
+    ask(tmp_path, changed, minute, f'ALERTS{{alertstate="firing", alertname="{alert}"}}', 1)
+
+
+@pytest.mark.parametrize(
+    ("why", "alert", "changed", "minute"), SILENT, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_it_stays_silent(why, alert, changed, minute, tmp_path):
+    ask(tmp_path, changed, minute, f'ALERTS{{alertstate="firing", alertname="{alert}"}}', 0)
+
+
+@pytest.mark.parametrize("minute", [5, 30, 240, MINUTES])
+def test_a_quiet_night_is_quiet(minute, tmp_path):
+    ask(tmp_path, {}, minute, 'ALERTS{alertstate="firing"}', 0)
+
+
+def test_every_rule_is_held_both_ways():
+    assert {alert for _, alert, _, _ in FIRES} == {alert for _, alert, _, _ in SILENT} == set(RULES)
+
+
+@pytest.mark.parametrize("alert", sorted(RULES))
+def test_each_alert_says_how_bad_how_much_and_what_ends_it(alert):
+    rule = RULES[alert]
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert "$value" in rule["annotations"]["summary"] or alert == "ReminderMetricsAbsent"
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert anchor in headings(ROOT / page)
+
+
+def test_the_runbook_names_each_alert():
+    named = re.findall(r"`(Reminder[A-Z]\w+)`", (ROOT / "docs" / "runbook.md").read_text())
+    assert sorted(named) == sorted(RULES)
+
+
+def test_prometheus_takes_its_configuration_and_the_rules():
+    run(tool("promtool"), "check", "config", str(MONITORING / "prometheus.yml"))
+    run(tool("promtool"), "check", "rules", str(ALERTS))
+
+
+def test_alertmanager_takes_its_configuration():
+    run(tool("amtool"), "check-config", str(MONITORING / "alertmanager.yml"))
+
+
+@pytest.mark.parametrize(
+    ("severity", "receiver"), [("critical", "pagerduty"), ("warning", "slack"), ("info", "slack")]
+)
+def test_who_is_called(severity, receiver):
+    done = subprocess.run(
+        [
+            tool("amtool"),
+            "config",
+            "routes",
+            "test",
+            f"--config.file={MONITORING / 'alertmanager.yml'}",
+            f"severity={severity}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == receiver
