@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseRedirect
@@ -169,14 +169,11 @@ def _span(asked: Work, *, now: datetime, config: ReminderConfig) -> tuple[dateti
 
 def _due(now: datetime, config: ReminderConfig) -> Q:
     """As `ledger.UNACCOUNTED` counts."""
-    own_lead = ExpressionWrapper(F("lead_minutes") * timedelta(minutes=1), output_field=BigIntegerField())
+    own_lead = ExpressionWrapper(F("lead_minutes") * timedelta(minutes=1), output_field=DurationField())
     return Q(status=Status.SCHEDULED, overdue_at__isnull=True) & (
         Q(lead_minutes__isnull=True, scheduled_start__lte=now + config.lead)
-        | Q(
-            lead_minutes__isnull=False,
-            scheduled_start__lte=now + MAX_LEAD,
-            scheduled_start__lt=Now() + own_lead,
-        )
+        | Q(lead_minutes__isnull=False, scheduled_start__lte=now + MAX_LEAD)
+        & Q(scheduled_start__lte=Now() + own_lead)
     )
 
 

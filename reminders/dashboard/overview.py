@@ -7,7 +7,7 @@ seconds costs the database next to nothing.
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -21,7 +21,7 @@ from reminders import broker_state, conf, figures
 from reminders.broker import QUEUE
 from reminders.conf import ReminderConfig
 from reminders.dashboard import chart
-from reminders.dashboard.page import frame, page, show
+from reminders.dashboard.page import frame, page
 from reminders.doctor import LATE, scan_is_late
 from reminders.explain import WORDS
 from reminders.figures import Snapshot
@@ -60,19 +60,21 @@ class Part:
 @page()
 def overview(request: HttpRequest) -> HttpResponse:
     """The whole page."""
-    return show(request, "overview", _shown())
+    return render(request, "ops/overview.html", _shown(request))
 
 
 @page()
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that is asked for again and again."""
-    return render(request, "ops/parts/live.html", {**frame(request), **_shown(), "again": True})
+    return render(request, "ops/parts/live.html", {**_shown(request), "again": True})
 
 
-def _shown() -> dict[str, object]:
-    config = conf.current()
-    taken = figures.current(config=config)
+def _shown(request: HttpRequest) -> dict[str, object]:
+    framed, config = frame(request), conf.current()
+    # Whoever has just paused must not read for 15 seconds more that sending is on.
+    taken = replace(figures.current(config=config), paused=framed["pause"] is not None)
     return {
+        **framed,
         "taken": taken,
         "old": timezone.now() - taken.taken > OLD,
         "work": list(work(taken, config)),

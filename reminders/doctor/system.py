@@ -53,7 +53,7 @@ def _pause() -> Check:
         "switch 2 of 3: pause",
         Level.WARN,
         f"paused by {pause.by} since {pause.since.isoformat(timespec='minutes')}, {until}: {pause.reason}",
-        "Resume in the admin or by POST /api/admin/reminders/resume; it shows the backlog first.",
+        "Resume at /ops/ or by POST /api/admin/reminders/resume; it shows the backlog first.",
     )
 
 
@@ -203,7 +203,7 @@ def _figures(taken: Snapshot, config: ReminderConfig) -> Iterator[Check]:
             "unknown",
             Level.WARN,
             f"{taken.unknown} reminders may or may not have arrived, twice over",
-            "Ask the people, then reset them to send again, or close them in the admin.",
+            "Ask the people, then at /ops/ send them again or close them.",
         )
     else:
         yield Check("unknown", Level.PASS, "none to be decided")
