@@ -248,6 +248,19 @@ def counted(number: int, thing: str) -> str:
 # --- rescan, pause, resume, purge ------------------------------------------------------------------------------
 
 
+SCANNED = {
+    "planned": "reminders planned",
+    "markers": "work looked out for, to be marked OVERDUE when its time comes",
+    "skipped": "planned and skipped at once: too late, past, or told already",
+    "voided": "ended, because their plan no longer holds",
+    "retimed": "moved, because the rules have changed",
+    "healed": "reminder statuses set right",
+    "returned": "taken back from workers or queue, to be handed over again",
+    "doubtful": "taken back in the middle of a send, may have arrived",
+    "unaccounted": "due work that would still have no reminder: must be 0",
+}
+
+
 def _look_at_rescan(_wish: Wish) -> Preview:
     config = conf.current()
     seen = operations.preview_rescan(config=config, budget=PREVIEW_BUDGET)
@@ -263,7 +276,7 @@ def _look_at_rescan(_wish: Wish) -> Preview:
             "A scan plans the reminders that are missing, and ends those whose plan no longer holds. "
             "It sends nothing twice, however often it runs. It would do this now:"
         ),
-        facts=[(name.replace("_", " "), value) for name, value in asdict(seen.counts).items()],
+        facts=[(SCANNED[name], value) for name, value in asdict(seen.counts).items()],
         warnings=warnings,
         possible=config.enabled,
     )

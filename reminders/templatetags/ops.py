@@ -49,10 +49,12 @@ def full_instant(at: datetime | None) -> str:
 
 @register.filter
 def age(span: timedelta | float) -> str:
-    """A span in its largest unit, rounded down: 45 s, 12 min, 3 h, 2 d."""
-    seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
+    """A span as people say it, rounded down: 45 s, 12 min, 3 h 20 min, 2 d."""
+    seconds = int(max(0.0, span.total_seconds() if isinstance(span, timedelta) else span))
     size, unit = next((step for step in STEPS if seconds >= step[0]), STEPS[-1])
-    return f"{int(max(0.0, seconds) // size)} {unit}"
+    whole, rest = divmod(seconds, size)
+    minutes = f" {rest // 60} min" if unit == "h" and rest >= 60 else ""
+    return f"{whole} {unit}{minutes}"
 
 
 @register.filter

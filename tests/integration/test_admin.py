@@ -471,7 +471,7 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
     Reminder.objects.all().delete()
     url = "/admin/reminders/scanrun/rescan/"
     shown = operator.get(url)
-    assert ("planned", 1) in shown.context["preview"].facts
+    assert ("reminders planned", 1) in shown.context["preview"].facts
     assert not Reminder.objects.exists()
     done = operator.post(url, {"confirmed": "1", "reason": "x"}, follow=True)
     scan = ScanRun.objects.get()
