@@ -5,10 +5,13 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from django.conf import settings
 
 from assignments.clock import database_now
 from notifications import channels
@@ -43,6 +46,7 @@ SERIES = (
 """What dashboards and alert rules are built on."""
 
 PROMETHEUS_SECONDS = 5.0
+ALERTS = "docs/monitoring/alerts.yml"
 
 
 def redis() -> Iterator[Check]:
@@ -173,14 +177,31 @@ def prometheus(url: str) -> Iterator[Check]:
         if found
         else "Give it /api/metrics of each web process as a target; its page Targets shows errors.",
     )
-    broken = [str(rule.get("name")) for rule in ours if rule.get("health") == "err"]
-    fix = "Load the alert rules of this project into it; its page Alerts shows what is loaded."
+    yield _rules(ours)
+
+
+def _rules(ours: Sequence[Mapping[str, Any]]) -> Check:
+    """How the alert rules about reminders stand beside those that this project ships."""
+    names = {str(rule.get("name")) for rule in ours}
+    broken = sorted(str(rule.get("name")) for rule in ours if rule.get("health") == "err")
+    missing = [name for name in shipped_rules() if name not in names]
+    fix = f"Load {ALERTS} into Prometheus; its page Alerts shows what is loaded."
     if not ours:
-        yield Check("alert rules", Level.FAIL, "none about reminders is loaded", fix)
-    elif broken:
-        yield Check("alert rules", Level.FAIL, f"these cannot be evaluated: {', '.join(broken)}", fix)
-    else:
-        yield Check("alert rules", Level.PASS, f"{len(ours)} about reminders are loaded")
+        return Check("alert rules", Level.FAIL, "none about reminders is loaded", fix)
+    if broken:
+        return Check("alert rules", Level.FAIL, f"these cannot be evaluated: {', '.join(broken)}", fix)
+    if missing:
+        return Check("alert rules", Level.WARN, f"these are not loaded: {', '.join(missing)}", fix)
+    return Check("alert rules", Level.PASS, f"{len(ours)} about reminders are loaded")
+
+
+def shipped_rules() -> list[str]:
+    """The names of the alert rules that come with this project; none where its docs are not installed."""
+    try:
+        text = (Path(settings.BASE_DIR) / ALERTS).read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return re.findall(r"^ *- alert: (\w+)$", text, re.MULTILINE)
 
 
 def _ask(url: str, question: str) -> Any:

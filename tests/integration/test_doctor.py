@@ -35,6 +35,7 @@ from reminders.broker import CeleryBroker
 from reminders.broker_state import BrokerState
 from reminders.conf import ReminderConfig
 from reminders.doctor import Level
+from reminders.doctor.servers import shipped_rules
 from reminders.lifecycle import BrokerDown
 from reminders.models import Reminder
 from tests.conftest import NOON
@@ -449,14 +450,18 @@ def prometheus(settings):
 
     class Answers(BaseHTTPRequestHandler):
         known: ClassVar[list[dict[str, str]]] = [{"metric": "reminder_worker_enabled"}]
-        rules: ClassVar[list[tuple[str, str]]] = [("max(reminder_unaccounted) > 0", "ok"), ("up == 0", "err")]
+        rules: ClassVar[list[tuple[str, str, str]]] = [
+            *((name, f"max(reminder_{name}) > 0", "ok") for name in shipped_rules()),
+            ("Other", "up == 0", "err"),
+        ]
 
         def do_GET(self):
             if self.path == "/api/v1/query?query=reminder_worker_enabled":
                 data = {"resultType": "vector", "result": self.known}
             else:
                 assert self.path == "/api/v1/rules?type=alert"
-                rules = [{"name": query, "query": query, "health": health} for query, health in self.rules]
+                names = ("name", "query", "health")
+                rules = [dict(zip(names, rule, strict=True)) for rule in self.rules]
                 data = {"groups": [{"name": "ours", "rules": rules}]}
             self.send_response(200)
             self.end_headers()
@@ -476,21 +481,25 @@ def prometheus(settings):
 
 def test_prometheus_that_reads_and_has_rules_passes(healthy, prometheus):
     assert trouble(healthy) == {}
-    assert found(healthy)["alert rules"].seen == "1 about reminders are loaded"
+    assert found(healthy)["alert rules"].seen == f"{len(shipped_rules())} about reminders are loaded"
+    assert "ReminderUnaccounted" in shipped_rules()
 
 
 @pytest.mark.parametrize(
-    ("change", "check"),
+    ("change", "check", "level"),
     [
-        ({"known": []}, "Prometheus reads our metrics"),
-        ({"rules": [("up == 0", "ok")]}, "alert rules"),
-        ({"rules": [("max(reminder_unaccounted) > 0", "err")]}, "alert rules"),
+        ({"known": []}, "Prometheus reads our metrics", Level.FAIL),
+        ({"rules": [("Other", "up == 0", "ok")]}, "alert rules", Level.FAIL),
+        ({"rules": [("Ours", "max(reminder_unaccounted) > 0", "err")]}, "alert rules", Level.FAIL),
+        ({"rules": [("Ours", "max(reminder_unaccounted) > 0", "ok")]}, "alert rules", Level.WARN),
     ],
 )
-def test_prometheus_without_our_series_or_rules_fails(healthy, prometheus, monkeypatch, change, check):
+def test_prometheus_without_our_series_or_rules_is_noticed(
+    healthy, prometheus, monkeypatch, change, check, level
+):
     for name, value in change.items():
         monkeypatch.setattr(prometheus, name, value)
-    assert trouble(healthy) == {check: Level.FAIL}
+    assert trouble(healthy) == {check: level}
 
 
 def test_prometheus_that_does_not_answer_fails(healthy, settings):
