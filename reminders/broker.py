@@ -18,6 +18,11 @@ SCAN_QUEUE = "reminders.scan"
 DELIVER = "reminders.deliver"
 GO_ON = "reminders.go_on_with_scan"
 GO_ON_EXPIRES = timedelta(seconds=60)
+STANDBY: dict[str, dict[str, object]] = {
+    "reminders.dispatch": {"standby": True},
+    "reminders.scan": {"trigger": "standby"},
+}
+"""What the tasks are told when a worker steps in for beat."""
 HINT_EXPIRES = timedelta(hours=1)
 """Only collects garbage; the ticket decides (RULES, 3)."""
 
@@ -58,6 +63,23 @@ class CeleryBroker:
         except TROUBLE as error:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
         return list(envelopes[sent:])
+
+    def ask_workers(self, tasks: Sequence[str], *, expires: float) -> None:
+        """Puts dispatch and scans into the workers' own queue; what the broker does not take is left out."""
+        try:
+            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+                for task in tasks:
+                    current_app.send_task(
+                        task,
+                        kwargs=STANDBY[task],
+                        producer=producer,
+                        queue=QUEUE,
+                        expires=expires,
+                        retry=False,
+                        ignore_result=True,
+                    )
+        except TROUBLE:
+            return
 
     def hand_over_scan(self, scan_id: int) -> bool:
         """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""

@@ -355,7 +355,7 @@ class Delivered:
 class Pace:
     """How fast this process sends, and so how many rows it may begin at once."""
 
-    seconds_per_send: float = 0.005
+    seconds_per_send: float = 0.02
 
     def slice_size(self, most: int) -> int:
         return max(1, min(most, int(SLICE_SECONDS / max(self.seconds_per_send, 1e-6))))

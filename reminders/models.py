@@ -198,6 +198,7 @@ class ScanRun(models.Model):
         CLI = "cli"
         ADMIN = "admin"
         STARTUP = "startup"
+        STANDBY = "standby"
 
     trigger = models.CharField(max_length=8, choices=Trigger)
     by = models.CharField(max_length=150, default="", blank=True)

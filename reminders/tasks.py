@@ -10,8 +10,8 @@ from celery.signals import beat_init, before_task_publish, task_prerun, worker_r
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from reminders import conf, deadman, lifecycle, operations, presence, retention, schedule
-from reminders.broker import SCAN_QUEUE, CeleryBroker
+from reminders import conf, deadman, lifecycle, operations, presence, retention, schedule, standby
+from reminders.broker import QUEUE, SCAN_QUEUE, CeleryBroker
 from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
 from reminders.lifecycle import BrokerDown, Envelope, Scan
@@ -44,11 +44,11 @@ def go_on_with_scan(scan_id: int) -> None:
 
 
 @shared_task(name="reminders.dispatch", time_limit=60)
-def dispatch() -> None:
-    """Hands over what is due."""
+def dispatch(standby: bool = False) -> None:
+    """Hands over what is due; `standby` where a worker steps in, so that the scanner's silence is still seen."""
     config, broker = conf.current(), CeleryBroker()
     _hand_over(config, broker)
-    if presence.touch("scanner") and config.enabled:
+    if presence.touch("standby" if standby else "scanner") and config.enabled:
         _let_a_canary_fly(broker)
 
 
@@ -107,6 +107,8 @@ def at_start(sender: object, **_: object) -> None:
         "Reminder queue initialised",
         extra={"queues": sorted(names), "host": socket.gethostname(), "pid": os.getpid()},
     )
+    if QUEUE in names:
+        standby.start(sender, conf.current())
     if SCAN_QUEUE in names:
         scan.apply_async(kwargs={"trigger": ScanRun.Trigger.STARTUP.value}, queue=SCAN_QUEUE, expires=60)
 

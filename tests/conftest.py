@@ -22,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="also the long fault injection; --chaos=full for its largest storms",
     )
+    parser.addoption(
+        "--chaos-seed",
+        type=int,
+        default=20261124,
+        help="the seed of the nemesis that mixes all faults; the same seed does the same again",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

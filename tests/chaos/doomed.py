@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.template import TemplateSyntaxError
 
 from config.celery import app
 
@@ -19,7 +20,7 @@ django.setup()
 
 from notifications import smtp  # noqa: E402 - models need the applications
 from notifications.channels.email import EmailChannel  # noqa: E402
-from reminders import broker, ledger, lifecycle  # noqa: E402
+from reminders import broker, content, ledger, lifecycle  # noqa: E402
 from reminders.ledger import beginning, finishing, handover, planning  # noqa: E402
 
 __all__ = ["app"]
@@ -98,6 +99,23 @@ def loop_for_ever() -> None:
             continue
 
 
+def a_template_that_breaks() -> None:
+    original = content.compose
+
+    def broken(claim: Any, *, address: str, **more: Any) -> Any:
+        if address == VICTIM:
+            raise TemplateSyntaxError("broken on purpose")
+        return original(claim, address=address, **more)
+
+    content.compose = broken
+
+
+def a_begin_that_believes_any_ticket() -> None:
+    guard = "AND r.ticket = hint.ticket AND r.state = 'QUEUED'"
+    assert guard in beginning.PICK
+    beginning.PICK = beginning.PICK.replace(guard, "")
+
+
 POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "scan before commit": lambda: after(planning, "ended_from_json"),
@@ -112,7 +130,10 @@ POINTS: dict[str, Callable[[], None]] = {
     "send after 250": lambda: before(lifecycle, "_record"),
     "finish before commit": lambda: before(finishing, "_tally_finished"),
     "finish after commit": lambda: before(lifecycle, "_log_finished"),
+    "broken template": a_template_that_breaks,
+    "begin believes any ticket": a_begin_that_believes_any_ticket,
     "os._exit in a channel": lambda: a_channel_that(lambda: os._exit(1)),
+    "default socket options": lambda: app.conf.update(broker_transport_options={}),
     "endless loop in a channel": lambda: a_channel_that(loop_for_ever),
 }
 POINTS[POINT]()

@@ -6,6 +6,7 @@ Started once for all faults and used again: `fresh` empties it, `crew` starts wh
 import contextlib
 import json
 import os
+import re
 import signal
 import smtplib
 import subprocess
@@ -93,6 +94,7 @@ class System:
         self.to_redis = self._before("REDIS_URL", stack.redis_url)
         self.to_mail = self._before("EMAIL_URL", stack.environment["EMAIL_URL"])
         self.children: dict[str, Child] = {}
+        self.counted: dict[tuple[str, str], float] = {}
         self.web = ""
 
     def _before(self, name: str, address: str) -> Proxy:
@@ -184,10 +186,14 @@ class System:
     def sent(self) -> int:
         return int(self.one("SELECT count(*) FROM reminders_reminder WHERE state = 'SENT'"))
 
-    def ask(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.web + path, timeout=30) as answer:
-            body: bytes = answer.read()
-            return body
+    def gauges(self) -> dict[str, float]:
+        """How many rows are in each state, as a scrape says."""
+        with urllib.request.urlopen(self.web + "/api/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        return {
+            state: float(value)
+            for state, value in re.findall(r'reminder_ledger\{state="(\w+)"\} (\S+)', text)
+        }
 
     # --- after a fault ---------------------------------------------------------------------------------
 
@@ -198,8 +204,14 @@ class System:
         self.mail()
 
     def settle(self, *, within: float = QUIET) -> None:
-        """Waits until everything that is due has ended."""
-        until(lambda: self.one(DUE) == 0, within=within, what="everything that is due has ended", every=0.1)
+        """Waits until everything that is due has ended; notes meanwhile how far the counters have come."""
+
+        def ended() -> bool:
+            for name, labels, value in self.query(checker.COUNTERS):
+                self.counted[name, labels] = max(self.counted.get((name, labels), 0.0), float(value))
+            return bool(self.one(DUE) == 0)
+
+        until(ended, within=within, what="everything that is due has ended", every=0.1)
 
     def recovery(self, since: datetime) -> list[float]:
         """Seconds from then until each row ended that ended later, sorted."""
@@ -222,9 +234,8 @@ class System:
             link.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             return Evidence(
                 now=link.execute("SELECT statement_timestamp() AS now").fetchone()["now"],  # type: ignore[index]
-                tick=timedelta(seconds=TICK),
                 send_deadline=timedelta(seconds=SEND),
-                rows=link.execute(checker.ROWS.encode()).fetchall(),
+                rows=[checker.with_own_id(row) for row in link.execute(checker.ROWS.encode())],
                 attempts=link.execute(b"SELECT * FROM reminders_attempt").fetchall(),
                 assignments=link.execute(b"SELECT * FROM assignments_assignment").fetchall(),
                 counters={
@@ -238,7 +249,7 @@ class System:
     def holds(self, **more: Any) -> Evidence:
         """Waits until all is quiet, and asks the checker. Returns the evidence."""
         self.settle()
-        evidence = self.evidence(**more)
+        evidence = self.evidence(before=dict(self.counted), **more)
         assert checker.broken(evidence) == []
         return evidence
 
@@ -253,6 +264,7 @@ class System:
         with self.redis as client:
             client.flushdb()
         self.query(f"TRUNCATE {TABLES} CASCADE")
+        self.counted.clear()
         if self.stack.ledger.exists():
             os.truncate(self.stack.ledger, 0)
         self.crew()

@@ -1,4 +1,4 @@
-"""The checker can fail: each invariant is shown a sabotage of its own, and finds that one alone."""
+"""The checker can fail: each invariant is shown sabotages of its own, and finds them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ def sound() -> Evidence:
     """One reminder that was sent at the second attempt, after one whose end nobody knows; and its double."""
     row: Facts = {
         "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "state": "SENT", "reason": "",
-        "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x",
+        "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x", "own_id": "m1@x",
         "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE, "lease_until": None, "attempts": 2,
     }  # fmt: skip
     attempts: list[Facts] = [
@@ -30,7 +30,6 @@ def sound() -> Evidence:
     mail: Facts = {"message_id": "m1@x", "recipients": ["a@example.test"]}
     return Evidence(
         now=NOW,
-        tick=timedelta(seconds=0.5),
         send_deadline=timedelta(seconds=2),
         rows=[row],
         attempts=attempts,
@@ -73,6 +72,7 @@ SABOTAGES = [
     ("I1", "no reason", row(state="FAILED")),
     ("I2", "a double that nobody flagged", first_attempt(outcome="refused_for_now")),
     ("I2", "three times", mails("m1@x", "m1@x", "m1@x")),
+    ("I2", "a mail of nobody's", mails("m1@x", "stranger@x")),
     ("I3", "sent, they say", mails()),
     ("I4", "begun for an old plan", assignment(version=2, updated_at=NOW - 8.5 * MINUTE)),
     ("I5", "a forgotten lease", row(state="QUEUED", lease_until=NOW - MINUTE)),

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.chaos import checker
 from tests.chaos.system import LEASE, System, now, pause
 from tests.stack import until
 
@@ -44,6 +47,7 @@ def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) ->
     child.stop()
     done = report(f"kill -9, {who}: {point}", system, since)
     assert system.sent() == ROWS
+    assert done.reminders > 0
     assert done.most <= 30
     system.crew()
 
@@ -64,10 +68,42 @@ def test_a_scanner_is_killed(system, point, tmp_path, report):
     doomed(system, "scanner", point, "group", tmp_path, report)
 
 
+def test_a_scrape_says_what_the_ledger_says(system):
+    """I7: once the cached figures are renewed, every state's gauge equals its rows."""
+    system.plant(30)
+    system.plant(5, name="later", start=7000)
+    system.holds()
+    until(
+        lambda: not checker.broken(system.evidence(gauges=system.gauges())),
+        within=60,
+        what="gauges equal row counts",
+        every=1,
+    )
+
+
+def test_no_secret_and_no_address_is_in_any_log_metric_or_attempt(system):
+    system.mail(step="rcpt", action="answer", answer="550 5.1.1 <job-1@example.test> unknown", times=2)
+    system.plant(5)
+    system.settle()
+    environment = system.stack.environment
+    secrets = [
+        environment["SECRET_KEY"],
+        *(urlsplit(environment[name]).password or "" for name in ("DATABASE_URL", "REDIS_URL")),
+        "@example.test",
+    ]
+    assert all(len(secret) > 8 for secret in secrets)
+    texts = {child.log.name: child.log.read_text(errors="replace") for child in system.stack.children}
+    texts["metrics"] = urllib.request.urlopen(system.web + "/api/metrics", timeout=30).read().decode()
+    texts["attempts"] = str(system.query("SELECT code, detail FROM reminders_attempt"))
+    for place, text in texts.items():
+        if not place.startswith("sink"):
+            assert [secret for secret in secrets if secret in text] == [], place
+
+
 @pytest.mark.chaos
 def test_a_worker_that_sleeps_past_its_lease_writes_and_sends_nothing_when_it_wakes(system, report):
     system.kill("worker2")
-    system.mail(step="dot", action="tarpit", pause=0.02)
+    system.mail(step="dot", action="tarpit", pause=0.02, accept=True)
     system.plant(200)
     sleeper = system.children["worker"]
     until(lambda: len(system.stack.mails()) >= 5, within=30, what="it sends", every=0.01)
