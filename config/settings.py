@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from config import telemetry
 from config.environment import Environment
 from reminders.conf import ReminderConfig
 
@@ -310,7 +311,20 @@ LOGGING = {
         "django_celery_beat": {"level": "WARNING"},
     },
 }
+
+# --- errors and traces, both optional --------------------------------------------------------------------------
+
 SENTRY_DSN = env.url("SENTRY_DSN", "", schemes=["https", "http"])
+if SENTRY_DSN and telemetry.lacking("sentry_sdk"):
+    env.refuse("SENTRY_DSN is set: the package sentry-sdk is needed, or no value")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", "", schemes=["http", "https"])
+if OTEL_EXPORTER_OTLP_ENDPOINT and telemetry.lacking(
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.instrumentation.django",
+    "opentelemetry.instrumentation.celery",
+    "opentelemetry.instrumentation.psycopg",
+):
+    env.refuse("OTEL_EXPORTER_OTLP_ENDPOINT is set: the packages of the extra `otel` are needed, or no value")
 
 env.refuse_if_wrong()
 for stranger in env.strangers("REMINDER_"):

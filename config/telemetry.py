@@ -1,0 +1,73 @@
+"""Errors to Sentry, traces to an OpenTelemetry collector: off, and not even imported, until an address is given."""
+
+import os
+import re
+from importlib.util import find_spec
+from typing import Any
+
+ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+HIDDEN = "(address)"
+UNTRACED = "healthz,readyz,api/metrics,/a/"
+"""Checks say nothing, and the addresses of people's own pages are secrets: no trace of either."""
+
+
+def lacking(*modules: str) -> bool:
+    """Whether any of these modules is not installed."""
+    try:
+        return any(find_spec(module) is None for module in modules)
+    except ModuleNotFoundError:
+        return True
+
+
+def start(*, sentry_dsn: str, traces_to: str) -> None:
+    """Starts what an address is given for. Settings have made sure that the packages are there."""
+    if sentry_dsn:
+        _report_errors(sentry_dsn)
+    if traces_to:
+        _trace()
+
+
+def _report_errors(dsn: str) -> None:
+    import sentry_sdk
+
+    sentry_sdk.init(
+        dsn=dsn,
+        send_default_pii=False,
+        # Local variables and bodies of requests hold people's names and addresses.
+        include_local_variables=False,
+        max_request_body_size="never",
+        before_send=lambda event, hint: without_addresses(event),
+    )
+
+
+def without_addresses(event: Any) -> Any:
+    """The same event, with every e-mail address in it replaced, wherever it stands."""
+    match event:
+        case str():
+            return ADDRESS.sub(HIDDEN, event)
+        case dict():
+            return {name: without_addresses(value) for name, value in event.items()}
+        case list() | tuple():
+            return [without_addresses(value) for value in event]
+        case _:
+            return event
+
+
+def _trace() -> None:
+    """The exporter reads the address, and all else, from OpenTelemetry's own variables."""
+    os.environ.setdefault("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", UNTRACED)
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+    from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    name = os.environ.get("OTEL_SERVICE_NAME", "assignment-reminders")
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    for instrumentor in (DjangoInstrumentor, CeleryInstrumentor, PsycopgInstrumentor):
+        instrumentor().instrument()
