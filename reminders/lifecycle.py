@@ -115,7 +115,7 @@ def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | 
     keep_at = time.monotonic() + KEEP_SCAN_SECONDS
     try:
         for ended in _scan(counts, config):
-            log_ended(ended)
+            log_ended(ended, scan_id=scan_id)
             if time.monotonic() >= keep_at:
                 ledger.keep_scan(scan_id)
                 keep_at = time.monotonic() + KEEP_SCAN_SECONDS
@@ -600,10 +600,10 @@ def _log_finished(landed: Iterable[Finished], done: Delivered) -> None:
                 )
 
 
-def log_ended(ended: Iterable[Ended]) -> None:
-    """What was ended, or put back, without a send."""
+def log_ended(ended: Iterable[Ended], **more: object) -> None:
+    """What was ended, or put back, without a send; `more` stands on each line, as the scan's id does."""
     for row in ended:
-        extra = {**_about(row), "reason": row.reason or Reason.AMBIGUOUS.value}
+        extra = {**_about(row), "reason": row.reason or Reason.AMBIGUOUS.value, **more}
         match row.state:
             case State.UNKNOWN:
                 logger.error("Reminder failed", extra=extra)
