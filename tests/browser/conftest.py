@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from django.contrib.auth import get_user_model
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from reminders.conf import ReminderConfig
 from reminders.dashboard import upkeep
@@ -45,6 +46,7 @@ def browser() -> Iterator[Browser]:
     try:
         with sync_playwright() as playwright:
             launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            expect.set_options(timeout=PATIENCE_MS)
             yield launched
             launched.close()
     finally:
@@ -79,8 +81,7 @@ def visit(browser: Browser, site: str, client) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         if name:
-            client.logout()
-            assert client.login(username=name, password=scene.PASSWORD)
+            client.force_login(get_user_model().objects.get(username=name))
             cookie = client.cookies["sessionid"].value
             context.add_cookies([{"name": "sessionid", "value": cookie, "url": site}])
         page = context.new_page()

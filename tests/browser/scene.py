@@ -18,7 +18,6 @@ from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
 
 PAYLOAD = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">'\"&{{7*7}}"
-PASSWORD = "a-password-for-tests"
 
 
 @dataclass
@@ -37,7 +36,7 @@ def logins() -> None:
     """vera looks, olga acts, guest has no role."""
     roles.set_up()
     for name, groups in (("vera", [roles.VIEWERS]), ("olga", [roles.OPERATORS]), ("guest", [])):
-        user = get_user_model().objects.create_user(name, is_staff=True, password=PASSWORD)
+        user = get_user_model().objects.create_user(name, is_staff=True)
         user.groups.set(Group.objects.filter(name__in=groups))
 
 
