@@ -108,18 +108,19 @@ class ReminderCollector(Collector):
 
 # --- what is asked ---------------------------------------------------------------------------------------------
 
+KEPT_SECONDS = 1.0
 _turn = threading.Lock()
 _last: tuple[float, ReminderConfig, Told] | None = None
 
 
 def shared(config: ReminderConfig) -> Told:
-    """The answers of database and broker, asked once for all scrapes that wait together, and never older than they."""
+    """The answers of database and broker, at most a second old: scrapes that come or wait together ask once."""
     global _last
     arrived_at = monotonic()
     with _turn:
         if _last is not None:
             asked_at, asked_for, told = _last
-            if asked_for is config and asked_at >= arrived_at:
+            if asked_for is config and asked_at >= arrived_at - KEPT_SECONDS:
                 return told
         asked_at = monotonic()
         told = ask(config)
@@ -131,7 +132,7 @@ def ask(config: ReminderConfig) -> Told:
     """Asks database and broker now; never raises for one that does not answer. Leaves a sign of life on the way."""
     totals, snapshot, depth = None, None, None
     try:
-        with connection.cursor() as cursor:
+        with figures.bounded(), connection.cursor() as cursor:
             totals = counters.totals(cursor)
         snapshot = figures.current(config=config)
         presence.touch("web")

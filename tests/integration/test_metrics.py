@@ -3,7 +3,6 @@
 import math
 import random
 import threading
-import time
 from collections import Counter
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from prometheus_client.registry import Collector
 from assignments import services
 from assignments.models import Status
 from notifications.message import Outcome
-from reminders import broker_state, counters, ledger, lifecycle, metrics
+from reminders import broker_state, counters, figures, ledger, lifecycle, metrics
 from reminders.conf import ReminderConfig
 from reminders.lifecycle import BrokerDown
 from reminders.metrics import ReminderCollector
@@ -329,30 +328,81 @@ def test_a_collector_that_breaks_costs_only_its_own_series(clock, config, caplog
     assert [record.getMessage() for record in caplog.records] == ["Metrics incomplete"]
 
 
-def test_scrapes_that_wait_together_ask_once(config, monkeypatch):
-    asked, arrivals = [], []
-    may_answer = threading.Event()
+def test_a_slow_database_costs_its_own_series_only(clock, config, monkeypatch, caplog):
+    """The statement is ended, and the connection is good for the next one."""
 
-    def slow(_config):
+    def slow(cursor):
+        cursor.execute("SELECT pg_sleep(30)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counters, "totals", slow)
+        patch.setattr(figures, "STATEMENT_TIMEOUT", timedelta(milliseconds=50))
+        found = scrape(config)
+    assert value(found, "reminder_database_up") == 0.0
+    assert value(found, "reminder_queue_depth") == 0.0
+    assert [record.getMessage() for record in caplog.records] == ["Metrics without database"]
+    assert value(scrape(config), "reminder_database_up") == 1.0
+
+
+@pytest.fixture
+def hand(monkeypatch):
+    """The clock of this process, which stands until the test moves it; nothing is kept at first."""
+    at = [1_000.0]
+    monkeypatch.setattr(metrics, "monotonic", lambda: at[0])
+    monkeypatch.setattr(metrics, "_last", None)
+    return at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_scrapes_at_once_cost_one_set_of_queries(config, hand):
+    asked: list[str] = []
+    answers: list[metrics.Told] = []
+    gate = threading.Barrier(50)
+
+    def note(execute, sql, params, many, context):
+        asked.append(sql)
+        return execute(sql, params, many, context)
+
+    def ask_once() -> None:
+        with connection.execute_wrapper(note):
+            metrics.ask(config)
+
+    def scrape_too() -> None:
+        gate.wait(30)
+        try:
+            with connection.execute_wrapper(note):
+                answers.append(metrics.shared(config))
+        finally:
+            connection.close()
+
+    ask_once()  # Counts the figures, which are kept; each process has left its sign of life.
+    asked.clear()
+    ask_once()
+    one_set = sorted(asked)
+    asked.clear()
+    scrapes = [threading.Thread(target=scrape_too) for _ in range(50)]
+    for each in scrapes:
+        each.start()
+    for each in scrapes:
+        each.join(60)
+    assert len(answers) == 50
+    assert sorted(asked) == one_set
+    assert all(told is answers[0] for told in answers)
+
+
+def test_an_answer_is_kept_for_a_second_and_no_longer(config, hand):
+    asked = []
+
+    def count(_config):
         asked.append(1)
-        may_answer.wait(5)
         return metrics.Told(None, None, 0)
 
-    def monotonic():
-        arrivals.append(1)
-        return time.monotonic()
-
-    monkeypatch.setattr(metrics, "ask", slow)
-    monkeypatch.setattr(metrics, "monotonic", monotonic)
-    threads = [threading.Thread(target=metrics.shared, args=(config,)) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    while len(arrivals) < 51:  # Each reads the clock as it arrives, the first one once more as it asks.
-        time.sleep(0.01)
-    may_answer.set()
-    for thread in threads:
-        thread.join(5)
-    # The first one's answer is older than the others' question; the second one's serves them all.
-    assert len(asked) == 2
-    metrics.shared(config)
-    assert len(asked) == 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "ask", count)
+        metrics.shared(config)
+        hand[0] += metrics.KEPT_SECONDS
+        metrics.shared(config)
+        assert len(asked) == 1
+        hand[0] += 0.001
+        metrics.shared(config)
+        assert len(asked) == 2
