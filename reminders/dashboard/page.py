@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -53,7 +53,7 @@ def page(*, operator: bool = False) -> Callable[[View], View]:
                     answer = _turned_away(request, operator=operator) or view(request, *args, **kwargs)
                 except Http404 as error:
                     answer = trouble(request, 404, "There is nothing here", str(error))
-            except (OperationalError, InterfaceError) as error:
+            except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
                 answer = _without_database(error)
             answer["Content-Security-Policy"] = POLICY
             answer["Referrer-Policy"] = "same-origin"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from psycopg import errors
@@ -415,6 +415,15 @@ def test_a_database_that_is_away_has_a_page_of_its_own(viewer, monkeypatch):
     assert "The database does not answer" in shown(answer)
     assert "10.0.0.1" not in shown(answer)
     assert "Content-Security-Policy" in answer
+
+
+def test_a_database_that_is_read_only_refuses_an_act_with_a_page(operator, clock):
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+        answer = operator.post("/ops/act/pause", {"confirmed": "1", "reason": "x", "length": "60"})
+        transaction.set_rollback(True)
+    assert (answer.status_code, "The database does not answer" in shown(answer)) == (503, True)
 
 
 def test_a_question_that_takes_too_long_says_how_to_ask_less(viewer, monkeypatch):
