@@ -196,9 +196,11 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
                 what="all kinds are seen",
             )
             until(lambda: not watch.firing(), within=60, every=0.5, what="nothing fires")
-            same_to_the_unit(stack, watch)
 
-            # The first failure ever, and an assignment that nobody starts.
+            # The first failure ever, an assignment that nobody starts, and a mail server that refuses.
+            next(child for child in stack.children if child.name == "sink").kill()
+            due(stack, "held", timedelta(minutes=9), 3)
+            (late,) = due(stack, "late", timedelta(minutes=-45))
             plant(
                 stack,
                 [{"email": "", "zone": "UTC"}],
@@ -212,28 +214,24 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
                     }
                 ],
             )
-            (late,) = due(stack, "late", timedelta(minutes=-45))
             watch.fires("ReminderFailures no_contact")
             watch.fires("ReminderOverdue")
-            same_to_the_unit(stack, watch)
+            watch.fires("ReminderChannelHeld")
+
+            # The worker is killed and the scanner is gone; meanwhile somebody starts what was overdue.
+            worker.kill()
+            scanner.kill()
             stack.manage(
                 "shell", "-v", "0", "-c", f"from assignments import services; services.start({late})"
             )
-
-            # The mail server refuses, and the worker dies: two faults at once.
-            sink = next(child for child in stack.children if child.name == "sink")
-            sink.kill()
-            due(stack, "held", timedelta(minutes=9), 3)
-            watch.fires("ReminderChannelHeld")
-            worker.kill()
+            watch.fires("ReminderNotScanning")
             watch.fires("ReminderLate")
             watch.fires("ReminderProcessMissing worker")
+            watch.fires("ReminderProcessMissing scanner")
             watch.resolves("ReminderOverdue")
             watch.resolves("ReminderFailures no_contact")
 
-            # The scanner stops; then all come back.
-            scanner.kill()
-            watch.fires("ReminderNotScanning")
+            # All come back.
             stack.sink()
             stack.worker()
             stack.scanner()
