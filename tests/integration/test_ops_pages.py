@@ -282,10 +282,13 @@ def test_any_other_text_leads_to_a_list(viewer, clock):
     assert viewer.get("/ops/assignments", {"q": "water"}).context["listed"].count == 1
 
 
-def test_the_simulator_shows_other_rules_beside_todays(viewer, clock, config):
+def test_the_simulator_foresees_under_todays_rules_and_under_others(viewer, clock):
     AssignmentFactory(scheduled_start=NOON + timedelta(hours=5))
     today = viewer.get("/ops/simulator").context["found"]
     assert (today.total, today.sends[0].at) == (1, NOON + timedelta(hours=4, minutes=30))
+    other = viewer.get("/ops/simulator", {"lead": "60", "rules": "REMINDER_OVERDUE_MINUTES=45"}).context
+    assert other["found"].sends[0].at == NOON + timedelta(hours=4)
+    assert other["changes"] == {"REMINDER_OVERDUE_MINUTES": "45", "REMINDER_LEAD_MINUTES": "60"}
 
 
 def test_the_simulator_names_a_rule_that_is_refused(viewer, clock):
