@@ -1,7 +1,13 @@
-"""A transaction that survives deadlocks: open this to see what is tried again, and how often."""
+"""A transaction that survives deadlocks and silence: open this to see what is tried again, and what is given up when."""
 
 import functools
-from collections.abc import Callable
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError, connection, transaction
@@ -10,6 +16,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TRIES = 3
+SILENCE_SECONDS = 60.0
+"""No transaction of ours takes this long; a server that is silent for so long is gone."""
+
 TRANSIENT = {"40P01", "40001"}
 """deadlock_detected and serialization_failure (PostgreSQL manual, appendix A): trying again is safe."""
 
@@ -22,6 +31,8 @@ def sqlstate(error: BaseException) -> str:
 def atomically(step: Callable[P, R]) -> Callable[P, R]:
     """Runs `step` in one transaction; after a deadlock or a serialization failure up to 3 times.
 
+    A server that falls silent in the middle ends it with an OperationalError (see `hanging_up_after`).
+
     Inside a transaction of the caller it simply takes part in it: only the outermost can start again.
     """
 
@@ -31,7 +42,7 @@ def atomically(step: Callable[P, R]) -> Callable[P, R]:
             return step(*args, **kwargs)
         for attempt in range(1, TRIES + 1):
             try:
-                with transaction.atomic():
+                with hanging_up_after(SILENCE_SECONDS), transaction.atomic():
                     return step(*args, **kwargs)
             except DatabaseError as error:
                 if attempt == TRIES or sqlstate(error) not in TRANSIENT:
@@ -39,3 +50,31 @@ def atomically(step: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("unreachable")
 
     return in_transaction
+
+
+@contextmanager
+def hanging_up_after(seconds: float) -> Iterator[None]:
+    """Ends this process's line to the database if the block takes longer, so that it fails instead of waiting for ever.
+
+    A server that vanished without a word, or something between that swallows everything, is noticed by nobody
+    else. What fails then is an OperationalError like that of any broken line. Only the main thread can do this:
+    the kernel's timer wakes it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _hang_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _hang_up(_signal: int, _frame: FrameType | None) -> None:
+    line = connection.connection
+    if line is not None and not line.closed:
+        # A copy of the descriptor: the driver goes on to own the line, and finds it ended.
+        with socket.socket(fileno=os.dup(line.fileno())) as handle:
+            handle.shutdown(socket.SHUT_RDWR)

@@ -10,6 +10,7 @@ from celery.signals import beat_init, before_task_publish, task_prerun, worker_r
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
+from assignments.transactions import hanging_up_after
 from reminders import conf, deadman, lifecycle, operations, presence, retention, schedule, standby
 from reminders.broker import QUEUE, SCAN_QUEUE, CeleryBroker
 from reminders.conf import ReminderConfig
@@ -18,6 +19,9 @@ from reminders.lifecycle import BrokerDown, Envelope, Scan
 from reminders.models import ScanRun
 
 logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 5.0
+"""How long a connection that was kept may take to show that it still lives."""
 
 LAST_RESORT = lifecycle.FINISH_PATIENCE + timedelta(minutes=1)
 """The watchdog ends a send that hangs; a finish may wait this long for its database (RULES, 8)."""
@@ -95,7 +99,8 @@ def _let_a_canary_fly(broker: CeleryBroker) -> None:
 @task_prerun.connect
 def let_go_of_broken_connections(**_: object) -> None:
     """A connection that broke is replaced before the task begins; Celery is told to keep it across tasks."""
-    close_old_connections()
+    with hanging_up_after(ANSWER_SECONDS):
+        close_old_connections()
 
 
 @worker_ready.connect

@@ -41,6 +41,7 @@ RULES = {
 QUIET = 60.0
 """Seconds within which everything that is due has ended, once the faults are over."""
 
+EVERYBODY = ("web", "scanner", "beat", "worker", "worker2")
 TABLES = (
     "reminders_attempt, reminders_reminder, assignments_assignment, assignments_assignee, reminders_counter,"
     " reminders_channelhold, reminders_pause, reminders_scanrun"
@@ -108,8 +109,8 @@ class System:
     # --- processes -------------------------------------------------------------------------------------
 
     def crew(self, *names: str) -> None:
-        """Starts whoever of these is not alive; beat, a scanner, two workers and web where none is named."""
-        for name in names or ("web", "scanner", "beat", "worker", "worker2"):
+        """Starts whoever of these is not alive."""
+        for name in names:
             child = self.children.get(name)
             if child is None or child.process.poll() is not None:
                 self.children[name] = self.start(name)
@@ -140,6 +141,10 @@ class System:
         finally:
             self.stack.environment.clear()
             self.stack.environment.update(usual)
+
+    def supervise(self) -> None:
+        """Starts again whoever has ended by itself, as `up` and the containers do."""
+        self.crew(*(name for name, child in self.children.items() if child.process.poll() is not None))
 
     def kill(self, *names: str) -> None:
         for name in names:
@@ -207,6 +212,7 @@ class System:
         """Waits until everything that is due has ended; notes meanwhile how far the counters have come."""
 
         def ended() -> bool:
+            self.supervise()
             for name, labels, value in self.query(checker.COUNTERS):
                 self.counted[name, labels] = max(self.counted.get((name, labels), 0.0), float(value))
             return bool(self.one(DUE) == 0)
@@ -267,7 +273,7 @@ class System:
         self.counted.clear()
         if self.stack.ledger.exists():
             os.truncate(self.stack.ledger, 0)
-        self.crew()
+        self.crew(*EVERYBODY)
 
 
 def now() -> datetime:

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.chaos.system import LEASE, now, pause
+from tests.chaos.system import EVERYBODY, LEASE, now, pause
 from tests.stack import until
 
 long = pytest.mark.chaos
@@ -238,7 +238,7 @@ def test_a_row_that_kills_its_channel_harms_itself_alone(system, point, tmp_path
     report(point, system, since)
     for worker in workers:
         worker.kill()
-    system.crew()
+    system.crew(*EVERYBODY)
 
 
 @long
@@ -268,7 +268,7 @@ def test_people_with_a_zone_and_a_language_that_do_not_exist_are_reminded_all_th
         "UPDATE assignments_assignee SET time_zone = 'Nowhere/Here', language = 'xx' WHERE id % 2 = 0"
     )
     since = now()
-    system.crew()
+    system.crew(*EVERYBODY)
     system.holds()
     assert system.sent() == 10
     report("rows with a zone and a language that do not exist", system, since)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chaos.system import System, now, pause
+from tests.chaos.system import EVERYBODY, System, now, pause
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 SMTP = ("drop", "hang", "reset")
@@ -88,9 +88,9 @@ def test_a_seeded_nemesis(system, report, pytestconfig):
         pause(chance.uniform(0.5, 3))
         if chance.random() < 0.6:
             system.heal()
-            system.crew()
+            system.crew(*EVERYBODY)
     system.heal()
-    system.crew()
+    system.crew(*EVERYBODY)
     since = now()
     system.settle(within=150)
     evidence = system.holds()

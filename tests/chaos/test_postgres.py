@@ -6,7 +6,7 @@ import signal
 import psycopg
 import pytest
 
-from tests.chaos.system import now, pause
+from tests.chaos.system import EVERYBODY, now, pause
 from tests.chaos.test_redis import SLOW
 from tests.stack import until
 
@@ -79,7 +79,7 @@ def test_read_only_sends_nothing_at_all(system, report):
             link.execute("ALTER SYSTEM RESET default_transaction_read_only")
             link.execute("SELECT pg_reload_conf()")
     since = now()
-    system.crew()
+    system.crew(*EVERYBODY)
     system.holds()
     assert system.sent() == 50
     report("read-only for 8 s", system, since)
@@ -107,7 +107,7 @@ def test_too_many_connections(system, report):
         pause(8)
     since = now()
     system.plant(50)
-    system.crew()
+    system.crew(*EVERYBODY)
     system.holds()
     assert system.sent() == 50
     report("too many connections for 8 s", system, since)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.chaos import checker
-from tests.chaos.system import LEASE, System, now, pause
+from tests.chaos.system import EVERYBODY, LEASE, System, now, pause
 from tests.stack import until
 
 ROWS = 20
@@ -42,14 +42,14 @@ def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) ->
     since = now()
     if who == "group":
         until(lambda: child.process.poll() is not None, within=30, what="the whole worker is dead")
-        system.crew()
+        system.crew(*EVERYBODY)
     system.holds()
     child.stop()
     done = report(f"kill -9, {who}: {point}", system, since)
     assert system.sent() == ROWS
     assert done.reminders > 0
     assert done.most <= 30
-    system.crew()
+    system.crew(*EVERYBODY)
 
 
 @pytest.mark.parametrize("point", [p if p in QUICK else pytest.param(p, marks=long) for p in WORKER_POINTS])
@@ -135,7 +135,7 @@ def test_term_term_again_and_kill_under_load(system, report):
     second.terminate()
     system.kill("worker2")
     system.children["worker"].process.wait(timeout=60)
-    system.crew()
+    system.crew(*EVERYBODY)
     system.holds()
     assert system.sent() == 600
     report("TERM, second TERM and KILL under load", system, since)

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from tests.chaos import checker
-from tests.chaos.system import now, pause
+from tests.chaos.system import EVERYBODY, now, pause
 from tests.stack import until
 
 pytestmark = pytest.mark.chaos
@@ -142,7 +142,7 @@ def test_with_default_socket_options_a_half_open_connection_is_never_noticed(sys
     pause(45)
     assert system.sent() == 0
     naive.kill()
-    system.crew()
+    system.crew(*EVERYBODY)
     system.holds()
     assert system.sent() == 20
 
