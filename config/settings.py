@@ -185,7 +185,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
-    "health_check_interval": 10,
+    # Kombu drops a connection that was silent for twice this long (and reconnects).
+    "health_check_interval": 5,
     "retry_on_timeout": False,
 }
 CELERY_BROKER_CONNECTION_TIMEOUT = 5

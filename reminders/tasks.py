@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from celery.signals import beat_init, before_task_publish, task_prerun, worker_ready
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from assignments.transactions import hanging_up_after
 from reminders import conf, deadman, lifecycle, operations, presence, retention, schedule, standby
@@ -101,6 +101,7 @@ def let_go_of_broken_connections(**_: object) -> None:
     """A connection that broke is replaced before the task begins; Celery is told to keep it across tasks."""
     with hanging_up_after(ANSWER_SECONDS):
         close_old_connections()
+        connection.close_if_health_check_failed()  # now, while somebody watches, and not at the first statement
 
 
 @worker_ready.connect

@@ -256,7 +256,8 @@ class System:
         """Waits until all is quiet, and asks the checker. Returns the evidence."""
         self.settle()
         evidence = self.evidence(before=dict(self.counted), **more)
-        assert checker.broken(evidence) == []
+        found = checker.broken(evidence)
+        assert found == [], "\n".join(found[:20])
         return evidence
 
     def fresh(self) -> None:
