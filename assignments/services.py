@@ -1,4 +1,4 @@
-"""Every change of an assignment or an assignee: the only writers of these tables.
+"""Every change of an assignment or an assignee: with `assignments.bulk`, which does many at once, the only writers.
 
 A change of plan (start, assignee, lead, status, an operator's reset) draws a new `version` and tells whoever
 listens (`assignments.signals`) inside the same transaction. A change to the same values changes nothing.
@@ -36,6 +36,10 @@ WRITABLE = (
     "lead_minutes",
 )
 CONTACT_FIELDS = ("reference", "name", "email", "phone", "time_zone", "language")
+LONGEST_NOTES = 10_000
+REACHED_BY = {"email", "phone"}
+IMPORTS = 0x1A5516
+"""The advisory lock that an import holds alone, and whoever looks for one key holds with others."""
 NEXT = {
     Status.SCHEDULED: {Status.IN_PROGRESS, Status.COMPLETED, Status.CANCELLED},
     Status.IN_PROGRESS: {Status.SCHEDULED, Status.COMPLETED, Status.CANCELLED},
@@ -95,18 +99,17 @@ def create_many(new: Sequence[NewAssignment]) -> list[Assignment]:
 
     Raises ValidationError, which names the field, where a value is not accepted.
     """
-    names = [field.name for field in fields(NewAssignment)]
     now = database_now()
-    made = [
-        Assignment(
-            **{name: getattr(values, name) for name in names}, known_at=now, created_at=now, updated_at=now
-        )
-        for values in new
-    ]
-    for assignment in made:
-        _check(assignment)
-    made = Assignment.objects.bulk_create(made, batch_size=2_000)
-    _announce_plan(assignment.pk for assignment in made)
+    made = Assignment.objects.bulk_create([unsaved(values, now=now) for values in new], batch_size=2_000)
+    announce_plan(assignment.pk for assignment in made)
+    return made
+
+
+def unsaved(new: NewAssignment, *, now: datetime) -> Assignment:
+    """The assignment that these values make, not stored yet. Raises ValidationError."""
+    values = {field.name: getattr(new, field.name) for field in fields(NewAssignment)}
+    made = Assignment(**values, known_at=now, created_at=now, updated_at=now)
+    check(made)
     return made
 
 
@@ -120,27 +123,52 @@ def change(pk: int, changes: Mapping[str, object], *, if_match: str | None = Non
     assignment = _locked(pk)
     if if_match is not None and if_match != etag(assignment):
         raise Stale(f"assignment {pk} has changed since it was read: read it again, then send the change")
+    step = apply_changes(assignment, changes, now=database_now())
+    if step is None:
+        return assignment
+    assignment.save(update_fields=sorted(step.written))
+    if step.planned_anew:
+        announce_plan([pk])
+        assignment.refresh_from_db()
+    return assignment
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a change came to: the fields that differ now, and whether the plan is another one."""
+
+    written: set[str]
+    planned_anew: bool
+
+
+def apply_changes(assignment: Assignment, changes: Mapping[str, object], *, now: datetime) -> Step | None:
+    """Brings a locked assignment to these values in memory; None where that changes nothing.
+
+    Raises Refused (a status that cannot follow the present one) or ValidationError (a value that is not accepted).
+    """
     differing = {name: value for name, value in changes.items() if getattr(assignment, name) != value}
     unknown = set(differing) - set(WRITABLE)
     if unknown:
         raise ValueError(f"not writable: {sorted(unknown)}")
     if not differing:
-        return assignment
+        return None
     if "status" in differing:
         _may_follow(assignment, Status(str(differing["status"])))
     elif assignment.status == Status.CANCELLED and differing.keys() & PLAN_FIELDS:
-        raise Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change its plan")
+        raise Refused(
+            f"assignment {assignment.pk} is CANCELLED: put it back with status SCHEDULED to change its plan"
+        )
     before = Status(assignment.status)
     for name, value in differing.items():
         setattr(assignment, name, value)
-    _check(assignment)
+    check(assignment)
     planned_anew = bool(differing.keys() & PLAN_FIELDS)
     moves_on = differing.keys() & PLAN_FIELDS == {"status"} and assignment.status in (
         Status.IN_PROGRESS,
         Status.COMPLETED,
     )
     written = set(differing) | {"updated_at"}
-    assignment.updated_at = now = database_now()
+    assignment.updated_at = now
     if planned_anew and not moves_on:
         # Starting and completing leave the version alone; whoever listens sees the status (RULES, 25).
         assignment.version += 1
@@ -148,11 +176,7 @@ def change(pk: int, changes: Mapping[str, object], *, if_match: str | None = Non
     if "scheduled_start" in differing or before == Status.CANCELLED:
         assignment.known_at = now
         written.add("known_at")
-    assignment.save(update_fields=sorted(written))
-    if planned_anew:
-        _announce_plan([pk])
-        assignment.refresh_from_db()
-    return assignment
+    return Step(written, planned_anew)
 
 
 @atomically
@@ -173,9 +197,14 @@ def put(
         pk = create(NewAssignment(**{**values, "reference": reference})).pk
         values = {}
     elif status is None and _locked(pk).status == Status.CANCELLED:
-        raise Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change it")
+        raise still_cancelled(pk)
     wanted = dict(values) if status is None else {**values, "status": status}
     return change(pk, wanted, if_match=if_match), made
+
+
+def still_cancelled(pk: int) -> Refused:
+    """A replacement that does not say SCHEDULED leaves a cancelled assignment as it is (RULES, 25)."""
+    return Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change it")
 
 
 def reschedule(
@@ -231,7 +260,7 @@ def renudge(pks: Iterable[int]) -> list[int]:
         .values_list("pk", flat=True)
     )
     Assignment.objects.filter(pk__in=ids).update(version=F("version") + 1, renudge_at=Now(), updated_at=Now())
-    _announce_plan(ids)
+    announce_plan(ids)
     return ids
 
 
@@ -240,7 +269,8 @@ def add_assignee(**values: Any) -> Assignee:
     """Makes an assignee. Raises ValidationError, which names the field."""
     now = database_now()
     assignee = Assignee(**values, created_at=now, updated_at=now)
-    assignee.full_clean(exclude=["created_at", "updated_at"])
+    check_assignee(assignee)
+    assignee.validate_unique()
     assignee.save()
     return assignee
 
@@ -252,20 +282,29 @@ def change_assignee(pk: int, changes: Mapping[str, object]) -> Assignee:
     Raises Assignee.DoesNotExist or ValidationError.
     """
     assignee = Assignee.objects.select_for_update(no_key=True).get(pk=pk)
+    written = apply_contact(assignee, changes, now=database_now())
+    if not written:
+        return assignee
+    assignee.validate_unique()
+    assignee.save(update_fields=sorted(written))
+    if written & REACHED_BY:
+        contact_changed.send(sender=Assignee, ids=[pk])
+    return assignee
+
+
+def apply_contact(assignee: Assignee, changes: Mapping[str, object], *, now: datetime) -> set[str]:
+    """Brings a locked assignee to these values in memory; returns what differs now. Raises ValidationError."""
     differing = {name: value for name, value in changes.items() if getattr(assignee, name) != value}
     unknown = set(differing) - set(CONTACT_FIELDS)
     if unknown:
         raise ValueError(f"not writable: {sorted(unknown)}")
     if not differing:
-        return assignee
+        return set()
     for name, value in differing.items():
         setattr(assignee, name, value)
-    assignee.full_clean(exclude=["created_at", "updated_at"])
-    assignee.updated_at = database_now()
-    assignee.save(update_fields=[*sorted(differing), "updated_at"])
-    if differing.keys() & {"email", "phone"}:
-        contact_changed.send(sender=Assignee, ids=[pk])
-    return assignee
+    check_assignee(assignee)
+    assignee.updated_at = now
+    return {*differing, "updated_at"}
 
 
 @atomically
@@ -297,9 +336,17 @@ def identify(given: Mapping[str, Any]) -> Assignee:
 
 
 def _one_at_a_time(key: str) -> None:
-    """Lets whoever comes with the same key wait until this transaction has ended."""
+    """Lets whoever comes with the same key wait until this transaction has ended, and waits for imports."""
     with connection.cursor() as cursor:
+        # Two statements: PostgreSQL promises no order within one.
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [IMPORTS])
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
+def alone() -> None:
+    """Waits until no other call is making work or people by their keys, and keeps others waiting."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORTS])
 
 
 def _locked(pk: int) -> Assignment:
@@ -318,7 +365,7 @@ def _may_follow(assignment: Assignment, wanted: Status) -> None:
         )
 
 
-def _check(assignment: Assignment) -> None:
+def check(assignment: Assignment) -> None:
     """Raises ValidationError for a value that no column or reader would accept; asks the database nothing."""
     for name in ("scheduled_start", "scheduled_end"):
         value = getattr(assignment, name)
@@ -330,12 +377,26 @@ def _check(assignment: Assignment) -> None:
     end = assignment.scheduled_end
     if end is not None and end < assignment.scheduled_start:
         raise ValidationError({"scheduled_end": "the end must not lie before the start"})
-    for name in ("title", "kind", "location", "notes", "reference"):
-        if "\x00" in (getattr(assignment, name) or ""):
+    _refuse_nul(assignment, ("title", "kind", "location", "notes", "reference"))
+    if len(assignment.notes) > LONGEST_NOTES:
+        told = f"no more than {LONGEST_NOTES} characters are accepted"
+        raise ValidationError({"notes": ValidationError(told, code="max_length")})
+
+
+def check_assignee(assignee: Assignee) -> None:
+    """Raises ValidationError for a value that no column or reader would accept; asks the database nothing."""
+    assignee.clean_fields(exclude=["created_at", "updated_at"])
+    _refuse_nul(assignee, CONTACT_FIELDS)
+
+
+def _refuse_nul(row: Assignment | Assignee, names: Iterable[str]) -> None:
+    for name in names:
+        if "\x00" in (getattr(row, name) or ""):
             raise ValidationError({name: "a NUL character is not accepted"})
 
 
-def _announce_plan(pks: Iterable[int]) -> None:
+def announce_plan(pks: Iterable[int]) -> None:
+    """Tells whoever listens that the plan of these is new; inside the transaction, with their rows locked."""
     ids = sorted(pks)
     if ids:
         plan_changed.send(sender=Assignment, ids=ids)

@@ -7,3 +7,6 @@ plan_changed = Signal()
 
 contact_changed = Signal()
 """`ids`: assignees whose way to be reached has just changed."""
+
+told_elsewhere = Signal()
+"""`ids`: assignments whose present plan the former system has told their people. Sent before `plan_changed`."""

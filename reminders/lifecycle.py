@@ -212,6 +212,11 @@ def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
     log_ended(ledger.replan(ids, conf.current()))
 
 
+def on_told_elsewhere(*, ids: Sequence[int], **_: object) -> None:
+    """The former system has told of these plans: nobody hears of them a second time."""
+    log_ended(ledger.mark_told(ids, conf.current()))
+
+
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:
     """A person can be reached again: what failed for that reason gets another chance."""
     ledger.revive(ids)

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -25,11 +25,25 @@ class BoundedJson(JSONParser):
     """Reads no more than this server is willing to keep in memory."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(most + 1)
-        if len(body) > most:
-            raise TooLarge(f"no more than {most} bytes are read")
-        return super().parse(io.BytesIO(body), media_type, parser_context)
+        return super().parse(bounded(stream), media_type, parser_context)
+
+
+class BoundedCsv(BaseParser):
+    """A file of assignments; its rows are read by whoever takes it."""
+
+    media_type = "text/csv"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return bounded(stream)
+
+
+def bounded(stream: BinaryIO) -> BinaryIO:
+    """The body, if it is no larger than this server is willing to keep in memory. Raises TooLarge."""
+    most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = stream.read(most + 1)
+    if len(body) > most:
+        raise TooLarge(f"no more than {most} bytes are read")
+    return io.BytesIO(body)
 
 
 class JsonAlways(BaseContentNegotiation):

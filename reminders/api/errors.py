@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from assignments.bulk import BadRow, BadRows
+from assignments.imports import Unreadable
 from assignments.services import Refused, Stale, UnknownAssignment
 from assignments.transactions import sqlstate
 from reminders.lifecycle import Disabled
@@ -31,7 +33,10 @@ TITLES = {
     409: ("conflict", "This contradicts the present state."),
     412: ("stale", "The state has changed since it was read."),
     413: ("too_large", "The request is too large."),
-    415: ("unsupported_media_type", "Send JSON, with Content-Type: application/json."),
+    415: (
+        "unsupported_media_type",
+        "Send JSON, with Content-Type: application/json; an import takes text/csv too.",
+    ),
     429: ("throttled", "Too many requests: wait a little."),
     500: ("internal", "Something went wrong here. It is in our log."),
     503: ("unavailable", "The database cannot do this at present. Try again in a moment."),
@@ -54,11 +59,19 @@ class TooLarge(exceptions.APIException):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, and with which field; `field` is None where it is no field's fault."""
+    """What is wrong, and with which field; `field` is None where it is no field's fault.
+
+    `row` is told where many assignments came at once.
+    """
 
     field: str | None
     code: str
     message: str
+    row: int | None = None
+
+    def shown(self) -> dict[str, Any]:
+        row = {} if self.row is None else {"row": self.row}
+        return {**row, "field": self.field, "code": self.code, "message": self.message}
 
 
 def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -79,7 +92,7 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
 def shape(status: int, faults: Sequence[Fault] = ()) -> dict[str, Any]:
     """The body of an error."""
     kind, title = TITLES.get(status, TITLES[400])
-    return {"type": kind, "title": title, "errors": [asdict(fault) for fault in faults]}
+    return {"type": kind, "title": title, "errors": [fault.shown() for fault in faults]}
 
 
 def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str]]:
@@ -92,6 +105,17 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 403, [Fault(None, "forbidden", "the caller may not do this")], {}
         case ModelError():
             return 400, list(_from_model(error)), {}
+        case BadRows():
+            return (
+                400,
+                [
+                    Fault(bad.field and _plain(bad.field), bad.code, _plain(bad.message), bad.row)
+                    for bad in error.faults
+                ],
+                {},
+            )
+        case Unreadable():
+            return 400, [Fault(None, "unreadable", _plain(str(error)))], {}
         case UnknownAssignment():
             return 404, [_fault(error)], {}
         case Stale():
@@ -107,6 +131,10 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
         case DatabaseError() | InterfaceError():
             return _from_database(error)
     return None, [], {}
+
+
+def _bad(row: BadRow) -> Fault:
+    return Fault(row.field and _plain(row.field), row.code, _plain(row.message), row.row)
 
 
 def _fault(refusal: Refused) -> Fault:

@@ -1,18 +1,15 @@
 """Fields that take exactly what they say: text is text, a number is a number, an instant has an offset."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-FIRST_YEAR, LAST_YEAR = 1970, 2200
+from assignments import instants
+
 BIGGEST_ID = 2**63 - 1
-RFC3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)([Zz]|[+-]\d{2}:\d{2})?", re.ASCII
-)
 
 
 class Text(serializers.CharField):
@@ -70,33 +67,16 @@ class Switch(serializers.BooleanField):
 class Instant(serializers.DateTimeField):
     """An RFC 3339 instant with an offset, kept as UTC. A local time without one is refused: nobody knows when it is."""
 
-    default_error_messages = {
-        "invalid": "an RFC 3339 instant is needed, such as 2026-11-23T09:00:00+01:00",
-        "naive": "an offset is needed, such as 2026-11-23T09:00:00+01:00 or ...Z: nobody knows which zone is meant",
-        "out_of_range": f"a year from {FIRST_YEAR} to {LAST_YEAR} is needed",
-    }
+    default_error_messages = {**instants.COMPLAINTS}
 
     def to_internal_value(self, value: Any) -> datetime:
-        found = RFC3339.fullmatch(value) if isinstance(value, str) else None
-        if found is None:
-            self.fail("invalid")
-        date, time, _, fraction, offset = found.groups()
-        if offset is None:
-            self.fail("naive")
-        if fraction:
-            time = time.replace(fraction, fraction[:7])  # PostgreSQL keeps microseconds.
         try:
-            instant = datetime.fromisoformat(f"{date}T{time}{offset.upper()}")
-        except ValueError:
-            self.fail("invalid")
-        if not FIRST_YEAR - 1 <= instant.year <= LAST_YEAR + 1:
-            self.fail("out_of_range")  # Years 1 and 9999 have no UTC for every offset.
-        if not FIRST_YEAR <= (instant := instant.astimezone(UTC)).year <= LAST_YEAR:
-            self.fail("out_of_range")
-        return instant
+            return instants.read(value)
+        except instants.NotAnInstant as refusal:
+            self.fail(refusal.code)
 
     def to_representation(self, value: Any) -> Any:
-        return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return None if value is None else instants.shown(value)
 
 
 class Strict(serializers.Serializer[Any]):

@@ -97,6 +97,26 @@ class Rescheduling(Strict):
     scheduled_end = Instant(required=False)
 
 
+class ImportGiven(AssignmentGiven):
+    """One assignment of an import: brought to these values if its reference is known, else made."""
+
+    reminder_status = Word(
+        choices=ReminderStatus.values,
+        required=False,
+        help_text="SENT: the former system has told this plan, so nobody is told again. Others change nothing.",
+    )
+
+
+class ImportShown(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    ids = serializers.ListField(
+        child=serializers.IntegerField(), help_text="In the order of the rows; empty when dry."
+    )
+
+
 class AssigneeShown(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     reference = serializers.CharField(allow_null=True)
@@ -468,6 +488,9 @@ class ScanPlan(serializers.Serializer[Any]):
 
 
 class FaultShown(serializers.Serializer[Any]):
+    row = serializers.IntegerField(
+        required=False, help_text="Of an import: which assignment, from 1; in a CSV file the header is row 1."
+    )
     field = serializers.CharField(allow_null=True)
     code = serializers.CharField()
     message = serializers.CharField()

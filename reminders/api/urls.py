@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.api import assignments, explaining, ops, summary
+from reminders.api import assignments, explaining, importing, ops, summary
 from reminders.api.endpoint import Endpoint
 from reminders.api.schema import Docs, Schema
 
@@ -26,6 +26,7 @@ class Unknown(Endpoint):
 urlpatterns: list[URLPattern] = [
     path("assignments", assignments.Assignments.as_view(), name="assignments"),
     path("assignments/<int:pk>", assignments.AnAssignment.as_view(), name="assignment"),
+    path("assignments/import", importing.Import.as_view(), name="import"),
     path("assignments/by-reference/<path:reference>", assignments.ByReference.as_view(), name="by-reference"),
     path("assignments/<int:pk>/start", assignments.Start.as_view(), name="start"),
     path("assignments/<int:pk>/complete", assignments.Complete.as_view(), name="complete"),

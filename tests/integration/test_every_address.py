@@ -24,6 +24,7 @@ NEEDS = {
     "api/metrics": {"GET": OPEN},
     "api/assignments": {"GET": READ, "POST": WRITE},
     "api/assignments/<int:pk>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
+    "api/assignments/import": {"POST": WRITE},
     "api/assignments/by-reference/<path:reference>": {"PUT": WRITE},
     "api/assignments/<int:pk>/start": {"POST": WRITE},
     "api/assignments/<int:pk>/complete": {"POST": WRITE},

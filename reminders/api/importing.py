@@ -1,0 +1,65 @@
+"""Many assignments in one call, as JSON or as a CSV file."""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from assignments import bulk, imports
+from assignments.bulk import Parsed
+from assignments.imports import MOST_AT_ONCE
+from reminders.api import serializers
+from reminders.api.endpoint import BoundedCsv, BoundedJson, Endpoint, answers
+from reminders.api.errors import TooLarge
+
+
+class Import(Endpoint):
+    """All or nothing."""
+
+    parser_classes = [BoundedJson, BoundedCsv]
+
+    @extend_schema(
+        operation_id="assignments_import",
+        parameters=[serializers.DryRun],
+        request={
+            "application/json": serializers.ImportGiven(many=True),
+            "text/csv": OpenApiTypes.STR,
+        },
+        responses=answers({200: serializers.ImportShown}, 409, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Takes up to 10,000 assignments: all of them, or none and a list of what is wrong with which row.
+
+        An assignment whose reference is known is brought to these values, as by PUT; others are made. Nobody is
+        reminded of what is past. A CSV file names its columns in its first line; a person's begin with assignee_.
+        """
+        asked = self.address(serializers.DryRun)
+        sent: Any = request.data
+        parsed = (
+            imports.csv_rows(imports.text_of(sent)) if isinstance(sent, io.BytesIO) else imports.rows(sent)
+        )
+        done = bulk.bring_in(_not_too_many(parsed), dry_run=asked["dry_run"])
+        shown = serializers.ImportShown(
+            {
+                "dry_run": asked["dry_run"],
+                "created": done.created,
+                "updated": done.updated,
+                "unchanged": done.unchanged,
+                "ids": done.ids,
+            }
+        )
+        return Response(shown.data)
+
+
+def _not_too_many(parsed: Iterator[Parsed]) -> list[Parsed]:
+    rows = list(islice(parsed, MOST_AT_ONCE))
+    if next(parsed, None) is not None:
+        raise TooLarge(
+            f"no more than {MOST_AT_ONCE} assignments are taken in one call: send them in portions"
+        )
+    return rows
