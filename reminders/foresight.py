@@ -71,20 +71,20 @@ def planning_gates(work: Work, situation: Situation, *, config: ReminderConfig) 
     yield Gate(
         "within the look-ahead",
         start <= horizon,
-        f"starts at {start.isoformat()}, planned are starts until {horizon.isoformat()}",
+        f"starts at {policy.written(start)}, planned are starts until {policy.written(horizon)}",
         Verdict(Action.WAIT, Reason.TOO_EARLY, until=start - (horizon - now)),
     )
     yield Gate(
         "known before its start",
         start > work.known_at,
-        f"known since {work.known_at.isoformat()}",
+        f"known since {policy.written(work.known_at)}",
         Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
     )
     of_use_until = policy.overdue_at(start, config=config)
     yield Gate(
         "not too late",
         now <= of_use_until,
-        f"of use until {of_use_until.isoformat()}",
+        f"of use until {policy.written(of_use_until)}",
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
     yield Gate(

@@ -7,7 +7,7 @@ cannot drift apart.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -144,6 +144,11 @@ def gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]:
         )
 
 
+def written(instant: datetime) -> str:
+    """'2026-11-24 09:30:00 UTC': what was seen, for people."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _rules(row: Row) -> tuple[Rule, ...]:
     return FOR_A_MARKER if row.marks else FOR_A_MESSAGE
 
@@ -159,7 +164,7 @@ def _hold_over(row: Row, situation: Situation) -> bool:
 
 def _seen_of_channel(row: Row, situation: Situation) -> str:
     held = situation.held.get(row.channel)
-    return f"{row.channel} held until {held.isoformat()}" if held else f"{row.channel} is open"
+    return f"{row.channel} held until {written(held)}" if held else f"{row.channel} is open"
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
@@ -180,14 +185,14 @@ FOR_A_MARKER = (
         "not too late",
         lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
         lambda row, plan, situation: (
-            f"not after {row.not_after.isoformat() if row.not_after else 'any instant'}"
+            f"not after {written(row.not_after) if row.not_after else 'any instant'}"
         ),
         lambda row, plan, situation: end(row, Reason.TOO_LATE),
     ),
     Rule(
         "due",
         lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY,
-        lambda row, plan, situation: f"next attempt at {row.next_attempt_at.isoformat()}",
+        lambda row, plan, situation: f"next attempt at {written(row.next_attempt_at)}",
         _wait(Reason.TOO_EARLY),
     ),
 )

@@ -198,11 +198,7 @@ class _Asked:
             whom = f" for {self.name_of(row.recipient)}" if row.recipient else ""
             steps.append(Step(row.planned_at, f"{what}{whom} was planned, due at {moment(row.due_at)}."))
             steps += [
-                Step(
-                    a.finished_at,
-                    f"{what}, attempt {a.number}: {' '.join(filter(None, (a.outcome, a.code, a.detail)))}.",
-                )
-                for a in row.tries.all()
+                Step(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.") for a in row.tries.all()
             ]
             if row.closed_at is not None:
                 steps.append(Step(row.closed_at, f"{what} {self._fate(row)}."))
@@ -338,3 +334,9 @@ OUTLOOK = {
     State.FAILED: Outlook.FAILED,
     State.UNKNOWN: Outlook.UNKNOWN,
 }
+
+
+def _ended(attempt: Attempt) -> str:
+    """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
+    code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
+    return attempt.outcome.replace("_", " ") + code + (f": {attempt.detail}" if attempt.detail else "")

@@ -89,9 +89,10 @@ def test_a_seeded_nemesis(system, report, pytestconfig):
         if chance.random() < 0.6:
             system.heal()
             system.crew(*EVERYBODY)
+    since = now()
+    planted += len(system.plant(30, name="at-last"))
     system.heal()
     system.crew(*EVERYBODY)
-    since = now()
     system.settle(within=150)
     evidence = system.holds()
     ends = {row["state"] for row in evidence.rows}
