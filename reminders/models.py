@@ -287,6 +287,24 @@ class Audit(models.Model):
         return f"{self.action} by {self.actor}"
 
 
+class KeptAnswer(models.Model):
+    """What a POST was answered under its caller's Idempotency-Key. `sent` is a hash of the request."""
+
+    caller = models.CharField(max_length=160)
+    key = models.CharField(max_length=200)
+    sent = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.JSONField()
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["caller", "key"], name="kept_answer_once")]
+
+    def __str__(self) -> str:
+        return f"answer to {self.caller}"
+
+
 class Process(models.Model):
     """A process that was seen at work; touched every ten seconds (RULES, 32).
 

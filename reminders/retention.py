@@ -20,13 +20,14 @@ FORGET_AUDITS = """
 
 
 def prune(config: ReminderConfig) -> None:
-    """Forgets dead processes, old scans and very old audits, archives old reminders; the scanner does it after each scan."""
+    """Forgets what is past its time, and archives old reminders; the scanner does it after each scan."""
     presence.forget()
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM reminders_scanrun WHERE finished_at < statement_timestamp() - make_interval(days => %s)",
             [SCANS_KEPT_DAYS],
         )
+        cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
         cursor.execute(FORGET_AUDITS)
     if config.archive_after:
         over = time.monotonic() + ARCHIVING_SECONDS

@@ -21,6 +21,7 @@ from assignments.transactions import atomically
 from reminders import archive
 from reminders.api import serializers
 from reminders.api.endpoint import Endpoint, answers, if_match
+from reminders.api.once import IDEMPOTENCY_KEY, once
 from reminders.models import Attempt, Reminder
 
 ETAG_HEADER = OpenApiParameter(
@@ -100,9 +101,10 @@ class Assignments(Endpoint):
     @extend_schema(
         operation_id="assignments_create",
         request=serializers.AssignmentGiven,
-        responses=answers({201: serializers.AssignmentShown}, 409, 413, 415),
-        parameters=[ETAG_HEADER],
+        responses=answers({201: serializers.AssignmentShown}, 409, 413, 415, 422),
+        parameters=[ETAG_HEADER, IDEMPOTENCY_KEY],
     )
+    @once
     def post(self, request: Request) -> Response:
         """Makes an assignment and plans its reminder."""
         values = self.body(serializers.AssignmentGiven)
@@ -279,7 +281,8 @@ class Life(OneAssignment):
         return _shown(pk)
 
 
-LIFE = answers({200: serializers.AssignmentShown}, 404, 409, 412, 413, 415)
+LIFE = answers({200: serializers.AssignmentShown}, 404, 409, 412, 413, 415, 422)
+LIFE_HEADERS = [ETAG_HEADER, IF_MATCH, IDEMPOTENCY_KEY]
 
 
 class Start(Life):
@@ -287,9 +290,8 @@ class Start(Life):
 
     status = Status.IN_PROGRESS
 
-    @extend_schema(
-        operation_id="assignments_start", request=None, responses=LIFE, parameters=[ETAG_HEADER, IF_MATCH]
-    )
+    @extend_schema(operation_id="assignments_start", request=None, responses=LIFE, parameters=LIFE_HEADERS)
+    @once
     def post(self, request: Request, pk: int) -> Response:
         """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
         return self._moved(pk)
@@ -300,9 +302,8 @@ class Complete(Life):
 
     status = Status.COMPLETED
 
-    @extend_schema(
-        operation_id="assignments_complete", request=None, responses=LIFE, parameters=[ETAG_HEADER, IF_MATCH]
-    )
+    @extend_schema(operation_id="assignments_complete", request=None, responses=LIFE, parameters=LIFE_HEADERS)
+    @once
     def post(self, request: Request, pk: int) -> Response:
         """Says that the work is done."""
         return self._moved(pk)
@@ -313,9 +314,8 @@ class Cancel(Life):
 
     status = Status.CANCELLED
 
-    @extend_schema(
-        operation_id="assignments_cancel", request=None, responses=LIFE, parameters=[ETAG_HEADER, IF_MATCH]
-    )
+    @extend_schema(operation_id="assignments_cancel", request=None, responses=LIFE, parameters=LIFE_HEADERS)
+    @once
     def post(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history; cancelling twice is no error."""
         return self._moved(pk)
@@ -328,8 +328,9 @@ class Reschedule(OneAssignment):
         operation_id="assignments_reschedule",
         request=serializers.Rescheduling,
         responses=LIFE,
-        parameters=[ETAG_HEADER, IF_MATCH],
+        parameters=LIFE_HEADERS,
     )
+    @once
     def post(self, request: Request, pk: int) -> Response:
         """Moves an assignment and plans its reminder anew; without an end its length stays as it was."""
         values = self.body(serializers.Rescheduling)

@@ -34,10 +34,10 @@ class BoundedCsv(BaseParser):
     media_type = "text/csv"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return bounded(stream)
+        return bounded(stream).getvalue()
 
 
-def bounded(stream: BinaryIO) -> BinaryIO:
+def bounded(stream: BinaryIO) -> io.BytesIO:
     """The body, if it is no larger than this server is willing to keep in memory. Raises TooLarge."""
     most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     body = stream.read(most + 1)

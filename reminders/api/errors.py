@@ -37,6 +37,7 @@ TITLES = {
         "unsupported_media_type",
         "Send JSON, with Content-Type: application/json; an import takes text/csv too.",
     ),
+    422: ("key_reused", "This Idempotency-Key has named another request."),
     429: ("throttled", "Too many requests: wait a little."),
     500: ("internal", "Something went wrong here. It is in our log."),
     503: ("unavailable", "The database cannot do this at present. Try again in a moment."),
@@ -55,6 +56,22 @@ class TooLarge(exceptions.APIException):
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
+
+
+class KeyInUse(exceptions.APIException):
+    """The same call is being carried out at this moment."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "in_progress"
+    default_detail = "a call with this Idempotency-Key is being carried out: ask again in a moment"
+
+
+class KeyReused(exceptions.APIException):
+    """The key has named another request within the last day."""
+
+    status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+    default_code = "key_reused"
+    default_detail = "this Idempotency-Key has named another request: take a new key for a new request"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from assignments.imports import MOST_AT_ONCE
 from reminders.api import serializers
 from reminders.api.endpoint import BoundedCsv, BoundedJson, Endpoint, answers
 from reminders.api.errors import TooLarge
+from reminders.api.once import IDEMPOTENCY_KEY, once
 
 
 class Import(Endpoint):
@@ -25,13 +26,14 @@ class Import(Endpoint):
 
     @extend_schema(
         operation_id="assignments_import",
-        parameters=[serializers.DryRun],
+        parameters=[serializers.DryRun, IDEMPOTENCY_KEY],
         request={
             "application/json": serializers.ImportGiven(many=True),
             "text/csv": OpenApiTypes.STR,
         },
-        responses=answers({200: serializers.ImportShown}, 409, 413, 415),
+        responses=answers({200: serializers.ImportShown}, 409, 413, 415, 422),
     )
+    @once
     def post(self, request: Request) -> Response:
         """Takes up to 10,000 assignments: all of them, or none and a list of what is wrong with which row.
 
@@ -40,9 +42,10 @@ class Import(Endpoint):
         """
         asked = self.address(serializers.DryRun)
         sent: Any = request.data
-        parsed = (
-            imports.csv_rows(imports.text_of(sent)) if isinstance(sent, io.BytesIO) else imports.rows(sent)
-        )
+        if isinstance(sent, bytes):
+            parsed = imports.csv_rows(imports.text_of(io.BytesIO(sent)))
+        else:
+            parsed = imports.rows(sent)
         done = bulk.bring_in(_not_too_many(parsed), dry_run=asked["dry_run"])
         shown = serializers.ImportShown(
             {
