@@ -6,6 +6,7 @@ JSON become values of the right kind. Nothing here asks the database.
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TextIO
@@ -193,6 +194,32 @@ def rows(given: Any) -> Iterator[Parsed]:
     yield from (row(number, one) for number, one in enumerate(given, start=1))
 
 
+def json_of(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises Unreadable."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"this is not JSON: {error}") from error
+
+
+def json_lines(text: TextIO) -> Iterator[Parsed]:
+    """The rows of a file with one JSON object a line, numbered as its lines; closes it. Raises Unreadable."""
+    try:
+        with text:
+            for number, line in enumerate(text, start=1):
+                if line.strip():
+                    yield _json_line(number, line)
+    except UnicodeDecodeError as error:
+        raise Unreadable("this is not UTF-8") from error
+
+
+def _json_line(number: int, line: str) -> Parsed:
+    try:
+        return row(number, json_of(line))
+    except Unreadable as refusal:
+        return [BadRow(number, None, "parse_error", str(refusal))]
+
+
 # --- rows out of CSV -------------------------------------------------------------------------------------------
 
 
@@ -208,16 +235,18 @@ def text_of(file: BinaryIO) -> TextIO:
 def csv_rows(text: TextIO) -> Iterator[Parsed]:
     """The rows of a CSV file, one after the other, numbered as a spreadsheet does: the header is row 1.
 
-    Comma, semicolon or tab separates; the header says which. An empty cell is left out. Raises Unreadable.
+    Comma, semicolon or tab separates; the header says which. An empty cell is left out. Closes the
+    file at its end. Raises Unreadable.
     """
     try:
-        header = text.readline()
-        separator = max(SEPARATORS, key=header.count)
-        names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
-        _check_header(names)
-        for number, cells in enumerate(csv.reader(text, delimiter=separator, strict=True), start=2):
-            if any(cells):
-                yield _csv_row(number, names, cells)
+        with text:
+            header = text.readline()
+            separator = max(SEPARATORS, key=header.count)
+            names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
+            _check_header(names)
+            for number, cells in enumerate(csv.reader(text, delimiter=separator, strict=True), start=2):
+                if any(cells):
+                    yield _csv_row(number, names, cells)
     except UnicodeDecodeError as error:
         raise Unreadable("this is not UTF-8: save the file as CSV in UTF-8") from error
     except csv.Error as error:
