@@ -89,7 +89,7 @@ class Assignments(Endpoint):
         """Lists assignments, a page at a time."""
         asked = self.address(serializers.AssignmentQuery)
         limit = asked["limit"]
-        rows = list(_after(_matching(asked), asked.get("cursor"), asked["ordering"])[: limit + 1])
+        rows = list(_after(matching(asked), asked.get("cursor"), asked["ordering"])[: limit + 1])
         following = None
         if len(rows) > limit:
             query = request.query_params.copy()
@@ -132,7 +132,8 @@ def _put(
     return services.put(reference, _columns(values), status=status, if_match=seen)
 
 
-def _matching(asked: dict[str, Any]) -> QuerySet[Assignment]:
+def matching(asked: dict[str, Any]) -> QuerySet[Assignment]:
+    """The assignments that the filters of an address let through, with their people."""
     rows = _all()
     columns = {
         "status": "status",

@@ -145,6 +145,12 @@ class AssignmentShown(serializers.Serializer[Any]):
     updated_at = Instant()
 
 
+class AnyList(serializers.ListSerializer[Any]):
+    """Flat objects with the columns of the CSV file."""
+
+    child = serializers.DictField()
+
+
 class AssignmentPage(serializers.Serializer[Any]):
     next = serializers.CharField(
         allow_null=True, help_text="The address of the next page; null on the last one."
@@ -185,7 +191,7 @@ class Flag(serializers.BooleanField):
         self.fail("invalid", input="this value")
 
 
-class AssignmentQuery(Query):
+class AssignmentFilter(Query):
     status = Word(choices=Status.values, required=False)
     reminder_status = Word(choices=ReminderStatus.values, required=False)
     assignee = Number(required=False, help_text="The id of an assignee.")
@@ -194,9 +200,23 @@ class AssignmentQuery(Query):
     search = Text(
         required=False, max_length=200, help_text="A part of reference, title or the assignee's name."
     )
+
+
+class ExportQuery(AssignmentFilter):
+    format = Word(choices=("csv", "json"), default="csv")
+
+
+class AssignmentQuery(AssignmentFilter):
     ordering = Word(choices=ORDERINGS, default="scheduled_start")
     limit = Number(max_value=MOST_PER_PAGE, default=100, help_text="Assignments a page.")
     cursor = Text(required=False, max_length=200, help_text="Where the page begins; taken from `next`.")
+
+
+class LogQuery(Query):
+    due_after = Instant(required=False, help_text="Due at this instant or later.")
+    due_before = Instant(required=False, help_text="Due before this instant.")
+    state = Word(choices=State.values, required=False)
+    format = Word(choices=("csv", "json"), default="csv")
 
 
 class DryRun(Query):

@@ -1,0 +1,62 @@
+"""Assignments and the delivery log as files."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+
+from assignments.models import Assignee, Assignment
+from reminders.models import Reminder
+from tests.conftest import NOON
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.integration.calls import Caller
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(clock, settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    return Caller("read", "write")
+
+
+def content(answer):
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content)
+
+
+def test_what_was_exported_is_imported_unchanged(api):
+    ada = AssigneeFactory(reference="P-1", name="=HYPERLINK()", phone="+49 30 1")
+    AssignmentFactory(reference="W-1", title='-1;"x"', assignee=ada, lead_minutes=5, notes="a\nb")
+    AssignmentFactory(reference="W-2", title="@b", assignee=None, scheduled_end=NOON + timedelta(hours=2))
+    file = content(api.get("/api/assignments/export"))
+    cells = [cell for row in csv.reader(io.StringIO(file.decode())) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+    before = [list(model.objects.order_by("pk").values()) for model in (Assignment, Assignee)]
+    answer = api.post("/api/assignments/import", file, content_type="text/csv")
+    assert (answer.status_code, answer.json()["unchanged"]) == (200, 2)
+    assert [list(model.objects.order_by("pk").values()) for model in (Assignment, Assignee)] == before
+
+
+def test_filters_narrow_the_export_down(api):
+    AssignmentFactory(title="a")
+    AssignmentFactory(title="b", far=True)
+    asked = {"starts_after": (NOON + timedelta(days=1)).isoformat(), "format": "json"}
+    answer = api.get("/api/assignments/export", asked)
+    rows = json.loads(content(answer))
+    assert [(row["title"], row["reminder_status"]) for row in rows] == [("b", "NONE")]
+    assert answer["Content-Disposition"] == 'attachment; filename="assignments.json"'
+    assert content(api.get("/api/assignments/export", {"status": "CANCELLED", "format": "json"})) == b"[]"
+    assert api.get("/api/assignments/export", {"format": "xml"}).status_code == 400
+
+
+def test_the_log_says_what_came_of_each_reminder_without_addresses(api):
+    work = AssignmentFactory()
+    file = content(api.get("/api/admin/reminders/export", {"state": "PLANNED"})).decode()
+    row = next(row for row in csv.DictReader(io.StringIO(file)) if row["kind"] == "REMINDER")
+    assert (row["assignment_id"], row["due_at"]) == (str(work.pk), "2026-06-15T12:30:00Z")
+    assert "example.test" not in file
+    assert len(file.splitlines()) == 1 + Reminder.objects.filter(state="PLANNED").count()
