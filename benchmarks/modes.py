@@ -15,6 +15,7 @@ from benchmarks.stage import (
     in_process,
     last_sent_at,
     one,
+    redis_bytes,
     seed,
     sent,
     settle,
@@ -85,6 +86,7 @@ def enqueue(options: Options) -> Figures:
         scanned = in_process(stack, SCAN)
         settle(link, ["reminders_reminder"])
         meter = Meter(stack, link, [])
+        before = redis_bytes(stack)
         handed = in_process(stack, DISPATCH)
         used = meter.per_thousand(options.n)
         assert handed["n"] == options.n
@@ -95,6 +97,7 @@ def enqueue(options: Options) -> Figures:
             "cpuSPer1000": used["cpuSPer1000"],
             "cpuTotal": round(used["cpuTotal"] + handed["cpu"] / options.n * 1000, 3),
             "messages": handed["messages"],
+            "redisKiB": round((redis_bytes(stack) - before) / 1024),
         }
 
 
@@ -144,15 +147,14 @@ def waiting(options: Options) -> Figures:
     with bench_stack(options) as (stack, link):
         crew = [stack.worker(concurrency=options.concurrency), stack.scanner()]
         stack.beat()
-        with stack.redis() as client:
-            before = int(client.info("memory")["used_memory"])
+        before = redis_bytes(stack)
         rss = max(cpu.rss_mib(child.pid) for child in crew)
         seed(link, options.n, first=1800 + 1200, last=7000)
         scanned = in_process(stack, SCAN)
         assert scanned["planned"] == options.n
         with stack.redis() as client:
             messages = int(client.llen("reminders"))
-            after = int(client.info("memory")["used_memory"])
+        after = redis_bytes(stack)
         return {
             "jobs": options.n,
             "redisMessages": messages,

@@ -146,6 +146,12 @@ def last_sent_at(link: Link) -> float:
     return float(one(link, "SELECT extract(epoch FROM max(sent_at))::float8 FROM reminders_reminder"))
 
 
+def redis_bytes(stack: Stack) -> int:
+    """What Redis holds in memory."""
+    with stack.redis() as client:
+        return int(client.info("memory")["used_memory"])
+
+
 def verify(stack: Stack, link: Link, options: Options) -> None:
     """Every reminder exactly once: by the ledger's attempts, and by the sink where there is one."""
     row = link.execute(
