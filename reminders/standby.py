@@ -1,6 +1,6 @@
 """When nobody drives scans and dispatch, the workers do: no reminder waits for a beat or a scanner that is gone.
 
-Each worker looks every ten seconds whether dispatch was seen lately. While it was not, the worker puts dispatch,
+Each worker looks every five seconds whether dispatch was seen lately. While it was not, the worker puts dispatch,
 and scans that are late, into its own queue. Both are single-flight, so any number of workers may do this at once.
 Beat entries that an operator has switched off are a decision: then nobody steps in.
 """
@@ -17,11 +17,11 @@ from django_celery_beat.models import PeriodicTask
 from reminders import schedule
 from reminders.broker import CeleryBroker
 from reminders.conf import ReminderConfig
-from reminders.presence import LATELY_SECONDS
+from reminders.presence import EVERY_SECONDS
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 5.0
 DRIVEN = """
     SELECT EXISTS (SELECT 1 FROM reminders_process
                    WHERE kind = 'scanner' AND seen_at > statement_timestamp() - make_interval(secs => %s)),
@@ -35,7 +35,8 @@ class Standby:
 
     config: ReminderConfig
     broker: CeleryBroker = field(default_factory=CeleryBroker)
-    look_at: float = 0.0
+    # Whoever starts together with everybody else first lets them show themselves.
+    look_at: float = field(default_factory=lambda: time.monotonic() + 3 * LOOK_SECONDS)
     silent: bool = False
     scan_is_late: bool = False
 
@@ -55,7 +56,7 @@ class Standby:
         was_silent = self.silent
         try:
             with connection.cursor() as cursor:
-                cursor.execute(DRIVEN, [LATELY_SECONDS, self._seconds(self.config.poll)])
+                cursor.execute(DRIVEN, [self._silence(), self._seconds(self.config.poll)])
                 dispatched, scanned = cursor.fetchone()
             switched_off = PeriodicTask.objects.filter(task=schedule.DISPATCH, enabled=False).exists()
             self.silent = self.config.enabled and not dispatched and not switched_off
@@ -66,6 +67,10 @@ class Standby:
             connection.close()
         if self.silent and not was_silent:
             logger.warning("Nobody dispatches: this worker steps in")
+
+    def _silence(self) -> float:
+        """Seconds after which dispatch counts as silent: a scanner leaves its sign every ten, but not between ticks."""
+        return EVERY_SECONDS * 1.5 + 2 * self.config.tick.total_seconds()
 
     @staticmethod
     def _seconds(span: timedelta) -> str:
