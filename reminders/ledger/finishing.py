@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -41,6 +41,7 @@ FINISH = """
         INSERT INTO reminders_attempt (reminder_id, number, ticket, started_at, finished_at, outcome, code, detail)
         SELECT id, number, ticket, begun_at, ended_at, outcome, code, detail FROM landed
         ON CONFLICT DO NOTHING
+        RETURNING reminder_id
     ),
     rolled AS (
         UPDATE assignments_assignment a SET reminder_status = 'SENT'
@@ -48,7 +49,7 @@ FINISH = """
         WHERE a.id = landed.assignment_id AND a.version = landed.version AND landed.kind = 'REMINDER'
           AND landed.state = 'SENT' AND a.reminder_status = 'NONE'
     )
-    SELECT id FROM landed
+    SELECT id, FALSE AS noted FROM landed UNION ALL SELECT reminder_id, TRUE FROM noted
 """
 
 
@@ -77,9 +78,10 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
             FINISH,
             [json.dumps([_answer(end) for end in ends])],
         )
-        ids = {row[0] for row in cursor.fetchall()}
+        answers = cursor.fetchall()
+        ids = {reminder_id for reminder_id, noted in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
-        counters.write(cursor, _tally_finished(landed))
+        counters.write(cursor, _tally_finished(landed, noted={row[0] for row in answers if row[1]}))
         _spare_the_told(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
     if back := [end.claim.row.assignment_id for end in landed if end.next.state is State.PLANNED]:
@@ -198,7 +200,10 @@ def _hold_channels(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
     ]
 
 
-def _tally_finished(landed: Sequence[Finished]) -> counters.Counts:
+def _tally_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> counters.Counts:
+    """What landed. An attempt that was recorded as unknowable before its late answer came stays that, and is not
+    counted a second time.
+    """
     counts = counters.Counts()
     alike = Counter(
         (
@@ -208,11 +213,13 @@ def _tally_finished(landed: Sequence[Finished]) -> counters.Counts:
             end.next.state,
             end.next.reason,
             end.next.ambiguous,
+            end.claim.row.id in noted,
         )
         for end in landed
     )
-    for (channel, kind, result, state, reason, ambiguous), number in alike.items():
-        counts[counters.ATTEMPTS, counters.labels(channel=channel, outcome=result.value)] += number
+    for (channel, kind, result, state, reason, ambiguous, is_noted), number in alike.items():
+        if is_noted:
+            counts[counters.ATTEMPTS, counters.labels(channel=channel, outcome=result.value)] += number
         if ambiguous:
             counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += number
         if state is State.SENT and kind is Kind.REMINDER:
