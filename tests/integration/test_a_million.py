@@ -39,7 +39,7 @@ def crowd():
     """A million assignments, one every 30 seconds for a year; a hundred thousand ledger rows."""
     with connection.cursor() as cursor:
         # New files for the tables, which the rollback throws away with all that was in them.
-        cursor.execute("TRUNCATE assignments_assignment, reminders_reminder CASCADE")
+        cursor.execute("TRUNCATE assignments_assignment, reminders_reminder RESTART IDENTITY CASCADE")
         cursor.execute(MILLION)
         cursor.execute(LEDGER)
         cursor.execute("SELECT count(*) FROM reminders_reminder")

@@ -5,13 +5,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import redis
 import yaml
 from django.core.management import call_command
 
 from assignments.models import Assignment, ReminderStatus
 from notifications.message import Outcome
 from reminders import broker, broker_state, ledger, lifecycle, operations
-from reminders.broker import CeleryBroker
+from reminders.broker import QUEUE, CeleryBroker
 from reminders.conf import ReminderConfig
 from reminders.lifecycle import BrokerDown
 from reminders.models import Audit, Pause, Reminder, ScanRun, State
@@ -295,7 +296,9 @@ def test_nothing_waits_while_nothing_is_paused(api):
 # --- the summary -----------------------------------------------------------------------------------------------
 
 
-def test_the_summary_has_the_figures_of_the_ops_page(api, clock, run, outbox, config):
+def test_the_summary_has_the_figures_of_the_ops_page(api, clock, run, outbox, config, settings):
+    with redis.Redis.from_url(settings.CELERY_BROKER_URL) as client:
+        client.delete(QUEUE)  # what other tests have left there
     lifecycle.scan(trigger="cli", by="olga", config=config)
     AssignmentFactory(soon=True)
     run()
