@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,29 @@ def test_one_image_serves_all_of_our_processes():
 def test_the_image_installs_what_the_lock_names_by_its_hash_and_runs_as_nobody_special():
     recipe = (ROOT / "Dockerfile").read_text()
     assert "--require-hashes" in recipe
-    assert "requirements.lock" in recipe
+    (lock,) = re.findall(r"^COPY (\S+\.lock) ", recipe, re.MULTILINE)
+    assert lock == "requirements-image.lock"
     assert re.findall(r"^USER (.+)$", recipe, re.MULTILINE)[-1] not in {"root", "0"}
+
+
+def locked(name: str) -> dict[str, str]:
+    """Package and version, as a lock file pins them."""
+    return dict(
+        re.findall(r"^([a-z0-9._-]+)(?:\[\S+\])?==([^\s;]+)", (ROOT / name).read_text(), re.MULTILINE)
+    )
+
+
+def test_the_image_has_what_was_tested_and_both_extras():
+    image, tested = locked("requirements-image.lock"), locked("requirements-dev.lock")
+    assert locked("requirements.lock").items() <= image.items() <= tested.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {
+        re.split("[>=<]", wanted)[0]
+        for group in project["optional-dependencies"].values()
+        for wanted in group
+    }
+    assert "sentry-sdk" in extras
+    assert extras <= image.keys()
 
 
 @pytest.mark.parametrize("service", ["worker", "scanner", "beat"])
