@@ -114,7 +114,7 @@ def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | 
     over = None if budget is None else time.monotonic() + budget.total_seconds()
     keep_at = time.monotonic() + KEEP_SCAN_SECONDS
     try:
-        for ended in _scan(counts, config):
+        for ended in _scan(scan_id, counts, config):
             log_ended(ended, scan_id=scan_id)
             if time.monotonic() >= keep_at:
                 ledger.keep_scan(scan_id)
@@ -158,7 +158,7 @@ def preview_scan(*, config: ReminderConfig, budget: timedelta | None = None) -> 
         with transaction.atomic():
             if budget is not None:
                 _bound_statements(budget)
-            for _ in _scan(counts, config):
+            for _ in _scan(None, counts, config):
                 if over is not None and time.monotonic() >= over:
                     complete = False
                     break
@@ -176,7 +176,7 @@ def _bound_statements(most: timedelta) -> None:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
 
 
-def _scan(counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:
+def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:
     """The steps of a scan, each committed on its own; yields the rows that each step has ended."""
     reaped = ledger.reap(config, everywhere=True)
     counts.returned, counts.doubtful = reaped.returned, len(reaped.doubtful)
@@ -186,11 +186,11 @@ def _scan(counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended
     yield voided
     counts.retimed = ledger.retime(config)
     for scope in (ledger.SCOPE_DEFAULT_LEAD, ledger.SCOPE_OWN_LEAD):
-        for page in ledger.pages(ledger.plan_reminders, config, scope):
+        for page in ledger.pages(ledger.plan_reminders, config, scope, scan_id=scan_id):
             counts.planned += page.planned
             counts.skipped += len(page.skipped)
             yield page.skipped
-    for page in ledger.pages(ledger.plan_markers, config, ledger.SCOPE_PAGE):
+    for page in ledger.pages(ledger.plan_markers, config, ledger.SCOPE_PAGE, scan_id=scan_id):
         counts.markers += page.planned
         yield page.skipped
     counts.healed = ledger.heal_roll_up(config)
@@ -622,18 +622,21 @@ def _about(thing: Ended | Claimed | Claim) -> dict[str, object]:
     """The fields that every line about a row carries (CONTRACT, log events); never an address."""
     if isinstance(thing, Claim):
         row = thing.row
-        return _fields(row.id, row.assignment_id, row.version, row.kind.value, row.due_at)
+        return _fields(row.id, row.assignment_id, row.version, row.kind.value, row.due_at, row.scan_id)
     reminder_id = thing.hint.reminder_id if isinstance(thing, Claimed) else thing.reminder_id
-    return _fields(reminder_id, thing.assignment_id, thing.version, thing.kind, thing.due_at)
+    return _fields(reminder_id, thing.assignment_id, thing.version, thing.kind, thing.due_at, thing.scan_id)
 
 
 def _fields(
-    reminder_id: int, assignment_id: int, version: int, kind: str, due_at: datetime
+    reminder_id: int, assignment_id: int, version: int, kind: str, due_at: datetime, scan_id: int | None
 ) -> dict[str, object]:
+    """`scan_id` is the scan that planned the row; there is none where a change of plan did so at once."""
+    planned_by = {} if scan_id is None else {"scan_id": scan_id}
     return {
         "reminder_id": reminder_id,
         "assignment_id": assignment_id,
         "version": version,
         "kind": kind,
         "due_at": due_at.isoformat(),
+        **planned_by,
     }

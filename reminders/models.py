@@ -79,7 +79,8 @@ class Reminder(models.Model):
 
     `recipient` is 'assignee:<id>', 'ops:<hash>' or '' (nobody). `ticket` grows with each claim: whoever holds an
     older one has lost. `attempts` counts sends begun, `failures` those that count against the maximum,
-    `ambiguous` those whose end nobody can know.
+    `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did; the row may
+    outlive it.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.
@@ -93,6 +94,7 @@ class Reminder(models.Model):
     channel = models.CharField(max_length=20)
     planned_start = models.DateTimeField()
     planned_at = models.DateTimeField(db_default=Now())
+    scan_id = models.BigIntegerField(null=True)
     due_at = models.DateTimeField()
     not_after = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField()

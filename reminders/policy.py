@@ -70,6 +70,7 @@ class Row:
     attempts: int
     failures: int
     ambiguous: int
+    scan_id: int | None = None
 
     @property
     def marks(self) -> bool:

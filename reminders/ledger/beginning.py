@@ -28,7 +28,7 @@ from reminders.policy import Action, Row, Situation
 
 PICK = f"""
     SELECT r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
-           r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous,
+           r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
            a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
            a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
            p.name, p.email, p.phone, p.time_zone, p.language,
@@ -138,11 +138,11 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
         cursor,
         """
         INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
-            planned_at, due_at, not_after, next_attempt_at, state)
+            planned_at, scan_id, due_at, not_after, next_attempt_at, state)
         SELECT x.assignment_id, x.version, 'OVERDUE', 'default', ops.recipient, %s, x.start, statement_timestamp(),
-               x.due_at, x.due_at + %s, statement_timestamp(), 'PLANNED'
-        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[])
-          AS x(assignment_id, version, start, due_at)
+               x.scan_id, x.due_at, x.due_at + %s, statement_timestamp(), 'PLANNED'
+        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
+          AS x(assignment_id, version, start, due_at, scan_id)
         CROSS JOIN unnest(%s::text[]) AS ops(recipient)
         ON CONFLICT DO NOTHING
         """,
@@ -153,6 +153,7 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
             [row.version for row in told],
             [row.planned_start for row in told],
             [row.due_at for row in told],
+            [row.scan_id for row in told],
             [ops_recipient(address) for address in config.ops_emails],
         ],
     )

@@ -35,7 +35,7 @@ CLAIM = """
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
     FROM due
     WHERE r.id = due.id AND r.state = 'PLANNED'
-    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous,
+    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous, r.scan_id,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """
 
@@ -60,7 +60,7 @@ REAP = """
             lease_until = NULL
         FROM over
         WHERE r.id = over.id AND r.state IN ('QUEUED', 'SENDING')
-        RETURNING r.id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason, r.channel,
+        RETURNING r.id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason, r.channel, r.scan_id,
                   r.ticket, r.attempts, r.begun_at, r.begun_at IS NOT NULL AS was_begun
     ),
     noted AS (
@@ -71,7 +71,7 @@ REAP = """
         ON CONFLICT DO NOTHING
         RETURNING reminder_id
     )
-    SELECT b.id AS reminder_id, b.assignment_id, b.version, b.kind, b.due_at, b.state, b.reason, b.channel,
+    SELECT b.id AS reminder_id, b.assignment_id, b.version, b.kind, b.due_at, b.state, b.reason, b.channel, b.scan_id,
            n.reminder_id IS NOT NULL AS doubtful
     FROM back b LEFT JOIN noted n ON n.reminder_id = b.id
 """
@@ -146,6 +146,7 @@ def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claime
                 due_at=row["due_at"],
                 wait=row["wait"],
                 alone=row["ambiguous"] > 0,
+                scan_id=row["scan_id"],
             )
             for row in fetch(cursor)
         ]

@@ -56,8 +56,9 @@ PLAN_REMINDERS = """
     ),
     planned AS (
         INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
-            planned_at, due_at, not_after, next_attempt_at, state, reason, closed_at)
+            planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
         SELECT id, version, 'REMINDER', 'default', recipient, %(channel)s, scheduled_start, statement_timestamp(),
+               %(scan_id)s::bigint,
                scheduled_start - lead, not_after, scheduled_start - lead,
                CASE WHEN reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, reason,
                CASE WHEN reason = '' THEN NULL ELSE statement_timestamp() END
@@ -89,9 +90,9 @@ PLAN_MARKERS = """
     ),
     planned AS (
         INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
-            planned_at, due_at, next_attempt_at, state)
+            planned_at, scan_id, due_at, next_attempt_at, state)
         SELECT id, version, 'OVERDUE', 'default', '', 'none', scheduled_start, statement_timestamp(),
-               scheduled_start + %(overdue)s, scheduled_start + %(overdue)s, 'PLANNED'
+               %(scan_id)s::bigint, scheduled_start + %(overdue)s, scheduled_start + %(overdue)s, 'PLANNED'
         FROM page
         ON CONFLICT DO NOTHING
         RETURNING id
@@ -136,12 +137,16 @@ def plan_markers(config: ReminderConfig, scope: str, within: Mapping[str, object
 
 
 def pages(
-    plan: Callable[[ReminderConfig, str, Mapping[str, object]], Planned], config: ReminderConfig, scope: str
+    plan: Callable[[ReminderConfig, str, Mapping[str, object]], Planned],
+    config: ReminderConfig,
+    scope: str,
+    *,
+    scan_id: int | None,
 ) -> Iterator[Planned]:
-    """Plans page after page of a scope, each committed on its own."""
+    """Plans page after page of a scope for this scan (None: for a preview), each committed on its own."""
     within: dict[str, object] | None = dict(FIRST_PAGE)
     while within is not None:
-        page = plan(config, scope, within)
+        page = plan(config, scope, {**within, "scan_id": scan_id})
         yield page
         within = page.last
 
@@ -155,6 +160,7 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
         "overdue": config.overdue,
         "channel": config.channel,
         "limit": BATCH,
+        "scan_id": None,
         **within,
     }
     with connection.cursor() as cursor:

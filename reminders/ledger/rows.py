@@ -46,6 +46,7 @@ class Claimed:
     due_at: datetime
     wait: timedelta
     alone: bool
+    scan_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ class Ended:
     due_at: datetime
     state: str
     reason: str
+    scan_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ def row_of(found: Mapping[str, Any]) -> Row:
         attempts=found["attempts"],
         failures=found["failures"],
         ambiguous=found["ambiguous"],
+        scan_id=found["scan_id"],
     )
 
 
@@ -224,6 +227,7 @@ def ended_row(row: Row, state: State, reason: str) -> Ended:
         due_at=row.due_at,
         state=state.value,
         reason=reason,
+        scan_id=row.scan_id,
     )
 
 

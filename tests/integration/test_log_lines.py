@@ -1,6 +1,7 @@
 """What the log says: each line of a scan carries its number, and an outage is one line instead of one a row."""
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,6 +26,41 @@ def test_each_line_of_a_scan_carries_its_number(clock, config, caplog):
     assert [line.getMessage() for line in lines] == ["Reminder job skipped"] * 2 + ["Scan finished"]
     assert {line.scan_id for line in lines} == {done.scan_id}
     assert [line.reason for line in lines[:2]] == ["too_late"] * 2
+
+
+def test_the_scan_that_planned_a_row_is_named_in_every_line_about_it(clock, config, caplog, outbox):
+    """From the scanner through the broker to the worker and its channel's answer, for people and supervisors."""
+    rules = replace(config, ops_emails=("ops@example.test",))
+    assignment = AssignmentFactory(far=True)
+    clock.set(assignment.scheduled_start - timedelta(minutes=2))
+    done = lifecycle.scan(trigger="cli", config=rules)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    outbox.answer_with(Outcome.REFUSED_FOR_NOW)
+    desk = Desk()
+    for minutes in (-2, -1, 31, 31):
+        clock.set(assignment.scheduled_start + timedelta(minutes=minutes))
+        lifecycle.dispatch(config=rules, broker=desk)
+        lifecycle.deliver(desk.hints(), config=rules, channel=lambda _: outbox)
+        desk.envelopes.clear()
+    lines = [record for record in caplog.records if record.name == "reminders.lifecycle"]
+    assert {line.getMessage() for line in lines} == {
+        "Queued reminder",
+        "Reminder will be tried again",
+        "Reminder sent",
+        "Assignment overdue",
+        "Overdue notice sent",
+    }
+    assert {line.scan_id for line in lines} == {done.scan_id}
+
+
+def test_a_row_that_was_planned_at_once_names_no_scan(clock, config, caplog):
+    caplog.set_level(logging.INFO)
+    AssignmentFactory(soon=True)
+    lifecycle.dispatch(config=config, broker=Desk())
+    (line,) = caplog.records
+    assert line.getMessage() == "Queued reminder"
+    assert not hasattr(line, "scan_id")
 
 
 def test_an_outage_of_redis_is_one_line_a_tick(clock, config, caplog):

@@ -105,6 +105,7 @@ def planning_params(config: ReminderConfig) -> dict[str, Any]:
         "overdue": config.overdue,
         "channel": "email",
         "limit": planning.BATCH,
+        "scan_id": 1,
         **planning.FIRST_PAGE,
     }
 
