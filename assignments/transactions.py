@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, connection, transaction
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,9 +24,29 @@ TRANSIENT = {"40P01", "40001"}
 """deadlock_detected and serialization_failure (PostgreSQL manual, appendix A): trying again is safe."""
 
 
+PASSING = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""Classes of SQLSTATE (same appendix) that speak of the server's state: connection, read-only, rollback, resources,
+object in use, operator intervention, system."""
+
+BROKEN_LINE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+
+
+class StartAgain(DatabaseError):
+    """The step failed for a reason that whoever raises this has put out of the way: it may be tried once more."""
+
+
 def sqlstate(error: BaseException) -> str:
     """PostgreSQL's five-letter code of a database error; '' where the server gave none."""
     return str(getattr(error.__cause__ or error, "sqlstate", None) or "")
+
+
+def passing(error: Exception) -> bool:
+    """Whether a database error says something about the server's state, not about the statement.
+
+    No code at all is a broken line.
+    """
+    code = sqlstate(error)
+    return code[:2] in PASSING if code else isinstance(error, BROKEN_LINE)
 
 
 def atomically(step: Callable[P, R]) -> Callable[P, R]:
@@ -45,7 +66,8 @@ def atomically(step: Callable[P, R]) -> Callable[P, R]:
                 with hanging_up_after(SILENCE_SECONDS), transaction.atomic():
                     return step(*args, **kwargs)
             except DatabaseError as error:
-                if attempt == TRIES or sqlstate(error) not in TRANSIENT:
+                again = isinstance(error, StartAgain) or sqlstate(error) in TRANSIENT
+                if attempt == TRIES or not again:
                     raise
         raise AssertionError("unreachable")
 

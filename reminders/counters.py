@@ -1,11 +1,14 @@
 """Business counters and histograms that live in the database: right on every replica, across every restart.
 
 They are added to in the transaction that makes them true, and summed when somebody scrapes (RULES, 21).
-Each process adds to a slot of its own, so that no row is hot.
+Each process adds to a slot of its own, so that no row is hot. Counting never stands in
+the way of what is counted: where it alone fails, the transaction starts again without it (see `write`).
 """
 
+import logging
 import os
 import socket
+import time
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
@@ -13,12 +16,20 @@ from typing import Any
 from zlib import crc32
 
 import psycopg
+from django.db import Error as DatabaseError
 from django.db.backends.utils import CursorWrapper
 
 from assignments.models import Status
+from assignments.transactions import StartAgain, passing
 from reminders.models import Reason
 
+logger = logging.getLogger(__name__)
+
 SLOTS = 32
+LEFT_ALONE_SECONDS = 10.0
+"""How long nothing is counted after the counters could not be written."""
+
+_left_alone_until = float("-inf")
 SENT = "reminder_sent_total"
 FAILED = "reminder_failed_total"
 SKIPPED = "reminder_skipped_total"
@@ -79,7 +90,26 @@ def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
 
 
 def write(cursor: Cursor, counts: Counts) -> None:
-    """Adds the counts, in the caller's transaction."""
+    """Adds the counts, in the caller's transaction.
+
+    Where only the counters are at fault (no such table, no right to write, a broken index) the figures are lost,
+    not the send: one line says so, and StartAgain makes the caller's `atomically` run without them. What ails
+    the server as a whole is raised as it is.
+    """
+    global _left_alone_until
+    if time.monotonic() < _left_alone_until:
+        return
+    try:
+        _write(cursor, counts)
+    except (DatabaseError, psycopg.Error) as error:
+        if passing(error):
+            raise
+        _left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
+        logger.exception("Metrics incomplete", extra={"part": "counters"})
+        raise StartAgain("the counters cannot be written") from error
+
+
+def _write(cursor: Cursor, counts: Counts) -> None:
     rows = [(name, label, float(value)) for (name, label), value in sorted(counts.items()) if value]
     if not rows:
         return

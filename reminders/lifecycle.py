@@ -20,7 +20,7 @@ from typing import Protocol
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
-from assignments.transactions import sqlstate
+from assignments.transactions import passing, sqlstate
 from notifications import channels
 from notifications.channels import Channel
 from notifications.message import Contact, Delivery, Message, Outcome
@@ -517,7 +517,7 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
         try:
             return ledger.finish(ends, config=config)
         except (DatabaseError, InterfaceError, ValueError) as error:
-            if not _passing(error):
+            if not passing(error):
                 if len(ends) > 1:
                     return [landed for end in ends for landed in _record([end], config)]
                 logger.critical(
@@ -536,18 +536,6 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
                 connection.close()
             time.sleep(pause)
             pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
-
-
-def _passing(error: Exception) -> bool:
-    """Whether a database error says something about the server's state, not about the statement.
-
-    By SQLSTATE class (PostgreSQL manual, appendix A): 08 connection, 25 read-only, 40 rollback, 53 resources,
-    55 object in use, 57 operator intervention, 58 system; no code at all is a broken line.
-    """
-    code = sqlstate(error)
-    if not code:
-        return isinstance(error, OperationalError | InterfaceError)
-    return code[:2] in ("08", "25", "40", "53", "55", "57", "58")
 
 
 def deliver_due(*, config: ReminderConfig) -> Delivered:
