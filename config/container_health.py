@@ -24,7 +24,7 @@ ASKED_WITHIN = "10 minutes"
 def main(arguments: list[str]) -> int:
     check = CHECKS.get(arguments[0]) if len(arguments) == 1 else None
     if check is None:
-        sys.stderr.write(f"usage: health.py {'|'.join(CHECKS)}\n")
+        sys.stderr.write(f"usage: container_health.py {'|'.join(CHECKS)}\n")
         return 2
     try:
         trouble = check()

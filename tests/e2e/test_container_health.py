@@ -1,0 +1,110 @@
+"""The containers' own words without containers: each command of the compose file runs, and its health check tells
+a process at work from one that is gone.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config import embedded
+from tests.stack import ROOT, Child, Stack, running, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+DEFAULTS = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
+
+
+@pytest.fixture
+def stack(tmp_path) -> Iterator[Stack]:
+    """With a Redis of its own: there, as in a container's network, nobody else asks from the same address."""
+    valkey = embedded.Valkey(tmp_path / "redis")
+    programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    with (
+        embedded.running(valkey, state=tmp_path / "redis"),
+        running(
+            tmp_path,
+            mail=False,
+            more={"REDIS_URL": valkey.url, "PATH": programs, "PORT": str(embedded.free_port())},
+        ) as whole,
+    ):
+        yield whole
+
+
+def words(service: str, port: str) -> list[str]:
+    """A container's command, with the defaults of its variables; only the port is this machine's."""
+    text = SERVICES[service].get("command")
+    if text is not None:
+        return shlex.split(DEFAULTS.sub(lambda found: found[1], text))
+    (command,) = re.findall(r"^CMD (\[.+\])$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    spoken: list[str] = json.loads(command)
+    assert spoken.count("0.0.0.0:8000") == 1
+    return [word.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for word in spoken]
+
+
+def start(stack: Stack, service: str) -> Child:
+    child = stack.start(service, words(service, stack.environment["PORT"]))
+    until(lambda: health(stack, service)[0] == 0, within=60, every=0.3, what=f"{service} is well")
+    return child
+
+
+def health(stack: Stack, service: str) -> tuple[int, str]:
+    """What the container's health check answers: exit code and reason."""
+    how, *check = SERVICES[service]["healthcheck"]["test"]
+    assert how == "CMD"
+    done = subprocess.run(
+        check, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.returncode, done.stderr.strip()
+
+
+def test_each_container_is_well_at_work_and_unwell_without(stack):
+    migrate = subprocess.run(
+        words("migrate", ""), cwd=ROOT, env=stack.environment, capture_output=True, timeout=90, check=False
+    )
+    assert migrate.returncode == 0, migrate.stderr
+
+    web = start(stack, "web")
+    web.kill()
+    assert health(stack, "web") == (1, "web: URLError")
+
+    # A worker is found by its address in Redis, so it comes before the others, who share the address here.
+    assert health(stack, "worker") == (1, "worker: has no connection to Redis")
+    worker = start(stack, "worker")
+    worker.kill()
+    until(
+        lambda: health(stack, "worker") == (1, "worker: has no connection to Redis"),
+        within=30,
+        every=0.3,
+        what="the worker's absence is seen",
+    )
+
+    # The scanner is at work once somebody asks it; a minute and ten minutes of silence are written, not waited for.
+    beat = stack.start("beat", words("beat", ""))
+    scanner = start(stack, "scanner")
+    assert health(stack, "beat")[0] == 0
+    scanner.kill()
+    beat.kill()
+    stack.query("UPDATE reminders_process SET seen_at = seen_at - interval '1 minute' RETURNING 1")
+    assert health(stack, "scanner") == (1, "scanner: has not dispatched for a minute")
+    stack.query(
+        "UPDATE django_celery_beat_periodictask SET date_changed = now() - interval '11 minutes',"
+        " last_run_at = now() - interval '11 minutes' RETURNING 1"
+    )
+    assert health(stack, "beat") == (1, "beat: has not asked for a dispatch for ten minutes")
+    stack.query("UPDATE django_celery_beat_periodictask SET enabled = false RETURNING 1")
+    assert health(stack, "beat")[0] == 0  # switched off on purpose: no fault of beat's
+
+
+def test_without_its_servers_a_container_says_what_is_away(stack):
+    away = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}
+    stack.environment.update(away)
+    assert health(stack, "worker") == (1, "worker: ConnectionError")
+    assert health(stack, "scanner") == (1, "scanner: OperationalError")
