@@ -1,6 +1,7 @@
 """One shape for everything that is refused: {"type", "title", "errors": [{"field", "code", "message"}]}."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -123,14 +124,7 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
         case ModelError():
             return 400, list(_from_model(error)), {}
         case BadRows():
-            return (
-                400,
-                [
-                    Fault(bad.field and _plain(bad.field), bad.code, _plain(bad.message), bad.row)
-                    for bad in error.faults
-                ],
-                {},
-            )
+            return 400, [_bad(row) for row in error.faults], {}
         case Unreadable():
             return 400, [Fault(None, "unreadable", _plain(str(error)))], {}
         case UnknownAssignment():
@@ -163,7 +157,7 @@ def _from_framework(error: exceptions.APIException) -> tuple[int, list[Fault], d
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait))
+        headers["Retry-After"] = str(math.ceil(wait))
     return error.status_code, list(_flat(error.detail)), headers
 
 
