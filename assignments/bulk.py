@@ -253,7 +253,9 @@ class _Work:
         for assignment, person in self._people:
             assignment.assignee_id = person.pk
         Assignment.objects.bulk_create(self.made)
-        _update(self.changed, (*services.WRITABLE, "version", "known_at", "updated_at"))
+        _update(
+            self.changed, (*services.WRITABLE, *services.ANSWER_FIELDS, "version", "known_at", "updated_at")
+        )
         if self._told:
             ids = sorted(assignment.pk for assignment in self._told)
             told_elsewhere.send(sender=Assignment, ids=ids)

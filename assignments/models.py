@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 MAX_LEAD_MINUTES = 43_200
+LONGEST_ANSWER_NOTE = 200
 
 
 class Status(models.TextChoices):
@@ -27,6 +28,14 @@ class ReminderStatus(models.TextChoices):
     NONE = "NONE"
     SENT = "SENT"
     OVERDUE = "OVERDUE"
+
+
+class Answer(models.TextChoices):
+    """What the assignee has said about the appointment in force; '' says nothing yet."""
+
+    NONE = "", "no answer"
+    CONFIRMED = "CONFIRMED", "confirmed"
+    DECLINED = "DECLINED", "can't make it"
 
 
 def default_time_zone() -> str:
@@ -72,6 +81,7 @@ class Assignment(models.Model):
     `version` counts changes of plan (start, assignee, lead, status, an operator's reset), nothing else.
     `known_at` is the instant at which the start in force became known: work that is entered after its start
     is not reminded of. Messages accepted before `renudge_at` do not count as told: an operator's reset sets it.
+    `answer` is the assignee's own word on the start in force: another start, assignee or status takes it away.
     """
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
@@ -95,6 +105,13 @@ class Assignment(models.Model):
         max_length=7, choices=ReminderStatus, default=ReminderStatus.NONE, editable=False
     )
     overdue_at = models.DateTimeField(null=True, blank=True, editable=False)
+    answer = models.CharField(
+        max_length=9, choices=Answer, blank=True, default=Answer.NONE, db_default=Answer.NONE, editable=False
+    )
+    answered_at = models.DateTimeField(null=True, blank=True, editable=False)
+    answer_note = models.CharField(
+        max_length=LONGEST_ANSWER_NOTE, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -118,6 +135,11 @@ class Assignment(models.Model):
                 name="assignment_overdue_idx",
                 condition=Q(status=Status.SCHEDULED, overdue_at__isnull=False),
             ),
+            models.Index(
+                fields=["scheduled_start", "id"],
+                name="assignment_declined_idx",
+                condition=Q(status=Status.SCHEDULED, answer=Answer.DECLINED),
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -137,6 +159,11 @@ class Assignment(models.Model):
                 name="assignment_overdue_has_instant",
                 condition=Q(reminder_status=ReminderStatus.OVERDUE, overdue_at__isnull=False)
                 | (~Q(reminder_status=ReminderStatus.OVERDUE) & Q(overdue_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="assignment_answer_has_instant",
+                condition=Q(answer__in=[Answer.CONFIRMED, Answer.DECLINED], answered_at__isnull=False)
+                | Q(answer=Answer.NONE, answered_at__isnull=True, answer_note=""),
             ),
         ]
 

@@ -18,11 +18,14 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from assignments.clock import database_now
-from assignments.models import Assignee, Assignment, Status
-from assignments.signals import contact_changed, plan_changed
+from assignments.models import LONGEST_ANSWER_NOTE, Answer, Assignee, Assignment, Status
+from assignments.signals import answered, contact_changed, plan_changed
 from assignments.transactions import atomically
 
 PLAN_FIELDS = frozenset({"scheduled_start", "assignee_id", "lead_minutes", "status"})
+APPOINTMENT_FIELDS = PLAN_FIELDS - {"lead_minutes"}
+"""What an assignee answers to: when one of these changes, the answer no longer holds."""
+ANSWER_FIELDS = ("answer", "answered_at", "answer_note")
 WRITABLE = (
     "reference",
     "title",
@@ -74,6 +77,12 @@ class Stale(Refused):
     """The caller has seen an older state than the one in force."""
 
     code = "stale"
+
+
+class NotTheirs(Refused):
+    """The work is not, or no longer, this person's."""
+
+    code = "not_theirs"
 
 
 class UnknownAssignment(Refused):
@@ -173,6 +182,9 @@ def apply_changes(assignment: Assignment, changes: Mapping[str, object], *, now:
         # Starting and completing leave the version alone; whoever listens sees the status (RULES, 25).
         assignment.version += 1
         written.add("version")
+        if differing.keys() & APPOINTMENT_FIELDS and assignment.answer:
+            assignment.answer, assignment.answered_at, assignment.answer_note = Answer.NONE, None, ""
+            written.update(ANSWER_FIELDS)
     if "scheduled_start" in differing or before == Status.CANCELLED:
         assignment.known_at = now
         written.add("known_at")
@@ -245,6 +257,44 @@ def cancel(pk: int) -> Assignment:
 def reinstate(pk: int) -> Assignment:
     """Takes a cancellation back."""
     return change(pk, {"status": Status.SCHEDULED})
+
+
+def confirm(pk: int, *, assignee_id: int, version: int) -> Assignment:
+    """The assignee will be there; see `_answer`."""
+    return _answer(pk, Answer.CONFIRMED, assignee_id, version, "")
+
+
+def decline(pk: int, *, assignee_id: int, version: int, note: str = "") -> Assignment:
+    """The assignee can't make it, and may say why; see `_answer`."""
+    return _answer(pk, Answer.DECLINED, assignee_id, version, note)
+
+
+@atomically
+def _answer(pk: int, answer: Answer, assignee_id: int, version: int, note: str) -> Assignment:
+    """Writes down what the assignee says about the plan that they have seen, and tells whoever listens.
+
+    It is no change of plan. Until somebody starts the work another answer may take its place; the same answer
+    again changes nothing. Raises UnknownAssignment, NotTheirs, Stale (they have seen another `version`),
+    Refused (it is not SCHEDULED any more) or ValidationError (the note).
+    """
+    assignment = _locked(pk)
+    if assignment.assignee_id != assignee_id:
+        raise NotTheirs(f"assignment {pk} is not assigned to {assignee_id}")
+    if assignment.version != version:
+        raise Stale(f"assignment {pk} has changed since it was shown: look at it again, then answer")
+    if assignment.status != Status.SCHEDULED:
+        raise Refused(f"assignment {pk} is {assignment.status}: an answer is taken while it is SCHEDULED")
+    if (assignment.answer, assignment.answer_note) == (answer, note):
+        return assignment
+    assignment.updated_at = assignment.answered_at = database_now()
+    assignment.answer, assignment.answer_note = answer, note
+    if len(note) > LONGEST_ANSWER_NOTE:
+        told = f"no more than {LONGEST_ANSWER_NOTE} characters are accepted"
+        raise ValidationError({"answer_note": ValidationError(told, code="max_length")})
+    _refuse_nul(assignment, ["answer_note"])
+    assignment.save(update_fields=[*ANSWER_FIELDS, "updated_at"])
+    answered.send(sender=Assignment, ids=[pk], answer=answer.value)
+    return assignment
 
 
 @atomically

@@ -1,4 +1,4 @@
-"""What the neighbourhood may listen to. Both are sent inside the service's transaction, with plain ids."""
+"""What the neighbourhood may listen to. All are sent inside the service's transaction, with plain ids."""
 
 from django.dispatch import Signal
 
@@ -10,3 +10,6 @@ contact_changed = Signal()
 
 told_elsewhere = Signal()
 """`ids`: assignments whose present plan the former system has told their people. Sent before `plan_changed`."""
+
+answered = Signal()
+"""`ids`: assignments whose people have just answered; `answer`: CONFIRMED or DECLINED. The plan stays as it was."""
