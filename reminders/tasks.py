@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 from assignments.transactions import hanging_up_after
-from reminders import conf, deadman, lifecycle, operations, presence, retention, schedule, standby
+from reminders import conf, deadman, ledger, lifecycle, operations, presence, retention, schedule, standby
 from reminders.broker import QUEUE, SCAN_QUEUE, CeleryBroker
 from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
@@ -54,6 +54,8 @@ def dispatch(standby: bool = False) -> None:
     _hand_over(config, broker)
     if presence.touch("standby" if standby else "scanner") and config.enabled:
         _let_a_canary_fly(broker)
+    if config.enabled and not standby:
+        _take_over_a_scan(broker)
 
 
 @shared_task(name="reminders.deliver", time_limit=int(LAST_RESORT.total_seconds()))
@@ -85,6 +87,14 @@ def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
     retention.prune(config)
+
+
+def _take_over_a_scan(broker: CeleryBroker) -> None:
+    """A scan that was killed does not wait for the next one's turn, minutes away: somebody goes on with it."""
+    scan_id = ledger.take_over_scan()
+    if scan_id is not None:
+        logger.warning("Scan taken over", extra={"scan_id": scan_id})
+        broker.hand_over_scan(scan_id)
 
 
 def _let_a_canary_fly(broker: CeleryBroker) -> None:

@@ -32,7 +32,7 @@ from reminders.ledger.planning import (
     void,
 )
 from reminders.ledger.rows import IN_FORCE, Begun, Claim, Claimed, Ended, Facts, Finished, Hint, ops_recipient
-from reminders.ledger.scans import SCAN_LEASE, ScanTurn, close_scan, keep_scan, open_scan
+from reminders.ledger.scans import SCAN_LEASE, ScanTurn, close_scan, keep_scan, open_scan, take_over_scan
 
 __all__ = [
     "IN_FORCE",
@@ -74,6 +74,7 @@ __all__ = [
     "retime",
     "revive",
     "skip_waiting",
+    "take_over_scan",
     "unaccounted",
     "void",
 ]

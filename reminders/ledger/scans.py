@@ -9,7 +9,9 @@ from assignments.transactions import atomically
 from reminders import counters
 from reminders.ledger.rows import run
 
-SCAN_LEASE = timedelta(seconds=30)
+SCAN_LEASE = timedelta(seconds=20)
+"""A scan that has not said for so long that it is at work has lost its process; a tick later another goes on (P4)."""
+
 SCAN_LOCK = 0x72656D02
 
 
@@ -64,6 +66,25 @@ def keep_scan(scan_id: int) -> bool:
             [SCAN_LEASE, scan_id],
         )
         return bool(cursor.rowcount)
+
+
+@atomically
+def take_over_scan() -> int | None:
+    """A scan whose process is gone, for the caller to go on with; None where there is none. Only one caller gets it."""
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            UPDATE reminders_scanrun SET alive_until = statement_timestamp() + %s
+            WHERE id = (SELECT id FROM reminders_scanrun
+                        WHERE finished_at IS NULL AND alive_until <= statement_timestamp()
+                        ORDER BY id DESC LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING id
+            """,
+            [SCAN_LEASE],
+        )
+        found = cursor.fetchone()
+        return found[0] if found else None
 
 
 @atomically

@@ -69,6 +69,30 @@ class Evidence:
         """How often the sinks took each message."""
         return Counter(mail["message_id"] for mail in self.mails)
 
+    def overdue_rows(self, assignment: Facts) -> list[Facts]:
+        """The marker of the assignment's current version, and those who are told of it."""
+        return self._overdue.get((assignment["id"], assignment["version"]), [])
+
+    @cached_property
+    def _overdue(self) -> dict[tuple[int, int], list[Facts]]:
+        found: dict[tuple[int, int], list[Facts]] = defaultdict(list)
+        for row in self.rows:
+            if row["kind"] == "OVERDUE":
+                found[row["assignment_id"], row["version"]].append(row)
+        return found
+
+    @cached_property
+    def plans(self) -> dict[int, list[tuple[int, datetime]]]:
+        """The versions of each assignment and when each was first planned, in the transaction of its change."""
+        first: dict[tuple[int, int], datetime] = {}
+        for row in self.rows:
+            key = row["assignment_id"], row["version"]
+            first[key] = min(row["planned_at"], first.get(key, row["planned_at"]))
+        found: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
+        for (assignment_id, version), at in sorted(first.items()):
+            found[assignment_id].append((version, at))
+        return found
+
     @cached_property
     def current(self) -> dict[int, Facts]:
         """The reminder of each assignment's current version."""
@@ -86,17 +110,18 @@ def broken(evidence: Evidence) -> list[str]:
 
 
 def nothing_is_silent(e: Evidence) -> Found:
-    """I1: each eligible assignment has an accepted message, or a final row with a reason."""
+    """I1: each eligible assignment has an accepted message, or a final row with a reason; so has whoever is told."""
     for assignment in e.assignments:
         row = e.current.get(assignment["id"])
         if assignment["status"] != "SCHEDULED":
             continue
         if row is None:
             yield f"assignment {assignment['id']} has no row for its version {assignment['version']}"
-        elif row["due_at"] <= e.now and row["state"] not in FINAL:
-            yield f"row {row['id']} was due at {row['due_at']} and is {row['state']}"
-        elif row["state"] in ("FAILED", "SKIPPED", "UNKNOWN") and not row["reason"]:
-            yield f"row {row['id']} is {row['state']} without a reason"
+        for one in [*([row] if row else []), *e.overdue_rows(assignment)]:
+            if one["due_at"] <= e.now and one["state"] not in FINAL:
+                yield f"row {one['id']} was due at {one['due_at']} and is {one['state']}"
+            elif one["state"] in ("FAILED", "SKIPPED", "UNKNOWN") and not one["reason"]:
+                yield f"row {one['id']} is {one['state']} without a reason"
 
 
 def doubles_are_flagged(e: Evidence) -> Found:
@@ -119,14 +144,19 @@ def sent_means_accepted(e: Evidence) -> Found:
 
 
 def nothing_outdated_is_begun(e: Evidence) -> Found:
-    """I4: nothing of an older version is begun after the change's commit (RULES, 35)."""
+    """I4: nothing of an older version is begun after the change's commit (RULES, 35), the changes between included.
+
+    A change shows in the first row of a later version, and the last one on the assignment itself.
+    """
     changed = {a["id"]: a for a in e.assignments}
     for row in e.rows:
         assignment = changed[row["assignment_id"]]
         if row["version"] == assignment["version"]:
             continue
+        later = [at for version, at in e.plans[row["assignment_id"]] if version > row["version"]]
+        changed_at = min([*later, assignment["updated_at"]])
         for attempt in e.tries_of(row):
-            if attempt["started_at"] > assignment["updated_at"] + A_COMMIT:
+            if attempt["started_at"] > changed_at + A_COMMIT:
                 yield f"row {row['id']} of version {row['version']} was begun after the plan had changed"
 
 

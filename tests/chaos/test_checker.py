@@ -17,7 +17,8 @@ def sound() -> Evidence:
     row: Facts = {
         "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "state": "SENT", "reason": "",
         "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x", "own_id": "m1@x",
-        "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE, "lease_until": None, "attempts": 2,
+        "planned_at": NOW - 60 * MINUTE, "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE,
+        "lease_until": None, "attempts": 2,
     }  # fmt: skip
     attempts: list[Facts] = [
         {"reminder_id": 1, "number": 1, "outcome": "unknowable", "started_at": NOW - 9 * MINUTE},
@@ -47,6 +48,20 @@ def row(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda e: replace(e, rows=[{**e.rows[0], **changes}])
 
 
+def another_row(**changes: object) -> Callable[[Evidence], Evidence]:
+    """One more row of the assignment, that nobody has begun."""
+    fresh = {"id": 2, "attempts": 0, "state": "PLANNED", "own_id": "m2@x", "message_id": ""}
+    return lambda e: replace(e, rows=[*e.rows, {**e.rows[0], **fresh, **changes}])
+
+
+def outdated_between(e: Evidence) -> Evidence:
+    """Begun for version 1 after version 2 was planned; version 3 came only later."""
+    e = another_row(version=2, state="SKIPPED", reason="moved", planned_at=NOW - 8.5 * MINUTE)(e)
+    third = {**e.rows[1], "id": 3, "version": 3, "own_id": "m3@x", "planned_at": NOW - MINUTE}
+    e = replace(e, rows=[*e.rows, third])
+    return assignment(version=3, updated_at=NOW - MINUTE)(e)
+
+
 def assignment(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda e: replace(e, assignments=[{**e.assignments[0], **changes}])
 
@@ -70,11 +85,18 @@ SABOTAGES = [
     ("I1", "lost", lambda e: replace(e, rows=[], attempts=[], counters={}, mails=[])),
     ("I1", "stuck", row(state="PLANNED")),
     ("I1", "no reason", row(state="FAILED")),
+    ("I1", "a supervisor who was never told", another_row(kind="OVERDUE", recipient="ops:1")),
+    (
+        "I1",
+        "a supervisor not told, for no reason",
+        another_row(kind="OVERDUE", recipient="ops:1", state="FAILED"),
+    ),
     ("I2", "a double that nobody flagged", first_attempt(outcome="refused_for_now")),
     ("I2", "three times", mails("m1@x", "m1@x", "m1@x")),
     ("I2", "a mail of nobody's", mails("m1@x", "stranger@x")),
     ("I3", "sent, they say", mails()),
     ("I4", "begun for an old plan", assignment(version=2, updated_at=NOW - 8.5 * MINUTE)),
+    ("I4", "begun for a plan between", outdated_between),
     ("I5", "a forgotten lease", row(state="QUEUED", lease_until=NOW - MINUTE)),
     ("I6", "a gap", lambda e: replace(e, attempts=e.attempts[1:])),
     ("I7", "one too many counted", counters(sent=2)),

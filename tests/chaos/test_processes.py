@@ -23,6 +23,7 @@ WORKER_POINTS = (
 )
 SCANNER_POINTS = (
     "scan between pages",
+    "scan before commit",
     "dispatch before commit",
     "dispatch before publish",
     "dispatch after publish",
@@ -37,12 +38,16 @@ def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) ->
     system.kill(*names)
     file = tmp_path / "doom"
     system.plant(ROWS)
+    if point.startswith("scan"):  # so that it is the scan that finds them
+        system.query("DELETE FROM reminders_reminder WHERE state = 'PLANNED'")
     child = system.start(kind, DOOM=point, DOOM_WHO=who, DOOM_FILE=str(file), DOOM_COUNT="1")
     until(lambda: file.exists() and file.stat().st_size > 0, within=30, what=f"a process dies at {point}")
     since = now()
     if who == "group":
         until(lambda: child.process.poll() is not None, within=30, what="the whole worker is dead")
         system.crew(*EVERYBODY)
+    if point.startswith("scan"):
+        until(lambda: system.sent() == ROWS, within=60, what="somebody goes on with the scan")
     system.holds()
     child.stop()
     done = report(f"kill -9, {who}: {point}", system, since)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django_celery_beat.models import PeriodicTask
 
 from assignments.models import Assignment
-from reminders import broker_state, deadman, presence, schedule, tasks
+from reminders import broker_state, deadman, ledger, presence, schedule, tasks
 from reminders.conf import ReminderConfig
 from reminders.ledger import Hint
 from reminders.models import Kind, Process, Reminder, ScanRun
@@ -204,3 +204,30 @@ def test_beat_starts_without_a_database(beat_signal, monkeypatch, caplog):
     monkeypatch.setattr(schedule, "set_up", refuse)
     tasks.at_beat_start()
     assert [record.getMessage() for record in caplog.records] == ["Beat entries not checked"]
+
+
+def test_a_scan_whose_process_is_gone_is_handed_on_once(settings, clock, monkeypatch):
+    """Not before its lease is over, to one scanner only, and never while the master switch is off."""
+    handed: list[int] = []
+    monkeypatch.setattr(tasks.CeleryBroker, "hand_over_scan", lambda _self, scan_id: handed.append(scan_id))
+    monkeypatch.setattr(tasks, "_hand_over", lambda _config, _broker: None)
+    killed = ledger.open_scan(trigger="beat", by="").scan_id
+    tasks.dispatch()
+    assert handed == []
+    clock.advance(ledger.SCAN_LEASE)
+    settings.REMINDERS = ReminderConfig(channel="memory", enabled=False)
+    tasks.dispatch()
+    assert handed == []
+    settings.REMINDERS = ReminderConfig(channel="memory")
+    tasks.dispatch()
+    tasks.dispatch()
+    assert handed == [killed]
+
+    AssignmentFactory()
+    Reminder.objects.all().delete()
+    tasks.go_on_with_scan(killed)
+    assert Reminder.objects.get().scan_id == killed
+    assert ScanRun.objects.get().finished_at is not None
+    clock.advance(ledger.SCAN_LEASE)
+    tasks.dispatch()
+    assert handed == [killed]
