@@ -53,15 +53,6 @@ def before(place: Any, name: str) -> None:
     setattr(place, name, doomed)
 
 
-def doomed(*args: Any, **kwargs: Any) -> Any:
-        result = original(*args, **kwargs)
-        if result:
-            doom()
-        return result
-
-    setattr(place, name, doomed)
-
-
 def in_the_content(cut: int) -> None:
     """Dies when all but the last `cut` octets of a mail have been sent."""
     original = smtp.Line.send
