@@ -75,6 +75,17 @@ class Environment:
         self._refuse(name, MASK, "an address like " + " or ".join(f"{scheme}://..." for scheme in schemes))
         return default
 
+    def origin(self, name: str, *, schemes: Sequence[str]) -> str:
+        """Scheme and host, and a port if need be, with nothing behind them; '' where it is not set."""
+        raw = self.text(name).strip()
+        if not raw or re.fullmatch(rf"({'|'.join(schemes)})://[0-9A-Za-z.-]+(:[0-9]{{1,5}})?/?", raw):
+            return raw.removesuffix("/")
+        shown = MASK if "@" in raw else raw
+        self._refuse(
+            name, shown, f"{schemes[0]}:// and a host like reminders.example.org, with nothing behind it,"
+        )
+        return ""
+
     def email(self, name: str, default: str, *, schemes: Mapping[str, str]) -> dict[str, object]:
         """EMAIL_URL as django-environ reads it: EMAIL_BACKEND, EMAIL_HOST and their like."""
         raw = self.url(name, default, schemes=list(schemes))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from config import embedded
+from config.environment import FALSE
 from config.narration import Narrator, show
 from config.supervisor import Child, GaveUp, Stopped, Supervisor
 
@@ -163,6 +164,8 @@ class System:
         if self.port != self.wanted_port:
             say_step(f"port {self.wanted_port} is taken; the web pages are on port {self.port} instead")
         self.web = f"http://127.0.0.1:{self.port}"
+        if not named("PUBLIC_URL") and self.own["HTTPS_ONLY"].lower() in FALSE:
+            self.own["PUBLIC_URL"] = self.web
         for name, words in self._processes().items():
             self.application.append(self.supervisor.start(self._child(name, words)))
         self.supervisor.wait_until(

@@ -5,6 +5,7 @@ The message of a line is a constant (`event`); its data travel in `extra` and st
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -13,6 +14,9 @@ COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 # Celery and Django add these to records; they say nothing to a reader of the log.
 NOISE = frozenset({"data", "request", "server_time"})
 NOT_OURS = COMMON | NOISE
+
+LINK = re.compile(r"/a/[^\s\"'<>\\)\]]+")
+HIDDEN_LINK = "/a/(link)"
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
@@ -33,7 +37,7 @@ class JsonFormatter(logging.Formatter):
         line.update(fields(record))
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return _encode(line)
+        return without_links(_encode(line))
 
 
 class PlainFormatter(logging.Formatter):
@@ -43,7 +47,13 @@ class PlainFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         told = "".join(f" {name}={_plain(value)}" for name, value in fields(record).items())
         error = "\n" + self.formatException(record.exc_info) if record.exc_info else ""
-        return f"{at} {record.levelname} {record.getMessage()}{told}{error}"
+        return without_links(f"{at} {record.levelname} {record.getMessage()}{told}{error}")
+
+
+def without_links(text: str) -> str:
+    """The same text with the secret of every address of people's own pages replaced."""
+    # Nearly no line has one, and this is all that it then costs.
+    return LINK.sub(HIDDEN_LINK, text) if "/a/" in text else text
 
 
 @lru_cache(maxsize=4)

@@ -142,6 +142,7 @@ USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
+CSRF_FAILURE_VIEW = "reminders.answering.csrf_failure"
 LOGIN_URL = "/admin/login/"
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
@@ -255,6 +256,11 @@ WEBHOOK_ALLOW_PRIVATE = env.switch("WEBHOOK_ALLOW_PRIVATE", False)
 HTTPS_ONLY = env.switch("HTTPS_ONLY", True)
 if HTTPS_ONLY and WEBHOOK_ALLOW_PRIVATE:
     env.refuse("WEBHOOK_ALLOW_PRIVATE is true: only a development system, with HTTPS_ONLY=false, accepts it")
+# Where people reach this site: their mails link to it. Whoever links to a host must answer for it.
+PUBLIC_URL = env.origin("PUBLIC_URL", schemes=["https"] if HTTPS_ONLY else ["https", "http"])
+if PUBLIC_URL:
+    ALLOWED_HOSTS.append(str(urlsplit(PUBLIC_URL).hostname))
+    CSRF_TRUSTED_ORIGINS.append(PUBLIC_URL)
 SECURE_SSL_REDIRECT = HTTPS_ONLY
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY

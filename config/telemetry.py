@@ -5,6 +5,8 @@ import re
 from importlib.util import find_spec
 from typing import Any
 
+from config.logs import without_links
+
 ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 HIDDEN = "(address)"
 UNTRACED = "healthz,readyz,api/metrics,/a/"
@@ -41,10 +43,10 @@ def _report_errors(dsn: str) -> None:
 
 
 def without_addresses(event: Any) -> Any:
-    """The same event, with every e-mail address in it replaced, wherever it stands."""
+    """The same event, with every e-mail address and every link of people's own pages replaced, wherever it stands."""
     match event:
         case str():
-            return ADDRESS.sub(HIDDEN, event)
+            return ADDRESS.sub(HIDDEN, without_links(event))
         case dict():
             return {name: without_addresses(value) for name, value in event.items()}
         case list() | tuple():

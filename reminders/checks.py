@@ -17,6 +17,7 @@ def register() -> None:
     """Called once the application is ready."""
     checks.register(check_reminder_settings)
     checks.register(check_time_zone)
+    checks.register(check_public_url, deploy=True)
 
 
 def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:
@@ -59,3 +60,11 @@ def check_time_zone(app_configs: Sequence[Any] | None, **_: object) -> list[chec
             )
         ]
     return []
+
+
+def check_public_url(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:
+    """reminders.W001: mails can link to people's own pages; asked by `check --deploy`, for mails go out without too."""
+    if settings.PUBLIC_URL:
+        return []
+    told = "PUBLIC_URL is not set: mails carry no link, and nobody can confirm or say that they can't make it"
+    return [checks.Warning(told, hint="See .env.example.", id="reminders.W001")]

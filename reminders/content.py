@@ -6,7 +6,7 @@ the marks is all that is done for each message. Another language is another fold
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
@@ -20,9 +20,11 @@ from django.utils.formats import date_format
 from django.utils.safestring import mark_safe
 
 from notifications.message import Contact, Message
-from reminders import policy
+from reminders import links, policy
 from reminders.ledger import Claim, Facts
+from reminders.links import Link
 from reminders.models import Kind
+from reminders.policy import Row
 
 FALLBACK_LANGUAGE = "en"
 LATE = timedelta(minutes=1)
@@ -49,6 +51,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         "start_long": local_time(facts.start, contact.time_zone, language),
         "until": local_time(facts.end, contact.time_zone, language) if facts.end else "",
         "when": when(facts.start - now),
+        "link": _link(claim.row),
         "late": "late" if now - max(claim.row.due_at, claim.row.planned_at) > LATE else "",
     }
     kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
@@ -64,6 +67,12 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         html=html,
         language=language,
     )
+
+
+def _link(row: Row) -> str:
+    """Where the assignee answers; '' for anybody else, and where this site's address is not known."""
+    assignee_id = policy.assignee_of(row.recipient)
+    return links.address(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
 
 
 def message_id(claim: Claim) -> str:
@@ -136,13 +145,14 @@ class Filled:
 
 @lru_cache(maxsize=1024)
 def _template(kind: str, language: str, present: frozenset[str], form: str) -> Filled:
-    base = language.split("-")[0]
-    names = [
-        f"reminders/mail/{tongue}/{kind}.{form}"
-        for tongue in dict.fromkeys((language, base, FALLBACK_LANGUAGE))
-    ]
+    names = [f"reminders/mail/{tongue}/{kind}.{form}" for tongue in tongues(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
     return Filled(select_template(names).render(marks))
+
+
+def tongues(language: str) -> Iterable[str]:
+    """The folders in which a text for a reader of this language is looked for, the best first."""
+    return dict.fromkeys((language, language.split("-")[0], FALLBACK_LANGUAGE))
 
 
 @lru_cache(maxsize=16)

@@ -363,6 +363,12 @@ def recipient_of(assignee_id: int | None) -> str:
     return "" if assignee_id is None else f"assignee:{assignee_id}"
 
 
+def assignee_of(recipient: str) -> int | None:
+    """The person whom `recipient_of` has named; None for any other recipient."""
+    kind, _, name = recipient.partition(":")
+    return int(name) if kind == "assignee" else None
+
+
 def message_uuid(row: Row) -> UUID:
     """The same for every attempt at one row, different for any other row (RULES, 31; RFC 9562, 5.5)."""
     key = (row.assignment_id, row.version, row.kind.value, row.rule, row.recipient, row.channel)

@@ -2,12 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from reminders import health
+from reminders import answering, health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
+    path("a/<str:token>", answering.answering, name="answering"),
     path("ops/", include("reminders.dashboard.urls")),
     # Last: it also answers for every other address below /api/.
     path("api/", include("reminders.api.urls")),

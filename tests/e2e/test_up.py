@@ -1,5 +1,7 @@
 """`manage.py up` as a person meets it: one command, everything runs, Ctrl-C leaves nothing."""
 
+import email
+import email.policy
 import json
 import os
 import shutil
@@ -24,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not embedded.LINUX, reason="reads /proc"),
 ]
 ROOT = Path(__file__).resolve().parent.parent.parent
-OWN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "HTTPS_ONLY", "PORT")
+OWN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "HTTPS_ONLY", "PUBLIC_URL", "PORT")
 
 
 @dataclass
@@ -121,6 +123,16 @@ def running() -> Iterator[Up]:
     with up(folder) as one:
         yield one
     remove(folder)
+
+
+def each_mail_links_to_a_page_that_opens(demo: Up) -> None:
+    for mail in (demo.state / "mail").glob("*.eml"):
+        message = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default)
+        text = message.get_body(("plain",)).get_content()
+        (link,) = [line for line in text.splitlines() if line.startswith(f"{demo.file()['web']}/a/")]
+        assert status(link) == 200
+        seen = "".join(path.read_text(errors="replace") for path in (demo.state / "logs").iterdir())
+        assert link.rpartition("/")[2] not in seen
 
 
 def status(address: str) -> int:
@@ -278,6 +290,7 @@ def test_the_demo_visibly_delivers_within_a_minute(state: Path) -> None:
             lambda: len(list((state / "mail").glob("*.eml"))) >= 5 and len(lines("sent")) >= 5, seconds=60
         ), demo.printed()
         assert embedded.wait_for(lambda: lines("overdue") != [], seconds=30), demo.printed()
+        each_mail_links_to_a_page_that_opens(demo)
         skipped = lines("skipped")
 
     assert any("it was cancelled" in line for line in skipped), skipped

@@ -44,6 +44,7 @@ NEEDS = {
     "api/docs": {"GET": OPEN},
     "api/": {},
     "": {"GET": OPEN},
+    "a/<str:token>": {"GET": OPEN, "POST": OPEN},
     "ops/": {"GET": LOOK},
     "ops/live": {"GET": LOOK},
     "ops/find": {"GET": LOOK},
@@ -82,7 +83,13 @@ def addresses(patterns=None, prefix="") -> Iterator[str]:
 
 
 def address(route: str) -> str:
-    words = {"<int:pk>": "1", "<path:reference>": "W-1", "<slug:name>": "reset", "<path:rest>": "nothing"}
+    words = {
+        "<int:pk>": "1",
+        "<str:token>": "made-up",
+        "<path:reference>": "W-1",
+        "<slug:name>": "reset",
+        "<path:rest>": "nothing",
+    }
     for name, word in words.items():
         route = route.replace(name, word)
     return f"/{route}"

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.message import Contact
-from reminders import content
+from reminders import content, links
 from reminders.ledger import Claim, Facts
+from reminders.links import Link
 from reminders.models import Kind, State
 from reminders.policy import Plan, Row
 
@@ -139,3 +140,41 @@ def test_whatever_a_title_holds_stays_text(title):
     assert message.subject == f"Reminder: {seen}, Mon 15 Jun, 14:30"
     assert content.escape(seen) in message.html
     assert message.html.count("<") == PLAIN.html.count("<")
+
+
+# --- the link to the assignee's own page -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def public_url(settings):
+    settings.PUBLIC_URL = "https://reminders.example.test"
+
+
+def test_a_reminder_links_to_the_assignees_own_page(public_url):
+    message = content.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    address = links.address(Link(assignment_id=7, assignee_id=3, version=1))
+    assert (
+        "Then wait.\n"
+        "\n"
+        "Will you be there? Confirm it here, or say that you can't make it:\n"
+        f"{address}\n"
+        "\n"
+        "You get this message because this work is assigned to you.\n"
+    ) in message.text
+    assert f'<a href="{address}"' in message.html
+    assert (
+        message.message_id
+        == content.compose(CLAIM, contact=ANA, address="b@example.test", now=NOON).message_id
+    )
+
+
+def test_without_a_public_url_a_reminder_has_no_link():
+    message = content.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    assert "/a/" not in message.text + message.html
+    assert "Will you be there" not in message.text + message.html
+
+
+def test_supervisors_get_no_link(public_url):
+    row = replace(ROW, kind=Kind.OVERDUE, recipient="ops:0123456789abcdef")
+    message = content.compose(replace(CLAIM, row=row), contact=ANA, address="ops@example.test", now=NOON)
+    assert "/a/" not in message.text + message.html

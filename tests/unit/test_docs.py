@@ -12,7 +12,7 @@ ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 SOURCE = (ROOT / "config" / "settings.py").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
-READERS = {"text", "whole", "switch", "words", "url", "email", "choice"}
+READERS = {"text", "whole", "switch", "words", "url", "origin", "email", "choice"}
 
 COMMAND = re.compile(r"manage\.py[ ]+([a-z_]+)")
 VARIABLE = re.compile(r"\bREMINDER_[A-Z_]*[A-Z]\b")

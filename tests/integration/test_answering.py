@@ -1,0 +1,298 @@
+"""The page behind the link in a person's mail: what it shows to whom, what it takes, and what it never tells."""
+
+import logging
+import re
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.core.signing import Signer
+from django.db import OperationalError, connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.module_loading import import_string
+
+from assignments import services
+from assignments.models import Assignee
+from reminders import answering, links
+from reminders.links import Link
+from tests.factories import NOON, AssigneeFactory, AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+SECRET_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+    "X-Frame-Options": "DENY",
+}
+
+
+@pytest.fixture(autouse=True)
+def plain_http(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+
+
+@pytest.fixture
+def work(clock):
+    return AssignmentFactory(
+        title="Repair <lift>",
+        reference="A-17",
+        location="Hall & yard",
+        kind="Repair",
+        notes="Ring twice.\nThen wait.",
+        scheduled_end=NOON + timedelta(hours=2),
+        assignee__name="Ana Müller",
+    )
+
+
+def path_of(work, *, version=1, assignee_id=None):
+    return f"/a/{links.token(Link(work.pk, assignee_id or work.assignee_id, version))}"
+
+
+def text_of(response):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode()))
+
+
+def answer_of(work):
+    work.refresh_from_db()
+    return work.answer, work.answer_note
+
+
+def assert_nothing(response):
+    """The one answer of every link that does not open."""
+    assert response.status_code == 404
+    assert "This link does not open" in text_of(response)
+    made_up = Client().get("/a/made-up")
+    assert response.content == made_up.content
+    assert response.headers.items() >= SECRET_HEADERS.items()
+
+
+# --- looking ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_the_work_in_the_persons_zone(client, work):
+    response = client.get(path_of(work))
+    text = text_of(response)
+    assert response.status_code == 200
+    for words in (
+        "Hello Ana Müller,",
+        "Repair &lt;lift&gt;",
+        "It starts in 60 minutes.",
+        "Monday 15 June 2026, 15:00 (CEST, Europe/Berlin)",
+        "Monday 15 June 2026, 16:00 (CEST, Europe/Berlin)",
+        "Hall &amp; yard",
+        "A-17",
+        "Ring twice. Then wait.",
+        "Yes, I will be there",
+    ):
+        assert words in text, words
+    assert work.assignee.email not in response.content.decode()
+
+
+def test_nothing_that_follows_links_changes_anything(client, work):
+    for look in (client.get, client.head, client.options):
+        look(path_of(work), {"answer": "CONFIRMED", "version": 1})
+    assert answer_of(work) == ("", "")
+
+
+def test_the_page_is_a_secret_address(client, work):
+    response = client.get(path_of(work))
+    assert response.headers.items() >= SECRET_HEADERS.items()
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "script-src 'none'" in policy
+    assert not re.search(r"<script|style=|\son\w+=", response.content.decode())
+    assert "sessionid" not in response.cookies
+
+
+def test_a_look_costs_two_statements(client, work):
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        client.get(path_of(work))
+    assert len(asked) == 2, [one["sql"] for one in asked]
+
+
+@pytest.mark.parametrize("language", ["de", "de-CH", "xx", ""])
+def test_any_language_is_answered(client, work, language):
+    Assignee.objects.filter(pk=work.assignee_id).update(language=language)
+    text = text_of(client.get(path_of(work)))
+    assert "Repair &lt;lift&gt;" in text
+    assert ("Montag 15 Juni 2026, 15:00" in text) == language.startswith("de")
+
+
+def test_a_link_opens_until_a_week_after_the_end(client, work, clock):
+    clock.set(NOON + timedelta(hours=2) + timedelta(days=7) - timedelta(seconds=1))
+    assert client.get(path_of(work)).status_code == 200
+    clock.advance(timedelta(seconds=1))
+    assert_nothing(client.get(path_of(work)))
+    assert_nothing(client.post(path_of(work), {"answer": "CONFIRMED", "version": 1}))
+    assert answer_of(work) == ("", "")
+
+
+# --- answering -------------------------------------------------------------------------------------------------
+
+
+def test_a_person_confirms_and_sees_it(client, work):
+    response = client.post(path_of(work), {"answer": "CONFIRMED", "version": 1})
+    assert (response.status_code, response.headers["Location"]) == (303, path_of(work))
+    assert response.headers.items() >= SECRET_HEADERS.items()
+    assert answer_of(work) == ("CONFIRMED", "")
+    text = text_of(client.get(path_of(work)))
+    assert "You have confirmed" in text
+    assert "Yes, I will be there" not in text
+
+
+def test_a_person_declines_with_a_reason_and_changes_their_mind(client, work):
+    client.post(path_of(work), {"answer": "DECLINED", "version": 1, "note": " I am ill <3 "})
+    assert answer_of(work) == ("DECLINED", "I am ill <3")
+    text = text_of(client.get(path_of(work)))
+    assert "You have said that you can't make it." in text
+    assert "I am ill &lt;3" in text
+    client.post(path_of(work), {"answer": "CONFIRMED", "version": 1, "note": "never kept"})
+    assert answer_of(work) == ("CONFIRMED", "")
+
+
+def test_an_answer_is_logged_without_its_words(client, work, caplog):
+    caplog.set_level(logging.INFO)
+    client.post(path_of(work), {"answer": "DECLINED", "version": 1, "note": "call ana@example.test"})
+    (line,) = [record for record in caplog.records if record.name == "reminders.answering"]
+    assert line.getMessage() == "Assignment answered"
+    assert (line.assignment_id, line.version, line.answer) == (work.pk, 1, "DECLINED")
+    assert "ana@" not in str(vars(line))
+    assert links.token(Link(work.pk, work.assignee_id, 1)) not in str(vars(line))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"answer": "PERHAPS", "version": 1},
+        {"answer": "CONFIRMED"},
+        {"answer": "CONFIRMED", "version": "one"},
+        {"answer": "CONFIRMED", "version": 10**30},
+        {"answer": "DECLINED", "version": 1, "note": "n" * 201},
+        {"answer": "DECLINED", "version": 1, "note": "a\x00b"},
+    ],
+)
+def test_what_is_no_answer_is_not_taken(client, work, values):
+    response = client.post(path_of(work), values)
+    assert response.status_code == 400
+    assert "Your answer was not taken" in text_of(response)
+    assert answer_of(work) == ("", "")
+
+
+def test_a_form_without_its_token_is_refused_in_words_for_this_person(work):
+    client = Client(enforce_csrf_checks=True)
+    response = client.post(path_of(work), {"answer": "CONFIRMED", "version": 1})
+    assert response.status_code == 403
+    assert "Your answer was not taken" in text_of(response)
+    assert response.headers.items() >= SECRET_HEADERS.items()
+    assert answer_of(work) == ("", "")
+    assert "/ops/" not in text_of(response)
+    assert "This form is too old" in text_of(client.post("/admin/login/"))
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_no_other_method_is_known(client, work, method):
+    response = getattr(client, method)(path_of(work))
+    assert response.status_code == 405
+    assert response.headers.items() >= SECRET_HEADERS.items()
+
+
+# --- the plan has changed --------------------------------------------------------------------------------------
+
+
+def test_moved_work_is_shown_as_it_is_now_and_answered_by_the_old_link(client, work):
+    services.reschedule(work.pk, start=NOON + timedelta(hours=3))
+    text = text_of(client.get(path_of(work)))
+    assert "There is news since that mail was written." in text
+    assert "Monday 15 June 2026, 17:00 (CEST, Europe/Berlin)" in text
+    client.post(path_of(work), {"answer": "CONFIRMED", "version": 2})
+    assert answer_of(work) == ("CONFIRMED", "")
+
+
+def test_what_moves_while_somebody_looks_is_not_confirmed(client, work):
+    services.reschedule(work.pk, start=NOON + timedelta(hours=3))
+    response = client.post(path_of(work), {"answer": "CONFIRMED", "version": 1})
+    assert response.status_code == 409
+    assert "This has changed while you looked." in text_of(response)
+    assert "17:00" in text_of(response)
+    assert answer_of(work) == ("", "")
+
+
+def test_reassigned_work_shows_nothing_to_whom_it_belonged(client, work):
+    other = AssigneeFactory(name="Bo")
+    old = path_of(work)
+    services.reassign(work.pk, assignee_id=other.pk)
+    assert_nothing(client.get(old))
+    assert_nothing(client.post(old, {"answer": "CONFIRMED", "version": 2}))
+    assert client.get(path_of(work, version=2, assignee_id=other.pk)).status_code == 200
+    services.reassign(work.pk, assignee_id=None)
+    assert_nothing(client.get(old))
+    assert answer_of(work) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (services.cancel, "This has been cancelled."),
+        (services.start, "This has begun."),
+        (services.complete, "This is done."),
+    ],
+)
+def test_work_that_takes_no_answers_says_why(client, work, change, words):
+    change(work.pk)
+    work.refresh_from_db()
+    response = client.get(path_of(work))
+    assert response.status_code == 200
+    assert words in text_of(response)
+    assert "<form" not in response.content.decode()
+    refused = client.post(path_of(work), {"answer": "DECLINED", "version": work.version})
+    assert refused.status_code == 409
+    assert words in text_of(refused)
+    assert answer_of(work) == ("", "")
+
+
+# --- what does not open ----------------------------------------------------------------------------------------
+
+
+def test_every_link_that_does_not_open_gets_the_same_answer(client, work):
+    good = links.token(Link(work.pk, work.assignee_id, 1))
+    for token in (
+        good[:-1],
+        good.replace(f"{work.pk}-", f"{work.pk + 1}-", 1),
+        Signer(salt="reminders.links", sep=".", key="of another site").sign(good.rpartition(".")[0]),
+        links.token(Link(work.pk + 1_000, work.assignee_id, 1)),
+        links.token(Link(work.pk, work.assignee_id + 1_000, 1)),
+        links.token(Link(10**17, 10**17, 1)),
+        "%00",
+        "x" * 3_000,
+    ):
+        assert_nothing(client.get(f"/a/{token}"))
+        assert_nothing(client.post(f"/a/{token}", {"answer": "CONFIRMED", "version": 1}))
+
+
+@pytest.mark.parametrize("formatter", [one["()"] for one in settings.LOGGING["formatters"].values()])
+def test_the_request_log_shows_no_link(client, work, caplog, formatter):
+    token = links.token(Link(work.pk, work.assignee_id + 1, 1))
+    with caplog.at_level(logging.WARNING, logger="django.request"):
+        client.get(f"/a/{token}")
+    (record,) = caplog.records
+    told = import_string(formatter)().format(record)
+    assert "Not Found: /a/(link)" in told
+    assert token not in told
+
+
+def test_a_database_that_is_away_is_said_without_detail(client, work, monkeypatch):
+    def away(*_):
+        raise OperationalError("connection to server at 10.0.0.7 failed")
+
+    monkeypatch.setattr(answering, "_theirs", away)
+    response = client.get(path_of(work))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
+    assert "Please try again in a minute" in text_of(response)
+    assert "10.0.0.7" not in response.content.decode()
+    assert response.headers.items() >= SECRET_HEADERS.items()

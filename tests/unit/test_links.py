@@ -1,0 +1,86 @@
+"""The address in a person's mail: what we have signed opens, nothing else does, and no log shows it."""
+
+import json
+import logging
+
+import pytest
+from django.core.signing import Signer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.logs import JsonFormatter, PlainFormatter
+from config.telemetry import without_addresses
+from reminders import links
+from reminders.links import Link
+
+LINK = Link(assignment_id=4711, assignee_id=23, version=2)
+IDS = st.integers(min_value=1, max_value=10**18 - 1)
+
+
+@given(st.builds(Link, IDS, IDS, st.integers(min_value=1, max_value=10**9 - 1)))
+def test_what_was_signed_is_read_again(link):
+    token = links.token(link)
+    assert links.read(token) == link
+    assert token[-1].isalnum()
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+
+def test_the_address_stands_below_the_public_url(settings):
+    settings.PUBLIC_URL = "https://reminders.example.test"
+    assert links.address(LINK) == f"https://reminders.example.test/a/{links.token(LINK)}"
+    settings.PUBLIC_URL = ""
+    assert links.address(LINK) == ""
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        "",
+        ".",
+        "4711-23-2",
+        links.token(LINK)[:-1],
+        links.token(LINK) + "x",
+        links.token(LINK).replace("4711", "4712"),
+        links.token(LINK).replace("23", "24"),
+        links.token(LINK).upper(),
+        Signer(salt="another", sep=".").sign("4711-23-2"),
+        Signer(salt=links.SALT, sep=".", key="another key").sign("4711-23-2"),
+        Signer(salt=links.SALT, sep=".").sign("4711-23"),
+        Signer(salt=links.SALT, sep=".").sign("4711-23-2-1"),
+        Signer(salt=links.SALT, sep=".").sign("-1-23-2"),
+        Signer(salt=links.SALT, sep=".").sign("٤-23-2"),
+        "\x00",
+        "ü" * 3000,
+    ],
+    ids=lambda _: "made up",
+)
+def test_anything_else_is_read_as_nothing(made_up):
+    assert links.read(made_up) is None
+
+
+@given(st.text())
+def test_no_text_breaks_the_reader(text):
+    assert links.read(text) is None
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), PlainFormatter()])
+def test_no_log_line_shows_a_link(formatter):
+    token = links.token(LINK)
+    line = logging.LogRecord("django.request", 30, "x", 1, "%s: %s", ("Not Found", f"/a/{token}"), None)
+    line.detail = f"see <https://reminders.example.test/a/{token}>, quickly"
+    told = formatter.format(line)
+    assert "4711-23" not in told
+    assert "Not Found: /a/(link)" in told
+    assert "https://reminders.example.test/a/(link)>, quickly" in told
+    if isinstance(formatter, JsonFormatter):
+        assert json.loads(told)["detail"].endswith("/a/(link)>, quickly")
+
+
+def test_no_report_of_an_error_shows_a_link():
+    token = links.token(LINK)
+    event = {
+        "request": {"url": f"https://x.test/a/{token}", "headers": {"Referer": f"https://x.test/a/{token}"}}
+    }
+    assert without_addresses(event) == {
+        "request": {"url": "https://x.test/a/(link)", "headers": {"Referer": "https://x.test/a/(link)"}}
+    }
