@@ -19,13 +19,14 @@ class Contact:
     """A person, as far as a channel needs to know one. What is not known is an empty string.
 
     `language` is a language tag such as "en" or "pt-br", `time_zone` an IANA name such as "Europe/Berlin".
-    A program is a contact too: `url` is where it listens.
+    A program is a contact too: `url` is where it listens, and `secrets` sign what it gets.
     """
 
     name: str
     email: str = ""
     phone: str = ""
     url: str = field(default="", kw_only=True, repr=False)
+    secrets: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     language: str = "en"
     time_zone: str = "UTC"
 

@@ -20,7 +20,7 @@ from django.utils.formats import date_format
 from django.utils.safestring import mark_safe
 
 from notifications.message import Contact, Message
-from reminders import links, policy
+from reminders import links, policy, webhooks
 from reminders.ledger import Claim, Facts
 from reminders.links import Link
 from reminders.models import Kind
@@ -38,6 +38,8 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
 
     Raises what a broken template raises (django.template.TemplateSyntaxError and its like).
     """
+    if claim.row.tells_a_program:
+        return webhooks.compose(claim, contact=contact, address=address, now=now)
     facts = claim.facts
     language = contact.language
     values = {

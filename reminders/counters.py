@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 
 from assignments.models import Status
 from assignments.transactions import StartAgain, passing
-from reminders.models import Reason
+from reminders.models import Reason, State
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ SKIPPED = "reminder_skipped_total"
 ATTEMPTS = "reminder_attempts_total"
 OVERDUE_MARKED = "reminder_overdue_marked_total"
 AMBIGUOUS = "reminder_ambiguous_total"
+EVENTS = "reminder_events_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -62,6 +63,7 @@ SKIP_REASONS = (
     Reason.OPERATOR,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
+EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
 BUCKETS = {
     SEND_DELAY: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0),
     SCAN_DURATION: (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
@@ -141,6 +143,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((FAILED, labels(reason=reason)) for reason in FAILURE_REASONS)
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
+    yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

@@ -136,21 +136,21 @@ LEDGER_OPEN = """
     SELECT state, count(*),
            count(*) FILTER (WHERE channel <> 'none' AND due_at <= %(now)s),
            min(greatest(due_at, planned_at)) FILTER (WHERE channel <> 'none' AND due_at <= %(now)s)
-    FROM reminders_reminder WHERE closed_at IS NULL
+    FROM reminders_reminder WHERE closed_at IS NULL AND kind <> 'EVENT'
     GROUP BY state
 """
 LEDGER_CLOSED = """
     SELECT state, reason, count(*) FROM reminders_reminder
-    WHERE closed_at > %(since)s
+    WHERE closed_at > %(since)s AND kind <> 'EVENT'
     GROUP BY state, reason
 """
 UNKNOWN = """
     SELECT count(*) FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-    WHERE r.ambiguous > 0 AND r.state = 'UNKNOWN' AND r.version = a.version AND a.status = 'SCHEDULED'
+    WHERE r.ambiguous > 0 AND r.state = 'UNKNOWN' AND r.kind <> 'EVENT' AND r.version = a.version AND a.status = 'SCHEDULED'
 """
 POSSIBLE_DUPLICATES = """
     SELECT count(*) FROM reminders_reminder
-    WHERE ambiguous > 0 AND attempts > 1 AND (closed_at IS NULL OR closed_at > %(since)s)
+    WHERE ambiguous > 0 AND attempts > 1 AND kind <> 'EVENT' AND (closed_at IS NULL OR closed_at > %(since)s)
 """
 OVERDUE = """
     SELECT (SELECT count(*) FROM assignments_assignment
@@ -165,14 +165,18 @@ LAST_SCAN = """
 MESSAGES = """
     SELECT (floor(extract(epoch FROM at) / %(bucket)s) * %(bucket)s)::bigint, state, count(*) FROM (
         SELECT greatest(next_attempt_at, %(now)s) AS at, 'PLANNED' AS state FROM reminders_reminder
-        WHERE closed_at IS NULL AND channel <> 'none' AND next_attempt_at <= %(until)s
+        WHERE closed_at IS NULL AND channel <> 'none' AND kind <> 'EVENT' AND next_attempt_at <= %(until)s
         UNION ALL
         SELECT closed_at, state FROM reminders_reminder
-        WHERE closed_at > %(since)s AND channel <> 'none' AND state IN ('SENT', 'FAILED', 'UNKNOWN')
+        WHERE closed_at > %(since)s AND channel <> 'none' AND kind <> 'EVENT' AND state IN ('SENT', 'FAILED', 'UNKNOWN')
     ) AS behind_and_ahead
     GROUP BY 1, 2 ORDER BY 1, 2
 """
-HELD = "SELECT channel, until FROM reminders_channelhold WHERE until > %(now)s ORDER BY channel"
+# An endpoint that is left alone is its own affair: the figures are about people's reminders.
+HELD = """
+    SELECT channel, until FROM reminders_channelhold
+    WHERE until > %(now)s AND channel NOT LIKE 'subscription:%%' ORDER BY channel
+"""
 
 
 def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:

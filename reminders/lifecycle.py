@@ -23,8 +23,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from assignments.transactions import passing, sqlstate
 from notifications import channels
 from notifications.channels import Channel
+from notifications.channels.webhook import GONE
 from notifications.message import Contact, Delivery, Message, Outcome
-from reminders import conf, content, ledger, policy, watchdog
+from reminders import conf, content, ledger, policy, watchdog, webhooks
 from reminders.conf import ReminderConfig
 from reminders.ledger import Begun, Claim, Claimed, Ended, Finished, Hint
 from reminders.models import Kind, Reason, State
@@ -217,6 +218,11 @@ def on_told_elsewhere(*, ids: Sequence[int], **_: object) -> None:
     log_ended(ledger.mark_told(ids, conf.current()))
 
 
+def on_answered(*, ids: Sequence[int], answer: str, **_: object) -> None:
+    """Assignees have answered: programs that listen are told."""
+    ledger.raise_answered(ids, answer)
+
+
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:
     """A person can be reached again: what failed for that reason gets another chance."""
     ledger.revive(ids)
@@ -265,8 +271,9 @@ class Dispatched:
 def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
     """Claims what is due, or falls due before the next tick, and hands it to the workers.
 
-    First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing
-    moves, and one line says so. No more than `queue_limit` rows are handed over and not begun (RULES, 14).
+    First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing moves, and
+    one line says so. No more than `queue_limit` rows are handed over and not begun (RULES, 14). People come first, then
+    programs.
     """
     done = Dispatched()
     if not config.enabled:
@@ -290,9 +297,15 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
         room -= len(claimed)
         if not _hand_over(_chunks(claimed, config), claimed, broker, done):
             return done
-    room = min(room, config.batch_size * config.concurrency)
-    if room > 0 and (soon := ledger.claim(config, room=room, ahead=config.tick * 1.25)):
-        _hand_over(_slots(soon, config), soon, broker, done)
+    if room <= 0:
+        return done  # People come first: programs and what is not due yet wait for the next tick.
+    soon = ledger.claim(
+        config, room=min(room, config.batch_size * config.concurrency), ahead=config.tick * 1.25
+    )
+    if soon and not _hand_over(_slots(soon, config), soon, broker, done):
+        return done
+    for events in ledger.claim_events(config):
+        _hand_over([_together(events)], events, broker, done)
     return done
 
 
@@ -319,6 +332,10 @@ def _chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope
     together = [row.hint for row in claimed if not row.alone]
     envelopes = [Envelope(tuple(together[i : i + size])) for i in range(0, len(together), size)]
     return envelopes + [Envelope((row.hint,)) for row in claimed if row.alone]
+
+
+def _together(claimed: Sequence[Claimed]) -> Envelope:
+    return Envelope(tuple(row.hint for row in claimed))
 
 
 def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
@@ -398,8 +415,14 @@ def deliver(
         if begun.claims:
             started = time.monotonic()
             ends = _send_all(begun.claims, config, channel)
-            pace.learn(sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started)
-            _log_finished(_record(ends, config), done)
+            people = [end for end in ends if not end.claim.row.tells_a_program]
+            if len(people) == len(ends):  # An endpoint's pace says nothing about the mail server's.
+                pace.learn(
+                    sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started
+                )
+            landed = _record(ends, config)
+            _log_finished(landed, done)
+            _forget_the_gone(landed)
         if begun.busy and busy_tries < BUSY_TRIES:
             # Somebody changes these assignments right now: a moment later their rows can be judged.
             busy_tries += 1
@@ -427,24 +450,30 @@ def _send_all(
     last_start = started + config.last_start.total_seconds()
     with watchdog.watching(soft=config.interrupt_after, hard=config.lease) as watch:
         for claim in claims:
-            if claim.row.channel in down or (ends and time.monotonic() > last_start):
+            if claim.row.road in down or (ends and time.monotonic() > last_start):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
                 result, delivery, message_id = _send(claim, config, channel, watch)
-                if result is Result.CHANNEL_DOWN:
-                    down.add(claim.row.channel)
+                if policy.shuts_road(claim.row, result):
+                    down.add(claim.row.road)
             finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
             ends.append(
                 Finished(
                     claim=claim,
                     result=result,
                     next=policy.after(
-                        claim.row, result, now=finished_at, config=config, jitter=random.uniform(-1, 1)
+                        claim.row,
+                        result,
+                        now=finished_at,
+                        config=config,
+                        jitter=random.uniform(-1, 1),
+                        retry_after=delivery.retry_after,
                     ),
                     code=delivery.code,
                     detail=delivery.detail,
                     finished_at=finished_at,
                     message_id=message_id,
+                    retry_after=delivery.retry_after,
                 )
             )
     return ends
@@ -495,13 +524,16 @@ def _guarded_send(
 
 
 def whom(recipient: str, person: Contact, config: ReminderConfig) -> Contact | None:
-    """Who is written to: the assignee, who is `person`, or a supervisor. None where nobody is assigned, or the
-    supervisor is no longer on the list."""
+    """Who is written to: the assignee, who is `person`, a supervisor, or a program. None where nobody is assigned, the
+    supervisor is no longer on the list, or the program's subscription has ended."""
     if recipient.startswith("ops:"):
         for address in config.ops_emails:
             if ledger.ops_recipient(address) == recipient:
                 return Contact(name="", email=address, time_zone=person.time_zone)
         return None
+    subscription_id = ledger.subscription_of(recipient)
+    if subscription_id is not None:
+        return webhooks.subscriber(subscription_id)
     return person if recipient else None
 
 
@@ -538,6 +570,19 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
             pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
 
 
+def _forget_the_gone(landed: Sequence[Finished]) -> None:
+    """An endpoint that says 410 wants no more, ever: its subscription ends."""
+    gone = {
+        subscription_id
+        for end in landed
+        if end.code == GONE and end.result is Result.REJECTED
+        if (subscription_id := ledger.subscription_of(end.claim.row.recipient)) is not None
+    }
+    for subscription_id in sorted(gone):
+        log_ended(webhooks.end(subscription_id, why="its endpoint has answered 410: gone"))
+        logger.warning("Subscription ended", extra={"subscription_id": subscription_id, "reason": "gone"})
+
+
 def deliver_due(*, config: ReminderConfig) -> Delivered:
     """Delivers everything that is due in this process, without the broker: `rescan_reminders --sync`."""
     total = Delivered()
@@ -546,15 +591,22 @@ def deliver_due(*, config: ReminderConfig) -> Delivered:
         if claimed is None:
             time.sleep(BUSY_WAIT)  # A dispatcher claims right now: it is done in a moment.
             continue
-        if not claimed:
+        envelopes = _chunks(claimed, config) or [_together(events) for events in ledger.claim_events(config)]
+        if not envelopes:
             return total
-        for envelope in _chunks(claimed, config):
+        for envelope in envelopes:
             done = deliver(envelope.hints, config=config)
             for name, value in asdict(done).items():
                 setattr(total, name, getattr(total, name) + value)
 
 
 # --- log lines -------------------------------------------------------------------------------------------------
+
+SAYS_SENT = {
+    Kind.REMINDER: "Reminder sent",
+    Kind.OVERDUE: "Overdue notice sent",
+    Kind.EVENT: "Webhook delivered",
+}
 
 
 def _log_begun(begun: Begun, done: Delivered) -> None:
@@ -573,23 +625,29 @@ def _log_begun(begun: Begun, done: Delivered) -> None:
 
 def _log_finished(landed: Iterable[Finished], done: Delivered) -> None:
     for end in landed:
+        program = end.claim.row.tells_a_program
         match end.next.state:
             case State.SENT:
                 done.sent += 1
-                event = "Reminder sent" if end.claim.row.kind is Kind.REMINDER else "Overdue notice sent"
-                logger.info(event, extra=_about(end.claim))
+                logger.info(SAYS_SENT[end.claim.row.kind], extra=_about(end.claim))
             case State.PLANNED:
                 done.again += 1
                 if end.result is not Result.HANDED_BACK:
                     logger.warning(
-                        "Reminder will be tried again",
+                        "Webhook will be tried again" if program else "Reminder will be tried again",
                         extra={**_about(end.claim), "reason": end.result.value, "code": end.code},
                     )
+            case State.SKIPPED:
+                done.settled += 1
+                logger.info(
+                    "Reminder job skipped", extra={**_about(end.claim), "reason": Reason.UNSUBSCRIBED.value}
+                )
             case _:
                 done.failed += 1
                 reason = end.next.reason.value if end.next.reason else end.result.value
                 logger.error(
-                    "Reminder failed", extra={**_about(end.claim), "reason": reason, "code": end.code}
+                    "Webhook failed" if program else "Reminder failed",
+                    extra={**_about(end.claim), "reason": reason, "code": end.code},
                 )
 
 

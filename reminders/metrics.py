@@ -37,6 +37,7 @@ COUNTERS = {
     counters.ATTEMPTS: "Sends that were begun and have ended, by channel and outcome.",
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
+    counters.EVENTS: "Events for subscribed programs that have ended, by state.",
 }
 HISTOGRAMS = {
     counters.SEND_DELAY: "Seconds from the instant a message was due (or known, if later) to its acceptance.",

@@ -9,6 +9,7 @@ partial index that dispatch reads holds neither state nor lease, so that claimin
 heap-only updates.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -21,6 +22,7 @@ class Kind(models.TextChoices):
 
     REMINDER = "REMINDER"
     OVERDUE = "OVERDUE"
+    EVENT = "EVENT"
 
 
 class State(models.TextChoices):
@@ -50,6 +52,7 @@ class Reason(models.TextChoices):
     ALREADY_TOLD = "already_told"
     IMPORTED = "imported"
     OPERATOR = "operator"
+    UNSUBSCRIBED = "unsubscribed"
     # FAILED
     NO_CONTACT = "no_contact"
     REJECTED = "rejected"
@@ -77,10 +80,10 @@ NO_CHANNEL = "none"
 class Reminder(models.Model):
     """One nudge that is to happen: the ledger.
 
-    `recipient` is 'assignee:<id>', 'ops:<hash>' or '' (nobody). `ticket` grows with each claim: whoever holds an
-    older one has lost. `attempts` counts sends begun, `failures` those that count against the maximum,
-    `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did; the row may
-    outlive it.
+    `recipient` is 'assignee:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
+    claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
+    the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
+    the row may outlive it. `payload` is what an EVENT tells, as it was when it happened.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.
@@ -109,6 +112,7 @@ class Reminder(models.Model):
     sent_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
     message_id = models.CharField(max_length=200, default="", db_default="", blank=True)
+    payload = models.JSONField(null=True)
 
     class Meta:
         ordering = ["due_at", "id"]
@@ -120,6 +124,11 @@ class Reminder(models.Model):
                 fields=["closed_at"], name="reminder_closed_idx", condition=Q(closed_at__isnull=False)
             ),
             models.Index(fields=["id"], name="reminder_ambiguous_idx", condition=Q(ambiguous__gt=0)),
+            models.Index(
+                fields=["recipient", "next_attempt_at"],
+                name="reminder_event_idx",
+                condition=Q(closed_at__isnull=True, kind="EVENT"),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -239,10 +248,37 @@ class Pause(models.Model):
         return f"paused by {self.by}: {self.reason}"
 
 
-class ChannelHold(models.Model):
-    """A channel that cannot be used at present. `until` doubles with each failure in a row (RULES, 10)."""
+class Subscription(models.Model):
+    """A program that is told of events at its URL. `secret` signs what it gets; until `former_until` the one
+    before does too, so that a change of secrets loses nothing. Both are texts as `webhooks.new_secret` makes them.
+    """
 
-    channel = models.CharField(max_length=20, primary_key=True)
+    name = models.CharField(max_length=100)
+    url = models.CharField(max_length=2_000)
+    events = ArrayField(models.CharField(max_length=40))
+    secret = models.CharField(max_length=100)
+    former_secret = models.CharField(max_length=100, default="", db_default="", blank=True)
+    former_until = models.DateTimeField(null=True, blank=True)
+    active = models.BooleanField(default=True, db_default=True)
+    created_at = models.DateTimeField(db_default=Now())
+    created_by = models.CharField(max_length=150)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_why = models.CharField(max_length=500, default="", db_default="", blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ChannelHold(models.Model):
+    """A road that cannot be used at present: a channel, or the endpoint of one subscription.
+
+    `until` doubles with each failure in a row (RULES, 10).
+    """
+
+    channel = models.CharField(max_length=80, primary_key=True)
     since = models.DateTimeField(db_default=Now())
     until = models.DateTimeField()
     failures = models.PositiveIntegerField(default=1)

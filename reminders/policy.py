@@ -6,7 +6,7 @@ cannot drift apart.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -22,6 +22,10 @@ FIRST_BACKOFF = timedelta(seconds=15)
 LONGEST_BACKOFF = timedelta(minutes=10)
 FIRST_HOLD = timedelta(seconds=5)
 LONGEST_HOLD = timedelta(seconds=60)
+LONGEST_EVENT_BACKOFF = timedelta(hours=6)
+LONGEST_ENDPOINT_HOLD = timedelta(minutes=10)
+MOST_DOUBTS = 5
+"""An event that was cut off so often, by a worker that died, ends UNKNOWN; it does no harm to come twice."""
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
 
 
@@ -77,6 +81,16 @@ class Row:
         """Whether this is the marker of its version: it writes to nobody (RULES, 5)."""
         return self.channel == NO_CHANNEL
 
+    @property
+    def tells_a_program(self) -> bool:
+        """Whether this is an event for a subscription: a webhook (RULES, 12)."""
+        return self.kind is Kind.EVENT
+
+    @property
+    def road(self) -> str:
+        """What is held when it does not work: the channel for people, the endpoint of one subscription for events."""
+        return self.recipient if self.tells_a_program else self.channel
+
 
 def believed(reminder: Reminder) -> Row:
     """What policy needs of a row of the ledger."""
@@ -97,7 +111,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What holds for every row at this moment: the switch, the pause, the channels that are held."""
+    """What holds for every row at this moment: the switch, the pause, the roads that are held."""
 
     now: datetime
     enabled: bool = True
@@ -151,6 +165,8 @@ def written(instant: datetime) -> str:
 
 
 def _rules(row: Row) -> tuple[Rule, ...]:
+    if row.tells_a_program:
+        return FOR_AN_EVENT
     return FOR_A_MARKER if row.marks else FOR_A_MESSAGE
 
 
@@ -159,68 +175,67 @@ def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
 
 
 def _hold_over(row: Row, situation: Situation) -> bool:
-    held = situation.held.get(row.channel)
+    held = situation.held.get(row.road)
     return held is None or held <= situation.now
 
 
-def _seen_of_channel(row: Row, situation: Situation) -> str:
-    held = situation.held.get(row.channel)
-    return f"{row.channel} held until {written(held)}" if held else f"{row.channel} is open"
+def _seen_of_road(row: Row, situation: Situation) -> str:
+    held = situation.held.get(row.road)
+    return f"{row.road} held until {written(held)}" if held else f"{row.road} is open"
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
-FOR_A_MARKER = (
-    Rule(
-        "switched on",
-        lambda row, plan, situation: situation.enabled,
-        lambda row, plan, situation: f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
-        _wait(Reason.DISABLED),
-    ),
-    Rule(
-        "plan still holds",
-        lambda row, plan, situation: why_void(row, plan) is None,
-        lambda row, plan, situation: f"version {row.version} of {plan.version}, {plan.status.value}",
-        lambda row, plan, situation: end(row, why_void(row, plan) or Reason.REPLANNED),
-    ),
-    Rule(
-        "not too late",
-        lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
-        lambda row, plan, situation: (
-            f"not after {written(row.not_after) if row.not_after else 'any instant'}"
-        ),
-        lambda row, plan, situation: end(row, Reason.TOO_LATE),
-    ),
-    Rule(
-        "due",
-        lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY,
-        lambda row, plan, situation: f"next attempt at {written(row.next_attempt_at)}",
-        _wait(Reason.TOO_EARLY),
+SWITCHED_ON = Rule(
+    "switched on",
+    lambda row, plan, situation: situation.enabled,
+    lambda row, plan, situation: f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
+    _wait(Reason.DISABLED),
+)
+PLAN_HOLDS = Rule(
+    "plan still holds",
+    lambda row, plan, situation: why_void(row, plan) is None,
+    lambda row, plan, situation: f"version {row.version} of {plan.version}, {plan.status.value}",
+    lambda row, plan, situation: end(row, why_void(row, plan) or Reason.REPLANNED),
+)
+NOT_TOO_LATE = Rule(
+    "not too late",
+    lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
+    lambda row, plan, situation: f"not after {written(row.not_after) if row.not_after else 'any instant'}",
+    lambda row, plan, situation: end(row, Reason.TOO_LATE),
+)
+DUE = Rule(
+    "due",
+    lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY,
+    lambda row, plan, situation: f"next attempt at {written(row.next_attempt_at)}",
+    _wait(Reason.TOO_EARLY),
+)
+NOT_PAUSED = Rule(
+    "not paused",
+    lambda row, plan, situation: not situation.paused,
+    lambda row, plan, situation: "paused" if situation.paused else "running",
+    _wait(Reason.PAUSED),
+)
+CHANNEL_USABLE = Rule(
+    "channel usable",
+    lambda row, plan, situation: _hold_over(row, situation),
+    lambda row, plan, situation: _seen_of_road(row, situation),
+    lambda row, plan, situation: Verdict(
+        Action.WAIT, Reason.CHANNEL_HELD, until=situation.held.get(row.road)
     ),
 )
-FOR_A_MESSAGE = (
-    *FOR_A_MARKER,
-    Rule(
-        "not paused",
-        lambda row, plan, situation: not situation.paused,
-        lambda row, plan, situation: "paused" if situation.paused else "running",
-        _wait(Reason.PAUSED),
-    ),
-    Rule(
-        "channel usable",
-        lambda row, plan, situation: _hold_over(row, situation),
-        lambda row, plan, situation: _seen_of_channel(row, situation),
-        lambda row, plan, situation: Verdict(
-            Action.WAIT, Reason.CHANNEL_HELD, until=situation.held.get(row.channel)
-        ),
-    ),
-)
+FOR_A_MARKER = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
+FOR_A_MESSAGE = (*FOR_A_MARKER, NOT_PAUSED, CHANNEL_USABLE)
+FOR_AN_EVENT = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
+"""What has happened stays true whatever becomes of the plan (RULES, 12)."""
 
 
 def why_void(row: Row, plan: Plan) -> Reason | None:
-    """Why the plan of this row no longer holds; None while it does.
+    """Why the plan of this row no longer holds; None while it does, and for an event always.
 
     The ledger's set-based voiding says the same in SQL; a property test holds the two together.
     """
+    if row.tells_a_program:
+        return None
     if plan.status == Status.CANCELLED:
         return Reason.CANCELLED
     if plan.status != Status.SCHEDULED:
@@ -266,16 +281,27 @@ class Next:
     ambiguous: bool = False
 
 
-def after(row: Row, result: Result, *, now: datetime, config: ReminderConfig, jitter: float) -> Next:
+def after(
+    row: Row,
+    result: Result,
+    *,
+    now: datetime,
+    config: ReminderConfig,
+    jitter: float,
+    retry_after: timedelta | None = None,
+) -> Next:
     """Where the row goes after this result. `row` is as it was begun: its own attempt is not counted yet.
 
-    `jitter` lies in [-1, 1] and moves a backoff by up to a fifth.
+    `jitter` lies in [-1, 1] and moves a backoff by up to a fifth. `retry_after` is how long the other side asks to
+    be left alone.
     """
     match result:
         case Result.ACCEPTED:
             return Next(State.SENT)
         case Result.REJECTED:
             return Next(State.FAILED, Reason.REJECTED, counted=True)
+        case Result.NO_CONTACT if row.tells_a_program:
+            return Next(State.SKIPPED, Reason.UNSUBSCRIBED)
         case Result.NO_CONTACT:
             return Next(State.FAILED, Reason.NO_CONTACT, counted=True)
         case Result.TEMPLATE:
@@ -284,38 +310,54 @@ def after(row: Row, result: Result, *, now: datetime, config: ReminderConfig, ji
             return Next(State.FAILED, Reason.INTERNAL, counted=True)
         case Result.HANDED_BACK | Result.CHANNEL_DOWN:
             return Next(State.PLANNED, retry_at=now)
-        case Result.UNKNOWABLE:
+        case Result.UNKNOWABLE if not row.tells_a_program:
             if row.ambiguous:
                 return Next(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
             return Next(State.PLANNED, retry_at=now, ambiguous=True)
-        case Result.REFUSED_FOR_NOW:
+        case Result.REFUSED_FOR_NOW | Result.UNKNOWABLE:
+            # A program knows by the id what it has had: an event may come twice, and is tried until it is too late.
             failures = row.failures + 1
-            retry_at = now + backoff(failures, jitter=jitter)
-            too_late = row.not_after is not None and retry_at >= row.not_after
-            if failures < config.max_attempts and not too_late:
-                return Next(State.PLANNED, retry_at=retry_at, counted=True)
+            most = LONGEST_EVENT_BACKOFF if row.tells_a_program else LONGEST_BACKOFF
+            wait = max(backoff(failures, jitter=jitter, most=most), retry_after or timedelta())
+            too_late = row.not_after is not None and now + wait >= row.not_after
+            if not too_late and (row.tells_a_program or failures < config.max_attempts):
+                return Next(State.PLANNED, retry_at=now + wait, counted=True)
             if row.ambiguous:
                 return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
             return Next(State.FAILED, Reason.EXHAUSTED, counted=True)
 
 
-def after_hold(row: Row, result: Result, until: datetime) -> Next:
-    """Where a row goes whose channel is held until then. What was tried and could only come too late ends at once."""
-    if result is Result.CHANNEL_DOWN and row.not_after is not None and until >= row.not_after:
+def shuts_road(row: Row, result: Result) -> bool:
+    """Whether this end says that the next message on the same road would fare no better.
+
+    An endpoint that lets time run out would cost each of its events, and a worker, as much again.
+    """
+    return result is Result.CHANNEL_DOWN or (row.tells_a_program and result is Result.UNKNOWABLE)
+
+
+def after_hold(row: Row, result: Result, next: Next, until: datetime) -> Next:
+    """Where a row goes that waits for its road until then. What could only come too late ends at once."""
+    if result is Result.HANDED_BACK:
+        return replace(next, retry_at=until)
+    if row.not_after is not None and until >= row.not_after:
         if row.ambiguous:
-            return Next(State.UNKNOWN, Reason.AMBIGUOUS)
-        return Next(State.FAILED, Reason.EXHAUSTED)
-    return Next(State.PLANNED, retry_at=until)
+            return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=next.counted)
+        return Next(State.FAILED, Reason.EXHAUSTED, counted=next.counted)
+    return replace(next, retry_at=max(until, next.retry_at or until))
 
 
-def backoff(failures: int, *, jitter: float) -> timedelta:
-    """15 s, 30 s, 60 s ... at most 10 min, a fifth more or less."""
-    return _doubled(FIRST_BACKOFF, failures, most=LONGEST_BACKOFF) * (1 + jitter / 5)
+def backoff(failures: int, *, jitter: float, most: timedelta = LONGEST_BACKOFF) -> timedelta:
+    """15 s, 30 s, 60 s ... at most 10 min, a fifth more or less; for events at most 6 h."""
+    return _doubled(FIRST_BACKOFF, failures, most=most) * (1 + jitter / 5)
 
 
-def hold(failures: int) -> timedelta:
-    """How long a channel is left alone after so many failures in a row: 5 s doubling to 60 s (RULES, 10)."""
-    return _doubled(FIRST_HOLD, failures, most=LONGEST_HOLD)
+def hold(failures: int, *, endpoint: bool = False, retry_after: timedelta | None = None) -> timedelta:
+    """How long a road is left alone after so many failures in a row: 5 s doubling to 60 s (RULES, 10).
+
+    An endpoint for up to 10 minutes, and for as long as it asks: nobody's reminder waits for it.
+    """
+    most = LONGEST_ENDPOINT_HOLD if endpoint else LONGEST_HOLD
+    return max(_doubled(FIRST_HOLD, failures, most=most), retry_after or timedelta())
 
 
 def _doubled(first: timedelta, times: int, *, most: timedelta) -> timedelta:

@@ -17,7 +17,7 @@ from reminders.operations import Rescan
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """`redis` counts messages by queue and is None while Redis does not answer (`trouble` says why); all others
-    are ledger rows. `due` rows are PLANNED and wait only to be handed over."""
+    are ledger rows, events for programs apart. `due` rows are PLANNED and wait only to be handed over."""
 
     redis: dict[str, int] | None
     trouble: str
@@ -52,7 +52,7 @@ def look() -> Waiting:
                    count(*) FILTER (WHERE state = 'PLANNED'),
                    count(*) FILTER (WHERE state = 'PLANNED' AND next_attempt_at <= statement_timestamp()),
                    min(next_attempt_at) FILTER (WHERE state = 'PLANNED')
-            FROM reminders_reminder WHERE closed_at IS NULL
+            FROM reminders_reminder WHERE closed_at IS NULL AND kind <> 'EVENT'
             """
         )
         queued, sending, planned, due, next_at = cursor.fetchone()

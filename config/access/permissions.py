@@ -12,10 +12,14 @@ OPERATE = "reminders.operate"
 
 
 class ScopedOrStaff(BasePermission):
-    """A view names `scope` ('write' or 'ops') for its unsafe methods; reading needs 'read' or any other scope."""
+    """A view names `scope` ('write' or 'ops') for its unsafe methods; reading needs 'read' or any other scope.
+
+    Where reading shows more than everybody may see, the view names `scope_to_read` as well.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        needed = "read" if request.method in SAFE_METHODS else getattr(view, "scope", "write")
+        reads = request.method in SAFE_METHODS
+        needed = getattr(view, "scope_to_read", "read") if reads else getattr(view, "scope", "write")
         if isinstance(request.auth, ApiToken):
             return request.auth.allows(needed) or (needed == "read" and bool(request.auth.scopes))
         user = request.user

@@ -61,9 +61,10 @@ class JsonAlways(BaseContentNegotiation):
 
 
 class Endpoint(APIView):
-    """One address. `scope` is what a token needs for its unsafe methods."""
+    """One address. `scope` is what a token needs for its unsafe methods, `scope_to_read` for the others."""
 
     scope = "write"
+    scope_to_read = "read"
     parser_classes = [BoundedJson]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = JsonAlways

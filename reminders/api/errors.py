@@ -21,6 +21,7 @@ from assignments.imports import Unreadable
 from assignments.services import Refused, Stale, UnknownAssignment
 from assignments.transactions import sqlstate
 from reminders.lifecycle import Disabled
+from reminders.operations import UnknownSubscription
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 400, [_bad(row) for row in error.faults], {}
         case Unreadable():
             return 400, [Fault(None, "unreadable", _plain(str(error)))], {}
-        case UnknownAssignment():
+        case UnknownAssignment() | UnknownSubscription():
             return 404, [_fault(error)], {}
         case Stale():
             return 412, [_fault(error)], {}

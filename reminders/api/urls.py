@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.api import assignments, explaining, exporting, importing, ops, summary
+from reminders.api import assignments, explaining, exporting, importing, ops, summary, webhooks
 from reminders.api.endpoint import Endpoint
 from reminders.api.schema import Docs, Schema
 
@@ -42,6 +42,10 @@ urlpatterns: list[URLPattern] = [
     path("admin/reminders/summary", summary.Summary.as_view(), name="summary"),
     path("admin/reminders/pause", ops.Pause.as_view(), name="pause"),
     path("admin/reminders/resume", ops.Resume.as_view(), name="resume"),
+    path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<int:pk>", webhooks.AWebhook.as_view(), name="webhook"),
+    path("webhooks/<int:pk>/rotate", webhooks.Rotate.as_view(), name="rotate-webhook"),
+    path("webhooks/<int:pk>/test", webhooks.TryOut.as_view(), name="test-webhook"),
     path("schema", Schema.as_view(), name="schema"),
     path("docs", Docs.as_view(url_name="schema"), name="docs"),
     re_path(r"", Unknown.as_view(), name="unknown"),

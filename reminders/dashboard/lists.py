@@ -250,16 +250,21 @@ class Ledger:
     by: str = "closed_at"
 
 
+FOR_PEOPLE = ~Q(kind=Kind.EVENT)
+
+
 def _ended(*states: State) -> Any:
-    return lambda now: Q(closed_at__gt=now - figures.DAY, state__in=states)
+    return lambda now: Q(closed_at__gt=now - figures.DAY, state__in=states) & FOR_PEOPLE
 
 
 _NEXT: Mapping[str, Any] = {"order": ("next_attempt_at", "id"), "by": "next_attempt_at"}
 LEDGERS = {
-    "open": Ledger("to come", lambda now: Q(closed_at__isnull=True) & ~Q(channel=NO_CHANNEL), **_NEXT),
+    "open": Ledger(
+        "to come", lambda now: Q(closed_at__isnull=True) & ~Q(channel=NO_CHANNEL) & FOR_PEOPLE, **_NEXT
+    ),
     "due": Ledger(
         "due, not sent",
-        lambda now: Q(closed_at__isnull=True, due_at__lte=now) & ~Q(channel=NO_CHANNEL),
+        lambda now: Q(closed_at__isnull=True, due_at__lte=now) & ~Q(channel=NO_CHANNEL) & FOR_PEOPLE,
         **_NEXT,
     ),
     "sent": Ledger("sent in 24 hours", _ended(State.SENT)),
@@ -270,20 +275,25 @@ LEDGERS = {
         "possible duplicates",
         lambda now: (
             Q(ambiguous__gt=0, attempts__gt=1)
+            & FOR_PEOPLE
             & (Q(closed_at__isnull=True) | Q(closed_at__gt=now - figures.DAY))
         ),
         order=("-id",),
     ),
     "unknown": Ledger(
         "unknown, to be decided",
-        lambda now: Q(
-            ambiguous__gt=0,
-            state=State.UNKNOWN,
-            version=F("assignment__version"),
-            assignment__status=Status.SCHEDULED,
+        lambda now: (
+            Q(
+                ambiguous__gt=0,
+                state=State.UNKNOWN,
+                version=F("assignment__version"),
+                assignment__status=Status.SCHEDULED,
+            )
+            & FOR_PEOPLE
         ),
         order=("-id",),
     ),
+    "webhooks": Ledger("webhooks to come", lambda now: Q(closed_at__isnull=True, kind=Kind.EVENT), **_NEXT),
     "all": Ledger("all, newest first", lambda now: Q(), order=("-id",), by="due_at"),
 }
 

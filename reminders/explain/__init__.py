@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db.models import Prefetch, Q
 
 from assignments.models import Assignment, Status
-from reminders import archive, foresight, operations, policy
+from reminders import archive, foresight, ledger, operations, policy
 from reminders.conf import ReminderConfig
 from reminders.explain.asking import can_reach, contact_of, hindrances, situation_of, with_told, work_of
 from reminders.explain.shapes import Condition, Explanation, Outlook, Step, Story, Try
@@ -210,6 +210,8 @@ class _Asked:
             return "nobody"
         if recipient.startswith("ops:"):
             return "a supervisor"
+        if (subscription_id := ledger.subscription_of(recipient)) is not None:
+            return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:
             return f"{self.assignment.assignee.name} ({recipient.replace(':', ' ')})"
         return recipient.replace(":", " ")

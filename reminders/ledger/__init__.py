@@ -4,6 +4,7 @@
     handover   what is due is claimed for the workers, what was left lying is taken back
     beginning  a worker decides about its rows under their locks
     finishing  how a send ended
+    events     what programs are told of all that
     scans, pauses   the records of those two
     rows       what travels between here and the callers
 
@@ -12,8 +13,18 @@ from the database's clock. Statements are set-based; what they count is counted 
 """
 
 from reminders.ledger.beginning import begin
+from reminders.ledger.events import TYPES, end_events, raise_answered, subscriber, subscription_of
 from reminders.ledger.finishing import finish
-from reminders.ledger.handover import LATE_ANSWER, Reaped, claim, count_failure, queued, reap, release
+from reminders.ledger.handover import (
+    LATE_ANSWER,
+    Reaped,
+    claim,
+    claim_events,
+    count_failure,
+    queued,
+    reap,
+    release,
+)
 from reminders.ledger.pauses import backlog, end_pause, open_pause, skip_waiting
 from reminders.ledger.planning import (
     SCOPE_DEFAULT_LEAD,
@@ -41,6 +52,7 @@ __all__ = [
     "SCOPE_DEFAULT_LEAD",
     "SCOPE_OWN_LEAD",
     "SCOPE_PAGE",
+    "TYPES",
     "UNACCOUNTED",
     "Begun",
     "Claim",
@@ -54,8 +66,10 @@ __all__ = [
     "backlog",
     "begin",
     "claim",
+    "claim_events",
     "close_scan",
     "count_failure",
+    "end_events",
     "end_pause",
     "finish",
     "heal_roll_up",
@@ -68,12 +82,15 @@ __all__ = [
     "plan_markers",
     "plan_reminders",
     "queued",
+    "raise_answered",
     "reap",
     "release",
     "replan",
     "retime",
     "revive",
     "skip_waiting",
+    "subscriber",
+    "subscription_of",
     "take_over_scan",
     "unaccounted",
     "void",

@@ -8,6 +8,7 @@ from assignments.transactions import atomically
 from reminders import counters, policy
 from reminders.conf import TELL_WINDOW, ReminderConfig
 from reminders.counters import Cursor
+from reminders.ledger.events import OVERDUE, Event, note_ended, raise_events
 from reminders.ledger.rows import (
     IN_FORCE,
     Begun,
@@ -21,7 +22,6 @@ from reminders.ledger.rows import (
     plan_of,
     row_of,
     run,
-    tally_skipped,
 )
 from reminders.models import State
 from reminders.policy import Action, Row, Situation
@@ -34,7 +34,9 @@ PICK = f"""
            p.name, p.email, p.phone, p.time_zone, p.language,
            statement_timestamp() AS now,
            EXISTS ({IN_FORCE}) AS paused,
-           (SELECT h.until FROM reminders_channelhold h WHERE h.channel = r.channel) AS held_until
+           r.payload,
+           (SELECT h.until FROM reminders_channelhold h
+            WHERE h.channel = CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE r.channel END) AS held_until
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
@@ -58,7 +60,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
         claims, marked, settled, marks, puts = [], [], [], [], []
         for found in picked:
             row, plan = row_of(found), plan_of(found)
-            held = {row.channel: found["held_until"]} if found["held_until"] else {}
+            held = {row.road: found["held_until"]} if found["held_until"] else {}
             situation = Situation(now=found["now"], enabled=config.enabled, paused=found["paused"], held=held)
             verdict = policy.judge(row, plan, situation)
             if verdict.action is Action.SEND:
@@ -84,7 +86,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             )
         if puts:
             _settle(cursor, puts)
-            counters.write(cursor, tally_skipped(settled))
+            note_ended(cursor, settled)
         if marks:
             _mark(cursor, marks, config)
     missing = {hint.reminder_id for hint in hints} - {found["id"] for found in picked}
@@ -122,6 +124,7 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
         [[row.assignment_id for row, _ in marks]],
     )
     counters.write(cursor, counters.Counts({(counters.OVERDUE_MARKED, ""): cursor.rowcount}))
+    raise_events(cursor, [Event(OVERDUE, row.assignment_id, source=str(row.id)) for row, _ in marks])
     run(
         cursor,
         """

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from assignments.transactions import atomically
 from reminders import counters, policy
 from reminders.conf import ReminderConfig
 from reminders.counters import Cursor
+from reminders.ledger.events import FAILED, SENT, Event, raise_events
 from reminders.ledger.planning import REVIVE, void
 from reminders.ledger.rows import Finished, bigints, kept_plans, run
 from reminders.models import Kind, Reason, State
@@ -49,7 +50,8 @@ FINISH = """
         WHERE a.id = landed.assignment_id AND a.version = landed.version AND landed.kind = 'REMINDER'
           AND landed.state = 'SENT' AND a.reminder_status = 'NONE'
     )
-    SELECT id, FALSE AS noted FROM landed UNION ALL SELECT reminder_id, TRUE FROM noted
+    SELECT id, FALSE AS noted, EXISTS (SELECT FROM reminders_subscription WHERE active) FROM landed
+    UNION ALL SELECT reminder_id, TRUE, NULL FROM noted
 """
 
 
@@ -72,16 +74,18 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
             [bigints({end.claim.row.assignment_id for end in ends})],
         )
         versions = dict(cursor.fetchall())
-        ends = _hold_channels(cursor, ends)
+        ends = _hold_roads(cursor, ends)
         run(
             cursor,
             FINISH,
             [json.dumps([_answer(end) for end in ends])],
         )
         answers = cursor.fetchall()
-        ids = {reminder_id for reminder_id, noted in answers if not noted}
+        ids = {reminder_id for reminder_id, noted, _ in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
         counters.write(cursor, _tally_finished(landed, noted={row[0] for row in answers if row[1]}))
+        if any(somebody_listens for _, _, somebody_listens in answers):
+            raise_events(cursor, _events(landed))
         _spare_the_told(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
     if back := [end.claim.row.assignment_id for end in landed if end.next.state is State.PLANNED]:
@@ -153,32 +157,45 @@ def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:
         run(cursor, REVIVE.format(scope="r.id = ANY(%s) AND p.updated_at > r.begun_at"), [failed])
 
 
-def _hold_channels(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
-    """Holds channels that are down and opens those that work; rows of a held channel wait for it."""
-    down = {end.claim.row.channel: end for end in ends if end.result is Result.CHANNEL_DOWN}
+def _events(landed: Iterable[Finished]) -> list[Event]:
+    """What programs hear of these ends: reminders that were sent, or never will be."""
+    return [
+        Event(
+            SENT if end.next.state is State.SENT else FAILED,
+            end.claim.row.assignment_id,
+            source=f"{end.claim.row.id}.{end.claim.number}",
+            reminder_id=end.claim.row.id,
+        )
+        for end in landed
+        if end.claim.row.kind is Kind.REMINDER and end.next.state in (State.SENT, State.FAILED, State.UNKNOWN)
+    ]
+
+
+def _hold_roads(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
+    """Holds roads that are down and opens those that work; rows of a held road wait for it."""
+    down = {end.claim.row.road: end for end in ends if policy.shuts_road(end.claim.row, end.result)}
     answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
-    works = {
-        end.claim.row.channel: end.claim for end in ends if end.result in answered and end.claim.was_held
-    }
-    for channel in sorted(works.keys() - down.keys()):
+    works = {end.claim.row.road: end.claim for end in ends if end.result in answered and end.claim.was_held}
+    for road in sorted(works.keys() - down.keys()):
         # Only a hold that was over when this send began: a later one says something newer.
         run(
             cursor,
             "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s",
-            [channel, works[channel].begun_at],
+            [road, works[road].begun_at],
         )
     until: dict[str, datetime] = {}
-    for channel, end in sorted(down.items()):
+    for road, end in sorted(down.items()):
         run(
             cursor,
             "SELECT failures, until, statement_timestamp() FROM reminders_channelhold"
             " WHERE channel = %s FOR UPDATE",
-            [channel],
+            [road],
         )
         failures, held_until, now = cursor.fetchone() or (0, None, end.finished_at)
         if held_until is None or held_until <= now:  # Workers that fail together count once.
             failures += 1
-            held_until = now + policy.hold(failures)
+            endpoint = end.claim.row.tells_a_program
+            held_until = now + policy.hold(failures, endpoint=endpoint, retry_after=end.retry_after)
         run(
             cursor,
             """
@@ -187,14 +204,14 @@ def _hold_channels(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
             ON CONFLICT (channel) DO UPDATE
             SET until = excluded.until, failures = excluded.failures, code = excluded.code, detail = excluded.detail
             """,
-            [channel, held_until, failures, end.code[:40], end.detail[:500]],
+            [road, held_until, failures, end.code[:40], end.detail[:500]],
         )
-        until[channel] = held_until
+        until[road] = held_until
     return [
-        replace(end, next=policy.after_hold(end.claim.row, end.result, until[end.claim.row.channel]))
+        replace(end, next=policy.after_hold(end.claim.row, end.result, end.next, until[end.claim.row.road]))
         if end.next.state is State.PLANNED
-        and end.result in (Result.CHANNEL_DOWN, Result.HANDED_BACK)
-        and end.claim.row.channel in until
+        and (end.result is Result.HANDED_BACK or policy.shuts_road(end.claim.row, end.result))
+        and end.claim.row.road in until
         else end
         for end in ends
     ]
@@ -222,12 +239,21 @@ def _tally_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
             counts[counters.ATTEMPTS, counters.labels(channel=channel, outcome=result.value)] += number
         if ambiguous:
             counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += number
-        if state is State.SENT and kind is Kind.REMINDER:
+        if kind is Kind.EVENT:
+            if state is not State.PLANNED:
+                counts[counters.EVENTS, counters.labels(state=state.value)] += number
+        elif state is State.SENT and kind is Kind.REMINDER:
             counts[counters.SENT, counters.labels(status=Status.SCHEDULED.value)] += number
         elif state in (State.FAILED, State.UNKNOWN) and reason:
             counts[counters.FAILED, counters.labels(reason=reason.value)] += number
     counters.observe(
-        counts, counters.SEND_DELAY, (_delay(end) for end in landed if end.next.state is State.SENT)
+        counts,
+        counters.SEND_DELAY,
+        (
+            _delay(end)
+            for end in landed
+            if end.next.state is State.SENT and end.claim.row.kind is not Kind.EVENT
+        ),
     )
     return counts
 

@@ -1,17 +1,22 @@
 """Hands due rows to the workers and takes back what was left lying."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 
 from assignments.transactions import atomically
 from reminders import counters
 from reminders.conf import ReminderConfig
-from reminders.ledger.rows import Claimed, Ended, Hint, fetch, paused, run
-from reminders.models import Reason, State
-from reminders.policy import Result
+from reminders.ledger.events import raise_unknown
+from reminders.ledger.rows import Claimed, Ended, Hint, fetch, paused, run, tally_skipped
+from reminders.models import State
+from reminders.policy import MOST_DOUBTS, Result
+
+LOOKED_AT = 200
+"""Rows of one subscription that are looked at to see whether some are on their way: those are its oldest."""
 
 LATE_ANSWER = timedelta(seconds=3)
 """How long a row that was taken back from a worker waits for that worker's answer before it is sent again."""
@@ -26,7 +31,7 @@ CLAIM = """
     due AS (
         SELECT id FROM reminders_reminder
         WHERE closed_at IS NULL AND lease_until IS NULL AND next_attempt_at <= statement_timestamp() + %(ahead)s
-          AND (NOT %(paused)s OR channel = 'none') AND channel NOT IN (SELECT channel FROM held)
+          AND (NOT %(paused)s OR channel = 'none') AND kind <> 'EVENT' AND channel NOT IN (SELECT channel FROM held)
         ORDER BY next_attempt_at
         LIMIT %(room)s
         FOR NO KEY UPDATE SKIP LOCKED
@@ -39,9 +44,40 @@ CLAIM = """
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """
 
+# One envelope at a time for each endpoint, and one row alone where it has just failed: what hangs costs one send.
+ROADS = """
+    SELECT s.recipient, h.failures IS NOT NULL AS tried, coalesce(o.busy, FALSE) AS busy, o.oldest
+    FROM (SELECT 'subscription:' || id AS recipient FROM reminders_subscription WHERE active) s
+    LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
+    LEFT JOIN LATERAL (
+        SELECT bool_or(lease_until IS NOT NULL) AS busy, min(next_attempt_at) AS oldest FROM (
+            SELECT lease_until, next_attempt_at FROM reminders_reminder
+            WHERE closed_at IS NULL AND kind = 'EVENT' AND recipient = s.recipient
+            ORDER BY next_attempt_at LIMIT %s) first) o ON TRUE
+    WHERE (h.until IS NULL OR h.until <= statement_timestamp()) AND o.oldest <= statement_timestamp()
+    ORDER BY o.oldest, s.recipient
+"""
+CLAIM_EVENTS = """
+    WITH due AS (
+        SELECT id FROM reminders_reminder
+        WHERE closed_at IS NULL AND kind = 'EVENT' AND recipient = %s AND lease_until IS NULL
+          AND next_attempt_at <= statement_timestamp()
+        ORDER BY next_attempt_at
+        LIMIT %s
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE reminders_reminder r
+    SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %s
+    FROM due
+    WHERE r.id = due.id AND r.state = 'PLANNED'
+    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous, r.scan_id,
+              interval '0' AS wait
+"""
+
 REAP = """
     WITH over AS (
-        SELECT id FROM reminders_reminder
+        SELECT id, state = 'SENDING' AND ambiguous >= CASE kind WHEN 'EVENT' THEN %(doubts)s ELSE 1 END AS lost
+        FROM reminders_reminder
         WHERE closed_at IS NULL AND {bound}
           AND (lease_until <= statement_timestamp() OR lease_until > statement_timestamp() + %(lease)s + %(slack)s)
         ORDER BY id
@@ -50,9 +86,9 @@ REAP = """
     ),
     back AS (
         UPDATE reminders_reminder r
-        SET state = CASE WHEN r.state = 'SENDING' AND r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'PLANNED' END,
-            reason = CASE WHEN r.state = 'SENDING' AND r.ambiguous > 0 THEN 'ambiguous' ELSE '' END,
-            closed_at = CASE WHEN r.state = 'SENDING' AND r.ambiguous > 0 THEN statement_timestamp() END,
+        SET state = CASE WHEN over.lost THEN 'UNKNOWN' ELSE 'PLANNED' END,
+            reason = CASE WHEN over.lost THEN 'ambiguous' ELSE '' END,
+            closed_at = CASE WHEN over.lost THEN statement_timestamp() END,
             ambiguous = CASE WHEN r.state = 'SENDING' THEN r.ambiguous + 1 ELSE r.ambiguous END,
             -- The worker may yet come with its answer: for a moment the row waits for it (RULES, 8).
             next_attempt_at = CASE WHEN r.state = 'SENDING' THEN statement_timestamp() + %(patience)s
@@ -100,7 +136,12 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
         run(
             cursor,
             REAP.format(bound=bound, limit=REAP_LIMIT),
-            {"lease": config.lease, "slack": timedelta(seconds=5), "patience": LATE_ANSWER},
+            {
+                "lease": config.lease,
+                "slack": timedelta(seconds=5),
+                "patience": LATE_ANSWER,
+                "doubts": MOST_DOUBTS - 1,
+            },
         )
         rows = list(fetch(cursor))
         channels = [row.pop("channel") for row in rows]
@@ -110,13 +151,13 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
             if row.pop("doubtful")
         ]
         counts = counters.Counts()
-        for ended, channel in doubtful:
+        for _, channel in doubtful:
             counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += 1
             outcome = counters.labels(channel=channel, outcome=Result.UNKNOWABLE.value)
             counts[counters.ATTEMPTS, outcome] += 1
-            if ended.state == State.UNKNOWN:
-                counts[counters.FAILED, counters.labels(reason=Reason.AMBIGUOUS.value)] += 1
-        counters.write(cursor, counts)
+        lost = [ended for ended, _ in doubtful if ended.state == State.UNKNOWN]
+        counters.write(cursor, counts + tally_skipped(lost))
+        raise_unknown(cursor, lost)
     return Reaped(len(rows) - len(doubtful), [ended for ended, _ in doubtful])
 
 
@@ -137,19 +178,43 @@ def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claime
             CLAIM,
             {"ahead": ahead, "room": room, "lease": config.lease, "paused": paused(cursor)},
         )
-        return [
-            Claimed(
-                hint=Hint(row["id"], row["ticket"]),
-                assignment_id=row["assignment_id"],
-                version=row["version"],
-                kind=row["kind"],
-                due_at=row["due_at"],
-                wait=row["wait"],
-                alone=row["ambiguous"] > 0,
-                scan_id=row["scan_id"],
-            )
-            for row in fetch(cursor)
-        ]
+        return [_claimed(row) for row in fetch(cursor)]
+
+
+@atomically
+def claim_events(config: ReminderConfig) -> list[list[Claimed]]:
+    """Claims due events: for each endpoint that is free an envelope's worth, the one that waits longest first.
+
+    People come first: whatever the endpoints do, events never take more than half of the sends that one worker
+    has side by side. Nothing is claimed while another dispatcher is at it, or while paused.
+    """
+    with connection.cursor() as cursor:
+        run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])
+        if not cursor.fetchone()[0] or paused(cursor):
+            return []
+        run(cursor, "SET LOCAL synchronous_commit = off")  # as above
+        run(cursor, ROADS, [LOOKED_AT])
+        roads = list(fetch(cursor))
+        room = max(1, config.concurrency // 2) - sum(road["busy"] for road in roads)
+        envelopes = []
+        for road in [road for road in roads if not road["busy"]][: max(0, room)]:
+            most = 1 if road["tried"] else config.batch_size
+            run(cursor, CLAIM_EVENTS, [road["recipient"], most, config.lease])
+            envelopes.append([_claimed(row) for row in fetch(cursor)])
+    return [envelope for envelope in envelopes if envelope]
+
+
+def _claimed(row: Mapping[str, Any]) -> Claimed:
+    return Claimed(
+        hint=Hint(row["id"], row["ticket"]),
+        assignment_id=row["assignment_id"],
+        version=row["version"],
+        kind=row["kind"],
+        due_at=row["due_at"],
+        wait=row["wait"],
+        alone=row["ambiguous"] > 0,
+        scan_id=row["scan_id"],
+    )
 
 
 @atomically

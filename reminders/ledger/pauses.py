@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import connection
 
 from assignments.transactions import atomically
-from reminders import counters
-from reminders.ledger.rows import IN_FORCE, Ended, fetch, run, tally_skipped
+from reminders.ledger.events import note_ended
+from reminders.ledger.rows import IN_FORCE, Ended, fetch, run
 from reminders.models import Kind
 from reminders.policy import Use
 
@@ -27,8 +27,8 @@ END_PAUSE = """
 
 
 DUE = """r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
-    AND r.next_attempt_at <= statement_timestamp()"""
-"""What would be sent now, if nothing held it."""
+    AND r.kind <> 'EVENT' AND r.next_attempt_at <= statement_timestamp()"""
+"""What people would be sent now, if nothing held it. Events for programs are not asked about: they go on by themselves."""
 
 USE = """CASE WHEN r.not_after < statement_timestamp() THEN 'too_late'
     WHEN r.kind = 'REMINDER' AND r.planned_start < statement_timestamp() THEN 'late' ELSE 'useful' END"""
@@ -88,5 +88,5 @@ def skip_waiting(parts: Collection[tuple[Kind, Use]]) -> list[Ended]:
             [[kind.value for kind, _ in parts], [use.value for _, use in parts]],
         )
         ended = [Ended(**row) for row in fetch(cursor)]
-        counters.write(cursor, tally_skipped(ended))
+        note_ended(cursor, ended)
     return ended

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from django.db import connection
 
 from assignments.transactions import atomically
-from reminders import counters
 from reminders.conf import ReminderConfig
-from reminders.ledger.rows import Ended, ended_from_json, fetch, run, tally_skipped
+from reminders.ledger.events import note_ended
+from reminders.ledger.rows import Ended, ended_from_json, fetch, run
 from reminders.models import Kind
 
 BATCH = 5_000
@@ -170,7 +170,7 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
         run(cursor, statement.format(scope=scope), params)
         seen, planned, skipped, last_start, last_id = cursor.fetchone()
         ended = [ended_from_json(row) for row in json.loads(skipped or "[]")]
-        counters.write(cursor, tally_skipped(ended))
+        note_ended(cursor, ended)
     full = seen == BATCH
     return Planned(planned, ended, {"after_start": last_start, "after_id": last_id} if full else None)
 
@@ -237,7 +237,7 @@ VOID = """
         lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
     WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {scope}
-      AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start)
+      AND r.kind <> 'EVENT' AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start)
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """
 
@@ -252,7 +252,7 @@ def void(ids: Sequence[int] | None = None) -> list[Ended]:
     with connection.cursor() as cursor:
         run(cursor, VOID.format(scope=scope), {"ids": list(ids or [])})
         ended = [Ended(**row) for row in fetch(cursor)]
-        counters.write(cursor, tally_skipped(ended))
+        note_ended(cursor, ended)
     return ended
 
 
@@ -363,7 +363,7 @@ def mark_told(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             " WHERE id = ANY(%(ids)s) AND reminder_status = 'NONE'",
             within,
         )
-        counters.write(cursor, tally_skipped(ended))
+        note_ended(cursor, ended)
     return ended
 
 

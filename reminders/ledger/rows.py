@@ -69,7 +69,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A row that this worker may send now, under `number`, until its lease is over."""
+    """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON."""
 
     row: Row
     plan: Plan
@@ -77,6 +77,7 @@ class Claim:
     number: int
     begun_at: datetime
     was_held: bool = False
+    payload: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,7 @@ class Finished:
     detail: str
     finished_at: datetime
     message_id: str
+    retry_after: timedelta | None = None
 
 
 def ops_recipient(address: str) -> str:
@@ -215,6 +217,7 @@ def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
         number=row.attempts + 1,
         begun_at=found["now"],
         was_held=found["held_until"] is not None,
+        payload=found["payload"] or "",
     )
 
 
@@ -247,7 +250,9 @@ def ended_from_json(values: Sequence[Any]) -> Ended:
 def tally_skipped(ended: Iterable[Ended]) -> counters.Counts:
     counts = counters.Counts()
     for row in ended:
-        if row.state == State.SKIPPED:
+        if row.kind == Kind.EVENT:
+            counts[counters.EVENTS, counters.labels(state=row.state)] += 1
+        elif row.state == State.SKIPPED:
             counts[counters.SKIPPED, counters.labels(reason=row.reason)] += 1
         elif row.state == State.UNKNOWN:
             counts[counters.FAILED, counters.labels(reason=Reason.AMBIGUOUS.value)] += 1

@@ -34,6 +34,16 @@ from reminders.operations.plans import (
 from reminders.operations.record import LONGEST_REASON, checked_reason, note
 from reminders.operations.rescans import REQUEST_BUDGET, Rescan, preview_rescan, rescan
 from reminders.operations.resets import NothingToDo, ResetPlan, plan_reset, resend, run_reset
+from reminders.operations.subscriptions import (
+    Health,
+    UnknownSubscription,
+    change,
+    health,
+    remove,
+    rotate,
+    subscribe,
+    try_out,
+)
 
 __all__ = [
     "LONGEST_REASON",
@@ -44,6 +54,7 @@ __all__ = [
     "ClosePlan",
     "Done",
     "Effect",
+    "Health",
     "NotPaused",
     "NothingToDo",
     "Part",
@@ -56,9 +67,12 @@ __all__ = [
     "Skipped",
     "Target",
     "TooMany",
+    "UnknownSubscription",
     "Why",
     "backlog",
+    "change",
     "checked_reason",
+    "health",
     "hold_after_outage",
     "note",
     "pause",
@@ -67,9 +81,13 @@ __all__ = [
     "plan_close",
     "plan_reset",
     "preview_rescan",
+    "remove",
     "rescan",
     "resend",
     "resume",
+    "rotate",
     "run_close",
     "run_reset",
+    "subscribe",
+    "try_out",
 ]

@@ -43,6 +43,7 @@ NIGHT: Series = {
     'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
     'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
     **{f'reminder_failed_total{{reason="{r}"}}': f"0x{MINUTES}" for r in counters.FAILURE_REASONS},
+    **{f'reminder_events_total{{state="{s}"}}': f"3x{MINUTES}" for s in counters.EVENT_STATES},
     **{f'reminder_processes{{kind="{kind}"}}': f"2x{MINUTES}" for kind in ("worker", "scanner", "beat")},
 }
 """A quiet night: nothing is due, counters stand still, scans go on, as many are overdue as are allowed."""
@@ -53,6 +54,7 @@ PAUSED = {"reminder_paused": f"1x{MINUTES}"}
 GONE = 'reminder_processes{kind="worker"}'
 FAILED = 'reminder_failed_total{reason="rejected"}'
 BROKER = 'reminder_failed_total{reason="broker"}'
+EVENTS = 'reminder_events_total{state="FAILED"}'
 DOUBT = 'reminder_ambiguous_total{channel="email"}'
 HELD = 'reminder_channel_held{channel="email"}'
 SENT = 'reminder_sent_total{status="SCHEDULED"}'
@@ -74,6 +76,7 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("a row is missing", "ReminderUnaccounted", {"reminder_unaccounted": "0x9 1x30"}, 25),
     ("the first failure ever", "ReminderFailures", {FAILED: "0x9 1x30"}, 11),
     ("one failure more", "ReminderFailures", {FAILED: "41x9 42x30"}, 11),
+    ("a program was not told", "ReminderWebhooksFail", {EVENTS: "3x9 5x30"}, 11),
     ("a decision is wanted", "ReminderUnknown", {"reminder_unknown": "0x9 1x30"}, 20),
     ("the first possible duplicate", "ReminderPossibleDuplicates", {DOUBT: "0x9 1x30"}, 11),
     ("the mail server refuses", "ReminderChannelHeld", {HELD: "0x9 1 0 1 0 1 1 0 1 0 1 1 1"}, 20),
@@ -103,6 +106,12 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("the next scan plans it", "ReminderUnaccounted", {"reminder_unaccounted": "0x9 1x5 0x60"}, 25),
     ("web restarts and counters stay", "ReminderFailures", {FAILED: f"7x9 _x3 7x{MINUTES}"}, 14),
     ("a dead broker has a rule of its own", "ReminderFailures", {BROKER: f"0+60x{MINUTES}"}, 30),
+    (
+        "programs are told, or have gone",
+        "ReminderWebhooksFail",
+        {'reminder_events_total{state="SENT"}': f"3+9x{MINUTES}"},
+        30,
+    ),
     ("an operator decides", "ReminderUnknown", {"reminder_unknown": "0x9 1x2 0x60"}, 20),
     ("they were yesterday's", "ReminderPossibleDuplicates", {DOUBT: f"0x9 1x{MINUTES}"}, 75),
     ("one hiccup of the mail server", "ReminderChannelHeld", {HELD: f"0x9 1 0x{MINUTES}"}, 16),

@@ -1,0 +1,140 @@
+"""Events: what programs are told. A row for each subscription that wants to hear of it, in the ledger like any other.
+
+It is inserted in the transaction that makes the event true, so none is lost and none is made up (RULES, 12).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from django.db import connection
+
+from assignments.models import Answer
+from assignments.transactions import atomically
+from reminders import counters
+from reminders.counters import Cursor
+from reminders.ledger.rows import Ended, fetch, run, tally_skipped
+from reminders.models import Kind, State
+
+SENT = "reminder.sent"
+FAILED = "reminder.failed"
+OVERDUE = "assignment.overdue"
+CONFIRMED = "assignment.confirmed"
+DECLINED = "assignment.declined"
+TYPES = {
+    SENT: "the mail server has taken a reminder",
+    FAILED: "a reminder will not arrive, or nobody can know whether it did; `reason` says why",
+    OVERDUE: "nobody has started the work in time",
+    CONFIRMED: "its assignee says that they will be there",
+    DECLINED: "its assignee says that they can't make it; `answer_note` is what they wrote",
+}
+"""Every type of event, and what it says."""
+
+ANSWERS = {Answer.CONFIRMED.value: CONFIRMED, Answer.DECLINED.value: DECLINED}
+SUBSCRIPTION = "subscription:"
+KEPT_TRYING = timedelta(hours=72)
+
+# The payload is kept as it was when it happened: each try says the same, to the letter. It holds no address.
+RAISE = """
+    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        planned_at, due_at, not_after, next_attempt_at, state, payload)
+    SELECT a.id, coalesce(r.version, a.version), 'EVENT', x.type || ':' || x.source, 'subscription:' || s.id,
+           'webhook', coalesce(r.planned_start, a.scheduled_start), statement_timestamp(), statement_timestamp(),
+           statement_timestamp() + %s, statement_timestamp(), 'PLANNED',
+           jsonb_build_object(
+               'type', x.type,
+               'assignment', jsonb_build_object(
+                   'id', a.id, 'reference', a.reference, 'title', a.title, 'status', a.status, 'version', a.version,
+                   'scheduled_start', a.scheduled_start, 'scheduled_end', a.scheduled_end,
+                   'reminder_status', a.reminder_status, 'overdue_at', a.overdue_at,
+                   'answer', a.answer, 'answered_at', a.answered_at, 'answer_note', a.answer_note,
+                   'assignee', CASE WHEN p.id IS NOT NULL THEN
+                       jsonb_build_object('id', p.id, 'reference', p.reference, 'name', p.name) END))
+           || CASE WHEN r.id IS NULL THEN '{}' ELSE jsonb_build_object(
+               'reminder', jsonb_build_object(
+                   'id', r.id, 'version', r.version, 'channel', r.channel, 'recipient', r.recipient,
+                   'planned_start', r.planned_start, 'due_at', r.due_at, 'state', r.state, 'reason', r.reason,
+                   'attempts', r.attempts, 'sent_at', r.sent_at, 'message_id', r.message_id)) END
+    FROM json_to_recordset(%s) AS x(type text, assignment_id bigint, source text, reminder_id bigint)
+    JOIN (SELECT id, events FROM reminders_subscription WHERE active ORDER BY id FOR KEY SHARE) s
+      ON x.type = ANY(s.events)
+    JOIN assignments_assignment a ON a.id = x.assignment_id
+    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+    LEFT JOIN reminders_reminder r ON r.id = x.reminder_id
+    ON CONFLICT DO NOTHING
+"""
+
+END = """
+    UPDATE reminders_reminder r
+    SET state = 'SKIPPED', reason = 'unsubscribed', lease_until = NULL, closed_at = statement_timestamp()
+    WHERE r.closed_at IS NULL AND r.kind = 'EVENT' AND r.recipient = %s AND r.state IN ('PLANNED', 'QUEUED')
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that has happened. `source` tells it from others of its type about the same assignment."""
+
+    type: str
+    assignment_id: int
+    source: str
+    reminder_id: int | None = None
+
+
+def raise_events(cursor: Cursor, events: Sequence[Event]) -> None:
+    """Plans a row for each subscription that hears of these, in the caller's transaction."""
+    if events:
+        run(cursor, RAISE, [KEPT_TRYING, json.dumps([asdict(event) for event in events])])
+
+
+@atomically
+def raise_answered(ids: Sequence[int], answer: str) -> None:
+    """Assignees have answered; what they have said stands in the assignments already."""
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            "SELECT id, (extract(epoch FROM answered_at) * 1000000)::bigint FROM assignments_assignment"
+            " WHERE id = ANY(%s) ORDER BY id",
+            [list(ids)],
+        )
+        raise_events(cursor, [Event(ANSWERS[answer], pk, source=str(at)) for pk, at in cursor.fetchall()])
+
+
+def note_ended(cursor: Cursor, ended: Sequence[Ended]) -> None:
+    """Counts rows that were settled without a send, and tells of reminders whose end nobody can know."""
+    counters.write(cursor, tally_skipped(ended))
+    raise_unknown(cursor, ended)
+
+
+def raise_unknown(cursor: Cursor, ended: Iterable[Ended]) -> None:
+    """A reminder that ended UNKNOWN outside a send is told of as one that failed."""
+    raise_events(
+        cursor,
+        [
+            Event(FAILED, row.assignment_id, f"{row.reminder_id}.unknown", row.reminder_id)
+            for row in ended
+            if row.kind == Kind.REMINDER and row.state == State.UNKNOWN
+        ],
+    )
+
+
+@atomically
+def end_events(subscription_id: int) -> list[Ended]:
+    """Ends what waits for a subscription that wants no more."""
+    with connection.cursor() as cursor:
+        run(cursor, END, [subscriber(subscription_id)])
+        ended = [Ended(**row) for row in fetch(cursor)]
+        counters.write(cursor, tally_skipped(ended))
+    return ended
+
+
+def subscriber(subscription_id: int) -> str:
+    """How the ledger names the program behind a subscription."""
+    return f"{SUBSCRIPTION}{subscription_id}"
+
+
+def subscription_of(recipient: str) -> int | None:
+    """The subscription that `subscriber` has named; None for people."""
+    return int(recipient.removeprefix(SUBSCRIPTION)) if recipient.startswith(SUBSCRIPTION) else None

@@ -1,0 +1,222 @@
+"""Subscriptions: which programs are told of events, where, and what signs it. Secrets are shown when they are made."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import connection
+
+from assignments.clock import database_now
+from assignments.services import Refused
+from assignments.transactions import atomically
+from notifications import channels
+from notifications.channels import webhook
+from notifications.message import Delivery
+from notifications.outside import is_outside
+from reminders import ledger, lifecycle, webhooks
+from reminders.conf import ReminderConfig
+from reminders.models import Subscription
+from reminders.operations.record import checked_reason, note
+
+BOTH_SIGN = timedelta(hours=24)
+"""How long the former secret still signs beside a new one."""
+
+LONGEST_NAME = 100
+TEST = "subscription.test"
+
+
+class UnknownSubscription(Refused):
+    """There is none with this id."""
+
+    code = "unknown_subscription"
+
+
+class Ended(Refused):
+    """The subscription has ended: nothing is sent to it."""
+
+    code = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a subscription fares: what waits for it, since when it fails, and what it answered."""
+
+    waiting: int
+    held_until: object = None
+    failing_since: object = None
+    code: str = ""
+    detail: str = ""
+
+
+@atomically
+def subscribe(
+    *, name: str, url: str, events: Sequence[str], by: str, reason: str = ""
+) -> tuple[Subscription, str]:
+    """Makes a subscription. Returns it, and the secret that is shown this once.
+
+    Raises ValidationError, which names the field and what is accepted.
+    """
+    reason = checked_reason(reason, needed=False)
+    secret = webhooks.new_secret()
+    made = Subscription.objects.create(
+        name=_checked_name(name),
+        url=_checked_url(url),
+        events=_checked_events(events),
+        secret=secret,
+        created_by=by,
+    )
+    note("subscribe", by=by, reason=reason, after=_described(made))
+    return made, secret
+
+
+@atomically
+def change(
+    pk: int,
+    *,
+    by: str,
+    reason: str = "",
+    name: str | None = None,
+    url: str | None = None,
+    events: Sequence[str] | None = None,
+    active: bool | None = None,
+) -> Subscription:
+    """Changes what is given. `active` false ends it and what waits for it; true lets it hear of what happens from now on.
+
+    Raises UnknownSubscription or ValidationError.
+    """
+    reason = checked_reason(reason, needed=False)
+    found = _locked(pk)
+    before = _described(found)
+    if name is not None:
+        found.name = _checked_name(name)
+    if url is not None:
+        found.url = _checked_url(url)
+    if events is not None:
+        found.events = _checked_events(events)
+    if active and not found.active:
+        found.active, found.ended_at, found.ended_why = True, None, ""
+    found.save(update_fields=["name", "url", "events", "active", "ended_at", "ended_why"])
+    if active is False and found.active:
+        lifecycle.log_ended(webhooks.end(pk, why=f"ended by {by}"))
+        found.refresh_from_db()
+    if (after := _described(found)) != before:
+        note("change_subscription", by=by, reason=reason, selection={"id": pk}, before=before, after=after)
+    return found
+
+
+@atomically
+def rotate(pk: int, *, by: str, reason: str = "") -> tuple[Subscription, str]:
+    """Gives it a new secret, shown this once. For a day the former one signs too. Raises UnknownSubscription."""
+    reason = checked_reason(reason, needed=False)
+    found = _locked(pk)
+    secret = webhooks.new_secret()
+    found.former_secret, found.secret = found.secret, secret
+    found.former_until = database_now() + BOTH_SIGN
+    found.save(update_fields=["secret", "former_secret", "former_until"])
+    after = {"former_until": found.former_until.isoformat()}
+    note("rotate_secret", by=by, reason=reason, selection={"id": pk}, after=after)
+    return found, secret
+
+
+@atomically
+def remove(pk: int, *, by: str, reason: str = "") -> None:
+    """Ends it and forgets its secrets; the ledger keeps what was sent. Raises UnknownSubscription."""
+    reason = checked_reason(reason, needed=False)
+    found = _locked(pk)
+    lifecycle.log_ended(webhooks.end(pk, why=f"removed by {by}"))
+    note("unsubscribe", by=by, reason=reason, before=_described(found))
+    found.delete()
+
+
+def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
+    """Sends a signed event of the type subscription.test now, beside the ledger, and says what came of it.
+
+    Raises UnknownSubscription or Ended.
+    """
+    found = Subscription.objects.filter(pk=pk).first()
+    if found is None:
+        raise UnknownSubscription(f"there is no subscription {pk}")
+    if not found.active:
+        raise Ended(f"subscription {pk} has ended: set active to true first")
+    now = database_now()
+    body = webhooks.written(TEST, now, {"subscription": {"id": found.pk, "name": found.name}})
+    contact = webhooks.contact_of(found, now=now)
+    message = webhooks.message(str(uuid4()), body, contact=contact, address=found.url, now=now, type=TEST)
+    return channels.get(webhook.WebhookChannel.name).send(message, timeout=config.send_timeout)
+
+
+def health(subscriptions: Sequence[Subscription]) -> dict[int, Health]:
+    """How each of them fares, by id; two statements for all."""
+    recipients = {ledger.subscriber(one.pk): one.pk for one in subscriptions}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.recipient, (SELECT count(*) FROM reminders_reminder r
+                                 WHERE r.closed_at IS NULL AND r.kind = 'EVENT' AND r.recipient = s.recipient),
+                   h.until, h.since, coalesce(h.code, ''), coalesce(h.detail, '')
+            FROM unnest(%s::text[]) AS s(recipient)
+            LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
+            """,
+            [list(recipients)],
+        )
+        return {recipients[recipient]: Health(*rest) for recipient, *rest in cursor.fetchall()}
+
+
+def _locked(pk: int) -> Subscription:
+    found = Subscription.objects.select_for_update().filter(pk=pk).first()
+    if found is None:
+        raise UnknownSubscription(f"there is no subscription {pk}")
+    return found
+
+
+def _described(one: Subscription) -> dict[str, object]:
+    """For the audit trail: the host only, for the rest of a URL may be a secret."""
+    return {
+        "id": one.pk,
+        "name": one.name,
+        "host": urlsplit(one.url).hostname,
+        "events": list(one.events),
+        "active": one.active,
+    }
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        told = f"a name of 1 to {LONGEST_NAME} printable characters is needed"
+        raise ValidationError({"name": ValidationError(told, code="invalid")})
+    return name
+
+
+def _checked_url(url: str) -> str:
+    plain = settings.WEBHOOK_ALLOW_PRIVATE
+    try:
+        host = webhook.target(url, plain=plain).host
+    except ValueError as error:
+        raise ValidationError({"url": ValidationError(str(error), code="invalid")}) from error
+    if not plain and _is_literal(host) and not is_outside(host):
+        told = "this address is not in the public internet: nothing is ever sent there"
+        raise ValidationError({"url": ValidationError(told, code="not_public")})
+    return url
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _checked_events(events: Sequence[str]) -> list[str]:
+    known = [type for type in ledger.TYPES if type in events]
+    strangers = sorted(set(events) - set(known))
+    if strangers or not known:
+        told = f"{', '.join(strangers) or 'nothing'}: some of {', '.join(ledger.TYPES)} are needed"
+        raise ValidationError({"events": ValidationError(told, code="invalid_choice")})
+    return known
