@@ -3,13 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
+from config.access import tokens
 from config.access.models import SCOPES, ApiToken
 from config.access.permissions import OPERATE
+from reminders.operations import LONGEST_REASON
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -44,6 +46,12 @@ class NewTokenForm(AnyModelForm):
         model = ApiToken
         fields = ("name",)
         help_texts = {"name": "Who will use it. It stands in the audit trail beside what was done with it."}
+
+
+class ReasonForm(forms.Form):
+    """Why tokens are revoked."""
+
+    reason = forms.CharField(max_length=LONGEST_REASON, help_text="It is kept in the audit trail.")
 
 
 @admin.register(ApiToken)
@@ -88,14 +96,39 @@ class ApiTokenAdmin(AnyAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         values = form.cleaned_data
-        token, secret = ApiToken.issue(obj.name, scopes=values["scopes"], days=values["days"])
+        token, secret = tokens.issue(
+            obj.name, scopes=values["scopes"], days=values["days"], by=request.user.get_username()
+        )
         obj.pk = token.pk
         obj.refresh_from_db()
-        messages.warning(
-            request, f"The token is {secret} - copy it now: it is shown this once and never again."
-        )
+        obj.secret = secret  # type: ignore[attr-defined]  # for the answer to this form, and nothing else
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Shows the secret in the answer to the very form: it is kept in no session, cookie or message."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "A new token",
+            "token": obj,
+            "secret": obj.secret,  # type: ignore[attr-defined]
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "admin/access/new_token.html", context)
 
     @admin.action(description="Revoke", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        revoked = queryset.filter(revoked_at__isnull=True).update(revoked_at=Now())
-        self.message_user(request, f"{revoked} tokens revoked: they are refused from now on.")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> HttpResponse | None:
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if form.is_valid():
+            ids = list(queryset.values_list("pk", flat=True))
+            number = tokens.revoke(ids, by=request.user.get_username(), reason=form.cleaned_data["reason"])
+            self.message_user(request, f"Tokens that are refused from now on: {number}.")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Revoke",
+            "tokens": queryset,
+            "form": form,
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "admin/access/revoke.html", context)

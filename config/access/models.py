@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -20,6 +20,8 @@ def digest(token: str) -> str:
 
 class ApiToken(models.Model):
     """Lets a program call the API within its scopes. `prefix` is what people recognise it by."""
+
+    PREFIX_LENGTH = 10
 
     name = models.CharField(
         max_length=100,
@@ -54,7 +56,7 @@ class ApiToken(models.Model):
         expires_at = timezone.now() + timedelta(days=days) if days is not None else None
         token = cls(
             name=name,
-            prefix=secret[:10],
+            prefix=secret[: cls.PREFIX_LENGTH],
             digest=digest(secret),
             scopes=",".join(scope for scope in SCOPES if scope in scopes),
             expires_at=expires_at,
@@ -66,3 +68,19 @@ class ApiToken(models.Model):
     def allows(self, scope: str) -> bool:
         """Whether the token carries the scope."""
         return scope in self.scopes.split(",")
+
+    def state(self, now: datetime) -> str:
+        """'good', 'expired' or 'revoked'."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "good"
+
+
+class Allowance(models.Model):
+    """When a caller has all its calls of a minute again; see `config.access.throttle`. The table is not logged."""
+
+    caller = models.CharField(max_length=40, primary_key=True)
+    full_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.caller

@@ -1,11 +1,14 @@
 """The operators' pages: what viewers see, what operators may do, and that text stays text."""
 
+import json
 from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.urls import reverse
 
@@ -529,8 +532,20 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(root, clock):
         follow=True,
     )
     token = ApiToken.objects.get()
-    secret = said(response)[0].split()[3]
+    secret = response.context["secret"]
+    assert secret in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
     assert (token.digest, token.scopes) == (digest(secret), "read,write")
+    assert said(response) == []
+    kept = [
+        *(cookie.value for cookie in root.cookies.values()),
+        *(json.dumps(session.get_decoded()) for session in Session.objects.all()),
+        *(f"{entry} {entry.change_message}" for entry in LogEntry.objects.all()),
+        json.dumps(list(Audit.objects.values("actor", "reason", "selection", "before", "after"))),
+    ]
+    assert not any(secret in text for text in kept)
+    made = Audit.objects.get(action="create_token")
+    assert (made.after["prefix"], made.after["scopes"]) == (secret[:10], ["read", "write"])
     for url in (
         reverse("admin:access_apitoken_changelist"),
         reverse("admin:access_apitoken_change", args=[token.pk]),
@@ -562,10 +577,19 @@ def test_a_bad_token_is_refused_at_its_field(root, clock, values, field):
 def test_a_token_is_revoked_and_stays_on_record(root, clock):
     token, _ = ApiToken.issue("feeder", scopes=["read"], days=None)
     url = reverse("admin:access_apitoken_changelist")
-    response = root.post(url, {"action": "revoke", "_selected_action": [token.pk]}, follow=True)
-    assert said(response) == ["1 tokens revoked: they are refused from now on."]
+    wish = {"action": "revoke", "_selected_action": [token.pk]}
+    asked = root.post(url, wish, follow=True)
+    assert "From now on these tokens are refused" in asked.content.decode()
+    unreasoned = root.post(url, {**wish, "confirmed": "1", "reason": " "}, follow=True)
+    assert list(unreasoned.context["form"].errors) == ["reason"]
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    done = root.post(url, {**wish, "confirmed": "1", "reason": "it leaked"}, follow=True)
+    assert said(done) == ["Tokens that are refused from now on: 1."]
     token.refresh_from_db()
     assert token.revoked_at == NOON
+    record = Audit.objects.get(action="revoke_token")
+    assert (record.reason, record.before["name"]) == ("it leaked", "feeder")
     assert (
         root.post(reverse("admin:access_apitoken_delete", args=[token.pk]), {"post": "yes"}).status_code
         == 403

@@ -1,12 +1,14 @@
 """`manage.py create_api_token NAME --scopes read,write,ops [--days N]`: prints the token once, alone."""
 
+import getpass
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from config.access.models import SCOPES, ApiToken
+from config.access import tokens
+from config.access.models import SCOPES
 
 
 class Command(BaseCommand):
@@ -23,7 +25,7 @@ class Command(BaseCommand):
             raise CommandError(f"--days is {days}: a whole number from 1 to 3650 is needed")
         scopes = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         try:
-            _, secret = ApiToken.issue(options["name"], scopes=scopes, days=days)
+            _, secret = tokens.issue(options["name"], scopes=scopes, days=days, by=getpass.getuser())
         except ValueError as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
