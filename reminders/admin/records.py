@@ -1,6 +1,7 @@
 """What the system writes down and people read: the ledger, holds, the audit trail, processes."""
 
 import json
+from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from reminders.admin.lists import RecordAdmin, WordFilter, word
 from reminders.explain import moment
-from reminders.models import Audit, ChannelHold, Process, Reminder
+from reminders.models import Audit, ChannelHold, Process, Reminder, Subscription
 
 
 def attempts_of(reminder: Reminder) -> str | SafeString:
@@ -103,6 +104,33 @@ class ChannelHoldAdmin(RecordAdmin):
     """Channels that cannot be used at present, and until when they are left alone."""
 
     list_display = ("channel", "since", "until", "failures", "code", "detail")
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(RecordAdmin):
+    """Programs that are told of events. They are made and changed over the API; secrets are shown nowhere."""
+
+    list_display = ("name", "host", "events_shown", "active", "created_by", "ended_at", "ended_why")
+    list_filter = ("active",)
+    fields = (
+        "name",
+        "host",
+        "events_shown",
+        "active",
+        "created_at",
+        "created_by",
+        "former_until",
+        "ended_at",
+        "ended_why",
+    )
+
+    @admin.display(description="host")
+    def host(self, one: Subscription) -> str:
+        return urlsplit(one.url).hostname or "-"
+
+    @admin.display(description="events")
+    def events_shown(self, one: Subscription) -> str:
+        return ", ".join(one.events)
 
 
 @admin.register(Audit)

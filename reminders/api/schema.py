@@ -23,6 +23,10 @@ class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 class Schema(SpectacularAPIView):
     """The description as OpenAPI."""
 
+    http_method_names = ["get", "head"]
+
 
 class Docs(SpectacularSwaggerView):
     """The description to read and to try, served from here without any other host."""
+
+    http_method_names = ["get", "head"]

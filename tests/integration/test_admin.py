@@ -26,6 +26,7 @@ from reminders.models import (
     Reminder,
     ScanRun,
     State,
+    Subscription,
 )
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -34,7 +35,7 @@ from tests.factories import AssigneeFactory, AssignmentFactory
 pytestmark = pytest.mark.django_db
 
 PAYLOAD = "<script>alert('x')</script>"
-SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, ChannelHold, Audit, Process)
+SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, ChannelHold, Audit, Process, Subscription)
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +108,14 @@ def everything(clock, config, run):
     operations.pause(by=PAYLOAD, reason=PAYLOAD)
     ChannelHold.objects.create(channel="<b>mail", until=NOON, code=PAYLOAD, detail=PAYLOAD)
     Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
+    Subscription.objects.create(
+        name=PAYLOAD,
+        url="https://example.org/a-secret-path",
+        events=[PAYLOAD[:40]],
+        secret="whsec_not-for-any-page",
+        created_by=PAYLOAD,
+        ended_why=PAYLOAD,
+    )
     Audit.objects.create(
         actor=PAYLOAD,
         action="reset",
@@ -130,6 +139,8 @@ def test_a_viewer_sees_every_list_and_page_as_text_and_can_change_nothing(viewer
         assert response.status_code == 200
         assert PAYLOAD not in response.content.decode()
         assert "<b>mail" not in response.content.decode()
+        assert "whsec_" not in response.content.decode()
+        assert "a-secret-path" not in response.content.decode()
     assert 'name="_save"' not in shown.content.decode()
     assert viewer.post(page(model, "change", row.pk), {"title": "x"}).status_code == 403
     assert viewer.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
