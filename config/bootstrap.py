@@ -162,7 +162,15 @@ def make_venv() -> None:
 
 def install(lock: str) -> None:
     """Install exactly what the lock names, each file checked against its hash, wheels only."""
-    options = ["--require-hashes", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    # The lock is complete, so pip has nothing to resolve. Some pips resolve `coverage[toml]` to the newest coverage there
+    # is, whatever is locked, and then refuse it for its missing hash.
+    options = [
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--disable-pip-version-check",
+    ]
     done = run([*installer(), "install", "--no-user", *options, "-r", ROOT / lock])
     if done.returncode != 0:
         raise CannotPrepare(
