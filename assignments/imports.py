@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TextIO
 from assignments import instants
 from assignments.bulk import BadRow, Parsed, Row
 from assignments.models import ReminderStatus, Status
+from assignments.services import ANSWER_FIELDS
 
 MOST_AT_ONCE = 10_000
 """Assignments in one call; a file of any size is committed in portions of this size."""
@@ -27,7 +28,7 @@ FORMULA = re.compile(r"'[=+\-@\t\r]")
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 BIGGEST_ID = 2**63 - 1
-ANSWERED = {"id", "version", "created_at", "updated_at"}
+ANSWERED = {"id", "version", "created_at", "updated_at", *ANSWER_FIELDS}
 
 
 class Unreadable(Exception):
@@ -129,6 +130,8 @@ REQUIRED = ("title", "scheduled_start")
 NAMES = (*VALUES, *STATES, "assignee")
 COLUMNS = (*VALUES, *STATES, *(f"assignee_{name}" for name in PERSON))
 """The columns of a CSV file, in the order in which they are exported."""
+EXPORTED = (*COLUMNS, *ANSWER_FIELDS)
+"""What an export has besides is left out by an import: nobody answers for the assignee."""
 
 
 def row(number: int, given: Any) -> Parsed:
@@ -254,7 +257,7 @@ def csv_rows(text: TextIO) -> Iterator[Parsed]:
 
 
 def _check_header(names: list[str]) -> None:
-    strangers = [name for name in names if name not in COLUMNS]
+    strangers = [name for name in names if name not in EXPORTED]
     if strangers:
         raise Unreadable(f"unknown column {strangers[0][:100]!r}: {', '.join(COLUMNS)} are accepted")
     if twice := {name for name in names if names.count(name) > 1}:
@@ -270,7 +273,7 @@ def _csv_row(number: int, names: list[str], cells: list[str]) -> Parsed:
     given: dict[str, Any] = {}
     person: dict[str, Any] = {}
     for name, cell in zip(names, cells, strict=True):
-        if not cell.strip():
+        if not cell.strip() or name in ANSWER_FIELDS:
             continue
         value: Any = cell[1:] if FORMULA.match(cell) else cell
         if name in ("lead_minutes", "assignee_id") and re.fullmatch(r"\s*-?\d{1,19}\s*", value, re.ASCII):

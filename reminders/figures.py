@@ -53,6 +53,7 @@ class Snapshot:
     unaccounted: int = 0
     unknown: int = 0
     overdue: int = 0
+    declined: int = 0
     last_scan_timestamp_seconds: float = 0.0
     last_scan_by: str = ""
     paused: bool = False
@@ -158,6 +159,7 @@ OVERDUE = """
          + (SELECT count(*) FROM assignments_assignment
             WHERE status = 'SCHEDULED' AND overdue_at IS NOT NULL AND scheduled_start <= %(before)s)
 """
+DECLINED = "SELECT count(*) FROM assignments_assignment WHERE status = 'SCHEDULED' AND answer = 'DECLINED'"
 LAST_SCAN = """
     SELECT finished_at, trigger, by FROM reminders_scanrun WHERE finished_at IS NOT NULL AND error = ''
     ORDER BY finished_at DESC LIMIT 1
@@ -194,6 +196,7 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
     yield Question(UNKNOWN, {}, lambda rows: {"unknown": rows[0][0]})
     yield Question(POSSIBLE_DUPLICATES, {"since": since}, lambda rows: {"possible_duplicates": rows[0][0]})
     yield Question(OVERDUE, {"before": now - config.overdue}, lambda rows: {"overdue": rows[0][0]})
+    yield Question(DECLINED, {}, lambda rows: {"declined": rows[0][0]})
     yield Question(LAST_SCAN, {}, _last_scan)
     yield Question(
         MESSAGES,

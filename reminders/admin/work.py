@@ -216,9 +216,15 @@ class AssignmentAdmin(_Changes):
 
     form = AssignmentForm
     list_display = (
-        "title", "reference", "assignee", "starts", word("status"), word("reminder_status"), "version",
+        "title", "reference", "assignee", "starts", word("status"), word("reminder_status"), "answer", "version",
     )  # fmt: skip
-    list_filter = (("status", WordFilter), ("reminder_status", WordFilter), StartFilter, OverdueFilter)
+    list_filter = (
+        ("status", WordFilter),
+        ("reminder_status", WordFilter),
+        "answer",
+        StartFilter,
+        OverdueFilter,
+    )
     list_select_related = ("assignee",)
     ordering = ("-scheduled_start", "-id")
     search_fields = ("reference", "title", "assignee__name", "assignee__email")
@@ -227,6 +233,9 @@ class AssignmentAdmin(_Changes):
     readonly_fields = (
         "explained",
         word("reminder_status"),
+        "answer",
+        "answered_at",
+        "answer_note",
         "version",
         "overdue_at",
         "known_at",

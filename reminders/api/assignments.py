@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from assignments import services
-from assignments.models import Assignment, Status
+from assignments.models import Answer, Assignment, Status
 from assignments.services import NewAssignment
 from assignments.transactions import atomically
 from reminders import archive
@@ -143,6 +143,8 @@ def matching(asked: dict[str, Any]) -> QuerySet[Assignment]:
         "starts_before": "scheduled_start__lt",
     }
     rows = rows.filter(**{column: asked[name] for name, column in columns.items() if name in asked})
+    if "answer" in asked:
+        rows = rows.filter(answer=Answer[asked["answer"]])
     if term := asked.get("search"):
         rows = rows.filter(
             Q(reference__icontains=term) | Q(title__icontains=term) | Q(assignee__name__icontains=term)

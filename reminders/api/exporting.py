@@ -13,7 +13,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from assignments import imports, instants
-from assignments.models import Assignment
+from assignments.models import Answer, Assignment
+from assignments.services import ANSWER_FIELDS
 from reminders.api import serializers
 from reminders.api.assignments import matching
 from reminders.api.endpoint import Endpoint, answers
@@ -55,12 +56,12 @@ class ExportAssignments(Endpoint):
     def get(self, request: Request) -> StreamingHttpResponse:
         """All assignments that match, as CSV or JSON, without pages.
 
-        The CSV file has the columns that an import takes. A text that a spreadsheet would take for a formula
-        begins with an apostrophe there; an import takes it off again.
+        The CSV file has the columns that an import takes, and the assignees' answers, which it leaves alone. A text
+        that a spreadsheet would take for a formula begins with an apostrophe there; an import takes it off again.
         """
         asked = self.address(serializers.ExportQuery)
         found = matching(asked).order_by("id").iterator(CHUNK)
-        return _file(asked["format"], "assignments", imports.COLUMNS, map(_importable, found))
+        return _file(asked["format"], "assignments", imports.EXPORTED, map(_importable, found))
 
 
 class ExportReminders(Endpoint):
@@ -82,6 +83,8 @@ class ExportReminders(Endpoint):
 def _importable(assignment: Assignment) -> dict[str, Any]:
     person = assignment.assignee
     own = {name: getattr(assignment, name) for name in (*imports.VALUES, *imports.STATES)}
+    own |= {name: getattr(assignment, name) for name in ANSWER_FIELDS}
+    own["answer"] = Answer(assignment.answer).name
     return own | {f"assignee_{name}": person and getattr(person, name) for name in imports.PERSON}
 
 

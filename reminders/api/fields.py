@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from assignments import instants
+from assignments.models import Answer
 
 BIGGEST_ID = 2**63 - 1
 
@@ -77,6 +78,16 @@ class Instant(serializers.DateTimeField):
 
     def to_representation(self, value: Any) -> Any:
         return None if value is None else instants.shown(value)
+
+
+class AnswerWord(serializers.ChoiceField):
+    """What the assignee has answered: NONE, CONFIRMED or DECLINED."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=Answer.names, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        return Answer(value).name
 
 
 class Strict(serializers.Serializer[Any]):

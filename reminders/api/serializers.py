@@ -6,8 +6,9 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from assignments.models import MAX_LEAD_MINUTES, ReminderStatus, Status
-from reminders.api.fields import BIGGEST_ID, Email, Id, Instant, Strict, Switch, Text, Whole, Word
+from assignments.models import MAX_LEAD_MINUTES, Answer, ReminderStatus, Status
+from assignments.services import ANSWER_FIELDS
+from reminders.api.fields import BIGGEST_ID, AnswerWord, Email, Id, Instant, Strict, Switch, Text, Whole, Word
 from reminders.explain import Outlook
 from reminders.models import Kind, Reason, ScanRun, State
 from reminders.operations import LONGEST_REASON, Effect, Part, Why
@@ -46,7 +47,10 @@ class AssigneeGiven(Strict):
 class AssignmentGiven(Strict):
     """An assignment as it is made or replaced."""
 
-    answered: tuple[str, ...] = ("id", "reminder_status", "version", "created_at", "updated_at")
+    answered: tuple[str, ...] = (
+        *("id", "reminder_status", "version", "created_at", "updated_at"),
+        *ANSWER_FIELDS,
+    )
 
     reference = Text(
         required=False, allow_null=True, max_length=200, help_text="The key in the scheduling system."
@@ -140,6 +144,9 @@ class AssignmentShown(serializers.Serializer[Any]):
     scheduled_end = Instant(allow_null=True)
     lead_minutes = serializers.IntegerField(allow_null=True)
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    answer = AnswerWord(help_text="The assignee's own word on this start; another start takes it away.")
+    answered_at = Instant(allow_null=True)
+    answer_note = serializers.CharField(help_text="Why they can't make it, in their own words.")
     version = serializers.IntegerField()
     created_at = Instant()
     updated_at = Instant()
@@ -194,6 +201,7 @@ class Flag(serializers.BooleanField):
 class AssignmentFilter(Query):
     status = Word(choices=Status.values, required=False)
     reminder_status = Word(choices=ReminderStatus.values, required=False)
+    answer = Word(choices=Answer.names, required=False, help_text="What the assignee has answered.")
     assignee = Number(required=False, help_text="The id of an assignee.")
     starts_after = Instant(required=False, help_text="Work that starts at this instant or later.")
     starts_before = Instant(required=False, help_text="Work that starts before this instant.")
@@ -303,6 +311,9 @@ class ExplanationShown(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     scheduled_start = Instant()
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    answer = serializers.ChoiceField(choices=Answer.names)
+    answered_at = Instant(allow_null=True)
+    answer_note = serializers.CharField()
     asked_at = Instant()
     to = serializers.CharField(help_text="Who is reminded; never an address.")
     outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")
@@ -458,6 +469,7 @@ class SummaryShown(serializers.Serializer[Any]):
     assignments = CountedShown(
         many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
     )
+    declined = serializers.IntegerField(help_text="SCHEDULED, and its assignee can't make it.")
     overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
     due_unsent = serializers.IntegerField()
     oldest_due_age_seconds = serializers.FloatField()

@@ -38,6 +38,7 @@ def _shown(taken: Snapshot) -> dict[str, Any]:
             {"status": status, "reminder_status": reminder_status, "count": count}
             for (status, reminder_status), count in sorted(taken.assignments.items())
         ],
+        "declined": taken.declined,
         "overdue": taken.overdue,
         "due_unsent": taken.due_unsent,
         "oldest_due_age_seconds": taken.oldest_due_age_seconds,

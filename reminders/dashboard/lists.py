@@ -12,7 +12,7 @@ from django.http.response import HttpResponseRedirect
 from django.urls import reverse
 
 from assignments.clock import database_now
-from assignments.models import Assignment, ReminderStatus, Status
+from assignments.models import Answer, Assignment, ReminderStatus, Status
 from reminders import conf, figures
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.dashboard.page import page, show
@@ -80,6 +80,7 @@ class Work:
     show: str = ""
     status: str = ""
     reminder_status: str = ""
+    answer: str = ""
     when: str = "near"
     q: str = ""
 
@@ -89,6 +90,7 @@ class Work:
             show=_known(query.get("show"), SHOWS),
             status=_known(query.get("status"), Status.values),
             reminder_status=_known(query.get("reminder_status"), ReminderStatus.values),
+            answer=_known(query.get("answer"), Answer.names),
             when=_known(query.get("when"), WHENS) or ("near" if not query.get("q") else "any"),
             q=text_of(query.get("q")),
         )
@@ -99,10 +101,17 @@ class Work:
         yield _filter(
             "reminder_status", "Reminder", {"": "any"} | _same(ReminderStatus.values), self.reminder_status
         )
+        answers = {answer.name: str(answer.label) for answer in Answer}
+        yield _filter("answer", "Answer", {"": "any"} | answers, self.answer)
         yield _filter("when", "Start", WHENS, self.when)
 
 
-SHOWS = {"": "all work", "overdue": "not started in time", "unaccounted": "due, without a reminder"}
+SHOWS = {
+    "": "all work",
+    "overdue": "not started in time",
+    "declined": "their person can't make it",
+    "unaccounted": "due, without a reminder",
+}
 WHENS = {
     "near": "within a day of now",
     "past_day": "in the last 24 hours",
@@ -127,6 +136,9 @@ def assignments_of(asked: Work, *, now: datetime, config: ReminderConfig) -> Que
             # One branch for each of the two partial indexes.
             unmarked, marked = (late.filter(overdue_at__isnull=free).values("pk") for free in (True, False))
             return rows.filter(pk__in=unmarked.union(marked, all=True)).order_by("scheduled_start", "pk")
+        case "declined":
+            declined = rows.filter(status=Status.SCHEDULED, answer=Answer.DECLINED)
+            return declined.order_by("scheduled_start", "pk")
         case "unaccounted":
             return rows.filter(_due(now, config), ~Exists(_own_rows())).order_by("scheduled_start", "pk")
         case _:
@@ -143,6 +155,8 @@ def _by_words(
         # Says what the table's own constraint says, so that the partial indexes serve.
         overdue = asked.reminder_status == ReminderStatus.OVERDUE
         rows = rows.filter(reminder_status=asked.reminder_status, overdue_at__isnull=not overdue)
+    if asked.answer:
+        rows = rows.filter(answer=Answer[asked.answer])
     if first is not None:
         rows = rows.filter(scheduled_start__gt=first)
     if last is not None:

@@ -173,6 +173,15 @@ def worries(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
         alarm="An operator decides" if taken.unknown else "",
     )
     yield Tile(
+        name="declined",
+        label="Can't make it",
+        value=taken.declined,
+        note="scheduled work whose assignee has said no",
+        href=_assignments(show="declined"),
+        tone="warn" if taken.declined else "quiet",
+        alarm="Somebody else is needed" if taken.declined else "",
+    )
+    yield Tile(
         name="unaccounted",
         label="Unaccounted",
         value=taken.unaccounted,

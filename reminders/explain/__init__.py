@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db.models import Prefetch, Q
 
-from assignments.models import Assignment, Status
+from assignments.models import Answer, Assignment, Status
 from reminders import archive, foresight, ledger, operations, policy
 from reminders.conf import ReminderConfig
 from reminders.explain.asking import can_reach, contact_of, hindrances, situation_of, with_told, work_of
@@ -71,6 +71,9 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         version=found.version,
         scheduled_start=found.scheduled_start,
         reminder_status=found.reminder_status,
+        answer=Answer(found.answer).name,
+        answered_at=found.answered_at,
+        answer_note=found.answer_note,
         asked_at=asked.situation.now,
         to=asked.name_of(asked.work.recipient),
         outlook=answer.outlook,
@@ -193,6 +196,10 @@ class _Asked:
         steps = [Step(self.assignment.created_at, "The assignment was entered.")]
         if self.assignment.renudge_at:
             steps.append(Step(self.assignment.renudge_at, "An operator reset the reminder status."))
+        if self.assignment.answer:
+            says = f"The assignee answered: {Answer(self.assignment.answer).label}"
+            note = f" ({self.assignment.answer_note})" if self.assignment.answer_note else ""
+            steps.append(Step(self.assignment.answered_at, f"{says}{note}."))
         for row in self.rows:
             what = f"{row.kind} of version {row.version}"
             whom = f" for {self.name_of(row.recipient)}" if row.recipient else ""

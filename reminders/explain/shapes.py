@@ -92,6 +92,9 @@ class Explanation:
     version: int
     scheduled_start: datetime
     reminder_status: str
+    answer: str
+    answered_at: datetime | None
+    answer_note: str
     asked_at: datetime
     to: str
     outlook: Outlook

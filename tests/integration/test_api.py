@@ -69,6 +69,9 @@ def test_an_assignment_is_made_with_its_person_and_planned(api):
         "scheduled_end": None,
         "lead_minutes": 45,
         "reminder_status": "NONE",
+        "answer": "NONE",
+        "answered_at": None,
+        "answer_note": "",
         "version": 1,
         "created_at": "2026-06-15T12:00:00Z",
         "updated_at": "2026-06-15T12:00:00Z",
@@ -398,6 +401,27 @@ def test_the_list_is_filtered_ordered_and_paged(api, four, query, titles, limit)
         found += listed(page)
         url = page.json()["next"]
     assert found == list(titles)
+
+
+@pytest.mark.parametrize(("answer", "titles"), [("DECLINED", "a"), ("CONFIRMED", "b"), ("NONE", "cd")])
+def test_the_list_finds_what_people_have_answered(api, four, answer, titles):
+    for work in Assignment.objects.filter(title__in=("a", "b")):
+        answered = services.decline if work.title == "a" else services.confirm
+        answered(work.pk, assignee_id=work.assignee_id, version=1)
+    assert sorted(listed(api.get(f"/api/assignments?answer={answer}"))) == list(titles)
+
+
+def test_an_answer_is_read_and_never_written(api):
+    work = AssignmentFactory()
+    services.decline(work.pk, assignee_id=work.assignee_id, version=1, note="ill")
+    read = api.get(f"/api/assignments/{work.pk}").json()
+    told = {"answer": "DECLINED", "answered_at": "2026-06-15T12:00:00Z", "answer_note": "ill"}
+    assert told.items() <= read.items()
+    explained = api.get(f"/api/assignments/{work.pk}/explain").json()
+    assert told.items() <= explained.items()
+    assert "The assignee answered: can't make it (ill)." in [step["says"] for step in explained["so_far"]]
+    refused = api.patch(f"/api/assignments/{work.pk}", told)
+    assert sorted(faults(refused)) == [(name, "read_only") for name in sorted(told)]
 
 
 def test_the_list_finds_the_work_of_one_person(api, four):

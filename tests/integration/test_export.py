@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from assignments import services
 from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
 from tests.conftest import NOON
@@ -32,12 +33,15 @@ def test_what_was_exported_is_imported_unchanged(api):
     ada = AssigneeFactory(reference="P-1", name="=HYPERLINK()", phone="+49 30 1")
     AssignmentFactory(reference="W-1", title='-1;"x"', assignee=ada, lead_minutes=5, notes="a\nb")
     AssignmentFactory(reference="W-2", title="@b", assignee=None, scheduled_end=NOON + timedelta(hours=2))
+    work = AssignmentFactory(reference="W-3")
+    services.decline(work.pk, assignee_id=work.assignee_id, version=1, note="=ill")
     file = content(api.get("/api/assignments/export"))
+    assert file.decode().splitlines()[-1].endswith(",DECLINED,2026-06-15T12:00:00Z,'=ill")
     cells = [cell for row in csv.reader(io.StringIO(file.decode())) for cell in row]
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
     before = [list(model.objects.order_by("pk").values()) for model in (Assignment, Assignee)]
     answer = api.post("/api/assignments/import", file, content_type="text/csv")
-    assert (answer.status_code, answer.json()["unchanged"]) == (200, 2)
+    assert (answer.status_code, answer.json()["unchanged"]) == (200, 3)
     assert [list(model.objects.order_by("pk").values()) for model in (Assignment, Assignee)] == before
 
 

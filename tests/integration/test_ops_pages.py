@@ -85,6 +85,9 @@ def everything(clock, config, run, outbox):
     AssignmentFactory(title="forgotten", scheduled_start=NOON + timedelta(minutes=50))
     AssignmentFactory(title="early", scheduled_start=NOON + timedelta(hours=5), lead_minutes=300)
     AssignmentFactory(title="not yet", scheduled_start=NOON + timedelta(hours=9), lead_minutes=300)
+    coming = Assignment.objects.filter(title="coming")
+    services.decline(coming[0].pk, assignee_id=coming[0].assignee_id, version=1, note="<i>ill</i>")
+    services.confirm(coming[1].pk, assignee_id=coming[1].assignee_id, version=1)
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
     presence.touch("beat")
     Figures.objects.all().delete()
@@ -103,7 +106,8 @@ def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     tiles = {tile.name: tile for tile in [*page["work"], *page["worries"]]}
     counts = {name: tile.value for name, tile in tiles.items()}
     assert counts == {
-        "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1, "unaccounted": 2,
+        "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1,
+        "declined": 1, "unaccounted": 2,
     }  # fmt: skip
     for name, tile in tiles.items():
         assert viewer.get(tile.href).context["listed"].count == tile.value, name
@@ -111,6 +115,15 @@ def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     for reason, number, href, says in page["failed"]:
         assert viewer.get(href).context["listed"].count == number, reason
         assert says
+
+
+def test_a_list_shows_what_people_have_answered(viewer, everything):
+    listed = viewer.get("/ops/assignments?answer=CONFIRMED")
+    assert [(work.title, work.answer) for work, _ in listed.context["lines"]] == [("coming", "CONFIRMED")]
+    declined = viewer.get("/ops/assignments?show=declined")
+    for page in (declined, viewer.get(f"/ops/assignments/{declined.context['lines'][0][0].pk}")):
+        assert "can&#x27;t make it" in shown(page)
+        assert "&lt;i&gt;ill&lt;/i&gt;" in shown(page)
 
 
 def test_every_slot_of_the_picture_leads_to_a_list_of_as_many(viewer, everything):

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from assignments.models import Assignment
+from assignments.models import Answer, Assignment
 from reminders import conf
 from reminders.explain import Condition, Explanation, Step, explain, find, moment
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         self.stdout.write(f"#{answer.assignment_id} {answer.title}")
         self.stdout.write(
             f"{answer.status}, starts {moment(answer.scheduled_start)}, version {answer.version}, "
-            f"reminder status {answer.reminder_status}, for {answer.to}"
+            f"reminder status {answer.reminder_status}, for {answer.to}: {Answer[answer.answer].label}"
         )
         self._part(answer.says, [f"[{'pass' if g.passed else 'FAIL'}] {_gate(g)}" for g in answer.gates])
         self._part("What you can do:", [answer.advice] if answer.advice else [])
