@@ -4,7 +4,9 @@ A row moves whole, with its attempts, once its work started long ago and is no l
 decided about is never moved; so nothing but people's questions ever looks here.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -41,6 +43,22 @@ ROWS = """
     SELECT (jsonb_populate_record(NULL::reminders_reminder, row)).*
     FROM reminders_archivedreminder WHERE assignment_id = %s ORDER BY id DESC
 """
+# One statement sees each row in one of the two places, even while it moves.
+WHOLE_LEDGER = """
+    SELECT {columns}
+    FROM reminders_reminder AS kept
+    WHERE {condition}
+    UNION ALL
+    SELECT {columns}
+    FROM reminders_archivedreminder AS old, jsonb_populate_record(NULL::reminders_reminder, old.row) AS kept
+    WHERE {condition}
+    ORDER BY id
+"""
+CONDITIONS = {
+    "due_after": "kept.due_at >= %(due_after)s",
+    "due_before": "kept.due_at < %(due_before)s",
+    "state": "kept.state = %(state)s",
+}
 ATTEMPTS = """
     SELECT (jsonb_populate_recordset(NULL::reminders_attempt, attempts)).*
     FROM reminders_archivedreminder WHERE assignment_id = %s
@@ -70,3 +88,20 @@ def rows_of(assignment_id: int) -> list[Reminder]:
             # As prefetch_related would leave them.
             vars(row)["_prefetched_objects_cache"] = {"tries": tries[row.pk]}
     return rows
+
+
+def whole_ledger(
+    columns: Sequence[str], asked: Mapping[str, Any], *, chunk: int
+) -> Iterator[Mapping[str, Any]]:
+    """Live and archived rows together, in the order of their ids; `chunk` of them are in memory at once.
+
+    `asked` narrows them down by the names of CONDITIONS; other names in it mean nothing here.
+    """
+    conditions = [condition for name, condition in CONDITIONS.items() if name in asked]
+    statement = WHOLE_LEDGER.format(
+        columns=", ".join(f"kept.{name}" for name in columns), condition=" AND ".join(conditions) or "true"
+    )
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement, {name: asked[name] for name in CONDITIONS if name in asked})
+        while rows := cursor.fetchmany(chunk):
+            yield from (dict(zip(columns, values, strict=True)) for values in rows)

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from assignments import imports, instants
 from assignments.models import Answer, Assignment
 from assignments.services import ANSWER_FIELDS
+from reminders import archive
 from reminders.api import serializers
 from reminders.api.assignments import matching
 from reminders.api.endpoint import Endpoint, answers
-from reminders.models import Reminder
 
 CHUNK = 2_000
 """Rows that are in memory at once: they come over a cursor of the server's."""
@@ -71,13 +71,12 @@ class ExportReminders(Endpoint):
         operation_id="reminders_export", parameters=[serializers.LogQuery], responses=answers(FILES)
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses."""
+        """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses.
+
+        What has moved to the archive is there too.
+        """
         asked = self.address(serializers.LogQuery)
-        columns = {"due_after": "due_at__gte", "due_before": "due_at__lt", "state": "state"}
-        rows = Reminder.objects.filter(
-            **{column: asked[name] for name, column in columns.items() if name in asked}
-        )
-        return _file(asked["format"], "reminders", LOG, rows.order_by("id").values(*LOG).iterator(CHUNK))
+        return _file(asked["format"], "reminders", LOG, archive.whole_ledger(LOG, asked, chunk=CHUNK))
 
 
 def _importable(assignment: Assignment) -> dict[str, Any]:

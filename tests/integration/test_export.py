@@ -9,7 +9,9 @@ import pytest
 
 from assignments import services
 from assignments.models import Assignee, Assignment
-from reminders.models import Reminder
+from reminders import archive
+from reminders.api import exporting
+from reminders.models import ArchivedReminder, Reminder
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.integration.calls import Caller
@@ -64,3 +66,41 @@ def test_the_log_says_what_came_of_each_reminder_without_addresses(api):
     assert (row["assignment_id"], row["due_at"]) == (str(work.pk), "2026-06-15T12:30:00Z")
     assert "example.test" not in file
     assert len(file.splitlines()) == 1 + Reminder.objects.filter(state="PLANNED").count()
+
+
+def test_the_log_holds_what_the_archive_has_taken(api, clock, monkeypatch):
+    monkeypatch.setattr(exporting, "CHUNK", 2)
+    done = AssignmentFactory.create_batch(3)
+    before = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
+    for work in done:
+        services.complete(work.pk)
+    now = clock.advance(timedelta(days=91))
+    archive.move(after=timedelta(days=90))
+    live = AssignmentFactory(scheduled_start=now + timedelta(hours=1))
+    assert ArchivedReminder.objects.count() == len(before) == 3
+    log = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
+    assert [row["assignment_id"] for row in log] == [work.pk for work in (*done, live)]
+    changed = {"state": "SKIPPED", "reason": "started", "closed_at": "2026-06-15T12:00:00Z"}
+    assert log[:3] == [row | changed for row in before]
+    for asked, count in (
+        ({"state": "SKIPPED"}, 3),
+        ({"state": "SENT"}, 0),
+        ({"due_before": "2026-06-15T12:30:00Z"}, 0),
+        ({"due_before": "2026-06-15T12:30:01Z"}, 3),
+        ({"due_after": "2026-06-15T12:30:01Z"}, 1),
+    ):
+        rows = json.loads(content(api.get("/api/admin/reminders/export", {**asked, "format": "json"})))
+        assert len(rows) == count, asked
+
+
+def test_no_cell_of_the_log_is_a_formula(api, clock):
+    work = AssignmentFactory()
+    Reminder.objects.filter(assignment=work).update(message_id="=cmd|' /C calc'!A0", recipient="@x")
+    file = content(api.get("/api/admin/reminders/export")).decode()
+    row = next(csv.DictReader(io.StringIO(file)))
+    assert (row["message_id"], row["recipient"]) == ("'=cmd|' /C calc'!A0", "'@x")
+    services.complete(work.pk)
+    clock.advance(timedelta(days=91))
+    archive.move(after=timedelta(days=90))
+    file = content(api.get("/api/admin/reminders/export")).decode()
+    assert next(csv.DictReader(io.StringIO(file)))["message_id"] == "'=cmd|' /C calc'!A0"
