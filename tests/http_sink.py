@@ -1,13 +1,16 @@
 """A real HTTP server that can misbehave at every step; keeps what it is told."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 
+REFUSES = re.compile(rb"HTTP/1\.[01] [345]")
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -23,6 +26,7 @@ class Heard:
     line: str
     headers: dict[str, str]
     body: bytes
+    at: float = field(default_factory=time.time)
 
 
 @dataclass
@@ -31,12 +35,14 @@ class HttpSink:
 
     `stop_at` is "accept" (silent from the start), "request" (closes before it has read the body), "answer" (reads all,
     then closes), "silence" (reads all and says nothing) or "drip" (an answer that never ends, octet by octet).
+    `taken` is what it has read to the end and did not refuse: a sender that got no answer cannot know.
     """
 
     answers: list[bytes] = field(default_factory=lambda: [OK])
     stop_at: str = ""
     tls: ssl.SSLContext | None = None
     heard: list[Heard] = field(default_factory=list)
+    taken: list[Heard] = field(default_factory=list)
     connections: int = 0
 
     def __enter__(self) -> "HttpSink":
@@ -70,7 +76,7 @@ class HttpSink:
 
     def _talk(self, plain: socket.socket) -> None:
         if self.stop_at == "accept":
-            self._over.wait(30)
+            self._say_nothing()
             return
         conversation = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
         with contextlib.closing(conversation):
@@ -80,18 +86,28 @@ class HttpSink:
             if self.stop_at == "request":
                 return
             body = reader.read(int(headers.get("content-length", "0")))
-            self.heard.append(Heard(line, headers, body))
+            heard = Heard(line, headers, body)
+            self.heard.append(heard)
+            reply = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+            if self.stop_at or not REFUSES.match(reply):
+                self.taken.append(heard)
             if self.stop_at == "answer":
                 return
             if self.stop_at == "silence":
-                self._over.wait(30)
+                self._say_nothing()
                 return
             if self.stop_at == "drip":
                 conversation.sendall(b"HTTP/1.1 200 OK\r\n")
                 while not self._over.wait(0.02):
                     conversation.sendall(b"X")
                 return
-            conversation.sendall(self.answers[0] if len(self.answers) == 1 else self.answers.pop(0))
+            conversation.sendall(reply)
+
+    def _say_nothing(self) -> None:
+        """Until it behaves otherwise, or for half a minute."""
+        way, over = self.stop_at, time.monotonic() + 30
+        while self.stop_at == way and time.monotonic() < over and not self._over.wait(0.05):
+            pass
 
     @staticmethod
     def _headers(reader: socket.SocketIO) -> Iterator[tuple[str, str]]:

@@ -4,10 +4,11 @@
 hold. Each invariant is a pure function of the evidence, so that a sabotage can be shown to each.
 """
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -30,19 +31,31 @@ ROWS = """
 
 
 def with_own_id(row: Facts) -> Facts:
-    """The Message-ID that every attempt at the row must carry (RULES, 31), computed beside the project's own way."""
+    """The id that every attempt at the row must carry (RULES, 31), computed beside the project's own way: a
+    Message-ID, or the webhook-id of an event."""
     key = ":".join(
         str(row[part]) for part in ("assignment_id", "version", "kind", "rule", "recipient", "channel")
     )
-    return {**row, "own_id": f"{uuid5(NAMESPACE, key)}@example.test"}
+    domain = "" if row["kind"] == "EVENT" else "@example.test"
+    return {**row, "own_id": f"{uuid5(NAMESPACE, key)}{domain}"}
 
 
+def ops_recipient(address: str) -> str:
+    """How the ledger names a supervisor, computed beside the project's own way."""
+    return "ops:" + hashlib.sha256(address.lower().encode()).hexdigest()[:16]
+
+
+SUBSCRIPTIONS = "SELECT id, events FROM reminders_subscription WHERE active"
 COUNTERS = "SELECT name, labels, sum(value) AS value FROM reminders_counter GROUP BY name, labels"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What everybody says. `before` are counters seen earlier in the same test, `gauges` those of a scrape."""
+    """What everybody says. `before` are counters seen earlier in the same test, `gauges` those of a scrape.
+
+    `hooks` are the webhooks that an endpoint has read to their end. Where `same_clock` is False the database's clock
+    was moved, and says nothing about the instants of the sinks.
+    """
 
     now: datetime
     send_deadline: timedelta
@@ -51,6 +64,9 @@ class Evidence:
     assignments: list[Facts]
     mails: list[Facts]
     counters: Mapping[tuple[str, str], float]
+    hooks: list[Facts] = field(default_factory=list)
+    subscriptions: list[Facts] = field(default_factory=list)
+    same_clock: bool = True
     before: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
 
@@ -67,7 +83,12 @@ class Evidence:
     @cached_property
     def accepted(self) -> Counter[str]:
         """How often the sinks took each message."""
-        return Counter(mail["message_id"] for mail in self.mails)
+        return Counter(message["message_id"] for message in [*self.mails, *self.hooks])
+
+    @cached_property
+    def owners(self) -> dict[str, Facts]:
+        """The row to which each message belongs."""
+        return {row["own_id"]: row for row in self.rows}
 
     def overdue_rows(self, assignment: Facts) -> list[Facts]:
         """The marker of the assignment's current version, and those who are told of it."""
@@ -122,24 +143,53 @@ def nothing_is_silent(e: Evidence) -> Found:
                 yield f"row {one['id']} was due at {one['due_at']} and is {one['state']}"
             elif one["state"] in ("FAILED", "SKIPPED", "UNKNOWN") and not one["reason"]:
                 yield f"row {one['id']} is {one['state']} without a reason"
+    yield from _events_are_told(e)
+
+
+def _events_are_told(e: Evidence) -> Found:
+    """What was sent or has failed is an event for each subscription that asked for it, and that event has ended."""
+    # An event's rule is 'type:<row>.<attempt>'.
+    heard = {
+        (row["rule"].split(":")[0], row["rule"].split(":")[1].split(".")[0], row["recipient"])
+        for row in e.rows
+        if row["kind"] == "EVENT"
+    }
+    for row in e.rows:
+        if row["kind"] == "EVENT" and row["state"] not in FINAL:
+            yield f"event {row['id']} was raised at {row['planned_at']} and is {row['state']}"
+        if row["kind"] != "REMINDER":
+            continue
+        type = {"SENT": "reminder.sent", "FAILED": "reminder.failed", "UNKNOWN": "reminder.failed"}.get(
+            row["state"]
+        )
+        for one in e.subscriptions:
+            if type in one["events"] and (type, str(row["id"]), f"subscription:{one['id']}") not in heard:
+                yield f"row {row['id']} is {row['state']}, and subscription {one['id']} was never told"
 
 
 def doubles_are_flagged(e: Evidence) -> Found:
-    """I2: accepted messages <= 1 + attempts recorded as unknowable; never more than 2."""
-    owners = {row["own_id"]: row for row in e.rows}
+    """I2: accepted messages <= 1 + attempts recorded as unknowable; to people never more than 2.
+
+    A program knows by the id what it has had, so an event is tried until it was certainly taken.
+    """
     for message_id, times in e.accepted.items():
-        if message_id not in owners:
+        if message_id not in e.owners:
             yield f"{message_id} belongs to no row"
             continue
-        unknowable = sum(a["outcome"] == "unknowable" for a in e.tries_of(owners[message_id]))
-        if times > min(2, 1 + unknowable):
+        owner = e.owners[message_id]
+        unknowable = sum(a["outcome"] == "unknowable" for a in e.tries_of(owner))
+        if times > (1 + unknowable if owner["kind"] == "EVENT" else min(2, 1 + unknowable)):
             yield f"{message_id} was accepted {times} times with {unknowable} unknowable attempts"
 
 
 def sent_means_accepted(e: Evidence) -> Found:
     """I3: SENT over a channel implies that its sink has it (RULES, 35)."""
     for row in e.rows:
-        if row["state"] == "SENT" and row["channel"] == "email" and not e.accepted[row["message_id"]]:
+        if (
+            row["state"] == "SENT"
+            and row["channel"] in ("email", "webhook")
+            and not e.accepted[row["message_id"]]
+        ):
             yield f"row {row['id']} is SENT, and the sink never saw it"
 
 
@@ -151,7 +201,7 @@ def nothing_outdated_is_begun(e: Evidence) -> Found:
     changed = {a["id"]: a for a in e.assignments}
     for row in e.rows:
         assignment = changed[row["assignment_id"]]
-        if row["version"] == assignment["version"]:
+        if row["version"] == assignment["version"] or row["kind"] == "EVENT":  # what has happened stays true
             continue
         later = [at for version, at in e.plans[row["assignment_id"]] if version > row["version"]]
         changed_at = min([*later, assignment["updated_at"]])
@@ -196,30 +246,50 @@ def figures_agree(e: Evidence) -> Found:
         if e.counters.get(key, 0) < value:
             yield f"{key[0]}{{{key[1]}}} fell from {value:g} to {e.counters.get(key, 0):g}"
     for state, value in e.gauges.items():
-        rows = sum(row["state"] == state for row in e.rows)
+        rows = sum(row["state"] == state for row in e.rows if row["kind"] != "EVENT")
         if rows != value:
             yield f"reminder_ledger{{state={state}}} is {value:g}, {rows} rows are"
 
 
 def nothing_comes_too_early_or_too_late(e: Evidence) -> Found:
-    """I8: nothing is begun before due - 1 s, nor after not_after where there is one (RULES, 35)."""
+    """I8: nothing is begun before due - 1 s, nor after not_after where there is one (RULES, 35); by the sinks' own
+    clock nothing is accepted outside of that either, a send's deadline added."""
     for row in e.rows:
         for attempt in e.tries_of(row):
             if attempt["started_at"] < row["due_at"] - MAY_BE_EARLY:
                 yield f"row {row['id']} was begun at {attempt['started_at']}, due at {row['due_at']}"
             if row["not_after"] and attempt["started_at"] > row["not_after"] + e.send_deadline:
                 yield f"row {row['id']} was begun at {attempt['started_at']}, not after {row['not_after']}"
+    if not e.same_clock:
+        return
+    for message in [*e.mails, *e.hooks]:
+        owner = e.owners.get(message["message_id"])
+        if owner is None:
+            continue  # I2 says so
+        at = datetime.fromtimestamp(message["at"], UTC)
+        if at < owner["due_at"] - MAY_BE_EARLY:
+            yield f"row {owner['id']} was accepted at {at}, due at {owner['due_at']}"
+        if owner["not_after"] and at > owner["not_after"] + e.send_deadline + SLACK:
+            yield f"row {owner['id']} was accepted at {at}, not after {owner['not_after']}"
 
 
 def one_message_has_one_id(e: Evidence) -> Found:
-    """I9: all messages of one key carry one Message-ID: no more ids to a person than rows that were begun."""
-    begun: Counter[str] = Counter(row["email"] for row in e.rows if row["email"] and row["attempts"])
+    """I9: all messages of one key carry one id: no more ids to anybody than rows that were begun for them, and
+    under one webhook-id always the same body."""
+    begun: Counter[str] = Counter(row["email"] or row["recipient"] for row in e.rows if row["attempts"])
     ids: dict[str, set[str]] = defaultdict(set)
     for mail in e.mails:
-        ids[mail["recipients"][0]].add(mail["message_id"])
-    for address, several in ids.items():
-        if len(several) > begun[address]:
-            yield f"a person got {len(several)} different messages from {begun[address]} begun rows"
+        address = mail["recipients"][0]
+        ids[address if address in begun else ops_recipient(address)].add(mail["message_id"])
+    for whom, several in ids.items():
+        if len(several) > begun[whom]:
+            yield f"somebody got {len(several)} different messages from {begun[whom]} begun rows"
+    bodies: dict[str, set[str]] = defaultdict(set)
+    for hook in e.hooks:
+        bodies[hook["message_id"]].add(hook["body"])
+    for message_id, different in bodies.items():
+        if len(different) > 1:
+            yield f"{message_id} came with {len(different)} different bodies"
 
 
 def the_roll_up_is_right(e: Evidence) -> Found:

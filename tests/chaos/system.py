@@ -29,6 +29,7 @@ from config.embedded import Postgres, Server, Valkey, end, wait_for
 from tests.chaos import checker
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
+from tests.http_sink import OK, HttpSink
 from tests.stack import ROOT, Child, Stack, running, until
 
 LEASE, SEND, TICK, POLL = 6.0, 2.0, 0.5, 3.0
@@ -37,14 +38,20 @@ RULES = {
     "REMINDER_SEND_TIMEOUT_SECONDS": "2",
     "REMINDER_DISPATCH_INTERVAL_MS": "500",
     "REMINDER_POLL_INTERVAL_MS": "3000",
+    "REMINDER_OPS_EMAILS": "chief@example.test,deputy@example.test",
+    "WEBHOOK_ALLOW_PRIVATE": "true",
+    # Whatever of this shows up anywhere is a leak.
+    "SECRET_KEY": "canary-of-the-secret-key-canary-of-the-secret-key-canary-of-the-secret-key",
+    "METRICS_TOKEN": "canary-of-the-metrics-token",
 }
+CANARY = "canary-of-"
 QUIET = 60.0
 """Seconds within which everything that is due has ended, once the faults are over."""
 
 EVERYBODY = ("web", "scanner", "beat", "worker", "worker2")
 TABLES = (
     "reminders_attempt, reminders_reminder, assignments_assignment, assignments_assignee, reminders_counter,"
-    " reminders_channelhold, reminders_pause, reminders_scanrun"
+    " reminders_channelhold, reminders_pause, reminders_scanrun, reminders_subscription"
 )
 PLANT = """
 import json, sys
@@ -60,6 +67,13 @@ made = services.create_many([
         assignee_id=services.add_assignee(name=f"P{n}", email=f"{order['name']}-{n}@example.test").pk)
     for n in range(order["n"])])
 print(json.dumps([a.pk for a in made]))
+"""
+SUBSCRIBE = """
+import json, sys
+from reminders import operations
+order = json.load(sys.stdin)
+made, secret = operations.subscribe(name=order["name"], url=order["url"], events=order["events"], by="chaos")
+print(json.dumps(secret))
 """
 DUE = "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND due_at <= statement_timestamp()"
 
@@ -97,6 +111,8 @@ class System:
         self.children: dict[str, Child] = {}
         self.counted: dict[tuple[str, str], float] = {}
         self.web = ""
+        self.hooks = HttpSink()
+        self.secrets = [CANARY, urlsplit(stack.database_url).password or CANARY]
 
     def _before(self, name: str, address: str) -> Proxy:
         """Puts a proxy before an address, for every process that is started from now on."""
@@ -158,6 +174,11 @@ class System:
         ids: list[int] = json.loads(done)
         return ids
 
+    def subscribe(self, *events: str, name: str = "planning") -> None:
+        """A program behind `hooks` hears of these from now on."""
+        order = {"name": name, "url": self.hooks.url, "events": events}
+        self.secrets.append(json.loads(self.run("import django; django.setup()\n" + SUBSCRIBE, order)))
+
     def run(self, body: str, order: Any = None) -> str:
         """Runs Python of the project beside the faults, on the database itself."""
         done = subprocess.run(
@@ -193,12 +214,34 @@ class System:
 
     def gauges(self) -> dict[str, float]:
         """How many rows are in each state, as a scrape says."""
-        with urllib.request.urlopen(self.web + "/api/metrics", timeout=30) as answer:
-            text = answer.read().decode()
+        text = self.metrics()
         return {
             state: float(value)
             for state, value in re.findall(r'reminder_ledger\{state="(\w+)"\} (\S+)', text)
         }
+
+    def metrics(self) -> str:
+        token = self.stack.environment["METRICS_TOKEN"]
+        asked = urllib.request.Request(
+            self.web + "/api/metrics", headers={"Authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def leaks(self) -> list[str]:
+        """Where a secret of the settings, or of a subscription, is written that it must not be."""
+        places = {str(log.name): log.read_text(errors="replace") for log in self.stack.folder.glob("*.log")}
+        places["metrics"] = self.metrics()
+        for table in ("attempt", "reminder", "audit", "scanrun", "channelhold", "process", "figures"):
+            rows = self.query(f"SELECT t::text FROM reminders_{table} t")
+            places[f"table {table}"] = "\n".join(row[0] for row in rows)
+        return [
+            f"{place} has {secret[:6]}..."
+            for place, text in places.items()
+            for secret in self.secrets
+            if secret in text
+        ]
 
     # --- after a fault ---------------------------------------------------------------------------------
 
@@ -207,6 +250,7 @@ class System:
         for proxy in (self.to_database, self.to_redis, self.to_mail):
             proxy.heal()
         self.mail()
+        self.hooks.stop_at, self.hooks.answers = "", [OK]
 
     def settle(self, *, within: float = QUIET) -> None:
         """Waits until everything that is due has ended; notes meanwhile how far the counters have come."""
@@ -249,6 +293,11 @@ class System:
                     for row in link.execute(checker.COUNTERS.encode())
                 },
                 mails=self.stack.mails(),
+                hooks=[
+                    {"message_id": one.headers["webhook-id"], "body": one.body.decode(), "at": one.at}
+                    for one in self.hooks.taken
+                ],
+                subscriptions=link.execute(checker.SUBSCRIPTIONS.encode()).fetchall(),
                 **more,
             )
 
@@ -263,6 +312,8 @@ class System:
     def fresh(self) -> None:
         """Healthy and empty, with everybody at work."""
         self.heal()
+        self.hooks.heard.clear()
+        self.hooks.taken.clear()
         for server in (self.postgres, self.valkey):
             if server.process.poll() is not None:
                 server.start()
@@ -293,7 +344,8 @@ def whole_system(folder: Path) -> Iterator[System]:
         with patch.dict(os.environ, addresses), running(folder, more=RULES) as stack:
             system = System(stack, postgres, valkey)
             try:
-                yield system
+                with system.hooks:
+                    yield system
             finally:
                 system.heal()
                 for server in (postgres, valkey):

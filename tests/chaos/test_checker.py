@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.chaos.checker import Evidence, Facts, broken
+from tests.chaos.checker import Evidence, Facts, broken, ops_recipient
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -28,24 +28,41 @@ def sound() -> Evidence:
         "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None,
         "updated_at": NOW - 60 * MINUTE,
     }  # fmt: skip
-    mail: Facts = {"message_id": "m1@x", "recipients": ["a@example.test"]}
+    mail: Facts = {
+        "message_id": "m1@x",
+        "recipients": ["a@example.test"],
+        "at": (NOW - 8 * MINUTE).timestamp(),
+    }
+    event: Facts = {
+        **row, "id": 9, "kind": "EVENT", "rule": "reminder.sent:1.2", "channel": "webhook", "email": None,
+        "recipient": "subscription:4", "message_id": "h1", "own_id": "h1", "due_at": NOW - 8 * MINUTE, "attempts": 1,
+    }  # fmt: skip
+    attempts.append({"reminder_id": 9, "number": 1, "outcome": "accepted", "started_at": NOW - 7 * MINUTE})
+    hook: Facts = {"message_id": "h1", "body": "{}", "at": (NOW - 7 * MINUTE).timestamp()}
     return Evidence(
         now=NOW,
         send_deadline=timedelta(seconds=2),
-        rows=[row],
+        rows=[row, event],
         attempts=attempts,
+        hooks=[hook],
+        subscriptions=[{"id": 4, "events": ["reminder.sent", "reminder.failed"]}],
         assignments=[assignment],
         mails=[mail, dict(mail)],
         counters={
             ("reminder_sent_total", "status=SCHEDULED"): 1,
             ("reminder_attempts_total", "channel=email,outcome=accepted"): 1,
             ("reminder_attempts_total", "channel=email,outcome=unknowable"): 1,
+            ("reminder_attempts_total", "channel=webhook,outcome=accepted"): 1,
         },
     )
 
 
 def row(**changes: object) -> Callable[[Evidence], Evidence]:
-    return lambda e: replace(e, rows=[{**e.rows[0], **changes}])
+    return lambda e: replace(e, rows=[{**e.rows[0], **changes}, *e.rows[1:]])
+
+
+def event(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(e, rows=[e.rows[0], {**e.rows[1], **changes}])
 
 
 def another_row(**changes: object) -> Callable[[Evidence], Evidence]:
@@ -57,7 +74,7 @@ def another_row(**changes: object) -> Callable[[Evidence], Evidence]:
 def outdated_between(e: Evidence) -> Evidence:
     """Begun for version 1 after version 2 was planned; version 3 came only later."""
     e = another_row(version=2, state="SKIPPED", reason="moved", planned_at=NOW - 8.5 * MINUTE)(e)
-    third = {**e.rows[1], "id": 3, "version": 3, "own_id": "m3@x", "planned_at": NOW - MINUTE}
+    third = {**e.rows[2], "id": 3, "version": 3, "own_id": "m3@x", "planned_at": NOW - MINUTE}
     e = replace(e, rows=[*e.rows, third])
     return assignment(version=3, updated_at=NOW - MINUTE)(e)
 
@@ -67,12 +84,32 @@ def assignment(**changes: object) -> Callable[[Evidence], Evidence]:
 
 
 def first_attempt(**changes: object) -> Callable[[Evidence], Evidence]:
-    return lambda e: replace(e, attempts=[{**e.attempts[0], **changes}, e.attempts[1]])
+    return lambda e: replace(e, attempts=[{**e.attempts[0], **changes}, *e.attempts[1:]])
 
 
 def mails(*message_ids: str) -> Callable[[Evidence], Evidence]:
-    return lambda e: replace(
-        e, mails=[{"message_id": one, "recipients": ["a@example.test"]} for one in message_ids]
+    return lambda e: replace(e, mails=[{**sound().mails[0], "message_id": one} for one in message_ids])
+
+
+def hooks(*bodies: str, **changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(e, hooks=[{**sound().hooks[0], "body": body, **changes} for body in bodies])
+
+
+def unraised(e: Evidence) -> Evidence:
+    counters = {key: value for key, value in e.counters.items() if "webhook" not in key[1]}
+    return replace(e, rows=e.rows[:1], attempts=e.attempts[:2], hooks=[], counters=counters)
+
+
+def late_by_the_sinks_clock(e: Evidence) -> Evidence:
+    return replace(e, mails=[{**e.mails[0], "at": (NOW + 51 * MINUTE).timestamp()}])
+
+
+def told_under_two_ids(e: Evidence) -> Evidence:
+    """One row for a supervisor, and two messages to them."""
+    chief = "chief@example.test"
+    e = another_row(kind="OVERDUE", recipient=ops_recipient(chief), email=None, state="SENT", attempts=1)(e)
+    return replace(
+        e, mails=[{**e.mails[0], "recipients": [chief], "message_id": one} for one in ("m2@x", "m3@x")]
     )
 
 
@@ -91,10 +128,14 @@ SABOTAGES = [
         "a supervisor not told, for no reason",
         another_row(kind="OVERDUE", recipient="ops:1", state="FAILED"),
     ),
+    ("I1", "an event that nobody raised", unraised),
+    ("I1", "an event that is stuck", event(state="PLANNED")),
+    ("I2", "a webhook twice for no reason", hooks("{}", "{}")),
     ("I2", "a double that nobody flagged", first_attempt(outcome="refused_for_now")),
     ("I2", "three times", mails("m1@x", "m1@x", "m1@x")),
     ("I2", "a mail of nobody's", mails("m1@x", "stranger@x")),
     ("I3", "sent, they say", mails()),
+    ("I3", "told, they say", hooks()),
     ("I4", "begun for an old plan", assignment(version=2, updated_at=NOW - 8.5 * MINUTE)),
     ("I4", "begun for a plan between", outdated_between),
     ("I5", "a forgotten lease", row(state="QUEUED", lease_until=NOW - MINUTE)),
@@ -103,8 +144,12 @@ SABOTAGES = [
     ("I7", "a counter fell", lambda e: replace(e, before={("reminder_failed_total", "reason=x"): 3})),
     ("I7", "a gauge that lies", lambda e: replace(e, gauges={"SENT": 2})),
     ("I8", "too early", row(due_at=NOW - 8.9 * MINUTE)),
+    ("I8", "too early by the sink's clock", hooks("{}", at=(NOW - 9 * MINUTE).timestamp())),
+    ("I8", "too late by the sink's clock", late_by_the_sinks_clock),
     ("I8", "too late", row(not_after=NOW - 9 * MINUTE)),
     ("I9", "another Message-ID", mails("m1@x", "m2@x", "m3@x")),
+    ("I9", "another body under the same id", hooks("{}", "{1}")),
+    ("I9", "a supervisor told under two ids", told_under_two_ids),
     ("I10", "the roll-up forgot", assignment(reminder_status="NONE")),
 ]
 

@@ -55,6 +55,10 @@ def end_sessions(system: System, chance: random.Random) -> None:
     )
 
 
+def spoil_the_endpoint(system: System, chance: random.Random) -> None:
+    system.hooks.stop_at = chance.choice(["request", "answer", "silence", "drip"])
+
+
 def freeze_redis(system: System, chance: random.Random) -> None:
     system.valkey.process.send_signal(signal.SIGSTOP)
     pause(chance.uniform(0.5, 2))
@@ -72,6 +76,7 @@ FAULTS: tuple[Callable[[System, random.Random], None], ...] = (
     spoil_mail,
     end_sessions,
     freeze_redis,
+    spoil_the_endpoint,
 )
 
 
@@ -80,6 +85,7 @@ def test_a_seeded_nemesis(system, report, pytestconfig):
     seconds = 120 if pytestconfig.getoption("--chaos") == "full" else 60
     print(f"the nemesis' seed is {seed}: --chaos-seed={seed} does the same again")
     chance = random.Random(seed)
+    system.subscribe("reminder.sent", "reminder.failed")
     planted = 0
     over = now().timestamp() + seconds
     while now().timestamp() < over:
@@ -98,4 +104,5 @@ def test_a_seeded_nemesis(system, report, pytestconfig):
     ends = {row["state"] for row in evidence.rows}
     assert ends <= {"SENT", "UNKNOWN"}
     assert len(evidence.assignments) == planted
+    assert system.leaks() == []
     report(f"nemesis, {seconds} s, seed {seed}, {planted} reminders", system, since)

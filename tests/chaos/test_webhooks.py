@@ -1,0 +1,68 @@
+"""An endpoint misbehaves at every phase while workers die: each event is told, and nobody's reminder waits for it."""
+
+import pytest
+
+from tests.chaos.system import EVERYBODY, now
+from tests.http_sink import answer
+from tests.stack import until
+
+PEOPLE = "SELECT count(*) FROM reminders_reminder WHERE kind = 'REMINDER' AND state = 'SENT'"
+TOLD = "SELECT count(*) FROM reminders_reminder WHERE kind = 'EVENT' AND state = 'SENT'"
+TRIED = "SELECT count(*) FROM reminders_reminder WHERE kind = 'EVENT' AND attempts > 0 AND state = 'PLANNED'"
+PATIENCE = 150
+"""An endpoint that has failed for long is left alone for longer."""
+
+
+def test_a_worker_killed_and_an_endpoint_that_hangs_up(system, report):
+    """It reads each event and gives no answer: whoever sends cannot know, and tells it again under the same id."""
+    system.subscribe("reminder.sent")
+    system.hooks.stop_at = "answer"
+    system.plant(40)
+    until(lambda: system.hooks.taken, within=60, what="the endpoint is told for the first time")
+    system.kill("worker")
+    until(lambda: system.one(PEOPLE) == 40, within=60, what="people are reminded meanwhile")
+    since = now()
+    system.heal()
+    system.crew(*EVERYBODY)
+    system.settle(within=PATIENCE)
+    evidence = system.holds()
+    assert system.one(TOLD) == 40
+    assert len({hook["message_id"] for hook in evidence.hooks}) == 40
+    assert len(evidence.hooks) > 40
+    assert system.leaks() == []
+    report("webhooks: a worker killed, the endpoint hangs up", system, since)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("phase", ["accept", "request", "answer", "silence", "drip", "500 Oh", "503 Busy"])
+def test_it_misbehaves_at_each_phase(system, phase, report):
+    system.subscribe("reminder.sent")
+    if phase[0].isdigit():
+        system.hooks.answers = [answer(phase)]
+    else:
+        system.hooks.stop_at = phase
+    system.plant(60)
+    until(lambda: system.one(PEOPLE) == 60, within=30, what="people are reminded meanwhile")
+    until(lambda: system.one(TRIED) > 0, within=60, what="the endpoint was tried")
+    assert system.one(TOLD) == 0
+    since = now()
+    system.heal()
+    system.settle(within=PATIENCE)
+    system.holds()
+    assert system.one(TOLD) == 60
+    report(f"webhooks: {phase}", system, since)
+
+
+@pytest.mark.chaos
+def test_supervisors_are_told_once_though_workers_die(system, report):
+    """Work that nobody starts: two supervisors hear of each, whatever happens to those who tell them."""
+    system.plant(20, start=-1_796)  # overdue in four seconds
+    until(lambda: len(system.stack.mails()) >= 5, within=60, what="supervisors are being told", every=0.01)
+    system.kill("worker", "worker2")
+    since = now()
+    system.crew(*EVERYBODY)
+    evidence = system.holds()
+    told = [row for row in evidence.rows if row["recipient"].startswith("ops:")]
+    assert [row["state"] for row in told] == ["SENT"] * 40
+    assert {mail["recipients"][0] for mail in evidence.mails} == {"chief@example.test", "deputy@example.test"}
+    report("workers killed while supervisors are told", system, since)
