@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 RFC3339 = re.compile(
@@ -10,6 +11,9 @@ RFC3339 = re.compile(
 COMPLAINTS = {
     "invalid": "an RFC 3339 instant is needed, such as 2026-11-23T09:00:00+01:00",
     "naive": "an offset is needed, such as 2026-11-23T09:00:00+01:00 or ...Z: nobody knows which zone is meant",
+    "unknown_time_zone": "a zone of the IANA database is needed, such as Europe/Berlin",
+    "nonexistent": "the clocks are put forward over this time: it does not exist in its zone",
+    "ambiguous": "the clocks are put back over this time: it comes twice in its zone, so give it in UTC",
     "out_of_range": f"a year from {FIRST_YEAR} to {LAST_YEAR} is needed",
 }
 
@@ -41,6 +45,24 @@ def read(text: object) -> datetime:
     if not FIRST_YEAR <= (instant := instant.astimezone(UTC)).year <= LAST_YEAR:
         raise NotAnInstant("out_of_range")
     return instant
+
+
+def in_zone(local: datetime, zone: str) -> datetime:
+    """The instant in UTC at which clocks in this zone show this time. Raises NotAnInstant where it is not exactly one."""
+    if not zone:
+        raise NotAnInstant("naive")
+    try:
+        known = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise NotAnInstant("unknown_time_zone") from error
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        raise NotAnInstant("out_of_range")
+    first, second = (local.replace(tzinfo=known, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first > second:
+        raise NotAnInstant("nonexistent")
+    if first < second:
+        raise NotAnInstant("ambiguous")
+    return first
 
 
 def shown(instant: datetime) -> str:

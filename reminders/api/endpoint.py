@@ -37,6 +37,17 @@ class BoundedCsv(BaseParser):
         return bounded(stream).getvalue()
 
 
+class BoundedCalendar(BoundedCsv):
+    """A calendar; its events are read by whoever takes it."""
+
+    media_type = "text/calendar"
+
+
+def media_type(request: Request) -> str:
+    """What the body is said to be, without its parameters."""
+    return (request.content_type or "").split(";")[0].strip().lower()
+
+
 def bounded(stream: BinaryIO) -> io.BytesIO:
     """The body, if it is no larger than this server is willing to keep in memory. Raises TooLarge."""
     most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -50,7 +61,7 @@ class JsonAlways(BaseContentNegotiation):
     """Answers JSON whatever is asked for: it is all there is."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
-        content_type = (request.content_type or "").split(";")[0].strip().lower()
+        content_type = media_type(request)
         chosen: BaseParser | None = next((p for p in parsers if p.media_type == content_type), None)
         return chosen
 

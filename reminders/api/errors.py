@@ -37,7 +37,7 @@ TITLES = {
     413: ("too_large", "The request is too large."),
     415: (
         "unsupported_media_type",
-        "Send JSON, with Content-Type: application/json; an import takes text/csv too.",
+        "Send JSON, with Content-Type: application/json; an import takes text/csv and text/calendar too.",
     ),
     422: ("key_reused", "This Idempotency-Key has named another request."),
     429: ("throttled", "Too many requests: wait a little."),

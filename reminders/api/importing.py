@@ -1,4 +1,4 @@
-"""Many assignments in one call, as JSON or as a CSV file."""
+"""Many assignments in one call, as JSON, as a CSV file or as a calendar."""
 
 import io
 from collections.abc import Iterator
@@ -10,19 +10,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from assignments import bulk, imports
+from assignments import bulk, calendars, imports
 from assignments.bulk import Parsed
 from assignments.imports import MOST_AT_ONCE
 from reminders.api import serializers
-from reminders.api.endpoint import BoundedCsv, BoundedJson, Endpoint, answers
+from reminders.api.endpoint import BoundedCalendar, BoundedCsv, BoundedJson, Endpoint, answers, media_type
 from reminders.api.errors import TooLarge
 from reminders.api.once import IDEMPOTENCY_KEY, once
+
+FILES = {"text/csv": imports.csv_rows, "text/calendar": calendars.event_rows}
 
 
 class Import(Endpoint):
     """All or nothing."""
 
-    parser_classes = [BoundedJson, BoundedCsv]
+    parser_classes = [BoundedJson, BoundedCsv, BoundedCalendar]
 
     @extend_schema(
         operation_id="assignments_import",
@@ -30,6 +32,7 @@ class Import(Endpoint):
         request={
             "application/json": serializers.ImportGiven(many=True),
             "text/csv": OpenApiTypes.STR,
+            "text/calendar": OpenApiTypes.STR,
         },
         responses=answers({200: serializers.ImportShown}, 409, 413, 415, 422),
     )
@@ -39,11 +42,12 @@ class Import(Endpoint):
 
         An assignment whose reference is known is brought to these values, as by PUT; others are made. Nobody is
         reminded of what is past. A CSV file names its columns in its first line; a person's begin with assignee_.
+        Of a calendar each event is an assignment, known by its UID.
         """
         asked = self.address(serializers.DryRun)
         sent: Any = request.data
         if isinstance(sent, bytes):
-            parsed = imports.csv_rows(imports.text_of(io.BytesIO(sent)))
+            parsed = FILES[media_type(request)](imports.text_of(io.BytesIO(sent)))
         else:
             parsed = imports.rows(sent)
         done = bulk.bring_in(_not_too_many(parsed), dry_run=asked["dry_run"])

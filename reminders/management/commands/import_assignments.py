@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from assignments import bulk, imports
+from assignments import bulk, calendars, imports
 from assignments.bulk import BadRow, BadRows, Brought, Parsed, Row
 from assignments.imports import MOST_AT_ONCE, Unreadable
 from reminders.management.refusals import in_one_line
@@ -19,7 +19,8 @@ SHOWN = 100
 
 class Command(BaseCommand):
     help = (
-        "Imports assignments from a CSV file, from JSON lines (.jsonl: one object a line) or from a JSON list (.json). "
+        "Imports assignments from a CSV file, from JSON lines (.jsonl: one object a line), from a JSON list "
+        "(.json) or from a calendar (.ics). "
         f"Every {MOST_AT_ONCE} rows are committed. A portion with a bad row is not written, nor is anything behind it: "
         "mend the file and go on with --from-row."
     )
@@ -94,6 +95,8 @@ def _parsed(path: Path, file: Any) -> Iterator[Parsed]:
             return imports.rows(imports.json_of(file.read()))
         case ".jsonl" | ".ndjson":
             return imports.json_lines(imports.text_of(file))
+        case ".ics":
+            return calendars.event_rows(imports.text_of(file))
         case _:
             return imports.csv_rows(imports.text_of(file))
 

@@ -1,0 +1,253 @@
+"""Assignments out of iCalendar files: what an event becomes, and what is refused instead of guessed."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assignments import calendars
+from assignments.imports import Unreadable
+from assignments.models import Assignee, Assignment
+from reminders.models import Reminder
+from tests.integration.calls import Caller
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/assignments/import"
+START = "DTSTART:20260615T130000Z"
+WORK = ["UID:W-1", "SUMMARY:Check the boiler", START]
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+
+
+@pytest.fixture
+def api(clock):
+    return Caller("write")
+
+
+def calendar(*events, head=()):
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", *head]
+    for event in events:
+        lines += ["BEGIN:VEVENT", *event, "END:VEVENT"]
+    return "\r\n".join([*lines, "END:VCALENDAR", ""])
+
+
+def sent(api, text):
+    body = text if isinstance(text, bytes) else text.encode()
+    return api.post(URL, body, content_type="text/calendar; charset=utf-8; method=PUBLISH")
+
+
+def taken(api, *lines, **more):
+    """The one assignment that an event with these lines became."""
+    answer = sent(api, calendar([*WORK, *lines], **more))
+    assert answer.status_code == 200, answer.content
+    return Assignment.objects.get()
+
+
+def bad(answer):
+    assert answer.status_code == 400, answer.content
+    assert not Assignment.objects.exists()
+    return [(fault.get("row"), fault["field"], fault["code"]) for fault in answer.json()["errors"]]
+
+
+def test_an_event_becomes_an_assignment_and_is_planned(api):
+    event = [
+        "UID:W-1",
+        "SUMMARY:Check the boiler\\, then",
+        "  the pump",
+        "DTSTART;TZID=Europe/Berlin:20260615T150000",
+        "DTEND;TZID=Europe/Berlin:20260615T160000",
+        "LOCATION:Hill Road 7",
+        *("DESCRIPTION:Ring twice\\n", " END:VEVENT"),
+        'ATTENDEE;CN="Ada, L.":MAILTO:ada@example.test',
+        "ATTENDEE;CUTYPE=ROOM;CN=Cellar:mailto:cellar@example.test",
+        "ORGANIZER;CN=Desk:mailto:desk@example.test",
+        "ATTENDEE;CN=Desk:mailto:desk@example.test",
+        *("BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT45M", "END:VALARM"),
+    ]
+    assert sent(api, calendar(event)).json() | {"ids": 0} == {
+        "dry_run": False, "created": 1, "updated": 0, "unchanged": 0, "ids": 0,
+    }  # fmt: skip
+    work = Assignment.objects.get()
+    kept = [work.reference, work.title, work.location, work.notes, work.lead_minutes, work.status]
+    title = "Check the boiler, then the pump"
+    assert kept == ["W-1", title, "Hill Road 7", "Ring twice\nEND:VEVENT", 45, "SCHEDULED"]
+    instants = [work.scheduled_start.isoformat(), work.scheduled_end.isoformat()]
+    assert instants == ["2026-06-15T13:00:00+00:00", "2026-06-15T14:00:00+00:00"]
+    person = Assignee.objects.get()
+    assert (person.name, person.email) == ("Ada, L.", "ada@example.test")
+    assert Reminder.objects.get(kind="REMINDER").due_at.isoformat() == "2026-06-15T12:15:00+00:00"
+    again = sent(api, "\ufeff" + calendar(event).replace("\r\n", "\n"))
+    assert (again.json()["unchanged"], Assignment.objects.count()) == (1, 1)
+
+
+def test_a_cancelled_event_cancels(api):
+    assert taken(api).status == "SCHEDULED"
+    assert taken(api, "STATUS:CANCELLED").status == "CANCELLED"
+
+
+def test_a_calendar_that_withdraws_its_events_cancels(api):
+    assert taken(api).status == "SCHEDULED"
+    assert taken(api, head=["METHOD:CANCEL"]).status == "CANCELLED"
+
+
+def test_a_length_in_place_of_an_end(api):
+    assert taken(api, "DURATION:PT1H30M").scheduled_end.isoformat() == "2026-06-15T14:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["ORGANIZER;CN=Desk:mailto:desk@example.test"], ("Desk", "desk@example.test")),
+        (["ATTENDEE;CN=Bo:urn:uuid:1"], ("Bo", "")),
+        (["ATTENDEE;CN=Bo,Jr:mailto:bo@example.test"], ("Bo,Jr", "bo@example.test")),
+        ([], None),
+    ],
+)
+def test_who_does_the_work(api, lines, expected):
+    person = taken(api, *lines).assignee
+    assert (person and (person.name, person.email)) == expected
+
+
+def test_an_address_in_place_of_a_name_leaves_a_known_name_alone(api):
+    taken(api, "ATTENDEE;CN=Ada:mailto:ada@example.test")
+    assert taken(api, "ATTENDEE;CN=ada@example.test:mailto:ada@example.test").assignee.name == "Ada"
+
+
+def alarm(trigger):
+    return ["BEGIN:VALARM", "ACTION:DISPLAY", trigger, "END:VALARM"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "lead"),
+    [
+        (alarm("TRIGGER:-PT1H") + alarm("TRIGGER;RELATED=START:-PT60M"), 60),
+        (alarm("TRIGGER:-P1D"), 1_440),
+        (alarm("TRIGGER:-PT1H") + alarm("TRIGGER:-PT5M"), None),
+        (alarm("TRIGGER:PT0S"), None),
+        (alarm("TRIGGER:PT5M"), None),
+        (alarm("TRIGGER:-PT90S"), None),
+        (alarm("TRIGGER;RELATED=END:-PT5M"), None),
+        (alarm("TRIGGER;VALUE=DATE-TIME:20260615T120000Z"), None),
+    ],
+)
+def test_one_plain_alarm_is_the_lead(api, lines, lead):
+    assert taken(api, *lines).lead_minutes == lead
+
+
+NAMED = ["UID:W-1", "SUMMARY:x"]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (["SUMMARY:x", START], ("reference", "required")),
+        (["UID:W-1", START], ("title", "required")),
+        (NAMED, ("scheduled_start", "required")),
+        ([*NAMED, "DTSTART;VALUE=DATE:20260615"], ("scheduled_start", "all_day")),
+        ([*NAMED, "DTSTART:20260615T130000"], ("scheduled_start", "naive")),
+        ([*NAMED, "DTSTART;TZID=Nowhere/At All:20260615T130000"], ("scheduled_start", "unknown_time_zone")),
+        ([*NAMED, "DTSTART;TZID=/etc/passwd:20260615T130000"], ("scheduled_start", "unknown_time_zone")),
+        (
+            [*NAMED, "DTSTART;TZID=W. Europe Standard Time:20260615T130000"],
+            ("scheduled_start", "unknown_time_zone"),
+        ),
+        ([*NAMED, "DTSTART;TZID=Europe/Berlin:20260329T023000"], ("scheduled_start", "nonexistent")),
+        ([*NAMED, "DTSTART;TZID=Europe/Berlin:20261025T023000"], ("scheduled_start", "ambiguous")),
+        ([*NAMED, "DTSTART:20261325T023000Z"], ("scheduled_start", "invalid")),
+        ([*NAMED, "DTSTART:00010101T000000Z"], ("scheduled_start", "out_of_range")),
+        ([*NAMED, "DTSTART:99991231T235959Z"], ("scheduled_start", "out_of_range")),
+        ([*NAMED, START, START], ("scheduled_start", "repeated")),
+        ([*WORK, "DTEND;VALUE=DATE:20260616"], ("scheduled_end", "all_day")),
+        ([*WORK, "DTEND:20260615T120000Z"], ("scheduled_end", "invalid")),
+        ([*WORK, "DURATION:P1D"], ("scheduled_end", "invalid")),
+        ([*WORK, "DURATION:20260615T130000Z"], ("scheduled_end", "invalid")),
+        ([*WORK, "DURATION:-P999999999D"], ("scheduled_end", "invalid")),
+        (
+            [*NAMED, "DTSTART;TZID=Europe/Berlin,UTC:20260615T130000"],
+            ("scheduled_start", "invalid"),
+        ),
+        ([*WORK, "RRULE:FREQ=DAILY"], ("RRULE", "recurring")),
+        ([*WORK, "RECURRENCE-ID:20260615T130000Z"], ("RECURRENCE-ID", "recurring")),
+        (
+            [*WORK, "ATTENDEE:mailto:a@example.test", "ATTENDEE:mailto:b@example.test"],
+            ("assignee", "several"),
+        ),
+        ([*WORK, "ATTENDEE:urn:uuid:1"], ("assignee", "invalid")),
+        ([*WORK, "ATTENDEE;CN=A:mailto:a@example.test%0D%0Ab@example.test"], ("assignee.email", "invalid")),
+        ([*WORK, "ATTENDEE:mailto:a@example.test"], ("assignee.name", "blank")),
+        ([*WORK, "LOCATION:a\x00b"], ("location", "null_characters_not_allowed")),
+        ([*WORK, "SUMMARY:" + "x" * 201], ("title", "repeated")),
+        (["UID:W-1", "SUMMARY:" + "x" * 201, START], ("title", "max_length")),
+    ],
+)
+def test_what_an_assignment_cannot_hold_is_refused_by_row_and_field(api, event, expected):
+    good = ["UID:W-0", "SUMMARY:x", START]
+    assert bad(sent(api, calendar(good, event))) == [(2, *expected)]
+
+
+def test_a_line_that_is_none_is_refused(api):
+    assert [(row, code) for row, _, code in bad(sent(api, calendar([*WORK, "nonsense"])))] == [(1, "invalid")]
+
+
+def test_a_uid_may_come_once(api):
+    assert bad(sent(api, calendar(WORK, WORK))) == [(2, "reference", "repeated")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"title,scheduled_start\r\n",
+        b"BEGIN:VEVENT\r\nEND:VEVENT\r\n",
+        b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n",
+        b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n",
+        calendar(WORK).encode("utf-16"),
+        calendar(["UID:W-1", "SUMMARY:\xff", START]).encode("latin-1"),
+    ],
+)
+def test_what_is_no_calendar_is_refused_whole(api, body):
+    assert bad(sent(api, body)) == [(None, None, "unreadable")]
+
+
+def test_a_calendar_without_events_changes_nothing(api):
+    assert sent(api, calendar()).json()["created"] == 0
+
+
+def test_the_command_takes_a_calendar(clock, tmp_path):
+    (tmp_path / "team.ics").write_text(calendar(WORK, [*NAMED, "RRULE:FREQ=DAILY", START]), newline="")
+    out = StringIO()
+    call_command("import_assignments", str(tmp_path / "team.ics"), "--skip-bad", stdout=out)
+    told = "row 2: RRULE: an event that repeats is not taken: send each date as an event"
+    assert out.getvalue().splitlines() == [told, "1 created, 0 updated, 0 unchanged"]
+
+
+LINES = st.lists(
+    st.builds(
+        "{}{}:{}".format,
+        st.sampled_from(
+            ["DTSTART", "DTEND", "DURATION", "UID", "ATTENDEE", "ORGANIZER", "TRIGGER", "BEGIN", "END", "X"]
+        ),
+        st.sampled_from(["", ";TZID=Europe/Berlin", ";VALUE=DATE", ";CN=", ";TZID=", ";", ";VALUE=PERIOD"]),
+        st.sampled_from(["20260615T130000Z", "20260615", "-PT5M", "VALARM", "VEVENT", "", "PT5M/PT6M"])
+        | st.text(max_size=20),
+    )
+    | st.text(max_size=20),
+    max_size=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines=LINES)
+def test_no_event_is_too_much(lines):
+    try:
+        for one in calendars.event_rows(StringIO(calendar([*WORK, *lines]))):
+            assert one
+    except Unreadable:
+        pass
