@@ -1,0 +1,98 @@
+"""The lines of docs/api.md and docs/webhooks.md do what they say: each is run, as it stands, against a real server."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.http_sink import HttpSink
+from tests.stack import ROOT, running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+SAMPLE = [
+    {"reference": "W-8", "title": "Read the meter", "scheduled_start": "2030-06-16T09:00:00Z"},
+    {"reference": "W-9", "title": "Change the filter", "scheduled_start": "2030-06-16T10:00:00Z"},
+]
+CALL = 'call() { curl --silent --show-error --fail-with-body --header "Authorization: Bearer $TOKEN" "$@"; echo; }\n'
+
+
+def blocks(page: str) -> Iterator[str]:
+    """The indented blocks that call the API."""
+    for block in re.findall(r"(?:^ {4}.*\n)+", (ROOT / "docs" / page).read_text(), re.MULTILINE):
+        lines = [line[4:] for line in block.splitlines() if not line.startswith("    alias ")]
+        if any(line.startswith("call ") for line in lines):
+            yield "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory) -> Iterator[object]:
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl")
+    folder = tmp_path_factory.mktemp("docs")
+    with running(folder, more={"WEBHOOK_ALLOW_PRIVATE": "true"}) as stack, HttpSink() as sink:
+        _, web = stack.web()
+        token = stack.manage("create_api_token", "docs", "--scopes", "read,write,ops").stdout.strip()
+        (folder / "assignments.json").write_text(json.dumps(SAMPLE))
+        rows = "".join(f"{row['reference']},{row['title']},{row['scheduled_start']}\n" for row in SAMPLE)
+        (folder / "assignments.csv").write_text("reference,title,scheduled_start\n" + rows)
+        (folder / "assignments.ics").write_text(CALENDAR)
+
+        def run(script: str) -> str:
+            script = script.replace("https://planning.example.org/hook", sink.url)
+            done = subprocess.run(
+                ["bash", "-euc", CALL + script],
+                cwd=folder,
+                env={**stack.environment, "API": f"{web}/api", "TOKEN": token},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+            return done.stdout
+
+        run.folder = folder  # type: ignore[attr-defined]
+        run.sink = sink  # type: ignore[attr-defined]
+        yield run
+
+
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//example//EN
+BEGIN:VEVENT
+UID:W-10
+DTSTAMP:20300601T000000Z
+DTSTART:20300616T110000Z
+SUMMARY:Clean the flue
+END:VEVENT
+END:VCALENDAR
+""".replace("\n", "\r\n")
+
+
+def test_the_round_trip_and_the_files(shell):
+    there = list(blocks("api.md"))
+    assert len(there) >= 3
+    said = [shell(block) for block in there]
+    put, found, explained, moved, ledger, cancelled = map(json.loads, said[0].splitlines())
+    assert put["reference"] == "W-1"
+    assert [one["id"] for one in found["results"]] == [put["id"]] == [1]
+    assert explained["will_send"] is True
+    assert (moved["version"], moved["scheduled_start"]) == (2, "2030-06-15T14:00:00Z")
+    assert ledger == {"results": []}
+    assert cancelled["status"] == "CANCELLED"
+    folder: Path = shell.folder
+    assert "W-8" in (folder / "assignments.csv").read_text()  # what the export wrote
+    assert "due_at" in (folder / "log.csv").read_text().splitlines()[0]
+
+
+def test_webhooks(shell):
+    (block,) = blocks("webhooks.md")
+    said = shell(block)
+    assert said.count("whsec_") == 2  # made, and made anew
+    assert '"outcome":"accepted"' in said.replace(": ", ":")
+    assert len(shell.sink.heard) == 1
