@@ -7,7 +7,7 @@ from reminders import figures, operations, presence, schedule
 from reminders.conf import ReminderConfig
 from reminders.doctor.check import Check, Level, skew
 from reminders.figures import Snapshot
-from reminders.models import ChannelHold
+from reminders.models import ChannelHold, Subscription
 from reminders.schedule import Standing
 
 SCANS_MISSED = 3
@@ -34,6 +34,7 @@ def look(config: ReminderConfig) -> Iterator[Check]:
     yield _last_scan(taken, config)
     yield from _figures(taken, config)
     yield from _holds(taken)
+    yield from _webhooks()
 
 
 def scan_is_late(age: float, config: ReminderConfig) -> bool:
@@ -232,3 +233,21 @@ def _holds(taken: Snapshot) -> Iterator[Check]:
         )
     if not taken.held_channels:
         yield Check("channels", Level.PASS, "none is held")
+
+
+def _webhooks() -> Iterator[Check]:
+    """Endpoints of programs; reminders do not depend on them."""
+    subscriptions = list(Subscription.objects.filter(active=True))
+    if not subscriptions:
+        return
+    fares = operations.health(subscriptions)
+    failing = [(one, fares[one.pk]) for one in subscriptions if fares[one.pk].failing_since]
+    for one, health in failing:
+        yield Check(
+            f"webhook {one.pk}",
+            Level.WARN,
+            f"{one.name} does not answer ({health.code}): {health.waiting} events wait",
+            "Tell those who run it; `POST /api/webhooks/ID/test` shows whether it works again. Nobody's reminder waits.",
+        )
+    if not failing:
+        yield Check("webhooks", Level.PASS, f"{len(subscriptions)} subscriptions, all are told")

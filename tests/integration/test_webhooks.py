@@ -15,7 +15,7 @@ from assignments.models import Assignment
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.webhook import WebhookChannel
 from notifications.message import Delivery, Outcome
-from reminders import figures, ledger, lifecycle, operations
+from reminders import doctor, figures, ledger, lifecycle, operations
 from reminders.conf import ReminderConfig
 from reminders.models import Attempt, Audit, ChannelHold, Kind, Reason, Reminder, State, Subscription
 from tests.conftest import NOON
@@ -495,6 +495,22 @@ def test_the_explainer_tells_of_them(clock, run):
     assert story["to"] == f"the program of subscription {made.pk}"
     assert story["says"] == "will be sent now: every gate is open"
     assert call.get(f"/api/assignments/{work.pk}/reminders").status_code == 200
+
+
+def test_the_doctor_names_an_endpoint_that_does_not_answer(clock, run, config):
+    def said() -> dict[str, tuple[str, str]]:
+        found = doctor.examine(config, canary=None)
+        return {one.name: (one.level.name, one.seen) for one in found if one.name.startswith("webhook")}
+
+    assert said() == {}
+    away, _ = subscribe("http://127.0.0.1:9/")
+    assert said() == {"webhooks": ("PASS", "1 subscriptions, all are told")}
+    work = AssignmentFactory()
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    run()
+    assert said() == {
+        f"webhook {away.pk}": ("WARN", "planning does not answer (connect): 1 events wait"),
+    }
 
 
 def test_a_channel_that_raises_costs_its_own_event_only(clock, config, desk):
