@@ -1,0 +1,110 @@
+"""Every address of the resolver, by every method, with what only fools and attackers send: no answer is a 5xx."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from config.access.models import ApiToken
+from reminders.dashboard import upkeep
+from tests.factories import AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "NONSENSE")
+BIG = "9" * 400
+PATHS = (
+    "1",
+    "0",
+    "9223372036854775807",
+    "9223372036854775808",
+    BIG,
+    "%00",
+    "%ff",
+    "x" * 3_000,
+    "..%2f..",
+    "-1",
+)
+QUERIES = (
+    "page=1000000000&limit=1e9&p=99999999999999999999&o=-9.9&cursor=AAAA",
+    "ordering=password&format=xml&status=NONSENSE&status__exact=x&q=%00%ff&search=%F0%28",
+    f"ids={BIG}&pk={BIG}&assignee={BIG}&after={BIG}&before=-1&id__exact={BIG}&_to_field=x",
+    "starts_after=9999-12-31T23:59:59-14:00&starts_before=NaN&dry_run=maybe&dry_run=1&page=%00",
+    "&&==&%&a[]=1&" + "x=1&" * 200,
+)
+BODIES = (
+    (b"", "application/json"),
+    (b"\xff\xfe\x00{", "application/json; charset=utf-16"),
+    (b'{"a": "\x00\\u0000\\ud800", "ids": [1e400, ' + b"9" * 5_000 + b"]}", "application/json"),
+    (b"[" * 3_000, "application/json"),
+    (b'{"ids": ["x"], "reason": {"a": 1}, "until": "0001-01-01T00:00:00+14:00"}', "application/json"),
+    (b"a=%00&b=%ff&action=nothing&ids=" + b"9" * 400, "application/x-www-form-urlencoded; charset=nonsense"),
+    (b'--x\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\x00', "multipart/form-data; boundary=x"),
+    (b"", "multipart/form-data"),
+    (b"title,scheduled_start\n\x00", "text/csv"),
+    (b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:\x00\nEND:VEVENT\nEND:VCALENDAR", "text/calendar"),
+    (b"x", "\xff/\x00;;="),
+)
+
+
+def addresses(patterns=None, prefix="/"):
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + str(pattern.pattern).lstrip("^").removesuffix("$").removesuffix("\\Z")
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, route)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield route
+
+
+def filled(route, word):
+    """The address with this word in the place of each of its parts."""
+    parts = route.split("<")
+    return parts[0] + "".join(word + part.partition(">")[2] for part in parts[1:])
+
+
+ROUTES = sorted({route for route in addresses() if "(?P" not in route and route != "/admin/logout/"})
+
+
+@pytest.fixture
+def ask(clock, settings, tmp_path, monkeypatch):
+    # The doctor asks every server for seconds; what it is sent it does not read.
+    monkeypatch.setattr(upkeep, "examine", lambda *_, **__: [])
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    settings.API_RATE = 0
+    AssignmentFactory(reference="W-1")
+    signed_in = Client(raise_request_exception=False)
+    signed_in.force_login(get_user_model().objects.create_superuser("root"))
+    secret = ApiToken.issue("fool", scopes=["read", "write", "ops"], days=None)[1]
+    program = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {secret}"})
+
+    def call(method, url, body=b"", content_type="application/json"):
+        client = program if url.startswith("/api/") else signed_in
+        with transaction.atomic():  # What one call spoils no other one sees.
+            answer = client.generic(method, url, body, content_type=content_type)
+            transaction.set_rollback(True)
+        assert answer.status_code < 500, (method, url[:200], content_type, body[:80], answer.status_code)
+
+    return call
+
+
+def test_the_sweep_knows_every_part_of_the_system():
+    assert {route.split("/")[1] for route in ROUTES} >= {"a", "admin", "api", "healthz", "ops", "readyz", ""}
+    assert len(ROUTES) > 80
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_nothing_sent_to_an_address_gets_a_5xx(ask, route):
+    url = filled(route, "1")
+    for method in METHODS:
+        ask(method, url)
+    for word in PATHS if "<" in route else ():
+        for method in ("GET", "POST"):
+            ask(method, filled(route, word))
+    for query in QUERIES:
+        ask("GET", f"{url}?{query}")
+    for body, content_type in BODIES:
+        for method in ("POST", "PUT"):
+            ask(method, f"{url}?{QUERIES[0]}", body, content_type)
