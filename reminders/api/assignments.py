@@ -255,7 +255,9 @@ class ByReference(OneAssignment):
         operation_id="assignments_put",
         request=serializers.AssignmentPut,
         responses=answers(
-            {200: serializers.AssignmentShown, 201: serializers.AssignmentShown}, 409, 412, 413, 415
+            # 404: a reference with a line break has no address.
+            {200: serializers.AssignmentShown, 201: serializers.AssignmentShown},
+            *(404, 409, 412, 413, 415),
         ),
         parameters=[ETAG_HEADER, IF_MATCH],
     )

@@ -1,0 +1,58 @@
+"""Each call as its description says: what it allows and what it forbids, and every answer is one of those described."""
+
+import pytest
+import schemathesis
+from django.core import signals
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+
+from config.access.models import ApiToken
+from tests.factories import AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def web(environ, start_response):
+    """The web process, made anew with the settings of each test."""
+    return get_wsgi_application()(environ, start_response)
+
+
+load_all_checks()
+SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+SCHEMA.app = web
+SCHEMA.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+# The API refuses more than its description says: blank texts, fields it does not know, years that nobody plans in,
+# keys and cursors that are none. Everything else must be as described.
+NOT_SAID = [CHECKS.get_one("positive_data_acceptance")]
+
+
+@pytest.fixture
+def token(clock, settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    settings.API_RATE = 0
+    AssignmentFactory(reference="W-1")
+    # What the test client does too: the test's transaction is on this connection.
+    ends = (signals.request_started, signals.request_finished)
+    for end in ends:
+        end.disconnect(close_old_connections)
+    yield ApiToken.issue("schemathesis", scopes=["read", "write", "ops"], days=None)[1]
+    for end in ends:
+        end.connect(close_old_connections)
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=20,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_call_does_what_its_description_says(case, token):
+    case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=NOT_SAID)
