@@ -5,12 +5,23 @@ worker may hold at a time, it asks for no more, reads nothing, and so never lear
 """
 
 import logging
+from typing import Any
 
 from celery import Task
+from celery.signals import worker_ready
 from celery.worker.request import Request
-from kombu.asynchronous import get_event_loop
 
 logger = logging.getLogger(__name__)
+
+_loop: Any = None
+"""The loop of this worker (kombu.asynchronous.Hub). Kombu's own `get_event_loop` knows it only until the first time
+that a connection is lost: what cleans up after that loss forgets it for good (Celery 5.7, Kombu 5.7)."""
+
+
+@worker_ready.connect
+def _keep_loop(sender: Any, **_: object) -> None:
+    global _loop
+    _loop = sender.hub
 
 
 class HonestRequest(Request):
@@ -31,10 +42,9 @@ class HonestRequest(Request):
             self.message.ack()
         except self.connection_errors as error:
             logger.warning("Broker connection lost", extra={"reason": type(error).__name__})
-            loop = get_event_loop()
-            if loop is None:
+            if _loop is None:
                 raise
-            loop.call_soon(_lost, error)
+            _loop.call_soon(_lost, error)
 
 
 class HonestTask(Task[..., object]):

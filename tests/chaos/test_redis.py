@@ -13,11 +13,16 @@ import redis
 
 from tests.chaos import checker
 from tests.chaos.system import EVERYBODY, now, pause
-from tests.stack import until
+from tests.stack import Child, until
 
 pytestmark = pytest.mark.chaos
 SLOW = {"step": "dot", "action": "tarpit", "pause": 0.005, "accept": True}
 """Each mail takes some 60 ms, so that there is time for faults."""
+
+
+def connections(worker: Child) -> int:
+    """How often this worker has connected to Redis."""
+    return worker.log.read_text(errors="replace").count("Connected to redis")
 
 
 def test_emptied_every_second_under_load(system, report):
@@ -34,6 +39,13 @@ def test_emptied_every_second_under_load(system, report):
 
 
 def test_killed_and_back_empty_after_12_seconds(system, report):
+    """Of workers that have lost their connection before: what a first loss leaves behind must not spoil the second."""
+    workers = [system.children[name] for name in ("worker", "worker2")]
+    connected = [connections(worker) for worker in workers]
+    with system.redis as client:
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    for worker, times in zip(workers, connected, strict=True):
+        until(lambda w=worker, n=times: connections(w) > n, within=30, what="it has connected anew")
     system.mail(**SLOW)
     system.plant(200)
     until(lambda: system.sent() >= 20, within=30, what="the drain is under way", every=0.01)
