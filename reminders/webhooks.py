@@ -86,9 +86,7 @@ def contact_of(subscription: Subscription, *, now: datetime) -> Contact:
         if subscription.former_secret and subscription.former_until and subscription.former_until > now
         else []
     )
-    return Contact(
-        name=subscription.name, url=subscription.url, secrets=(subscription.secret, *former), language="en"
-    )
+    return Contact(name=subscription.name, url=subscription.url, secrets=(subscription.secret, *former))
 
 
 @atomically

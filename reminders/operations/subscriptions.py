@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -36,7 +36,7 @@ class UnknownSubscription(Refused):
     code = "unknown_subscription"
 
 
-class Ended(Refused):
+class SubscriptionEnded(Refused):
     """The subscription has ended: nothing is sent to it."""
 
     code = "ended"
@@ -44,11 +44,11 @@ class Ended(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a subscription fares: what waits for it, since when it fails, and what it answered."""
+    """How a subscription fares: how many events wait for it, since when it fails, and what it answered last."""
 
     waiting: int
-    held_until: object = None
-    failing_since: object = None
+    held_until: datetime | None = None
+    failing_since: datetime | None = None
     code: str = ""
     detail: str = ""
 
@@ -136,13 +136,13 @@ def remove(pk: int, *, by: str, reason: str = "") -> None:
 def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
     """Sends a signed event of the type subscription.test now, beside the ledger, and says what came of it.
 
-    Raises UnknownSubscription or Ended.
+    Raises UnknownSubscription or SubscriptionEnded.
     """
     found = Subscription.objects.filter(pk=pk).first()
     if found is None:
         raise UnknownSubscription(f"there is no subscription {pk}")
     if not found.active:
-        raise Ended(f"subscription {pk} has ended: set active to true first")
+        raise SubscriptionEnded(f"subscription {pk} has ended: set active to true first")
     now = database_now()
     body = webhooks.written(TEST, now, {"subscription": {"id": found.pk, "name": found.name}})
     contact = webhooks.contact_of(found, now=now)
