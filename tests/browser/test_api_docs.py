@@ -1,0 +1,20 @@
+"""The API's description to read and to try: served from here, whole, without asking any other host."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_every_call_is_there_and_can_be_opened(visit):
+    """`visit` fails for whatever is asked of another host."""
+    page = visit("", "/api/docs")
+    calls = page.locator(".opblock-summary")
+    expect(calls.first).to_be_visible()
+    paths = page.request.get("/api/schema?format=json").json()["paths"]
+    assert calls.count() == sum(
+        len(of_path.keys() & {"get", "post", "put", "patch", "delete"}) for of_path in paths.values()
+    )
+    page.get_by_role("button", name="put /api/assignments/by-reference/{reference}").first.click()
+    expect(page.get_by_role("button", name="Try it out")).to_be_visible()
+    expect(page.get_by_text("Idempotency-Key").or_(page.get_by_text("If-Match")).first).to_be_visible()
