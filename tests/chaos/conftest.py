@@ -11,7 +11,8 @@ import pytest
 
 from tests.chaos.system import System, figures, whole_system
 
-LINES = pytest.StashKey[list["Recovery"]]()
+RECOVERY = "recovery"
+"""The name under which a test's report carries its lines to the end, from other processes too (pytest-xdist)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def system(whole: System) -> System:
 class Report:
     """Takes down how a fault was survived."""
 
-    def __init__(self, lines: list[Recovery]) -> None:
-        self.lines = lines
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self.properties = properties
 
     def __call__(self, fault: str, system: System, since: datetime) -> Recovery:
         seconds = system.recovery(since)
@@ -71,18 +72,28 @@ class Report:
             sum(times - 1 for times in evidence.accepted.values()),
             sum(attempt["outcome"] == "unknowable" for attempt in evidence.attempts),
         )
-        self.lines.append(done)
+        self.properties.append((RECOVERY, asdict(done)))
         return done
 
 
 @pytest.fixture
-def report(pytestconfig: pytest.Config) -> Report:
-    return Report(pytestconfig.stash.setdefault(LINES, []))
+def report(request: pytest.FixtureRequest) -> Report:
+    return Report(request.node.user_properties)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """The table that the README shows; CHAOS_REPORT names a file for it."""
-    lines = config.stash.get(LINES, [])
+    ended = [done for outcome in ("passed", "failed") for done in terminalreporter.stats.get(outcome, [])]
+    lines = sorted(
+        (
+            Recovery(**values)
+            for done in ended
+            if getattr(done, "when", "") == "call"
+            for name, values in done.user_properties
+            if name == RECOVERY
+        ),
+        key=lambda line: line.fault,
+    )
     if not lines:
         return
     table = ["| fault | reminders | p50 s | max s | sent twice | flagged |", "|---|---|---|---|---|---|"]
