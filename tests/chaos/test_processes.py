@@ -2,7 +2,6 @@
 
 import os
 import signal
-import urllib.request
 from urllib.parse import urlsplit
 
 import pytest
@@ -98,7 +97,7 @@ def test_no_secret_and_no_address_is_in_any_log_metric_or_attempt(system):
     ]
     assert all(len(secret) > 8 for secret in secrets)
     texts = {child.log.name: child.log.read_text(errors="replace") for child in system.stack.children}
-    texts["metrics"] = urllib.request.urlopen(system.web + "/api/metrics", timeout=30).read().decode()
+    texts["metrics"] = system.metrics()
     texts["attempts"] = str(system.query("SELECT code, detail FROM reminders_attempt"))
     for place, text in texts.items():
         if not place.startswith("sink"):

@@ -61,8 +61,12 @@ def test_it_misbehaves_at_each_phase(system, report):
 
 
 @pytest.mark.chaos
-def test_supervisors_are_told_once_though_workers_die(system, report):
+def test_supervisors_are_told_once_though_workers_die(system, report, monkeypatch):
     """Work that nobody starts: two supervisors hear of each, whatever happens to those who tell them."""
+    chiefs = "chief@example.test,deputy@example.test"
+    monkeypatch.setitem(system.stack.environment, "REMINDER_OPS_EMAILS", chiefs)
+    system.kill("worker", "worker2")
+    system.crew("worker", "worker2")
     system.plant(20, start=-1_796)  # overdue in four seconds
     until(lambda: len(system.stack.mails()) >= 5, within=60, what="supervisors are being told", every=0.01)
     system.kill("worker", "worker2")
@@ -73,3 +77,4 @@ def test_supervisors_are_told_once_though_workers_die(system, report):
     assert [row["state"] for row in told] == ["SENT"] * 40
     assert {mail["recipients"][0] for mail in evidence.mails} == {"chief@example.test", "deputy@example.test"}
     report("workers killed while supervisors are told", system, since)
+    system.kill("worker", "worker2")  # the next ones tell no supervisor
