@@ -33,6 +33,7 @@ SEED = """
 """
 TABLES = ("assignments_assignment", "assignments_assignee", "reminders_reminder")
 RULES = {
+    "API_RATE": "1000000",  # calls are counted, and none is refused
     "REMINDER_POLL_INTERVAL_MS": "300000",
     "REMINDER_LEASE_SECONDS": "120",
     "REMINDER_QUEUE_LIMIT": "1000000",
