@@ -40,7 +40,7 @@ def shell(tmp_path_factory) -> Iterator[object]:
         (folder / "assignments.json").write_text(json.dumps(SAMPLE))
         rows = "".join(f"{row['reference']},{row['title']},{row['scheduled_start']}\n" for row in SAMPLE)
         (folder / "assignments.csv").write_text("reference,title,scheduled_start\n" + rows)
-        (folder / "assignments.ics").write_text(CALENDAR)
+        (folder / "team.ics").write_text(CALENDAR)
 
         def run(script: str) -> str:
             script = script.replace("https://planning.example.org/hook", sink.url)
