@@ -45,7 +45,9 @@ def client(tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(tmp_path)
         importlib.invalidate_caches()
         module = importlib.import_module("reminders_client")
-        yield module.AuthenticatedClient(base_url=web, token=token, raise_on_unexpected_status=True)
+        made_now = module.AuthenticatedClient(base_url=web, token=token, raise_on_unexpected_status=True)
+        with made_now:  # closes its connections
+            yield made_now
         for name in [name for name in sys.modules if name.split(".")[0] == "reminders_client"]:
             del sys.modules[name]
 
