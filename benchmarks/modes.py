@@ -25,25 +25,27 @@ from tests.stack import until
 
 SCAN = """
 import json, time
-from reminders import conf, lifecycle
+from reminders import conf
+from reminders.delivery import dispatch, scan
 t = time.perf_counter()
-done = lifecycle.scan(trigger="cli", config=conf.current())
+done = scan.scan(trigger="cli", config=conf.current())
 print(json.dumps({"planned": done.counts.planned, "s": time.perf_counter() - t}))
 """
 DISPATCH = """
 import json, time
-from reminders import conf, lifecycle
-from reminders.broker import CeleryBroker
+from reminders import conf
+from reminders.delivery import dispatch, scan
+from reminders.delivery.broker import CeleryBroker
 broker = CeleryBroker(); broker.depth()
 t = time.perf_counter(); c = time.process_time()
-done = lifecycle.dispatch(config=conf.current(), broker=broker)
+done = dispatch.dispatch(config=conf.current(), broker=broker)
 print(json.dumps({"n": done.handed_over, "messages": done.messages, "s": time.perf_counter() - t,
                   "cpu": time.process_time() - c}))
 """
 ASK_FOR_A_SCAN = """
-from reminders.broker import SCAN_QUEUE
-from reminders.tasks import scan
-scan.apply_async(kwargs={"trigger": "api"}, queue=SCAN_QUEUE)
+from reminders.delivery.broker import SCAN_QUEUE
+from reminders.delivery.tasks import scan_task
+scan_task.apply_async(kwargs={"trigger": "api"}, queue=SCAN_QUEUE)
 print("{}")
 """
 SCAN_BEGAN = "SELECT extract(epoch FROM max(started_at))::float8 FROM reminders_scanrun WHERE trigger = 'api'"

@@ -33,7 +33,8 @@ TIMED_SCANS = """
 import json, time
 from statistics import median
 from django.db import connection
-from reminders import conf, lifecycle
+from reminders import conf
+from reminders.delivery import dispatch, scan
 took = []
 def timing(execute, sql, params, many, context):
     began = time.perf_counter()
@@ -50,7 +51,7 @@ with connection.execute_wrapper(timing), connection.cursor() as cursor:
     for _ in range({runs}):
         took.clear()
         began = time.perf_counter()
-        done = lifecycle.scan(trigger="cli", config=conf.current())
+        done = scan.scan(trigger="cli", config=conf.current())
         whole = (time.perf_counter() - began) * 1000
         runs.append([done.counts.planned, sum(ms - empty for ms in took), whole])
 print(json.dumps({{"runs": runs}}))

@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "assignments",
     "notifications",
     "reminders",
+    "reminders.web",
     "config.access",
     "django_celery_beat",
     "rest_framework",
@@ -142,7 +143,7 @@ USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
-CSRF_FAILURE_VIEW = "reminders.answering.csrf_failure"
+CSRF_FAILURE_VIEW = "reminders.web.assignee_page.csrf_failure"
 LOGIN_URL = "/admin/login/"
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
@@ -283,7 +284,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "reminders.api.errors.answer",
+    "EXCEPTION_HANDLER": "reminders.web.api.errors.answer",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Assignment reminders",
@@ -294,7 +295,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "reminders.api.schema.with_examples",
+        "reminders.web.api.schema.with_examples",
     ],
 }
 PROMETHEUS_EXPORT_MIGRATIONS = False

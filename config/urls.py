@@ -7,9 +7,9 @@ from django.views.generic import RedirectView
 urlpatterns = [
     path("", RedirectView.as_view(url="/ops/", permanent=False)),
     path("admin/", admin.site.urls),
-    path("", include("reminders.urls")),
+    path("", include("reminders.web.urls")),
 ]
 
-handler400 = "reminders.api.errors.bad_request"
-handler404 = "reminders.api.errors.not_found"
-handler500 = "reminders.api.errors.server_error"
+handler400 = "reminders.web.api.errors.bad_request"
+handler404 = "reminders.web.api.errors.not_found"
+handler500 = "reminders.web.api.errors.server_error"

@@ -1,4 +1,4 @@
-"""The verb: who is nudged when, and what came of it."""
+"""The application `reminders`: who is reminded when, and what came of it."""
 
 from django.apps import AppConfig
 
@@ -7,12 +7,13 @@ class RemindersConfig(AppConfig):
     name = "reminders"
 
     def ready(self) -> None:
-        """Listens to changes of plan, and loads the system checks."""
+        """Connects the receivers of plan changes, and registers the system checks."""
         from assignments.signals import answered, contact_changed, plan_changed, told_elsewhere
-        from reminders import checks, lifecycle
+        from reminders import checks
+        from reminders.delivery import receivers
 
-        plan_changed.connect(lifecycle.on_plan_changed, dispatch_uid="reminders.plan_changed")
-        told_elsewhere.connect(lifecycle.on_told_elsewhere, dispatch_uid="reminders.told_elsewhere")
-        contact_changed.connect(lifecycle.on_contact_changed, dispatch_uid="reminders.contact_changed")
-        answered.connect(lifecycle.on_answered, dispatch_uid="reminders.answered")
+        plan_changed.connect(receivers.on_plan_changed, dispatch_uid="reminders.plan_changed")
+        told_elsewhere.connect(receivers.on_told_elsewhere, dispatch_uid="reminders.told_elsewhere")
+        contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
+        answered.connect(receivers.on_answered, dispatch_uid="reminders.answered")
         checks.register()

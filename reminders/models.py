@@ -188,7 +188,7 @@ class Attempt(models.Model):
 
 
 class ArchivedReminder(models.Model):
-    """A reminder of long-past work with its attempts, as they stood in the ledger (see `reminders.archive`)."""
+    """A reminder of long-past work with its attempts, as they stood in the ledger (see `reminders.ledger.archive`)."""
 
     id = models.BigIntegerField(primary_key=True)
     assignment_id = models.BigIntegerField(db_index=True)

@@ -10,8 +10,8 @@ from django.db import connection
 from pytest_socket import disable_socket, socket_allow_hosts
 
 from notifications.channels.memory import MemoryChannel
-from reminders import lifecycle
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver
 from tests.factories import NOON
 
 
@@ -64,7 +64,7 @@ def _default_rules(config: ReminderConfig) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _fresh_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test begins with the pace that the slow sends of another have taught this process."""
-    monkeypatch.setattr(lifecycle.pace, "seconds_per_send", lifecycle.Pace().seconds_per_send)
+    monkeypatch.setattr(deliver.pace, "seconds_per_send", deliver.Pace().seconds_per_send)
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from reminders import lifecycle
-from reminders.ledger import Hint
-from reminders.lifecycle import Envelope
+from reminders.delivery import hints as delivery_hints
+from reminders.delivery.hints import Envelope
+from reminders.ledger.records import Hint
 
 
 class Desk:
@@ -17,7 +17,7 @@ class Desk:
 
     def depth(self) -> int:
         if self.down:
-            raise lifecycle.BrokerDown("no answer")
+            raise delivery_hints.BrokerDown("no answer")
         return 0
 
     def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from config.access import tokens
 from config.access.models import SCOPES, ApiToken
 from config.access.permissions import OPERATE
-from reminders.operations import LONGEST_REASON
+from reminders.operations.reasons import LONGEST_REASON
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]

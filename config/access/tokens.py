@@ -8,7 +8,8 @@ from django.db.models.functions import Now
 from assignments.services import Refused
 from assignments.transactions import atomically
 from config.access.models import ApiToken
-from reminders.operations import checked_reason, note
+from reminders.ledger.audit import record
+from reminders.operations.reasons import checked_reason
 
 
 class UnknownToken(Refused):
@@ -24,7 +25,7 @@ def issue(
     """Makes a token. Returns its record, and the secret that nobody can read again. Raises as `ApiToken.issue` does."""
     reason = checked_reason(reason, needed=False)
     token, secret = ApiToken.issue(name, scopes=list(scopes), days=days)
-    note("create_token", by=by, reason=reason, after=_described(token))
+    record("create_token", by=by, reason=reason, after=_described(token))
     return token, secret
 
 
@@ -36,7 +37,7 @@ def revoke(ids: Sequence[int], *, by: str, reason: str) -> int:
     tokens = list(found)
     ApiToken.objects.filter(pk__in=[token.pk for token in tokens]).update(revoked_at=Now())
     for token in tokens:
-        note("revoke_token", by=by, reason=reason, before=_described(token))
+        record("revoke_token", by=by, reason=reason, before=_described(token))
     return len(tokens)
 
 

@@ -5,26 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from assignments.transactions import atomically
-from reminders import counters, policy
 from reminders.conf import TELL_WINDOW, ReminderConfig
-from reminders.counters import Cursor
+from reminders.ledger import counters
+from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, note_ended, raise_events
-from reminders.ledger.rows import (
-    IN_FORCE,
-    Begun,
-    Hint,
-    bigints,
-    claim_of,
-    ended_row,
-    fetch,
-    kept_plans,
-    ops_recipient,
-    plan_of,
-    row_of,
-    run,
-)
+from reminders.ledger.records import Begun, Hint, claim_of, ended_row, plan_of, row_of
+from reminders.ledger.sql import IN_FORCE, bigints, fetch, kept_plans, run
 from reminders.models import State
-from reminders.policy import Action, Row, Situation
+from reminders.policy import gates
+from reminders.policy.recipients import ops_recipient
+from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
     SELECT r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
@@ -62,7 +52,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             row, plan = row_of(found), plan_of(found)
             held = {row.road: found["held_until"]} if found["held_until"] else {}
             situation = Situation(now=found["now"], enabled=config.enabled, paused=found["paused"], held=held)
-            verdict = policy.judge(row, plan, situation)
+            verdict = gates.judge(row, plan, situation)
             if verdict.action is Action.SEND:
                 claims.append(claim_of(row, plan, found))
             elif verdict.action is Action.MARK:

@@ -12,10 +12,12 @@ from django.db import connection
 
 from assignments.models import Answer
 from assignments.transactions import atomically
-from reminders import counters
-from reminders.counters import Cursor
-from reminders.ledger.rows import Ended, fetch, run, tally_skipped
+from reminders.ledger import counters
+from reminders.ledger.counters import Cursor
+from reminders.ledger.records import Ended, tally_skipped
+from reminders.ledger.sql import fetch, run
 from reminders.models import Kind, State
+from reminders.policy.recipients import subscriber
 
 SENT = "reminder.sent"
 FAILED = "reminder.failed"
@@ -32,7 +34,6 @@ TYPES = {
 """Every type of event, and what it says."""
 
 ANSWERS = {Answer.CONFIRMED.value: CONFIRMED, Answer.DECLINED.value: DECLINED}
-SUBSCRIPTION = "subscription:"
 KEPT_TRYING = timedelta(hours=72)
 
 # The payload is kept as it was when it happened: each try says the same, to the letter. It holds no address.
@@ -128,13 +129,3 @@ def end_events(subscription_id: int) -> list[Ended]:
         ended = [Ended(**row) for row in fetch(cursor)]
         counters.write(cursor, tally_skipped(ended))
     return ended
-
-
-def subscriber(subscription_id: int) -> str:
-    """How the ledger names the program behind a subscription."""
-    return f"{SUBSCRIPTION}{subscription_id}"
-
-
-def subscription_of(recipient: str) -> int | None:
-    """The subscription that `subscriber` has named; None for people."""
-    return int(recipient.removeprefix(SUBSCRIPTION)) if recipient.startswith(SUBSCRIPTION) else None

@@ -8,14 +8,16 @@ from datetime import datetime
 
 from assignments.models import Status
 from assignments.transactions import atomically
-from reminders import counters, policy
 from reminders.conf import ReminderConfig
-from reminders.counters import Cursor
+from reminders.ledger import counters
+from reminders.ledger.counters import Cursor
 from reminders.ledger.events import FAILED, SENT, Event, raise_events
-from reminders.ledger.planning import REVIVE, void
-from reminders.ledger.rows import Finished, bigints, kept_plans, run
+from reminders.ledger.records import Finished
+from reminders.ledger.replanning import REVIVE, void
+from reminders.ledger.sql import bigints, kept_plans, run
 from reminders.models import Kind, Reason, State
-from reminders.policy import Result
+from reminders.policy import retries
+from reminders.policy.retries import Result
 
 # The answers travel as one JSON text: half the work of fourteen arrays, for both sides. What the later steps
 # need of an answer comes out of `landed`, which spares them a join of every row with every other.
@@ -173,7 +175,7 @@ def _events(landed: Iterable[Finished]) -> list[Event]:
 
 def _hold_roads(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
     """Holds roads that are down and opens those that work; rows of a held road wait for it."""
-    down = {end.claim.row.road: end for end in ends if policy.shuts_road(end.claim.row, end.result)}
+    down = {end.claim.row.road: end for end in ends if retries.shuts_road(end.claim.row, end.result)}
     answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
     works = {end.claim.row.road: end.claim for end in ends if end.result in answered and end.claim.was_held}
     for road in sorted(works.keys() - down.keys()):
@@ -195,7 +197,7 @@ def _hold_roads(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
         if held_until is None or held_until <= now:  # Workers that fail together count once.
             failures += 1
             endpoint = end.claim.row.tells_a_program
-            held_until = now + policy.hold(failures, endpoint=endpoint, retry_after=end.retry_after)
+            held_until = now + retries.hold(failures, endpoint=endpoint, retry_after=end.retry_after)
         run(
             cursor,
             """
@@ -208,9 +210,9 @@ def _hold_roads(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
         )
         until[road] = held_until
     return [
-        replace(end, next=policy.after_hold(end.claim.row, end.result, end.next, until[end.claim.row.road]))
+        replace(end, next=retries.after_hold(end.claim.row, end.result, end.next, until[end.claim.row.road]))
         if end.next.state is State.PLANNED
-        and (end.result is Result.HANDED_BACK or policy.shuts_road(end.claim.row, end.result))
+        and (end.result is Result.HANDED_BACK or retries.shuts_road(end.claim.row, end.result))
         and end.claim.row.road in until
         else end
         for end in ends

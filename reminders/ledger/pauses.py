@@ -7,9 +7,10 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.ledger.events import note_ended
-from reminders.ledger.rows import IN_FORCE, Ended, fetch, run
-from reminders.models import Kind
-from reminders.policy import Use
+from reminders.ledger.records import Ended
+from reminders.ledger.sql import IN_FORCE, fetch, run
+from reminders.models import PAUSE_IN_FORCE, Kind, Pause
+from reminders.policy.timing import Use
 
 PAUSE_LOCK = 0x72656D03
 
@@ -90,3 +91,8 @@ def skip_waiting(parts: Collection[tuple[Kind, Use]]) -> list[Ended]:
         ended = [Ended(**row) for row in fetch(cursor)]
         note_ended(cursor, ended)
     return ended
+
+
+def pause_in_force() -> Pause | None:
+    """The pause that holds sending now; None while nothing does."""
+    return Pause.objects.filter(PAUSE_IN_FORCE).first()

@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.db import connection
 
 from assignments.transactions import atomically
-from reminders import counters
-from reminders.ledger.rows import run
+from reminders.ledger import counters
+from reminders.ledger.sql import run
 
 SCAN_LEASE = timedelta(seconds=20)
 """A scan that has not said for so long that it is at work has lost its process; a tick later another goes on (P4)."""

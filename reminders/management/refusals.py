@@ -9,7 +9,7 @@ from django.db import DatabaseError, OperationalError
 
 from assignments.services import Refused
 from assignments.transactions import sqlstate
-from reminders import lifecycle
+from reminders.delivery import scan
 
 READ_ONLY = "25006"
 """read_only_sql_transaction (PostgreSQL manual, appendix A): a standby, or a database under maintenance."""
@@ -22,7 +22,7 @@ def in_one_line() -> Iterator[None]:
         yield
     except ValidationError as refusal:
         raise CommandError(" ".join(refusal.messages), returncode=2) from refusal
-    except (Refused, lifecycle.Disabled) as refusal:
+    except (Refused, scan.Disabled) as refusal:
         raise CommandError(str(refusal)) from refusal
     except OperationalError:
         raise

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
 from assignments.transactions import atomically
+from reminders.ledger.audit import record
 from reminders.operations.plans import (
     Done,
     Plan,
@@ -20,7 +21,7 @@ from reminders.operations.plans import (
     target_of,
     unknown,
 )
-from reminders.operations.record import checked_reason, note
+from reminders.operations.reasons import checked_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _close_some(
     before = state_of(locked[pk] for pk in ids)
     after = state_of([services.cancel(pk) for pk in ids])
     if ids:
-        note(
+        record(
             "close_as_not_done",
             by=by,
             reason=reason,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from django.core.exceptions import ValidationError
@@ -11,14 +11,15 @@ from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from assignments.clock import database_now
 from assignments.services import Refused
 from assignments.transactions import atomically
-from reminders import conf, ledger, lifecycle, presence
+from reminders import conf
 from reminders.conf import ReminderConfig
+from reminders.delivery import log_lines
+from reminders.ledger import pauses as ledger_pauses
+from reminders.ledger import planning, records
+from reminders.ledger.audit import record
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
-from reminders.operations.record import checked_reason, note
-from reminders.policy import Use
-
-HOLD = timedelta(minutes=15)
-"""How long sending waits for an operator after an outage."""
+from reminders.operations.reasons import checked_reason
+from reminders.policy.timing import Use
 
 
 class AlreadyPaused(Refused):
@@ -80,11 +81,6 @@ class Resumed:
     skipped: int
 
 
-def pause_in_force() -> Pause | None:
-    """The pause that holds sending now; None while nothing does."""
-    return Pause.objects.filter(PAUSE_IN_FORCE).first()
-
-
 def pauses() -> QuerySet[Pause]:
     """All pauses, newest first, each with `is_in_force`."""
     return Pause.objects.annotate(is_in_force=ExpressionWrapper(PAUSE_IN_FORCE, output_field=BooleanField()))
@@ -99,42 +95,25 @@ def pause(*, by: str, reason: str, until: datetime | None = None) -> Pause:
     reason = checked_reason(reason)
     if until is not None and until <= database_now():
         raise ValidationError({"until": "an instant in the future is needed, or none at all"})
-    made = ledger.open_pause(by=by, reason=reason, until=until)
+    made = ledger_pauses.open_pause(by=by, reason=reason, until=until)
     if made is None:
         raise AlreadyPaused("sending is paused already: resume first, to pause on other terms")
     begun = Pause.objects.get(pk=made)
-    note("pause", by=by, reason=reason, after={"pause": made, "until": until.isoformat() if until else None})
+    record(
+        "pause", by=by, reason=reason, after={"pause": made, "until": until.isoformat() if until else None}
+    )
     return begun
-
-
-def hold_after_outage(config: ReminderConfig) -> Pause | None:
-    """Pauses sending if nothing was handed over for longer than `hold_after`: an operator is to look at the backlog.
-
-    It goes on by itself after HOLD. None where there is nothing to hold; nothing is asked where `hold_after` is zero.
-    """
-    if not config.enabled or not config.hold_after:
-        return None
-    away = presence.seconds_since("scanner")
-    if away is None or away <= config.hold_after.total_seconds():
-        return None
-    reason = f"Nothing was handed over for {away / 60:.0f} minutes: look at the backlog, then resume."
-    try:
-        held = pause(by="system", reason=reason, until=database_now() + HOLD)
-    except AlreadyPaused:
-        held = None
-    presence.touch("scanner", at_once=True)  # Whoever resumes now is not held a second time.
-    return held
 
 
 def backlog(*, config: ReminderConfig) -> Backlog:
     """What would be sent, and what would be skipped, if sending went on at this moment."""
-    waiting = ledger.backlog()
+    waiting = ledger_pauses.backlog()
     return Backlog(
         useful=waiting.get(WAITS[Part.USEFUL], 0),
         late=waiting.get(WAITS[Part.LATE], 0),
         too_late=sum(count for (_, use), count in waiting.items() if use is Use.TOO_LATE),
         notices=waiting.get(WAITS[Part.NOTICES], 0),
-        unplanned=ledger.unaccounted(config),
+        unplanned=planning.unaccounted(config),
     )
 
 
@@ -147,20 +126,20 @@ def resume(
     """
     reason = checked_reason(reason, needed=bool(skip))
     resumed, ended = _resume(by, reason, frozenset(skip), config or conf.current())
-    lifecycle.log_ended(ended)
+    log_lines.log_ended(ended)
     return resumed
 
 
 @atomically
 def _resume(
     by: str, reason: str, skip: frozenset[Part], config: ReminderConfig
-) -> tuple[Resumed, list[ledger.Ended]]:
+) -> tuple[Resumed, list[records.Ended]]:
     waiting = backlog(config=config)
-    ended = ledger.end_pause(by=by)
+    ended = ledger_pauses.end_pause(by=by)
     if ended is None:
         raise NotPaused("sending is not paused")
-    skipped = ledger.skip_waiting([WAITS[part] for part in skip]) if skip else []
-    note(
+    skipped = ledger_pauses.skip_waiting([WAITS[part] for part in skip]) if skip else []
+    record(
         "resume",
         by=by,
         reason=reason,

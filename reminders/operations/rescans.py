@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from assignments.transactions import atomically
-from reminders import ledger, lifecycle
 from reminders.conf import ReminderConfig
-from reminders.lifecycle import ScanCounts, ScanPreview
-from reminders.operations.record import checked_reason, note
+from reminders.delivery import scan
+from reminders.delivery.scan import ScanCounts, ScanPreview
+from reminders.ledger import scans
+from reminders.ledger.audit import record
+from reminders.operations.reasons import checked_reason
 
 REQUEST_BUDGET = timedelta(seconds=10)
 """How long a scan may keep a request waiting; after it the scanner goes on (RULES, 28)."""
@@ -39,16 +41,16 @@ def rescan(
     takes it, its record says so and the next scan does the rest. Raises lifecycle.Disabled.
     """
     if not config.enabled:
-        raise lifecycle.Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
+        raise scan.Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
     scan_id, mine = _open_scan(trigger, by, checked_reason(reason, needed=False))
     if not mine:
         return Rescan(scan_id, None, mine=False)
-    done = lifecycle.carry_out_scan(scan_id, config=config, budget=budget)
+    done = scan.carry_out_scan(scan_id, config=config, budget=budget)
     if not done.unfinished:
         return Rescan(scan_id, done.counts, mine=True)
     if hand_over is not None and hand_over(scan_id):
         return Rescan(scan_id, None, mine=True, handed_over=True)
-    ledger.close_scan(
+    scans.close_scan(
         scan_id,
         counts="null",
         error="Time was over and the broker took no message: the next scan does the rest.",
@@ -58,12 +60,12 @@ def rescan(
 
 def preview_rescan(*, config: ReminderConfig, budget: timedelta | None = None) -> ScanPreview:
     """What a rescan would do; also while reminders are switched off."""
-    return lifecycle.preview_scan(config=config, budget=budget)
+    return scan.preview_scan(config=config, budget=budget)
 
 
 @atomically
 def _open_scan(trigger: str, by: str, reason: str) -> tuple[int, bool]:
-    turn = ledger.open_scan(trigger=trigger, by=by)
+    turn = scans.open_scan(trigger=trigger, by=by)
     if turn.mine:
-        note("rescan", by=by, reason=reason, after={"scan_id": turn.scan_id})
+        record("rescan", by=by, reason=reason, after={"scan_id": turn.scan_id})
     return turn.scan_id, turn.mine

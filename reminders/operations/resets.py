@@ -12,8 +12,8 @@ from assignments.clock import database_now
 from assignments.models import Assignment, ReminderStatus, Status
 from assignments.services import Refused
 from assignments.transactions import atomically
-from reminders import policy
 from reminders.conf import ReminderConfig
+from reminders.ledger.audit import record
 from reminders.models import Kind, Reason, Reminder, State
 from reminders.operations import plans
 from reminders.operations.plans import (
@@ -33,7 +33,8 @@ from reminders.operations.plans import (
     target_of,
     unknown,
 )
-from reminders.operations.record import checked_reason, note
+from reminders.operations.reasons import checked_reason
+from reminders.policy import timing
 
 
 class NothingToDo(Refused):
@@ -116,7 +117,7 @@ def _reset_some(
     ids = services.renudge(ids)
     if ids:
         after = state_of(Assignment.objects.filter(pk__in=ids).order_by("pk"))
-        note(action, by=by, reason=reason, selection=plan.selection.as_json(), before=before, after=after)
+        record(action, by=by, reason=reason, selection=plan.selection.as_json(), before=before, after=after)
     return ids, skipped
 
 
@@ -125,7 +126,7 @@ def _effect(assignment: Assignment, *, now: datetime, config: ReminderConfig) ->
     start = assignment.scheduled_start
     if assignment.assignee_id is None or start <= assignment.known_at:
         return Effect.NOTHING
-    if policy.overdue_at(start, config=config) < now:
+    if timing.overdue_at(start, config=config) < now:
         return Effect.NOTHING
     return Effect.AGAIN if assignment.is_told else Effect.FIRST  # type: ignore[attr-defined]  # annotated
 

@@ -2,14 +2,12 @@
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection
 
 from assignments.clock import database_now
 from assignments.services import Refused
@@ -18,10 +16,14 @@ from notifications import channels
 from notifications.channels import webhook
 from notifications.message import Delivery
 from notifications.outside import is_outside
-from reminders import ledger, lifecycle, webhooks
 from reminders.conf import ReminderConfig
+from reminders.content import webhooks
+from reminders.delivery import log_lines
+from reminders.ledger import events as ledger_events
+from reminders.ledger.audit import record
+from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Subscription
-from reminders.operations.record import checked_reason, note
+from reminders.operations.reasons import checked_reason
 
 BOTH_SIGN = timedelta(hours=24)
 """How long the former secret still signs beside a new one."""
@@ -42,17 +44,6 @@ class SubscriptionEnded(Refused):
     code = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How a subscription fares: how many events wait for it, since when it fails, and what it answered last."""
-
-    waiting: int
-    held_until: datetime | None = None
-    failing_since: datetime | None = None
-    code: str = ""
-    detail: str = ""
-
-
 @atomically
 def subscribe(
     *, name: str, url: str, events: Sequence[str], by: str, reason: str = ""
@@ -70,7 +61,7 @@ def subscribe(
         secret=secret,
         created_by=by,
     )
-    note("subscribe", by=by, reason=reason, after=_described(made))
+    record("subscribe", by=by, reason=reason, after=_described(made))
     return made, secret
 
 
@@ -102,10 +93,10 @@ def change(
         found.active, found.ended_at, found.ended_why = True, None, ""
     found.save(update_fields=["name", "url", "events", "active", "ended_at", "ended_why"])
     if active is False and found.active:
-        lifecycle.log_ended(webhooks.end(pk, why=f"ended by {by}"))
+        log_lines.log_ended(end_subscription(pk, why=f"ended by {by}"))
         found.refresh_from_db()
     if (after := _described(found)) != before:
-        note("change_subscription", by=by, reason=reason, selection={"id": pk}, before=before, after=after)
+        record("change_subscription", by=by, reason=reason, selection={"id": pk}, before=before, after=after)
     return found
 
 
@@ -119,7 +110,7 @@ def rotate(pk: int, *, by: str, reason: str = "") -> tuple[Subscription, str]:
     found.former_until = database_now() + BOTH_SIGN
     found.save(update_fields=["secret", "former_secret", "former_until"])
     after = {"former_until": found.former_until.isoformat()}
-    note("rotate_secret", by=by, reason=reason, selection={"id": pk}, after=after)
+    record("rotate_secret", by=by, reason=reason, selection={"id": pk}, after=after)
     return found, secret
 
 
@@ -128,8 +119,8 @@ def remove(pk: int, *, by: str, reason: str = "") -> None:
     """Ends it and forgets its secrets; the ledger keeps what was sent. Raises UnknownSubscription."""
     reason = checked_reason(reason, needed=False)
     found = _locked(pk)
-    lifecycle.log_ended(webhooks.end(pk, why=f"removed by {by}"))
-    note("unsubscribe", by=by, reason=reason, before=_described(found))
+    log_lines.log_ended(end_subscription(pk, why=f"removed by {by}"))
+    record("unsubscribe", by=by, reason=reason, before=_described(found))
     found.delete()
 
 
@@ -148,23 +139,6 @@ def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
     contact = webhooks.contact_of(found, now=now)
     message = webhooks.message(str(uuid4()), body, contact=contact, address=found.url, now=now, type=TEST)
     return channels.get(webhook.WebhookChannel.name).send(message, timeout=config.send_timeout)
-
-
-def health(subscriptions: Sequence[Subscription]) -> dict[int, Health]:
-    """How each of them fares, by id; two statements for all."""
-    recipients = {ledger.subscriber(one.pk): one.pk for one in subscriptions}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT s.recipient, (SELECT count(*) FROM reminders_reminder r
-                                 WHERE r.closed_at IS NULL AND r.kind = 'EVENT' AND r.recipient = s.recipient),
-                   h.until, h.since, coalesce(h.code, ''), coalesce(h.detail, '')
-            FROM unnest(%s::text[]) AS s(recipient)
-            LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
-            """,
-            [list(recipients)],
-        )
-        return {recipients[recipient]: Health(*rest) for recipient, *rest in cursor.fetchall()}
 
 
 def _locked(pk: int) -> Subscription:
@@ -214,9 +188,9 @@ def _is_literal(host: str) -> bool:
 
 
 def _checked_events(events: Sequence[str]) -> list[str]:
-    known = [type for type in ledger.TYPES if type in events]
+    known = [type for type in ledger_events.TYPES if type in events]
     strangers = sorted(set(events) - set(known))
     if strangers or not known:
-        told = f"{', '.join(strangers) or 'nothing'}: some of {', '.join(ledger.TYPES)} are needed"
+        told = f"{', '.join(strangers) or 'nothing'}: some of {', '.join(ledger_events.TYPES)} are needed"
         raise ValidationError({"events": ValidationError(told, code="invalid_choice")})
     return known

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from reminders.conf import ReminderConfig
-from reminders.dashboard import upkeep
+from reminders.web.ops import upkeep
 from tests.browser import scene
 from tests.browser.scene import Scene
 

@@ -11,9 +11,12 @@ from assignments import services
 from assignments.models import Assignment, ReminderStatus
 from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
-from reminders import figures, lifecycle, operations, presence, roles
+from reminders import roles
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, heartbeats, scan
+from reminders.insight import statistics
 from reminders.models import Attempt, Audit, ChannelHold, Figures, Process, Reminder, ScanRun
+from reminders.operations import pauses, rescans
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
 
@@ -48,8 +51,8 @@ def set_up(config: ReminderConfig) -> Scene:
         channel = MemoryChannel()
         channel.answer_with(*outcomes)
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=lambda _name: channel)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=lambda _name: channel)
 
     def work(title: str, minutes: float, **values: object) -> Assignment:
         return AssignmentFactory(title=title, scheduled_start=now + timedelta(minutes=minutes), **values)
@@ -94,12 +97,12 @@ def set_up(config: ReminderConfig) -> Scene:
     Assignment.objects.filter(pk=out_of_sync.pk).update(reminder_status=ReminderStatus.SENT)
     services.cancel(work("Inspect lift no. 4", 75, assignee__name="Yuki Tanaka").pk)
     assert Reminder.objects.get(assignment=doubled).ambiguous == 1
-    lifecycle.scan(trigger="beat", config=config)
+    scan.scan(trigger="beat", config=config)
     for kind in ("beat", "scanner", "worker", "web"):
-        presence.touch(kind)
+        heartbeats.touch(kind)
         Process.objects.get_or_create(kind=kind, host="ops-1", pid=4_711)
     Figures.objects.all().delete()
-    figures.current(config=config)
+    statistics.current(config=config)
     return Scene(sent, unreachable, unknown, coming, late, out_of_sync)
 
 
@@ -116,12 +119,12 @@ def poison(config: ReminderConfig) -> Assignment:
         scheduled_start=timezone.now() + timedelta(minutes=20),
     )
     desk, channel = Desk(), MemoryChannel()
-    lifecycle.dispatch(config=config, broker=desk)
-    lifecycle.deliver(desk.hints(), config=config, channel=lambda _name: channel)
+    dispatch.dispatch(config=config, broker=desk)
+    deliver.deliver(desk.hints(), config=config, channel=lambda _name: channel)
     Attempt.objects.update(code=PAYLOAD[:40], detail=PAYLOAD)
-    operations.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
+    rescans.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
     ScanRun.objects.filter(error="").update(by=PAYLOAD)
-    operations.pause(by=PAYLOAD, reason=PAYLOAD)
+    pauses.pause(by=PAYLOAD, reason=PAYLOAD)
     ChannelHold.objects.create(
         channel="<b>mail</b>",
         until=timezone.now() + timedelta(minutes=5),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from reminders import operations
+from reminders.operations import pauses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +49,7 @@ def look_at(page: Page, path: str) -> None:
 
 
 def test_everybody_can_use_every_page(visit, stage):
-    operations.pause(by="olga", reason="so that the banner is there")
+    pauses.pause(by="olga", reason="so that the banner is there")
     page = visit("olga", "/ops/")
     for path in (
         "/ops/", "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from reminders import links
-from reminders.links import Link
+from reminders.content import links
+from reminders.content.links import Link
 from tests.browser import scene
 from tests.browser.test_accessibility import PHONE, look_at
 from tests.factories import AssignmentFactory

@@ -20,8 +20,9 @@ django.setup()
 
 from notifications import smtp  # noqa: E402 - models need the applications
 from notifications.channels.email import EmailChannel  # noqa: E402
-from reminders import broker, content, ledger, lifecycle  # noqa: E402
-from reminders.ledger import beginning, finishing, handover, planning  # noqa: E402
+from reminders.content import compose  # noqa: E402
+from reminders.delivery import broker, deliver, dispatch, scan  # noqa: E402
+from reminders.ledger import beginning, claims, finishing, planning  # noqa: E402
 
 __all__ = ["app"]
 
@@ -88,14 +89,14 @@ def loop_for_ever() -> None:
 
 
 def a_template_that_breaks() -> None:
-    original = content.compose
+    original = compose.compose
 
     def broken(claim: Any, *, address: str, **more: Any) -> Any:
         if address == VICTIM:
             raise TemplateSyntaxError("broken on purpose")
         return original(claim, address=address, **more)
 
-    content.compose = broken
+    compose.compose = broken
 
 
 def a_begin_that_believes_any_ticket() -> None:
@@ -107,17 +108,17 @@ def a_begin_that_believes_any_ticket() -> None:
 POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "scan before commit": lambda: before(planning, "Planned"),
-    "scan between pages": lambda: before(ledger, "void"),  # dispatch never gets there
-    "dispatch before commit": lambda: before(handover, "fetch"),
+    "scan between pages": lambda: before(scan.replanning, "void"),  # dispatch never gets there
+    "dispatch before commit": lambda: before(claims, "fetch"),
     "dispatch before publish": lambda: before(broker.CeleryBroker, "publish"),
-    "dispatch after publish": lambda: before(lifecycle, "_about"),
+    "dispatch after publish": lambda: before(dispatch, "log_queued"),
     "begin before commit": lambda: before(beginning, "claim_of"),
-    "begin after commit": lambda: before(lifecycle, "_send_all"),
+    "begin after commit": lambda: before(deliver, "_send_all"),
     "send before the dot": lambda: in_the_content(3),
     "send after the dot": lambda: in_the_content(0),
-    "send after 250": lambda: before(lifecycle, "_record"),
+    "send after 250": lambda: before(deliver, "_record"),
     "finish before commit": lambda: before(finishing, "_tally_finished"),
-    "finish after commit": lambda: before(lifecycle, "_log_finished"),
+    "finish after commit": lambda: before(deliver, "log_finished"),
     "broken template": a_template_that_breaks,
     "begin believes any ticket": a_begin_that_believes_any_ticket,
     "os._exit in a channel": lambda: a_channel_that(lambda: os._exit(1)),

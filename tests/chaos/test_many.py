@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from reminders.standby import LOOK_SECONDS
+from reminders.delivery.failover import LOOK_SECONDS
 from tests.chaos.system import EVERYBODY, LEASE, QUIET, now, pause
 from tests.stack import until
 

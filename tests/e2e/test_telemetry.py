@@ -52,5 +52,5 @@ def ask(stack: Stack, hints: str) -> None:
         "-v",
         "0",
         "-c",
-        f"from reminders.tasks import deliver\ndeliver.apply_async(kwargs={{'hints': {hints}}}, queue='reminders')",
+        f"from reminders.delivery.tasks import deliver\ndeliver.apply_async(kwargs={{'hints': {hints}}}, queue='reminders')",
     )

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from reminders import figures
+from reminders.insight import statistics
 from tests.integration.test_ops_pages import operator, plain_http  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.django_db
@@ -73,12 +73,12 @@ def blocks(plan: dict) -> int:
 
 
 def look_at_figures(config) -> None:
-    with figures.bounded(), connection.cursor() as cursor:
+    with statistics.bounded(), connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         now = cursor.fetchone()[0]
         plans = {
             question.statement: explained(question.statement, question.params)
-            for question in figures.questions(now, config)
+            for question in statistics.questions(now, config)
         }
     for statement, plan in plans.items():
         assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], statement

@@ -15,8 +15,11 @@ from django.urls import reverse
 from assignments import services
 from assignments.models import Assignee, Assignment, ReminderStatus, Status
 from config.access.models import ApiToken, digest
-from reminders import ledger, lifecycle, operations, roles
+from reminders import roles
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch
+from reminders.delivery import scan as delivery_scan
+from reminders.ledger import scans
 from reminders.models import (
     Attempt,
     Audit,
@@ -28,6 +31,7 @@ from reminders.models import (
     State,
     Subscription,
 )
+from reminders.operations import pauses, rescans
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -74,8 +78,8 @@ def root(client):
 def run(config, channel_of):
     def turn():
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        return lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
 
     return turn
 
@@ -103,9 +107,9 @@ def everything(clock, config, run):
     )
     run()
     Attempt.objects.update(code=PAYLOAD, detail=PAYLOAD)
-    operations.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
+    rescans.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
     ScanRun.objects.update(error=PAYLOAD)
-    operations.pause(by=PAYLOAD, reason=PAYLOAD)
+    pauses.pause(by=PAYLOAD, reason=PAYLOAD)
     ChannelHold.objects.create(channel="<b>mail", until=NOON, code=PAYLOAD, detail=PAYLOAD)
     Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
     Subscription.objects.create(
@@ -242,7 +246,7 @@ def test_filters_find_what_they_say(operator, clock, query, found):
 
 
 def test_a_list_counts_no_further_than_anybody_leafs(operator, clock, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr("reminders.admin.lists.MOST_COUNTED", 2)
+    monkeypatch.setattr("reminders.web.admin.lists.MOST_COUNTED", 2)
     AssignmentFactory.create_batch(3)
     response = operator.get(page(Assignment))
     assert response.context["cl"].result_count == 2
@@ -445,7 +449,7 @@ def test_a_resend_from_the_page_of_one_assignment(operator, clock, run, outbox):
 def test_forgotten_work_is_closed(operator, clock, config, run):
     forgotten = AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=41))
-    lifecycle.scan(trigger="cli", config=config)
+    delivery_scan.scan(trigger="cli", config=config)
     run()
     shown = choose(operator, "close_as_not_done", forgotten)
     done = operator.post(
@@ -457,7 +461,7 @@ def test_forgotten_work_is_closed(operator, clock, config, run):
 
 
 def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
-    monkeypatch.setattr("reminders.admin.work.MOST_TAKEN", 1)
+    monkeypatch.setattr("reminders.web.admin.work.MOST_TAKEN", 1)
     response = operator.post(
         page(Assignment),
         {
@@ -494,7 +498,7 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
 
 
 def test_a_second_rescan_names_the_running_one(operator, clock):
-    running = ledger.open_scan(trigger="beat", by="")
+    running = scans.open_scan(trigger="beat", by="")
     done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [f"Scan {running.scan_id} is running already: it does the same work."]
 

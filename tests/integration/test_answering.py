@@ -14,8 +14,9 @@ from django.utils.module_loading import import_string
 
 from assignments import services
 from assignments.models import Assignee
-from reminders import answering, links
-from reminders.links import Link
+from reminders.content import links
+from reminders.content.links import Link
+from reminders.web import assignee_page
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +159,7 @@ def test_a_person_declines_with_a_reason_and_changes_their_mind(client, work):
 def test_an_answer_is_logged_without_its_words(client, work, caplog):
     caplog.set_level(logging.INFO)
     client.post(path_of(work), {"answer": "DECLINED", "version": 1, "note": "call ana@example.test"})
-    (line,) = [record for record in caplog.records if record.name == "reminders.answering"]
+    (line,) = [record for record in caplog.records if record.name == "reminders.web.assignee_page"]
     assert line.getMessage() == "Assignment answered"
     assert (line.assignment_id, line.version, line.answer) == (work.pk, 1, "DECLINED")
     assert "ana@" not in str(vars(line))
@@ -264,7 +265,7 @@ def test_every_link_that_does_not_open_gets_the_same_answer(client, work):
     for token in (
         good[:-1],
         good.replace(f"{work.pk}-", f"{work.pk + 1}-", 1),
-        Signer(salt="reminders.links", sep=".", key="of another site").sign(good.rpartition(".")[0]),
+        Signer(salt="reminders.content.links", sep=".", key="of another site").sign(good.rpartition(".")[0]),
         links.token(Link(work.pk + 1_000, work.assignee_id, 1)),
         links.token(Link(work.pk, work.assignee_id + 1_000, 1)),
         links.token(Link(10**17, 10**17, 1)),
@@ -290,7 +291,7 @@ def test_a_database_that_is_away_is_said_without_detail(client, work, monkeypatc
     def away(*_):
         raise OperationalError("connection to server at 10.0.0.7 failed")
 
-    monkeypatch.setattr(answering, "_theirs", away)
+    monkeypatch.setattr(assignee_page, "_theirs", away)
     response = client.get(path_of(work))
     assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
     assert "Please try again in a minute" in text_of(response)

@@ -9,7 +9,7 @@ from django.db import connection, connections
 from assignments import services
 from assignments.models import Assignee, Assignment
 from notifications.message import Outcome
-from reminders import lifecycle
+from reminders.delivery import deliver, dispatch
 from reminders.models import Reminder
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -451,7 +451,7 @@ def test_a_page_deep_down_starts_at_its_key(clock):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
-    from reminders.api.assignments import _after, _all, _cursor
+    from reminders.web.api.assignments import _after, _all, _cursor
 
     last = Assignment.objects.last()
     plan = _after(_all(), _cursor(last), "scheduled_start")[:100].explain()
@@ -495,8 +495,8 @@ def test_the_ledger_of_an_assignment_with_its_attempts(api, clock, config, chann
     outbox.answer_with(Outcome.REFUSED_FOR_NOW)
     for _ in range(2):
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=channel_of)
         clock.advance(timedelta(seconds=20))
     rows = api.get(f"/api/assignments/{assignment.pk}/reminders").json()["results"]
     sent = next(row for row in rows if row["kind"] == "REMINDER")

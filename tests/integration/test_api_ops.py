@@ -11,11 +11,13 @@ from django.core.management import call_command
 
 from assignments.models import Assignment, ReminderStatus
 from notifications.message import Outcome
-from reminders import broker, broker_state, ledger, lifecycle, operations
-from reminders.broker import QUEUE, CeleryBroker
 from reminders.conf import ReminderConfig
-from reminders.lifecycle import BrokerDown
+from reminders.delivery import broker, broker_status, deliver, dispatch, scan
+from reminders.delivery.broker import QUEUE, CeleryBroker
+from reminders.delivery.hints import BrokerDown
+from reminders.ledger import scans
 from reminders.models import Audit, Pause, Reminder, ScanRun, State
+from reminders.operations import rescans
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -46,8 +48,8 @@ def api(clock):
 def run(config, channel_of):
     def turn():
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        return lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
 
     return turn
 
@@ -95,7 +97,7 @@ def test_a_dry_rescan_answers_with_the_plan(api, flag):
 
 
 def test_a_second_rescan_answers_with_the_running_one(api):
-    running = ledger.open_scan(trigger="beat", by="")
+    running = scans.open_scan(trigger="beat", by="")
     done = api.post(RESCAN)
     assert (done.status_code, done.json()["scan_id"], done.json()["counts"]) == (202, running.scan_id, None)
     assert ScanRun.objects.count() == 1
@@ -120,7 +122,7 @@ def test_a_rescan_needs_no_broker(api, celery_at_a_dead_address):
 def test_a_long_rescan_with_a_dead_broker_says_so_and_does_not_hang(
     api, celery_at_a_dead_address, monkeypatch
 ):
-    monkeypatch.setattr(operations, "REQUEST_BUDGET", timedelta())
+    monkeypatch.setattr(rescans, "REQUEST_BUDGET", timedelta())
     began = time.monotonic()
     done = api.post(RESCAN)
     assert time.monotonic() - began < 15
@@ -299,7 +301,7 @@ def test_nothing_waits_while_nothing_is_paused(api):
 def test_the_summary_has_the_figures_of_the_ops_page(api, clock, run, outbox, config, settings):
     with redis.Redis.from_url(settings.CELERY_BROKER_URL) as client:
         client.delete(QUEUE)  # what other tests have left there
-    lifecycle.scan(trigger="cli", by="olga", config=config)
+    scan.scan(trigger="cli", by="olga", config=config)
     AssignmentFactory(soon=True)
     run()
     outbox.answer_with(Outcome.REJECTED)
@@ -323,7 +325,7 @@ def test_the_summary_stays_there_while_redis_is_away(api, monkeypatch):
     def refuse():
         raise BrokerDown("the broker does not answer")
 
-    monkeypatch.setattr(broker_state, "waiting", refuse)
+    monkeypatch.setattr(broker_status, "waiting", refuse)
     assert api.get(SUMMARY).json()["queue_depth"] is None
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from assignments import services
 from assignments.models import Assignment
-from reminders import archive, retention
 from reminders.conf import ReminderConfig
+from reminders.delivery import retention
+from reminders.ledger import archive
 from reminders.models import ArchivedReminder, Attempt, Kind, Reminder, State
 from tests.factories import NOON, AssignmentFactory
 from tests.integration.calls import Caller

@@ -8,8 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from assignments import services
-from reminders import counters, ledger, lifecycle, metrics
-from reminders.metrics import ReminderCollector
+from reminders.delivery import deliver, dispatch, scan
+from reminders.insight import metrics
+from reminders.insight.metrics import ReminderCollector
+from reminders.ledger import claims, counters
 from reminders.models import Attempt, Counter, Reminder
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -41,8 +43,8 @@ def fault(request, monkeypatch) -> Iterator[None]:
 
 def turn(config, outbox) -> None:
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+    dispatch.dispatch(config=config, broker=desk)
+    deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
 
 
 def test_reminders_are_sent_marked_and_voided_without_counters(config, outbox, fault, caplog):
@@ -52,7 +54,7 @@ def test_reminders_are_sent_marked_and_voided_without_counters(config, outbox, f
     forgotten = AssignmentFactory(scheduled_start=now - timedelta(minutes=40))
     services.cancel(cancelled.pk)
     turn(config, outbox)
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     turn(config, outbox)
 
     ended = {(row.assignment_id, row.kind, row.state) for row in Reminder.objects.exclude(closed_at=None)}
@@ -79,11 +81,11 @@ def test_counting_goes_on_once_the_fault_is_over(config, outbox, monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute(MOVES["the table is gone"][0])
         try:
-            ledger.count_failure("broker")
+            claims.count_failure("broker")
         finally:
             cursor.execute(MOVES["the table is gone"][1])
-    ledger.count_failure("broker")
+    claims.count_failure("broker")
     assert not Counter.objects.exists()  # left alone for a while
     monkeypatch.setattr(counters, "_left_alone_until", float("-inf"))
-    ledger.count_failure("broker")
+    claims.count_failure("broker")
     assert Counter.objects.get().value == 1.0

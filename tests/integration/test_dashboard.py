@@ -12,8 +12,8 @@ import yaml
 from django.conf import settings
 from prometheus_client.parser import text_string_to_metric_families
 
-from reminders import metrics
-from reminders.metrics import ReminderCollector
+from reminders.insight import metrics
+from reminders.insight.metrics import ReminderCollector
 
 MONITORING = Path(settings.BASE_DIR) / "docs" / "monitoring"
 GRAFANA = MONITORING / "grafana"

@@ -19,25 +19,21 @@ from django.db import OperationalError, connection
 from django_celery_beat.models import PeriodicTask
 
 from notifications.message import Outcome
-from reminders import (
-    broker_state,
-    conf,
-    doctor,
-    ledger,
-    lifecycle,
-    metrics,
-    operations,
-    presence,
-    schedule,
-    tasks,
-)
-from reminders.broker import CeleryBroker
-from reminders.broker_state import BrokerState
+from reminders import conf
 from reminders.conf import ReminderConfig
-from reminders.doctor import Level
-from reminders.doctor.servers import shipped_rules
-from reminders.lifecycle import BrokerDown
+from reminders.delivery import beat_schedule, broker_status, dispatch, heartbeats, scan, tasks
+from reminders.delivery import deliver as delivery_deliver
+from reminders.delivery.broker import CeleryBroker
+from reminders.delivery.broker_status import BrokerState
+from reminders.delivery.hints import BrokerDown
+from reminders.insight import metrics
+from reminders.insight.doctor import check as doctor_check
+from reminders.insight.doctor import doctor
+from reminders.insight.doctor.check import Level
+from reminders.insight.doctor.servers import shipped_rules
+from reminders.ledger.pauses import open_pause
 from reminders.models import Reminder
+from reminders.operations import pauses
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -100,7 +96,7 @@ def redis(monkeypatch):
                 raise state
             return state
 
-        monkeypatch.setattr(broker_state, "look", look)
+        monkeypatch.setattr(broker_status, "look", look)
 
     return says
 
@@ -108,11 +104,11 @@ def redis(monkeypatch):
 @pytest.fixture
 def worker(monkeypatch):
     """A worker that takes each message as soon as it is published."""
-    monkeypatch.setattr(presence, "_touched_at", {})
+    monkeypatch.setattr(heartbeats, "_touched_at", {})
 
     def take(_broker, envelopes):
         for envelope in envelopes:
-            tasks.deliver([[hint.reminder_id, hint.ticket] for hint in envelope.hints])
+            tasks.deliver_task([[hint.reminder_id, hint.ticket] for hint in envelope.hints])
         return []
 
     monkeypatch.setattr(CeleryBroker, "publish", take)
@@ -122,13 +118,13 @@ def worker(monkeypatch):
 def healthy(config, redis, worker):
     """A system with nothing wrong."""
     redis(BrokerState(writable=True, policy="noeviction", clock=datetime.now(UTC)))
-    schedule.set_up(config)
+    beat_schedule.set_up(config)
     at_work("beat", "scanner", "worker", "scrape")
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     return config
 
 
-def found(config: ReminderConfig) -> dict[str, doctor.Check]:
+def found(config: ReminderConfig) -> dict[str, doctor_check.Check]:
     return {check.name: check for check in doctor.examine(config, canary=SOON)}
 
 
@@ -176,7 +172,7 @@ def test_the_first_switch(healthy):
 
 def test_the_second_switch_names_who_and_until_when(healthy):
     until = datetime(2100, 1, 1, tzinfo=UTC)
-    operations.pause(by="ada", reason="mail server moves", until=until)
+    pauses.pause(by="ada", reason="mail server moves", until=until)
     assert trouble(healthy) == {"switch 2 of 3: pause": Level.WARN}
     seen = found(healthy)["switch 2 of 3: pause"].seen
     assert seen.startswith("paused by ada since ")
@@ -196,14 +192,14 @@ def test_the_second_switch_names_who_and_until_when(healthy):
     ],
 )
 def test_the_third_switch(healthy, change, level, seen):
-    PeriodicTask.objects.filter(task=schedule.SCAN).update(**change)
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(**change)
     name = "switch 3 of 3: beat entry reminders.scan"
     assert trouble(healthy) == {name: level}
     assert found(healthy)[name].seen == seen
 
 
 def test_an_entry_that_is_missing_and_one_that_follows_older_settings(healthy):
-    PeriodicTask.objects.filter(task=schedule.DISPATCH).delete()
+    PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).delete()
     hourly = ReminderConfig(channel="memory", poll=timedelta(hours=1), lookahead=timedelta(hours=2))
     assert trouble(hourly) == {
         "switch 3 of 3: beat entry reminders.scan": Level.WARN,
@@ -260,8 +256,8 @@ def test_a_host_whose_clock_is_off_is_named(healthy, seconds, level):
 def test_a_sign_of_life_says_what_the_doctor_needs(healthy):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM reminders_process")
-    presence.touch("web", at_once=True)
-    (process,) = presence.alive()
+    heartbeats.touch("web", at_once=True)
+    (process,) = heartbeats.alive()
     assert (process.kind, process.pid, process.enabled) == ("web", os.getpid(), True)
     assert process.rules == healthy.fingerprint
     assert abs(process.clock_ahead_seconds) < 2
@@ -311,7 +307,7 @@ def test_messages_that_wait_too_long_fail_unless_sending_is_paused(healthy):
     Reminder.objects.update(planned_at=datetime.now(UTC) - timedelta(seconds=61))
     Reminder.objects.update(due_at=datetime.now(UTC) - timedelta(seconds=61))
     assert trouble(healthy) == {"due and unsent": Level.FAIL}
-    ledger.open_pause(by="ada", reason="", until=None)
+    open_pause(by="ada", reason="", until=None)
     assert trouble(healthy) == {"switch 2 of 3: pause": Level.WARN, "due and unsent": Level.WARN}
 
 
@@ -328,8 +324,8 @@ def test_what_nobody_can_know_and_a_held_channel_are_warnings(healthy, outbox):
 
 def deliver(config, outbox) -> None:
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+    dispatch.dispatch(config=config, broker=desk)
+    delivery_deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +350,7 @@ def test_a_redis_that_answers_but_is_not_well(healthy, redis, state, expected):
 
 
 def test_a_real_redis_is_looked_at():
-    state = broker_state.look()
+    state = broker_status.look()
     assert (state.writable, state.policy) == (True, "noeviction")
     assert abs(state.clock - datetime.now(UTC)) < timedelta(seconds=2)
 
@@ -366,9 +362,9 @@ def test_a_redis_that_does_not_answer_is_given_up_quickly(monkeypatch, listens):
         if not listens:
             server.close()
         elsewhere = Celery(broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
-        monkeypatch.setattr(broker_state, "current_app", elsewhere)
+        monkeypatch.setattr(broker_status, "current_app", elsewhere)
         started = time.monotonic()
-        for question in (broker_state.waiting, broker_state.look, broker_state.purge):
+        for question in (broker_status.waiting, broker_status.look, broker_status.purge):
             with pytest.raises(BrokerDown, match="the broker does not answer"):
                 question()
         assert time.monotonic() - started < 3 * 2
@@ -531,7 +527,7 @@ def test_the_command_fails_when_a_check_does_and_says_how_many(healthy):
 
 
 def test_a_warning_alone_does_not_fail_a_deployment(healthy):
-    ledger.open_pause(by="ada", reason="", until=None)
+    open_pause(by="ada", reason="", until=None)
     said = StringIO()
     call_command("reminders_doctor", "--json", stdout=said)
     answer = json.loads(said.getvalue())

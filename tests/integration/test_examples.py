@@ -10,7 +10,7 @@ from django.test import Client
 
 from notifications.channels.webhook import WebhookChannel
 from notifications.message import Delivery, Outcome
-from reminders.api.schema import examples
+from reminders.web.api.schema import examples
 from tests.integration.calls import Caller
 
 pytestmark = pytest.mark.django_db

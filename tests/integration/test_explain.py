@@ -20,10 +20,15 @@ from assignments import services
 from assignments.models import Assignee, Assignment, Status
 from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
-from reminders import archive, ledger, lifecycle, operations, schedule
 from reminders.conf import ReminderConfig
-from reminders.explain import ADVICE, WORDS, Explanation, Outlook, explain, find
+from reminders.delivery import beat_schedule, dispatch, scan
+from reminders.delivery import deliver as delivery_deliver
+from reminders.insight.explain.answer import Explanation, Outlook
+from reminders.insight.explain.explain import explain, find
+from reminders.insight.explain.wording import ADVICE, WORDS
+from reminders.ledger import archive, beginning
 from reminders.models import ChannelHold, Kind, Reason
+from reminders.operations import pauses, resets
 from tests.conftest import NOON, DatabaseClock
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -34,8 +39,8 @@ pytestmark = pytest.mark.django_db
 
 def deliver(config: ReminderConfig, outbox: MemoryChannel) -> None:
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+    dispatch.dispatch(config=config, broker=desk)
+    delivery_deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
 
 
 def says(assignment: Assignment, config: ReminderConfig) -> str:
@@ -63,7 +68,7 @@ def test_before_and_after(clock, config, outbox):
 
 def test_each_switch_is_named(clock, config):
     assignment = AssignmentFactory(soon=True)
-    operations.pause(by="ada", reason="storm")
+    pauses.pause(by="ada", reason="storm")
     assert says(assignment, config) == (
         "The reminder waits: sending is paused; after 2026-06-15 12:40:00 UTC it is of no use any more."
     )
@@ -72,7 +77,7 @@ def test_each_switch_is_named(clock, config):
     assert gate.follows == "waits: sending is paused"
     off = ReminderConfig(channel="memory", enabled=False)
     assert "REMINDER_WORKER_ENABLED=false" in says(assignment, off)
-    operations.resume(by="ada")
+    pauses.resume(by="ada")
     ChannelHold.objects.create(channel="memory", until=NOON + timedelta(seconds=30))
     assert says(assignment, config) == (
         "The reminder will be sent at 2026-06-15 12:00:30 UTC; until then the channel does not work at present "
@@ -82,12 +87,12 @@ def test_each_switch_is_named(clock, config):
 
 def test_what_stands_in_the_way_later_is_said_before(clock, config):
     assignment = AssignmentFactory()
-    operations.pause(by="ada", reason="storm")
+    pauses.pause(by="ada", reason="storm")
     assert says(assignment, config).startswith(
         "The reminder is due at 2026-06-15 12:30:00 UTC and waits: sending is paused;"
     )
-    operations.resume(by="ada")
-    operations.pause(by="ada", reason="storm", until=NOON + timedelta(minutes=45))
+    pauses.resume(by="ada")
+    pauses.pause(by="ada", reason="storm", until=NOON + timedelta(minutes=45))
     answer = explain(assignment, config=config)
     assert (answer.will_send, answer.next_at) == (True, NOON + timedelta(minutes=45))
     assert shut(assignment, config) == {
@@ -123,8 +128,8 @@ def test_what_was_never_planned_is_explained_by_the_gates_of_planning(clock, con
 def test_a_send_under_way_names_the_end_of_its_lease(clock, config):
     assignment = AssignmentFactory(soon=True)
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    ledger.begin(desk.hints(), config=config)
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
     answer = explain(assignment, config=config)
     assert answer.outlook is Outlook.SENDING
     assert answer.says.startswith(
@@ -144,8 +149,8 @@ def test_what_is_due_for_long_says_so_and_names_what_is_wrong(clock, config):
         "no scanner was seen in the last 30 seconds",
         "no worker was seen in the last 30 seconds",
     ]
-    schedule.set_up(config)
-    PeriodicTask.objects.filter(task=schedule.DISPATCH).update(enabled=False)
+    beat_schedule.set_up(config)
+    PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).update(enabled=False)
     assert explain(assignment, config=config).hindrances[0] == (
         "beat does not run reminders.dispatch: its entry is switched off"
     )
@@ -163,7 +168,7 @@ def test_past_and_future_are_told_in_the_order_of_time(clock, config, outbox):
     ]
     deliver(config, outbox)
     clock.advance(timedelta(minutes=1))
-    operations.resend(assignment.pk, by="ada", reason="asked for", config=config)
+    resets.resend(assignment.pk, by="ada", reason="asked for", config=config)
     told = [step.says for step in explain(assignment, config=config).so_far]
     person = f"{assignment.assignee.name} (assignee {assignment.assignee.pk})"
     assert [told[0], *told[-2:]] == [
@@ -210,9 +215,9 @@ def test_every_reason_has_words_and_every_trouble_advice():
 def test_what_can_be_done_is_said_beside_what_is_wrong(clock, config, outbox):
     assignment = AssignmentFactory(soon=True)
     assert explain(assignment, config=config).advice == ""
-    operations.pause(by="ada", reason="storm")
+    pauses.pause(by="ada", reason="storm")
     assert explain(assignment, config=config).advice == ADVICE[Reason.PAUSED]
-    operations.resume(by="ada")
+    pauses.resume(by="ada")
     outbox.answer_with(Outcome.REJECTED)
     deliver(config, outbox)
     assert explain(assignment, config=config).advice == ADVICE[Reason.REJECTED]
@@ -242,7 +247,7 @@ def test_the_api_gives_the_answer_of_the_command_line_and_so_does_the_admin(
 ):
     settings.SECURE_SSL_REDIRECT, settings.STATIC_ROOT = False, tmp_path
     assignment = AssignmentFactory(reference="R-9", title="<b>Gate</b>")
-    operations.pause(by="ada", reason="<script>storm</script>")
+    pauses.pause(by="ada", reason="<script>storm</script>")
     out = io.StringIO()
     call_command("explain_reminder", "R-9", "--json", stdout=out)
     answer = json.loads(out.getvalue())
@@ -311,7 +316,7 @@ def test_what_it_foretells_is_what_happens(start, lead, reachable, edits, pause,
         for edit, minutes in edits:
             change(work, edit, minutes, people, clock, on, outbox)
         if pause is not None:
-            operations.pause(by="ada", reason="x", until=clock.now() + pause * MINUTE if pause else None)
+            pauses.pause(by="ada", reason="x", until=clock.now() + pause * MINUTE if pause else None)
         if held:
             ChannelHold.objects.create(channel="memory", until=clock.now() + MINUTE)
         before = explain(Assignment.objects.get(pk=work), config=config)
@@ -319,7 +324,7 @@ def test_what_it_foretells_is_what_happens(start, lead, reachable, edits, pause,
 
         def run() -> Explanation:
             if enabled:
-                lifecycle.scan(trigger="cli", config=config)
+                scan.scan(trigger="cli", config=config)
             deliver(config, outbox)
             return explain(Assignment.objects.get(pk=work), config=config)
 
@@ -349,7 +354,7 @@ def test_what_it_foretells_is_what_happens(start, lead, reachable, edits, pause,
             run()
             clock.advance(timedelta(days=2))
             if pause == 0:
-                operations.resume(by="ada")
+                pauses.resume(by="ada")
             assert run().outlook is before.outlook
             assert len(outbox.messages) == sent_before
 
@@ -385,7 +390,7 @@ def change(
                     deliver(config, busy)
                 case "wait":
                     clock.advance(abs(minutes) * MINUTE)
-                    lifecycle.scan(trigger="cli", config=config)
+                    scan.scan(trigger="cli", config=config)
                 case _:
                     services.change(work, {"status": Status(edit)})
     except services.Refused:

@@ -9,9 +9,9 @@ import pytest
 
 from assignments import services
 from assignments.models import Assignee, Assignment
-from reminders import archive
-from reminders.api import exporting
+from reminders.ledger import archive
 from reminders.models import ArchivedReminder, Reminder
+from reminders.web.api import exporting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.integration.calls import Caller

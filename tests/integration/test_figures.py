@@ -12,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from assignments import services
 from assignments.models import Assignment
 from notifications.message import Outcome
-from reminders import figures, ledger, lifecycle, presence
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, heartbeats, scan
+from reminders.insight import statistics
+from reminders.ledger import pauses, scans
 from reminders.models import Figures, Reminder
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -28,14 +30,14 @@ def tick(config, channel_of):
 
     def turn():
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        return lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
 
     return turn
 
 
 def test_an_empty_database_counts_to_nothing(clock, config):
-    assert figures.count(config) == figures.Snapshot(taken_at=NOON.timestamp())
+    assert statistics.count(config) == statistics.Snapshot(taken_at=NOON.timestamp())
 
 
 def test_work_is_counted_by_status_and_roll_up(clock, config, tick):
@@ -43,7 +45,7 @@ def test_work_is_counted_by_status_and_roll_up(clock, config, tick):
     AssignmentFactory(soon=True)
     services.cancel(AssignmentFactory().pk)
     tick()
-    assert figures.count(config).assignments == {
+    assert statistics.count(config).assignments == {
         ("SCHEDULED", "NONE"): 2,
         ("SCHEDULED", "SENT"): 1,
         ("CANCELLED", "NONE"): 1,
@@ -57,20 +59,20 @@ def test_work_further_away_than_a_day_is_not_counted_unless_it_is_old_and_still_
     AssignmentFactory(scheduled_start=NOON - day)
     services.complete(AssignmentFactory(scheduled_start=NOON - day).pk)
     services.complete(AssignmentFactory(scheduled_start=NOON - day + timedelta(seconds=1)).pk)
-    assert figures.count(config).assignments == {("SCHEDULED", "NONE"): 2, ("COMPLETED", "NONE"): 1}
+    assert statistics.count(config).assignments == {("SCHEDULED", "NONE"): 2, ("COMPLETED", "NONE"): 1}
     longer = ReminderConfig(lookahead=timedelta(hours=48))
-    assert figures.count(longer).assignments == {("SCHEDULED", "NONE"): 3, ("COMPLETED", "NONE"): 1}
+    assert statistics.count(longer).assignments == {("SCHEDULED", "NONE"): 3, ("COMPLETED", "NONE"): 1}
 
 
 def test_ledger_rows_are_counted_open_and_of_the_last_day(clock, config, tick):
     AssignmentFactory(soon=True)
     AssignmentFactory()
     tick()
-    taken = figures.count(config)
+    taken = statistics.count(config)
     assert (taken.ledger_open, taken.ledger_closed) == ({"PLANNED": 1}, {"SENT": 1})
     assert taken.ledger == {"PLANNED": 1, "SENT": 1}
     clock.advance(timedelta(hours=24, seconds=1))
-    assert figures.count(config).ledger_closed == {}
+    assert statistics.count(config).ledger_closed == {}
 
 
 def test_what_is_due_and_unsent_is_counted_with_the_age_of_the_oldest(clock, config):
@@ -78,40 +80,40 @@ def test_what_is_due_and_unsent_is_counted_with_the_age_of_the_oldest(clock, con
     clock.advance(timedelta(minutes=1, seconds=40))
     AssignmentFactory(soon=True)  # Due before it was known: it counts from then on.
     AssignmentFactory(scheduled_start=NOON + timedelta(minutes=45))
-    taken = figures.count(config)
+    taken = statistics.count(config)
     assert (taken.due_unsent, taken.oldest_due_age_seconds) == (2, 40.0)
 
 
 def test_a_marker_writes_to_nobody_and_is_not_unsent(clock, config):
     AssignmentFactory(past=True)
     clock.advance(timedelta(hours=1))
-    taken = figures.count(config)
+    taken = statistics.count(config)
     assert (taken.ledger_open, taken.due_unsent, taken.overdue) == ({"PLANNED": 1}, 0, 1)
 
 
 def test_overdue_counts_by_time_marked_or_not(clock, config, tick):
     marked = AssignmentFactory(soon=True)
     clock.set(marked.scheduled_start + timedelta(minutes=30) - timedelta(microseconds=1))
-    assert figures.count(config).overdue == 0
+    assert statistics.count(config).overdue == 0
     clock.set(marked.scheduled_start + timedelta(minutes=30))
-    assert figures.count(config).overdue == 1
-    lifecycle.scan(trigger="cli", config=config)
+    assert statistics.count(config).overdue == 1
+    scan.scan(trigger="cli", config=config)
     tick()
     assert Assignment.objects.get().reminder_status == "OVERDUE"
-    assert figures.count(config).overdue == 1
+    assert statistics.count(config).overdue == 1
     services.start(marked.pk)
-    assert figures.count(config).overdue == 0
+    assert statistics.count(config).overdue == 0
 
 
 def test_work_without_a_row_is_unaccounted_once_it_is_due(clock, config):
     AssignmentFactory()
     AssignmentFactory(scheduled_start=NOON + timedelta(hours=3), lead_minutes=175)
     Reminder.objects.all().delete()
-    assert figures.count(config).unaccounted == 0
+    assert statistics.count(config).unaccounted == 0
     clock.advance(timedelta(minutes=5))
-    assert figures.count(config).unaccounted == 1
+    assert statistics.count(config).unaccounted == 1
     clock.advance(timedelta(minutes=25))
-    assert figures.count(config).unaccounted == 2
+    assert statistics.count(config).unaccounted == 2
 
 
 def test_unknown_waits_for_an_operator_until_the_plan_is_another_one(clock, config, tick, outbox):
@@ -119,24 +121,24 @@ def test_unknown_waits_for_an_operator_until_the_plan_is_another_one(clock, conf
     outbox.answer_with(*[Outcome.UNKNOWABLE] * 4)
     for _ in range(3):
         tick()
-    taken = figures.count(config)
+    taken = statistics.count(config)
     assert (taken.unknown, taken.possible_duplicates, taken.failed) == (2, 2, {"ambiguous": 2})
     services.renudge([first.pk])
-    assert figures.count(config).unknown == 1
+    assert statistics.count(config).unknown == 1
     services.start(second.pk)
-    taken = figures.count(config)
+    taken = statistics.count(config)
     assert (taken.unknown, taken.possible_duplicates) == (0, 2)
     clock.advance(timedelta(hours=25))
-    assert figures.count(config).possible_duplicates == 0
+    assert statistics.count(config).possible_duplicates == 0
 
 
 def test_a_send_whose_end_nobody_knows_is_no_duplicate_before_it_is_repeated(clock, config, tick, outbox):
     AssignmentFactory(soon=True)
     outbox.answer_with(Outcome.UNKNOWABLE)
     tick()
-    assert figures.count(config).possible_duplicates == 0
+    assert statistics.count(config).possible_duplicates == 0
     tick()
-    assert figures.count(config).possible_duplicates == 1
+    assert statistics.count(config).possible_duplicates == 1
 
 
 def test_failures_are_counted_by_reason(clock, config, tick, outbox):
@@ -144,28 +146,28 @@ def test_failures_are_counted_by_reason(clock, config, tick, outbox):
     AssignmentFactory(soon=True)
     outbox.answer_with(Outcome.REJECTED)
     tick()
-    assert figures.count(config).failed == {"no_contact": 2, "rejected": 1}
+    assert statistics.count(config).failed == {"no_contact": 2, "rejected": 1}
 
 
 def test_the_last_scan_is_the_last_that_ended_well(clock, config):
-    lifecycle.scan(trigger="cli", config=config)
-    turn = ledger.open_scan(trigger="cli", by="")
+    scan.scan(trigger="cli", config=config)
+    turn = scans.open_scan(trigger="cli", by="")
     clock.advance(timedelta(minutes=5))
-    ledger.close_scan(turn.scan_id, counts="null", error="OperationalError (57014)")
-    assert figures.count(config).last_scan_timestamp_seconds == NOON.timestamp()
+    scans.close_scan(turn.scan_id, counts="null", error="OperationalError (57014)")
+    assert statistics.count(config).last_scan_timestamp_seconds == NOON.timestamp()
 
 
 def test_a_pause_and_a_held_channel_are_seen(clock, config, tick, outbox):
     AssignmentFactory(soon=True)
     outbox.answer_with(Outcome.CHANNEL_DOWN)
     tick()
-    ledger.open_pause(by="ada", reason="mail server moves", until=None)
-    taken = figures.count(config)
+    pauses.open_pause(by="ada", reason="mail server moves", until=None)
+    taken = statistics.count(config)
     assert taken.paused is True
     assert list(taken.held_channels) == ["memory"]
     assert taken.held_channels["memory"] == pytest.approx((NOON + timedelta(seconds=5)).timestamp(), abs=1)
     clock.advance(timedelta(seconds=6))
-    assert figures.count(config).held_channels == {}
+    assert statistics.count(config).held_channels == {}
 
 
 def process(kind: str, pid: int, *, started: float, seen: float) -> None:
@@ -180,64 +182,64 @@ def process(kind: str, pid: int, *, started: float, seen: float) -> None:
 def test_processes_are_seen_for_half_a_minute(clock, config):
     process("worker", 1, started=600, seen=29)
     process("worker", 2, started=600, seen=31)
-    assert figures.count(config).processes == {
-        "worker": presence.Seen(count=1, at_once=1, last_seen_at=NOON.timestamp() - 29)
+    assert statistics.count(config).processes == {
+        "worker": heartbeats.Seen(count=1, at_once=1, last_seen_at=NOON.timestamp() - 29)
     }
 
 
 def test_a_beat_that_was_replaced_is_not_a_second_beat(clock, config):
     process("beat", 1, started=600, seen=20)
     process("beat", 2, started=15, seen=5)
-    assert figures.count(config).processes["beat"].at_once == 1
+    assert statistics.count(config).processes["beat"].at_once == 1
     process("beat", 3, started=600, seen=10)
-    assert figures.count(config).processes["beat"].at_once == 2
+    assert statistics.count(config).processes["beat"].at_once == 2
 
 
 def test_processes_are_forgotten_after_a_day(clock):
     process("worker", 1, started=90_000, seen=86_401)
     process("worker", 2, started=90_000, seen=86_399)
     process("scanner", 3, started=900_000, seen=864_000)  # the last of its kind
-    assert presence.forget() == 1
+    assert heartbeats.forget() == 1
 
 
 # --- shared ----------------------------------------------------------------------------------------------------
 
 
 def test_figures_are_kept_for_fifteen_seconds(clock, config):
-    assert figures.current(config=config).assignments == {}
+    assert statistics.current(config=config).assignments == {}
     AssignmentFactory()
     clock.advance(timedelta(seconds=14.9))
     with CaptureQueriesContext(connection) as asked:
-        assert figures.current(config=config).assignments == {}
+        assert statistics.current(config=config).assignments == {}
     assert len(asked) == 1
     clock.advance(timedelta(seconds=0.1))
-    fresh = figures.current(config=config)
-    assert fresh == figures.current(config=config)
+    fresh = statistics.current(config=config)
+    assert fresh == statistics.current(config=config)
     assert (fresh.assignments, fresh.taken) == ({("SCHEDULED", "NONE"): 1}, clock.now())
     assert Figures.objects.count() == 1
 
 
 def test_whoever_needs_them_fresh_gets_them_fresh(clock, config):
-    figures.current(config=config)
+    statistics.current(config=config)
     AssignmentFactory()
-    fresh = figures.current(max_age=timedelta(), config=config)
+    fresh = statistics.current(max_age=timedelta(), config=config)
     assert fresh.assignments == {("SCHEDULED", "NONE"): 1}
-    assert figures.current(config=config) == fresh
+    assert statistics.current(config=config) == fresh
 
 
 def test_figures_from_the_future_are_not_believed(clock, config):
-    figures.current(config=config)
+    statistics.current(config=config)
     AssignmentFactory(scheduled_start=NOON + timedelta(minutes=1))
     clock.advance(timedelta(hours=-1))
-    assert figures.current(config=config).assignments == {("SCHEDULED", "NONE"): 1}
+    assert statistics.current(config=config).assignments == {("SCHEDULED", "NONE"): 1}
 
 
 def test_figures_that_another_version_has_kept_are_counted_anew(clock, config):
-    figures.current(config=config)
+    statistics.current(config=config)
     Figures.objects.update(values=json.dumps({"assignments": [], "of_tomorrow": 7}))
-    assert figures.current(config=config) == figures.Snapshot(taken_at=NOON.timestamp())
+    assert statistics.current(config=config) == statistics.Snapshot(taken_at=NOON.timestamp())
     Figures.objects.update(values={})
-    assert figures.current(config=config) == figures.Snapshot(taken_at=NOON.timestamp())
+    assert statistics.current(config=config) == statistics.Snapshot(taken_at=NOON.timestamp())
 
 
 def test_every_figure_survives_being_kept(clock, config, tick, outbox):
@@ -245,8 +247,8 @@ def test_every_figure_survives_being_kept(clock, config, tick, outbox):
     outbox.answer_with(Outcome.REJECTED, Outcome.UNKNOWABLE, Outcome.CHANNEL_DOWN)
     tick()
     process("worker", 1, started=600, seen=9)
-    counted = figures.current(config=config)
-    assert figures.current(config=config) == counted
+    counted = statistics.current(config=config)
+    assert statistics.current(config=config) == counted
     assert (counted.failed, counted.ledger_open, list(counted.held_channels)) == (
         {"rejected": 1},
         {"PLANNED": 2},
@@ -257,15 +259,15 @@ def test_every_figure_survives_being_kept(clock, config, tick, outbox):
 @pytest.fixture
 def forgiving():
     """The memory of a failure ends with the test."""
-    figures._failed_at = float("-inf")
+    statistics._failed_at = float("-inf")
     yield
-    figures._failed_at = float("-inf")
+    statistics._failed_at = float("-inf")
 
 
 def test_when_counting_fails_the_old_figures_stay_and_the_next_asker_does_not_try_at_once(
     clock, config, forgiving, caplog, monkeypatch
 ):
-    old = figures.current(config=config)
+    old = statistics.current(config=config)
     clock.advance(timedelta(minutes=5))
     tries = []
 
@@ -274,10 +276,10 @@ def test_when_counting_fails_the_old_figures_stay_and_the_next_asker_does_not_tr
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(10)")
 
-    monkeypatch.setattr(figures, "count", fails)
-    monkeypatch.setattr(figures, "STATEMENT_TIMEOUT", timedelta(milliseconds=50))
-    assert figures.current(config=config) == old
-    assert figures.current(config=config) == old
+    monkeypatch.setattr(statistics, "count", fails)
+    monkeypatch.setattr(statistics, "STATEMENT_TIMEOUT", timedelta(milliseconds=50))
+    assert statistics.current(config=config) == old
+    assert statistics.current(config=config) == old
     assert len(tries) == 1
     assert [record.getMessage() for record in caplog.records] == ["Figures not refreshed"]
 
@@ -287,34 +289,34 @@ def test_without_old_figures_a_failure_is_an_error(clock, config, forgiving, mon
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM no_such_table")
 
-    monkeypatch.setattr(figures, "count", fails)
+    monkeypatch.setattr(statistics, "count", fails)
     with pytest.raises(Exception, match="no_such_table"):
-        figures.current(config=config)
+        statistics.current(config=config)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("already_kept", [False, True], ids=["first ever", "old figures"])
 def test_fifty_askers_at_once_cost_one_count(config, monkeypatch, already_kept):
     if already_kept:
-        figures.current(config=config)
+        statistics.current(config=config)
         with connection.cursor() as cursor:
             cursor.execute("UPDATE reminders_figures SET taken_at = taken_at - interval '1 minute'")
     counts = []
-    real = figures.count
+    real = statistics.count
 
     def slow_count(config):
         counts.append(1)
         time.sleep(0.3)
         return real(config)
 
-    monkeypatch.setattr(figures, "count", slow_count)
+    monkeypatch.setattr(statistics, "count", slow_count)
     gate = threading.Barrier(50)
-    answers: list[figures.Snapshot] = []
+    answers: list[statistics.Snapshot] = []
 
     def ask():
         gate.wait()
         try:
-            answers.append(figures.current(config=config))
+            answers.append(statistics.current(config=config))
         finally:
             connections.close_all()
 

@@ -7,9 +7,10 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from assignments.clock import database_now
-from reminders import broker_state, ledger, lifecycle, presence
 from reminders.conf import ReminderConfig
-from reminders.lifecycle import BrokerDown
+from reminders.delivery import broker_status, heartbeats, scan
+from reminders.delivery.hints import BrokerDown
+from reminders.ledger import pauses
 from reminders.models import Process
 from tests.factories import AssignmentFactory
 
@@ -25,7 +26,7 @@ def _plain_http(settings, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _forget_touches(monkeypatch):
-    monkeypatch.setattr(presence, "_touched_at", {})
+    monkeypatch.setattr(heartbeats, "_touched_at", {})
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def no_redis(monkeypatch):
     def waiting():
         raise BrokerDown("the broker does not answer (TimeoutError)")
 
-    monkeypatch.setattr(broker_state, "waiting", waiting)
+    monkeypatch.setattr(broker_status, "waiting", waiting)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_alive_needs_nobody_else(client, no_database, no_redis):
 
 
 def test_ready_after_a_scan(client, config):
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     status, said = ready(client)
     assert (status, said["status"], said["reasons"]) == (200, "ok", [])
     assert 0 <= said["last_scan_age_seconds"] <= 5
@@ -73,14 +74,14 @@ def test_before_the_first_scan_it_is_degraded_and_says_so(client):
 
 @pytest.mark.parametrize(("ago", "status"), [(900, "ok"), (940, "degraded")])
 def test_an_old_scan_is_degraded_after_three_intervals(client, config, ago, status):
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE reminders_scanrun SET finished_at = now() - make_interval(secs => %s)", [ago])
     assert ready(client)[1]["status"] == status
 
 
 def test_without_redis_it_stays_ready_and_says_so(client, config, no_redis):
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     status, said = ready(client)
     assert (status, said["status"], said["redis"]) == (
         200,
@@ -91,8 +92,8 @@ def test_without_redis_it_stays_ready_and_says_so(client, config, no_redis):
 
 
 def test_a_pause_and_the_switch_are_said(client, config, settings):
-    lifecycle.scan(trigger="cli", config=config)
-    ledger.open_pause(by="ada", reason="not shown here", until=None)
+    scan.scan(trigger="cli", config=config)
+    pauses.open_pause(by="ada", reason="not shown here", until=None)
     settings.REMINDERS = ReminderConfig(enabled=False)
     answer = client.get("/readyz")
     assert json.loads(answer.content)["reasons"] == [
@@ -176,12 +177,12 @@ def test_a_web_process_is_seen_once_somebody_asks(client):
     client.get("/readyz")
     client.get("/api/metrics")
     assert set(Process.objects.values_list("kind", flat=True)) <= {"web", "scrape"}
-    assert set(presence.seen()) == {"web"}
+    assert set(heartbeats.seen()) == {"web"}
 
 
 def test_no_address_and_no_name_of_a_person_is_shown(client, config):
     made = AssignmentFactory(scheduled_start=database_now())
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     for path in ("/readyz", "/api/metrics"):
         text = client.get(path).content.decode()
         assert made.assignee.email not in text

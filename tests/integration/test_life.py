@@ -9,9 +9,10 @@ from assignments import services
 from assignments.models import Assignment, ReminderStatus
 from notifications.channels.memory import MemoryChannel
 from notifications.message import Outcome
-from reminders import ledger, lifecycle
 from reminders.conf import ReminderConfig
-from reminders.ledger import beginning, finishing
+from reminders.delivery import deliver, dispatch, scan
+from reminders.ledger import beginning, finishing, records
+from reminders.ledger import claims as ledger_claims
 from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -28,14 +29,14 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def run(config: ReminderConfig, desk: Desk, channel_of: ChannelOf) -> Callable[[], lifecycle.Delivered]:
+def run(config: ReminderConfig, desk: Desk, channel_of: ChannelOf) -> Callable[[], deliver.Delivered]:
     """One tick of dispatch, and a worker that takes all that was handed over."""
 
-    def turn() -> lifecycle.Delivered:
-        lifecycle.dispatch(config=config, broker=desk)
+    def turn() -> deliver.Delivered:
+        dispatch.dispatch(config=config, broker=desk)
         hints = desk.hints()
         desk.envelopes.clear()
-        return lifecycle.deliver(hints, config=config, channel=channel_of)
+        return deliver.deliver(hints, config=config, channel=channel_of)
 
     return turn
 
@@ -66,8 +67,8 @@ def test_a_reminder_is_planned_at_once_and_sent_when_it_is_due(clock, run, outbo
 def test_a_second_scan_plans_nothing_new(clock, config):
     AssignmentFactory.create_batch(3)
     Reminder.objects.all().delete()
-    first = lifecycle.scan(trigger="cli", config=config)
-    second = lifecycle.scan(trigger="cli", config=config)
+    first = scan.scan(trigger="cli", config=config)
+    second = scan.scan(trigger="cli", config=config)
     assert first.counts is not None
     assert second.counts is not None
     assert (first.counts.planned, second.counts.planned) == (3, 0)
@@ -78,7 +79,7 @@ def test_work_beyond_the_look_ahead_waits_for_a_scan(clock, config):
     assignment = AssignmentFactory(far=True)
     assert not Reminder.objects.exists()
     clock.set(assignment.scheduled_start - timedelta(minutes=119))
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     assert reminder_of(assignment).state == State.PLANNED
 
 
@@ -101,19 +102,19 @@ def test_a_change_of_plan_ends_what_was_planned(clock, change, reason):
 
 def test_a_change_between_claim_and_begin_stops_the_send(clock, config, desk, channel_of, outbox):
     assignment = AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     services.cancel(assignment.pk)
-    done = lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+    done = deliver.deliver(desk.hints(), config=config, channel=channel_of)
     assert (done.sent, done.stale) == (0, 1)
     assert outbox.attempts == []
 
 
 def test_a_repeated_hint_sends_once(clock, config, desk, channel_of, outbox):
     AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     hints = desk.hints()
-    lifecycle.deliver(hints * 3, config=config, channel=channel_of)
-    lifecycle.deliver(hints, config=config, channel=channel_of)
+    deliver.deliver(hints * 3, config=config, channel=channel_of)
+    deliver.deliver(hints, config=config, channel=channel_of)
     assert len(outbox.messages) == 1
 
 
@@ -145,7 +146,7 @@ def test_an_unknowable_send_is_repeated_once_and_then_left_to_an_operator(clock,
 
 def test_a_lease_that_ran_out_before_begin_costs_nothing(clock, config, desk, run, outbox):
     assignment = AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     lost = desk.hints()
     desk.envelopes.clear()
     clock.advance(config.lease + timedelta(seconds=1))
@@ -163,22 +164,22 @@ def test_an_old_ticket_begins_nothing(clock, config, desk, channel_of, outbox, m
         assert guard in beginning.PICK
         monkeypatch.setattr(beginning, "PICK", beginning.PICK.replace(guard, "AND r.state = 'QUEUED'"))
     AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     old = desk.hints()
     clock.advance(config.lease + timedelta(seconds=1))
-    lifecycle.dispatch(config=config, broker=desk)
-    done = lifecycle.deliver(old, config=config, channel=channel_of)
+    dispatch.dispatch(config=config, broker=desk)
+    done = deliver.deliver(old, config=config, channel=channel_of)
     assert (done.sent, done.stale) == ((1, 0) if sabotage else (0, 1))
 
 
 def test_a_worker_that_died_in_a_send_leaves_a_possible_duplicate(clock, config, desk, run, outbox):
     assignment = AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
-    ledger.begin(desk.hints(), config=config)
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
     desk.envelopes.clear()
     clock.advance(config.lease + timedelta(seconds=1))
     assert run().sent == 0  # the worker's answer may yet come
-    clock.advance(ledger.LATE_ANSWER)
+    clock.advance(ledger_claims.LATE_ANSWER)
     assert run().sent == 1
     row = reminder_of(assignment)
     assert (row.ambiguous, row.attempts) == (1, 2)
@@ -189,13 +190,13 @@ def test_a_late_answer_of_a_worker_that_lost_its_lease_counts_if_nobody_began_ag
     clock, config, desk, channel_of, outbox
 ):
     assignment = AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
-    begun = ledger.begin(desk.hints(), config=config)
-    ends = lifecycle._send_all(begun.claims, config, channel_of)
+    dispatch.dispatch(config=config, broker=desk)
+    begun = beginning.begin(desk.hints(), config=config)
+    ends = deliver._send_all(begun.claims, config, channel_of)
     clock.advance(config.lease + timedelta(seconds=1))
-    ledger.reap(config)
+    ledger_claims.reap(config)
     assert reminder_of(assignment).state == State.PLANNED
-    assert len(ledger.finish(ends, config=config)) == 1
+    assert len(finishing.finish(ends, config=config)) == 1
     row = reminder_of(assignment)
     assert (row.state, row.ambiguous) == (State.SENT, 1)
     assert len(outbox.messages) == 1
@@ -211,16 +212,16 @@ def test_a_late_answer_loses_once_somebody_else_has_begun(
         assert guard in finishing.FINISH
         monkeypatch.setattr(finishing, "FINISH", finishing.FINISH.replace(guard, "r.state = 'SENDING'"))
     AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
-    begun = ledger.begin(desk.hints(), config=config)
-    ends = lifecycle._send_all(begun.claims, config, channel_of)
+    dispatch.dispatch(config=config, broker=desk)
+    begun = beginning.begin(desk.hints(), config=config)
+    ends = deliver._send_all(begun.claims, config, channel_of)
     clock.advance(config.lease + timedelta(seconds=1))
     desk.envelopes.clear()
-    ledger.reap(config)
-    clock.advance(ledger.LATE_ANSWER)
-    lifecycle.dispatch(config=config, broker=desk)
-    ledger.begin(desk.hints(), config=config)
-    assert len(ledger.finish(ends, config=config)) == (1 if sabotage else 0)
+    ledger_claims.reap(config)
+    clock.advance(ledger_claims.LATE_ANSWER)
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
+    assert len(finishing.finish(ends, config=config)) == (1 if sabotage else 0)
 
 
 def test_work_nobody_started_is_marked_and_supervisors_are_told_once(clock, config, run, outbox, settings):
@@ -228,11 +229,11 @@ def test_work_nobody_started_is_marked_and_supervisors_are_told_once(clock, conf
     assignment = AssignmentFactory(soon=True)
     run()
     clock.set(assignment.scheduled_start + timedelta(minutes=31))
-    lifecycle.scan(trigger="cli", config=settings.REMINDERS)
+    scan.scan(trigger="cli", config=settings.REMINDERS)
     desk = Desk()
     for _ in range(3):
-        lifecycle.dispatch(config=settings.REMINDERS, broker=desk)
-        lifecycle.deliver(desk.hints(), config=settings.REMINDERS, channel=lambda _: outbox)
+        dispatch.dispatch(config=settings.REMINDERS, broker=desk)
+        deliver.deliver(desk.hints(), config=settings.REMINDERS, channel=lambda _: outbox)
         desk.envelopes.clear()
     assignment.refresh_from_db()
     assert assignment.reminder_status == ReminderStatus.OVERDUE
@@ -282,14 +283,14 @@ def test_a_person_without_address_fails_with_a_reason_and_revives_when_corrected
 def test_a_dead_broker_claims_nothing(clock, config, desk):
     assignment = AssignmentFactory(soon=True)
     desk.down = True
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     assert reminder_of(assignment).state == State.PLANNED
 
 
 def test_a_refused_hint_goes_back_at_once(clock, config, desk):
     assignment = AssignmentFactory(soon=True)
     desk.refuse = True
-    done = lifecycle.dispatch(config=config, broker=desk)
+    done = dispatch.dispatch(config=config, broker=desk)
     assert (done.handed_over, done.refused) == (0, 1)
     assert reminder_of(assignment).state == State.PLANNED
 
@@ -315,14 +316,14 @@ def test_a_channel_that_is_down_is_left_alone_and_costs_nobody_an_attempt(clock,
 
 def test_disabled_means_nothing_is_planned_queued_or_sent(clock, config, desk, channel_of, outbox, settings):
     planned = AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     settings.REMINDERS = off = ReminderConfig(channel="memory", enabled=False)
     unplanned = AssignmentFactory(soon=True)
-    done = lifecycle.deliver(desk.hints(), config=off, channel=channel_of)
+    done = deliver.deliver(desk.hints(), config=off, channel=channel_of)
     assert (done.sent, done.settled) == (0, 1)
-    assert lifecycle.dispatch(config=off, broker=desk).handed_over == 0
-    with pytest.raises(lifecycle.Disabled):
-        lifecycle.scan(trigger="cli", config=off)
+    assert dispatch.dispatch(config=off, broker=desk).handed_over == 0
+    with pytest.raises(scan.Disabled):
+        scan.scan(trigger="cli", config=off)
     assert not Reminder.objects.filter(assignment=unplanned).exists()
     assert reminder_of(planned).state == State.PLANNED
     assert outbox.attempts == []
@@ -333,7 +334,7 @@ def test_a_tick_survives_a_broken_connection_of_the_one_before(clock, config, de
     from celery.signals import task_prerun
     from django.db import connection
 
-    import reminders.tasks  # noqa: F401 - its listener is what is tried
+    import reminders.delivery.tasks  # noqa: F401 - its listener is what is tried
 
     closed = []
     connection.errors_occurred = True
@@ -353,11 +354,11 @@ def test_a_tick_survives_a_broken_connection_of_the_one_before(clock, config, de
     assert closed == [True]
 
 
-def begun(desk: Desk, config: ReminderConfig) -> list[ledger.Claim]:
+def begun(desk: Desk, config: ReminderConfig) -> list[records.Claim]:
     """What is due right now, begun and not sent yet."""
     desk.envelopes.clear()
-    lifecycle.dispatch(config=config, broker=desk)
-    return ledger.begin(desk.hints(), config=config).claims
+    dispatch.dispatch(config=config, broker=desk)
+    return beginning.begin(desk.hints(), config=config).claims
 
 
 def test_a_start_that_is_being_told_right_now_counts_as_the_last_one_heard(
@@ -370,7 +371,7 @@ def test_a_start_that_is_being_told_right_now_counts_as_the_last_one_heard(
     clock.advance(timedelta(seconds=1))
     claims = begun(desk, config)
     services.reschedule(assignment.pk, start=NOON + timedelta(minutes=10))
-    ledger.finish(lifecycle._send_all(claims, config, channel_of), config=config)
+    finishing.finish(deliver._send_all(claims, config, channel_of), config=config)
     assert run().sent == 1
     assert len(outbox.messages) == 3
     assert reminder_of(assignment, version=3).state == State.SENT
@@ -383,7 +384,7 @@ def test_a_change_during_the_send_that_tells_the_same_start_is_not_told_twice(
     claims = begun(desk, config)
     services.cancel(assignment.pk)
     services.reinstate(assignment.pk)
-    ledger.finish(lifecycle._send_all(claims, config, channel_of), config=config)
+    finishing.finish(deliver._send_all(claims, config, channel_of), config=config)
     assert run().sent == 0
     assert len(outbox.messages) == 1
     row = reminder_of(assignment, version=3)
@@ -398,15 +399,15 @@ def test_supervisors_are_told_though_the_plan_changed_during_a_pause(clock, outb
     assignment = AssignmentFactory(soon=True)
     clock.set(assignment.scheduled_start + timedelta(minutes=31))
     pause = Pause.objects.create(by="ops", reason="storm")
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     for _ in range(2):
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
     services.reassign(assignment.pk, assignee_id=AssigneeFactory().pk)
     Pause.objects.filter(pk=pause.pk).update(ended_at=clock.now())
     for _ in range(2):
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
     assert [m.address for m in outbox.messages] == ["ops@example.test"]
 
 
@@ -414,23 +415,23 @@ def test_the_shortest_accepted_lease_still_sends_a_whole_slice(clock, outbox, de
     config = ReminderConfig(channel="memory", lease=timedelta(seconds=20))
     assert config.contradictions() == []
     AssignmentFactory.create_batch(20, soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
-    assert lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox).sent == 20
+    dispatch.dispatch(config=config, broker=desk)
+    assert deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox).sent == 20
 
 
 def test_more_queued_than_the_limit_is_no_trouble(clock, config, desk):
     AssignmentFactory.create_batch(5, soon=True)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     smaller = ReminderConfig(channel="memory", queue_limit=2, batch_size=2)
-    assert lifecycle.dispatch(config=smaller, broker=desk).handed_over == 0
+    assert dispatch.dispatch(config=smaller, broker=desk).handed_over == 0
 
 
 def test_a_clock_set_back_sends_nothing_early(clock, config, desk, run, outbox):
     assignment = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=30))
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     clock.advance(-timedelta(minutes=20))
     desk.envelopes.clear()
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     assert run().sent == 0
     assert reminder_of(assignment).state == State.PLANNED
     clock.set(NOON)
@@ -445,7 +446,7 @@ def test_an_address_corrected_during_the_send_gets_a_send_of_its_own(
     clock.advance(timedelta(seconds=1))
     services.change_assignee(assignment.assignee_id, {"email": "right@example.test"})
     outbox.answer_with(Outcome.REJECTED)
-    ledger.finish(lifecycle._send_all(claims, config, channel_of), config=config)
+    finishing.finish(deliver._send_all(claims, config, channel_of), config=config)
     assert run().sent == 1
     assert [m.address for m in outbox.messages] == ["right@example.test"]
 
@@ -473,17 +474,17 @@ def test_an_older_answer_does_not_lift_a_newer_hold(clock, config, desk, channel
     AssignmentFactory.create_batch(2, soon=True)
     ChannelHold.objects.create(channel="memory", until=NOON - timedelta(seconds=1))
     claims = begun(desk, config)
-    good = lifecycle._send_all(claims[:1], config, channel_of)
+    good = deliver._send_all(claims[:1], config, channel_of)
     outbox.answer_with(Outcome.CHANNEL_DOWN)
-    ledger.finish(lifecycle._send_all(claims[1:], config, channel_of), config=config)
-    ledger.finish(good, config=config)
+    finishing.finish(deliver._send_all(claims[1:], config, channel_of), config=config)
+    finishing.finish(good, config=config)
     assert ChannelHold.objects.get().failures == 2
 
 
 def test_moved_to_a_start_that_is_not_overdue_yet_is_no_longer_overdue(clock, config, run):
     assignment = AssignmentFactory(soon=True)
     clock.set(assignment.scheduled_start + timedelta(minutes=31))
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     run()
     assignment.refresh_from_db()
     assert assignment.reminder_status == ReminderStatus.OVERDUE

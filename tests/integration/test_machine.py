@@ -28,11 +28,15 @@ from assignments.models import Assignment, Status
 from assignments.services import NewAssignment
 from notifications.channels.memory import MemoryChannel
 from notifications.message import Delivery, Message, Outcome
-from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
-from reminders.ledger import Hint, planning
-from reminders.lifecycle import Pace
+from reminders.delivery import deliver as delivery_deliver
+from reminders.delivery import dispatch, scan
+from reminders.delivery.deliver import Pace
+from reminders.ledger import beginning, finishing, records, replanning
+from reminders.ledger.records import Hint
 from reminders.models import FINAL, Attempt, Reminder, State
+from reminders.policy import gates, retries
+from reminders.policy import rows as policy_rows
 from tests.conftest import NOON, DatabaseClock
 from tests.desk import Desk
 
@@ -103,7 +107,7 @@ class Life(RuleBasedStateMachine):
         self.desk = Desk()
         self.outbox = Doubtful()
         self.old_hints: list[Hint] = []
-        self.late: list[ledger.Finished] = []
+        self.late: list[records.Finished] = []
         self.people = [
             services.add_assignee(name=f"P{n}", email=f"p{n}@example.test", time_zone="UTC") for n in range(2)
         ]
@@ -144,7 +148,7 @@ class Life(RuleBasedStateMachine):
             case "time passes":
                 self.clock.advance(timedelta(seconds=max(1, 4 * minutes)))
             case "scan":
-                counts = lifecycle.scan(trigger="cli", config=CONFIG).counts
+                counts = scan.scan(trigger="cli", config=CONFIG).counts
                 assert counts is not None
                 assert counts.unaccounted == 0
             case "reschedule":
@@ -166,7 +170,7 @@ class Life(RuleBasedStateMachine):
     def tick(self, fates: list[str], answers: list[Outcome | Exception], wait: int) -> None:
         """Dispatch hands over; each message meets its fate."""
         self.clock.advance(timedelta(seconds=wait))
-        lifecycle.dispatch(config=CONFIG, broker=self.desk)
+        dispatch.dispatch(config=CONFIG, broker=self.desk)
         envelopes, self.desk.envelopes = self.desk.envelopes, []
         self.outbox.answer_with(*answers)
         for envelope, fate in zip(envelopes, fates, strict=False):
@@ -179,13 +183,13 @@ class Life(RuleBasedStateMachine):
                 case "kept for later":
                     self.old_hints += envelope.hints
                 case "worker dies before it sends":
-                    ledger.begin(envelope.hints, config=CONFIG)
+                    beginning.begin(envelope.hints, config=CONFIG)
                 case "worker dies after it sent":
-                    begun = ledger.begin(envelope.hints, config=CONFIG)
-                    lifecycle._send_all(begun.claims, CONFIG, lambda _: self.outbox)
+                    begun = beginning.begin(envelope.hints, config=CONFIG)
+                    delivery_deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
                 case "worker sleeps before it records":
-                    begun = ledger.begin(envelope.hints, config=CONFIG)
-                    self.late += lifecycle._send_all(begun.claims, CONFIG, lambda _: self.outbox)
+                    begun = beginning.begin(envelope.hints, config=CONFIG)
+                    self.late += delivery_deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
         self.outbox.forget_answers()
 
     @precondition(lambda self: self.old_hints)
@@ -196,11 +200,11 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.late)
     @rule()
     def a_sleeping_worker_wakes(self) -> None:
-        ledger.finish(self.late, config=CONFIG)
+        finishing.finish(self.late, config=CONFIG)
         self.late = []
 
     def deliver(self, hints: Sequence[Hint]) -> None:
-        lifecycle.deliver(hints, config=CONFIG, channel=lambda _: self.outbox, pace=Pace())
+        delivery_deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox, pace=Pace())
 
     @invariant()
     def nobody_is_written_to_twice_unflagged(self) -> None:
@@ -241,12 +245,12 @@ class Life(RuleBasedStateMachine):
         self.desk.envelopes.clear()
         for _ in range(4):
             self.clock.advance(timedelta(hours=3))
-            lifecycle.scan(trigger="cli", config=CONFIG)
+            scan.scan(trigger="cli", config=CONFIG)
             for _ in range(3):
-                lifecycle.dispatch(config=CONFIG, broker=self.desk)
+                dispatch.dispatch(config=CONFIG, broker=self.desk)
                 hints = self.desk.hints()
                 self.desk.envelopes.clear()
-                lifecycle.deliver(hints, config=CONFIG, channel=lambda _: self.outbox)
+                delivery_deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox)
         assert set(Reminder.objects.values_list("state", flat=True)) <= set(FINAL)
         for work in Assignment.objects.filter(status=Status.SCHEDULED):
             assert work.reminder_status == "OVERDUE"
@@ -255,7 +259,7 @@ class Life(RuleBasedStateMachine):
 
 
 def _message_id(row: Reminder) -> str:
-    return f"{policy.message_uuid(policy.believed(row))}@localhost"
+    return f"{policy_rows.message_uuid(policy_rows.believed(row))}@localhost"
 
 
 STEPS = settings(
@@ -275,13 +279,13 @@ def test_whatever_happens_each_reminder_has_one_honest_end(settings):
 
 
 def _never_in_doubt(monkeypatch):
-    after = policy.after
-    monkeypatch.setattr(policy, "after", lambda *a, **k: replace(after(*a, **k), ambiguous=False))
+    after = retries.after
+    monkeypatch.setattr(retries, "after", lambda *a, **k: replace(after(*a, **k), ambiguous=False))
 
 
 def _old_plans_are_sent(monkeypatch):
-    monkeypatch.setattr(policy, "why_void", lambda row, plan: None)
-    monkeypatch.setattr(planning, "VOID", planning.VOID.replace("r.closed_at IS NULL", "FALSE"))
+    monkeypatch.setattr(gates, "why_void", lambda row, plan: None)
+    monkeypatch.setattr(replanning, "VOID", replanning.VOID.replace("r.closed_at IS NULL", "FALSE"))
 
 
 @pytest.mark.timeout(600)

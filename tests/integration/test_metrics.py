@@ -14,12 +14,15 @@ from prometheus_client.registry import Collector
 from assignments import services
 from assignments.models import Status
 from notifications.message import Outcome
-from reminders import broker_state, counters, figures, ledger, lifecycle, metrics
 from reminders.conf import ReminderConfig
-from reminders.lifecycle import BrokerDown
-from reminders.metrics import ReminderCollector
+from reminders.delivery import broker_status, deliver, dispatch
+from reminders.delivery import scan as delivery_scan
+from reminders.delivery.hints import BrokerDown
+from reminders.insight import metrics, statistics
+from reminders.insight.metrics import ReminderCollector
+from reminders.ledger import beginning, counters, pauses
 from reminders.models import Attempt, Kind, Reminder, State
-from reminders.policy import Result
+from reminders.policy.retries import Result
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
 
@@ -36,7 +39,7 @@ def depths(monkeypatch):
             raise answers["reminders"]
         return answers
 
-    monkeypatch.setattr(broker_state, "waiting", waiting)
+    monkeypatch.setattr(broker_status, "waiting", waiting)
     return answers
 
 
@@ -108,8 +111,8 @@ def test_gauges_show_the_figures(clock, config):
     AssignmentFactory.create_batch(3)
     AssignmentFactory(past=True)
     clock.advance(timedelta(minutes=30, seconds=20))
-    ledger.open_pause(by="ada", reason="", until=None)
-    lifecycle.scan(trigger="cli", config=config)
+    pauses.open_pause(by="ada", reason="", until=None)
+    delivery_scan.scan(trigger="cli", config=config)
     found = scrape(config)
     assert value(found, "reminder_assignments", status="SCHEDULED", reminder_status="NONE") == 4.0
     assert value(found, "reminder_ledger", state="PLANNED") == 4.0
@@ -218,31 +221,31 @@ class Office:
                 pass
 
     def scan(self) -> None:
-        lifecycle.scan(trigger="cli", config=self.config)
+        delivery_scan.scan(trigger="cli", config=self.config)
 
     def tick(self) -> None:
         desk = Desk()
-        lifecycle.dispatch(config=self.config, broker=desk)
+        dispatch.dispatch(config=self.config, broker=desk)
         hints = desk.hints()
         self.outbox.answer_with(*self.chance.choices(ENDS, k=len(hints)))
-        lifecycle.deliver(hints, config=self.config, channel=lambda _: self.outbox)
+        deliver.deliver(hints, config=self.config, channel=lambda _: self.outbox)
 
     def refuse(self) -> None:
         desk = Desk()
         desk.refuse = True
-        self.enqueue_refusals += lifecycle.dispatch(config=self.config, broker=desk).refused
+        self.enqueue_refusals += dispatch.dispatch(config=self.config, broker=desk).refused
 
     def broker_down(self) -> None:
         desk = Desk()
         desk.down = True
-        lifecycle.dispatch(config=self.config, broker=desk)
+        dispatch.dispatch(config=self.config, broker=desk)
         self.dead_ticks += 1
 
     def die(self) -> None:
         """A worker begins and is gone."""
         desk = Desk()
-        lifecycle.dispatch(config=self.config, broker=desk)
-        ledger.begin(desk.hints(), config=self.config)
+        dispatch.dispatch(config=self.config, broker=desk)
+        beginning.begin(desk.hints(), config=self.config)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -336,7 +339,7 @@ def test_a_slow_database_costs_its_own_series_only(clock, config, monkeypatch, c
 
     with monkeypatch.context() as patch:
         patch.setattr(counters, "totals", slow)
-        patch.setattr(figures, "STATEMENT_TIMEOUT", timedelta(milliseconds=50))
+        patch.setattr(statistics, "STATEMENT_TIMEOUT", timedelta(milliseconds=50))
         found = scrape(config)
     assert value(found, "reminder_database_up") == 0.0
     assert value(found, "reminder_queue_depth") == 0.0

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.access.models import ApiToken
-from reminders.dashboard import upkeep
+from reminders.web.ops import upkeep
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from assignments.models import Assignment
-from reminders import retention
+from reminders.delivery import retention
 from reminders.models import KeptAnswer
 from tests.factories import AssignmentFactory
 from tests.integration.calls import Caller, faults

@@ -10,10 +10,14 @@ from django.db import IntegrityError, connection, transaction
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
 from notifications.message import Outcome
-from reminders import ledger, lifecycle, operations, presence, retention, tasks
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, heartbeats, outage, retention, scan, tasks
+from reminders.ledger import beginning, replanning, scans
+from reminders.ledger.pauses import pause_in_force
 from reminders.models import Audit, Pause, Process, Reason, Reminder, ScanRun, State
-from reminders.operations import Effect, Part, Selection, Skipped, Why
+from reminders.operations import closing, pauses, plans, rescans, resets
+from reminders.operations.pauses import Part
+from reminders.operations.plans import Effect, Selection, Skipped, Why
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -29,8 +33,8 @@ def run(config, channel_of):
 
     def turn():
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        return lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
 
     return turn
 
@@ -49,7 +53,7 @@ def out_of_sync(**values) -> Assignment:
 def test_a_rescan_plans_what_is_missing_and_is_written_down(clock, config):
     AssignmentFactory.create_batch(2)
     Reminder.objects.all().delete()
-    done = operations.rescan(trigger="admin", by="olga", reason="after the restore", config=config)
+    done = rescans.rescan(trigger="admin", by="olga", reason="after the restore", config=config)
     assert done.counts is not None
     assert (done.mine, done.counts.planned) == (True, 2)
     run = ScanRun.objects.get(pk=done.scan_id)
@@ -60,15 +64,15 @@ def test_a_rescan_plans_what_is_missing_and_is_written_down(clock, config):
 
 
 def test_a_second_rescan_answers_with_the_running_one(clock, config):
-    running = ledger.open_scan(trigger="beat", by="")
-    done = operations.rescan(trigger="api", by="olga", config=config)
+    running = scans.open_scan(trigger="beat", by="")
+    done = rescans.rescan(trigger="api", by="olga", config=config)
     assert (done.scan_id, done.mine, done.counts) == (running.scan_id, False, None)
     assert not Audit.objects.exists()
 
 
 def test_a_rescan_is_refused_while_reminders_are_switched_off(clock):
-    with pytest.raises(lifecycle.Disabled):
-        operations.rescan(trigger="api", by="olga", config=OFF)
+    with pytest.raises(scan.Disabled):
+        rescans.rescan(trigger="api", by="olga", config=OFF)
     assert not ScanRun.objects.exists()
     assert not Audit.objects.exists()
 
@@ -77,7 +81,7 @@ def test_a_rescan_that_takes_too_long_is_handed_over_and_finished_under_its_own_
     AssignmentFactory()
     Reminder.objects.all().delete()
     taken = []
-    done = operations.rescan(
+    done = rescans.rescan(
         trigger="api",
         by="olga",
         config=config,
@@ -86,16 +90,16 @@ def test_a_rescan_that_takes_too_long_is_handed_over_and_finished_under_its_own_
     )
     assert (done.counts, done.handed_over, taken) == (None, True, [done.scan_id])
     assert ScanRun.objects.get().finished_at is None
-    finished = lifecycle.go_on_with_scan(done.scan_id, config=config)
+    finished = scan.go_on_with_scan(done.scan_id, config=config)
     assert finished is not None
     assert finished.counts is not None
     assert finished.counts.planned == 1
     assert ScanRun.objects.get().finished_at == NOON
-    assert lifecycle.go_on_with_scan(done.scan_id, config=config) is None
+    assert scan.go_on_with_scan(done.scan_id, config=config) is None
 
 
 def test_a_rescan_that_nobody_takes_over_says_so(clock, config):
-    done = operations.rescan(
+    done = rescans.rescan(
         trigger="api", by="olga", config=config, budget=timedelta(), hand_over=lambda _: False
     )
     run = ScanRun.objects.get()
@@ -112,7 +116,7 @@ def test_a_preview_changes_nothing_and_says_nothing(clock, rules, caplog):
     Assignment.objects.filter(pk=late.pk).update(known_at=NOON - timedelta(days=1))
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        preview = operations.preview_rescan(config=rules)
+        preview = rescans.preview_rescan(config=rules)
     assert (preview.complete, preview.counts.planned, preview.counts.markers) == (True, 2, 1)
     assert not Reminder.objects.exists()
     assert not ScanRun.objects.exists()
@@ -124,9 +128,9 @@ def test_a_scan_says_what_it_ended_and_its_preview_does_not(clock, config, caplo
     Reminder.objects.all().delete()
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        operations.preview_rescan(config=config)
+        rescans.preview_rescan(config=config)
         assert "Reminder job skipped" not in caplog.messages
-        operations.rescan(trigger="cli", by="olga", config=config)
+        rescans.rescan(trigger="cli", by="olga", config=config)
     assert caplog.messages.count("Reminder job skipped") == 1
 
 
@@ -138,9 +142,9 @@ def test_by_default_only_what_is_out_of_sync_is_reset(clock, config, run):
     run()
     lost = out_of_sync(soon=True)
     untold = AssignmentFactory()
-    plan = operations.plan_reset(Selection(), config=config)
+    plan = resets.plan_reset(Selection(), config=config)
     assert [target.id for target in plan.targets] == [lost.pk]
-    done = operations.run_reset(plan, by="olga", reason="restored backup")
+    done = resets.run_reset(plan, by="olga", reason="restored backup")
     assert done.ids == (lost.pk,)
     for assignment, version, status in ((told, 1, "SENT"), (lost, 2, "NONE"), (untold, 1, "NONE")):
         assignment.refresh_from_db()
@@ -162,15 +166,13 @@ def test_what_was_imported_as_sent_is_not_out_of_sync(clock, config):
         reason=Reason.IMPORTED,
         closed_at=NOON,
     )
-    assert operations.plan_reset(Selection(), config=config).targets == ()
+    assert resets.plan_reset(Selection(), config=config).targets == ()
 
 
 def test_the_default_reset_done_twice_does_nothing_more(clock, config):
     lost = out_of_sync()
-    operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason="once")
-    second = operations.run_reset(
-        operations.plan_reset(Selection(), config=config), by="olga", reason="twice"
-    )
+    resets.run_reset(resets.plan_reset(Selection(), config=config), by="olga", reason="once")
+    second = resets.run_reset(resets.plan_reset(Selection(), config=config), by="olga", reason="twice")
     lost.refresh_from_db()
     assert (second.ids, lost.version) == ((), 2)
     assert Audit.objects.count() == 1
@@ -179,18 +181,16 @@ def test_the_default_reset_done_twice_does_nothing_more(clock, config):
 def test_one_plan_carried_out_twice_resets_once(clock, config, run):
     assignment = AssignmentFactory(soon=True)
     run()
-    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
-    assert operations.run_reset(plan, by="olga", reason="again").ids == (assignment.pk,)
-    assert operations.run_reset(plan, by="olga", reason="again").skipped == (
-        Skipped(assignment.pk, Why.CHANGED),
-    )
+    plan = resets.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    assert resets.run_reset(plan, by="olga", reason="again").ids == (assignment.pk,)
+    assert resets.run_reset(plan, by="olga", reason="again").skipped == (Skipped(assignment.pk, Why.CHANGED),)
     assignment.refresh_from_db()
     assert assignment.version == 2
 
 
 def test_a_reset_is_written_down_with_before_and_after(clock, config):
     lost = out_of_sync()
-    operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason=" restored ")
+    resets.run_reset(resets.plan_reset(Selection(), config=config), by="olga", reason=" restored ")
     audit = Audit.objects.get()
     assert (audit.actor, audit.action, audit.reason) == ("olga", "reset", "restored")
     assert audit.selection == {"scope": "out of sync"}
@@ -209,10 +209,10 @@ def test_the_literal_scope_says_how_many_are_nudged_again(clock, config, run):
     run()
     out_of_sync(soon=True)
     AssignmentFactory()
-    plan = operations.plan_reset(Selection(future=True), config=config)
+    plan = resets.plan_reset(Selection(future=True), config=config)
     assert (len(plan.targets), len(plan.again), plan.people_again) == (4, 3, 2)
     assert (
-        operations.plan_reset(
+        resets.plan_reset(
             Selection(future=True, starts_after=NOON + timedelta(minutes=11)), config=config
         ).targets
         == ()
@@ -223,7 +223,7 @@ def test_the_literal_scope_leaves_the_past_alone(clock, config, run):
     AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(minutes=11))
-    assert operations.plan_reset(Selection(future=True), config=config).targets == ()
+    assert resets.plan_reset(Selection(future=True), config=config).targets == ()
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_the_literal_scope_leaves_the_past_alone(clock, config, run):
 )
 def test_a_preview_says_who_is_written_to(clock, config, make, effect):
     assignment = make()
-    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    plan = resets.plan_reset(Selection(ids=(assignment.pk,)), config=config)
     assert [target.effect for target in plan.targets] == [effect]
 
 
@@ -245,7 +245,7 @@ def test_what_may_have_arrived_counts_as_nudged_again(clock, config, run, outbox
     outbox.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
     run()
     run()
-    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    plan = resets.plan_reset(Selection(ids=(assignment.pk,)), config=config)
     assert [target.effect for target in plan.targets] == [Effect.AGAIN]
 
 
@@ -253,7 +253,7 @@ def test_a_reset_names_what_it_leaves_alone_and_why(clock, config, desk_with_a_r
     sending = desk_with_a_row_in_sending
     cancelled = AssignmentFactory()
     services.cancel(cancelled.pk)
-    plan = operations.plan_reset(Selection(ids=(sending.pk, cancelled.pk, 2**62)), config=config)
+    plan = resets.plan_reset(Selection(ids=(sending.pk, cancelled.pk, 2**62)), config=config)
     assert plan.targets == ()
     assert set(plan.skipped) == {
         Skipped(sending.pk, Why.SENDING),
@@ -266,18 +266,18 @@ def test_a_reset_names_what_it_leaves_alone_and_why(clock, config, desk_with_a_r
 def desk_with_a_row_in_sending(clock, config):
     assignment = AssignmentFactory(soon=True)
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    ledger.begin(desk.hints(), config=config)
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
     return assignment
 
 
 def test_a_row_that_began_after_the_preview_is_not_reset(clock, config):
     assignment = AssignmentFactory(soon=True)
-    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    plan = resets.plan_reset(Selection(ids=(assignment.pk,)), config=config)
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    ledger.begin(desk.hints(), config=config)
-    done = operations.run_reset(plan, by="olga", reason="again")
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
+    done = resets.run_reset(plan, by="olga", reason="again")
     assert (done.ids, done.skipped) == ((), (Skipped(assignment.pk, Why.SENDING),))
     assignment.refresh_from_db()
     assert assignment.version == 1
@@ -286,23 +286,23 @@ def test_a_row_that_began_after_the_preview_is_not_reset(clock, config):
 
 def test_a_plan_that_shows_something_else_by_now_is_refused(clock, config):
     lost = out_of_sync()
-    shown = operations.plan_reset(Selection(ids=(lost.pk,)), config=config).fingerprint
-    operations.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
+    shown = resets.plan_reset(Selection(ids=(lost.pk,)), config=config).fingerprint
+    resets.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
     services.renudge([lost.pk])
-    with pytest.raises(operations.PlanChanged):
-        operations.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
+    with pytest.raises(plans.PlanChanged):
+        resets.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
 
 
 def test_an_overdue_assignment_goes_back_to_none(clock, config, run):
     assignment = AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(minutes=41))
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     run()
     assignment.refresh_from_db()
     assert assignment.reminder_status == ReminderStatus.OVERDUE
-    plan = operations.plan_reset(Selection(ids=(assignment.pk,)), config=config)
-    operations.run_reset(plan, by="olga", reason="marked by a wrong clock")
+    plan = resets.plan_reset(Selection(ids=(assignment.pk,)), config=config)
+    resets.run_reset(plan, by="olga", reason="marked by a wrong clock")
     assignment.refresh_from_db()
     assert assignment.reminder_status == ReminderStatus.NONE
 
@@ -310,7 +310,7 @@ def test_an_overdue_assignment_goes_back_to_none(clock, config, run):
 def test_a_large_reset_is_done_part_by_part(clock, config, monkeypatch):
     lost = [out_of_sync().pk for _ in range(3)]
     monkeypatch.setattr("reminders.operations.plans.AT_ONCE", 2)
-    done = operations.run_reset(operations.plan_reset(Selection(), config=config), by="olga", reason="all")
+    done = resets.run_reset(resets.plan_reset(Selection(), config=config), by="olga", reason="all")
     assert sorted(done.ids) == sorted(lost)
     assert Audit.objects.count() == 2
 
@@ -319,7 +319,7 @@ def test_a_resend_sends_once_more(clock, config, run, outbox):
     assignment = AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(seconds=1))
-    operations.resend(assignment.pk, by="olga", reason="phone was off", config=config)
+    resets.resend(assignment.pk, by="olga", reason="phone was off", config=config)
     assert run().sent == 1
     assert len(outbox.messages) == 2
     assert Audit.objects.get().action == "resend"
@@ -328,15 +328,15 @@ def test_a_resend_sends_once_more(clock, config, run, outbox):
 def test_a_resend_of_cancelled_work_says_what_stands_against_it(clock, config):
     assignment = AssignmentFactory()
     services.cancel(assignment.pk)
-    with pytest.raises(operations.NothingToDo, match="not SCHEDULED any more"):
-        operations.resend(assignment.pk, by="olga", reason="please", config=config)
+    with pytest.raises(resets.NothingToDo, match="not SCHEDULED any more"):
+        resets.resend(assignment.pk, by="olga", reason="please", config=config)
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\x00b"])
 def test_a_reset_needs_a_reason(clock, config, reason):
-    plan = operations.plan_reset(Selection(ids=(out_of_sync().pk,)), config=config)
+    plan = resets.plan_reset(Selection(ids=(out_of_sync().pk,)), config=config)
     with pytest.raises(ValidationError) as refusal:
-        operations.run_reset(plan, by="olga", reason=reason)
+        resets.run_reset(plan, by="olga", reason=reason)
     assert list(refusal.value.message_dict) == ["reason"]
     assert not Audit.objects.exists()
 
@@ -349,10 +349,10 @@ def test_a_preview_gives_up_a_statement_that_takes_too_long(clock, config, monke
     AssignmentFactory()
     Reminder.objects.all().delete()
     with monkeypatch.context() as patched:
-        patched.setattr(ledger, "void", void)
-        stopped = operations.preview_rescan(config=config, budget=timedelta(milliseconds=50))
+        patched.setattr(replanning, "void", void)
+        stopped = rescans.preview_rescan(config=config, budget=timedelta(milliseconds=50))
     assert (stopped.complete, stopped.counts.planned) == (False, 0)
-    whole = operations.preview_rescan(config=config, budget=timedelta(minutes=1))
+    whole = rescans.preview_rescan(config=config, budget=timedelta(minutes=1))
     assert (whole.complete, whole.counts.planned) == (True, 1)
     assert not Reminder.objects.exists()
 
@@ -362,10 +362,10 @@ def test_a_preview_gives_up_a_statement_that_takes_too_long(clock, config, monke
 
 def test_while_paused_nothing_is_sent_and_resuming_sends_it(clock, config, run):
     AssignmentFactory(soon=True)
-    operations.pause(by="olga", reason="wrong template")
+    pauses.pause(by="olga", reason="wrong template")
     assert run().sent == 0
-    resumed = operations.resume(by="petra")
-    assert resumed.backlog == operations.Backlog(useful=1)
+    resumed = pauses.resume(by="petra")
+    assert resumed.backlog == pauses.Backlog(useful=1)
     assert run().sent == 1
     assert list(Audit.objects.order_by("id").values_list("actor", "action")) == [
         ("olga", "pause"),
@@ -374,49 +374,49 @@ def test_while_paused_nothing_is_sent_and_resuming_sends_it(clock, config, run):
 
 
 def test_only_one_pause_is_in_force(clock):
-    first = operations.pause(by="olga", reason="one")
-    with pytest.raises(operations.AlreadyPaused):
-        operations.pause(by="petra", reason="two")
-    assert operations.pause_in_force() == first
+    first = pauses.pause(by="olga", reason="one")
+    with pytest.raises(pauses.AlreadyPaused):
+        pauses.pause(by="petra", reason="two")
+    assert pause_in_force() == first
     assert (Pause.objects.count(), Audit.objects.count()) == (1, 1)
 
 
 def test_a_pause_ends_by_itself_at_its_instant(clock):
-    operations.pause(by="olga", reason="one", until=NOON + timedelta(minutes=5))
+    pauses.pause(by="olga", reason="one", until=NOON + timedelta(minutes=5))
     clock.advance(timedelta(minutes=5))
-    assert operations.pause_in_force() is None
-    with pytest.raises(operations.NotPaused):
-        operations.resume(by="olga")
-    assert operations.pause(by="olga", reason="two").reason == "two"
+    assert pause_in_force() is None
+    with pytest.raises(pauses.NotPaused):
+        pauses.resume(by="olga")
+    assert pauses.pause(by="olga", reason="two").reason == "two"
 
 
 def test_a_pause_until_now_is_refused(clock):
     with pytest.raises(ValidationError, match="in the future"):
-        operations.pause(by="olga", reason="one", until=NOON)
+        pauses.pause(by="olga", reason="one", until=NOON)
 
 
 def test_resuming_what_is_not_paused_is_refused(clock):
-    with pytest.raises(operations.NotPaused):
-        operations.resume(by="olga")
+    with pytest.raises(pauses.NotPaused):
+        pauses.resume(by="olga")
 
 
 def test_the_backlog_is_told_apart_by_what_it_is_still_worth(clock, config):
     for minutes in (10, 20, 29):
         AssignmentFactory(scheduled_start=NOON + timedelta(minutes=minutes))
-    operations.pause(by="olga", reason="one")
-    assert operations.backlog(config=config) == operations.Backlog(useful=3)
+    pauses.pause(by="olga", reason="one")
+    assert pauses.backlog(config=config) == pauses.Backlog(useful=3)
     clock.advance(timedelta(minutes=25))
-    assert operations.backlog(config=config) == operations.Backlog(useful=1, late=2)
+    assert pauses.backlog(config=config) == pauses.Backlog(useful=1, late=2)
     clock.advance(timedelta(minutes=20))
-    assert operations.backlog(config=config) == operations.Backlog(late=2, too_late=1)
+    assert pauses.backlog(config=config) == pauses.Backlog(late=2, too_late=1)
 
 
 def test_late_reminders_can_be_skipped_on_resuming(clock, config, run, outbox):
     late = AssignmentFactory(soon=True)
     useful = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=20))
-    operations.pause(by="olga", reason="one")
+    pauses.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=15))
-    resumed = operations.resume(by="olga", reason="stale", skip=[Part.LATE])
+    resumed = pauses.resume(by="olga", reason="stale", skip=[Part.LATE])
     assert (resumed.backlog.late, resumed.skipped) == (1, 1)
     row = Reminder.objects.get(assignment=late, kind="REMINDER")
     assert (row.state, row.reason) == (State.SKIPPED, Reason.OPERATOR)
@@ -427,32 +427,32 @@ def test_late_reminders_can_be_skipped_on_resuming(clock, config, run, outbox):
 def test_each_part_of_the_backlog_can_be_skipped_alone(clock, run, outbox, settings):
     settings.REMINDERS = config = ReminderConfig(channel="memory", ops_emails=("ops@example.test",))
     overdue = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=1))
-    operations.pause(by="olga", reason="one")
+    pauses.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=31))
-    lifecycle.scan(trigger="cli", config=config)
-    lifecycle.dispatch(config=config, broker=(desk := Desk()))
-    lifecycle.deliver(desk.hints(), config=config)
+    scan.scan(trigger="cli", config=config)
+    dispatch.dispatch(config=config, broker=(desk := Desk()))
+    deliver.deliver(desk.hints(), config=config)
     late = AssignmentFactory(scheduled_start=clock.now() + timedelta(minutes=1))
     clock.advance(timedelta(minutes=2))
     useful = AssignmentFactory(scheduled_start=clock.now() + timedelta(minutes=1))
-    waits = operations.Backlog(useful=1, late=1, too_late=1, notices=1)
-    assert operations.backlog(config=config) == waits
+    waits = pauses.Backlog(useful=1, late=1, too_late=1, notices=1)
+    assert pauses.backlog(config=config) == waits
     for part, assignment in ((Part.NOTICES, overdue), (Part.LATE, late), (Part.USEFUL, useful)):
         with transaction.atomic():
-            assert operations.resume(by="olga", reason="stale", skip=[part]).skipped == 1
+            assert pauses.resume(by="olga", reason="stale", skip=[part]).skipped == 1
             skipped = Reminder.objects.get(reason=Reason.OPERATOR)
             assert skipped.assignment == assignment
             transaction.set_rollback(True)
-    assert operations.backlog(config=config) == waits
+    assert pauses.backlog(config=config) == waits
 
 
 def test_skipping_needs_a_reason_and_is_on_record(clock):
     AssignmentFactory(soon=True)
-    operations.pause(by="olga", reason="one")
+    pauses.pause(by="olga", reason="one")
     with pytest.raises(ValidationError, match="a reason is needed"):
-        operations.resume(by="olga", skip=[Part.USEFUL])
-    assert operations.pause_in_force() is not None
-    operations.resume(by="olga", reason="told by phone", skip=[Part.USEFUL])
+        pauses.resume(by="olga", skip=[Part.USEFUL])
+    assert pause_in_force() is not None
+    pauses.resume(by="olga", reason="told by phone", skip=[Part.USEFUL])
     audit = Audit.objects.latest("id")
     assert (audit.reason, audit.after) == ("told by phone", {"skip": ["useful"], "skipped": 1})
     assert audit.before["backlog"]["useful"] == 1
@@ -461,10 +461,10 @@ def test_skipping_needs_a_reason_and_is_on_record(clock):
 def test_a_hint_that_is_under_way_finds_nothing_to_send_after_the_skip(clock, config, channel_of, outbox):
     AssignmentFactory(soon=True)
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    operations.pause(by="olga", reason="one")
-    assert operations.resume(by="olga", reason="stale", skip=[Part.USEFUL]).skipped == 1
-    assert lifecycle.deliver(desk.hints(), config=config, channel=channel_of).stale == 1
+    dispatch.dispatch(config=config, broker=desk)
+    pauses.pause(by="olga", reason="one")
+    assert pauses.resume(by="olga", reason="stale", skip=[Part.USEFUL]).skipped == 1
+    assert deliver.deliver(desk.hints(), config=config, channel=channel_of).stale == 1
     assert outbox.attempts == []
 
 
@@ -472,7 +472,7 @@ def test_a_pause_that_expires_sends_what_is_of_use_and_skips_the_rest(clock, run
     too_late = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=1))
     late = AssignmentFactory(soon=True)
     useful = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=50))
-    operations.pause(by="olga", reason="one", until=NOON + timedelta(minutes=35))
+    pauses.pause(by="olga", reason="one", until=NOON + timedelta(minutes=35))
     clock.advance(timedelta(minutes=34))
     assert run().sent == 0
     clock.advance(timedelta(minutes=1))
@@ -485,19 +485,19 @@ def test_a_pause_that_expires_sends_what_is_of_use_and_skips_the_rest(clock, run
 def test_after_an_outage_what_no_scan_has_seen_is_in_the_backlog(clock, config):
     AssignmentFactory(soon=True)
     Reminder.objects.all().delete()
-    operations.pause(by="olga", reason="after the outage")
-    assert operations.backlog(config=config) == operations.Backlog(unplanned=1)
-    operations.rescan(trigger="cli", by="olga", config=config)
-    assert operations.backlog(config=config) == operations.Backlog(useful=1)
+    pauses.pause(by="olga", reason="after the outage")
+    assert pauses.backlog(config=config) == pauses.Backlog(unplanned=1)
+    rescans.rescan(trigger="cli", by="olga", config=config)
+    assert pauses.backlog(config=config) == pauses.Backlog(useful=1)
 
 
 def test_a_late_reminder_that_may_have_arrived_is_not_called_skipped(clock, run, outbox):
     assignment = AssignmentFactory(soon=True)
     outbox.answer_with(Outcome.UNKNOWABLE)
     run()
-    operations.pause(by="olga", reason="one")
+    pauses.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=15))
-    assert operations.resume(by="olga", reason="stale", skip=[Part.LATE]).skipped == 1
+    assert pauses.resume(by="olga", reason="stale", skip=[Part.LATE]).skipped == 1
     row = Reminder.objects.get(assignment=assignment, kind="REMINDER")
     assert (row.state, row.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
 
@@ -506,20 +506,20 @@ HOLDING = ReminderConfig(channel="memory", hold_after=timedelta(hours=1))
 
 
 def seen_before(span: timedelta) -> None:
-    presence.touch("scanner", at_once=True)
+    heartbeats.touch("scanner", at_once=True)
     Process.objects.update(seen_at=NOON - span)
 
 
 def test_after_a_long_outage_sending_waits_for_an_operator_but_not_for_ever(clock, run):
     AssignmentFactory(soon=True)
     seen_before(timedelta(hours=3))
-    held = operations.hold_after_outage(HOLDING)
+    held = outage.pause_after_outage(HOLDING)
     assert (held.by, held.until) == ("system", NOON + timedelta(minutes=15))
-    assert held.reason == "Nothing was handed over for 180 minutes: look at the backlog, then resume."
+    assert held.reason == "Nothing was dispatched for 180 minutes: review the backlog, then resume."
     assert run().sent == 0
-    assert operations.backlog(config=HOLDING) == operations.Backlog(useful=1)
-    operations.resume(by="olga")
-    assert operations.hold_after_outage(HOLDING) is None
+    assert pauses.backlog(config=HOLDING) == pauses.Backlog(useful=1)
+    pauses.resume(by="olga")
+    assert outage.pause_after_outage(HOLDING) is None
     assert run().sent == 1
 
 
@@ -533,24 +533,24 @@ def test_after_a_long_outage_sending_waits_for_an_operator_but_not_for_ever(cloc
 )
 def test_nothing_is_held_after_a_short_outage_or_where_nobody_wants_it(clock, config, away):
     seen_before(away)
-    assert operations.hold_after_outage(config) is None
-    assert operations.pause_in_force() is None
+    assert outage.pause_after_outage(config) is None
+    assert pause_in_force() is None
 
 
 def test_a_system_that_starts_for_the_first_time_or_is_paused_is_not_held(clock):
-    assert operations.hold_after_outage(HOLDING) is None
+    assert outage.pause_after_outage(HOLDING) is None
     seen_before(timedelta(hours=3))
-    operations.pause(by="olga", reason="one")
-    assert operations.hold_after_outage(HOLDING) is None
+    pauses.pause(by="olga", reason="one")
+    assert outage.pause_after_outage(HOLDING) is None
 
 
 def test_the_scanner_holds_before_it_hands_anything_over(clock, settings):
     settings.REMINDERS = HOLDING
     AssignmentFactory(soon=True)
     seen_before(timedelta(hours=3))
-    tasks.dispatch()
+    tasks.dispatch_task()
     assert Reminder.objects.get().state == State.PLANNED
-    assert operations.pause_in_force().by == "system"
+    assert pause_in_force().by == "system"
 
 
 # --- close as not done -----------------------------------------------------------------------------------------
@@ -559,13 +559,13 @@ def test_the_scanner_holds_before_it_hands_anything_over(clock, settings):
 def test_forgotten_work_is_closed_as_not_done(clock, config, run):
     forgotten = AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=41))
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     run()
     alive = AssignmentFactory(scheduled_start=NOON + timedelta(hours=2))
-    plan = operations.plan_close([forgotten.pk, alive.pk, 2**62])
+    plan = closing.plan_close([forgotten.pk, alive.pk, 2**62])
     assert [target.id for target in plan.targets] == [forgotten.pk]
     assert plan.skipped == (Skipped(alive.pk, Why.NOT_OVERDUE), Skipped(2**62, Why.NOT_FOUND))
-    done = operations.run_close(plan, by="olga", reason="nobody came")
+    done = closing.run_close(plan, by="olga", reason="nobody came")
     assert done.ids == (forgotten.pk,)
     forgotten.refresh_from_db()
     assert forgotten.status == Status.CANCELLED
@@ -578,11 +578,11 @@ def test_forgotten_work_is_closed_as_not_done(clock, config, run):
 def test_work_that_was_started_after_the_preview_is_not_closed(clock, config, run):
     forgotten = AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=41))
-    lifecycle.scan(trigger="cli", config=config)
+    scan.scan(trigger="cli", config=config)
     run()
-    plan = operations.plan_close([forgotten.pk])
+    plan = closing.plan_close([forgotten.pk])
     services.start(forgotten.pk)
-    done = operations.run_close(plan, by="olga", reason="nobody came")
+    done = closing.run_close(plan, by="olga", reason="nobody came")
     assert (done.ids, done.skipped) == ((), (Skipped(forgotten.pk, Why.CHANGED),))
     forgotten.refresh_from_db()
     assert forgotten.status == Status.IN_PROGRESS
@@ -592,7 +592,7 @@ def test_work_that_was_started_after_the_preview_is_not_closed(clock, config, ru
 
 
 def test_the_audit_trail_cannot_be_changed_and_keeps_its_lines(clock, config):
-    operations.pause(by="olga", reason="one")
+    pauses.pause(by="olga", reason="one")
     for change in (
         lambda: Audit.objects.update(reason="two"),
         lambda: Audit.objects.all().delete(),
@@ -606,7 +606,7 @@ def test_the_audit_trail_cannot_be_changed_and_keeps_its_lines(clock, config):
 
 
 def test_retention_removes_what_is_older_than_two_years(clock, config):
-    operations.pause(by="olga", reason="one")
+    pauses.pause(by="olga", reason="one")
     clock.set(Audit.objects.get().at + timedelta(days=732))
     retention.prune(config)
     assert not Audit.objects.exists()

@@ -9,8 +9,8 @@ from django.db import DatabaseError, connection, transaction
 
 from assignments.models import Assignment, ReminderStatus
 from notifications import channels
-from reminders import ledger
 from reminders.conf import ReminderConfig
+from reminders.ledger import scans
 from reminders.models import Audit, Reminder, ScanRun, State
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
@@ -55,7 +55,7 @@ def test_a_rescan_with_sync_delivers_here(clock, capsys):
 
 
 def test_a_rescan_beside_a_running_one_names_it(clock, capsys):
-    turn = ledger.open_scan(trigger="beat", by="")
+    turn = scans.open_scan(trigger="beat", by="")
     call_command("rescan_reminders", "--json")
     assert json.loads(capsys.readouterr().out) == {
         "scan_id": turn.scan_id,

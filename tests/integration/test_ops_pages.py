@@ -14,11 +14,14 @@ from psycopg import errors
 from assignments import services
 from assignments.models import Assignment
 from notifications.message import Outcome
-from reminders import figures, lifecycle, operations, presence, roles
+from reminders import roles
 from reminders.conf import ReminderConfig
-from reminders.dashboard import overview
-from reminders.dashboard.overview import Broker
+from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
+from reminders.insight import statistics
 from reminders.models import Audit, Figures, Pause, Reminder
+from reminders.operations import pauses
+from reminders.web.ops import overview
+from reminders.web.ops.overview import Broker
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -55,8 +58,8 @@ def viewer(client):
 def run(config, channel_of):
     def turn():
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        return lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
 
     return turn
 
@@ -77,7 +80,7 @@ def everything(clock, config, run, outbox):
     run()
     clock.advance(timedelta(minutes=41))
     services.start(late[0].pk)
-    lifecycle.scan(trigger="beat", config=config)
+    scan.scan(trigger="beat", config=config)
     run()
     AssignmentFactory.create_batch(4, title="coming", scheduled_start=NOON + timedelta(minutes=90))
     AssignmentFactory(title="due", scheduled_start=NOON + timedelta(minutes=60))
@@ -89,7 +92,7 @@ def everything(clock, config, run, outbox):
     services.decline(coming[0].pk, assignee_id=coming[0].assignee_id, version=1, note="<i>ill</i>")
     services.confirm(coming[1].pk, assignee_id=coming[1].assignee_id, version=1)
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
-    presence.touch("beat")
+    heartbeats.touch("beat")
     Figures.objects.all().delete()
     return late[1]
 
@@ -149,7 +152,7 @@ def test_late_messages_are_an_alarm_but_not_while_they_are_held_on_purpose(viewe
     clock.advance(timedelta(minutes=2))
     due = viewer.get("/ops/").context["worries"][0]
     assert (due.value, due.tone, due.note) == (1, "bad", "the oldest waits for 2 min")
-    operations.pause(by="olga", reason="x")  # It counts at once, whatever figures are kept.
+    pauses.pause(by="olga", reason="x")  # It counts at once, whatever figures are kept.
     due = viewer.get("/ops/").context["worries"][0]
     assert (due.tone, due.alarm) == ("warn", "Held by the switch")
 
@@ -164,9 +167,9 @@ def test_an_empty_system_says_so(viewer, clock):
 
 
 def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
-    monkeypatch.setattr(figures, "_failed_at", float("-inf"))
-    old = figures.current().taken - timedelta(minutes=5)
-    monkeypatch.setattr(figures, "count", lambda config: (_ for _ in ()).throw(OperationalError("slow")))
+    monkeypatch.setattr(statistics, "_failed_at", float("-inf"))
+    old = statistics.current().taken - timedelta(minutes=5)
+    monkeypatch.setattr(statistics, "count", lambda config: (_ for _ in ()).throw(OperationalError("slow")))
     Figures.objects.update(taken_at=old)
     Figures.objects.update(values={**Figures.objects.get().values, "taken_at": old.timestamp()})
     assert "counting them anew does not succeed" in shown(viewer.get("/ops/"))
@@ -194,7 +197,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
             {"Sending": "bad", "Workers": "warn", "Redis": "good"},
         ),
         (
-            {"beat": presence.Seen(count=2, at_once=2, last_seen_at=0)},
+            {"beat": heartbeats.Seen(count=2, at_once=2, last_seen_at=0)},
             Broker(3),
             ReminderConfig(),
             {"Beat": "warn", "Queue": "good"},
@@ -202,14 +205,14 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
     ],
 )
 def test_the_health_strip_says_what_is_wrong(seen, redis, config, expected):
-    taken = figures.Snapshot(taken_at=1_000.0, processes=seen)
+    taken = statistics.Snapshot(taken_at=1_000.0, processes=seen)
     tones = {part.name: part.tone for part in overview.health(taken, redis, config=config)}
     assert {name: tones[name] for name in expected} == expected
     assert tones["Last scan"] == "bad"
 
 
 def test_a_held_channel_stands_in_the_strip():
-    taken = figures.Snapshot(
+    taken = statistics.Snapshot(
         taken_at=1_000.0,
         held_channels={"email": 1_042.0},
         last_scan_timestamp_seconds=970.0,
@@ -225,8 +228,8 @@ def test_a_held_channel_stands_in_the_strip():
 
 def test_fifty_viewers_count_once_and_each_asks_little(viewer, everything, monkeypatch):
     counted = []
-    count = figures.count
-    monkeypatch.setattr(figures, "count", lambda config: counted.append(1) or count(config))
+    count = statistics.count
+    monkeypatch.setattr(statistics, "count", lambda config: counted.append(1) or count(config))
     monkeypatch.setattr(overview, "broker", lambda: Broker(0))
     for _ in range(50):
         with CaptureQueriesContext(connection) as asked:
@@ -244,7 +247,7 @@ def test_a_list_asks_the_same_number_of_questions_however_long_it_is(viewer, clo
         return len(queries)
 
     AssignmentFactory()
-    operations.pause(by="x", reason="x")
+    pauses.pause(by="x", reason="x")
     before = asked()
     AssignmentFactory.create_batch(20)
     assert asked() == before
@@ -358,7 +361,7 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
 
 
 def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
-    operations.pause(by="x", reason="x")
+    pauses.pause(by="x", reason="x")
     before = Audit.objects.count()
     for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge"):
         refused = operator.post(f"/ops/act/{name}", {"confirmed": "1", "ids": everything.pk, "reason": " "})
@@ -425,7 +428,7 @@ def test_a_database_that_is_away_has_a_page_of_its_own(viewer, monkeypatch):
     def away(*_args, **_values):
         raise OperationalError("connection to server at 10.0.0.1 failed")
 
-    monkeypatch.setattr(figures, "current", away)
+    monkeypatch.setattr(statistics, "current", away)
     answer = viewer.get("/ops/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "The database does not answer" in shown(answer)
@@ -446,7 +449,7 @@ def test_a_question_that_takes_too_long_says_how_to_ask_less(viewer, monkeypatch
     def slow(*_args, **_values):
         raise OperationalError("canceling statement") from errors.QueryCanceled("canceling statement")
 
-    monkeypatch.setattr("reminders.dashboard.lists.assignments_of", slow)
+    monkeypatch.setattr("reminders.web.ops.lists.assignments_of", slow)
     answer = viewer.get("/ops/assignments?q=a")
     assert answer.status_code == 503
     assert "That took too long" in shown(answer)
@@ -454,9 +457,9 @@ def test_a_question_that_takes_too_long_says_how_to_ask_less(viewer, monkeypatch
 
 def test_a_redis_that_is_away_is_said_and_nothing_else_suffers(viewer, clock, monkeypatch):
     def down():
-        raise lifecycle.BrokerDown("the broker does not answer (ConnectionError)")
+        raise hints.BrokerDown("the broker does not answer (ConnectionError)")
 
-    monkeypatch.setattr("reminders.broker_state.waiting", down)
+    monkeypatch.setattr("reminders.delivery.broker_status.waiting", down)
     assert "does not answer" in shown(viewer.get("/ops/"))
     assert "the broker does not answer (ConnectionError)" in shown(viewer.get("/ops/queue"))
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from assignments import services
 from assignments.models import Assignment, Status
-from reminders import ledger, lifecycle, policy
 from reminders.conf import ReminderConfig
-from reminders.ledger import planning
+from reminders.delivery import scan
+from reminders.ledger import notified, planning, replanning, scans
 from reminders.models import Kind, Reason, Reminder
-from reminders.policy import Plan
+from reminders.policy import gates, recipients, rows
+from reminders.policy.rows import Plan
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 
@@ -33,17 +34,17 @@ def test_a_long_lead_is_planned_before_it_is_due(clock, config):
 def test_a_changed_lead_moves_what_nobody_has_begun(clock, config):
     assignment = AssignmentFactory()
     longer = ReminderConfig(channel="memory", lead=45 * MINUTE, overdue=20 * MINUTE)
-    assert lifecycle.scan(trigger="cli", config=longer).counts.retimed == 1
+    assert scan.scan(trigger="cli", config=longer).counts.retimed == 1
     row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
     assert row.due_at == row.next_attempt_at == assignment.scheduled_start - 45 * MINUTE
     assert row.not_after == assignment.scheduled_start + 20 * MINUTE
-    assert lifecycle.scan(trigger="cli", config=longer).counts.retimed == 0
+    assert scan.scan(trigger="cli", config=longer).counts.retimed == 0
 
 
 def test_an_outage_longer_than_the_look_ahead_ends_nothing_silently(clock, config):
     assignment = AssignmentFactory(far=True)
     clock.set(assignment.scheduled_start + timedelta(hours=9))
-    counts = lifecycle.scan(trigger="cli", config=config).counts
+    counts = scan.scan(trigger="cli", config=config).counts
     assert (counts.skipped, counts.markers, counts.unaccounted) == (1, 1, 0)
     assert Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER).reason == Reason.TOO_LATE
 
@@ -51,15 +52,15 @@ def test_an_outage_longer_than_the_look_ahead_ends_nothing_silently(clock, confi
 def test_a_preview_counts_what_a_scan_would_do_and_writes_nothing(clock, config):
     AssignmentFactory.create_batch(3)
     Reminder.objects.all().delete()
-    assert lifecycle.preview_scan(config=config).counts.planned == 3
+    assert scan.preview_scan(config=config).counts.planned == 3
     assert not Reminder.objects.exists()
 
 
 def test_a_scan_that_died_is_no_obstacle_for_long(clock, config):
-    dead = ledger.open_scan(trigger="cli", by="")
-    assert lifecycle.scan(trigger="cli", config=config).scan_id == dead.scan_id
+    dead = scans.open_scan(trigger="cli", by="")
+    assert scan.scan(trigger="cli", config=config).scan_id == dead.scan_id
     clock.advance(timedelta(seconds=31))
-    later = lifecycle.scan(trigger="cli", config=config)
+    later = scan.scan(trigger="cli", config=config)
     assert later.scan_id != dead.scan_id
     assert later.counts is not None
 
@@ -126,8 +127,8 @@ def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger
         cursor.execute("ANALYZE assignments_assignment")
     config = ReminderConfig()
     within = dict(planning.FIRST_PAGE)
-    assert ledger.plan_reminders(config, ledger.SCOPE_DEFAULT_LEAD, within).planned == planning.BATCH
-    statement = planning.PLAN_REMINDERS.format(scope=ledger.SCOPE_DEFAULT_LEAD)
+    assert planning.plan_reminders(config, planning.SCOPE_DEFAULT_LEAD, within).planned == planning.BATCH
+    statement = planning.PLAN_REMINDERS.format(scope=planning.SCOPE_DEFAULT_LEAD)
     nodes = plan_of(statement, planning_params(config))
     assert sum(n.get("Rows Removed by Join Filter", 0) for n in nodes) == 0
     assert not [
@@ -156,11 +157,11 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
         cursor.execute("ANALYZE assignments_assignment")
     params = planning_params(ReminderConfig())
     statements = [
-        planning.PLAN_REMINDERS.format(scope=ledger.SCOPE_DEFAULT_LEAD),
-        planning.PLAN_REMINDERS.format(scope=ledger.SCOPE_OWN_LEAD),
-        planning.PLAN_MARKERS.format(scope=ledger.SCOPE_PAGE),
-        ledger.UNACCOUNTED,
-        planning.TOLD.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
+        planning.PLAN_REMINDERS.format(scope=planning.SCOPE_DEFAULT_LEAD),
+        planning.PLAN_REMINDERS.format(scope=planning.SCOPE_OWN_LEAD),
+        planning.PLAN_MARKERS.format(scope=planning.SCOPE_PAGE),
+        planning.UNACCOUNTED,
+        notified.TOLD.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
     ]
     for statement in statements:
         nodes = plan_of(statement, params)
@@ -199,19 +200,19 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
     Assignment.objects.filter(pk=assignment.pk).update(status=status, **changes)
     assignment.refresh_from_db()
     row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
-    believed = policy.believed(row)
+    believed = rows.believed(row)
     plan = Plan(
         version=assignment.version,
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
-        recipient=policy.recipient_of(assignment.assignee_id),
+        recipient=recipients.recipient_of(assignment.assignee_id),
     )
-    why = policy.why_void(believed, plan)
-    ended = {e.reminder_id: (e.state, e.reason) for e in ledger.void()}
+    why = gates.why_void(believed, plan)
+    ended = {e.reminder_id: (e.state, e.reason) for e in replanning.void()}
     if why is None:
         assert row.pk not in ended
     else:
-        verdict = policy.end(believed, why)
+        verdict = gates.end(believed, why)
         assert ended[row.pk] == (verdict.state.value, verdict.reason.value)
 
 

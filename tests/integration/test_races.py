@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from assignments import services
 from assignments.models import Assignment
-from reminders import ledger, lifecycle
+from reminders.delivery import deliver, dispatch, scan
+from reminders.ledger import beginning, records
 from reminders.models import Kind, Reason, Reminder, State
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -59,8 +60,8 @@ def elsewhere(job: Callable[[], object]) -> Iterator[threading.Thread]:
 def test_four_dispatchers_claim_each_row_once(config):
     AssignmentFactory.create_batch(60, scheduled_start=soon())
     desks = [Desk() for _ in range(4)]
-    at_once(*[lambda desk=desk: lifecycle.dispatch(config=config, broker=desk) for desk in desks])
-    lifecycle.dispatch(config=config, broker=desks[0])
+    at_once(*[lambda desk=desk: dispatch.dispatch(config=config, broker=desk) for desk in desks])
+    dispatch.dispatch(config=config, broker=desks[0])
     hints = [hint for desk in desks for hint in desk.hints()]
     assert len(hints) == 60
     assert len({hint.reminder_id for hint in hints}) == 60
@@ -69,8 +70,8 @@ def test_four_dispatchers_claim_each_row_once(config):
 def test_four_workers_with_the_same_hints_send_each_once(config, outbox, channel_of):
     AssignmentFactory.create_batch(60, scheduled_start=soon())
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    at_once(*[lambda: lifecycle.deliver(desk.hints(), config=config, channel=channel_of) for _ in range(4)])
+    dispatch.dispatch(config=config, broker=desk)
+    at_once(*[lambda: deliver.deliver(desk.hints(), config=config, channel=channel_of) for _ in range(4)])
     assert len(outbox.messages) == 60
     assert len({message.message_id for message in outbox.messages}) == 60
     assert Reminder.objects.filter(state=State.SENT).count() == 60
@@ -79,7 +80,7 @@ def test_four_workers_with_the_same_hints_send_each_once(config, outbox, channel
 def test_scans_at_once_plan_each_assignment_once(config):
     AssignmentFactory.create_batch(40, scheduled_start=soon())
     Reminder.objects.all().delete()
-    at_once(*[lambda: lifecycle.scan(trigger="cli", config=config) for _ in range(4)])
+    at_once(*[lambda: scan.scan(trigger="cli", config=config) for _ in range(4)])
     assert Reminder.objects.filter(kind=Kind.REMINDER).count() == 40
 
 
@@ -87,15 +88,15 @@ def test_begin_does_not_wait_for_a_change_and_never_wins_against_it(config):
     """The change holds the assignment's lock; begin steps aside, and afterwards finds the plan gone."""
     assignment = AssignmentFactory(scheduled_start=soon())
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    begun: list[ledger.Begun] = []
+    dispatch.dispatch(config=config, broker=desk)
+    begun: list[records.Begun] = []
     with transaction.atomic():
         services.cancel(assignment.pk)
-        with elsewhere(lambda: begun.append(ledger.begin(desk.hints(), config=config))):
+        with elsewhere(lambda: begun.append(beginning.begin(desk.hints(), config=config))):
             pass
     assert begun[0].claims == []
     assert begun[0].busy == desk.hints()
-    later = ledger.begin(desk.hints(), config=config)
+    later = beginning.begin(desk.hints(), config=config)
     assert (later.claims, later.stale) == ([], desk.hints())
     assert Reminder.objects.get(kind=Kind.REMINDER).reason == Reason.CANCELLED
 
@@ -104,9 +105,9 @@ def test_finish_and_reschedule_of_the_same_work_do_not_lock_each_other_out(confi
     work = AssignmentFactory.create_batch(20, scheduled_start=soon())
     for _ in range(5):
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
+        dispatch.dispatch(config=config, broker=desk)
         at_once(
-            lambda desk=desk: lifecycle.deliver(desk.hints(), config=config, channel=channel_of),
+            lambda desk=desk: deliver.deliver(desk.hints(), config=config, channel=channel_of),
             *[
                 lambda part=part: [
                     services.reschedule(a.pk, start=timezone.now() + timedelta(minutes=7)) for a in part
@@ -127,7 +128,7 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
     ]
     work = AssignmentFactory.create_batch(500, scheduled_start=soon())
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     hints = desk.hints()
 
     def change() -> None:
@@ -137,13 +138,13 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
     at_once(
         change,
         lambda: [
-            lifecycle.deliver(hints[i : i + 5], config=config, channel=channel_of) for i in range(0, 500, 5)
+            deliver.deliver(hints[i : i + 5], config=config, channel=channel_of) for i in range(0, 500, 5)
         ],
     )
     for _ in range(3):
         desk.envelopes.clear()
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=channel_of)
     for n, assignment in enumerate(work):
         assignment.refresh_from_db()
         rows = Reminder.objects.filter(assignment=assignment, kind=Kind.REMINDER)

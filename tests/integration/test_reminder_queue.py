@@ -8,9 +8,10 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from reminders import broker_state, ledger, lifecycle, tasks
-from reminders.broker import CeleryBroker
-from reminders.lifecycle import BrokerDown
+from reminders.delivery import broker_status, deliver, dispatch, tasks
+from reminders.delivery.broker import CeleryBroker
+from reminders.delivery.hints import BrokerDown
+from reminders.ledger import beginning, records
 from reminders.models import Audit, Reminder, ScanRun, State
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _empty_queues():
-    purge = broker_state.purge
+    purge = broker_status.purge
     purge()
     yield
     purge()
@@ -32,8 +33,8 @@ def redis_down(monkeypatch):
     def refuse():
         raise BrokerDown("the broker does not answer (TimeoutError)")
 
-    monkeypatch.setattr(broker_state, "waiting", refuse)
-    monkeypatch.setattr(broker_state, "purge", refuse)
+    monkeypatch.setattr(broker_status, "waiting", refuse)
+    monkeypatch.setattr(broker_status, "purge", refuse)
 
 
 def said(*words: str) -> str:
@@ -45,9 +46,9 @@ def said(*words: str) -> str:
 def test_every_place_where_a_reminder_can_wait_is_counted(clock, config):
     AssignmentFactory.create_batch(3, soon=True)
     AssignmentFactory()
-    lifecycle.dispatch(config=config, broker=CeleryBroker())
-    ledger.begin(
-        [ledger.Hint(row.pk, 1) for row in Reminder.objects.filter(state=State.QUEUED)[:1]], config=config
+    dispatch.dispatch(config=config, broker=CeleryBroker())
+    beginning.begin(
+        [records.Hint(row.pk, 1) for row in Reminder.objects.filter(state=State.QUEUED)[:1]], config=config
     )
     AssignmentFactory(soon=True)
     assert json.loads(said("--json")) == {
@@ -69,47 +70,47 @@ def test_nothing_waits_in_an_empty_system(clock):
 def test_a_purge_empties_redis_and_voids_every_ticket_but_loses_nothing(clock, config, channel_of, outbox):
     AssignmentFactory.create_batch(4, soon=True)
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     CeleryBroker().publish(desk.envelopes)
-    tasks.scan.apply_async(queue="reminders.scan")
+    tasks.scan_task.apply_async(queue="reminders.scan")
     old = desk.hints()
 
     answer = json.loads(said("purge", "--json"))
     assert answer["purged"] == {"redis": {"reminders": 4, "reminders.scan": 1}, "returned": 4}
-    assert broker_state.waiting() == {"reminders": 0, "reminders.scan": 0}
+    assert broker_status.waiting() == {"reminders": 0, "reminders.scan": 0}
     assert set(Reminder.objects.values_list("state", "lease_until")) == {(State.PLANNED, None)}
-    assert lifecycle.deliver(old, config=config, channel=channel_of).stale == 4
+    assert deliver.deliver(old, config=config, channel=channel_of).stale == 4
 
     again = Desk()
-    lifecycle.dispatch(config=config, broker=again)
-    assert lifecycle.deliver(old, config=config, channel=channel_of).stale == 4
-    assert lifecycle.deliver(again.hints(), config=config, channel=channel_of).sent == 4
+    dispatch.dispatch(config=config, broker=again)
+    assert deliver.deliver(old, config=config, channel=channel_of).stale == 4
+    assert deliver.deliver(again.hints(), config=config, channel=channel_of).sent == 4
     assert len(outbox.messages) == 4
 
 
 def test_a_row_that_is_being_sent_is_left_alone(clock, config):
     AssignmentFactory(soon=True)
     desk = Desk()
-    lifecycle.dispatch(config=config, broker=desk)
-    ledger.begin(desk.hints(), config=config)
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
     assert json.loads(said("purge", "--json"))["purged"]["returned"] == 0
     assert Reminder.objects.get().state == State.SENDING
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(clock, config):
     AssignmentFactory.create_batch(2, soon=True)
-    lifecycle.dispatch(config=config, broker=CeleryBroker())
+    dispatch.dispatch(config=config, broker=CeleryBroker())
     assert said("purge", "--dry-run").splitlines()[-1] == (
         "A purge would throw away 2 messages, plan 2 rows again, and rescan."
     )
-    assert broker_state.waiting()["reminders"] == 2
+    assert broker_status.waiting()["reminders"] == 2
     assert set(Reminder.objects.values_list("state", flat=True)) == {State.QUEUED}
     assert not Audit.objects.exists()
 
 
 def test_a_purge_is_on_record(clock, config):
     AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=CeleryBroker())
+    dispatch.dispatch(config=config, broker=CeleryBroker())
     said("purge", "--reason", "poisoned")
     line = Audit.objects.get(action="purge")
     assert (line.reason, line.before, line.after) == (
@@ -133,7 +134,7 @@ def test_a_purge_ends_with_a_rescan(clock, config, settings):
 
 def test_without_redis_the_rest_is_shown_and_nothing_is_purged(clock, config, redis_down):
     AssignmentFactory(soon=True)
-    lifecycle.dispatch(config=config, broker=Desk())
+    dispatch.dispatch(config=config, broker=Desk())
     assert said().splitlines()[0] == "In Redis:    the broker does not answer (TimeoutError)"
     assert json.loads(said("--json"))["redis"] is None
     for words in (["purge"], ["purge", "--dry-run"]):

@@ -11,8 +11,9 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from django_celery_beat.schedulers import ModelEntry
 
 from assignments.clock import database_now
-from reminders import roles, schedule
+from reminders import roles
 from reminders.conf import ReminderConfig
+from reminders.delivery import beat_schedule
 
 pytestmark = pytest.mark.django_db
 
@@ -29,11 +30,11 @@ def beat_waits(task: str) -> float:
 
 
 def test_both_entries_are_made_with_interval_queue_and_expiry():
-    assert schedule.set_up(CONFIG) == [
+    assert beat_schedule.set_up(CONFIG) == [
         "reminders.scan: made, every 300 s",
         "reminders.dispatch: made, every 1.5 s",
     ]
-    scan, dispatch = entry(schedule.SCAN), entry(schedule.DISPATCH)
+    scan, dispatch = entry(beat_schedule.SCAN), entry(beat_schedule.DISPATCH)
     assert (scan.interval.every, scan.interval.period) == (300, IntervalSchedule.SECONDS)
     assert (dispatch.interval.every, dispatch.interval.period) == (1_500_000, IntervalSchedule.MICROSECONDS)
     assert {scan.queue, dispatch.queue} == {"reminders.scan"}
@@ -43,76 +44,76 @@ def test_both_entries_are_made_with_interval_queue_and_expiry():
 
 
 def test_a_second_time_changes_nothing_and_does_not_disturb_a_running_beat():
-    schedule.set_up(CONFIG)
+    beat_schedule.set_up(CONFIG)
     told = PeriodicTasks.last_change()
-    assert schedule.set_up(CONFIG) == []
+    assert beat_schedule.set_up(CONFIG) == []
     assert PeriodicTasks.last_change() == told
     assert (PeriodicTask.objects.count(), IntervalSchedule.objects.count()) == (2, 2)
 
 
 def test_a_new_interval_is_followed_and_beat_is_told():
-    schedule.set_up(CONFIG)
+    beat_schedule.set_up(CONFIG)
     told = PeriodicTasks.last_change()
     slower = ReminderConfig(poll=timedelta(hours=1), tick=timedelta(milliseconds=1500))
-    assert schedule.set_up(slower) == [
+    assert beat_schedule.set_up(slower) == [
         "reminders.scan: runs every 3600 s now",
         "reminders.scan: corrected expire_seconds",
     ]
-    assert entry(schedule.SCAN).interval.schedule.run_every == timedelta(hours=1)
-    assert entry(schedule.SCAN).expire_seconds == 3600
+    assert entry(beat_schedule.SCAN).interval.schedule.run_every == timedelta(hours=1)
+    assert entry(beat_schedule.SCAN).expire_seconds == 3600
     assert PeriodicTasks.last_change() > told
 
 
 def test_an_entry_that_an_operator_switched_off_stays_off():
-    schedule.set_up(CONFIG)
-    off = entry(schedule.SCAN)
+    beat_schedule.set_up(CONFIG)
+    off = entry(beat_schedule.SCAN)
     off.enabled = False
     off.save()
-    schedule.set_up(ReminderConfig(poll=timedelta(seconds=60)))
-    found = entry(schedule.SCAN)
+    beat_schedule.set_up(ReminderConfig(poll=timedelta(seconds=60)))
+    found = entry(beat_schedule.SCAN)
     assert (found.enabled, found.interval.every) == (False, 60)
 
 
 def test_an_entry_that_was_renamed_and_switched_off_is_not_made_again():
-    schedule.set_up(CONFIG)
-    PeriodicTask.objects.filter(task=schedule.SCAN).update(name="Nightly quiet", enabled=False)
-    assert schedule.set_up(CONFIG) == []
-    assert PeriodicTask.objects.filter(task=schedule.SCAN).count() == 1
+    beat_schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(name="Nightly quiet", enabled=False)
+    assert beat_schedule.set_up(CONFIG) == []
+    assert PeriodicTask.objects.filter(task=beat_schedule.SCAN).count() == 1
 
 
 def test_a_deleted_entry_is_made_again():
-    schedule.set_up(CONFIG)
-    PeriodicTask.objects.filter(task=schedule.DISPATCH).delete()
-    assert schedule.set_up(CONFIG) == ["reminders.dispatch: made, every 1.5 s"]
+    beat_schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).delete()
+    assert beat_schedule.set_up(CONFIG) == ["reminders.dispatch: made, every 1.5 s"]
 
 
 def test_a_crontab_in_place_of_the_interval_is_put_right():
-    schedule.set_up(CONFIG)
-    PeriodicTask.objects.filter(task=schedule.SCAN).update(
+    beat_schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(
         interval=None, crontab=CrontabSchedule.objects.create(minute="0")
     )
-    assert schedule.set_up(CONFIG) == ["reminders.scan: runs every 300 s now"]
-    assert entry(schedule.SCAN).crontab is None
+    assert beat_schedule.set_up(CONFIG) == ["reminders.scan: runs every 300 s now"]
+    assert entry(beat_schedule.SCAN).crontab is None
 
 
 def test_a_last_run_in_the_future_is_put_back_so_that_beat_does_not_wait_for_it():
-    schedule.set_up(CONFIG)
+    beat_schedule.set_up(CONFIG)
     PeriodicTask.objects.update(last_run_at=database_now() + timedelta(days=2))
-    assert [found.runs_in_future for found in schedule.standing(CONFIG)] == [True, True]
-    assert beat_waits(schedule.SCAN) > 86_400
+    assert [found.runs_in_future for found in beat_schedule.standing(CONFIG)] == [True, True]
+    assert beat_waits(beat_schedule.SCAN) > 86_400
 
-    assert schedule.set_up(CONFIG) == [
+    assert beat_schedule.set_up(CONFIG) == [
         "reminders.scan: its last run lay in the future",
         "reminders.dispatch: its last run lay in the future",
     ]
-    assert 290 < beat_waits(schedule.SCAN) <= 300
+    assert 290 < beat_waits(beat_schedule.SCAN) <= 300
 
 
 def test_entries_that_are_missing_or_wrong_are_seen():
-    assert [found.exists for found in schedule.standing(CONFIG)] == [False, False]
-    schedule.set_up(CONFIG)
-    assert [found.right for found in schedule.standing(CONFIG)] == [True, True]
-    assert [found.right for found in schedule.standing(ReminderConfig())] == [True, False]
+    assert [found.exists for found in beat_schedule.standing(CONFIG)] == [False, False]
+    beat_schedule.set_up(CONFIG)
+    assert [found.right for found in beat_schedule.standing(CONFIG)] == [True, True]
+    assert [found.right for found in beat_schedule.standing(ReminderConfig())] == [True, False]
 
 
 def test_viewers_see_everything_and_change_nothing():

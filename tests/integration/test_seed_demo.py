@@ -8,8 +8,9 @@ import pytest
 from django.core.management import call_command
 
 from assignments.models import Assignee, Assignment, ReminderStatus
-from reminders import lifecycle, samples
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch
+from reminders.management import sample_work
 from reminders.models import Kind, Reminder
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -28,8 +29,8 @@ def half_a_minute(clock, config, outbox):
     desk = Desk()
     for _ in range(30):
         clock.advance(timedelta(seconds=1))
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
         desk.envelopes.clear()
 
 
@@ -80,7 +81,7 @@ def test_the_first_reminder_is_due_after_six_seconds_and_the_last_within_twenty_
             - NOON
             - (timedelta(minutes=sample.lead_minutes) if sample.lead_minutes else config.lead)
         )
-        for sample in samples.samples(now=NOON, config=config)
+        for sample in sample_work.samples(now=NOON, config=config)
     ]
     soon = sorted(lead.total_seconds() for lead in leads if timedelta() < lead < timedelta(minutes=1))
     assert soon == [6, 10, 14, 16, 18, 20, 22, 24]
@@ -103,7 +104,7 @@ def test_nobody_could_really_be_written_to(clock):
 
 
 def test_tomorrows_work_stands_at_the_hour_of_each_persons_own_clock(config):
-    tomorrow = [sample for sample in samples.samples(now=NOON, config=config) if sample.start.utcoffset()]
+    tomorrow = [sample for sample in sample_work.samples(now=NOON, config=config) if sample.start.utcoffset()]
     assert [sample.start.strftime("%H:%M %z") for sample in tomorrow] == [
         "08:00 +0200",
         "09:30 +0900",

@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from assignments import services
 from assignments.models import Assignment
 from notifications.message import Outcome
-from reminders import lifecycle, operations
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, scan
+from reminders.insight.simulator import simulate
 from reminders.models import Reminder
-from reminders.simulator import simulate
+from reminders.operations import pauses
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -75,8 +76,8 @@ def test_what_was_sent_is_not_sent_again_and_what_failed_comes_when_it_is_tried_
 ):
     def run() -> None:
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
-        lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=channel_of)
 
     AssignmentFactory(soon=True)
     run()
@@ -93,11 +94,11 @@ def test_it_foretells_what_the_pipeline_then_sends(work, clock, config, channel_
     sent = {}
     for minute in range(0, 24 * 60, 5):
         clock.set(NOON + timedelta(minutes=minute))
-        lifecycle.scan(trigger="cli", config=config)
+        scan.scan(trigger="cli", config=config)
         desk = Desk()
-        lifecycle.dispatch(config=config, broker=desk)
+        dispatch.dispatch(config=config, broker=desk)
         before = len(outbox.messages)
-        lifecycle.deliver(desk.hints(), config=config, channel=channel_of)
+        deliver.deliver(desk.hints(), config=config, channel=channel_of)
         for message in outbox.messages[before:]:
             sent[message.message_id] = minute
     assert sorted(sent.values()) == [minutes for title, minutes in titles(found) if title != "nobody"]
@@ -105,7 +106,7 @@ def test_it_foretells_what_the_pipeline_then_sends(work, clock, config, channel_
 
 def test_it_writes_nothing_and_minds_neither_pause_nor_hold(work, config):
     before = list(Reminder.objects.order_by("id").values())
-    operations.pause(by="olga", reason="storm")
+    pauses.pause(by="olga", reason="storm")
     assert simulate(since=NOON, until=NOON + 24 * HOUR, config=config).total == 4
     assert list(Reminder.objects.order_by("id").values()) == before
 
@@ -184,7 +185,7 @@ def test_the_command_takes_other_rules_and_answers_in_json(work, capsys):
 
 
 def test_the_command_says_what_it_leaves_out(work, capsys, settings):
-    operations.pause(by="olga", reason="storm")
+    pauses.pause(by="olga", reason="storm")
     settings.REMINDERS = ReminderConfig(channel="memory", enabled=False)
     call_command("simulate_reminders")
     notes = capsys.readouterr().out.splitlines()[-2:]

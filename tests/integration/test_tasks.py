@@ -11,9 +11,10 @@ from django.db.models.functions import Now
 from django_celery_beat.models import PeriodicTask
 
 from assignments.models import Assignment
-from reminders import broker_state, deadman, ledger, presence, schedule, tasks
 from reminders.conf import ReminderConfig
-from reminders.ledger import Hint
+from reminders.delivery import beat_schedule, broker_status, deadman, heartbeats, tasks
+from reminders.ledger import scans
+from reminders.ledger.records import Hint
 from reminders.models import Kind, Process, Reminder, ScanRun
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _forget_touches(monkeypatch):
-    monkeypatch.setattr(presence, "_touched_at", {})
+    monkeypatch.setattr(heartbeats, "_touched_at", {})
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def switch(address: str) -> ReminderConfig:
 def test_a_clean_scan_is_told_outside(settings, outside):
     url, paths = outside
     settings.REMINDERS = switch(f"{url}/secret-uuid/200")
-    tasks.scan()
+    tasks.scan_task()
     assert paths == ["/secret-uuid/200"]
 
 
@@ -64,15 +65,15 @@ def test_what_a_scan_finds_due_is_handed_over_at_once(monkeypatch):
     assignment = AssignmentFactory()
     Reminder.objects.all().delete()  # as if it had come past the services
     Assignment.objects.filter(pk=assignment.pk).update(scheduled_start=Now() + timedelta(minutes=10))
-    tasks.scan()
+    tasks.scan_task()
     assert [hint.reminder_id for hint in desk.hints()] == [Reminder.objects.get(kind=Kind.REMINDER).pk]
 
 
 def test_a_scan_that_cannot_account_for_everything_is_silent(settings, outside, monkeypatch):
     url, paths = outside
     settings.REMINDERS = switch(f"{url}/200")
-    monkeypatch.setattr("reminders.ledger.unaccounted", lambda _config: 1)
-    tasks.scan()
+    monkeypatch.setattr("reminders.ledger.planning.unaccounted", lambda _config: 1)
+    tasks.scan_task()
     assert ScanRun.objects.get().counts["unaccounted"] == 1
     assert paths == []
 
@@ -80,14 +81,14 @@ def test_a_scan_that_cannot_account_for_everything_is_silent(settings, outside, 
 def test_a_scan_that_is_switched_off_or_runs_elsewhere_is_silent(settings, outside):
     url, paths = outside
     settings.REMINDERS = ReminderConfig(channel="memory", deadman_url=f"{url}/200", enabled=False)
-    tasks.scan()
+    tasks.scan_task()
     settings.REMINDERS = switch(f"{url}/200")
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO reminders_scanrun (trigger, by, started_at, alive_until, error)"
             " VALUES ('api', '', now(), now() + interval '20 seconds', '')"
         )
-    tasks.scan()
+    tasks.scan_task()
     assert paths == []
 
 
@@ -102,7 +103,7 @@ def test_a_switch_that_answers_badly_is_one_line_without_its_address(outside, ca
 def test_a_scan_survives_a_dead_switch(settings, caplog):
     settings.REMINDERS = switch("http://127.0.0.1:9/secret-uuid")
     AssignmentFactory()
-    tasks.scan()
+    tasks.scan_task()
     assert ScanRun.objects.get().error == ""
     assert "Dead man's switch not reached" in caplog.text
 
@@ -119,7 +120,7 @@ def test_a_scan_throws_away_old_scans_and_dead_processes(settings):
             "INSERT INTO reminders_process (kind, host, pid, started_at, seen_at)"
             " VALUES ('worker', 'gone', 1, now(), now() - interval '25 hours'), ('worker', 'here', 1, now(), now())"
         )
-    tasks.scan()
+    tasks.scan_task()
     assert ScanRun.objects.count() == 2
     assert not Process.objects.filter(host="gone").exists()
 
@@ -129,34 +130,34 @@ def test_a_scan_throws_away_old_scans_and_dead_processes(settings):
 
 @pytest.fixture
 def empty_queue():
-    broker_state.purge()
+    broker_status.purge()
     yield
-    broker_state.purge()
+    broker_status.purge()
 
 
 def test_an_idle_worker_is_seen_by_a_canary_that_takes_the_whole_way(settings, empty_queue):
-    tasks.dispatch()
-    assert broker_state.waiting()["reminders"] == 1
-    tasks.deliver([])
+    tasks.dispatch_task()
+    assert broker_status.waiting()["reminders"] == 1
+    tasks.deliver_task([])
     assert set(Process.objects.values_list("kind", flat=True)) == {"scanner", "worker"}
 
 
 def test_no_second_canary_while_one_waits_or_reminders_are_switched_off(settings, empty_queue, monkeypatch):
-    tasks.dispatch()
-    monkeypatch.setattr(presence, "_touched_at", {})
-    tasks.dispatch()
-    assert broker_state.waiting()["reminders"] == 1
-    broker_state.purge()
-    monkeypatch.setattr(presence, "_touched_at", {})
+    tasks.dispatch_task()
+    monkeypatch.setattr(heartbeats, "_touched_at", {})
+    tasks.dispatch_task()
+    assert broker_status.waiting()["reminders"] == 1
+    broker_status.purge()
+    monkeypatch.setattr(heartbeats, "_touched_at", {})
     settings.REMINDERS = ReminderConfig(channel="memory", enabled=False)
-    tasks.dispatch()
-    assert broker_state.waiting()["reminders"] == 0
+    tasks.dispatch_task()
+    assert broker_status.waiting()["reminders"] == 0
 
 
 def test_signs_of_life_are_ten_seconds_apart():
-    assert presence.touch("worker") is True
-    assert presence.touch("worker") is False
-    assert presence.touch("scanner") is True
+    assert heartbeats.touch("worker") is True
+    assert heartbeats.touch("worker") is False
+    assert heartbeats.touch("scanner") is True
     assert Process.objects.count() == 2
 
 
@@ -165,7 +166,7 @@ def test_a_sign_of_life_never_raises_for_a_dead_database(monkeypatch):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "cursor", refuse)
-    assert presence.touch("worker") is True
+    assert heartbeats.touch("worker") is True
 
 
 # --- beat ------------------------------------------------------------------------------------------------------
@@ -179,13 +180,13 @@ def beat_signal():
 
 
 def test_beats_start_puts_its_entries_right(settings, beat_signal):
-    schedule.set_up(settings.REMINDERS)
-    PeriodicTask.objects.filter(task=schedule.DISPATCH).delete()
+    beat_schedule.set_up(settings.REMINDERS)
+    PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).delete()
     PeriodicTask.objects.update(enabled=False)
     tasks.at_beat_start()
     assert dict(PeriodicTask.objects.values_list("task", "enabled")) == {
-        schedule.SCAN: False,
-        schedule.DISPATCH: True,
+        beat_schedule.SCAN: False,
+        beat_schedule.DISPATCH: True,
     }
 
 
@@ -201,7 +202,7 @@ def test_beat_starts_without_a_database(beat_signal, monkeypatch, caplog):
     def refuse(_config):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(schedule, "set_up", refuse)
+    monkeypatch.setattr(beat_schedule, "set_up", refuse)
     tasks.at_beat_start()
     assert [record.getMessage() for record in caplog.records] == ["Beat entries not checked"]
 
@@ -211,23 +212,23 @@ def test_a_scan_whose_process_is_gone_is_handed_on_once(settings, clock, monkeyp
     handed: list[int] = []
     monkeypatch.setattr(tasks.CeleryBroker, "hand_over_scan", lambda _self, scan_id: handed.append(scan_id))
     monkeypatch.setattr(tasks, "_hand_over", lambda _config, _broker: None)
-    killed = ledger.open_scan(trigger="beat", by="").scan_id
-    tasks.dispatch()
+    killed = scans.open_scan(trigger="beat", by="").scan_id
+    tasks.dispatch_task()
     assert handed == []
-    clock.advance(ledger.SCAN_LEASE)
+    clock.advance(scans.SCAN_LEASE)
     settings.REMINDERS = ReminderConfig(channel="memory", enabled=False)
-    tasks.dispatch()
+    tasks.dispatch_task()
     assert handed == []
     settings.REMINDERS = ReminderConfig(channel="memory")
-    tasks.dispatch()
-    tasks.dispatch()
+    tasks.dispatch_task()
+    tasks.dispatch_task()
     assert handed == [killed]
 
     AssignmentFactory()
     Reminder.objects.all().delete()
-    tasks.go_on_with_scan(killed)
+    tasks.resume_scan_task(killed)
     assert Reminder.objects.get().scan_id == killed
     assert ScanRun.objects.get().finished_at is not None
-    clock.advance(ledger.SCAN_LEASE)
-    tasks.dispatch()
+    clock.advance(scans.SCAN_LEASE)
+    tasks.dispatch_task()
     assert handed == [killed]

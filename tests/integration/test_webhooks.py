@@ -15,9 +15,14 @@ from assignments.models import Assignment
 from notifications.channels.memory import MemoryChannel
 from notifications.channels.webhook import WebhookChannel
 from notifications.message import Delivery, Outcome
-from reminders import doctor, figures, ledger, lifecycle, operations
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, scan
+from reminders.insight import statistics
+from reminders.insight.doctor import doctor
+from reminders.ledger import beginning, claims
+from reminders.ledger import events as ledger_events
 from reminders.models import Attempt, Audit, ChannelHold, Kind, Reason, Reminder, State, Subscription
+from reminders.operations import pauses, subscriptions
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -26,7 +31,7 @@ from tests.integration.calls import Caller, faults
 
 pytestmark = pytest.mark.django_db
 
-ALL = list(ledger.TYPES)
+ALL = list(ledger_events.TYPES)
 HALF_AN_HOUR = timedelta(minutes=30)
 
 
@@ -43,22 +48,22 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def run(config: ReminderConfig, desk: Desk, outbox: MemoryChannel) -> Callable[[], list[lifecycle.Delivered]]:
+def run(config: ReminderConfig, desk: Desk, outbox: MemoryChannel) -> Callable[[], list[deliver.Delivered]]:
     """One tick of dispatch, and workers that take what was handed over; mails to memory, webhooks to their URLs."""
 
     def channel(name: str):
         return outbox if name == "memory" else WebhookChannel()
 
-    def turn() -> list[lifecycle.Delivered]:
-        lifecycle.dispatch(config=config, broker=desk)
+    def turn() -> list[deliver.Delivered]:
+        dispatch.dispatch(config=config, broker=desk)
         envelopes, desk.envelopes = desk.envelopes, []
-        return [lifecycle.deliver(e.hints, config=config, channel=channel) for e in envelopes]
+        return [deliver.deliver(e.hints, config=config, channel=channel) for e in envelopes]
 
     return turn
 
 
 def subscribe(url: str, events: list[str] = ALL, name: str = "planning") -> tuple[Subscription, str]:
-    return operations.subscribe(name=name, url=url, events=events, by="ada")
+    return subscriptions.subscribe(name=name, url=url, events=events, by="ada")
 
 
 def events(**more: object) -> list[Reminder]:
@@ -123,7 +128,7 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
         clock.advance(HALF_AN_HOUR)
         run()
         clock.advance(timedelta(hours=1))
-        lifecycle.scan(trigger="cli", config=config)
+        scan.scan(trigger="cli", config=config)
         for _ in range(6):
             run()
             clock.advance(timedelta(seconds=1))
@@ -191,9 +196,9 @@ def test_without_a_subscription_a_send_asks_nothing_more(
     clock, run, outbox, django_assert_max_num_queries, config, desk
 ):
     due_work(clock)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     with django_assert_max_num_queries(30) as asked:
-        lifecycle.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+        deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
     assert not any("INSERT INTO reminders_reminder" in one["sql"] for one in asked)
     assert events() == []
 
@@ -213,7 +218,7 @@ def test_an_endpoint_that_is_away_is_held_alone_and_people_go_on(clock, run, out
         assert (hold.channel, hold.code) == (f"subscription:{away.pk}", "connect")
         assert timedelta(seconds=5) <= hold.until - clock.now() < timedelta(seconds=15)
         assert len(well.heard) == 1
-        assert figures.count(ReminderConfig()).held_channels == {}
+        assert statistics.count(ReminderConfig()).held_channels == {}
         due_work(clock, reference="next")
         run()
     assert len(outbox.messages) == 2
@@ -232,7 +237,7 @@ def test_an_endpoint_that_failed_is_tried_with_one_event_alone(clock, run, desk,
     run()
     assert {event.pk: event.attempts for event in events()} == before  # it is left alone
     clock.advance(timedelta(seconds=6))
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     assert len(desk.hints()) == 1
 
 
@@ -314,7 +319,7 @@ def test_people_come_first(clock, run, desk, config):
     services.confirm(works[0].pk, assignee_id=works[0].assignee_id, version=works[0].version)
     clock.advance(HALF_AN_HOUR)
     tight = ReminderConfig(channel="memory", queue_limit=2, batch_size=2)
-    lifecycle.dispatch(config=tight, broker=desk)
+    dispatch.dispatch(config=tight, broker=desk)
     (event,) = events()
     assert len(desk.hints()) == 2
     assert event.pk not in {hint.reminder_id for hint in desk.hints()}
@@ -325,9 +330,9 @@ def test_events_use_half_a_worker_at_most(clock, desk, config):
         subscribe("http://127.0.0.1:9/", name=f"number {n}")
     for work in AssignmentFactory.create_batch(5):
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     assert len(desk.envelopes) == config.concurrency // 2 == 1
-    lifecycle.dispatch(config=config, broker=desk)
+    dispatch.dispatch(config=config, broker=desk)
     assert len(desk.envelopes) == 1  # the first is still on its way
 
 
@@ -335,10 +340,10 @@ def test_events_are_no_reminders_in_any_figure(clock, run, config):
     subscribe("http://127.0.0.1:9/")
     due_work(clock)
     run()
-    before = figures.count(config)
+    before = statistics.count(config)
     work = AssignmentFactory(far=True)
     services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
-    after = figures.count(config)
+    after = statistics.count(config)
     assert after.due_unsent == before.due_unsent
     with connection.cursor() as cursor:
         cursor.execute(
@@ -352,12 +357,12 @@ def test_events_are_no_reminders_in_any_figure(clock, run, config):
 def test_a_pause_holds_them_and_resume_lets_them_go(clock, run):
     with HttpSink() as sink:
         subscribe(sink.url)
-        operations.pause(by="ada", reason="a quiet hour")
+        pauses.pause(by="ada", reason="a quiet hour")
         work = AssignmentFactory()
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
         run()
         assert sink.heard == []
-        operations.resume(by="ada")
+        pauses.resume(by="ada")
         run()
     assert len(sink.heard) == 1
 
@@ -367,11 +372,11 @@ def test_a_worker_that_dies_often_in_mid_event_ends_it_unknown(clock, config, de
     work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
     services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     for turn in range(5):
-        lifecycle.dispatch(config=config, broker=desk)
+        dispatch.dispatch(config=config, broker=desk)
         hints, desk.envelopes = desk.hints(), []
-        assert ledger.begin(hints, config=config).claims, turn
+        assert beginning.begin(hints, config=config).claims, turn
         clock.advance(config.lease + timedelta(seconds=1))
-        ledger.reap(config)
+        claims.reap(config)
         clock.advance(timedelta(seconds=4))
     (event,) = events()
     assert (event.state, event.ambiguous) == (State.UNKNOWN, 5)
@@ -480,7 +485,7 @@ def test_ending_it_ends_what_waits_and_removing_keeps_what_was(clock, run):
     made, _ = subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory()
     services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
-    operations.remove(made.pk, by="ada")
+    subscriptions.remove(made.pk, by="ada")
     assert [(event.state, event.reason) for event in events()] == [(State.SKIPPED, Reason.UNSUBSCRIBED)]
     run()
 
@@ -526,8 +531,8 @@ def test_a_channel_that_raises_costs_its_own_event_only(clock, config, desk):
     for work in AssignmentFactory.create_batch(2):
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     for _ in range(4):
-        lifecycle.dispatch(config=config, broker=desk)
+        dispatch.dispatch(config=config, broker=desk)
         hints, desk.envelopes = desk.hints(), []
-        lifecycle.deliver(hints, config=config, channel=lambda _: broken)
+        deliver.deliver(hints, config=config, channel=lambda _: broken)
         clock.advance(timedelta(seconds=20))
     assert [event.state for event in events()] == [State.SENT, State.SENT]

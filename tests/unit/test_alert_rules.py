@@ -11,7 +11,7 @@ import pytest
 import yaml
 from django.conf import settings
 
-from reminders import counters
+from reminders.ledger import counters
 from tests.unit.test_docs import headings
 
 ROOT = Path(settings.BASE_DIR)

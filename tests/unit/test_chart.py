@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from reminders.dashboard import chart
+from reminders.web.ops import chart
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 LOOKAHEAD = timedelta(hours=2)

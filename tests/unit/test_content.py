@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.message import Contact
-from reminders import content, links
-from reminders.ledger import Claim, Facts
-from reminders.links import Link
+from reminders.content import compose, links
+from reminders.content.links import Link
+from reminders.ledger.records import Claim, Facts
 from reminders.models import Kind, State
-from reminders.policy import Plan, Row
+from reminders.policy.rows import Plan, Row
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = NOON + timedelta(minutes=30)
@@ -56,14 +56,14 @@ CLAIM = Claim(
     number=1,
     begun_at=NOON,
 )
-ANA = content.person(FACTS)
-PLAIN = content.compose(
+ANA = compose.person(FACTS)
+PLAIN = compose.compose(
     replace(CLAIM, facts=replace(FACTS, title="Plain")), contact=ANA, address="a@example.test", now=NOON
 )
 
 
 def test_a_reminder_names_the_work_the_place_and_the_local_time():
-    message = content.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
     assert message.subject == "Reminder: Repair <lift>, Mon 15 Jun, 14:30"
     assert message.text == (
         "Hello Ana Müller,\n"
@@ -87,7 +87,7 @@ def test_a_reminder_names_the_work_the_place_and_the_local_time():
 
 
 def test_a_late_reminder_says_so():
-    message = content.compose(
+    message = compose.compose(
         CLAIM, contact=ANA, address="ana@example.test", now=START + timedelta(minutes=5)
     )
     assert message.subject.startswith("Late reminder: ")
@@ -97,7 +97,7 @@ def test_a_late_reminder_says_so():
 
 def test_an_overdue_notice_names_who_and_when():
     claim = replace(CLAIM, row=replace(ROW, kind=Kind.OVERDUE, recipient="ops:0"))
-    message = content.compose(
+    message = compose.compose(
         claim, contact=Contact(name="", email="o@example.test"), address="o@example.test", now=NOON
     )
     assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 12:30"
@@ -105,7 +105,7 @@ def test_an_overdue_notice_names_who_and_when():
 
 
 def test_a_language_without_templates_gets_english_words_and_its_own_dates():
-    message = content.compose(
+    message = compose.compose(
         CLAIM, contact=replace(ANA, language="de-at"), address="a@example.test", now=NOON
     )
     assert "Montag 15 Juni 2026" in message.text
@@ -124,21 +124,21 @@ def test_a_language_without_templates_gets_english_words_and_its_own_dates():
     ],
 )
 def test_how_long_is_left_in_words(left, words):
-    assert content.when(left) == words
+    assert compose.when(left) == words
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
 def test_an_unknown_zone_is_shown_as_utc(zone):
-    assert content.local_time(START, zone, "en").endswith("(UTC)")
+    assert compose.local_time(START, zone, "en").endswith("(UTC)")
 
 
 @given(st.text(st.characters(blacklist_categories=["Cs", "Co"]), min_size=1, max_size=60))
 def test_whatever_a_title_holds_stays_text(title):
     claim = replace(CLAIM, facts=replace(FACTS, title=title))
-    message = content.compose(claim, contact=ANA, address="a@example.test", now=NOON)
+    message = compose.compose(claim, contact=ANA, address="a@example.test", now=NOON)
     seen = " ".join(title.split())
     assert message.subject == f"Reminder: {seen}, Mon 15 Jun, 14:30"
-    assert content.escape(seen) in message.html
+    assert compose.escape(seen) in message.html
     assert message.html.count("<") == PLAIN.html.count("<")
 
 
@@ -151,7 +151,7 @@ def public_url(settings):
 
 
 def test_a_reminder_links_to_the_assignees_own_page(public_url):
-    message = content.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
     address = links.address(Link(assignment_id=7, assignee_id=3, version=1))
     assert (
         "Then wait.\n"
@@ -164,17 +164,17 @@ def test_a_reminder_links_to_the_assignees_own_page(public_url):
     assert f'<a href="{address}"' in message.html
     assert (
         message.message_id
-        == content.compose(CLAIM, contact=ANA, address="b@example.test", now=NOON).message_id
+        == compose.compose(CLAIM, contact=ANA, address="b@example.test", now=NOON).message_id
     )
 
 
 def test_without_a_public_url_a_reminder_has_no_link():
-    message = content.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
     assert "/a/" not in message.text + message.html
     assert "Will you be there" not in message.text + message.html
 
 
 def test_supervisors_get_no_link(public_url):
     row = replace(ROW, kind=Kind.OVERDUE, recipient="ops:0123456789abcdef")
-    message = content.compose(replace(CLAIM, row=row), contact=ANA, address="ops@example.test", now=NOON)
+    message = compose.compose(replace(CLAIM, row=row), contact=ANA, address="ops@example.test", now=NOON)
     assert "/a/" not in message.text + message.html

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from config.logs import JsonFormatter, PlainFormatter
 from config.telemetry import without_addresses
-from reminders import links
-from reminders.links import Link
+from reminders.content import links
+from reminders.content.links import Link
 
 LINK = Link(assignment_id=4711, assignee_id=23, version=2)
 IDS = st.integers(min_value=1, max_value=10**18 - 1)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reminders.templatetags.ops import age
+from reminders.web.templatetags.ops import age
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assignments.models import Status
-from reminders import policy
 from reminders.conf import ReminderConfig
+from reminders.delivery import dispatch
 from reminders.models import Kind, Reason, State
-from reminders.policy import Action, Gate, Plan, Result, Row, Situation, Verdict
+from reminders.policy import gates as policy_gates
+from reminders.policy import retries, timing
+from reminders.policy import rows as policy_rows
+from reminders.policy.gates import Gate
+from reminders.policy.retries import Result
+from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = NOON + timedelta(minutes=30)
@@ -42,11 +47,11 @@ HERE = Situation(now=NOON, held={})
 
 
 def test_what_is_due_and_still_planned_is_sent():
-    assert policy.judge(ROW, PLAN, HERE) == Verdict(Action.SEND)
+    assert policy_gates.judge(ROW, PLAN, HERE) == Verdict(Action.SEND)
 
 
 def test_a_marker_marks():
-    assert policy.judge(MARKER, PLAN, HERE) == Verdict(Action.MARK)
+    assert policy_gates.judge(MARKER, PLAN, HERE) == Verdict(Action.MARK)
 
 
 @pytest.mark.parametrize(
@@ -80,23 +85,23 @@ def test_a_marker_marks():
     ],
 )
 def test_the_first_gate_that_is_shut_decides(row, plan, situation, action, reason):
-    verdict = policy.judge(row, plan, situation)
+    verdict = policy_gates.judge(row, plan, situation)
     assert (verdict.action, verdict.reason) == (action, reason)
 
 
 def test_a_pause_holds_no_marker():
-    assert policy.judge(MARKER, PLAN, replace(HERE, paused=True)).action is Action.MARK
+    assert policy_gates.judge(MARKER, PLAN, replace(HERE, paused=True)).action is Action.MARK
 
 
 def test_fifty_milliseconds_early_is_early_enough():
     assert (
-        policy.judge(replace(ROW, next_attempt_at=NOON + timedelta(milliseconds=50)), PLAN, HERE)
-        == policy.SEND
+        policy_gates.judge(replace(ROW, next_attempt_at=NOON + timedelta(milliseconds=50)), PLAN, HERE)
+        == policy_rows.SEND
     )
 
 
 def test_what_may_have_arrived_is_never_called_skipped():
-    verdict = policy.judge(
+    verdict = policy_gates.judge(
         replace(ROW, ambiguous=1, attempts=1), replace(PLAN, status=Status.CANCELLED), HERE
     )
     assert (verdict.state, verdict.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
@@ -117,12 +122,12 @@ def test_what_may_have_arrived_is_never_called_skipped():
     ],
 )
 def test_each_result_leads_to_one_state(result, state, reason):
-    onward = policy.after(ROW, result, now=NOON, config=RULES, jitter=0)
+    onward = retries.after(ROW, result, now=NOON, config=RULES, jitter=0)
     assert (onward.state, onward.reason) == (state, reason)
 
 
 def test_an_unknowable_send_is_repeated_once_only():
-    again = policy.after(
+    again = retries.after(
         replace(ROW, ambiguous=1, attempts=1), Result.UNKNOWABLE, now=NOON, config=RULES, jitter=0
     )
     assert (again.state, again.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
@@ -130,13 +135,13 @@ def test_an_unknowable_send_is_repeated_once_only():
 
 def test_a_retry_that_would_come_too_late_is_not_waited_for():
     last = replace(ROW, not_after=NOON + timedelta(seconds=10))
-    onward = policy.after(last, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
+    onward = retries.after(last, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 
 def test_the_last_attempt_ends_it():
     tired = replace(ROW, failures=4, attempts=4)
-    onward = policy.after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
+    onward = retries.after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 
@@ -144,29 +149,31 @@ def test_the_last_attempt_ends_it():
     ("failures", "seconds"), [(1, 15), (2, 30), (3, 60), (6, 480), (7, 600), (60_000, 600)]
 )
 def test_backoff_doubles_up_to_ten_minutes(failures, seconds):
-    assert policy.backoff(failures, jitter=0) == timedelta(seconds=seconds)
+    assert retries.backoff(failures, jitter=0) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (2, 10), (4, 40), (5, 60), (60_000, 60)])
 def test_a_channel_is_held_longer_each_time_up_to_a_minute(failures, seconds):
-    assert policy.hold(failures) == timedelta(seconds=seconds)
+    assert retries.hold(failures) == timedelta(seconds=seconds)
 
 
 def test_a_long_lead_is_never_found_late():
-    horizon = policy.horizon(now=NOON, lead_minutes=1440, config=RULES)
+    horizon = timing.horizon(now=NOON, lead_minutes=1440, config=RULES)
     assert horizon == NOON + timedelta(days=1, minutes=5)
-    assert policy.horizon(now=NOON, lead_minutes=None, config=RULES) == NOON + timedelta(hours=2)
+    assert timing.horizon(now=NOON, lead_minutes=None, config=RULES) == NOON + timedelta(hours=2)
 
 
 def test_one_row_has_one_message_id_for_ever():
-    assert policy.message_uuid(ROW) == policy.message_uuid(replace(ROW, ticket=9, attempts=3, ambiguous=1))
-    assert policy.message_uuid(ROW) != policy.message_uuid(replace(ROW, version=3))
-    assert str(policy.message_uuid(ROW)) == "aeb06205-fc0e-5d9b-9ae6-102de05e4a7c"
+    assert policy_rows.message_uuid(ROW) == policy_rows.message_uuid(
+        replace(ROW, ticket=9, attempts=3, ambiguous=1)
+    )
+    assert policy_rows.message_uuid(ROW) != policy_rows.message_uuid(replace(ROW, version=3))
+    assert str(policy_rows.message_uuid(ROW)) == "aeb06205-fc0e-5d9b-9ae6-102de05e4a7c"
 
 
 @pytest.mark.parametrize(("rows", "size"), [(0, 1), (1, 1), (8, 1), (16, 2), (799, 99), (20_000, 100)])
 def test_hints_travel_alone_until_there_are_many(rows, size):
-    assert policy.chunk_size(rows, config=RULES) == size
+    assert dispatch.chunk_size(rows, config=RULES) == size
 
 
 # --- properties ------------------------------------------------------------------------------------------
@@ -211,21 +218,21 @@ situations = st.builds(
 
 @given(rows, plans, situations)
 def test_only_what_passes_every_gate_goes_out(row, plan, situation):
-    verdict = policy.judge(row, plan, situation)
-    open_gates = all(gate.passed for gate in policy.gates(row, plan, situation))
+    verdict = policy_gates.judge(row, plan, situation)
+    open_gates = all(gate.passed for gate in policy_gates.gates(row, plan, situation))
     assert (verdict.action in (Action.SEND, Action.MARK)) == open_gates
     if verdict.action is Action.SEND:
         assert row.version == plan.version
         assert plan.status is Status.SCHEDULED
         assert situation.enabled
         assert not situation.paused
-        assert row.next_attempt_at <= situation.now + policy.EARLY
+        assert row.next_attempt_at <= situation.now + policy_gates.EARLY
         assert row.not_after is None or situation.now <= row.not_after
 
 
 @given(rows, plans, situations)
 def test_a_verdict_that_ends_a_row_names_a_final_state_and_a_reason(row, plan, situation):
-    verdict = policy.judge(row, plan, situation)
+    verdict = policy_gates.judge(row, plan, situation)
     if verdict.action is Action.END:
         assert verdict.reason is not None
         assert verdict.state is (State.UNKNOWN if row.ambiguous else State.SKIPPED)
@@ -233,14 +240,14 @@ def test_a_verdict_that_ends_a_row_names_a_final_state_and_a_reason(row, plan, s
 
 @given(rows, plans, situations)
 def test_every_gate_says_what_was_seen(row, plan, situation):
-    gates = list(policy.gates(row, plan, situation))
+    gates = list(policy_gates.gates(row, plan, situation))
     assert all(isinstance(gate, Gate) and gate.seen for gate in gates)
     assert len({gate.name for gate in gates}) == len(gates)
 
 
 @given(rows, st.sampled_from(list(Result)), instants, st.floats(-1, 1))
 def test_a_retry_lies_in_the_future_and_before_it_is_too_late(row, result, now, jitter):
-    onward = policy.after(row, result, now=now, config=RULES, jitter=jitter)
+    onward = retries.after(row, result, now=now, config=RULES, jitter=jitter)
     if onward.state is State.PLANNED:
         assert onward.retry_at is not None
         assert onward.retry_at >= now
@@ -252,9 +259,9 @@ def test_a_retry_lies_in_the_future_and_before_it_is_too_late(row, result, now, 
 
 @given(st.integers(1, 1000), st.floats(-1, 1))
 def test_backoff_is_bounded(failures, jitter):
-    assert timedelta(seconds=12) <= policy.backoff(failures, jitter=jitter) <= timedelta(minutes=12)
+    assert timedelta(seconds=12) <= retries.backoff(failures, jitter=jitter) <= timedelta(minutes=12)
 
 
 @given(st.integers(0, 10**6))
 def test_a_chunk_is_never_empty_and_never_larger_than_a_batch(rows_due):
-    assert 1 <= policy.chunk_size(rows_due, config=RULES) <= RULES.batch_size
+    assert 1 <= dispatch.chunk_size(rows_due, config=RULES) <= RULES.batch_size

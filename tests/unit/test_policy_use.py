@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from reminders import policy
 from reminders.models import Kind
-from reminders.policy import Use
+from reminders.policy import timing
+from reminders.policy.timing import Use
 from tests.unit.test_policy import ROW, START
 
 NOTICE = replace(ROW, kind=Kind.OVERDUE, recipient="ops:1", not_after=START + timedelta(hours=4))
@@ -27,4 +27,4 @@ NOTICE = replace(ROW, kind=Kind.OVERDUE, recipient="ops:1", not_after=START + ti
     ],
 )
 def test_what_a_waiting_row_is_still_worth(row, minutes_after_start, expected):
-    assert policy.use(row, now=START + timedelta(minutes=minutes_after_start)) is expected
+    assert timing.use(row, now=START + timedelta(minutes=minutes_after_start)) is expected

@@ -10,14 +10,14 @@ from datetime import timedelta
 
 import pytest
 
-from reminders import watchdog
+from reminders.delivery import watchdog
 
 SOON, LATER = timedelta(milliseconds=50), timedelta(seconds=60)
 
 SWALLOWS = """
 import time
 from datetime import timedelta
-from reminders import watchdog
+from reminders.delivery import watchdog
 with watchdog.watching(soft=timedelta(milliseconds=50), hard=timedelta(milliseconds=150)) as watch:
     with watch:
         while True:

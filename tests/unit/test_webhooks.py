@@ -1,6 +1,6 @@
 """Signatures as Standard Webhooks asks for them."""
 
-from reminders import webhooks
+from reminders.content.compose import webhooks
 
 
 def test_the_published_example():

@@ -12,7 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from assignments.models import Answer, Assignment
 from reminders import conf
-from reminders.explain import Condition, Explanation, Step, explain, find, moment
+from reminders.insight.explain.answer import Condition, Explanation, Step
+from reminders.insight.explain.explain import explain, find
+from reminders.insight.explain.wording import moment
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from assignments.clock import database_now
-from reminders import operations
-from reminders.explain import moment
+from reminders.insight.explain.wording import moment
 from reminders.management.refusals import in_one_line
+from reminders.operations import pauses
 
 LONGEST_MINUTES = 7 * 24 * 60
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             until = None
             if options["minutes"]:
                 until = database_now() + timedelta(minutes=options["minutes"])
-            operations.pause(by=getpass.getuser(), reason=options["reason"], until=until)
+            pauses.pause(by=getpass.getuser(), reason=options["reason"], until=until)
         ends = f"until {moment(until)}" if until else "until somebody resumes: `manage.py resume_reminders`"
         self.stdout.write(f"Sending is paused {ends}.")
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reminders import conf, waiting
-from reminders.lifecycle import BrokerDown
+from reminders import conf
+from reminders.delivery.hints import BrokerDown
+from reminders.insight import queue_status
+from reminders.insight.queue_status import Waiting
 from reminders.management.refusals import in_one_line
 from reminders.models import ScanRun
-from reminders.waiting import Purged, Waiting
+from reminders.operations import queue_purge
+from reminders.operations.queue_purge import Purged
 
 
 class Command(BaseCommand):
@@ -30,7 +33,7 @@ class Command(BaseCommand):
         if options["dry_run"] and not options["action"]:
             raise CommandError("--dry-run belongs to `reminder_queue purge`", returncode=2)
         with in_one_line():
-            now = waiting.look()
+            now = queue_status.look()
             answer = _answer(now)
             lines = _in_words(now)
             if options["action"] == "purge":
@@ -52,7 +55,7 @@ class Command(BaseCommand):
 
 def _purge(reason: str) -> Purged:
     try:
-        return waiting.purge(
+        return queue_purge.purge(
             by=getpass.getuser(), reason=reason, trigger=ScanRun.Trigger.CLI, config=conf.current()
         )
     except BrokerDown as error:

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reminders import conf, doctor
-from reminders.doctor import Check, Level
+from reminders import conf
+from reminders.insight.doctor import doctor, servers
+from reminders.insight.doctor.check import Check, Level
 
 
 class Command(BaseCommand):
@@ -39,7 +40,7 @@ def _checks(send_to: str | None) -> Iterator[Check]:
     config = conf.current()
     yield from doctor.examine(config)
     if send_to:
-        yield doctor.send_test_mail(send_to, config)
+        yield servers.send_test_mail(send_to, config)
 
 
 def _in_words(check: Check) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reminders import conf, lifecycle, operations
+from reminders import conf
 from reminders.conf import ReminderConfig
+from reminders.delivery import deliver
 from reminders.management.refusals import in_one_line
 from reminders.models import ScanRun
+from reminders.operations import rescans
 
 
 class Command(BaseCommand):
@@ -38,9 +40,9 @@ class Command(BaseCommand):
 
 def _answer(options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
     if options["dry_run"]:
-        preview = operations.preview_rescan(config=config, budget=operations.REQUEST_BUDGET)
+        preview = rescans.preview_rescan(config=config, budget=rescans.REQUEST_BUDGET)
         return {"dry_run": True, "complete": preview.complete, "counts": asdict(preview.counts)}
-    done = operations.rescan(
+    done = rescans.rescan(
         trigger=ScanRun.Trigger.CLI, by=getpass.getuser(), reason=options["reason"], config=config
     )
     answer = {
@@ -49,7 +51,7 @@ def _answer(options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
         "counts": asdict(done.counts) if done.counts else None,
     }
     if options["sync"]:
-        answer["delivered"] = asdict(lifecycle.deliver_due(config=config))
+        answer["delivered"] = asdict(deliver.deliver_due(config=config))
     return answer
 
 

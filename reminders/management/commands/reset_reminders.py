@@ -7,10 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reminders import conf, operations
+from reminders import conf
 from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
-from reminders.operations import WORDS, ResetPlan, Selection, Skipped
+from reminders.operations import resets
+from reminders.operations.plans import WORDS, Selection, Skipped
+from reminders.operations.resets import ResetPlan
 
 
 class Command(BaseCommand):
@@ -44,10 +46,10 @@ class Command(BaseCommand):
             )
         selection = Selection(ids=None if ids is None else tuple(ids), future=options["future"], **window)
         with in_one_line():
-            plan = operations.plan_reset(selection, config=conf.current())
+            plan = resets.plan_reset(selection, config=conf.current())
             skipped, reset = plan.skipped, tuple(target.id for target in plan.targets)
             if not options["dry_run"]:
-                done = operations.run_reset(plan, by=getpass.getuser(), reason=options["reason"])
+                done = resets.run_reset(plan, by=getpass.getuser(), reason=options["reason"])
                 skipped, reset = done.skipped, done.ids
         answer = {
             "dry_run": options["dry_run"],

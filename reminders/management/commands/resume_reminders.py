@@ -7,9 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reminders import conf, operations
+from reminders import conf
+from reminders.ledger.pauses import pause_in_force
 from reminders.management.refusals import in_one_line
-from reminders.operations import Backlog, Part
+from reminders.operations import pauses
+from reminders.operations.pauses import Backlog, Part
 
 BACKLOG = (
     ("useful", "reminders still useful: sent at once"),
@@ -53,8 +55,8 @@ class Command(BaseCommand):
 
     def _resume(self, options: dict[str, Any]) -> tuple[dict[str, Any], Backlog]:
         if options["dry_run"]:
-            paused = operations.pause_in_force() is not None
-            return {"dry_run": True, "paused": paused}, operations.backlog(config=conf.current())
+            paused = pause_in_force() is not None
+            return {"dry_run": True, "paused": paused}, pauses.backlog(config=conf.current())
         parts = [Part(word) for word in options["skip"]]
-        done = operations.resume(by=getpass.getuser(), reason=options["reason"], skip=parts)
+        done = pauses.resume(by=getpass.getuser(), reason=options["reason"], skip=parts)
         return {"dry_run": False, "paused": False, "skipped": done.skipped}, done.backlog

@@ -10,7 +10,7 @@ from assignments.models import Assignee, Assignment
 from assignments.services import NewAssignment
 from reminders import conf
 from reminders.management.refusals import in_one_line
-from reminders.samples import PEOPLE, Person, Sample, samples
+from reminders.management.sample_work import PEOPLE, Person, Sample, samples
 
 
 class Command(BaseCommand):

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reminders import conf, roles, schedule
+from reminders import conf, roles
+from reminders.delivery import beat_schedule
 from reminders.management.refusals import in_one_line
 
 
@@ -16,6 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         with in_one_line():
-            done = [*schedule.set_up(conf.current()), *roles.set_up()]
+            done = [*beat_schedule.set_up(conf.current()), *roles.set_up()]
         if options["verbosity"]:
             self.stdout.write("\n".join(done) or "Beat entries and roles are as they should be.")

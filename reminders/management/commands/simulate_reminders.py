@@ -9,11 +9,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from assignments.clock import database_now
-from reminders import conf, operations
-from reminders.explain import moment
+from reminders import conf
+from reminders.insight.explain.wording import moment
+from reminders.insight.simulator import MOST_LISTED, Simulation, simulate
+from reminders.ledger.pauses import pause_in_force
 from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
-from reminders.simulator import MOST_LISTED, Simulation, simulate
 
 DAY = timedelta(days=1)
 
@@ -71,7 +72,7 @@ def _notes(*, enabled: bool) -> list[str]:
         notes.append(
             "REMINDER_WORKER_ENABLED is false: nothing is sent. `--set REMINDER_WORKER_ENABLED=true` shows what would be."
         )
-    if operations.pause_in_force():
+    if pause_in_force():
         notes.append("Sending is paused at present; this is what goes out without a pause.")
     return notes
 

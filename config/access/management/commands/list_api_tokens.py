@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from config.access.models import ApiToken
-from reminders.explain import moment
+from reminders.insight.explain.wording import moment
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""What a message says, and to whom: texts, links, contacts, webhook bodies."""

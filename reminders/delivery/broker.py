@@ -1,0 +1,100 @@
+"""The real broker: how hints reach the workers through Celery and Redis, with every wait bounded."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from kombu.exceptions import LimitExceeded, OperationalError
+from redis.exceptions import RedisError
+
+from reminders.delivery.hints import BrokerDown, Envelope
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "reminders"
+SCAN_QUEUE = "reminders.scan"
+DELIVER = "reminders.deliver"
+GO_ON = "reminders.go_on_with_scan"
+GO_ON_EXPIRES = timedelta(seconds=60)
+STANDBY: dict[str, dict[str, object]] = {
+    "reminders.dispatch": {"standby": True},
+    "reminders.scan": {"trigger": "standby"},
+}
+"""What the tasks are told when a worker steps in for beat."""
+HINT_EXPIRES = timedelta(hours=1)
+"""Only collects garbage; the ticket decides (RULES, 3)."""
+
+TROUBLE = (OperationalError, LimitExceeded, RedisError, OSError)
+
+
+class CeleryBroker:
+    """Implements `lifecycle.Broker`."""
+
+    def depth(self, queue: str = QUEUE) -> int:
+        """How many messages wait in the queue. Raises BrokerDown."""
+        try:
+            with current_app.connection_for_write(connect_timeout=2) as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+                channel: Any = connection.default_channel
+                return int(channel.client.llen(queue))
+        except TROUBLE as error:
+            raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error
+
+    def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """Sends the messages over one connection; after the first refusal the rest is refused as well."""
+        sent = 0
+        try:
+            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+                for envelope in envelopes:
+                    wait = envelope.wait.total_seconds()
+                    current_app.send_task(
+                        DELIVER,
+                        kwargs={"hints": [[hint.reminder_id, hint.ticket] for hint in envelope.hints]},
+                        producer=producer,
+                        queue=QUEUE,
+                        countdown=wait if wait > 0 else None,
+                        expires=HINT_EXPIRES.total_seconds() + wait,
+                        retry=False,
+                        ignore_result=True,
+                    )
+                    sent += 1
+        except TROUBLE as error:
+            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
+        return list(envelopes[sent:])
+
+    def ask_workers(self, tasks: Sequence[str], *, expires: float) -> None:
+        """Puts dispatch and scans into the workers' own queue; what the broker does not take is left out."""
+        try:
+            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+                for task in tasks:
+                    current_app.send_task(
+                        task,
+                        kwargs=STANDBY[task],
+                        producer=producer,
+                        queue=QUEUE,
+                        expires=expires,
+                        retry=False,
+                        ignore_result=True,
+                    )
+        except TROUBLE:
+            return
+
+    def hand_over_scan(self, scan_id: int) -> bool:
+        """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""
+        try:
+            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+                current_app.send_task(
+                    GO_ON,
+                    kwargs={"scan_id": scan_id},
+                    producer=producer,
+                    queue=SCAN_QUEUE,
+                    expires=GO_ON_EXPIRES.total_seconds(),
+                    retry=False,
+                    ignore_result=True,
+                )
+        except TROUBLE as error:
+            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
+            return False
+        return True

@@ -1,0 +1,293 @@
+"""Deliver: a worker begins the rows of its hints, sends, and records how each send ended."""
+
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from assignments.transactions import passing
+from notifications import channels
+from notifications.channels import Channel
+from notifications.channels.webhook import GONE
+from notifications.message import Delivery, Message, Outcome
+from reminders.conf import ReminderConfig
+from reminders.content import compose
+from reminders.content.contacts import whom
+from reminders.delivery import watchdog
+from reminders.delivery.dispatch import chunks, one_batch
+from reminders.delivery.log_lines import fields_of, log_begun, log_ended, log_finished
+from reminders.ledger import beginning, finishing
+from reminders.ledger.claims import claim, claim_events, release
+from reminders.ledger.records import Begun, Claim, Finished, Hint
+from reminders.ledger.subscriptions import end_subscription
+from reminders.models import Reason, State
+from reminders.policy import recipients, retries
+from reminders.policy.retries import Result
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 0.1
+"""A worker begins no more rows at once than it sends in about this time: the window of doubt after a kill."""
+
+
+FINISH_PATIENCE = timedelta(minutes=5)
+
+
+BUSY_TRIES = 20
+
+
+BUSY_WAIT = 0.05
+
+
+NOT_SENT = Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What became of the hints of one message."""
+
+    sent: int = 0
+    marked: int = 0
+    settled: int = 0
+    failed: int = 0
+    again: int = 0
+    stale: int = 0
+    released: int = 0
+
+    def count_begun(self, begun: Begun) -> None:
+        self.marked += len(begun.marked)
+        self.settled += len(begun.settled)
+        self.stale += len(begun.stale)
+
+    def count_finished(self, finished: Iterable[Finished]) -> None:
+        for end in finished:
+            match end.next.state:
+                case State.SENT:
+                    self.sent += 1
+                case State.PLANNED:
+                    self.again += 1
+                case State.SKIPPED:
+                    self.settled += 1
+                case _:
+                    self.failed += 1
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast this process sends, and so how many rows it may begin at once."""
+
+    seconds_per_send: float = 0.02
+
+    def slice_size(self, most: int) -> int:
+        return max(1, min(most, int(SLICE_SECONDS / max(self.seconds_per_send, 1e-6))))
+
+    def learn(self, sends: int, seconds: float) -> None:
+        if sends:
+            self.seconds_per_send += 0.3 * (seconds / sends - self.seconds_per_send)
+
+
+pace = Pace()
+
+
+def deliver(
+    hints: Sequence[Hint],
+    *,
+    config: ReminderConfig,
+    channel: Callable[[str], Channel] = channels.get,
+    pace: Pace = pace,
+) -> Delivered:
+    """Begins, sends and finishes each hint's row, a slice at a time.
+
+    A slice is what can be sent in a tenth of a second; it is begun only while there is time to send at least
+    one message. What is left when time is up goes back to PLANNED at once (RULES, 13).
+    """
+    done = Delivered()
+    waiting = deque(hints)
+    busy_tries = 0
+    give_up_at = time.monotonic() + config.last_start.total_seconds()
+    while waiting:
+        first = waiting.popleft()
+        size = pace.slice_size(config.batch_size)
+        part = [first, *(waiting.popleft() for _ in range(min(size - 1, len(waiting))))]
+        begun = beginning.begin(part, config=config)
+        log_begun(begun)
+        done.count_begun(begun)
+        if begun.claims:
+            started = time.monotonic()
+            ends = _send_all(begun.claims, config, channel)
+            people = [end for end in ends if not end.claim.row.tells_a_program]
+            if len(people) == len(ends):  # An endpoint's pace says nothing about the mail server's.
+                pace.learn(
+                    sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started
+                )
+            landed = _record(ends, config)
+            log_finished(landed)
+            done.count_finished(landed)
+            _forget_the_gone(landed)
+        if begun.busy and busy_tries < BUSY_TRIES:
+            # Somebody changes these assignments right now: a moment later their rows can be judged.
+            busy_tries += 1
+            waiting.extend(begun.busy)
+            if not begun.claims:
+                time.sleep(BUSY_WAIT)
+        elif begun.busy:
+            done.released += release(begun.busy)
+        if waiting and time.monotonic() >= give_up_at:
+            done.released += release(list(waiting))
+            break
+    return done
+
+
+def _send_all(
+    claims: Sequence[Claim], config: ReminderConfig, channel: Callable[[str], Channel]
+) -> list[Finished]:
+    """Sends claim after claim, outside any transaction; each has its own end.
+
+    Once a channel is down, or time is up, the rest is handed back unsent.
+    """
+    ends: list[Finished] = []
+    down: set[str] = set()
+    started = time.monotonic()
+    last_start = started + config.last_start.total_seconds()
+    with watchdog.watching(soft=config.interrupt_after, hard=config.lease) as watch:
+        for claim in claims:
+            if claim.row.road in down or (ends and time.monotonic() > last_start):
+                result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
+            else:
+                result, delivery, message_id = _send(claim, config, channel, watch)
+                if retries.shuts_road(claim.row, result):
+                    down.add(claim.row.road)
+            finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
+            ends.append(
+                Finished(
+                    claim=claim,
+                    result=result,
+                    next=retries.after(
+                        claim.row,
+                        result,
+                        now=finished_at,
+                        config=config,
+                        jitter=random.uniform(-1, 1),
+                        retry_after=delivery.retry_after,
+                    ),
+                    code=delivery.code,
+                    detail=delivery.detail,
+                    finished_at=finished_at,
+                    message_id=message_id,
+                    retry_after=delivery.retry_after,
+                )
+            )
+    return ends
+
+
+def _send(
+    claim: Claim,
+    config: ReminderConfig,
+    channel: Callable[[str], Channel],
+    watch: AbstractContextManager[None],
+) -> tuple[Result, Delivery, str]:
+    """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
+    try:
+        road = channel(claim.row.channel)
+        contact = whom(claim.row.recipient, compose.person(claim.facts), config)
+        address = road.address(contact) if contact else None
+        if contact is None or address is None:
+            return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
+    except Exception as error:
+        logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+        return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
+    try:
+        message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
+    except Exception as error:
+        logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+        return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
+    delivery = _guarded_send(road, message, claim, config, watch)
+    return Result(delivery.outcome.value), delivery, message.message_id
+
+
+def _guarded_send(
+    road: Channel,
+    message: Message,
+    claim: Claim,
+    config: ReminderConfig,
+    watch: AbstractContextManager[None],
+) -> Delivery:
+    """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
+    try:
+        with watch:
+            return road.send(message, timeout=config.send_timeout)
+    except watchdog.SendInterrupted:
+        logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})
+        return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
+    except Exception as error:
+        logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+        return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
+
+
+def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
+    """Writes down how sends ended, through a database that may be away for minutes (RULES, 8).
+
+    Every acceptance that is not written down would be repeated. A row that the database refuses is tried
+    alone, so that it costs its neighbours nothing.
+    """
+    patience = time.monotonic() + FINISH_PATIENCE.total_seconds()
+    pause = 0.1
+    while True:
+        try:
+            return finishing.finish(ends, config=config)
+        except (DatabaseError, InterfaceError, ValueError) as error:
+            if not passing(error):
+                if len(ends) > 1:
+                    return [landed for end in ends for landed in _record([end], config)]
+                logger.critical(
+                    "Reminder failed",
+                    extra={**fields_of(ends[0].claim), "reason": "not_recorded"},
+                    exc_info=error,
+                )
+                return []
+            if time.monotonic() >= patience:
+                logger.critical(
+                    "Reminder failed",
+                    extra={"reason": "not_recorded", "reminder_ids": [end.claim.row.id for end in ends]},
+                )
+                return []
+            if not connection.in_atomic_block:
+                connection.close()
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
+
+
+def _forget_the_gone(landed: Sequence[Finished]) -> None:
+    """An endpoint that says 410 wants no more, ever: its subscription ends."""
+    gone = {
+        subscription_id
+        for end in landed
+        if end.code == GONE and end.result is Result.REJECTED
+        if (subscription_id := recipients.subscription_of(end.claim.row.recipient)) is not None
+    }
+    for subscription_id in sorted(gone):
+        log_ended(end_subscription(subscription_id, why="its endpoint has answered 410: gone"))
+        logger.warning("Subscription ended", extra={"subscription_id": subscription_id, "reason": "gone"})
+
+
+def deliver_due(*, config: ReminderConfig) -> Delivered:
+    """Delivers everything that is due in this process, without the broker: `rescan_reminders --sync`."""
+    total = Delivered()
+    while True:
+        claimed = claim(config, room=config.batch_size, ahead=timedelta())
+        if claimed is None:
+            time.sleep(BUSY_WAIT)  # A dispatcher claims right now: it is done in a moment.
+            continue
+        envelopes = chunks(claimed, config) or [one_batch(events) for events in claim_events(config)]
+        if not envelopes:
+            return total
+        for envelope in envelopes:
+            done = deliver(envelope.hints, config=config)
+            for name, value in asdict(done).items():
+                setattr(total, name, getattr(total, name) + value)

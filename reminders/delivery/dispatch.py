@@ -1,0 +1,119 @@
+"""Dispatch: claims what is due, or falls due before the next tick, and hands it to the workers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from reminders.conf import ReminderConfig
+from reminders.delivery.hints import Broker, BrokerDown, Envelope
+from reminders.delivery.log_lines import log_ended, log_queued
+from reminders.ledger import claims
+from reminders.ledger.records import Claimed, Ended
+
+logger = logging.getLogger(__name__)
+
+SLOT = timedelta(milliseconds=50)
+"""Hints whose instants lie no further apart than this may share a message (RULES, 4)."""
+
+
+@dataclass(slots=True)
+class Dispatched:
+    """What one tick of dispatch did."""
+
+    handed_over: int = 0
+    messages: int = 0
+    refused: int = 0
+    returned: int = 0
+    doubtful: list[Ended] = field(default_factory=list)
+
+
+def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
+    """Claims what is due, or falls due before the next tick, and hands it to the workers.
+
+    First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing moves, and
+    one line says so. No more than `queue_limit` rows are handed over and not begun (RULES, 14). People come first, then
+    programs.
+    """
+    done = Dispatched()
+    if not config.enabled:
+        return done
+    reaped = claims.reap(config)
+    done.returned, done.doubtful = reaped.returned, reaped.doubtful
+    log_ended(reaped.doubtful)
+    try:
+        depth = broker.depth()
+    except BrokerDown as error:
+        claims.count_failure("broker")
+        logger.error("Failed to queue reminder", extra={"reason": "broker", "detail": str(error)})
+        return done
+    if depth >= 2 * config.queue_limit // config.batch_size + 8 * config.concurrency:
+        return done  # Nobody takes messages: what waits there is worth no more hints.
+    room = config.queue_limit - claims.queued()
+    while room > 0:
+        claimed = claims.claim(config, room=min(room, 1_000), ahead=timedelta())
+        if not claimed:
+            break
+        room -= len(claimed)
+        if not _hand_over(chunks(claimed, config), claimed, broker, done):
+            return done
+    if room <= 0:
+        return done  # People come first: programs and what is not due yet wait for the next tick.
+    soon = claims.claim(
+        config, room=min(room, config.batch_size * config.concurrency), ahead=config.tick * 1.25
+    )
+    if soon and not _hand_over(_slots(soon, config), soon, broker, done):
+        return done
+    for events in claims.claim_events(config):
+        _hand_over([one_batch(events)], events, broker, done)
+    return done
+
+
+def _hand_over(
+    envelopes: list[Envelope], claimed: Sequence[Claimed], broker: Broker, done: Dispatched
+) -> bool:
+    """Publishes; rows whose hint was refused go back at once. False when the broker refused anything."""
+    refused = broker.publish(envelopes)
+    hints = {hint for envelope in refused for hint in envelope.hints}
+    done.refused += claims.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
+    done.messages += len(envelopes) - len(refused)
+    for row in claimed:
+        if row.hint not in hints:
+            done.handed_over += 1
+            log_queued(row)
+    if hints:
+        logger.error("Failed to queue reminder", extra={"reason": "enqueue", "count": len(hints)})
+    return not hints
+
+
+def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
+    """Due rows in chunks; a row that may have arrived already travels alone (RULES, 6)."""
+    size = chunk_size(len(claimed), config=config)
+    together = [row.hint for row in claimed if not row.alone]
+    envelopes = [Envelope(tuple(together[i : i + size])) for i in range(0, len(together), size)]
+    return envelopes + [Envelope((row.hint,)) for row in claimed if row.alone]
+
+
+def one_batch(claimed: Sequence[Claimed]) -> Envelope:
+    return Envelope(tuple(row.hint for row in claimed))
+
+
+def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
+    """Rows that fall due before the next tick, in chunks of one ETA slot each."""
+    envelopes: list[Envelope] = []
+    slot: list[Claimed] = []
+    for row in sorted(claimed, key=lambda row: row.wait):
+        if slot and (
+            row.alone or slot[0].alone or row.wait - slot[0].wait > SLOT or len(slot) == config.batch_size
+        ):
+            envelopes.append(Envelope(tuple(r.hint for r in slot), slot[0].wait))
+            slot = []
+        slot.append(row)
+    if slot:
+        envelopes.append(Envelope(tuple(r.hint for r in slot), slot[0].wait))
+    return envelopes
+
+
+def chunk_size(rows: int, *, config: ReminderConfig) -> int:
+    """How many hints travel in one message: one while few are due, up to the batch size when many are."""
+    return max(1, min(config.batch_size, rows // (4 * config.concurrency)))

@@ -1,0 +1,91 @@
+"""The log lines of scan, dispatch and deliver. Their texts are part of the reference of names (docs/reference.md)."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from reminders.ledger.records import Begun, Claim, Claimed, Ended, Finished
+from reminders.models import Kind, Reason, State
+from reminders.policy.retries import Result
+
+logger = logging.getLogger(__name__)
+
+SENT_EVENTS = {
+    Kind.REMINDER: "Reminder sent",
+    Kind.OVERDUE: "Overdue notice sent",
+    Kind.EVENT: "Webhook delivered",
+}
+
+
+def log_queued(row: Claimed) -> None:
+    logger.info("Queued reminder", extra=fields_of(row))
+
+
+def log_begun(begun: Begun) -> None:
+    for ended in begun.marked:
+        logger.info("Assignment overdue", extra=fields_of(ended))
+    for ended in begun.settled:
+        logger.info("Reminder job skipped", extra={**fields_of(ended), "reason": ended.reason})
+    for hint in begun.stale:
+        extra = {"reminder_id": hint.reminder_id, "reason": Reason.STALE.value}
+        logger.info("Reminder job skipped", extra=extra)
+
+
+def log_finished(finished: Iterable[Finished]) -> None:
+    for end in finished:
+        webhook = end.claim.row.tells_a_program
+        fields = fields_of(end.claim)
+        match end.next.state:
+            case State.SENT:
+                logger.info(SENT_EVENTS[end.claim.row.kind], extra=fields)
+            case State.PLANNED:
+                if end.result is not Result.HANDED_BACK:
+                    logger.warning(
+                        "Webhook will be tried again" if webhook else "Reminder will be tried again",
+                        extra={**fields, "reason": end.result.value, "code": end.code},
+                    )
+            case State.SKIPPED:
+                logger.info("Reminder job skipped", extra={**fields, "reason": Reason.UNSUBSCRIBED.value})
+            case _:
+                reason = end.next.reason.value if end.next.reason else end.result.value
+                logger.error(
+                    "Webhook failed" if webhook else "Reminder failed",
+                    extra={**fields, "reason": reason, "code": end.code},
+                )
+
+
+def log_ended(ended: Iterable[Ended], **more: object) -> None:
+    """What was ended, or put back, without a send; `more` stands on each line, as the scan's id does."""
+    for row in ended:
+        extra = {**fields_of(row), "reason": row.reason or Reason.AMBIGUOUS.value, **more}
+        match row.state:
+            case State.UNKNOWN:
+                logger.error("Reminder failed", extra=extra)
+            case State.PLANNED:
+                logger.warning("Reminder will be tried again", extra=extra)
+            case _:
+                logger.info("Reminder job skipped", extra=extra)
+
+
+def fields_of(thing: Ended | Claimed | Claim) -> dict[str, object]:
+    """The fields that every line about a row carries (CONTRACT, log events); never an address."""
+    if isinstance(thing, Claim):
+        row = thing.row
+        return _fields(row.id, row.assignment_id, row.version, row.kind.value, row.due_at, row.scan_id)
+    reminder_id = thing.hint.reminder_id if isinstance(thing, Claimed) else thing.reminder_id
+    return _fields(reminder_id, thing.assignment_id, thing.version, thing.kind, thing.due_at, thing.scan_id)
+
+
+def _fields(
+    reminder_id: int, assignment_id: int, version: int, kind: str, due_at: datetime, scan_id: int | None
+) -> dict[str, object]:
+    """`scan_id` is the scan that planned the row; there is none where a change of plan did so at once."""
+    planned_by = {} if scan_id is None else {"scan_id": scan_id}
+    return {
+        "reminder_id": reminder_id,
+        "assignment_id": assignment_id,
+        "version": version,
+        "kind": kind,
+        "due_at": due_at.isoformat(),
+        **planned_by,
+    }

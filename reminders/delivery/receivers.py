@@ -1,0 +1,27 @@
+"""What the ledger does when an assignment changes: the receivers of the signals of `assignments`."""
+
+from collections.abc import Sequence
+
+from reminders import conf
+from reminders.delivery.log_lines import log_ended
+from reminders.ledger import events, notified, replanning
+
+
+def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
+    """A service has changed the plan of these assignments: the ledger follows in the same transaction."""
+    log_ended(replanning.replan(ids, conf.current()))
+
+
+def on_told_elsewhere(*, ids: Sequence[int], **_: object) -> None:
+    """The former system has told of these plans: nobody hears of them a second time."""
+    log_ended(notified.mark_told(ids, conf.current()))
+
+
+def on_answered(*, ids: Sequence[int], answer: str, **_: object) -> None:
+    """Assignees have answered: programs that listen are told."""
+    events.raise_answered(ids, answer)
+
+
+def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:
+    """A person can be reached again: what failed for that reason gets another chance."""
+    replanning.revive(ids)

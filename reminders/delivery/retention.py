@@ -1,0 +1,36 @@
+"""What is put away, and after how long: reminders of long-past work, and old records of the machinery."""
+
+import time
+
+from django.db import connection
+
+from reminders.conf import ReminderConfig
+from reminders.delivery import heartbeats
+from reminders.ledger import archive
+
+SCANS_KEPT_DAYS = 30
+ARCHIVING_SECONDS = 2.0
+"""How long archiving may take after one scan; the next scan goes on."""
+
+# By id, so that nothing is read where nothing is old. The database itself refuses to remove what is younger.
+FORGET_AUDITS = """
+    DELETE FROM reminders_audit
+    WHERE id IN (SELECT id FROM reminders_audit ORDER BY id LIMIT 1000)
+      AND at < statement_timestamp() - interval '2 years'
+"""
+
+
+def prune(config: ReminderConfig) -> None:
+    """Forgets what is past its time, and archives old reminders; the scanner does it after each scan."""
+    heartbeats.forget()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM reminders_scanrun WHERE finished_at < statement_timestamp() - make_interval(days => %s)",
+            [SCANS_KEPT_DAYS],
+        )
+        cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
+        cursor.execute(FORGET_AUDITS)
+    if config.archive_after:
+        over = time.monotonic() + ARCHIVING_SECONDS
+        while archive.move(after=config.archive_after) == archive.BATCH and time.monotonic() < over:
+            pass

@@ -1,0 +1,1 @@
+"""The runbook's checklist as checks: what was seen, whether that is well, and what to do if not."""

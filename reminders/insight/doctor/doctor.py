@@ -1,0 +1,107 @@
+"""The runbook's checklist as checks: what was seen, whether that is well, and what to do if not.
+
+`examine` asks everything that can be asked from here, one thing after the other. What needs the database is
+left out while the database is away; all else is still asked.
+"""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import checks
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from reminders.conf import ReminderConfig
+from reminders.insight.doctor import servers, system
+from reminders.insight.doctor.check import Check, Level, skew
+from reminders.insight.doctor.servers import send_test_mail
+from reminders.insight.doctor.system import LATE, scan_is_late
+
+__all__ = ["LATE", "Check", "Level", "examine", "scan_is_late", "send_test_mail", "unapplied"]
+
+CANARY_PATIENCE = timedelta(seconds=10)
+"""How long a worker may take for a message without hints."""
+
+
+def examine(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATIENCE) -> Iterator[Check]:
+    """The whole checklist, in the order in which trouble is best looked for.
+
+    The canary may wait for a worker for so long; None leaves it out. All other checks take seconds at most.
+    """
+    yield from _settings()
+    yield _switch(config)
+    usable = False
+    try:
+        yield from _database()
+        missing = unapplied()
+        yield _migrations(missing)
+        if not missing:
+            yield from system.look(config)
+            usable = True
+    except DatabaseError as error:
+        yield Check(
+            "database",
+            Level.FAIL,
+            f"no answer ({type(error).__name__}); what needs it was not asked",
+            "Start PostgreSQL and look at DATABASE_URL: nothing is lost, all goes on once it answers.",
+        )
+    answers = []
+    for check in servers.redis():
+        answers.append(check.level is not Level.FAIL)
+        yield check
+    if usable and all(answers) and canary is not None:
+        yield servers.canary(patience=canary)
+    yield from servers.mail_server(config)
+    if usable:
+        yield servers.series()
+    if settings.PROMETHEUS_URL:
+        yield from servers.prometheus(settings.PROMETHEUS_URL)
+
+
+def unapplied() -> list[str]:
+    """The migrations that this program has and the database has not, as `app.name`."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+# --- from outside to inside ------------------------------------------------------------------------------------
+
+
+def _settings() -> Iterator[Check]:
+    found = [message for message in checks.run_checks() if message.level >= checks.WARNING]
+    for message in found:
+        level = Level.FAIL if message.level >= checks.ERROR else Level.WARN
+        yield Check("settings", level, f"{message.msg} ({message.id})", message.hint or "See .env.example.")
+    if not found:
+        yield Check("settings", Level.PASS, "they fit together")
+
+
+def _switch(config: ReminderConfig) -> Check:
+    if config.enabled:
+        return Check("switch 1 of 3: REMINDER_WORKER_ENABLED", Level.PASS, "true")
+    return Check(
+        "switch 1 of 3: REMINDER_WORKER_ENABLED",
+        Level.FAIL,
+        "false: nothing is planned, queued, sent or marked",
+        "Set it to true for web, worker, scanner and beat, and restart them.",
+    )
+
+
+def _database() -> Iterator[Check]:
+    with connection.cursor() as cursor:
+        before = time.time()
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8, version()")
+        database_time, version = cursor.fetchone()
+        after = time.time()
+    yield Check("database", Level.PASS, " ".join(version.split()[:2]))
+    yield skew("clock of the database", timedelta(seconds=database_time - (before + after) / 2))
+
+
+def _migrations(missing: list[str]) -> Check:
+    if not missing:
+        return Check("migrations", Level.PASS, "all applied")
+    return Check("migrations", Level.FAIL, f"not applied: {', '.join(missing)}", "Run `manage.py migrate`.")

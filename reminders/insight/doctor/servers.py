@@ -1,0 +1,233 @@
+"""The servers beside us: Redis, the way through a worker, the mail server, Prometheus."""
+
+import http.client
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+
+from assignments.clock import database_now
+from notifications import channels
+from notifications.message import Contact, Delivery, Message, Outcome
+from reminders.conf import ReminderConfig
+from reminders.delivery import broker_status, heartbeats
+from reminders.delivery.broker import CeleryBroker
+from reminders.delivery.hints import BrokerDown, Envelope
+from reminders.insight import metrics
+from reminders.insight.doctor.check import Check, Level, skew
+
+SERIES = (
+    "reminder_sent_total",
+    "reminder_failed_total",
+    "reminder_skipped_total",
+    "reminder_attempts_total",
+    "reminder_overdue_marked_total",
+    "reminder_ambiguous_total",
+    "reminder_overdue",
+    "reminder_assignments",
+    "reminder_ledger",
+    "reminder_due_unsent",
+    "reminder_oldest_due_age_seconds",
+    "reminder_unaccounted",
+    "reminder_unknown",
+    "reminder_last_scan_timestamp_seconds",
+    "reminder_worker_enabled",
+    "reminder_paused",
+    "reminder_queue_depth",
+    "reminder_send_delay_seconds",
+    "reminder_scan_duration_seconds",
+)
+"""What dashboards and alert rules are built on."""
+
+PROMETHEUS_SECONDS = 5.0
+ALERTS = "docs/monitoring/alerts.yml"
+
+
+def redis() -> Iterator[Check]:
+    """Whether it answers, takes writes, evicts nothing, and keeps time."""
+    try:
+        state = broker_status.look()
+        waiting = broker_status.waiting()
+    except BrokerDown as error:
+        yield Check(
+            "Redis",
+            Level.FAIL,
+            str(error),
+            "Start it and look at REDIS_URL; reminders wait in the database until it answers.",
+        )
+        return
+    yield Check("Redis", Level.PASS, ", ".join(f"{n} in {queue}" for queue, n in waiting.items()))
+    if state.writable:
+        yield Check("Redis takes writes", Level.PASS, "yes")
+    else:
+        yield Check(
+            "Redis takes writes",
+            Level.FAIL,
+            "no: a replica, or out of memory",
+            "Name the primary in REDIS_URL, or give it memory.",
+        )
+    if state.policy == "noeviction":
+        yield Check("Redis eviction policy", Level.PASS, state.policy)
+    else:
+        yield Check(
+            "Redis eviction policy",
+            Level.WARN,
+            state.policy or "it does not tell",
+            "Set maxmemory-policy to noeviction: what is evicted comes again, but only after its lease.",
+        )
+    yield skew("clock of Redis", state.clock - datetime.now(UTC))
+
+
+def canary(*, patience: timedelta) -> Check:
+    """A message without hints takes the way of every hint, through Redis to a worker, and leaves a sign of life."""
+    fix = "See worker and Redis in this list; the worker's log says what it waits for."
+    asked_at, over = database_now(), time.monotonic() + patience.total_seconds()
+    if CeleryBroker().publish([Envelope(())]):
+        return Check("a message to a worker", Level.FAIL, "Redis refused it", fix)
+    while True:
+        age = heartbeats.seconds_since("worker")
+        if age is not None and age < (database_now() - asked_at).total_seconds():
+            return Check("a message to a worker", Level.PASS, "taken")
+        if time.monotonic() >= over:
+            break
+        time.sleep(0.1)
+    seen = f"no worker took it in {patience.total_seconds():g} s"
+    return Check("a message to a worker", Level.FAIL, seen, fix)
+
+
+def mail_server(config: ReminderConfig) -> Iterator[Check]:
+    """Whether it can be reached, takes our sender, and a recipient: a supervisor if there is one, else the sender."""
+    if config.channel not in channels.names():
+        return  # The check of the settings says so.
+    channel = channels.get(config.channel)
+    answer = channel.rehearse(None, timeout=config.send_timeout)
+    if answer is None:
+        return
+    if not answer.accepted:
+        reached = answer.outcome is not Outcome.CHANNEL_DOWN
+        what = "it refuses our sender" if reached else "it cannot be reached"
+        yield Check(
+            "mail server",
+            Level.FAIL,
+            f"{what} {_said(answer)}",
+            "Look at EMAIL_URL, DEFAULT_FROM_EMAIL and at the server; "
+            "reminders are tried again until they are too late.",
+        )
+        return
+    yield Check("mail server", Level.PASS, "it answers and takes our sender")
+    if not config.ops_emails:
+        return
+    answer = channel.rehearse(config.ops_emails[0], timeout=config.send_timeout)
+    assert answer is not None
+    if answer.accepted:
+        yield Check("mail to a supervisor", Level.PASS, "it would be taken")
+    else:
+        yield Check(
+            "mail to a supervisor",
+            Level.FAIL,
+            f"it would be refused {_said(answer)}",
+            "Look at the first address of REMINDER_OPS_EMAILS, and whether the server relays for this host.",
+        )
+
+
+def _said(answer: Delivery) -> str:
+    return f"({answer.code}) {answer.detail}".strip()
+
+
+def series() -> Check:
+    """Whether every promised series stands in our own metrics."""
+    shown = set(re.findall(r"^# TYPE (\w+) ", metrics.everything().decode(), re.MULTILINE))
+    missing = [name for name in SERIES if name not in shown]
+    if not missing:
+        return Check("metrics", Level.PASS, f"all {len(SERIES)} series are there")
+    return Check(
+        "metrics",
+        Level.FAIL,
+        f"missing: {', '.join(missing)}",
+        "The log of web has a line `Metrics incomplete` or `Metrics without ...` that says why.",
+    )
+
+
+def prometheus(url: str) -> Iterator[Check]:
+    """Whether Prometheus reads our metrics and has alert rules about them."""
+    try:
+        found = _ask(url, "query?query=reminder_worker_enabled")["result"]
+        groups = _ask(url, "rules?type=alert")["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        ours = [rule for rule in rules if "reminder_" in str(rule["query"])]
+    except (OSError, ValueError, http.client.HTTPException, KeyError, TypeError) as error:
+        yield Check(
+            "Prometheus",
+            Level.FAIL,
+            f"no answer that can be read ({type(error).__name__})",
+            "Look at PROMETHEUS_URL and whether it can be reached from here.",
+        )
+        return
+    yield Check(
+        "Prometheus reads our metrics",
+        Level.PASS if found else Level.FAIL,
+        f"from {len(found)} web processes" if found else "it knows no reminder_worker_enabled",
+        ""
+        if found
+        else "Give it /api/metrics of each web process as a target; its page Targets shows errors.",
+    )
+    yield _rules(ours)
+
+
+def _rules(ours: Sequence[Mapping[str, Any]]) -> Check:
+    """How the alert rules about reminders stand beside those that this project ships."""
+    names = {str(rule.get("name")) for rule in ours}
+    broken = sorted(str(rule.get("name")) for rule in ours if rule.get("health") == "err")
+    missing = [name for name in shipped_rules() if name not in names]
+    fix = f"Load {ALERTS} into Prometheus; its page Alerts shows what is loaded."
+    if not ours:
+        return Check("alert rules", Level.FAIL, "none about reminders is loaded", fix)
+    if broken:
+        return Check("alert rules", Level.FAIL, f"these cannot be evaluated: {', '.join(broken)}", fix)
+    if missing:
+        return Check("alert rules", Level.WARN, f"these are not loaded: {', '.join(missing)}", fix)
+    return Check("alert rules", Level.PASS, f"{len(ours)} about reminders are loaded")
+
+
+def shipped_rules() -> list[str]:
+    """The names of the alert rules that come with this project; none where its docs are not installed."""
+    try:
+        text = (Path(settings.BASE_DIR) / ALERTS).read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return re.findall(r"^ *- alert: (\w+)$", text, re.MULTILINE)
+
+
+def _ask(url: str, question: str) -> Any:
+    request = urllib.request.Request(f"{url.rstrip('/')}/api/v1/{question}")  # noqa: S310  http(s) by the settings
+    with urllib.request.urlopen(request, timeout=PROMETHEUS_SECONDS) as answer:  # noqa: S310
+        return json.load(answer)["data"]
+
+
+def send_test_mail(address: str, config: ReminderConfig) -> Check:
+    """Sends a mail to the operator over the very channel that reminders take."""
+    channel = channels.get(config.channel)
+    to = channel.address(Contact(name="", email=address))
+    if to is None:
+        return Check("test mail", Level.FAIL, "that is not an address", "Name one, like ops@example.com.")
+    delivery = channel.send(
+        Message(
+            message_id=f"{uuid4()}@doctor.invalid",
+            address=to,
+            name="",
+            subject="Test mail of the assignment reminders",
+            text="This mail took the way that every reminder takes. If you read it, that way is open.\n",
+        ),
+        timeout=config.send_timeout,
+    )
+    if delivery.accepted:
+        return Check("test mail", Level.PASS, "the mail server took it")
+    seen = f"{delivery.outcome.value} ({delivery.code}) {delivery.detail}".strip()
+    return Check("test mail", Level.FAIL, seen, "Look at EMAIL_URL, DEFAULT_FROM_EMAIL and the server's log.")

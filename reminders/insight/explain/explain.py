@@ -1,0 +1,364 @@
+"""Why a reminder came, will come, or will not: one answer for one assignment, the same wherever it is asked.
+
+It walks through the gates of planning and of delivery with the values seen now, and follows them to the end
+(`foresight`), so that what it says and what happens cannot drift apart (DESIGN, promise P7). It writes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, Q
+
+from assignments.models import Answer, Assignment, Status
+from reminders.conf import ReminderConfig
+from reminders.insight import forecast
+from reminders.insight.explain.answer import Condition, Explanation, Outlook, Step, Story, Try
+from reminders.insight.explain.inputs import (
+    can_reach,
+    contact_of,
+    hindrances,
+    situation_of,
+    with_told,
+    work_of,
+)
+from reminders.insight.explain.wording import ADVICE, WORDS, moment, words
+from reminders.insight.forecast import Foreseen
+from reminders.ledger import archive
+from reminders.ledger.pauses import pause_in_force
+from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
+from reminders.policy import gates as policy_gates
+from reminders.policy import recipients, timing
+from reminders.policy import rows as policy_rows
+from reminders.policy.gates import Gate
+from reminders.policy.rows import Action
+
+__all__ = [
+    "ADVICE",
+    "WORDS",
+    "Condition",
+    "Explanation",
+    "Outlook",
+    "Step",
+    "contact_of",
+    "explain",
+    "find",
+    "moment",
+    "with_told",
+    "work_of",
+]
+
+STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
+
+LONG_DUE = 60.0
+"""Seconds after which something that is due should have been sent."""
+
+
+def find(name: str) -> Assignment:
+    """The assignment with this id or reference; a reference goes first. Raises Assignment.DoesNotExist."""
+    wanted = Q(reference=name)
+    if name.isascii() and name.isdigit() and len(name) <= 18:
+        wanted |= Q(pk=int(name))
+    found = sorted(Assignment.objects.filter(wanted), key=lambda a: a.reference != name)
+    if not found:
+        raise Assignment.DoesNotExist(f"there is no assignment with the id or reference {name!r}")
+    return found[0]
+
+
+def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
+    """Everything that can be said about the reminders of this assignment, as of now.
+
+    Raises Assignment.DoesNotExist where it has been removed meanwhile.
+    """
+    found = with_told(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
+    live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
+    tries = Prefetch("tries", Attempt.objects.order_by("number"))
+    rows = [*live.prefetch_related(tries), *archive.rows_of(found.pk)]
+    asked = _Asked(found, rows, pause_in_force(), config)
+    answer = asked.answer()
+    return Explanation(
+        assignment_id=found.pk,
+        reference=found.reference or "",
+        title=found.title,
+        status=found.status,
+        version=found.version,
+        scheduled_start=found.scheduled_start,
+        reminder_status=found.reminder_status,
+        answer=Answer(found.answer).name,
+        answered_at=found.answered_at,
+        answer_note=found.answer_note,
+        asked_at=asked.situation.now,
+        to=asked.name_of(asked.work.recipient),
+        outlook=answer.outlook,
+        will_send=answer.outlook is Outlook.COMING,
+        next_at=answer.at,
+        says=f"The reminder {answer.says}.",
+        advice=ADVICE.get(answer.reason, "") if answer.reason else "",
+        gates=answer.gates,
+        ahead=list(asked.ahead(answer)),
+        so_far=list(asked.so_far()),
+        hindrances=list(hindrances(config)) if answer.outlook in STILL_OPEN else [],
+        stories=[asked.story(row) for row in asked.rows],
+    )
+
+
+# --- one answer ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is said of the reminder of the present plan."""
+
+    outlook: Outlook
+    at: datetime | None
+    says: str
+    gates: Sequence[Condition] = ()
+    reason: Reason | None = None
+
+
+class _Asked:
+    """One assignment with its rows, at one moment."""
+
+    def __init__(
+        self, assignment: Assignment, rows: list[Reminder], pause: Pause | None, config: ReminderConfig
+    ) -> None:
+        self.assignment = assignment
+        self.rows = rows
+        self.pause = pause
+        self.situation = situation_of(pause, config)
+        self.config = config
+        self.work = work_of(assignment)
+        self.person = contact_of(assignment.assignee)
+
+    def answer(self) -> _Answer:
+        """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
+        row = self._current(Kind.REMINDER)
+        if row is not None and row.closed_at is not None:
+            reason = Reason(row.reason) if row.reason else None
+            return _Answer(OUTLOOK[State(row.state)], None, self._fate(row), reason=reason)
+        if row is not None:
+            return self._prospect(row)
+        gates = list(forecast.planning_gates(self.work, self.situation, config=self.config))
+        foreseen = forecast.foresee_work(self.work, self.situation, config=self.config)
+        conditions = [self._condition(gate) for gate in gates]
+        shut = next((gate.otherwise for gate in gates if not gate.passed), None)
+        why = words(foreseen.verdict.reason)
+        if foreseen.verdict.action is Action.DROP:
+            return _Answer(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
+        if foreseen.at is None:
+            return _Answer(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
+        if foreseen.verdict.action is Action.END:
+            says = f"will not be sent: {why}"
+            return _Answer(Outlook.NOT_SENT, foreseen.at, says, conditions, foreseen.verdict.reason)
+        if not self._reachable(self.work.recipient, self.config.channel):
+            return self._unreachable(
+                foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
+            )
+        says = f"will be sent at {moment(foreseen.at)}"
+        if shut is None:
+            says += ", once the next scan has planned it"
+        elif shut.until is not None:
+            says += (
+                f"; it is planned from {moment(shut.until)} on, when the start comes within the look-ahead"
+            )
+        return _Answer(Outlook.COMING, foreseen.at, says, conditions)
+
+    def story(self, row: Reminder) -> Story:
+        ended = row.closed_at is not None
+        answer = _Answer(Outlook.SENT, None, self._fate(row)) if ended else self._prospect(row)
+        return Story(
+            reminder_id=row.pk,
+            version=row.version,
+            kind=row.kind,
+            recipient=row.recipient,
+            to=self.name_of(row.recipient),
+            channel=row.channel,
+            state=row.state,
+            reason=row.reason,
+            due_at=row.due_at,
+            not_after=row.not_after,
+            next_at=answer.at,
+            sent_at=row.sent_at,
+            possible_duplicate=row.ambiguous > 0,
+            gates=answer.gates,
+            says=answer.says,
+            tries=[
+                Try(
+                    number=a.number,
+                    started_at=a.started_at,
+                    finished_at=a.finished_at,
+                    outcome=a.outcome,
+                    code=a.code,
+                    detail=a.detail,
+                )
+                for a in row.tries.all()
+            ],
+        )
+
+    def ahead(self, answer: _Answer) -> Iterator[Step]:
+        """What comes if nobody changes anything, in the order of time."""
+        steps = []
+        if answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
+            steps.append(Step(answer.at, f"The reminder {answer.says}."))
+        if (marked := self._marked_at()) is not None:
+            steps.append(marked)
+        yield from sorted(steps, key=lambda step: (step.at is None, step.at))
+
+    def so_far(self) -> Iterator[Step]:
+        """What happened, from the ledger and its attempts, in the order of time."""
+        steps = [Step(self.assignment.created_at, "The assignment was entered.")]
+        if self.assignment.renudge_at:
+            steps.append(Step(self.assignment.renudge_at, "An operator reset the reminder status."))
+        if self.assignment.answer:
+            says = f"The assignee answered: {Answer(self.assignment.answer).label}"
+            note = f" ({self.assignment.answer_note})" if self.assignment.answer_note else ""
+            steps.append(Step(self.assignment.answered_at, f"{says}{note}."))
+        for row in self.rows:
+            what = f"{row.kind} of version {row.version}"
+            whom = f" for {self.name_of(row.recipient)}" if row.recipient else ""
+            steps.append(Step(row.planned_at, f"{what}{whom} was planned, due at {moment(row.due_at)}."))
+            steps += [
+                Step(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.") for a in row.tries.all()
+            ]
+            if row.closed_at is not None:
+                steps.append(Step(row.closed_at, f"{what} {self._fate(row)}."))
+        yield from sorted(steps, key=lambda step: step.at or self.situation.now)
+
+    def name_of(self, recipient: str) -> str:
+        """A recipient as people know it; never an address."""
+        if not recipient:
+            return "nobody"
+        if recipient.startswith("ops:"):
+            return "a supervisor"
+        if (subscription_id := recipients.subscription_of(recipient)) is not None:
+            return f"the program of subscription {subscription_id}"
+        if recipient == self.work.recipient and self.assignment.assignee is not None:
+            return f"{self.assignment.assignee.name} ({recipient.replace(':', ' ')})"
+        return recipient.replace(":", " ")
+
+    def _current(self, kind: Kind) -> Reminder | None:
+        """The row of the present version that tells the assignee, or that marks the assignment."""
+        own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
+        return next((row for row in own if not row.recipient.startswith("ops:")), None)
+
+    def _prospect(self, row: Reminder) -> _Answer:
+        """What becomes of an open row."""
+        believed = policy_rows.believed(row)
+        does = "will mark the assignment OVERDUE" if believed.marks else "will be sent"
+        conditions = [
+            self._condition(gate) for gate in policy_gates.gates(believed, self.work.plan, self.situation)
+        ]
+        if not believed.marks:
+            conditions.append(self._reach(row.recipient, row.channel))
+        if believed.state is State.SENDING:
+            over = (
+                f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
+            )
+            return _Answer(Outlook.SENDING, None, f"is being sent right now{over}")
+        foreseen = forecast.foresee(believed, self.work.plan, self.situation)
+        verdict, at = foreseen.verdict, foreseen.at
+        if at is None:
+            says = f"waits: {words(verdict.reason)}"
+            if row.next_attempt_at > self.situation.now:
+                says = f"is due at {moment(row.next_attempt_at)} and {says}"
+            if row.not_after:
+                says += f"; after {moment(row.not_after)} it is of no use any more"
+            return _Answer(Outlook.WAITS, None, says, conditions, verdict.reason)
+        if verdict.action is Action.END:
+            outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
+            says = f"will not be sent: {words(verdict.reason)}"
+            return _Answer(outlook, at, says, conditions, verdict.reason)
+        if verdict.action is Action.SEND and not conditions[-1].passed:
+            return self._unreachable(foreseen, conditions)
+        says = f"{does} at {moment(at)}"
+        wait = policy_gates.judge(believed, self.work.plan, self.situation).reason
+        held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD) else None
+        if at <= self.situation.now:
+            says = f"{does} now: every gate is open"
+            waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
+            if waited > LONG_DUE and not row.attempts:
+                says += f"; it has been due for {waited / 60:.0f} minutes"
+        elif held is not None:
+            says += f"; until then {words(held)}"
+        elif row.attempts:
+            says += f", for attempt {row.attempts + 1}"
+        return _Answer(Outlook.COMING, at, says, conditions, held)
+
+    def _condition(self, gate: Gate) -> Condition:
+        if gate.passed:
+            return Condition(gate.name, True, gate.seen)
+        seen, verdict = gate.seen, gate.otherwise
+        if verdict.reason is Reason.PAUSED and self.pause is not None:
+            until = f"until {moment(self.pause.until)}" if self.pause.until else "until somebody resumes"
+            seen = f"paused by {self.pause.by} {until}: {self.pause.reason}"
+        why = words(verdict.reason)
+        match verdict.action:
+            case Action.WAIT:
+                over = forecast.over_at(verdict, self.situation)
+                follows = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
+            case Action.DROP:
+                follows = f"is not planned: {why}"
+            case _:
+                follows = f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
+        return Condition(gate.name, False, seen, follows)
+
+    def _reachable(self, recipient: str, channel: str) -> bool:
+        return can_reach(recipient, channel, self.person, self.config)
+
+    def _reach(self, recipient: str, channel: str) -> Condition:
+        to = self.name_of(recipient)
+        if self._reachable(recipient, channel):
+            return Condition("can be reached", True, f"{to}, by {channel}")
+        seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
+        return Condition("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
+
+    def _unreachable(self, foreseen: Foreseen, conditions: Sequence[Condition]) -> _Answer:
+        says = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
+        return _Answer(Outlook.FAILED, foreseen.at, says, conditions, Reason.NO_CONTACT)
+
+    def _marked_at(self) -> Step | None:
+        """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
+        work = self.work
+        if work.status is not Status.SCHEDULED or work.overdue:
+            return None
+        row = self._current(Kind.OVERDUE)
+        if row is not None:
+            at = (
+                None
+                if row.closed_at
+                else forecast.foresee(policy_rows.believed(row), work.plan, self.situation).at
+            )
+        else:
+            at = max(self.situation.now, timing.overdue_at(work.scheduled_start, config=self.config))
+        if at is None or not self.config.enabled:
+            return None
+        return Step(at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}.")
+
+    def _fate(self, row: Reminder) -> str:
+        reason = words(Reason(row.reason)) if row.reason else ""
+        match State(row.state):
+            case State.SENT:
+                doubt = "; it may have arrived twice" if row.ambiguous else ""
+                return f"was accepted at {moment(row.sent_at)}{doubt}"
+            case State.MARKED:
+                return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
+            case State.SKIPPED:
+                return f"was not sent: {reason}"
+            case State.UNKNOWN:
+                return f"may or may not have arrived: {reason}"
+            case _:
+                return f"failed: {reason}"
+
+
+OUTLOOK = {
+    State.SENT: Outlook.SENT,
+    State.SKIPPED: Outlook.NOT_SENT,
+    State.FAILED: Outlook.FAILED,
+    State.UNKNOWN: Outlook.UNKNOWN,
+}
+
+
+def _ended(attempt: Attempt) -> str:
+    """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
+    code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
+    return attempt.outcome.replace("_", " ") + code + (f": {attempt.detail}" if attempt.detail else "")

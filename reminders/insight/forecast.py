@@ -1,0 +1,174 @@
+"""What will become of a reminder if nobody changes anything any more: pure functions, like those of `policy`.
+
+The gates of planning stand in SQL too, for many assignments at once (`ledger.planning`); a property test holds
+the two together. Those of delivery are `policy.gates` themselves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from assignments.models import Status
+from reminders.conf import ReminderConfig
+from reminders.models import Kind, Reason, State
+from reminders.policy import gates, timing
+from reminders.policy.gates import Gate
+from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """An assignment as planning sees it. `told`: the last message that was begun for this person said this start."""
+
+    assignment_id: int
+    version: int
+    status: Status
+    scheduled_start: datetime
+    lead_minutes: int | None
+    recipient: str
+    known_at: datetime
+    overdue: bool = False
+    told: bool = False
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(
+            version=self.version,
+            status=self.status,
+            scheduled_start=self.scheduled_start,
+            recipient=self.recipient,
+            overdue=self.overdue,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """Where a reminder is going: the verdict that it comes to, and when. `at` is None where a person must act first."""
+
+    verdict: Verdict
+    at: datetime | None
+
+
+def planning_gates(work: Work, situation: Situation, *, config: ReminderConfig) -> Iterator[Gate]:
+    """Everything that must hold before a scan plans a reminder, in order. DROP means that no row is made at all."""
+    now, start = situation.now, work.scheduled_start
+    yield Gate(
+        "switched on",
+        situation.enabled,
+        f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
+        Verdict(Action.WAIT, Reason.DISABLED),
+    )
+    ended = Reason.CANCELLED if work.status is Status.CANCELLED else Reason.STARTED
+    yield Gate(
+        "still to be done", work.status is Status.SCHEDULED, work.status.value, Verdict(Action.DROP, ended)
+    )
+    yield Gate(
+        "not marked OVERDUE",
+        not work.overdue,
+        "marked OVERDUE" if work.overdue else "not marked",
+        Verdict(Action.DROP, Reason.TOO_LATE),
+    )
+    horizon = timing.horizon(now=now, lead_minutes=work.lead_minutes, config=config)
+    yield Gate(
+        "within the look-ahead",
+        start <= horizon,
+        f"starts at {gates.written(start)}, planned are starts until {gates.written(horizon)}",
+        Verdict(Action.WAIT, Reason.TOO_EARLY, until=start - (horizon - now)),
+    )
+    yield Gate(
+        "known before its start",
+        start > work.known_at,
+        f"known since {gates.written(work.known_at)}",
+        Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
+    )
+    of_use_until = timing.overdue_at(start, config=config)
+    yield Gate(
+        "not too late",
+        now <= of_use_until,
+        f"of use until {gates.written(of_use_until)}",
+        Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
+    )
+    yield Gate(
+        "not told already",
+        not work.told,
+        "told this start already" if work.told else "not told this start yet",
+        Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
+    )
+
+
+def planned(work: Work, *, now: datetime, config: ReminderConfig) -> Row:
+    """The row that a scan would make now."""
+    due = timing.due_at(work.scheduled_start, lead_minutes=work.lead_minutes, config=config)
+    return Row(
+        id=0,
+        assignment_id=work.assignment_id,
+        version=work.version,
+        kind=Kind.REMINDER,
+        rule="default",
+        recipient=work.recipient,
+        channel=config.channel,
+        planned_start=work.scheduled_start,
+        planned_at=now,
+        due_at=due,
+        not_after=timing.overdue_at(work.scheduled_start, config=config),
+        next_attempt_at=due,
+        state=State.PLANNED,
+        ticket=0,
+        attempts=0,
+        failures=0,
+        ambiguous=0,
+    )
+
+
+def foresee_work(work: Work, situation: Situation, *, config: ReminderConfig) -> Foreseen:
+    """What becomes of work whose plan has no row yet: planned by a scan, then as `foresee` says."""
+    while True:
+        shut = next((g for g in planning_gates(work, situation, config=config) if not g.passed), None)
+        if shut is None:
+            return foresee(planned(work, now=situation.now, config=config), work.plan, situation)
+        verdict = shut.otherwise
+        if verdict.action is not Action.WAIT:
+            return Foreseen(verdict, situation.now)
+        if verdict.until is None:
+            return Foreseen(verdict, None)
+        situation = _later(situation, verdict.until)
+
+
+def foresee(row: Row, plan: Plan, situation: Situation) -> Foreseen:
+    """Follows an open row through every wait to its end: SEND, MARK or END, and when.
+
+    Dispatch hands over only what is due, on a channel that is open, while nothing is paused. So a row that is
+    too late is ended when it would have been sent, and one whose plan no longer holds at once.
+    """
+    while True:
+        verdict = gates.judge(row, plan, situation)
+        if verdict.action is Action.END and verdict.reason is not Reason.TOO_LATE:
+            return Foreseen(verdict, situation.now)
+        waits = [
+            gate.otherwise
+            for gate in gates.gates(row, plan, situation)
+            if not gate.passed and gate.otherwise.action is Action.WAIT
+        ]
+        if not waits:
+            return Foreseen(verdict, situation.now)
+        until = over_at(waits[0], situation)
+        if until is None:
+            return Foreseen(waits[0], None)
+        situation = _later(situation, until)
+
+
+def over_at(wait: Verdict, situation: Situation) -> datetime | None:
+    """When this wait is over by itself; None where a person must act."""
+    match wait.reason:
+        case Reason.DISABLED:
+            return None
+        case Reason.PAUSED:
+            return situation.paused_until
+        case _:
+            return wait.until
+
+
+def _later(situation: Situation, now: datetime) -> Situation:
+    """The same situation at a later instant: a pause that has an end is over by then."""
+    paused = situation.paused and (situation.paused_until is None or situation.paused_until > now)
+    return replace(situation, now=now, paused=paused)

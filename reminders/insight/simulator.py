@@ -1,0 +1,218 @@
+"""What would be sent, when, to whom and over which channel: under today's rules, or under others. It writes nothing.
+
+Each assignment is asked the question that the explainer asks too (`foresight`), as if nobody changed anything from
+now on and nothing were paused or held. Assignments are read as a stream, and what is kept of them is bounded.
+Only reminders are foreseen: whether work becomes overdue is up to people.
+"""
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db.models import F, Prefetch, QuerySet
+
+from assignments.clock import database_now
+from assignments.models import Assignment, Status
+from notifications import channels
+from notifications.addresses import masked
+from reminders.conf import MAX_LEAD, ReminderConfig
+from reminders.insight import forecast
+from reminders.insight.explain.inputs import contact_of, with_told, work_of
+from reminders.insight.forecast import Foreseen
+from reminders.models import Kind, Reason, Reminder
+from reminders.policy import rows as policy_rows
+from reminders.policy.rows import Action, Situation
+
+LONGEST = timedelta(days=366)
+MOST_LISTED = 1_000
+MOST_SPANS = 300
+SPANS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 360, 1440))
+"""How finely the sends are counted: by the first of these with which there are not too many to show."""
+
+CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Send:
+    """One reminder that would be sent. `contact` is masked; it is empty where there is no address, and it would fail."""
+
+    at: datetime
+    assignment_id: int
+    reference: str
+    title: str
+    start: datetime
+    to: str
+    channel: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What would happen from `since` until before `until`.
+
+    `spans` counts the sends by their instants, in spans of `span`; those without any are left out. `sends` are the
+    first of them. `unreachable` would fail for want of an address, `skipped` counts by reason what would be
+    skipped. `complete` is False where time was over before every assignment was asked.
+    """
+
+    since: datetime
+    until: datetime
+    total: int
+    people: int
+    unreachable: int
+    skipped: Mapping[str, int]
+    by_channel: Mapping[str, int]
+    span: timedelta
+    spans: Mapping[datetime, int]
+    sends: tuple[Send, ...]
+    complete: bool
+
+    @property
+    def busiest(self) -> tuple[datetime, int] | None:
+        """The span with the most sends, and how many; the first of them where several have as many."""
+        return max(self.spans.items(), key=lambda one: (one[1], -one[0].timestamp()), default=None)
+
+
+def simulate(
+    *,
+    since: datetime,
+    until: datetime,
+    config: ReminderConfig,
+    limit: int = 50,
+    budget: timedelta | None = None,
+) -> Simulation:
+    """Foresees the range under these rules; `since` in the past counts as now, for what was sent stands in the ledger.
+
+    Keeps the first `limit` sends. Raises ValidationError where the range or the limit is of no use.
+    """
+    now = database_now()
+    _check(since, until, limit, now)
+    if config.channel not in channels.names():
+        raise ValidationError({"channel": f"one of {', '.join(channels.names())} is needed"})
+    since = max(since, now)
+    over = None if budget is None else time.monotonic() + budget.total_seconds()
+    situation = Situation(now=now, enabled=config.enabled, held={})
+    span = next((span for span in SPANS if (until - since) <= MOST_SPANS * span), SPANS[-1])
+    spans: Counter[datetime] = Counter()
+    by_channel: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    people: set[int | None] = set()
+    first: list[_Latest] = []
+    unreachable, complete = 0, True
+    for assignment in _candidates(since, until, config):
+        if over is not None and time.monotonic() >= over:
+            complete = False
+            break
+        foreseen, channel = _foresee(assignment, situation, config)
+        if foreseen is None or foreseen.at is None or not since <= foreseen.at < until:
+            continue
+        if foreseen.verdict.action is Action.END:
+            skipped[(foreseen.verdict.reason or Reason.REPLANNED).value] += 1
+        elif foreseen.verdict.action is Action.SEND:
+            send = _send(assignment, foreseen.at, channel)
+            if not send.contact:
+                unreachable += 1
+            else:
+                people.add(assignment.assignee_id)
+                by_channel[send.channel] += 1
+                spans[_start_of(span, send.at)] += 1
+            heapq.heappush(first, _Latest(send))
+            if len(first) > limit:
+                heapq.heappop(first)
+    return Simulation(
+        since=since,
+        until=until,
+        total=by_channel.total(),
+        people=len(people),
+        unreachable=unreachable,
+        skipped=dict(skipped),
+        by_channel=dict(by_channel),
+        span=span,
+        spans=dict(sorted(spans.items())),
+        sends=tuple(sorted(one.send for one in first)),
+        complete=complete,
+    )
+
+
+def _check(since: datetime, until: datetime, limit: int, now: datetime) -> None:
+    if until <= since:
+        raise ValidationError({"until": "an instant after the beginning of the range is needed"})
+    if until <= now:
+        raise ValidationError(
+            {"until": "the range lies in the past: what was sent then stands in the ledger"}
+        )
+    if until - max(since, now) > LONGEST:
+        raise ValidationError({"until": f"a range of no more than {LONGEST.days} days is accepted"})
+    if not 0 <= limit <= MOST_LISTED:
+        raise ValidationError({"limit": f"a whole number from 0 to {MOST_LISTED} is needed"})
+
+
+class _Latest:
+    """Orders sends the other way round, so that the heap's first is the latest of those that are kept."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+
+    def __lt__(self, other: "_Latest") -> bool:
+        return other.send < self.send
+
+
+def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
+    """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
+    current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
+    work: QuerySet[Assignment] = with_told(
+        Assignment.objects.filter(
+            status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue
+        )
+        .select_related("assignee")
+        .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))
+        .order_by("scheduled_start", "id")
+    )
+    yield from work.filter(lead_minutes=None, scheduled_start__lt=until + config.lead).iterator(CHUNK)
+    yield from work.filter(lead_minutes__isnull=False, scheduled_start__lt=until + MAX_LEAD).iterator(CHUNK)
+
+
+def _foresee(
+    assignment: Assignment, situation: Situation, config: ReminderConfig
+) -> tuple[Foreseen | None, str]:
+    """What becomes of it under these rules, and the channel; None where that is settled already.
+
+    A scan moves the instants of a row that nobody has begun, so such a row is as good as none.
+    """
+    work = work_of(assignment)
+    rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
+    row = next((row for row in rows if row.rule == "default"), None)
+    if row is None:
+        return forecast.foresee_work(work, situation, config=config), config.channel
+    if row.closed_at is not None:
+        return None, row.channel
+    believed = policy_rows.believed(row)
+    if not row.attempts:
+        fresh = forecast.planned(work, now=situation.now, config=config)
+        believed = replace(
+            believed, due_at=fresh.due_at, not_after=fresh.not_after, next_attempt_at=fresh.next_attempt_at
+        )
+    return forecast.foresee(believed, work.plan, situation), row.channel
+
+
+def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
+    person = assignment.assignee
+    address = channels.get(channel).address(contact_of(person)) if person else None
+    return Send(
+        at=at,
+        assignment_id=assignment.pk,
+        reference=assignment.reference or "",
+        title=assignment.title,
+        start=assignment.scheduled_start,
+        to=f"{person.name} (assignee {person.pk})" if person else "nobody",
+        channel=channel,
+        contact=masked(address) if address else "",
+    )
+
+
+def _start_of(span: timedelta, instant: datetime) -> datetime:
+    return datetime.fromtimestamp(instant.timestamp() // span.total_seconds() * span.total_seconds(), UTC)

@@ -1,0 +1,202 @@
+"""What travels between the ledger and its callers, and how a stored row becomes it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from assignments.models import Status
+from reminders.ledger import counters
+from reminders.models import Kind, Reason, State
+from reminders.policy import recipients
+from reminders.policy.retries import Next, Result
+from reminders.policy.rows import Plan, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What travels in a message: a ledger row and the ticket under which it was claimed."""
+
+    reminder_id: int
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A row that dispatch has just claimed. `wait` is how long it is not due yet; zero when it is."""
+
+    hint: Hint
+    assignment_id: int
+    version: int
+    kind: str
+    due_at: datetime
+    wait: timedelta
+    alone: bool
+    scan_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a message may say about the assignment, and where the person can be reached."""
+
+    title: str
+    kind: str
+    location: str
+    notes: str
+    reference: str
+    start: datetime
+    end: datetime | None
+    assignee_name: str
+    assignee_email: str
+    assignee_phone: str
+    assignee_zone: str
+    assignee_language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON."""
+
+    row: Row
+    plan: Plan
+    facts: Facts
+    number: int
+    begun_at: datetime
+    was_held: bool = False
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A row that was settled, or put back, without a send; a line for the log."""
+
+    reminder_id: int
+    assignment_id: int
+    version: int
+    kind: str
+    due_at: datetime
+    state: str
+    reason: str
+    scan_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What `begin` made of its hints. `busy` are rows that somebody else held locked: worth another try."""
+
+    claims: list[Claim]
+    marked: list[Ended]
+    settled: list[Ended]
+    stale: list[Hint]
+    busy: list[Hint]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How one send ended. `code` and `detail` hold no address."""
+
+    claim: Claim
+    result: Result
+    next: Next
+    code: str
+    detail: str
+    finished_at: datetime
+    message_id: str
+    retry_after: timedelta | None = None
+
+
+def row_of(found: Mapping[str, Any]) -> Row:
+    return Row(
+        id=found["id"],
+        assignment_id=found["assignment_id"],
+        version=found["version"],
+        kind=Kind(found["kind"]),
+        rule=found["rule"],
+        recipient=found["recipient"],
+        channel=found["channel"],
+        planned_start=found["planned_start"],
+        planned_at=found["planned_at"],
+        due_at=found["due_at"],
+        not_after=found["not_after"],
+        next_attempt_at=found["next_attempt_at"],
+        state=State(found["state"]),
+        ticket=found["ticket"],
+        attempts=found["attempts"],
+        failures=found["failures"],
+        ambiguous=found["ambiguous"],
+        scan_id=found["scan_id"],
+    )
+
+
+def plan_of(found: Mapping[str, Any]) -> Plan:
+    return Plan(
+        version=found["plan_version"],
+        status=Status(found["plan_status"]),
+        scheduled_start=found["scheduled_start"],
+        recipient=recipients.recipient_of(found["assignee_id"]),
+        overdue=found["overdue_at"] is not None,
+    )
+
+
+def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
+    facts = Facts(
+        title=found["title"],
+        kind=found["assignment_kind"],
+        location=found["location"],
+        notes=found["notes"],
+        reference=found["reference"] or "",
+        start=found["scheduled_start"],
+        end=found["scheduled_end"],
+        assignee_name=found["name"] or "",
+        assignee_email=found["email"] or "",
+        assignee_phone=found["phone"] or "",
+        assignee_zone=found["time_zone"] or "UTC",
+        assignee_language=found["language"] or "en",
+    )
+    return Claim(
+        row=row,
+        plan=plan,
+        facts=facts,
+        number=row.attempts + 1,
+        begun_at=found["now"],
+        was_held=found["held_until"] is not None,
+        payload=found["payload"] or "",
+    )
+
+
+def ended_row(row: Row, state: State, reason: str) -> Ended:
+    return Ended(
+        reminder_id=row.id,
+        assignment_id=row.assignment_id,
+        version=row.version,
+        kind=row.kind.value,
+        due_at=row.due_at,
+        state=state.value,
+        reason=reason,
+        scan_id=row.scan_id,
+    )
+
+
+def ended_from_json(values: Sequence[Any]) -> Ended:
+    reminder_id, assignment_id, version, kind, due_at, state, reason = values
+    return Ended(
+        reminder_id=reminder_id,
+        assignment_id=assignment_id,
+        version=version,
+        kind=kind,
+        due_at=datetime.fromisoformat(due_at),
+        state=state,
+        reason=reason,
+    )
+
+
+def tally_skipped(ended: Iterable[Ended]) -> counters.Counts:
+    counts = counters.Counts()
+    for row in ended:
+        if row.kind == Kind.EVENT:
+            counts[counters.EVENTS, counters.labels(state=row.state)] += 1
+        elif row.state == State.SKIPPED:
+            counts[counters.SKIPPED, counters.labels(reason=row.reason)] += 1
+        elif row.state == State.UNKNOWN:
+            counts[counters.FAILED, counters.labels(reason=Reason.AMBIGUOUS.value)] += 1
+    return counts

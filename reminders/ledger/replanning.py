@@ -1,0 +1,145 @@
+"""Makes the ledger follow a changed plan, a changed setting or a corrected contact."""
+
+from collections.abc import Sequence
+
+from django.db import connection
+
+from assignments.transactions import atomically
+from reminders.conf import ReminderConfig
+from reminders.ledger.events import note_ended
+from reminders.ledger.notified import heal_roll_up
+from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
+from reminders.ledger.records import Ended
+from reminders.ledger.sql import fetch, run
+from reminders.models import Kind
+
+# Supervisors who were still to be told that work is overdue are told of the new version, while it still is.
+TELL_ON = """
+    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        planned_at, due_at, not_after, next_attempt_at, state)
+    SELECT a.id, a.version, r.kind, r.rule, r.recipient, r.channel, a.scheduled_start, statement_timestamp(),
+           r.due_at, r.not_after, r.next_attempt_at, 'PLANNED'
+    FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+    WHERE r.id = ANY(%s) AND r.channel <> 'none' AND r.state = 'SKIPPED' AND r.version < a.version
+      AND a.status = 'SCHEDULED' AND a.overdue_at IS NOT NULL
+    ON CONFLICT DO NOTHING
+"""
+
+
+@atomically
+def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
+    """Makes the ledger follow a change of plan, in the service's own transaction (RULES, 1).
+
+    Voids what is open and no longer holds, sets the roll-up back where the new plan was not told yet, plans
+    anew what lies within the look-ahead. The assignments' rows are locked by the caller.
+    """
+    ended = void(ids)
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            UPDATE assignments_assignment a SET reminder_status = 'NONE', overdue_at = NULL
+            WHERE a.id = ANY(%(ids)s) AND a.status = 'SCHEDULED' AND (
+                (a.reminder_status = 'OVERDUE' AND a.scheduled_start + %(overdue)s > statement_timestamp())
+                -- the change at hand is an operator's reset
+                OR (a.reminder_status = 'OVERDUE' AND a.renudge_at >= a.updated_at)
+                OR (a.reminder_status = 'SENT' AND NOT EXISTS (
+                    SELECT 1 FROM reminders_reminder r
+                    WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
+                      AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported')))))
+            """,
+            {"ids": list(ids), "overdue": config.overdue},
+        )
+        run(cursor, TELL_ON, [[row.reminder_id for row in ended if row.kind == Kind.OVERDUE]])
+    if config.enabled:
+        within = {"ids": list(ids), "limit": len(ids)}
+        ended += plan_reminders(config, SCOPE_IDS, within).skipped
+        plan_markers(config, SCOPE_IDS, within)
+    heal_roll_up(config, ids)
+    return ended
+
+
+VOID = """
+    UPDATE reminders_reminder r
+    SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
+        reason = CASE
+            WHEN r.ambiguous > 0 THEN 'ambiguous'
+            WHEN a.status = 'CANCELLED' THEN 'cancelled'
+            WHEN a.status <> 'SCHEDULED' THEN 'started'
+            WHEN r.planned_start <> a.scheduled_start THEN 'moved'
+            WHEN r.kind = 'REMINDER'
+                 AND r.recipient <> CASE WHEN a.assignee_id IS NULL THEN '' ELSE 'assignee:' || a.assignee_id END
+                 THEN 'reassigned'
+            ELSE 'replanned'
+        END,
+        lease_until = NULL, closed_at = statement_timestamp()
+    FROM assignments_assignment a
+    WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {scope}
+      AND r.kind <> 'EVENT' AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start)
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""
+
+
+@atomically
+def void(ids: Sequence[int] | None = None) -> list[Ended]:
+    """Ends the open rows (never one in SENDING) whose plan no longer holds; of all assignments, or of these.
+
+    `policy.why_void` is the same rule as a pure function.
+    """
+    scope = "TRUE" if ids is None else "a.id = ANY(%(ids)s)"
+    with connection.cursor() as cursor:
+        run(cursor, VOID.format(scope=scope), {"ids": list(ids or [])})
+        ended = [Ended(**row) for row in fetch(cursor)]
+        note_ended(cursor, ended)
+    return ended
+
+
+@atomically
+def retime(config: ReminderConfig) -> int:
+    """Moves the instants of rows that nobody has begun, after the lead or the overdue time has changed.
+
+    Rows that have begun keep theirs (DESIGN, 7). Returns how many moved.
+    """
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            WITH wanted AS (
+                SELECT r.id, r.kind,
+                       CASE WHEN r.kind = 'REMINDER'
+                            THEN a.scheduled_start - coalesce(make_interval(mins => a.lead_minutes), %(lead)s)
+                            ELSE a.scheduled_start + %(overdue)s END AS due_at,
+                       CASE WHEN r.kind = 'REMINDER' THEN a.scheduled_start + %(overdue)s END AS not_after
+                FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+                WHERE r.closed_at IS NULL AND r.state = 'PLANNED' AND r.attempts = 0
+                  AND r.version = a.version AND (r.kind = 'REMINDER' OR r.channel = 'none'))
+            UPDATE reminders_reminder r
+            SET due_at = w.due_at, next_attempt_at = w.due_at, not_after = w.not_after
+            FROM wanted w
+            WHERE r.id = w.id AND r.state = 'PLANNED' AND r.attempts = 0
+              AND (r.due_at, r.not_after) IS DISTINCT FROM (w.due_at, w.not_after)
+            """,
+            {"lead": config.lead, "overdue": config.overdue},
+        )
+        return int(cursor.rowcount)
+
+
+REVIVE = """
+    UPDATE reminders_reminder r
+    SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
+    FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
+    WHERE {scope} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
+      AND r.recipient = 'assignee:' || p.id AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
+      AND statement_timestamp() < r.not_after
+"""
+
+
+@atomically
+def revive(assignee_ids: Sequence[int]) -> int:
+    """Puts rows that failed for want of a good contact back to PLANNED, once the contact was corrected.
+
+    Only of the current version and while the message is still of use (RULES, 19). Returns how many.
+    """
+    with connection.cursor() as cursor:
+        run(cursor, REVIVE.format(scope="p.id = ANY(%s)"), [list(assignee_ids)])
+        return int(cursor.rowcount)

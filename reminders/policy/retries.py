@@ -1,0 +1,138 @@
+"""Where a row goes after an attempt: retries, back-off, and the circuit breaker of a route."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from reminders.conf import ReminderConfig
+from reminders.models import Reason, State
+from reminders.policy.rows import Row
+
+FIRST_BACKOFF = timedelta(seconds=15)
+
+
+LONGEST_BACKOFF = timedelta(minutes=10)
+
+
+FIRST_HOLD = timedelta(seconds=5)
+
+
+LONGEST_HOLD = timedelta(seconds=60)
+
+
+LONGEST_EVENT_BACKOFF = timedelta(hours=6)
+
+
+LONGEST_ENDPOINT_HOLD = timedelta(minutes=10)
+
+
+MOST_DOUBTS = 5
+"""An event that was cut off so often, by a worker that died, ends UNKNOWN; it does no harm to come twice."""
+
+
+class Result(Enum):
+    """How a send that was begun has ended; the words of `Attempt.outcome`."""
+
+    ACCEPTED = "accepted"
+    REFUSED_FOR_NOW = "refused_for_now"
+    REJECTED = "rejected"
+    CHANNEL_DOWN = "channel_down"
+    UNKNOWABLE = "unknowable"
+    HANDED_BACK = "handed_back"
+    NO_CONTACT = "no_contact"
+    TEMPLATE = "template"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Where a row goes after an attempt. `retry_at` is set where it goes back to PLANNED."""
+
+    state: State
+    reason: Reason | None = None
+    retry_at: datetime | None = None
+    counted: bool = False
+    ambiguous: bool = False
+
+
+def after(
+    row: Row,
+    result: Result,
+    *,
+    now: datetime,
+    config: ReminderConfig,
+    jitter: float,
+    retry_after: timedelta | None = None,
+) -> Next:
+    """Where the row goes after this result. `row` is as it was begun: its own attempt is not counted yet.
+
+    `jitter` lies in [-1, 1] and moves a backoff by up to a fifth. `retry_after` is how long the other side asks to
+    be left alone.
+    """
+    match result:
+        case Result.ACCEPTED:
+            return Next(State.SENT)
+        case Result.REJECTED:
+            return Next(State.FAILED, Reason.REJECTED, counted=True)
+        case Result.NO_CONTACT if row.tells_a_program:
+            return Next(State.SKIPPED, Reason.UNSUBSCRIBED)
+        case Result.NO_CONTACT:
+            return Next(State.FAILED, Reason.NO_CONTACT, counted=True)
+        case Result.TEMPLATE:
+            return Next(State.FAILED, Reason.TEMPLATE, counted=True)
+        case Result.INTERNAL:
+            return Next(State.FAILED, Reason.INTERNAL, counted=True)
+        case Result.HANDED_BACK | Result.CHANNEL_DOWN:
+            return Next(State.PLANNED, retry_at=now)
+        case Result.UNKNOWABLE if not row.tells_a_program:
+            if row.ambiguous:
+                return Next(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
+            return Next(State.PLANNED, retry_at=now, ambiguous=True)
+        case Result.REFUSED_FOR_NOW | Result.UNKNOWABLE:
+            # A program knows by the id what it has had: an event may come twice, and is tried until it is too late.
+            failures = row.failures + 1
+            most = LONGEST_EVENT_BACKOFF if row.tells_a_program else LONGEST_BACKOFF
+            wait = max(backoff(failures, jitter=jitter, most=most), retry_after or timedelta())
+            too_late = row.not_after is not None and now + wait >= row.not_after
+            if not too_late and (row.tells_a_program or failures < config.max_attempts):
+                return Next(State.PLANNED, retry_at=now + wait, counted=True)
+            if row.ambiguous:
+                return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
+            return Next(State.FAILED, Reason.EXHAUSTED, counted=True)
+
+
+def shuts_road(row: Row, result: Result) -> bool:
+    """Whether this end says that the next message on the same road would fare no better.
+
+    An endpoint that lets time run out would cost each of its events, and a worker, as much again.
+    """
+    return result is Result.CHANNEL_DOWN or (row.tells_a_program and result is Result.UNKNOWABLE)
+
+
+def after_hold(row: Row, result: Result, next: Next, until: datetime) -> Next:
+    """Where a row goes that waits for its road until then. What could only come too late ends at once."""
+    if result is Result.HANDED_BACK:
+        return replace(next, retry_at=until)
+    if row.not_after is not None and until >= row.not_after:
+        if row.ambiguous:
+            return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=next.counted)
+        return Next(State.FAILED, Reason.EXHAUSTED, counted=next.counted)
+    return replace(next, retry_at=max(until, next.retry_at or until))
+
+
+def backoff(failures: int, *, jitter: float, most: timedelta = LONGEST_BACKOFF) -> timedelta:
+    """15 s, 30 s, 60 s ... at most 10 min, a fifth more or less; for events at most 6 h."""
+    return _doubled(FIRST_BACKOFF, failures, most=most) * (1 + jitter / 5)
+
+
+def hold(failures: int, *, endpoint: bool = False, retry_after: timedelta | None = None) -> timedelta:
+    """How long a road is left alone after so many failures in a row: 5 s doubling to 60 s (RULES, 10).
+
+    An endpoint for up to 10 minutes, and for as long as it asks: nobody's reminder waits for it.
+    """
+    most = LONGEST_ENDPOINT_HOLD if endpoint else LONGEST_HOLD
+    return max(_doubled(FIRST_HOLD, failures, most=most), retry_after or timedelta())
+
+
+def _doubled(first: timedelta, times: int, *, most: timedelta) -> timedelta:
+    return min(first * (1 << min(times - 1, 16)), most)

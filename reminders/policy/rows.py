@@ -1,0 +1,111 @@
+"""What a decision is about, and what it can be: the row, the plan, the situation, the verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from assignments.models import Status
+from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
+
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
+
+
+class Action(Enum):
+    """What is done with a row. DROP: none is made."""
+
+    SEND = "send"
+    MARK = "mark"
+    WAIT = "wait"
+    END = "end"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do, and why. `state` is the final state where `action` is END; `until` is when to look again."""
+
+    action: Action
+    reason: Reason | None = None
+    state: State | None = None
+    until: datetime | None = None
+
+
+SEND = Verdict(Action.SEND)
+
+
+MARK = Verdict(Action.MARK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What the ledger believes about one nudge. Instants are aware UTC."""
+
+    id: int
+    assignment_id: int
+    version: int
+    kind: Kind
+    rule: str
+    recipient: str
+    channel: str
+    planned_start: datetime
+    planned_at: datetime
+    due_at: datetime
+    not_after: datetime | None
+    next_attempt_at: datetime
+    state: State
+    ticket: int
+    attempts: int
+    failures: int
+    ambiguous: int
+    scan_id: int | None = None
+
+    @property
+    def marks(self) -> bool:
+        """Whether this is the marker of its version: it writes to nobody (RULES, 5)."""
+        return self.channel == NO_CHANNEL
+
+    @property
+    def tells_a_program(self) -> bool:
+        """Whether this is an event for a subscription: a webhook (RULES, 12)."""
+        return self.kind is Kind.EVENT
+
+    @property
+    def road(self) -> str:
+        """What is held when it does not work: the channel for people, the endpoint of one subscription for events."""
+        return self.recipient if self.tells_a_program else self.channel
+
+
+def believed(reminder: Reminder) -> Row:
+    """What policy needs of a row of the ledger."""
+    values = {name: getattr(reminder, name) for name in Row.__dataclass_fields__}
+    return Row(**{**values, "kind": Kind(reminder.kind), "state": State(reminder.state)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The assignment as it stands now."""
+
+    version: int
+    status: Status
+    scheduled_start: datetime
+    recipient: str
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What holds for every row at this moment: the switch, the pause, the roads that are held."""
+
+    now: datetime
+    enabled: bool = True
+    paused: bool = False
+    paused_until: datetime | None = None
+    held: Mapping[str, datetime]
+
+
+def message_uuid(row: Row) -> UUID:
+    """The same for every attempt at one row, different for any other row (RULES, 31; RFC 9562, 5.5)."""
+    key = (row.assignment_id, row.version, row.kind.value, row.rule, row.recipient, row.channel)
+    return uuid5(NAMESPACE, ":".join(str(part) for part in key))

@@ -1,0 +1,44 @@
+"""When a row is due, until when it is useful, and what sending it late is still worth."""
+
+from datetime import datetime, timedelta
+from enum import Enum
+
+from reminders.conf import TELL_WINDOW, ReminderConfig
+from reminders.models import Kind
+from reminders.policy.rows import Row
+
+
+class Use(Enum):
+    """What good a waiting message still is; the words of a resume's preview."""
+
+    USEFUL = "useful"
+    LATE = "late"
+    TOO_LATE = "too_late"
+
+
+def use(row: Row, *, now: datetime) -> Use:
+    """What sending this row now would still be worth."""
+    if row.not_after is not None and row.not_after < now:
+        return Use.TOO_LATE
+    return Use.LATE if row.kind is Kind.REMINDER and row.planned_start < now else Use.USEFUL
+
+
+def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig) -> datetime:
+    """When the reminder of work that starts at `start` is due (DESIGN, 4)."""
+    return start - (config.lead if lead_minutes is None else timedelta(minutes=lead_minutes))
+
+
+def overdue_at(start: datetime, *, config: ReminderConfig) -> datetime:
+    """When work that nobody has started counts as overdue; a reminder is of no use after it either."""
+    return start + config.overdue
+
+
+def tell_until(start: datetime, *, config: ReminderConfig) -> datetime:
+    """Until when supervisors may still be told that work is overdue."""
+    return overdue_at(start, config=config) + TELL_WINDOW
+
+
+def horizon(*, now: datetime, lead_minutes: int | None, config: ReminderConfig) -> datetime:
+    """Work that starts up to this instant is planned (RULES, 16): a long lead is never found late."""
+    lead = config.lead if lead_minutes is None else timedelta(minutes=lead_minutes)
+    return now + max(config.lookahead, lead + config.poll)

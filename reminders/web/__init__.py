@@ -1,0 +1,1 @@
+"""What people and programs see over HTTP: Ops pages, admin, API, the page behind a link, health."""

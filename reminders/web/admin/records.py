@@ -1,0 +1,164 @@
+"""What the system writes down and people read: the ledger, holds, the audit trail, processes."""
+
+import json
+from urllib.parse import urlsplit
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from reminders.insight.explain.wording import moment
+from reminders.models import Audit, ChannelHold, Process, Reminder, Subscription
+from reminders.web.admin.lists import RecordAdmin, WordFilter, word
+
+
+def attempts_of(reminder: Reminder) -> str | SafeString:
+    """Every send of this row that was begun, and how it ended."""
+    lines = format_html_join(
+        "",
+        "<li>{}. {} to {}: <strong>{}</strong> {} {}</li>",
+        (
+            (
+                attempt.number,
+                moment(attempt.started_at),
+                date_format(timezone.localtime(attempt.finished_at), "H:i:s"),
+                attempt.outcome,
+                attempt.code,
+                attempt.detail,
+            )
+            for attempt in reminder.tries.all()
+        ),
+    )
+    return format_html("<ul>{}</ul>", lines) if lines else "none"
+
+
+def pretty(value: object) -> SafeString:
+    """JSON as people read it."""
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+@admin.register(Reminder)
+class ReminderAdmin(RecordAdmin):
+    """The ledger: one row for each nudge that was or is to be."""
+
+    list_display = (
+        "due",
+        "assignment_link",
+        word("kind"),
+        word("state"),
+        word("reason"),
+        "recipient",
+        "channel",
+        "sent",
+        "attempts",
+    )
+    list_display_links = ("due",)
+    list_filter = (("state", WordFilter), ("kind", WordFilter), ("reason", WordFilter))
+    list_select_related = ("assignment",)
+    ordering = ("-id",)
+    search_fields = ("assignment__reference",)
+    search_help_text = "The number or the reference of an assignment"
+    fields = (
+        "assignment_link", "version", word("kind"), word("state"), word("reason"), "recipient", "channel",
+        "due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at", "lease_until",
+        "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "tries_shown",
+    )  # fmt: skip
+
+    @admin.display(description="due", ordering="due_at")
+    def due(self, reminder: Reminder) -> str:
+        return moment(reminder.due_at)
+
+    @admin.display(description="sent", ordering="sent_at")
+    def sent(self, reminder: Reminder) -> str:
+        return moment(reminder.sent_at)
+
+    @admin.display(description="assignment")
+    def assignment_link(self, reminder: Reminder) -> SafeString:
+        url = reverse("admin:assignments_assignment_change", args=[reminder.assignment_id])
+        return format_html('<a href="{}">{}</a>', url, reminder.assignment.title)
+
+    @admin.display(description="attempts")
+    def tries_shown(self, reminder: Reminder) -> str | SafeString:
+        return attempts_of(reminder)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Reminder], search_term: str
+    ) -> tuple[QuerySet[Reminder], bool]:
+        """By the reference or the number as they are: both have an index."""
+        term = search_term.strip().replace("\x00", "")
+        if not term:
+            return queryset, False
+        wanted = Q(assignment__reference=term)
+        if term.isascii() and term.isdigit() and len(term) < 19:
+            wanted |= Q(assignment_id=int(term))
+        return queryset.filter(wanted), False
+
+
+@admin.register(ChannelHold)
+class ChannelHoldAdmin(RecordAdmin):
+    """Channels that cannot be used at present, and until when they are left alone."""
+
+    list_display = ("channel", "since", "until", "failures", "code", "detail")
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(RecordAdmin):
+    """Programs that are told of events. They are made and changed over the API; secrets are shown nowhere."""
+
+    list_display = ("name", "host", "events_shown", "active", "created_by", "ended_at", "ended_why")
+    list_filter = ("active",)
+    fields = (
+        "name",
+        "host",
+        "events_shown",
+        "active",
+        "created_at",
+        "created_by",
+        "former_until",
+        "ended_at",
+        "ended_why",
+    )
+
+    @admin.display(description="host")
+    def host(self, one: Subscription) -> str:
+        return urlsplit(one.url).hostname or "-"
+
+    @admin.display(description="events")
+    def events_shown(self, one: Subscription) -> str:
+        return ", ".join(one.events)
+
+
+@admin.register(Audit)
+class AuditAdmin(RecordAdmin):
+    """What operators did, to what, and why."""
+
+    list_display = ("at", "actor", "action", "reason")
+    list_filter = ("action",)
+    search_fields = ("actor", "reason")
+    fields = ("at", "actor", "action", "reason", "selection_shown", "before_shown", "after_shown")
+
+    @admin.display(description="selection")
+    def selection_shown(self, audit: Audit) -> SafeString:
+        return pretty(audit.selection)
+
+    @admin.display(description="before")
+    def before_shown(self, audit: Audit) -> SafeString:
+        return pretty(audit.before)
+
+    @admin.display(description="after")
+    def after_shown(self, audit: Audit) -> SafeString:
+        return pretty(audit.after)
+
+
+@admin.register(Process)
+class ProcessAdmin(RecordAdmin):
+    """Who was seen at work lately."""
+
+    list_display = ("kind", "host", "pid", "started_at", "seen_at")
+    list_filter = ("kind",)
+    ordering = ("-seen_at",)

@@ -1,0 +1,363 @@
+"""Assignments and assignees: looked at with their ledger, changed through the services, acted on with a preview."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models.functions import Now
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotFound,
+    HttpResponseRedirect,
+)
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+
+from assignments import services
+from assignments.models import Assignee, Assignment, Status
+from assignments.services import NEXT, NewAssignment, Refused
+from reminders import conf
+from reminders.insight.explain.explain import explain
+from reminders.insight.explain.wording import moment
+from reminders.models import Attempt, Reminder
+from reminders.operations.actions import MOST_TAKEN, PROPOSALS
+from reminders.web.admin import confirm
+from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
+from reminders.web.admin.records import attempts_of
+from reminders.web.admin.switch import rescan_tool
+
+OFFERED = ("reset", "resend", "close")
+"""The proposals that are made for chosen assignments."""
+
+NO_DELETE = "Nothing is deleted here: cancel the work instead, and its history stays."
+
+
+class _Changes(FastAdmin):
+    """Nobody deletes; what the services refuse is said above the form."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (Refused, ValidationError) as refusal:
+            told = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
+            self.message_user(request, f"Nothing was changed: {' '.join(told)}", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+@admin.register(Assignee)
+class AssigneeAdmin(_Changes):
+    """People who are given work."""
+
+    list_display = ("name", "reference", "email", "phone", "time_zone", "language")
+    search_fields = ("name", "email", "reference")
+    fields = ("name", "reference", "email", "phone", "time_zone", "language")
+    ordering = ("name", "id")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["help_text"] = {
+            "reference": "The person's key in the scheduling system, if it has one.",
+            "email": "Where reminders go. Correcting it sends what failed for want of it and is still of use.",
+            "time_zone": "The zone in which this person reads times, such as Europe/Berlin.",
+            "language": "The language of messages, such as en.",
+        }.get(db_field.name, db_field.help_text)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Assignee, form: Any, change: bool) -> None:
+        if change:
+            services.change_assignee(obj.pk, {name: getattr(obj, name) for name in form.changed_data})
+        else:
+            obj.pk = services.add_assignee(**form.cleaned_data).pk
+        obj.refresh_from_db()
+
+
+class AssignmentForm(AnyModelForm):
+    """An assignment as people may write it. `seen` is the state that the form was filled in over."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Assignment
+        fields: ClassVar[Sequence[str]] = (
+            "title", "reference", "kind", "location", "notes", "assignee", "status", "scheduled_start",
+            "scheduled_end", "lead_minutes",
+        )  # fmt: skip
+        help_texts: ClassVar[dict[str, str]] = {
+            "reference": "The key in the scheduling system, if the work comes from one. No two may share it.",
+            "assignee": "Who is reminded. Another person gets a reminder of their own.",
+            "status": "Cancelling, starting or completing ends a reminder that has not been sent yet.",
+            "scheduled_start": "Moving the work plans a new reminder.",
+            "lead_minutes": "How many minutes before the start to remind; empty: the installation's own lead.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "status" in self.fields:
+            present = Status(self.instance.status)
+            allowed = {present, *NEXT[present]}
+            status = self.fields["status"]
+            assert isinstance(status, forms.ChoiceField)
+            status.choices = [(word, word) for word in Status.values if word in allowed]
+            self.fields["seen"].initial = services.etag(self.instance)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        start, end = values.get("scheduled_start"), values.get("scheduled_end")
+        if start and end and end < start:
+            self.add_error("scheduled_end", "The end must not lie before the start.")
+        return values
+
+
+class LedgerInline(AnyInline):
+    """The ledger of one assignment, with every attempt."""
+
+    model = Reminder
+    verbose_name_plural = "what was planned and what came of it"
+    fields = readonly_fields = (
+        "version", word("kind"), word("state"), word("reason"), "recipient", "due", "sent", "ambiguous", "attempts_shown",
+    )  # fmt: skip
+    extra = max_num = 0
+    can_delete = False
+    ordering = ("-id",)
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reminder]:
+        tries = Prefetch("tries", Attempt.objects.order_by("number"))
+        return super().get_queryset(request).prefetch_related(tries)
+
+    @admin.display(description="due")
+    def due(self, reminder: Reminder) -> str:
+        return moment(reminder.due_at)
+
+    @admin.display(description="sent")
+    def sent(self, reminder: Reminder) -> str:
+        return moment(reminder.sent_at)
+
+    @admin.display(description="attempts")
+    def attempts_shown(self, reminder: Reminder) -> str | SafeString:
+        return attempts_of(reminder)
+
+
+class OverdueFilter(admin.SimpleListFilter):
+    """By the clock, so that it is right even when nothing runs."""
+
+    title = "overdue"
+    parameter_name = "overdue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("by_time", "Not started in time"),
+            ("marked", "Marked OVERDUE"),
+            ("unmarked", "Not started in time, not marked yet"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
+        late = Q(status=Status.SCHEDULED, scheduled_start__lt=Now() - conf.current().overdue)
+        marked = Q(status=Status.SCHEDULED, overdue_at__isnull=False)
+        wanted = {"by_time": late, "marked": marked, "unmarked": late & ~marked}.get(self.value() or "", Q())
+        return queryset.filter(wanted)
+
+
+class StartFilter(admin.SimpleListFilter):
+    """When the work starts, counted from now."""
+
+    title = "start"
+    parameter_name = "start"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("past_day", "In the last 24 hours"),
+            ("look_ahead", "Within the look-ahead"),
+            ("next_day", "In the next 24 hours"),
+            ("next_week", "In the next 7 days"),
+            ("past", "In the past"),
+            ("future", "In the future"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
+        day = timedelta(days=1)
+        spans: dict[str, tuple[Any, Any]] = {
+            "past_day": (Now() - day, Now()),
+            "look_ahead": (Now(), Now() + conf.current().lookahead),
+            "next_day": (Now(), Now() + day),
+            "next_week": (Now(), Now() + 7 * day),
+            "past": (None, Now()),
+            "future": (Now(), None),
+        }
+        first, last = spans.get(self.value() or "", (None, None))
+        if first is not None:
+            queryset = queryset.filter(scheduled_start__gte=first)
+        return queryset if last is None else queryset.filter(scheduled_start__lt=last)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(_Changes):
+    """Work, with its reminder status and its ledger."""
+
+    form = AssignmentForm
+    list_display = (
+        "title", "reference", "assignee", "starts", word("status"), word("reminder_status"), "answer", "version",
+    )  # fmt: skip
+    list_filter = (
+        ("status", WordFilter),
+        ("reminder_status", WordFilter),
+        "answer",
+        StartFilter,
+        OverdueFilter,
+    )
+    list_select_related = ("assignee",)
+    ordering = ("-scheduled_start", "-id")
+    search_fields = ("reference", "title", "assignee__name", "assignee__email")
+    search_help_text = "Reference, title, or the assignee's name or address"
+    autocomplete_fields = ("assignee",)
+    readonly_fields = (
+        "explained",
+        word("reminder_status"),
+        "answer",
+        "answered_at",
+        "answer_note",
+        "version",
+        "overdue_at",
+        "known_at",
+        "created_at",
+        "updated_at",
+    )
+    inlines = (LedgerInline,)
+    actions = ("reset_reminder_status", "send_the_reminder_again", "close_as_not_done")
+    change_list_template = "admin/reminders/tools_list.html"
+    change_form_template = "admin/reminders/tools_form.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Assignment | None = None) -> Any:
+        work = ["title", "reference", "kind", "location", "notes", "assignee"]
+        plan = ["scheduled_start", "scheduled_end", "lead_minutes"]
+        if obj is None:
+            return [("The work", {"fields": work}), ("When", {"fields": plan})]
+        seen = ["seen"] if self.has_change_permission(request, obj) else []
+        return [
+            ("The work", {"fields": [*work, *seen], "description": NO_DELETE}),
+            ("When", {"fields": ["status", *plan]}),
+            ("Reminder", {"fields": self.readonly_fields}),
+        ]
+
+    @admin.display(description="what will happen, and why")
+    def explained(self, assignment: Assignment) -> str:
+        answer = explain(assignment, config=conf.current())
+        return render_to_string("admin/reminders/explanation.html", {"answer": answer})
+
+    @admin.display(description="start", ordering="scheduled_start")
+    def starts(self, assignment: Assignment) -> str:
+        return moment(assignment.scheduled_start)
+
+    def save_model(self, request: HttpRequest, obj: Assignment, form: Any, change: bool) -> None:
+        columns = {"assignee": "assignee_id"}
+        names = [columns.get(name, name) for name in form.cleaned_data if name != "seen"]
+        if change:
+            changed = {columns.get(name, name) for name in form.changed_data} & set(names)
+            wanted = {name: getattr(obj, name) for name in sorted(changed)}
+            services.change(obj.pk, wanted, if_match=form.cleaned_data["seen"] or None)
+        else:
+            obj.pk = services.create(NewAssignment(**{name: getattr(obj, name) for name in names})).pk
+        obj.refresh_from_db()
+
+    # --- what operators do ---
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return confirm.may_operate(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.operate)
+        return [path("operate/<slug:action>/", view, name="reminders_operate"), *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        tools = {"tools": rescan_tool(request)}
+        return super().changelist_view(request, {**(extra_context or {}), **tools})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        tools = []
+        if confirm.may_operate(request):
+            tools = [
+                (label, reverse("admin:reminders_operate", args=[action]) + f"?ids={object_id}")
+                for action, label in (
+                    ("resend", "Send the reminder again"),
+                    ("reset", "Reset reminder status"),
+                )
+            ]
+        extra = {**(extra_context or {}), "tools": tools}
+        return super().change_view(request, object_id, form_url, extra)
+
+    @admin.action(description="Reset reminder status", permissions=["operate"])
+    def reset_reminder_status(
+        self, request: HttpRequest, queryset: QuerySet[Assignment]
+    ) -> HttpResponse | None:
+        return self._selected(request, queryset, "reset")
+
+    @admin.action(description="Send the reminder again", permissions=["operate"])
+    def send_the_reminder_again(
+        self, request: HttpRequest, queryset: QuerySet[Assignment]
+    ) -> HttpResponse | None:
+        return self._selected(request, queryset, "resend")
+
+    @admin.action(description="Close as not done", permissions=["operate"])
+    def close_as_not_done(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> HttpResponse | None:
+        return self._selected(request, queryset, "close")
+
+    def _selected(
+        self, request: HttpRequest, queryset: QuerySet[Assignment], action: str
+    ) -> HttpResponse | None:
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_TAKEN + 1])
+        if len(ids) > MOST_TAKEN:
+            told = f"No more than {MOST_TAKEN} at once: narrow the list down, or use `manage.py reset_reminders`."
+            self.message_user(request, told, messages.ERROR)
+            return None
+        return self._ask(request, action, ids)
+
+    def operate(self, request: HttpRequest, action: str) -> HttpResponseBase:
+        """The confirmation page behind every action, by its own address."""
+        if action not in OFFERED:
+            return HttpResponseNotFound()
+        return self._ask(request, action, _ids(request.POST.get("ids") or request.GET.get("ids") or ""))
+
+    def _ask(self, request: HttpRequest, action: str, ids: Sequence[int]) -> HttpResponse:
+        return confirm.ask(
+            request,
+            PROPOSALS[action],
+            opts=self.opts,
+            url=reverse("admin:reminders_operate", args=[action]),
+            back=reverse("admin:assignments_assignment_changelist"),
+            ids=ids,
+        )
+
+
+def _ids(text: str) -> list[int]:
+    """Ids out of a form's field. What is not an id names nothing."""
+    words = [word for word in text.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
+    return sorted({int(word) for word in words})[:MOST_TAKEN]

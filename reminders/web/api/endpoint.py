@@ -1,0 +1,122 @@
+"""What all addresses of the API share: JSON in, JSON out, one shape of errors, ETags."""
+
+import io
+import re
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from reminders.web.api.errors import TITLES, TooLarge
+from reminders.web.api.serializers import ErrorShown, Query
+
+ETAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+class BoundedJson(JSONParser):
+    """Reads no more than this server is willing to keep in memory."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return super().parse(bounded(stream), media_type, parser_context)
+
+
+class BoundedCsv(BaseParser):
+    """A file of assignments; its rows are read by whoever takes it."""
+
+    media_type = "text/csv"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return bounded(stream).getvalue()
+
+
+class BoundedCalendar(BoundedCsv):
+    """A calendar; its events are read by whoever takes it."""
+
+    media_type = "text/calendar"
+
+
+def media_type(request: Request) -> str:
+    """What the body is said to be, without its parameters."""
+    return (request.content_type or "").split(";")[0].strip().lower()
+
+
+def bounded(stream: BinaryIO) -> io.BytesIO:
+    """The body, if it is no larger than this server is willing to keep in memory. Raises TooLarge."""
+    most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = stream.read(most + 1)
+    if len(body) > most:
+        raise TooLarge(f"no more than {most} bytes are read")
+    return io.BytesIO(body)
+
+
+class JsonAlways(BaseContentNegotiation):
+    """Answers JSON whatever is asked for: it is all there is."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        content_type = media_type(request)
+        chosen: BaseParser | None = next((p for p in parsers if p.media_type == content_type), None)
+        return chosen
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class Endpoint(APIView):
+    """One address. `scope` is what a token needs for its unsafe methods, `scope_to_read` for the others."""
+
+    scope = "write"
+    scope_to_read = "read"
+    parser_classes = [BoundedJson]
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = JsonAlways
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def by(self) -> str:
+        """Who is calling, for the audit trail."""
+        return str(self.request.user.get_username())
+
+    def body(self, shape: type[BaseSerializer[Any]], **kwargs: Any) -> Any:
+        """The body's values, checked. Raises ValidationError."""
+        given = shape(data=self.request.data, **kwargs)
+        given.is_valid(raise_exception=True)
+        return given.validated_data
+
+    def address(self, shape: type[Query]) -> Any:
+        """The values of the query string, checked. Raises ValidationError."""
+        given = shape(data=shape.values_of(self.request.query_params))
+        given.is_valid(raise_exception=True)
+        return given.validated_data
+
+
+def if_match(request: HttpRequest, present: str | None) -> str | None:
+    """The one ETag that the caller has seen, without quotes; None where no condition was made.
+
+    Of several it is the one in force, if it is among them. A weak one never matches (RFC 9110, 13.1.1).
+    """
+    header = request.headers.get("If-Match")
+    if header is None or header.strip() == "*":
+        return None
+    seen = [tag for weak, tag in ETAG.findall(header) if not weak]
+    return present if present in seen else (seen[0] if seen else "none")
+
+
+REFUSALS: Mapping[int, str] = {status: title for status, (_, title) in TITLES.items()}
+
+
+def answers(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
+    """The responses of a call for the schema: its own, and what it may be refused with."""
+    always = (400, 401, 403, 503)
+    return {
+        **shapes,
+        **{status: OpenApiResponse(ErrorShown, REFUSALS[status]) for status in sorted({*always, *refused})},
+    }

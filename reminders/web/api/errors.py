@@ -1,0 +1,238 @@
+"""One shape for everything that is refused: {"type", "title", "errors": [{"field", "code", "message"}]}."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelError
+from django.db import DatabaseError, InterfaceError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from assignments.bulk import BadRow, BadRows
+from assignments.imports import Unreadable
+from assignments.services import Refused, Stale, UnknownAssignment
+from assignments.transactions import sqlstate
+from reminders.delivery.scan import Disabled
+from reminders.operations.subscriptions import UnknownSubscription
+
+logger = logging.getLogger(__name__)
+
+TITLES = {
+    400: ("invalid", "The request is not accepted as it is."),
+    401: ("not_authenticated", "Who is calling? A token or a staff session is needed."),
+    403: ("forbidden", "The caller may not do this."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not know this method."),
+    406: ("not_acceptable", "The answer is JSON."),
+    409: ("conflict", "This contradicts the present state."),
+    412: ("stale", "The state has changed since it was read."),
+    413: ("too_large", "The request is too large."),
+    415: (
+        "unsupported_media_type",
+        "Send JSON, with Content-Type: application/json; an import takes text/csv and text/calendar too.",
+    ),
+    422: ("key_reused", "This Idempotency-Key has named another request."),
+    429: ("throttled", "Too many requests: wait a little."),
+    500: ("internal", "Something went wrong here. It is in our log."),
+    503: ("unavailable", "The database cannot do this at present. Try again in a moment."),
+}
+RETRY_AFTER_SECONDS = 5
+LONGEST_MESSAGE = 500
+
+UNIQUE_VIOLATION = "23505"
+AWAY = ("", "08", "25", "40", "53", "55", "57", "58")
+"""SQLSTATE classes that speak of the server, not of the statement (PostgreSQL manual, appendix A)."""
+NOT_A_VALUE = "22"
+
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than this server reads."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class KeyInUse(exceptions.APIException):
+    """The same call is being carried out at this moment."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "in_progress"
+    default_detail = "a call with this Idempotency-Key is being carried out: ask again in a moment"
+
+
+class KeyReused(exceptions.APIException):
+    """The key has named another request within the last day."""
+
+    status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+    default_code = "key_reused"
+    default_detail = "this Idempotency-Key has named another request: take a new key for a new request"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and with which field; `field` is None where it is no field's fault.
+
+    `row` is told where many assignments came at once.
+    """
+
+    field: str | None
+    code: str
+    message: str
+    row: int | None = None
+
+    def shown(self) -> dict[str, Any]:
+        row = {} if self.row is None else {"row": self.row}
+        return {**row, "field": self.field, "code": self.code, "message": self.message}
+
+
+def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Translates what was raised. None for what nobody expected: Django logs it and answers 500."""
+    status, faults, headers = _translate(error)
+    if status is None:
+        return None
+    set_rollback()
+    body = shape(status, faults)
+    if isinstance(error, Stale) and (current := getattr(context.get("view"), "current", None)):
+        state, etag = current()
+        body["current"] = state
+        if etag:
+            headers["ETag"] = etag
+    return Response(body, status=status, headers=headers)
+
+
+def shape(status: int, faults: Sequence[Fault] = ()) -> dict[str, Any]:
+    """The body of an error."""
+    kind, title = TITLES.get(status, TITLES[400])
+    return {"type": kind, "title": title, "errors": [fault.shown() for fault in faults]}
+
+
+def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str]]:
+    match error:
+        case exceptions.APIException():
+            return _from_framework(error)
+        case Http404():
+            return 404, [Fault(None, "not_found", "there is nothing at this address")], {}
+        case PermissionDenied():
+            return 403, [Fault(None, "forbidden", "the caller may not do this")], {}
+        case ModelError():
+            return 400, list(_from_model(error)), {}
+        case BadRows():
+            return 400, [_bad(row) for row in error.faults], {}
+        case Unreadable():
+            return 400, [Fault(None, "unreadable", _plain(str(error)))], {}
+        case UnknownAssignment() | UnknownSubscription():
+            return 404, [_fault(error)], {}
+        case Stale():
+            return 412, [_fault(error)], {}
+        case Refused():
+            return 409, [_fault(error)], {}
+        case Disabled():
+            return 409, [Fault(None, "disabled", _plain(str(error)))], {}
+        case RequestDataTooBig():
+            return 413, [Fault(None, "too_large", "the body is larger than this server reads")], {}
+        case RecursionError():
+            return 400, [Fault(None, "parse_error", "the JSON is nested too deeply")], {}
+        case DatabaseError() | InterfaceError():
+            return _from_database(error)
+    return None, [], {}
+
+
+def _bad(row: BadRow) -> Fault:
+    return Fault(row.field and _plain(row.field), row.code, _plain(row.message), row.row)
+
+
+def _fault(refusal: Refused) -> Fault:
+    return Fault(None, refusal.code, _plain(str(refusal)))
+
+
+def _from_framework(error: exceptions.APIException) -> tuple[int, list[Fault], dict[str, str]]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait))
+    return error.status_code, list(_flat(error.detail)), headers
+
+
+def _flat(detail: Any, path: str = "") -> Iterator[Fault]:
+    """The faults of a nested detail, each with the path of its field: assignee.email, ids.3."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            own = "" if name == "non_field_errors" else _plain(str(name))
+            yield from _flat(inner, ".".join(part for part in (path, own) if part))
+    elif isinstance(detail, list):
+        for place, inner in enumerate(detail):
+            # A list of texts is about this field; a list of lists or mappings is about its elements.
+            nested = isinstance(inner, (Mapping, list))
+            if inner:
+                yield from _flat(inner, f"{path}.{place}" if nested and path else path)
+    else:
+        yield Fault(path or None, str(getattr(detail, "code", "invalid")), _plain(str(detail)))
+
+
+def _from_model(error: ModelError) -> Iterator[Fault]:
+    if not hasattr(error, "error_dict"):
+        yield from (Fault(None, "invalid", _plain(message)) for message in error.messages)
+        return
+    for name, told in error.error_dict.items():
+        field = None if name == "__all__" else name.removesuffix("_id")
+        for one in told:
+            yield Fault(field, one.code or "invalid", _plain(" ".join(one.messages)))
+
+
+def _from_database(error: Exception) -> tuple[int | None, list[Fault], dict[str, str]]:
+    code = sqlstate(error)
+    if code == UNIQUE_VIOLATION:
+        constraint = str(getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or "")
+        field = "reference" if "reference" in constraint else None
+        return 409, [Fault(field, "duplicate", "this is taken already: no two may share it")], {}
+    if code[:2] == NOT_A_VALUE:
+        return 400, [Fault(None, "invalid", "a value is not one that can be stored")], {}
+    if code[:2] in AWAY:
+        logger.error("Database refused a request", extra={"reason": type(error).__name__, "code": code})
+        message = "the database is read-only or does not answer at present: nothing was changed"
+        return 503, [Fault(None, "unavailable", message)], {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return None, [], {}
+
+
+def _plain(text: str) -> str:
+    """Text that can be sent as JSON whatever was sent to us, and no longer than anybody reads."""
+    clean = text.encode("utf-8", "backslashreplace").decode()
+    return clean if len(clean) <= LONGEST_MESSAGE else clean[:LONGEST_MESSAGE] + "..."
+
+
+# --- outside the framework -------------------------------------------------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What Django itself refuses, such as a host that is not ours."""
+    if not _expects_json(request):
+        return defaults.bad_request(request, exception)
+    return _json(413 if isinstance(exception, RequestDataTooBig) else 400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """An address that no view has."""
+    return _json(404) if _expects_json(request) else defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A fault of the program; Django has logged it."""
+    return _json(500) if _expects_json(request) else defaults.server_error(request)
+
+
+def _json(status: int) -> JsonResponse:
+    kind, title = TITLES[status]
+    return JsonResponse(shape(status, [Fault(None, kind, title)]), status=status)
+
+
+def _expects_json(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -1,0 +1,23 @@
+"""Why a reminder came, will come, or will not, over HTTP."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reminders import conf
+from reminders.insight.explain.explain import explain
+from reminders.web.api import serializers
+from reminders.web.api.assignments import OneAssignment
+from reminders.web.api.endpoint import answers
+
+
+class Explain(OneAssignment):
+    """The explanation of one assignment."""
+
+    @extend_schema(
+        operation_id="assignments_explain", responses=answers({200: serializers.ExplanationShown}, 404)
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Says whether a reminder will be sent, when and to whom; and if not, why not."""
+        answer = explain(self._found(), config=conf.current())
+        return Response(serializers.ExplanationShown(answer).data)

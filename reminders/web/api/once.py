@@ -1,0 +1,88 @@
+"""`Idempotency-Key`: a POST that is sent again, because its answer was lost, is carried out once.
+
+The work and its answer are committed together: either both are there for the next call, or neither. An answer is
+kept for a day, for its caller alone. What was refused did nothing, so its key may be used again.
+"""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models.functions import Now
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from assignments.transactions import atomically
+from reminders.models import KeptAnswer
+from reminders.web.api.endpoint import Endpoint
+from reminders.web.api.errors import KeyInUse, KeyReused
+
+HEADER = "Idempotency-Key"
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+KEPT = timedelta(hours=24)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="Your own name for this call, 1 to 200 visible ASCII characters: sent again with the same body"
+    " within 24 hours it answers the same and does nothing; with another body it is refused (422).",
+)
+
+Call = Callable[..., Response]
+
+
+def once(call: Call) -> Call:
+    """Lets a `post` of an Endpoint be sent again under the same Idempotency-Key."""
+
+    @functools.wraps(call)
+    def answered(view: Endpoint, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return call(view, request, *args, **kwargs)
+        if not KEY.fullmatch(key):
+            raise ValidationError({HEADER: ["1 to 200 visible ASCII characters are needed"]}, "invalid")
+        return _answered(view.by(), key, _sent(request), lambda: call(view, request, *args, **kwargs))
+
+    return answered
+
+
+@atomically
+def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) -> Response:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{caller}\n{key}"])
+        if not cursor.fetchone()[0]:
+            raise KeyInUse
+    own = KeptAnswer.objects.filter(caller=caller, key=key)
+    kept = own.filter(at__gt=Now() - KEPT).first()
+    if kept is not None:
+        if kept.sent != sent:
+            raise KeyReused
+        return Response(
+            kept.body, status=kept.status, headers={**kept.headers, "Idempotent-Replayed": "true"}
+        )
+    response = call()
+    own.delete()
+    KeptAnswer.objects.create(
+        caller=caller,
+        key=key,
+        sent=sent,
+        status=response.status_code,
+        headers=dict(response.items()),
+        body=json.loads(JSONRenderer().render(response.data)),
+    )
+    return response
+
+
+def _sent(request: Request) -> str:
+    """A hash of everything that says what is wanted."""
+    parts = (request.get_full_path(), request.content_type or "", request.headers.get("If-Match", ""))
+    return hashlib.sha256("\n".join(parts).encode() + b"\n" + request.body).hexdigest()

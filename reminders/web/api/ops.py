@@ -1,0 +1,164 @@
+"""What operators do, over HTTP: rescan, reset, pause, resume."""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reminders import conf
+from reminders.delivery.broker import CeleryBroker
+from reminders.ledger.pauses import pause_in_force
+from reminders.models import ScanRun
+from reminders.operations import pauses, rescans, resets
+from reminders.operations.pauses import Part
+from reminders.operations.plans import Done, Selection
+from reminders.operations.resets import ResetPlan
+from reminders.web.api import serializers
+from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.serializers import SHOWN
+
+PREVIEW_BUDGET = timedelta(seconds=10)
+
+
+class Operation(Endpoint):
+    """Something that only operators may do."""
+
+    scope = "ops"
+
+
+class Rescan(Operation):
+    """Scans now."""
+
+    @extend_schema(
+        operation_id="reminders_rescan",
+        parameters=[serializers.DryRun],
+        request=serializers.MaybeReasoned,
+        responses=answers(
+            {
+                200: OpenApiResponse(serializers.ScanPlan, "Dry run: what a scan would do."),
+                202: OpenApiResponse(serializers.ScanShown, "The scan; `counts` is null while it runs."),
+            },
+            409,
+            413,
+            415,
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        """Plans what is missing and ends what no longer holds. One at a time: a second call answers with the running scan.
+
+        Works without Redis. What takes longer than ten seconds goes on by itself: ask for the scan again.
+        """
+        dry_run = self.address(serializers.DryRun)["dry_run"]
+        reason = self.body(serializers.MaybeReasoned)["reason"]
+        if dry_run:
+            preview = rescans.preview_rescan(config=conf.current(), budget=PREVIEW_BUDGET)
+            plan = {"dry_run": True, "complete": preview.complete, "counts": asdict(preview.counts)}
+            return Response(serializers.ScanPlan(plan).data)
+        done = rescans.rescan(
+            trigger=ScanRun.Trigger.API,
+            by=self.by(),
+            reason=reason,
+            config=conf.current(),
+            budget=rescans.REQUEST_BUDGET,
+            hand_over=CeleryBroker().hand_over_scan,
+        )
+        run = ScanRun.objects.get(pk=done.scan_id)
+        return Response(serializers.ScanShown(run).data, status=202)
+
+
+class Scan(Operation):
+    """One scan."""
+
+    @extend_schema(operation_id="reminders_scan", responses=answers({200: serializers.ScanShown}, 404))
+    def get(self, request: Request, pk: int) -> Response:
+        """Reads a scan: who asked for it, and what came of it."""
+        run = ScanRun.objects.filter(pk=pk).first()
+        if run is None:
+            raise Http404
+        return Response(serializers.ScanShown(run).data)
+
+
+class Reset(Operation):
+    """Resets reminder statuses."""
+
+    @extend_schema(
+        operation_id="reminders_reset",
+        parameters=[serializers.DryRun],
+        request=serializers.ResetGiven,
+        responses=answers({200: serializers.ResetShown}, 409, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Sets the reminder status back to NONE and plans anew: of these ids, or of all that is out of sync.
+
+        `future` takes every future SENT assignment, and so nudges people a second time; a dry run says how many.
+        """
+        dry_run = self.address(serializers.DryRun)["dry_run"]
+        asked = self.body(serializers.ResetGiven)
+        ids = asked.get("ids")
+        selection = Selection(
+            ids=None if ids is None else tuple(sorted(set(ids))),
+            future=asked["future"],
+            starts_after=asked.get("starts_after"),
+            starts_before=asked.get("starts_before"),
+        )
+        plan = resets.plan_reset(selection, config=conf.current())
+        plan.confirm(asked.get("plan"))
+        if dry_run or asked["dry_run"]:
+            return _reset(plan, Done(tuple(target.id for target in plan.targets), plan.skipped), dry_run=True)
+        done = resets.run_reset(plan, by=self.by(), reason=asked["reason"])
+        return _reset(plan, done, dry_run=False)
+
+
+def _reset(plan: ResetPlan, done: Done, *, dry_run: bool) -> Response:
+    body = {
+        "dry_run": dry_run,
+        "plan": plan.fingerprint,
+        "reset": len(done.ids),
+        "people_nudged_again": plan.people_again,
+        "targets": plan.targets[:SHOWN],
+        "skipped": [{"id": one.id, "why": one.why.value} for one in done.skipped[:SHOWN]],
+    }
+    return Response(serializers.ResetShown(body).data)
+
+
+class Pause(Operation):
+    """Pauses all sending."""
+
+    @extend_schema(
+        operation_id="reminders_pause",
+        request=serializers.PauseGiven,
+        responses=answers({200: serializers.PauseShown}, 409, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Holds every send until somebody resumes, or until `until`. Overdue work is still marked."""
+        asked = self.body(serializers.PauseGiven)
+        begun = pauses.pause(by=self.by(), reason=asked["reason"], until=asked["until"])
+        return Response(serializers.PauseShown(begun).data)
+
+
+class Resume(Operation):
+    """Resumes sending."""
+
+    @extend_schema(
+        operation_id="reminders_resume",
+        parameters=[serializers.DryRun],
+        request=serializers.ResumeGiven,
+        responses=answers({200: serializers.ResumeShown}, 409, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Ends the pause. With `dry_run` it only says what waits, and what sending it would still be worth."""
+        dry_run = self.address(serializers.DryRun)["dry_run"]
+        asked = self.body(serializers.ResumeGiven)
+        if dry_run:
+            waiting = pauses.backlog(config=conf.current())
+            pause, skipped = pause_in_force(), 0
+        else:
+            done = pauses.resume(
+                by=self.by(), reason=asked["reason"], skip=[Part(word) for word in asked["skip"]]
+            )
+            pause, waiting, skipped = done.pause, done.backlog, done.skipped
+        body = {"dry_run": dry_run, "pause": pause, "backlog": waiting, "skipped": skipped}
+        return Response(serializers.ResumeShown(body).data)

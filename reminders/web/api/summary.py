@@ -1,0 +1,75 @@
+"""The figures of the Ops page, over HTTP."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reminders import conf
+from reminders.delivery import broker_status
+from reminders.delivery.broker import QUEUE
+from reminders.delivery.hints import BrokerDown
+from reminders.insight import statistics
+from reminders.insight.statistics import Snapshot
+from reminders.ledger.pauses import pause_in_force
+from reminders.web.api import serializers
+from reminders.web.api.endpoint import Endpoint, answers
+
+
+class Summary(Endpoint):
+    """How reminders do."""
+
+    @extend_schema(operation_id="reminders_summary", responses=answers({200: serializers.SummaryShown}))
+    def get(self, request: Request) -> Response:
+        """Reads the figures of the Ops page: what waits, what ended, what is wrong, who is at work."""
+        config = conf.current()
+        shown = _shown(statistics.current(config=config)) | {
+            "enabled": config.enabled,
+            "pause": pause_in_force(),
+            "queue_depth": _depth(),
+        }
+        return Response(serializers.SummaryShown(shown).data)
+
+
+def _shown(taken: Snapshot) -> dict[str, Any]:
+    scanned = taken.last_scan_timestamp_seconds
+    return {
+        "taken_at": taken.taken,
+        "assignments": [
+            {"status": status, "reminder_status": reminder_status, "count": count}
+            for (status, reminder_status), count in sorted(taken.assignments.items())
+        ],
+        "declined": taken.declined,
+        "overdue": taken.overdue,
+        "due_unsent": taken.due_unsent,
+        "oldest_due_age_seconds": taken.oldest_due_age_seconds,
+        "unaccounted": taken.unaccounted,
+        "unknown": taken.unknown,
+        "possible_duplicates": taken.possible_duplicates,
+        "ledger": taken.ledger,
+        "failed": taken.failed,
+        "messages": [
+            {"at": _instant(begin), "state": state, "count": count} for begin, state, count in taken.messages
+        ],
+        "last_scan": {"at": _instant(scanned), "by": taken.last_scan_by} if scanned else None,
+        "held_channels": [
+            {"channel": channel, "until": _instant(until)} for channel, until in taken.held_channels.items()
+        ],
+        "processes": [
+            {"kind": kind, "count": seen.count, "last_seen_at": _instant(seen.last_seen_at)}
+            for kind, seen in sorted(taken.processes.items())
+        ],
+    }
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _depth() -> int | None:
+    try:
+        return broker_status.waiting()[QUEUE]
+    except BrokerDown:
+        return None

@@ -1,0 +1,184 @@
+"""Webhooks over HTTP: who is told of events, where, and with which secret. For operators: a URL may hold a secret too."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reminders import conf
+from reminders.insight import subscription_health
+from reminders.ledger import events as ledger_events
+from reminders.models import Subscription
+from reminders.operations import subscriptions as operations_subscriptions
+from reminders.operations.reasons import LONGEST_REASON
+from reminders.operations.subscriptions import UnknownSubscription
+from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.fields import Instant, Strict, Switch, Text, Word
+
+UNKEPT = {"Cache-Control": "no-store"}
+
+
+class SubscriptionGiven(Strict):
+    answered = ("id", "secret", "created_at", "created_by", "ended_at", "ended_why", "health")
+
+    name = Text(max_length=100, help_text="What people know it by.")
+    url = Text(max_length=2_000, help_text="https:// and a host in the public internet.")
+    events = serializers.ListField(
+        child=Word(choices=list(ledger_events.TYPES)), min_length=1, max_length=len(ledger_events.TYPES)
+    )
+    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+
+
+class SubscriptionPatch(SubscriptionGiven):
+    active = Switch(required=False, help_text="false ends it, and what waits for it.")
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        for name in ("name", "url", "events"):
+            fields[name].required = False
+        return fields
+
+
+class HealthShown(serializers.Serializer[Any]):
+    waiting = serializers.IntegerField(help_text="Events that are still to be delivered.")
+    failing_since = Instant(
+        allow_null=True, help_text="Since when its endpoint does not answer; null if it does."
+    )
+    held_until = Instant(allow_null=True, help_text="Until when it is left alone.")
+    code = serializers.CharField(help_text="What it answered last, or how far the call got.")
+    detail = serializers.CharField()
+
+
+class SubscriptionShown(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    url = serializers.CharField()
+    events = serializers.ListField(child=serializers.ChoiceField(choices=list(ledger_events.TYPES)))
+    active = serializers.BooleanField()
+    created_at = Instant()
+    created_by = serializers.CharField()
+    ended_at = Instant(allow_null=True)
+    ended_why = serializers.CharField()
+    former_until = Instant(allow_null=True, help_text="Until then the former secret signs too.")
+    health = serializers.SerializerMethodField()
+
+    def get_health(self, one: Subscription) -> dict[str, Any]:
+        health: dict[str, Any] = HealthShown(self.context["health"][one.pk]).data
+        return health
+
+    get_health.__annotations__["return"] = HealthShown
+
+
+class SubscriptionMade(SubscriptionShown):
+    secret = serializers.CharField(help_text="Shown this once. It signs what is sent.")
+
+
+class Subscriptions(serializers.Serializer[Any]):
+    results = SubscriptionShown(many=True)
+
+
+class Reason(Strict):
+    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+
+
+class Tried(serializers.Serializer[Any]):
+    outcome = serializers.CharField(help_text="accepted, or why not.")
+    code = serializers.CharField(help_text="The status that was answered, or how far the call got.")
+    detail = serializers.CharField()
+
+
+class Operation(Endpoint):
+    """What only operators see and do."""
+
+    scope = scope_to_read = "ops"
+
+
+class Webhooks(Operation):
+    """The subscriptions."""
+
+    @extend_schema(operation_id="webhooks_list", responses=answers({200: Subscriptions}))
+    def get(self, request: Request) -> Response:
+        """Lists all subscriptions, those that have ended too, and how each fares."""
+        return Response({"results": _shown(list(Subscription.objects.all()))})
+
+    @extend_schema(
+        operation_id="webhooks_subscribe",
+        request=SubscriptionGiven,
+        responses=answers({201: SubscriptionMade}, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Makes a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
+        made, secret = operations_subscriptions.subscribe(by=self.by(), **self.body(SubscriptionGiven))
+        return Response({**_shown([made])[0], "secret": secret}, status=201, headers=UNKEPT)
+
+
+class AWebhook(Operation):
+    """One subscription."""
+
+    @extend_schema(operation_id="webhooks_read", responses=answers({200: SubscriptionShown}, 404))
+    def get(self, request: Request, pk: int) -> Response:
+        """Reads a subscription and how it fares."""
+        return Response(_shown([_found(pk)])[0])
+
+    @extend_schema(
+        operation_id="webhooks_change",
+        request=SubscriptionPatch,
+        responses=answers({200: SubscriptionShown}, 404, 413, 415),
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Changes what is given. With `active` false it hears no more, and what waits for it ends."""
+        return Response(
+            _shown([operations_subscriptions.change(pk, by=self.by(), **self.body(SubscriptionPatch))])[0]
+        )
+
+    @extend_schema(operation_id="webhooks_unsubscribe", responses=answers({204: None}, 404))
+    def delete(self, request: Request, pk: int) -> Response:
+        """Removes it with its secrets. What was delivered stays in the ledger."""
+        operations_subscriptions.remove(pk, by=self.by())
+        return Response(status=204)
+
+
+class Rotate(Operation):
+    """A new secret."""
+
+    @extend_schema(
+        operation_id="webhooks_rotate",
+        request=Reason,
+        responses=answers({200: SubscriptionMade}, 404, 413, 415),
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Gives it a new secret, shown this once. For a day the former one signs too."""
+        changed, secret = operations_subscriptions.rotate(
+            pk, by=self.by(), reason=self.body(Reason)["reason"]
+        )
+        return Response({**_shown([changed])[0], "secret": secret}, headers=UNKEPT)
+
+
+class TryOut(Operation):
+    """A test."""
+
+    @extend_schema(
+        operation_id="webhooks_try",
+        request=inline_serializer("Nothing", {}),
+        responses=answers({200: Tried}, 404, 409, 413, 415),
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Sends a signed event of the type `subscription.test` now, and says what its endpoint answered."""
+        self.body(Strict)
+        delivery = operations_subscriptions.try_out(pk, config=conf.current())
+        shown = {"outcome": delivery.outcome.value, "code": delivery.code, "detail": delivery.detail}
+        return Response(Tried(shown).data)
+
+
+def _found(pk: int) -> Subscription:
+    found = Subscription.objects.filter(pk=pk).first()
+    if found is None:
+        raise UnknownSubscription(f"there is no subscription {pk}")
+    return found
+
+
+def _shown(subscriptions: list[Subscription]) -> list[dict[str, Any]]:
+    context = {"health": subscription_health.health(subscriptions)}
+    return [SubscriptionShown(one, context=context).data for one in subscriptions]

@@ -1,0 +1,108 @@
+"""What machines ask a web process: is it alive, is it ready, and how does the system do."""
+
+import secrets
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from reminders import conf
+from reminders.conf import ReminderConfig
+from reminders.delivery import broker_status, heartbeats
+from reminders.delivery.hints import BrokerDown
+from reminders.insight import metrics, statistics
+from reminders.insight.doctor.doctor import unapplied
+from reminders.insight.doctor.system import scan_is_late
+from reminders.insight.statistics import Snapshot
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Alive: this process answers. Asks nobody else, so that a broken database restarts no web process."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Ready: 200 while database and schema are there, 503 otherwise.
+
+    What only delays reminders (Redis, an old scan, a pause, the switch) is "degraded" and still 200: the pages
+    and the API work, and taking them away would hide the trouble.
+    """
+    config = conf.current()
+    try:
+        missing = unapplied()
+        taken = None if missing else statistics.current(config=config)
+    except DatabaseError as error:
+        return JsonResponse(
+            {"status": "unavailable", "database": f"no answer ({type(error).__name__})"}, status=503
+        )
+    if taken is None:
+        return JsonResponse(
+            {"status": "unavailable", "database": "ok", "migrations": f"not applied: {', '.join(missing)}"},
+            status=503,
+        )
+    heartbeats.touch("web")
+    return JsonResponse(_readiness(taken, _redis(), config=config, now=time.time()))
+
+
+@never_cache
+@require_safe
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus text: this process's own series and those of the whole system; always 200 for who may see it."""
+    token = str(settings.METRICS_TOKEN)
+    if token and not _bears(request, token):
+        refusal = HttpResponse(
+            "METRICS_TOKEN is needed as a bearer token\n", status=401, content_type="text/plain"
+        )
+        refusal["WWW-Authenticate"] = "Bearer"
+        return refusal
+    heartbeats.touch("scrape")
+    return HttpResponse(metrics.everything(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: float) -> dict[str, Any]:
+    last_scan = taken.last_scan_timestamp_seconds
+    age = round(max(0.0, now - last_scan)) if last_scan else None
+    reasons = []
+    if redis != "ok":
+        reasons.append("Redis does not answer: due reminders wait in the database until it does")
+    if not config.enabled:
+        reasons.append("REMINDER_WORKER_ENABLED is false: nothing is planned or sent")
+    elif age is None:
+        reasons.append("no scan has ended yet")
+    elif scan_is_late(age, config):
+        reasons.append(f"the last scan ended {age} s ago: are beat and scanner running?")
+    if taken.paused:
+        reasons.append("sending is paused")
+    return {
+        "status": "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "database": "ok",
+        "migrations": "ok",
+        "redis": redis,
+        "enabled": config.enabled,
+        "paused": taken.paused,
+        "last_scan_age_seconds": age,
+    }
+
+
+def _redis() -> str:
+    try:
+        broker_status.waiting()
+    except BrokerDown as error:
+        return str(error)
+    return "ok"
+
+
+def _bears(request: HttpRequest, token: str) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    # Both are compared as bytes, in constant time: text outside ASCII would raise.
+    return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode())

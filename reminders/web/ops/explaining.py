@@ -1,0 +1,37 @@
+"""Why a reminder came, will come, or will not: the page of one assignment."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+from assignments.models import Assignment, ReminderStatus, Status
+from reminders import conf
+from reminders.insight.explain.answer import Outlook
+from reminders.insight.explain.explain import explain
+from reminders.web.ops.page import page, show
+
+TONES = {
+    Outlook.COMING: "good",
+    Outlook.SENDING: "good",
+    Outlook.SENT: "good",
+    Outlook.WAITS: "warn",
+    Outlook.NOT_SENT: "warn",
+    Outlook.FAILED: "bad",
+    Outlook.UNKNOWN: "bad",
+}
+
+
+@page()
+def explanation(request: HttpRequest, pk: int) -> HttpResponse:
+    """The answer in one sentence, then everything that it follows from."""
+    assignment = Assignment.objects.select_related("assignee").filter(pk=pk).first()
+    if assignment is None:
+        raise Http404(f"There is no assignment with the number {pk}.")
+    answer = explain(assignment, config=conf.current())
+    context = {
+        "assignment": assignment,
+        "answer": answer,
+        "tone": TONES[answer.outlook],
+        "resettable": assignment.status == Status.SCHEDULED,
+        "closable": assignment.status == Status.SCHEDULED
+        and assignment.reminder_status == ReminderStatus.OVERDUE,
+    }
+    return show(request, "explanation", context)

@@ -1,0 +1,303 @@
+"""`/ops/`: how reminders do at this moment, every figure with the list behind it.
+
+All of it comes from the one row of figures that everybody shares, so that a page which asks again every 15
+seconds costs the database next to nothing.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+
+from assignments.models import ReminderStatus, Status
+from reminders import conf
+from reminders.conf import ReminderConfig
+from reminders.delivery import broker_status
+from reminders.delivery.broker import QUEUE
+from reminders.delivery.hints import BrokerDown
+from reminders.insight import statistics
+from reminders.insight.doctor.system import LATE, scan_is_late
+from reminders.insight.explain.wording import WORDS
+from reminders.insight.statistics import Snapshot
+from reminders.models import Reason
+from reminders.web.ops import chart
+from reminders.web.ops.page import frame, page
+from reminders.web.templatetags.ops import age
+
+ASKED_EVERY = timedelta(seconds=15)
+OLD = 4 * statistics.MAX_AGE
+"""Figures older than this are shown with a warning: counting fails."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One figure and the list behind it. `tone` is quiet, good, warn or bad; `alarm` says in words why it is bad."""
+
+    name: str
+    label: str
+    value: int
+    note: str
+    href: str
+    tone: str = "quiet"
+    alarm: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the machinery in the health strip."""
+
+    name: str
+    says: str
+    tone: str
+    href: str
+
+
+@page()
+def overview(request: HttpRequest) -> HttpResponse:
+    """The whole page."""
+    return render(request, "ops/overview.html", _shown(request))
+
+
+@page()
+def live(request: HttpRequest) -> HttpResponse:
+    """The part of the page that is asked for again and again."""
+    return render(request, "ops/parts/live.html", {**_shown(request), "again": True})
+
+
+def _shown(request: HttpRequest) -> dict[str, object]:
+    framed, config = frame(request), conf.current()
+    # Whoever has just paused must not read for 15 seconds more that sending is on.
+    taken = replace(statistics.current(config=config), paused=framed["pause"] is not None)
+    return {
+        **framed,
+        "taken": taken,
+        "old": timezone.now() - taken.taken > OLD,
+        "work": list(work(taken, config)),
+        "worries": list(worries(taken, config)),
+        "failed": [
+            (
+                reason.replace("_", " "),
+                number,
+                _reminders(show="failed", reason=reason),
+                WORDS.get(Reason(reason), ""),
+            )
+            for reason, number in sorted(taken.failed.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        "chart": chart.draw(taken.messages, now=taken.taken, ahead=statistics.ahead(config)),
+        "health": list(health(taken, broker(), config=config)),
+        "every": int(ASKED_EVERY.total_seconds()),
+    }
+
+
+# --- figures ---------------------------------------------------------------------------------------------------
+
+
+def work(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
+    """Scheduled work by its reminder status; overdue is counted by the clock."""
+    counts = {
+        roll_up: taken.assignments.get((Status.SCHEDULED, roll_up), 0)
+        for roll_up in (ReminderStatus.NONE, ReminderStatus.SENT)
+    }
+    yield Tile(
+        name="none",
+        label="NONE",
+        value=counts[ReminderStatus.NONE],
+        note="scheduled, not reminded yet",
+        href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.NONE),
+    )
+    yield Tile(
+        name="sent",
+        label="SENT",
+        value=counts[ReminderStatus.SENT],
+        note="scheduled, reminder accepted",
+        href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.SENT),
+        tone="good",
+    )
+    alarm = taken.overdue > config.overdue_alert
+    allowed = f"more than {config.overdue_alert} is an alarm"
+    yield Tile(
+        name="overdue",
+        label="OVERDUE",
+        value=taken.overdue,
+        note=f"not started {age(config.overdue)} after the start; {allowed}",
+        href=_assignments(show="overdue"),
+        tone="bad" if alarm else "quiet",
+        alarm="Above the alert threshold" if alarm else "",
+    )
+
+
+def worries(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
+    """What should be 0, or gone soon."""
+    held = taken.paused or not config.enabled
+    late = taken.oldest_due_age_seconds > LATE.total_seconds()
+    yield Tile(
+        name="due",
+        label="Due, not sent",
+        value=taken.due_unsent,
+        note=f"the oldest waits for {age(taken.oldest_due_age_seconds)}"
+        if taken.due_unsent
+        else "nothing waits",
+        href=_reminders(show="due"),
+        tone="quiet" if not late else "warn" if held else "bad",
+        alarm="Held by the switch" if late and held else "Later than a minute" if late else "",
+    )
+    yield Tile(
+        name="failed",
+        label="Failed",
+        value=sum(taken.failed.values()),
+        note="in the last 24 hours",
+        href=_reminders(show="failed"),
+        tone="bad" if taken.failed else "quiet",
+        alarm="Somebody was not reminded" if taken.failed else "",
+    )
+    yield Tile(
+        name="duplicates",
+        label="Possible duplicates",
+        value=taken.possible_duplicates,
+        note="may have arrived twice, in the last 24 hours",
+        href=_reminders(show="duplicates"),
+        tone="warn" if taken.possible_duplicates else "quiet",
+    )
+    yield Tile(
+        name="unknown",
+        label="Unknown",
+        value=taken.unknown,
+        note="may or may not have arrived: to be decided",
+        href=_reminders(show="unknown"),
+        tone="warn" if taken.unknown else "quiet",
+        alarm="An operator decides" if taken.unknown else "",
+    )
+    yield Tile(
+        name="declined",
+        label="Can't make it",
+        value=taken.declined,
+        note="scheduled work whose assignee has said no",
+        href=_assignments(show="declined"),
+        tone="warn" if taken.declined else "quiet",
+        alarm="Somebody else is needed" if taken.declined else "",
+    )
+    yield Tile(
+        name="unaccounted",
+        label="Unaccounted",
+        value=taken.unaccounted,
+        note="due work without a reminder: must be 0",
+        href=_assignments(show="unaccounted"),
+        tone="bad" if taken.unaccounted else "quiet",
+        alarm="A rescan plans them" if taken.unaccounted else "",
+    )
+
+
+def _assignments(**query: str) -> str:
+    return f"{reverse('ops:assignments')}?{urlencode(query)}"
+
+
+def _reminders(**query: str) -> str:
+    return f"{reverse('ops:reminders')}?{urlencode(query)}"
+
+
+# --- the machinery ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What Redis said: how many messages wait for a worker, or why it did not answer."""
+
+    depth: int | None
+    trouble: str = ""
+
+
+_turn = threading.Lock()
+_asked: tuple[float, Broker] | None = None
+
+
+def broker() -> Broker:
+    """Redis, asked at most every 15 seconds by this process: a stalled one must not hold up every viewer."""
+    global _asked
+    kept = _asked
+    if kept is not None and (time.monotonic() - kept[0] < ASKED_EVERY.total_seconds() or _turn.locked()):
+        return kept[1]
+    with _turn:
+        try:
+            found = Broker(broker_status.waiting()[QUEUE])
+        except BrokerDown as error:
+            found = Broker(None, str(error))
+        _asked = (time.monotonic(), found)
+        return found
+
+
+def health(taken: Snapshot, redis: Broker, *, config: ReminderConfig) -> Iterator[Part]:
+    """Every part that reminders need, in one line each."""
+    doctor, queue, processes = (
+        reverse("ops:doctor"),
+        reverse("ops:queue"),
+        reverse("admin:reminders_process_changelist"),
+    )
+    yield _switch(taken, config)
+    yield _last_scan(taken, config)
+    beats = taken.processes.get("beat")
+    yield Part(
+        name="Beat",
+        says="not seen"
+        if beats is None
+        else "one at work"
+        if beats.at_once == 1
+        else f"{beats.at_once} at once",
+        tone="bad" if beats is None else "good" if beats.at_once == 1 else "warn",
+        href=processes,
+    )
+    for kind, name in (("scanner", "Scanner"), ("worker", "Workers")):
+        seen = taken.processes.get(kind)
+        off = kind == "worker" and not config.enabled
+        yield Part(
+            name=name,
+            says=f"{seen.count} seen" if seen else "not asked while off" if off else "not seen",
+            tone="good" if seen else "warn" if off else "bad",
+            href=processes,
+        )
+    yield Part(
+        name="Queue",
+        says="unknown" if redis.depth is None else f"{redis.depth} waiting",
+        tone="warn" if redis.depth is None else "good",
+        href=queue,
+    )
+    yield Part(
+        name="Redis",
+        says="does not answer" if redis.depth is None else "answers",
+        tone="bad" if redis.depth is None else "good",
+        href=doctor,
+    )
+    yield Part(name="Database", says="answers", tone="good", href=doctor)
+    for channel, until in taken.held_channels.items():
+        yield Part(
+            name=f"Channel {channel}",
+            says=f"held for {age(max(0.0, until - taken.taken_at))}",
+            tone="warn",
+            href=reverse("admin:reminders_channelhold_changelist"),
+        )
+
+
+def _switch(taken: Snapshot, config: ReminderConfig) -> Part:
+    says, tone = ("on", "good") if config.enabled else ("off", "bad")
+    if config.enabled and taken.paused:
+        says, tone = "paused", "warn"
+    return Part(name="Sending", says=says, tone=tone, href=reverse("ops:switch"))
+
+
+def _last_scan(taken: Snapshot, config: ReminderConfig) -> Part:
+    scans = reverse("admin:reminders_scanrun_changelist")
+    if not taken.last_scan_timestamp_seconds:
+        return Part(name="Last scan", says="none yet", tone="bad", href=scans)
+    passed = max(0.0, taken.taken_at - taken.last_scan_timestamp_seconds)
+    return Part(
+        name="Last scan",
+        says=f"{age(passed)} ago by {taken.last_scan_by}",
+        tone="bad" if scan_is_late(passed, config) else "good",
+        href=scans,
+    )

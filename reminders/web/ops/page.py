@@ -1,0 +1,138 @@
+"""What every page below /ops/ has in common: who may see it, what may run in it, and how it fails."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, InternalError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+
+from reminders import conf, roles
+from reminders.ledger.pauses import pause_in_force
+
+logger = logging.getLogger(__name__)
+
+View = Callable[..., HttpResponseBase]
+
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+"""Scripts, styles and pictures from this site's files alone; nothing inline."""
+
+QUERY_CANCELED = "57014"
+NAVIGATION = (
+    ("ops:overview", "Overview"),
+    ("ops:assignments", "Assignments"),
+    ("ops:reminders", "Reminders"),
+    ("ops:queue", "Queue"),
+    ("ops:simulator", "Simulator"),
+    ("ops:doctor", "Doctor"),
+    ("ops:audit", "Audit trail"),
+)
+
+
+def page(*, operator: bool = False) -> Callable[[View], View]:
+    """Makes a view a page: for staff with a role (`operator`: for operators alone), with a strict policy.
+
+    Looking is GET; only what operators do may also be POST. What the view cannot answer becomes a
+    page too: not found, not allowed, the database away or too slow.
+    """
+    methods = ["GET", "HEAD", "POST"] if operator else ["GET", "HEAD"]
+
+    def decorate(view: View) -> View:
+        @never_cache
+        @wraps(view)
+        def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                try:
+                    if request.method not in methods:
+                        return HttpResponseNotAllowed(methods)
+                    answer = _turned_away(request, operator=operator) or view(request, *args, **kwargs)
+                except Http404 as error:
+                    answer = trouble(request, 404, "There is nothing here", str(error))
+            except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
+                answer = _without_database(error)
+            answer["Content-Security-Policy"] = POLICY
+            answer["Referrer-Policy"] = "same-origin"
+            return answer
+
+        return shown
+
+    return decorate
+
+
+def show(
+    request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """Renders a whole page, with what stands on every page: navigation, role, and whatever holds sending."""
+    return render(request, f"ops/{template}.html", {**frame(request), **(context or {})}, status=status)
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """What every page shows, whatever it is about."""
+    return {
+        "navigation": [_entry(request, reverse(name), label) for name, label in NAVIGATION],
+        "may_operate": may_operate(request),
+        "pause": pause_in_force(),
+        "enabled": conf.current().enabled,
+    }
+
+
+def _entry(request: HttpRequest, address: str, label: str) -> tuple[str, str, str]:
+    """Address, label, and how this page stands to it: the page itself, below it, or ''."""
+    below = request.path.startswith(address) and address != reverse("ops:overview")
+    return address, label, "page" if request.path == address else "true" if below else ""
+
+
+def may_operate(request: HttpRequest) -> bool:
+    """Whether this person may do what operators do; viewers may not."""
+    return request.user.has_perm(roles.OPERATE)
+
+
+def trouble(request: HttpRequest, status: int, title: str, says: str) -> HttpResponse:
+    """A page that says why there is no other."""
+    return show(request, "trouble", {"title": title, "says": says}, status=status)
+
+
+@page()
+def nowhere(request: HttpRequest, rest: str) -> HttpResponse:
+    """An address that no page has."""
+    raise Http404(f"No page has the address {request.path}.")
+
+
+def _turned_away(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None:
+    user = request.user
+    if not (user.is_active and user.is_staff):
+        if user.is_authenticated:
+            return _locked(request, "Your login is not one of the staff.")
+        if "HX-Request" in request.headers:  # The login belongs into the whole window.
+            return HttpResponse(status=401, headers={"HX-Refresh": "true"})
+        return redirect_to_login(request.get_full_path())
+    if not user.has_perms(roles.LOOK):
+        return _locked(
+            request, f"Your login has no role here. An administrator puts it into “{roles.VIEWERS}”."
+        )
+    if operator and not may_operate(request):
+        return trouble(
+            request,
+            403,
+            "Only operators may do this",
+            f"You can look at everything. To act, you need the role “{roles.OPERATORS}”.",
+        )
+    return None
+
+
+def _locked(request: HttpRequest, says: str) -> HttpResponse:
+    return render(request, "ops/locked.html", {"title": "No entry", "says": says}, status=403)
+
+
+def _without_database(error: Exception) -> HttpResponse:
+    """Asks the database nothing, not even who is looking."""
+    canceled = getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
+    logger.warning("Page without database", extra={"reason": type(error).__name__})
+    text = render_to_string("ops/away.html", {"canceled": canceled})
+    return HttpResponse(text, status=503, headers={"Retry-After": "5"})

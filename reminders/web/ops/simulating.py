@@ -1,0 +1,96 @@
+"""What would be sent, when and to whom, under today's rules or under others: the simulator's page."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from assignments.clock import database_now
+from reminders import conf
+from reminders.conf import ReminderConfig
+from reminders.insight.simulator import simulate
+from reminders.web.ops import chart
+from reminders.web.ops.page import page, show
+
+BUDGET = timedelta(seconds=5)
+LISTED = 100
+DAY = timedelta(days=1)
+LONGEST_RULES = 1_000
+LOCAL = "%Y-%m-%dT%H:%M"
+
+
+def _instant(label: str) -> forms.DateTimeField:
+    picker = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL)
+    return forms.DateTimeField(label=label, required=False, widget=picker)
+
+
+class RulesForm(forms.Form):
+    """The range and the rules. What is left empty is as it is today."""
+
+    since = _instant("From")
+    until = _instant("To")
+    lead = forms.CharField(label="REMINDER_LEAD_MINUTES", required=False, max_length=20)
+    rules = forms.CharField(
+        label="Other rules",
+        required=False,
+        max_length=LONGEST_RULES,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "REMINDER_OVERDUE_MINUTES=45"}),
+        help_text="One NAME=VALUE a line. Empty: today's rules.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["autocomplete"] = "off"
+        today = round(conf.current().lead.total_seconds() / 60)
+        self.fields["lead"].widget.attrs |= {"placeholder": str(today), "inputmode": "numeric"}
+
+    def changes(self) -> dict[str, str]:
+        """The rules that differ from today's, by the names of their variables."""
+        changes = {}
+        for line in filter(None, map(str.strip, self.cleaned_data["rules"].splitlines())):
+            name, equals, value = line.partition("=")
+            if not equals:
+                raise ValidationError({"rules": "NAME=VALUE is needed, such as REMINDER_OVERDUE_MINUTES=45"})
+            changes[name.strip()] = value.strip()
+        if self.cleaned_data["lead"]:
+            changes["REMINDER_LEAD_MINUTES"] = self.cleaned_data["lead"]
+        return changes
+
+    def config(self) -> ReminderConfig:
+        """Today's rules with these changes. Raises ValidationError."""
+        changes = self.changes()
+        try:
+            return conf.with_values(changes) if changes else conf.current()
+        except ImproperlyConfigured as refusal:
+            raise ValidationError({"rules": str(refusal).splitlines()}) from refusal
+
+    def span(self) -> tuple[datetime, datetime]:
+        """From when until when: from now, and a day, where nothing else is said."""
+        since = self.cleaned_data["since"] or database_now()
+        return since, self.cleaned_data["until"] or since + DAY
+
+
+@page()
+def simulator(request: HttpRequest) -> HttpResponse:
+    """Foresees a range; sends and writes nothing."""
+    form = RulesForm(request.GET)
+    context: dict[str, object] = {"form": form}
+    if form.is_valid():
+        try:
+            config = form.config()
+            since, until = form.span()
+            found = simulate(since=since, until=until, config=config, limit=LISTED, budget=BUDGET)
+        except ValidationError as refusal:
+            for name, told in refusal.message_dict.items():
+                form.add_error(name if name in form.fields else None, told)
+        else:
+            context |= {
+                "found": found,
+                "changes": form.changes(),
+                "on": config.enabled,
+                "chart": chart.spread(found.spans, since=found.since, until=found.until, span=found.span),
+            }
+    return show(request, "simulator", context)

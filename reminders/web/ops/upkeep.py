@@ -1,0 +1,78 @@
+"""The pages about the machinery: the switch, the doctor, the queue, the audit trail."""
+
+from collections import Counter
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from reminders import conf
+from reminders.delivery import beat_schedule
+from reminders.insight import queue_status
+from reminders.insight.doctor.check import Level
+from reminders.insight.doctor.doctor import examine
+from reminders.models import Audit
+from reminders.operations import pauses
+from reminders.web.ops.lists import page_of, text_of
+from reminders.web.ops.page import frame, page, show
+
+PAUSES_SHOWN = 20
+CANARY_PATIENCE = timedelta(seconds=5)
+"""How long the page lets a worker take for a message without hints."""
+
+
+@page()
+def switch(request: HttpRequest) -> HttpResponse:
+    """The three places in which reminders can be switched off, named one by one."""
+    config = conf.current()
+    context = {"standing": beat_schedule.standing(config), "pauses": pauses.pauses()[:PAUSES_SHOWN]}
+    return show(request, "switch", context)
+
+
+@page()
+def queue(request: HttpRequest) -> HttpResponse:
+    """What waits where: in Redis, in workers, in the ledger."""
+    return show(request, "queue", {"waiting": queue_status.look()})
+
+
+@page()
+def doctor(request: HttpRequest) -> HttpResponse:
+    """The frame of the checklist; the checks themselves take a moment and come after it."""
+    return show(request, "doctor", {} if "wait" not in request.GET else _examined())
+
+
+@page()
+def checks(request: HttpRequest) -> HttpResponse:
+    """The checklist, asked now."""
+    return render(request, "ops/parts/checks.html", {**frame(request), **_examined()})
+
+
+def _examined() -> dict[str, object]:
+    found = list(examine(conf.current(), canary=CANARY_PATIENCE))
+    counts = Counter(check.level for check in found)
+    worst = next((level for level in (Level.FAIL, Level.WARN) if counts[level]), Level.PASS)
+    order = {Level.FAIL: 0, Level.WARN: 1, Level.PASS: 2}
+    return {
+        "checks": sorted(found, key=lambda check: order[check.level]),
+        "failed": counts[Level.FAIL],
+        "warned": counts[Level.WARN],
+        "passed": counts[Level.PASS],
+        "worst": worst.value,
+    }
+
+
+@page()
+def audit(request: HttpRequest) -> HttpResponse:
+    """What operators did, to what, and why."""
+    action, q = text_of(request.GET.get("action")), text_of(request.GET.get("q"))
+    actions = list(Audit.objects.order_by("action").values_list("action", flat=True).distinct())
+    listed = page_of(_audited(action, q), request)
+    return show(request, "audit", {"listed": listed, "actions": actions, "action": action, "q": q})
+
+
+def _audited(action: str, q: str) -> QuerySet[Audit]:
+    rows = Audit.objects.order_by("-id")
+    if action:
+        rows = rows.filter(action=action)
+    return rows.filter(Q(actor__icontains=q) | Q(reason__icontains=q)) if q else rows

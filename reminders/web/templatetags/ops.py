@@ -1,0 +1,101 @@
+"""How the Ops pages write instants and ages; and the banner that stands on every page while nothing is sent."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from reminders.ledger import pauses
+from reminders.models import Pause
+
+register = template.Library()
+
+STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+@register.filter
+def instant(at: datetime | None) -> str | SafeString:
+    """An instant in the installation's own zone, short for today; the whole of it stands in its title."""
+    if at is None:
+        return "-"
+    local = timezone.localtime(at)
+    today = local.date() == timezone.localdate()
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        date_format(local, "Y-m-d H:i:s T"),
+        date_format(local, "H:i:s" if today else "j M H:i"),
+    )
+
+
+@register.filter
+def minute(at: datetime) -> str:
+    """An instant below a picture: the minute, with the day where that is another one."""
+    local = timezone.localtime(at)
+    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M H:i")
+
+
+@register.filter
+def full_instant(at: datetime | None) -> str:
+    """An instant with date and zone."""
+    return date_format(timezone.localtime(at), "Y-m-d H:i:s T") if at else "-"
+
+
+@register.filter
+def age(span: timedelta | float) -> str:
+    """A span as people say it, rounded down: 45 s, 12 min, 3 h 20 min, 2 d."""
+    seconds = int(max(0.0, span.total_seconds() if isinstance(span, timedelta) else span))
+    size, unit = next((step for step in STEPS if seconds >= step[0]), STEPS[-1])
+    whole, rest = divmod(seconds, size)
+    minutes = f" {rest // 60} min" if unit == "h" and rest >= 60 else ""
+    return f"{whole} {unit}{minutes}"
+
+
+@register.filter
+def distance(at: datetime | None) -> str:
+    """How far an instant is from now: in 12 min, 3 h ago."""
+    if at is None:
+        return ""
+    ahead = at - timezone.now()
+    return f"in {age(ahead)}" if ahead > timedelta() else f"{age(-ahead)} ago"
+
+
+@register.filter
+def words(code: object) -> str:
+    """A word of a closed set as people read it: too_late becomes too late."""
+    return str(code).replace("_", " ")
+
+
+@register.filter
+def total(numbers: Iterable[int]) -> int:
+    """Their sum."""
+    return sum(numbers)
+
+
+@register.filter
+def pretty(value: object) -> str:
+    """JSON as people read it."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+
+
+@register.simple_tag
+def pause_in_force() -> Pause | None:
+    """The pause that holds sending now, for pages that are not ours to fill."""
+    return pauses.pause_in_force()
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Any, **changes: object) -> str:
+    """The query of this page's address with some of its values changed; None or '' takes one away."""
+    values = context["request"].GET.copy()
+    for name, value in changes.items():
+        values.pop(name, None)
+        if value not in (None, ""):
+            values[name] = str(value)
+    return f"?{values.urlencode()}"

@@ -1,0 +1,15 @@
+"""The addresses of this application."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from reminders.web import assignee_page, health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/metrics", health.show_metrics, name="metrics"),
+    path("a/<str:token>", assignee_page.answering, name="answering"),
+    path("ops/", include("reminders.web.ops.urls")),
+    # Last: it also answers for every other address below /api/.
+    path("api/", include("reminders.web.api.urls")),
+]
