@@ -52,9 +52,9 @@ SCAN_FIGURES = {
     "planned": "planned",
     "voided": "no longer wanted",
     "retimed": "moved in time",
-    "healed": "repaired",
+    "synced": "repaired",
     "returned": "taken back from a dead worker",
-    "doubtful": "possibly sent twice",
+    "ambiguous": "possibly sent twice",
 }
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 
 MAX_LEAD = timedelta(days=30)
-TELL_WINDOW = timedelta(hours=4)
+NOTIFY_WINDOW = timedelta(hours=4)
 """How long after the overdue instant supervisors may still be told about it (RULES, 5)."""
 
 

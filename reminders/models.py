@@ -171,7 +171,9 @@ class Attempt(models.Model):
     """One send that was begun and has ended. Written once, complete, and never changed (RULES, 20)."""
 
     pk = models.CompositePrimaryKey("reminder_id", "number")
-    reminder = models.ForeignKey(Reminder, on_delete=models.CASCADE, related_name="tries", db_index=False)
+    reminder = models.ForeignKey(
+        Reminder, on_delete=models.CASCADE, related_name="attempt_rows", db_index=False
+    )
     number = models.PositiveSmallIntegerField()
     ticket = models.PositiveBigIntegerField()
     started_at = models.DateTimeField()
@@ -272,10 +274,10 @@ class Subscription(models.Model):
         return self.name
 
 
-class ChannelHold(models.Model):
-    """A road that cannot be used at present: a channel, or the endpoint of one subscription.
+class CircuitBreaker(models.Model):
+    """Keeps sends away from a route that does not work: a channel, or the endpoint of one subscription.
 
-    `until` doubles with each failure in a row (RULES, 10).
+    It is open until `until`; each failure in a row doubles that time (5 s up to 60 s, for an endpoint up to 10 minutes).
     """
 
     channel = models.CharField(max_length=80, primary_key=True)
@@ -285,8 +287,11 @@ class ChannelHold(models.Model):
     code = models.CharField(max_length=40, default="", blank=True)
     detail = models.CharField(max_length=500, default="", blank=True)
 
+    class Meta:
+        db_table = "reminders_channelhold"
+
     def __str__(self) -> str:
-        return f"{self.channel} held until {self.until}"
+        return f"{self.channel}: open until {self.until}"
 
 
 class Counter(models.Model):
@@ -325,22 +330,23 @@ class Audit(models.Model):
         return f"{self.action} by {self.actor}"
 
 
-class KeptAnswer(models.Model):
-    """What a POST was answered under its caller's Idempotency-Key. `sent` is a hash of the request."""
+class StoredResponse(models.Model):
+    """The response to a POST under its caller's Idempotency-Key, for the same request sent again."""
 
     caller = models.CharField(max_length=160)
     key = models.CharField(max_length=200)
-    sent = models.CharField(max_length=64)
+    request_hash = models.CharField(max_length=64, db_column="sent")
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
     body = models.JSONField()
     at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
+        db_table = "reminders_keptanswer"
         constraints = [models.UniqueConstraint(fields=["caller", "key"], name="kept_answer_once")]
 
     def __str__(self) -> str:
-        return f"answer to {self.caller}"
+        return f"response to {self.caller}"
 
 
 class Process(models.Model):
@@ -367,12 +373,16 @@ class Process(models.Model):
         return f"{self.kind} {self.pid} on {self.host}"
 
 
-class Figures(models.Model):
+class Statistics(models.Model):
     """The one row of figures that page and metrics share, refreshed every 15 seconds (RULES, 34)."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     taken_at = models.DateTimeField()
     values = models.JSONField(default=dict)
 
+    class Meta:
+        db_table = "reminders_figures"
+        verbose_name_plural = "statistics"
+
     def __str__(self) -> str:
-        return f"figures of {self.taken_at}"
+        return f"statistics of {self.taken_at}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from reminders.delivery import hints as delivery_hints
-from reminders.delivery.hints import Envelope
+from reminders.delivery.hints import HintBatch
 from reminders.ledger.records import Hint
 
 
@@ -11,7 +11,7 @@ class Desk:
     """A broker that keeps what it is given, in memory; `refuse` makes it refuse."""
 
     def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
+        self.batches: list[HintBatch] = []
         self.refuse = False
         self.down = False
 
@@ -20,11 +20,11 @@ class Desk:
             raise delivery_hints.BrokerDown("no answer")
         return 0
 
-    def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+    def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
         if self.refuse:
-            return list(envelopes)
-        self.envelopes += envelopes
+            return list(batches)
+        self.batches += batches
         return []
 
     def hints(self) -> list[Hint]:
-        return [hint for envelope in self.envelopes for hint in envelope.hints]
+        return [hint for batch in self.batches for hint in batch.hints]

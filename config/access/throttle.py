@@ -37,7 +37,7 @@ class PerCaller(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         rate: int = settings.API_RATE
-        caller = _named(request)
+        caller = _hint_arrays(request)
         if not rate or caller is None:
             return True
         values: dict[str, Any] = {"caller": caller, "each": MINUTE / rate, "most": MINUTE}
@@ -60,7 +60,7 @@ class PerCaller(BaseThrottle):
         return self._wait
 
 
-def _named(request: Request) -> str | None:
+def _hint_arrays(request: Request) -> str | None:
     """Who is calling; None for those who need not say so, at addresses that are open to all."""
     if request.auth is not None:
         return f"token:{request.auth.pk}"

@@ -28,10 +28,10 @@ from reminders.policy import recipients, rows
 from reminders.policy.rows import Row
 
 FALLBACK_LANGUAGE = "en"
-LATE = timedelta(minutes=1)
+LATE_AFTER = timedelta(minutes=1)
 """A reminder that leaves later than this says that it is late."""
 
-MARK = re.compile("\ue000([a-z_]+)\ue001")
+PLACEHOLDER = re.compile("\ue000([a-z_]+)\ue001")
 
 
 def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> Message:
@@ -39,7 +39,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
 
     Raises what a broken template raises (django.template.TemplateSyntaxError and its like).
     """
-    if claim.row.tells_a_program:
+    if claim.row.is_webhook:
         return webhooks.compose(claim, contact=contact, address=address, now=now)
     facts = claim.facts
     language = contact.language
@@ -53,9 +53,9 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         "start_short": local_time(facts.start, contact.time_zone, language, long=False),
         "start_long": local_time(facts.start, contact.time_zone, language),
         "until": local_time(facts.end, contact.time_zone, language) if facts.end else "",
-        "when": when(facts.start - now),
+        "when": relative_time(facts.start - now),
         "link": _link(claim.row),
-        "late": "late" if now - max(claim.row.due_at, claim.row.planned_at) > LATE else "",
+        "late": "late" if now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else "",
     }
     kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
     present = frozenset(name for name, value in values.items() if value)
@@ -74,8 +74,8 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
 
 def _link(row: Row) -> str:
     """Where the assignee answers; '' for anybody else, and where this site's address is not known."""
-    assignee_id = recipients.assignee_of(row.recipient)
-    return links.address(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
+    assignee_id = recipients.assignee_id_of(row.recipient)
+    return links.url_of(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
 
 
 def message_id(claim: Claim) -> str:
@@ -83,7 +83,7 @@ def message_id(claim: Claim) -> str:
     return f"{rows.message_uuid(claim.row)}@{_own_domain(settings.DEFAULT_FROM_EMAIL)}"
 
 
-def person(facts: Facts) -> Contact:
+def assignee_contact(facts: Facts) -> Contact:
     """The assignee, as a channel needs to know them."""
     return Contact(
         name=facts.assignee_name,
@@ -94,7 +94,7 @@ def person(facts: Facts) -> Contact:
     )
 
 
-def when(left: timedelta) -> str:
+def relative_time(left: timedelta) -> str:
     """'starts in 30 minutes', 'started 5 minutes ago'; whole minutes, hours or days, never a lie by rounding up."""
     minutes = round(abs(left).total_seconds() / 60)
     if minutes < 1:
@@ -130,11 +130,11 @@ def _local_minute(instant: datetime, zone: str, language: str, *, long: bool) ->
     return f"{written} ({named})"
 
 
-class Filled:
+class RenderedTemplate:
     """A template rendered once, with marks where values go."""
 
     def __init__(self, rendered: str) -> None:
-        pieces = MARK.split(rendered)
+        pieces = PLACEHOLDER.split(rendered)
         self.literals, self.names = pieces[0::2], pieces[1::2]
 
     def fill(self, values: Mapping[str, str], *, written: Callable[[str], str] = str) -> str:
@@ -147,13 +147,13 @@ class Filled:
 
 
 @lru_cache(maxsize=1024)
-def _template(kind: str, language: str, present: frozenset[str], form: str) -> Filled:
-    names = [f"reminders/mail/{tongue}/{kind}.{form}" for tongue in tongues(language)]
+def _template(kind: str, language: str, present: frozenset[str], form: str) -> RenderedTemplate:
+    names = [f"reminders/mail/{tongue}/{kind}.{form}" for tongue in language_fallbacks(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
-    return Filled(select_template(names).render(marks))
+    return RenderedTemplate(select_template(names).render(marks))
 
 
-def tongues(language: str) -> Iterable[str]:
+def language_fallbacks(language: str) -> Iterable[str]:
     """The folders in which a text for a reader of this language is looked for, the best first."""
     return dict.fromkeys((language, language.split("-")[0], FALLBACK_LANGUAGE))
 

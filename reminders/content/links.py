@@ -23,17 +23,17 @@ class Link:
     version: int
 
 
-def address(link: Link) -> str:
+def url_of(link: Link) -> str:
     """The whole address; '' where PUBLIC_URL does not say where this site is."""
-    return f"{settings.PUBLIC_URL}{PATH}{token(link)}" if settings.PUBLIC_URL else ""
+    return f"{settings.PUBLIC_URL}{PATH}{token_of(link)}" if settings.PUBLIC_URL else ""
 
 
-def token(link: Link) -> str:
+def token_of(link: Link) -> str:
     """Letters, digits, '-', '_' and '.', the last one a letter or a digit, so that no mail program cuts it off."""
     return _signer().sign(f"{link.assignment_id}-{link.assignee_id}-{link.version}")
 
 
-def read(token: str) -> Link | None:
+def link_from(token: str) -> Link | None:
     """What a token of ours names; None for any other text."""
     try:
         found = _NAMES.fullmatch(_signer().unsign(token))

@@ -34,7 +34,7 @@ def signature(secret: str, *, id: str, timestamp: int, body: str) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def message(
+def signed_message(
     id: str, body: str, *, contact: Contact, address: str, now: datetime, type: str = "event"
 ) -> Message:
     """A signed message to a program; one signature for each secret that is in force."""
@@ -58,24 +58,24 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     """The message for an event's row: its payload as it was kept."""
     data = json.loads(claim.payload)
     type = data.pop("type")
-    body = written(type, claim.row.planned_at, data)
-    return message(
+    body = event_body(type, claim.row.planned_at, data)
+    return signed_message(
         str(rows.message_uuid(claim.row)), body, contact=contact, address=address, now=now, type=type
     )
 
 
-def written(type: str, at: datetime, data: object) -> str:
+def event_body(type: str, at: datetime, data: object) -> str:
     """The body: what happened, when, and to what."""
     return json.dumps({"type": type, "timestamp": at.isoformat(), "data": data}, separators=(",", ":"))
 
 
-def subscriber(subscription_id: int) -> Contact | None:
+def active_contact(subscription_id: int) -> Contact | None:
     """The program behind a subscription; None once it has ended."""
     found = Subscription.objects.filter(pk=subscription_id, active=True).first()
-    return contact_of(found, now=database_now()) if found else None
+    return subscription_contact(found, now=database_now()) if found else None
 
 
-def contact_of(subscription: Subscription, *, now: datetime) -> Contact:
+def subscription_contact(subscription: Subscription, *, now: datetime) -> Contact:
     """Where a program listens, and what signs: until a change of secrets is over the former one does too."""
     former = (
         [subscription.former_secret]

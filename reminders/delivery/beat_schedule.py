@@ -34,7 +34,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class EntryStatus:
     """How an entry was found, or left: whether it is there, switched on, and at the right interval."""
 
     task: str
@@ -78,14 +78,14 @@ def set_up(config: ReminderConfig) -> list[str]:
     return done
 
 
-def standing(config: ReminderConfig) -> list[Standing]:
+def check_entries(config: ReminderConfig) -> list[EntryStatus]:
     """How the entries stand now, without changing them."""
     now = database_now()
     found = []
     for entry in entries(config):
         row = _found(entry.task)
         found.append(
-            Standing(
+            EntryStatus(
                 task=entry.task,
                 exists=row is not None,
                 enabled=row is not None and row.enabled,

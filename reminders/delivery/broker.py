@@ -9,16 +9,16 @@ from celery import current_app
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-from reminders.delivery.hints import BrokerDown, Envelope
+from reminders.delivery.hints import BrokerDown, HintBatch
 
 logger = logging.getLogger(__name__)
 
 QUEUE = "reminders"
 SCAN_QUEUE = "reminders.scan"
 DELIVER = "reminders.deliver"
-GO_ON = "reminders.go_on_with_scan"
-GO_ON_EXPIRES = timedelta(seconds=60)
-STANDBY: dict[str, dict[str, object]] = {
+RESUME_SCAN = "reminders.go_on_with_scan"
+RESUME_SCAN_EXPIRES = timedelta(seconds=60)
+FAILOVER_KWARGS: dict[str, dict[str, object]] = {
     "reminders.dispatch": {"standby": True},
     "reminders.scan": {"trigger": "standby"},
 }
@@ -26,7 +26,7 @@ STANDBY: dict[str, dict[str, object]] = {
 HINT_EXPIRES = timedelta(hours=1)
 """Only collects garbage; the ticket decides (RULES, 3)."""
 
-TROUBLE = (OperationalError, LimitExceeded, RedisError, OSError)
+BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 
 
 class CeleryBroker:
@@ -39,19 +39,19 @@ class CeleryBroker:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
                 channel: Any = connection.default_channel
                 return int(channel.client.llen(queue))
-        except TROUBLE as error:
+        except BROKER_ERRORS as error:
             raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error
 
-    def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+    def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
         """Sends the messages over one connection; after the first refusal the rest is refused as well."""
         sent = 0
         try:
             with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
-                for envelope in envelopes:
-                    wait = envelope.wait.total_seconds()
+                for batch in batches:
+                    wait = batch.wait.total_seconds()
                     current_app.send_task(
                         DELIVER,
-                        kwargs={"hints": [[hint.reminder_id, hint.ticket] for hint in envelope.hints]},
+                        kwargs={"hints": [[hint.reminder_id, hint.ticket] for hint in batch.hints]},
                         producer=producer,
                         queue=QUEUE,
                         countdown=wait if wait > 0 else None,
@@ -60,9 +60,9 @@ class CeleryBroker:
                         ignore_result=True,
                     )
                     sent += 1
-        except TROUBLE as error:
+        except BROKER_ERRORS as error:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
-        return list(envelopes[sent:])
+        return list(batches[sent:])
 
     def ask_workers(self, tasks: Sequence[str], *, expires: float) -> None:
         """Puts dispatch and scans into the workers' own queue; what the broker does not take is left out."""
@@ -71,30 +71,30 @@ class CeleryBroker:
                 for task in tasks:
                     current_app.send_task(
                         task,
-                        kwargs=STANDBY[task],
+                        kwargs=FAILOVER_KWARGS[task],
                         producer=producer,
                         queue=QUEUE,
                         expires=expires,
                         retry=False,
                         ignore_result=True,
                     )
-        except TROUBLE:
+        except BROKER_ERRORS:
             return
 
-    def hand_over_scan(self, scan_id: int) -> bool:
+    def resume_scan_elsewhere(self, scan_id: int) -> bool:
         """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""
         try:
             with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
                 current_app.send_task(
-                    GO_ON,
+                    RESUME_SCAN,
                     kwargs={"scan_id": scan_id},
                     producer=producer,
                     queue=SCAN_QUEUE,
-                    expires=GO_ON_EXPIRES.total_seconds(),
+                    expires=RESUME_SCAN_EXPIRES.total_seconds(),
                     retry=False,
                     ignore_result=True,
                 )
-        except TROUBLE as error:
+        except BROKER_ERRORS as error:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
             return False
         return True

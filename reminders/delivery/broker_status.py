@@ -10,7 +10,7 @@ from uuid import uuid4
 from celery import current_app
 from redis.exceptions import ResponseError
 
-from reminders.delivery.broker import QUEUE, SCAN_QUEUE, TROUBLE
+from reminders.delivery.broker import BROKER_ERRORS, QUEUE, SCAN_QUEUE
 from reminders.delivery.hints import BrokerDown
 
 PATIENCE = timedelta(seconds=1)
@@ -18,7 +18,7 @@ PATIENCE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerState:
+class BrokerStatus:
     """What a broker that answers says about itself. `policy` is '' where it does not tell."""
 
     writable: bool
@@ -26,7 +26,7 @@ class BrokerState:
     clock: datetime
 
 
-def waiting() -> dict[str, int]:
+def queue_lengths() -> dict[str, int]:
     """How many messages wait in each of our queues. Raises BrokerDown."""
     with _client() as client:
         return {queue: int(client.llen(queue)) for queue in (QUEUE, SCAN_QUEUE)}
@@ -44,12 +44,12 @@ def purge() -> dict[str, int]:
         return {queue: int(messages) for queue, messages in zip(queues, gone, strict=True)}
 
 
-def look() -> BrokerState:
+def read_status() -> BrokerStatus:
     """Writes a word, reads the clock and the eviction policy. Raises BrokerDown."""
     with _client() as client:
         seconds, micros = client.time()
         policy = str(client.info("memory").get("maxmemory_policy", ""))
-        return BrokerState(
+        return BrokerStatus(
             writable=_takes_a_word(client),
             policy=policy,
             clock=datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros),
@@ -77,5 +77,5 @@ def _client() -> Iterator[Any]:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=max(1, round(seconds)))
             channel: Any = connection.default_channel
             yield channel.client
-    except TROUBLE as error:
+    except BROKER_ERRORS as error:
         raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error

@@ -18,7 +18,7 @@ from notifications.channels.webhook import GONE
 from notifications.message import Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.content import compose
-from reminders.content.contacts import whom
+from reminders.content.contacts import contact_for
 from reminders.delivery import watchdog
 from reminders.delivery.dispatch import chunks, one_batch
 from reminders.delivery.log_lines import fields_of, log_begun, log_ended, log_finished
@@ -36,10 +36,10 @@ SLICE_SECONDS = 0.1
 """A worker begins no more rows at once than it sends in about this time: the window of doubt after a kill."""
 
 
-FINISH_PATIENCE = timedelta(minutes=5)
+FINISH_RETRY_FOR = timedelta(minutes=5)
 
 
-BUSY_TRIES = 20
+BUSY_RETRIES = 20
 
 
 BUSY_WAIT = 0.05
@@ -67,7 +67,7 @@ class Delivered:
 
     def count_finished(self, finished: Iterable[Finished]) -> None:
         for end in finished:
-            match end.next.state:
+            match end.transition.state:
                 case State.SENT:
                     self.sent += 1
                 case State.PLANNED:
@@ -121,7 +121,7 @@ def deliver(
         if begun.claims:
             started = time.monotonic()
             ends = _send_all(begun.claims, config, channel)
-            people = [end for end in ends if not end.claim.row.tells_a_program]
+            people = [end for end in ends if not end.claim.row.is_webhook]
             if len(people) == len(ends):  # An endpoint's pace says nothing about the mail server's.
                 pace.learn(
                     sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started
@@ -129,8 +129,8 @@ def deliver(
             landed = _record(ends, config)
             log_finished(landed)
             done.count_finished(landed)
-            _forget_the_gone(landed)
-        if begun.busy and busy_tries < BUSY_TRIES:
+            _end_gone_subscriptions(landed)
+        if begun.busy and busy_tries < BUSY_RETRIES:
             # Somebody changes these assignments right now: a moment later their rows can be judged.
             busy_tries += 1
             waiting.extend(begun.busy)
@@ -157,18 +157,18 @@ def _send_all(
     last_start = started + config.last_start.total_seconds()
     with watchdog.watching(soft=config.interrupt_after, hard=config.lease) as watch:
         for claim in claims:
-            if claim.row.road in down or (ends and time.monotonic() > last_start):
+            if claim.row.route in down or (ends and time.monotonic() > last_start):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
                 result, delivery, message_id = _send(claim, config, channel, watch)
-                if retries.shuts_road(claim.row, result):
-                    down.add(claim.row.road)
+                if retries.trips_breaker(claim.row, result):
+                    down.add(claim.row.route)
             finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
             ends.append(
                 Finished(
                     claim=claim,
                     result=result,
-                    next=retries.after(
+                    transition=retries.transition_after(
                         claim.row,
                         result,
                         now=finished_at,
@@ -194,9 +194,9 @@ def _send(
 ) -> tuple[Result, Delivery, str]:
     """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
     try:
-        road = channel(claim.row.channel)
-        contact = whom(claim.row.recipient, compose.person(claim.facts), config)
-        address = road.address(contact) if contact else None
+        route = channel(claim.row.channel)
+        contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), config)
+        address = route.address(contact) if contact else None
         if contact is None or address is None:
             return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
     except Exception as error:
@@ -207,12 +207,12 @@ def _send(
     except Exception as error:
         logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
         return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
-    delivery = _guarded_send(road, message, claim, config, watch)
+    delivery = _guarded_send(route, message, claim, config, watch)
     return Result(delivery.outcome.value), delivery, message.message_id
 
 
 def _guarded_send(
-    road: Channel,
+    route: Channel,
     message: Message,
     claim: Claim,
     config: ReminderConfig,
@@ -221,7 +221,7 @@ def _guarded_send(
     """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
     try:
         with watch:
-            return road.send(message, timeout=config.send_timeout)
+            return route.send(message, timeout=config.send_timeout)
     except watchdog.SendInterrupted:
         logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})
         return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
@@ -236,7 +236,7 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
     Every acceptance that is not written down would be repeated. A row that the database refuses is tried
     alone, so that it costs its neighbours nothing.
     """
-    patience = time.monotonic() + FINISH_PATIENCE.total_seconds()
+    patience = time.monotonic() + FINISH_RETRY_FOR.total_seconds()
     pause = 0.1
     while True:
         try:
@@ -263,13 +263,13 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
             pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
 
 
-def _forget_the_gone(landed: Sequence[Finished]) -> None:
+def _end_gone_subscriptions(landed: Sequence[Finished]) -> None:
     """An endpoint that says 410 wants no more, ever: its subscription ends."""
     gone = {
         subscription_id
         for end in landed
         if end.code == GONE and end.result is Result.REJECTED
-        if (subscription_id := recipients.subscription_of(end.claim.row.recipient)) is not None
+        if (subscription_id := recipients.subscription_id_of(end.claim.row.recipient)) is not None
     }
     for subscription_id in sorted(gone):
         log_ended(end_subscription(subscription_id, why="its endpoint has answered 410: gone"))
@@ -284,10 +284,10 @@ def deliver_due(*, config: ReminderConfig) -> Delivered:
         if claimed is None:
             time.sleep(BUSY_WAIT)  # A dispatcher claims right now: it is done in a moment.
             continue
-        envelopes = chunks(claimed, config) or [one_batch(events) for events in claim_events(config)]
-        if not envelopes:
+        batches = chunks(claimed, config) or [one_batch(events) for events in claim_events(config)]
+        if not batches:
             return total
-        for envelope in envelopes:
-            done = deliver(envelope.hints, config=config)
+        for batch in batches:
+            done = deliver(batch.hints, config=config)
             for name, value in asdict(done).items():
                 setattr(total, name, getattr(total, name) + value)

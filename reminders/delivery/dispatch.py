@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reminders.conf import ReminderConfig
-from reminders.delivery.hints import Broker, BrokerDown, Envelope
+from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.log_lines import log_ended, log_queued
 from reminders.ledger import claims
 from reminders.ledger.records import Claimed, Ended
@@ -25,7 +25,7 @@ class Dispatched:
     messages: int = 0
     refused: int = 0
     returned: int = 0
-    doubtful: list[Ended] = field(default_factory=list)
+    ambiguous_rows: list[Ended] = field(default_factory=list)
 
 
 def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
@@ -39,8 +39,8 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
     if not config.enabled:
         return done
     reaped = claims.reap(config)
-    done.returned, done.doubtful = reaped.returned, reaped.doubtful
-    log_ended(reaped.doubtful)
+    done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
+    log_ended(reaped.ambiguous_rows)
     try:
         depth = broker.depth()
     except BrokerDown as error:
@@ -70,13 +70,13 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
 
 
 def _hand_over(
-    envelopes: list[Envelope], claimed: Sequence[Claimed], broker: Broker, done: Dispatched
+    batches: list[HintBatch], claimed: Sequence[Claimed], broker: Broker, done: Dispatched
 ) -> bool:
     """Publishes; rows whose hint was refused go back at once. False when the broker refused anything."""
-    refused = broker.publish(envelopes)
-    hints = {hint for envelope in refused for hint in envelope.hints}
+    refused = broker.publish(batches)
+    hints = {hint for batch in refused for hint in batch.hints}
     done.refused += claims.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
-    done.messages += len(envelopes) - len(refused)
+    done.messages += len(batches) - len(refused)
     for row in claimed:
         if row.hint not in hints:
             done.handed_over += 1
@@ -86,32 +86,32 @@ def _hand_over(
     return not hints
 
 
-def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
+def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
     """Due rows in chunks; a row that may have arrived already travels alone (RULES, 6)."""
     size = chunk_size(len(claimed), config=config)
     together = [row.hint for row in claimed if not row.alone]
-    envelopes = [Envelope(tuple(together[i : i + size])) for i in range(0, len(together), size)]
-    return envelopes + [Envelope((row.hint,)) for row in claimed if row.alone]
+    batches = [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]
+    return batches + [HintBatch((row.hint,)) for row in claimed if row.alone]
 
 
-def one_batch(claimed: Sequence[Claimed]) -> Envelope:
-    return Envelope(tuple(row.hint for row in claimed))
+def one_batch(claimed: Sequence[Claimed]) -> HintBatch:
+    return HintBatch(tuple(row.hint for row in claimed))
 
 
-def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[Envelope]:
+def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
     """Rows that fall due before the next tick, in chunks of one ETA slot each."""
-    envelopes: list[Envelope] = []
+    batches: list[HintBatch] = []
     slot: list[Claimed] = []
     for row in sorted(claimed, key=lambda row: row.wait):
         if slot and (
             row.alone or slot[0].alone or row.wait - slot[0].wait > SLOT or len(slot) == config.batch_size
         ):
-            envelopes.append(Envelope(tuple(r.hint for r in slot), slot[0].wait))
+            batches.append(HintBatch(tuple(r.hint for r in slot), slot[0].wait))
             slot = []
         slot.append(row)
     if slot:
-        envelopes.append(Envelope(tuple(r.hint for r in slot), slot[0].wait))
-    return envelopes
+        batches.append(HintBatch(tuple(r.hint for r in slot), slot[0].wait))
+    return batches
 
 
 def chunk_size(rows: int, *, config: ReminderConfig) -> int:

@@ -17,7 +17,7 @@ from django_celery_beat.models import PeriodicTask
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
 from reminders.delivery.broker import CeleryBroker
-from reminders.delivery.heartbeats import EVERY_SECONDS
+from reminders.delivery.heartbeats import HEARTBEAT_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ DRIVEN = """
 
 
 @dataclass(slots=True)
-class Standby:
+class SchedulerFailover:
     """What one worker knows of who drives. `turn` is called every tick."""
 
     config: ReminderConfig
@@ -70,7 +70,7 @@ class Standby:
 
     def _silence(self) -> float:
         """Seconds after which dispatch counts as silent: a scanner leaves its sign every ten, but not between ticks."""
-        return EVERY_SECONDS * 1.5 + 2 * self.config.tick.total_seconds()
+        return HEARTBEAT_SECONDS * 1.5 + 2 * self.config.tick.total_seconds()
 
     @staticmethod
     def _seconds(span: timedelta) -> str:
@@ -79,4 +79,4 @@ class Standby:
 
 def start(consumer: Any, config: ReminderConfig) -> None:
     """Lets the worker's own timer call a standby; `consumer` is Celery's, as worker_ready hands it over."""
-    consumer.timer.call_repeatedly(config.tick.total_seconds(), Standby(config).turn)
+    consumer.timer.call_repeatedly(config.tick.total_seconds(), SchedulerFailover(config).turn)

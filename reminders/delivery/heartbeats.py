@@ -9,15 +9,15 @@ from django.db import Error, connection
 
 from reminders import conf
 
-EVERY_SECONDS = 10.0
-LATELY_SECONDS = 30
+HEARTBEAT_SECONDS = 10.0
+RECENT_SECONDS = 30
 """Whoever left no sign of life for this long is not seen any more."""
 
-FORGOTTEN_DAYS = 1
+KEEP_DAYS = 1
 _touched_at: dict[tuple[int, str], float] = {}
 
 
-def touch(kind: str, *, at_once: bool = False) -> bool:
+def record(kind: str, *, at_once: bool = False) -> bool:
     """Leaves a sign of life for this process, at most every ten seconds unless `at_once`; True where it did.
 
     It says how far this host's clock is off, and under which settings the process runs. Never raises a database
@@ -25,7 +25,7 @@ def touch(kind: str, *, at_once: bool = False) -> bool:
     """
     key = (os.getpid(), kind)
     now = time.monotonic()
-    if not at_once and now - _touched_at.get(key, -EVERY_SECONDS) < EVERY_SECONDS:
+    if not at_once and now - _touched_at.get(key, -HEARTBEAT_SECONDS) < HEARTBEAT_SECONDS:
         return False
     _touched_at[key] = now
     config = conf.current()
@@ -52,7 +52,7 @@ def touch(kind: str, *, at_once: bool = False) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ProcessCount:
     """Processes of one kind that were seen lately.
 
     `at_once` counts those that were seen after the youngest of them had started: one that was replaced in a
@@ -64,7 +64,7 @@ class Seen:
     last_seen_at: float
 
 
-def seen() -> dict[str, Seen]:
+def recent_by_kind() -> dict[str, ProcessCount]:
     """The processes that were seen lately, by kind; each child of a worker counts."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -75,16 +75,16 @@ def seen() -> dict[str, Seen]:
                   WHERE seen_at > statement_timestamp() - make_interval(secs => %s) AND kind <> 'scrape') AS lately
             GROUP BY kind
             """,
-            [LATELY_SECONDS],
+            [RECENT_SECONDS],
         )
         return {
-            kind: Seen(count=count, at_once=at_once, last_seen_at=last_seen_at)
+            kind: ProcessCount(count=count, at_once=at_once, last_seen_at=last_seen_at)
             for kind, count, at_once, last_seen_at in cursor.fetchall()
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alive:
+class LiveProcess:
     """One process that was seen lately, and what it said about itself; None and '' where it said nothing."""
 
     kind: str
@@ -98,7 +98,7 @@ class Alive:
         return f"{self.kind} {self.pid} on {self.host}"
 
 
-def alive() -> list[Alive]:
+def live_processes() -> list[LiveProcess]:
     """Every process of this system that was seen lately."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -107,10 +107,10 @@ def alive() -> list[Alive]:
             WHERE seen_at > statement_timestamp() - make_interval(secs => %s) AND kind <> 'scrape'
             ORDER BY kind, host, pid
             """,
-            [LATELY_SECONDS],
+            [RECENT_SECONDS],
         )
         names = [column[0] for column in cursor.description]
-        return [Alive(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        return [LiveProcess(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
 def seconds_since(kind: str) -> float | None:
@@ -125,12 +125,12 @@ def seconds_since(kind: str) -> float | None:
         return age
 
 
-def forget() -> int:
+def prune() -> int:
     """Forgets processes that have not been seen for a day, except the last of each kind; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM reminders_process p WHERE seen_at < statement_timestamp() - make_interval(days => %s)"
             " AND EXISTS (SELECT 1 FROM reminders_process q WHERE q.kind = p.kind AND q.seen_at > p.seen_at)",
-            [FORGOTTEN_DAYS],
+            [KEEP_DAYS],
         )
         return int(cursor.rowcount)

@@ -9,7 +9,7 @@ from reminders.ledger.records import Hint
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class HintBatch:
     """One message to the workers: hints that may be begun `wait` from now, or at once."""
 
     hints: tuple[Hint, ...]
@@ -22,7 +22,7 @@ class Broker(Protocol):
     def depth(self) -> int:
         """How many messages wait for workers. Raises BrokerDown when there is no answer in time."""
 
-    def publish(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+    def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
         """Hands the envelopes over; returns those that were refused."""
 
 

@@ -33,9 +33,9 @@ def log_begun(begun: Begun) -> None:
 
 def log_finished(finished: Iterable[Finished]) -> None:
     for end in finished:
-        webhook = end.claim.row.tells_a_program
+        webhook = end.claim.row.is_webhook
         fields = fields_of(end.claim)
-        match end.next.state:
+        match end.transition.state:
             case State.SENT:
                 logger.info(SENT_EVENTS[end.claim.row.kind], extra=fields)
             case State.PLANNED:
@@ -47,7 +47,7 @@ def log_finished(finished: Iterable[Finished]) -> None:
             case State.SKIPPED:
                 logger.info("Reminder job skipped", extra={**fields, "reason": Reason.UNSUBSCRIBED.value})
             case _:
-                reason = end.next.reason.value if end.next.reason else end.result.value
+                reason = end.transition.reason.value if end.transition.reason else end.result.value
                 logger.error(
                     "Webhook failed" if webhook else "Reminder failed",
                     extra={**fields, "reason": reason, "code": end.code},

@@ -25,7 +25,7 @@ def pause_after_outage(config: ReminderConfig) -> Pause | None:
         return None
     reason = f"Nothing was dispatched for {silent / 60:.0f} minutes: review the backlog, then resume."
     begun = _pause(reason)
-    heartbeats.touch("scanner", at_once=True)  # Whoever resumes now is not paused a second time.
+    heartbeats.record("scanner", at_once=True)  # Whoever resumes now is not paused a second time.
     return pauses.pause_in_force() if begun else None
 
 

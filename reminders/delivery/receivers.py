@@ -14,14 +14,14 @@ def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
 
 def on_told_elsewhere(*, ids: Sequence[int], **_: object) -> None:
     """The former system has told of these plans: nobody hears of them a second time."""
-    log_ended(notified.mark_told(ids, conf.current()))
+    log_ended(notified.record_as_notified(ids, conf.current()))
 
 
 def on_answered(*, ids: Sequence[int], answer: str, **_: object) -> None:
     """Assignees have answered: programs that listen are told."""
-    events.raise_answered(ids, answer)
+    events.emit_answered(ids, answer)
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:
     """A person can be reached again: what failed for that reason gets another chance."""
-    replanning.revive(ids)
+    replanning.requeue_failed(ids)

@@ -22,7 +22,7 @@ FORGET_AUDITS = """
 
 def prune(config: ReminderConfig) -> None:
     """Forgets what is past its time, and archives old reminders; the scanner does it after each scan."""
-    heartbeats.forget()
+    heartbeats.prune()
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM reminders_scanrun WHERE finished_at < statement_timestamp() - make_interval(days => %s)",
@@ -32,5 +32,5 @@ def prune(config: ReminderConfig) -> None:
         cursor.execute(FORGET_AUDITS)
     if config.archive_after:
         over = time.monotonic() + ARCHIVING_SECONDS
-        while archive.move(after=config.archive_after) == archive.BATCH and time.monotonic() < over:
+        while archive.archive_batch(after=config.archive_after) == archive.BATCH and time.monotonic() < over:
             pass

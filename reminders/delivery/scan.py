@@ -20,7 +20,7 @@ from reminders.ledger.records import Ended
 
 logger = logging.getLogger(__name__)
 
-KEEP_SCAN_SECONDS = scans.SCAN_LEASE.total_seconds() / 10
+RENEW_LEASE_SECONDS = scans.SCAN_LEASE.total_seconds() / 10
 """A scan says so often that it is still at work; each of its steps takes less than the rest of that lease."""
 
 
@@ -37,27 +37,27 @@ class ScanCounts:
     skipped: int = 0
     voided: int = 0
     retimed: int = 0
-    healed: int = 0
+    synced: int = 0
     returned: int = 0
-    doubtful: int = 0
+    ambiguous: int = 0
     unaccounted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class ScanResult:
     """A scan's answer.
 
-    `counts` is None when another scan was running already (`mine` is False), or when the time it was given was
+    `counts` is None when another scan was running already (`is_new` is False), or when the time it was given was
     over before it was done (`unfinished`): its record is then still open, for somebody else to go on.
     """
 
     scan_id: int
     counts: ScanCounts | None
-    mine: bool = True
+    is_new: bool = True
 
     @property
     def unfinished(self) -> bool:
-        return self.mine and self.counts is None
+        return self.is_new and self.counts is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,19 @@ class ScanPreview:
     complete: bool = True
 
 
-def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> Scan:
+def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> ScanResult:
     """Brings the ledger in line with the assignments. One at a time: a second one answers with the first's id.
 
     Raises Disabled while REMINDER_WORKER_ENABLED is false; database errors after they were recorded.
     """
     _refuse_while_disabled(config)
     turn = scans.open_scan(trigger=trigger, by=by)
-    if not turn.mine:
-        return Scan(turn.scan_id, None, mine=False)
-    return carry_out_scan(turn.scan_id, config=config)
+    if not turn.is_new:
+        return ScanResult(turn.scan_id, None, is_new=False)
+    return run_scan(turn.scan_id, config=config)
 
 
-def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None = None) -> Scan:
+def run_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None = None) -> ScanResult:
     """Does the work of a scan whose record is open, from its beginning or where another process left it.
 
     Every step is committed on its own and finds nothing to do a second time. When the budget is over before
@@ -88,15 +88,15 @@ def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | 
     """
     counts, error, done = ScanCounts(), "", False
     over = None if budget is None else time.monotonic() + budget.total_seconds()
-    keep_at = time.monotonic() + KEEP_SCAN_SECONDS
+    keep_at = time.monotonic() + RENEW_LEASE_SECONDS
     try:
         for ended in _scan(scan_id, counts, config):
             log_ended(ended, scan_id=scan_id)
             if time.monotonic() >= keep_at:
-                scans.keep_scan(scan_id)
-                keep_at = time.monotonic() + KEEP_SCAN_SECONDS
+                scans.renew_scan_lease(scan_id)
+                keep_at = time.monotonic() + RENEW_LEASE_SECONDS
             if over is not None and time.monotonic() >= over:
-                return Scan(scan_id, None)
+                return ScanResult(scan_id, None)
         done = True
     except Exception as failure:
         error = f"{type(failure).__name__} ({sqlstate(failure) or 'no code'})"
@@ -108,13 +108,13 @@ def carry_out_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | 
                 "Scan finished",
                 extra={"scan_id": scan_id, "seconds": round(seconds, 3), "reason": error, **asdict(counts)},
             )
-    return Scan(scan_id, counts)
+    return ScanResult(scan_id, counts)
 
 
-def go_on_with_scan(scan_id: int, *, config: ReminderConfig) -> Scan | None:
+def resume_scan(scan_id: int, *, config: ReminderConfig) -> ScanResult | None:
     """Finishes a scan that a request had no time for. None when its record is closed by now."""
     _refuse_while_disabled(config)
-    return carry_out_scan(scan_id, config=config) if scans.keep_scan(scan_id) else None
+    return run_scan(scan_id, config=config) if scans.renew_scan_lease(scan_id) else None
 
 
 def _refuse_while_disabled(config: ReminderConfig) -> None:
@@ -155,8 +155,8 @@ def _bound_statements(most: timedelta) -> None:
 def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:
     """The steps of a scan, each committed on its own; yields the rows that each step has ended."""
     reaped = claims.reap(config, everywhere=True)
-    counts.returned, counts.doubtful = reaped.returned, len(reaped.doubtful)
-    yield reaped.doubtful
+    counts.returned, counts.ambiguous = reaped.returned, len(reaped.ambiguous_rows)
+    yield reaped.ambiguous_rows
     voided = replanning.void()
     counts.voided = len(voided)
     yield voided
@@ -169,7 +169,7 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
     for page in planning.pages(planning.plan_markers, config, planning.SCOPE_PAGE, scan_id=scan_id):
         counts.markers += page.planned
         yield page.skipped
-    counts.healed = notified.heal_roll_up(config)
+    counts.synced = notified.sync_roll_up(config)
     counts.unaccounted = planning.unaccounted(config)
 
 

@@ -25,8 +25,8 @@ from reminders.delivery import (
     scan,
 )
 from reminders.delivery.broker import QUEUE, SCAN_QUEUE, CeleryBroker
-from reminders.delivery.hints import BrokerDown, Envelope
-from reminders.delivery.scan import Scan
+from reminders.delivery.hints import BrokerDown, HintBatch
+from reminders.delivery.scan import ScanResult
 from reminders.ledger import scans
 from reminders.ledger.records import Hint
 from reminders.models import ScanRun
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 5.0
 """How long a connection that was kept may take to show that it still lives."""
 
-LAST_RESORT = deliver.FINISH_PATIENCE + timedelta(minutes=1)
+LAST_RESORT = deliver.FINISH_RETRY_FOR + timedelta(minutes=1)
 """The watchdog ends a send that hangs; a finish may wait this long for its database (RULES, 8)."""
 
 
@@ -55,7 +55,7 @@ def resume_scan_task(scan_id: int) -> None:
     """Finishes a scan that was begun in a request and took longer than one may."""
     config = conf.current()
     try:
-        _after_scan(scan.go_on_with_scan(int(scan_id), config=config), config)
+        _after_scan(scan.resume_scan(int(scan_id), config=config), config)
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled", "scan_id": scan_id})
 
@@ -65,7 +65,7 @@ def dispatch_task(standby: bool = False) -> None:
     """Hands over what is due; `standby` where a worker steps in, so that the scanner's silence is still seen."""
     config, broker = conf.current(), CeleryBroker()
     _hand_over(config, broker)
-    if heartbeats.touch("standby" if standby else "scanner") and config.enabled:
+    if heartbeats.record("standby" if standby else "scanner") and config.enabled:
         _let_a_canary_fly(broker)
     if config.enabled and not standby:
         _take_over_a_scan(broker)
@@ -80,7 +80,7 @@ def deliver_task(hints: list[list[int]]) -> None:
     except (TypeError, ValueError):
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
-    heartbeats.touch(
+    heartbeats.record(
         "worker", at_once=not named
     )  # Without hints it is a canary: somebody waits for the sign.
     deliver.deliver(named, config=config)
@@ -92,7 +92,7 @@ def _hand_over(config: ReminderConfig, broker: CeleryBroker) -> None:
     dispatch.dispatch(config=config, broker=broker)
 
 
-def _after_scan(done: Scan | None, config: ReminderConfig) -> None:
+def _after_scan(done: ScanResult | None, config: ReminderConfig) -> None:
     """Once a scan has ended: what it audited clean is told to the dead man's switch, and old records go."""
     if done is None or done.counts is None:
         return
@@ -109,14 +109,14 @@ def _take_over_a_scan(broker: CeleryBroker) -> None:
     scan_id = scans.take_over_scan()
     if scan_id is not None:
         logger.warning("Scan taken over", extra={"scan_id": scan_id})
-        broker.hand_over_scan(scan_id)
+        broker.resume_scan_elsewhere(scan_id)
 
 
 def _let_a_canary_fly(broker: CeleryBroker) -> None:
     """A message without hints travels the whole way, so that an idle worker is seen; none while others wait."""
     try:
         if broker.depth() == 0:
-            broker.publish([Envelope(())])
+            broker.publish([HintBatch(())])
     except BrokerDown:
         return
 
@@ -157,4 +157,4 @@ def at_beat_start(**_: object) -> None:
 
 def beat_is_seen(**_: object) -> None:
     """Beat leaves its sign of life before it turns to the broker, so that a dead Redis does not make it look dead."""
-    heartbeats.touch("beat")
+    heartbeats.record("beat")

@@ -17,7 +17,7 @@ from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class AssignmentFacts:
     """An assignment as planning sees it. `told`: the last message that was begun for this person said this start."""
 
     assignment_id: int
@@ -42,14 +42,14 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class Forecast:
     """Where a reminder is going: the verdict that it comes to, and when. `at` is None where a person must act first."""
 
     verdict: Verdict
     at: datetime | None
 
 
-def planning_gates(work: Work, situation: Situation, *, config: ReminderConfig) -> Iterator[Gate]:
+def planning_gates(work: AssignmentFacts, situation: Situation, *, config: ReminderConfig) -> Iterator[Gate]:
     """Everything that must hold before a scan plans a reminder, in order. DROP means that no row is made at all."""
     now, start = situation.now, work.scheduled_start
     yield Gate(
@@ -68,24 +68,24 @@ def planning_gates(work: Work, situation: Situation, *, config: ReminderConfig) 
         "marked OVERDUE" if work.overdue else "not marked",
         Verdict(Action.DROP, Reason.TOO_LATE),
     )
-    horizon = timing.horizon(now=now, lead_minutes=work.lead_minutes, config=config)
+    horizon = timing.planning_horizon(now=now, lead_minutes=work.lead_minutes, config=config)
     yield Gate(
         "within the look-ahead",
         start <= horizon,
-        f"starts at {gates.written(start)}, planned are starts until {gates.written(horizon)}",
+        f"starts at {gates.format_instant(start)}, planned are starts until {gates.format_instant(horizon)}",
         Verdict(Action.WAIT, Reason.TOO_EARLY, until=start - (horizon - now)),
     )
     yield Gate(
         "known before its start",
         start > work.known_at,
-        f"known since {gates.written(work.known_at)}",
+        f"known since {gates.format_instant(work.known_at)}",
         Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
     )
     of_use_until = timing.overdue_at(start, config=config)
     yield Gate(
         "not too late",
         now <= of_use_until,
-        f"of use until {gates.written(of_use_until)}",
+        f"of use until {gates.format_instant(of_use_until)}",
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
     yield Gate(
@@ -96,7 +96,7 @@ def planning_gates(work: Work, situation: Situation, *, config: ReminderConfig) 
     )
 
 
-def planned(work: Work, *, now: datetime, config: ReminderConfig) -> Row:
+def planned_row(work: AssignmentFacts, *, now: datetime, config: ReminderConfig) -> Row:
     """The row that a scan would make now."""
     due = timing.due_at(work.scheduled_start, lead_minutes=work.lead_minutes, config=config)
     return Row(
@@ -120,21 +120,21 @@ def planned(work: Work, *, now: datetime, config: ReminderConfig) -> Row:
     )
 
 
-def foresee_work(work: Work, situation: Situation, *, config: ReminderConfig) -> Foreseen:
-    """What becomes of work whose plan has no row yet: planned by a scan, then as `foresee` says."""
+def forecast_assignment(work: AssignmentFacts, situation: Situation, *, config: ReminderConfig) -> Forecast:
+    """What becomes of work whose plan has no row yet: planned by a scan, then as `forecast_row` says."""
     while True:
         shut = next((g for g in planning_gates(work, situation, config=config) if not g.passed), None)
         if shut is None:
-            return foresee(planned(work, now=situation.now, config=config), work.plan, situation)
-        verdict = shut.otherwise
+            return forecast_row(planned_row(work, now=situation.now, config=config), work.plan, situation)
+        verdict = shut.consequence
         if verdict.action is not Action.WAIT:
-            return Foreseen(verdict, situation.now)
+            return Forecast(verdict, situation.now)
         if verdict.until is None:
-            return Foreseen(verdict, None)
+            return Forecast(verdict, None)
         situation = _later(situation, verdict.until)
 
 
-def foresee(row: Row, plan: Plan, situation: Situation) -> Foreseen:
+def forecast_row(row: Row, plan: Plan, situation: Situation) -> Forecast:
     """Follows an open row through every wait to its end: SEND, MARK or END, and when.
 
     Dispatch hands over only what is due, on a channel that is open, while nothing is paused. So a row that is
@@ -143,21 +143,21 @@ def foresee(row: Row, plan: Plan, situation: Situation) -> Foreseen:
     while True:
         verdict = gates.judge(row, plan, situation)
         if verdict.action is Action.END and verdict.reason is not Reason.TOO_LATE:
-            return Foreseen(verdict, situation.now)
+            return Forecast(verdict, situation.now)
         waits = [
-            gate.otherwise
-            for gate in gates.gates(row, plan, situation)
-            if not gate.passed and gate.otherwise.action is Action.WAIT
+            gate.consequence
+            for gate in gates.evaluate_gates(row, plan, situation)
+            if not gate.passed and gate.consequence.action is Action.WAIT
         ]
         if not waits:
-            return Foreseen(verdict, situation.now)
-        until = over_at(waits[0], situation)
+            return Forecast(verdict, situation.now)
+        until = wait_ends_at(waits[0], situation)
         if until is None:
-            return Foreseen(waits[0], None)
+            return Forecast(waits[0], None)
         situation = _later(situation, until)
 
 
-def over_at(wait: Verdict, situation: Situation) -> datetime | None:
+def wait_ends_at(wait: Verdict, situation: Situation) -> datetime | None:
     """When this wait is over by itself; None where a person must act."""
     match wait.reason:
         case Reason.DISABLED:

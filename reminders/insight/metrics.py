@@ -51,7 +51,7 @@ Totals = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reading:
     """What database and broker have answered; None where there was no answer."""
 
     totals: Totals | None
@@ -59,7 +59,7 @@ class Told:
     depth: int | None
 
 
-def everything() -> bytes:
+def exposition_of_all() -> bytes:
     """A scrape's answer: this web process (django_prometheus among it), then the reminder system."""
     return exposition(REGISTRY, ReminderCollector())
 
@@ -81,7 +81,7 @@ class ReminderCollector(Collector):
     """Every series of the reminder system, each labelled one from the first scrape on."""
 
     def __init__(
-        self, *, config: ReminderConfig | None = None, ask: Callable[[ReminderConfig], Told] | None = None
+        self, *, config: ReminderConfig | None = None, ask: Callable[[ReminderConfig], Reading] | None = None
     ) -> None:
         self.config = config or conf.current()
         self.ask = ask or shared
@@ -114,10 +114,10 @@ class ReminderCollector(Collector):
 
 KEPT_SECONDS = 1.0
 _turn = threading.Lock()
-_last: tuple[float, ReminderConfig, Told] | None = None
+_last: tuple[float, ReminderConfig, Reading] | None = None
 
 
-def shared(config: ReminderConfig) -> Told:
+def shared(config: ReminderConfig) -> Reading:
     """The answers of database and broker, at most a second old: scrapes that come or wait together ask once."""
     global _last
     arrived_at = monotonic()
@@ -127,26 +127,26 @@ def shared(config: ReminderConfig) -> Told:
             if asked_for is config and asked_at >= arrived_at - KEPT_SECONDS:
                 return told
         asked_at = monotonic()
-        told = ask(config)
+        told = read(config)
         _last = (asked_at, config, told)
         return told
 
 
-def ask(config: ReminderConfig) -> Told:
+def read(config: ReminderConfig) -> Reading:
     """Asks database and broker now; never raises for one that does not answer. Leaves a sign of life on the way."""
     totals, snapshot, depth = None, None, None
     try:
         with statistics.bounded(), connection.cursor() as cursor:
             totals = counters.totals(cursor)
         snapshot = statistics.current(config=config)
-        heartbeats.touch("web")
+        heartbeats.record("web")
     except DatabaseError as error:
         logger.warning("Metrics without database", extra={"reason": type(error).__name__})
     try:
-        depth = broker_status.waiting()[QUEUE]
+        depth = broker_status.queue_lengths()[QUEUE]
     except BrokerDown as error:
         logger.warning("Metrics without broker", extra={"reason": str(error)})
-    return Told(totals, snapshot, depth)
+    return Reading(totals, snapshot, depth)
 
 
 # --- how it is shown -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from reminders.delivery.hints import BrokerDown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class QueueStatus:
     """`redis` counts messages by queue and is None while Redis does not answer (`trouble` says why); all others
     are ledger rows, events for programs apart. `due` rows are PLANNED and wait only to be handed over."""
 
@@ -23,11 +23,11 @@ class Waiting:
     next_at: datetime | None
 
 
-def look() -> Waiting:
+def read_queue_status() -> QueueStatus:
     """What waits where at this moment. Never raises for a broker that does not answer."""
     redis, trouble = None, ""
     try:
-        redis = broker_status.waiting()
+        redis = broker_status.queue_lengths()
     except BrokerDown as error:
         trouble = str(error)
     with connection.cursor() as cursor:
@@ -41,7 +41,7 @@ def look() -> Waiting:
             """
         )
         queued, sending, planned, due, next_at = cursor.fetchone()
-    return Waiting(
+    return QueueStatus(
         redis=redis,
         trouble=trouble,
         queued=queued,

@@ -21,8 +21,8 @@ from notifications import channels
 from notifications.addresses import masked
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast
-from reminders.insight.explain.inputs import contact_of, with_told, work_of
-from reminders.insight.forecast import Foreseen
+from reminders.insight.explain.inputs import contact_of, facts_of, with_notified
+from reminders.insight.forecast import Forecast
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import rows as policy_rows
 from reminders.policy.rows import Action, Situation
@@ -164,7 +164,7 @@ class _Latest:
 def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
-    work: QuerySet[Assignment] = with_told(
+    work: QuerySet[Assignment] = with_notified(
         Assignment.objects.filter(
             status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue
         )
@@ -178,25 +178,25 @@ def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Ite
 
 def _foresee(
     assignment: Assignment, situation: Situation, config: ReminderConfig
-) -> tuple[Foreseen | None, str]:
+) -> tuple[Forecast | None, str]:
     """What becomes of it under these rules, and the channel; None where that is settled already.
 
     A scan moves the instants of a row that nobody has begun, so such a row is as good as none.
     """
-    work = work_of(assignment)
+    work = facts_of(assignment)
     rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
     row = next((row for row in rows if row.rule == "default"), None)
     if row is None:
-        return forecast.foresee_work(work, situation, config=config), config.channel
+        return forecast.forecast_assignment(work, situation, config=config), config.channel
     if row.closed_at is not None:
         return None, row.channel
-    believed = policy_rows.believed(row)
+    believed = policy_rows.from_model(row)
     if not row.attempts:
-        fresh = forecast.planned(work, now=situation.now, config=config)
+        fresh = forecast.planned_row(work, now=situation.now, config=config)
         believed = replace(
             believed, due_at=fresh.due_at, not_after=fresh.not_after, next_attempt_at=fresh.next_attempt_at
         )
-    return forecast.foresee(believed, work.plan, situation), row.channel
+    return forecast.forecast_row(believed, work.plan, situation), row.channel
 
 
 def _send(assignment: Assignment, at: datetime, channel: str) -> Send:

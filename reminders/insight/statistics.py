@@ -19,7 +19,7 @@ from assignments.clock import database_now
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import heartbeats
-from reminders.delivery.heartbeats import Seen
+from reminders.delivery.heartbeats import ProcessCount
 from reminders.ledger import planning, sql
 from reminders.models import State
 
@@ -62,7 +62,7 @@ class Snapshot:
     failed: Mapping[str, int] = field(default_factory=dict)
     possible_duplicates: int = 0
     held_channels: Mapping[str, float] = field(default_factory=dict)
-    processes: Mapping[str, Seen] = field(default_factory=dict)
+    processes: Mapping[str, ProcessCount] = field(default_factory=dict)
     messages: Sequence[tuple[int, str, int]] = ()
 
     @property
@@ -104,7 +104,7 @@ def count(config: ReminderConfig) -> Snapshot:
         for question in questions(now, config):
             cursor.execute(question.statement, question.params)
             values |= question.read(cursor.fetchall())
-    return Snapshot(taken_at=now.timestamp(), processes=heartbeats.seen(), **values)
+    return Snapshot(taken_at=now.timestamp(), processes=heartbeats.recent_by_kind(), **values)
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
             "now": now,
             "bucket": int(BUCKET.total_seconds()),
             "since": now - BEHIND,
-            "until": now + ahead(config),
+            "until": now + chart_ahead(config),
         },
         lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
     )
@@ -216,7 +216,7 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
     )
 
 
-def ahead(config: ReminderConfig) -> timedelta:
+def chart_ahead(config: ReminderConfig) -> timedelta:
     """How far ahead of now messages are counted by five minutes."""
     return min(config.lookahead, MOST_AHEAD)
 
@@ -323,7 +323,7 @@ def _read(values: dict[str, Any]) -> Snapshot | None:
     """None for figures that another version of this program has kept: they are counted anew."""
     try:
         assignments = {(status, roll_up): number for status, roll_up, number in values.pop("assignments")}
-        processes = {kind: Seen(**seen) for kind, seen in values.pop("processes").items()}
+        processes = {kind: ProcessCount(**seen) for kind, seen in values.pop("processes").items()}
         messages = tuple((at, state, number) for at, state, number in values.pop("messages"))
         return Snapshot(assignments=assignments, processes=processes, messages=messages, **values)
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection
 
 from reminders.models import Subscription
-from reminders.policy.recipients import subscriber
+from reminders.policy.recipients import subscription_recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Health:
     """How a subscription fares: how many events wait for it, since when it fails, and what it answered last."""
 
     waiting: int
-    held_until: datetime | None = None
+    breaker_open_until: datetime | None = None
     failing_since: datetime | None = None
     code: str = ""
     detail: str = ""
@@ -23,7 +23,7 @@ class Health:
 
 def health(subscriptions: Sequence[Subscription]) -> dict[int, Health]:
     """How each of them fares, by id; two statements for all."""
-    recipients = {subscriber(one.pk): one.pk for one in subscriptions}
+    recipients = {subscription_recipient(one.pk): one.pk for one in subscriptions}
     with connection.cursor() as cursor:
         cursor.execute(
             """

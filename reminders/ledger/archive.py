@@ -66,15 +66,15 @@ ATTEMPTS = """
 
 
 @atomically
-def move(*, after: timedelta) -> int:
+def archive_batch(*, after: timedelta) -> int:
     """Moves up to BATCH rows; returns how many. Several may do it at once: each row goes once."""
     with connection.cursor() as cursor:
         cursor.execute(MOVE, {"seconds": after.total_seconds(), "batch": BATCH})
         return int(cursor.rowcount)
 
 
-def rows_of(assignment_id: int) -> list[Reminder]:
-    """The archived reminders of an assignment, the newest first, each with its attempts as `tries`."""
+def archived_rows(assignment_id: int) -> list[Reminder]:
+    """The archived reminders of an assignment, the newest first, each with its attempts as `attempt_rows`."""
     rows = list(Reminder.objects.raw(ROWS, [assignment_id]))
     if rows:
         tries: dict[int, list[Attempt]] = {row.pk: [] for row in rows}
@@ -86,11 +86,11 @@ def rows_of(assignment_id: int) -> list[Reminder]:
                 tries[attempt.reminder_id].append(attempt)
         for row in rows:
             # As prefetch_related would leave them.
-            vars(row)["_prefetched_objects_cache"] = {"tries": tries[row.pk]}
+            vars(row)["_prefetched_objects_cache"] = {"attempt_rows": tries[row.pk]}
     return rows
 
 
-def whole_ledger(
+def live_and_archived(
     columns: Sequence[str], asked: Mapping[str, Any], *, chunk: int
 ) -> Iterator[Mapping[str, Any]]:
     """Live and archived rows together, in the order of their ids; `chunk` of them are in memory at once.

@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from assignments.transactions import atomically
-from reminders.conf import TELL_WINDOW, ReminderConfig
+from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
-from reminders.ledger.events import OVERDUE, Event, note_ended, raise_events
+from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.records import Begun, Hint, claim_of, ended_row, plan_of, row_of
-from reminders.ledger.sql import IN_FORCE, bigints, fetch, kept_plans, run
+from reminders.ledger.sql import IN_FORCE, bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
-from reminders.policy.recipients import ops_recipient
+from reminders.policy.recipients import supervisor_recipient
 from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
@@ -44,13 +44,13 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     wait (RULES, 1). What the policy refuses is settled in the same transaction (RULES, 11).
     """
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
-    with kept_plans() as cursor:
-        run(cursor, PICK, _named(hints))
+    with prepared_cursor() as cursor:
+        run(cursor, PICK, _hint_arrays(hints))
         picked = list(fetch(cursor))
         claims, marked, settled, marks, puts = [], [], [], [], []
         for found in picked:
             row, plan = row_of(found), plan_of(found)
-            held = {row.road: found["held_until"]} if found["held_until"] else {}
+            held = {row.route: found["held_until"]} if found["held_until"] else {}
             situation = Situation(now=found["now"], enabled=config.enabled, paused=found["paused"], held=held)
             verdict = gates.judge(row, plan, situation)
             if verdict.action is Action.SEND:
@@ -76,15 +76,15 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             )
         if puts:
             _settle(cursor, puts)
-            note_ended(cursor, settled)
+            record_ended(cursor, settled)
         if marks:
             _mark(cursor, marks, config)
     missing = {hint.reminder_id for hint in hints} - {found["id"] for found in picked}
-    stale, busy = _tell_apart([hint for hint in hints if hint.reminder_id in missing])
+    stale, busy = _stale_and_busy([hint for hint in hints if hint.reminder_id in missing])
     return Begun(claims, marked, settled, stale, busy)
 
 
-def _named(hints: Sequence[Hint]) -> list[str]:
+def _hint_arrays(hints: Sequence[Hint]) -> list[str]:
     return [bigints(hint.reminder_id for hint in hints), bigints(hint.ticket for hint in hints)]
 
 
@@ -114,7 +114,7 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
         [[row.assignment_id for row, _ in marks]],
     )
     counters.write(cursor, counters.Counts({(counters.OVERDUE_MARKED, ""): cursor.rowcount}))
-    raise_events(cursor, [Event(OVERDUE, row.assignment_id, source=str(row.id)) for row, _ in marks])
+    emit_events(cursor, [Event(OVERDUE, row.assignment_id, source=str(row.id)) for row, _ in marks])
     run(
         cursor,
         """
@@ -141,22 +141,22 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
         """,
         [
             config.channel,
-            TELL_WINDOW,
+            NOTIFY_WINDOW,
             [row.assignment_id for row in told],
             [row.version for row in told],
             [row.planned_start for row in told],
             [row.due_at for row in told],
             [row.scan_id for row in told],
-            [ops_recipient(address) for address in config.ops_emails],
+            [supervisor_recipient(address) for address in config.ops_emails],
         ],
     )
 
 
-def _tell_apart(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:
+def _stale_and_busy(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:
     """Hints whose row has moved on, and hints whose row somebody held locked just now."""
     if not missing:
         return [], []
-    with kept_plans() as cursor:
+    with prepared_cursor() as cursor:
         run(
             cursor,
             """
@@ -164,7 +164,7 @@ def _tell_apart(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:
             JOIN unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket) ON r.id = hint.id AND r.ticket = hint.ticket
             WHERE r.state = 'QUEUED'
             """,
-            _named(missing),
+            _hint_arrays(missing),
         )
         waiting = {row[0] for row in cursor.fetchall()}
     stale = [hint for hint in missing if hint.reminder_id not in waiting]

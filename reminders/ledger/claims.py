@@ -10,16 +10,16 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters
-from reminders.ledger.events import raise_unknown
-from reminders.ledger.records import Claimed, Ended, Hint, tally_skipped
+from reminders.ledger.events import emit_unknown
+from reminders.ledger.records import Claimed, Ended, Hint, count_ended
 from reminders.ledger.sql import fetch, paused, run
 from reminders.models import State
-from reminders.policy.retries import MOST_DOUBTS, Result
+from reminders.policy.retries import MAX_AMBIGUOUS_EVENT_ATTEMPTS, Result
 
-LOOKED_AT = 200
+EVENTS_INSPECTED = 200
 """Rows of one subscription that are looked at to see whether some are on their way: those are its oldest."""
 
-LATE_ANSWER = timedelta(seconds=3)
+LATE_ANSWER_WAIT = timedelta(seconds=3)
 """How long a row that was taken back from a worker waits for that worker's answer before it is sent again."""
 
 REAP_LIMIT = 50_000
@@ -46,7 +46,7 @@ CLAIM = """
 """
 
 # One envelope at a time for each endpoint, and one row alone where it has just failed: what hangs costs one send.
-ROADS = """
+ROUTES = """
     SELECT s.recipient, h.failures IS NOT NULL AS tried, coalesce(o.busy, FALSE) AS busy, o.oldest
     FROM (SELECT 'subscription:' || id AS recipient FROM reminders_subscription WHERE active) s
     LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
@@ -109,7 +109,7 @@ REAP = """
         RETURNING reminder_id
     )
     SELECT b.id AS reminder_id, b.assignment_id, b.version, b.kind, b.due_at, b.state, b.reason, b.channel, b.scan_id,
-           n.reminder_id IS NOT NULL AS doubtful
+           n.reminder_id IS NOT NULL AS is_ambiguous
     FROM back b LEFT JOIN noted n ON n.reminder_id = b.id
 """
 
@@ -119,7 +119,7 @@ class Reaped:
     """Rows whose lease was over: how many went back to PLANNED, and those that may have been sent."""
 
     returned: int
-    doubtful: list[Ended]
+    ambiguous_rows: list[Ended]
 
 
 @atomically
@@ -140,26 +140,26 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
             {
                 "lease": config.lease,
                 "slack": timedelta(seconds=5),
-                "patience": LATE_ANSWER,
-                "doubts": MOST_DOUBTS - 1,
+                "patience": LATE_ANSWER_WAIT,
+                "doubts": MAX_AMBIGUOUS_EVENT_ATTEMPTS - 1,
             },
         )
         rows = list(fetch(cursor))
         channels = [row.pop("channel") for row in rows]
-        doubtful = [
+        ambiguous_rows = [
             (Ended(**row), channel)
             for row, channel in zip(rows, channels, strict=True)
-            if row.pop("doubtful")
+            if row.pop("is_ambiguous")
         ]
         counts = counters.Counts()
-        for _, channel in doubtful:
+        for _, channel in ambiguous_rows:
             counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += 1
             outcome = counters.labels(channel=channel, outcome=Result.UNKNOWABLE.value)
             counts[counters.ATTEMPTS, outcome] += 1
-        lost = [ended for ended, _ in doubtful if ended.state == State.UNKNOWN]
-        counters.write(cursor, counts + tally_skipped(lost))
-        raise_unknown(cursor, lost)
-    return Reaped(len(rows) - len(doubtful), [ended for ended, _ in doubtful])
+        lost = [ended for ended, _ in ambiguous_rows if ended.state == State.UNKNOWN]
+        counters.write(cursor, counts + count_ended(lost))
+        emit_unknown(cursor, lost)
+    return Reaped(len(rows) - len(ambiguous_rows), [ended for ended, _ in ambiguous_rows])
 
 
 @atomically
@@ -194,15 +194,15 @@ def claim_events(config: ReminderConfig) -> list[list[Claimed]]:
         if not cursor.fetchone()[0] or paused(cursor):
             return []
         run(cursor, "SET LOCAL synchronous_commit = off")  # as above
-        run(cursor, ROADS, [LOOKED_AT])
-        roads = list(fetch(cursor))
-        room = max(1, config.concurrency // 2) - sum(road["busy"] for road in roads)
-        envelopes = []
-        for road in [road for road in roads if not road["busy"]][: max(0, room)]:
-            most = 1 if road["tried"] else config.batch_size
-            run(cursor, CLAIM_EVENTS, [road["recipient"], most, config.lease])
-            envelopes.append([_claimed(row) for row in fetch(cursor)])
-    return [envelope for envelope in envelopes if envelope]
+        run(cursor, ROUTES, [EVENTS_INSPECTED])
+        routes = list(fetch(cursor))
+        room = max(1, config.concurrency // 2) - sum(route["busy"] for route in routes)
+        batches = []
+        for route in [route for route in routes if not route["busy"]][: max(0, room)]:
+            most = 1 if route["tried"] else config.batch_size
+            run(cursor, CLAIM_EVENTS, [route["recipient"], most, config.lease])
+            batches.append([_claimed(row) for row in fetch(cursor)])
+    return [batch for batch in batches if batch]
 
 
 def _claimed(row: Mapping[str, Any]) -> Claimed:

@@ -14,10 +14,10 @@ from assignments.models import Answer
 from assignments.transactions import atomically
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
-from reminders.ledger.records import Ended, tally_skipped
+from reminders.ledger.records import Ended, count_ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind, State
-from reminders.policy.recipients import subscriber
+from reminders.policy.recipients import subscription_recipient
 
 SENT = "reminder.sent"
 FAILED = "reminder.failed"
@@ -34,7 +34,7 @@ TYPES = {
 """Every type of event, and what it says."""
 
 ANSWERS = {Answer.CONFIRMED.value: CONFIRMED, Answer.DECLINED.value: DECLINED}
-KEPT_TRYING = timedelta(hours=72)
+RETRY_FOR = timedelta(hours=72)
 
 # The payload is kept as it was when it happened: each try says the same, to the letter. It holds no address.
 RAISE = """
@@ -84,14 +84,14 @@ class Event:
     reminder_id: int | None = None
 
 
-def raise_events(cursor: Cursor, events: Sequence[Event]) -> None:
+def emit_events(cursor: Cursor, events: Sequence[Event]) -> None:
     """Plans a row for each subscription that hears of these, in the caller's transaction."""
     if events:
-        run(cursor, RAISE, [KEPT_TRYING, json.dumps([asdict(event) for event in events])])
+        run(cursor, RAISE, [RETRY_FOR, json.dumps([asdict(event) for event in events])])
 
 
 @atomically
-def raise_answered(ids: Sequence[int], answer: str) -> None:
+def emit_answered(ids: Sequence[int], answer: str) -> None:
     """Assignees have answered; what they have said stands in the assignments already."""
     with connection.cursor() as cursor:
         run(
@@ -100,18 +100,18 @@ def raise_answered(ids: Sequence[int], answer: str) -> None:
             " WHERE id = ANY(%s) ORDER BY id",
             [list(ids)],
         )
-        raise_events(cursor, [Event(ANSWERS[answer], pk, source=str(at)) for pk, at in cursor.fetchall()])
+        emit_events(cursor, [Event(ANSWERS[answer], pk, source=str(at)) for pk, at in cursor.fetchall()])
 
 
-def note_ended(cursor: Cursor, ended: Sequence[Ended]) -> None:
+def record_ended(cursor: Cursor, ended: Sequence[Ended]) -> None:
     """Counts rows that were settled without a send, and tells of reminders whose end nobody can know."""
-    counters.write(cursor, tally_skipped(ended))
-    raise_unknown(cursor, ended)
+    counters.write(cursor, count_ended(ended))
+    emit_unknown(cursor, ended)
 
 
-def raise_unknown(cursor: Cursor, ended: Iterable[Ended]) -> None:
+def emit_unknown(cursor: Cursor, ended: Iterable[Ended]) -> None:
     """A reminder that ended UNKNOWN outside a send is told of as one that failed."""
-    raise_events(
+    emit_events(
         cursor,
         [
             Event(FAILED, row.assignment_id, f"{row.reminder_id}.unknown", row.reminder_id)
@@ -125,7 +125,7 @@ def raise_unknown(cursor: Cursor, ended: Iterable[Ended]) -> None:
 def end_events(subscription_id: int) -> list[Ended]:
     """Ends what waits for a subscription that wants no more."""
     with connection.cursor() as cursor:
-        run(cursor, END, [subscriber(subscription_id)])
+        run(cursor, END, [subscription_recipient(subscription_id)])
         ended = [Ended(**row) for row in fetch(cursor)]
-        counters.write(cursor, tally_skipped(ended))
+        counters.write(cursor, count_ended(ended))
     return ended

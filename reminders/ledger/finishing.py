@@ -11,10 +11,10 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
-from reminders.ledger.events import FAILED, SENT, Event, raise_events
+from reminders.ledger.events import FAILED, SENT, Event, emit_events
 from reminders.ledger.records import Finished
-from reminders.ledger.replanning import REVIVE, void
-from reminders.ledger.sql import bigints, kept_plans, run
+from reminders.ledger.replanning import REQUEUE_FAILED, void
+from reminders.ledger.sql import bigints, prepared_cursor, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import retries
 from reminders.policy.retries import Result
@@ -68,7 +68,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
     if not ends:
         return []
     ends = [*ends]
-    with kept_plans() as cursor:
+    with prepared_cursor() as cursor:
         run(
             cursor,
             "SELECT id, version FROM assignments_assignment WHERE id = ANY(%s::bigint[])"
@@ -76,7 +76,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
             [bigints({end.claim.row.assignment_id for end in ends})],
         )
         versions = dict(cursor.fetchall())
-        ends = _hold_roads(cursor, ends)
+        ends = _update_breakers(cursor, ends)
         run(
             cursor,
             FINISH,
@@ -85,12 +85,12 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
         answers = cursor.fetchall()
         ids = {reminder_id for reminder_id, noted, _ in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
-        counters.write(cursor, _tally_finished(landed, noted={row[0] for row in answers if row[1]}))
+        counters.write(cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}))
         if any(somebody_listens for _, _, somebody_listens in answers):
-            raise_events(cursor, _events(landed))
-        _spare_the_told(cursor, landed, versions)
+            emit_events(cursor, _events(landed))
+        _skip_already_notified(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
-    if back := [end.claim.row.assignment_id for end in landed if end.next.state is State.PLANNED]:
+    if back := [end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED]:
         void(sorted(set(back)))  # A failure of an old plan is not tried again.
     return landed
 
@@ -101,11 +101,11 @@ def _answer(end: Finished) -> dict[str, object]:
         "id": end.claim.row.id,
         "ticket": end.claim.row.ticket,
         "number": end.claim.number,
-        "state": end.next.state.value,
-        "reason": end.next.reason.value if end.next.reason else "",
-        "retry_at": end.next.retry_at and end.next.retry_at.isoformat(),
-        "counted": int(end.next.counted),
-        "doubt": int(end.next.ambiguous),
+        "state": end.transition.state.value,
+        "reason": end.transition.reason.value if end.transition.reason else "",
+        "retry_at": end.transition.retry_at and end.transition.retry_at.isoformat(),
+        "counted": int(end.transition.counted),
+        "doubt": int(end.transition.ambiguous),
         "begun_at": end.claim.begun_at.isoformat(),
         "ended_at": end.finished_at.isoformat(),
         "outcome": end.result.value,
@@ -115,12 +115,12 @@ def _answer(end: Finished) -> dict[str, object]:
     }
 
 
-def _spare_the_told(cursor: Cursor, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
+def _skip_already_notified(cursor: Cursor, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
     """A plan that changed during a send, yet tells this person the same start, is not told again (RULES, 23)."""
     outdated = [
         end
         for end in landed
-        if end.next.state is State.SENT
+        if end.transition.state is State.SENT
         and end.claim.row.kind is Kind.REMINDER
         and versions.get(end.claim.row.assignment_id) != end.claim.row.version
     ]
@@ -154,50 +154,59 @@ def _spare_the_told(cursor: Cursor, landed: Sequence[Finished], versions: Mappin
 
 def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:
     """A contact that was corrected during the send deserves a send of its own (RULES, 19)."""
-    failed = [end.claim.row.id for end in landed if end.next.reason in (Reason.NO_CONTACT, Reason.REJECTED)]
+    failed = [
+        end.claim.row.id for end in landed if end.transition.reason in (Reason.NO_CONTACT, Reason.REJECTED)
+    ]
     if failed:
-        run(cursor, REVIVE.format(scope="r.id = ANY(%s) AND p.updated_at > r.begun_at"), [failed])
+        run(cursor, REQUEUE_FAILED.format(scope="r.id = ANY(%s) AND p.updated_at > r.begun_at"), [failed])
 
 
 def _events(landed: Iterable[Finished]) -> list[Event]:
     """What programs hear of these ends: reminders that were sent, or never will be."""
     return [
         Event(
-            SENT if end.next.state is State.SENT else FAILED,
+            SENT if end.transition.state is State.SENT else FAILED,
             end.claim.row.assignment_id,
             source=f"{end.claim.row.id}.{end.claim.number}",
             reminder_id=end.claim.row.id,
         )
         for end in landed
-        if end.claim.row.kind is Kind.REMINDER and end.next.state in (State.SENT, State.FAILED, State.UNKNOWN)
+        if end.claim.row.kind is Kind.REMINDER
+        and end.transition.state in (State.SENT, State.FAILED, State.UNKNOWN)
     ]
 
 
-def _hold_roads(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
+def _update_breakers(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
     """Holds roads that are down and opens those that work; rows of a held road wait for it."""
-    down = {end.claim.row.road: end for end in ends if retries.shuts_road(end.claim.row, end.result)}
+    down = {end.claim.row.route: end for end in ends if retries.trips_breaker(end.claim.row, end.result)}
     answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
-    works = {end.claim.row.road: end.claim for end in ends if end.result in answered and end.claim.was_held}
-    for road in sorted(works.keys() - down.keys()):
+    works = {
+        end.claim.row.route: end.claim
+        for end in ends
+        if end.result in answered and end.claim.was_open_breaker
+    }
+    for route in sorted(works.keys() - down.keys()):
         # Only a hold that was over when this send began: a later one says something newer.
         run(
             cursor,
             "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s",
-            [road, works[road].begun_at],
+            [route, works[route].begun_at],
         )
     until: dict[str, datetime] = {}
-    for road, end in sorted(down.items()):
+    for route, end in sorted(down.items()):
         run(
             cursor,
             "SELECT failures, until, statement_timestamp() FROM reminders_channelhold"
             " WHERE channel = %s FOR UPDATE",
-            [road],
+            [route],
         )
-        failures, held_until, now = cursor.fetchone() or (0, None, end.finished_at)
-        if held_until is None or held_until <= now:  # Workers that fail together count once.
+        failures, breaker_until, now = cursor.fetchone() or (0, None, end.finished_at)
+        if breaker_until is None or breaker_until <= now:  # Workers that fail together count once.
             failures += 1
-            endpoint = end.claim.row.tells_a_program
-            held_until = now + retries.hold(failures, endpoint=endpoint, retry_after=end.retry_after)
+            endpoint = end.claim.row.is_webhook
+            breaker_until = now + retries.breaker_delay(
+                failures, endpoint=endpoint, retry_after=end.retry_after
+            )
         run(
             cursor,
             """
@@ -206,20 +215,25 @@ def _hold_roads(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
             ON CONFLICT (channel) DO UPDATE
             SET until = excluded.until, failures = excluded.failures, code = excluded.code, detail = excluded.detail
             """,
-            [road, held_until, failures, end.code[:40], end.detail[:500]],
+            [route, breaker_until, failures, end.code[:40], end.detail[:500]],
         )
-        until[road] = held_until
+        until[route] = breaker_until
     return [
-        replace(end, next=retries.after_hold(end.claim.row, end.result, end.next, until[end.claim.row.road]))
-        if end.next.state is State.PLANNED
-        and (end.result is Result.HANDED_BACK or retries.shuts_road(end.claim.row, end.result))
-        and end.claim.row.road in until
+        replace(
+            end,
+            transition=retries.wait_for_breaker(
+                end.claim.row, end.result, end.transition, until[end.claim.row.route]
+            ),
+        )
+        if end.transition.state is State.PLANNED
+        and (end.result is Result.HANDED_BACK or retries.trips_breaker(end.claim.row, end.result))
+        and end.claim.row.route in until
         else end
         for end in ends
     ]
 
 
-def _tally_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> counters.Counts:
+def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> counters.Counts:
     """What landed. An attempt that was recorded as unknowable before its late answer came stays that, and is not
     counted a second time.
     """
@@ -229,9 +243,9 @@ def _tally_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
             end.claim.row.channel,
             end.claim.row.kind,
             end.result,
-            end.next.state,
-            end.next.reason,
-            end.next.ambiguous,
+            end.transition.state,
+            end.transition.reason,
+            end.transition.ambiguous,
             end.claim.row.id in noted,
         )
         for end in landed
@@ -254,7 +268,7 @@ def _tally_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
         (
             _delay(end)
             for end in landed
-            if end.next.state is State.SENT and end.claim.row.kind is not Kind.EVENT
+            if end.transition.state is State.SENT and end.claim.row.kind is not Kind.EVENT
         ),
     )
     return counts

@@ -6,7 +6,7 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.events import note_ended
+from reminders.ledger.events import record_ended
 from reminders.ledger.planning import SCOPE_IDS
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, run
@@ -24,7 +24,7 @@ TOLD = """
 
 
 @atomically
-def heal_roll_up(config: ReminderConfig, ids: Sequence[int] | None = None) -> int:
+def sync_roll_up(config: ReminderConfig, ids: Sequence[int] | None = None) -> int:
     """Sets the roll-up to SENT where the ledger says that the current plan was told; returns how many."""
     scope = "a.scheduled_start <= statement_timestamp() + %(lookahead)s" if ids is None else SCOPE_IDS
     with connection.cursor() as cursor:
@@ -44,7 +44,7 @@ def heal_roll_up(config: ReminderConfig, ids: Sequence[int] | None = None) -> in
         return len(told)
 
 
-CLOSE_TOLD = """
+CLOSE_IMPORTED = """
     UPDATE reminders_reminder r
     SET state = 'SKIPPED', reason = 'imported', lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
@@ -54,7 +54,7 @@ CLOSE_TOLD = """
 """
 
 
-INSERT_TOLD = """
+INSERT_IMPORTED = """
     INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state, reason, closed_at)
     SELECT a.id, a.version, 'REMINDER', 'default',
@@ -73,7 +73,7 @@ INSERT_TOLD = """
 
 
 @atomically
-def mark_told(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
+def record_as_notified(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     """Writes down that another system has told the present plan of these assignments (RULES, 36).
 
     What was to be sent of it is not sent any more; the roll-up is SENT. The assignments' rows are locked.
@@ -81,7 +81,7 @@ def mark_told(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     within = {"ids": list(ids), "lead": config.lead, "overdue": config.overdue, "channel": config.channel}
     ended = []
     with connection.cursor() as cursor:
-        for statement in (CLOSE_TOLD, INSERT_TOLD):
+        for statement in (CLOSE_IMPORTED, INSERT_IMPORTED):
             run(cursor, statement, within)
             ended += [Ended(**row) for row in fetch(cursor)]
         run(
@@ -90,5 +90,5 @@ def mark_told(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             " WHERE id = ANY(%(ids)s) AND reminder_status = 'NONE'",
             within,
         )
-        note_ended(cursor, ended)
+        record_ended(cursor, ended)
     return ended

@@ -6,11 +6,11 @@ from datetime import datetime
 from django.db import connection
 
 from assignments.transactions import atomically
-from reminders.ledger.events import note_ended
+from reminders.ledger.events import record_ended
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import IN_FORCE, fetch, run
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
-from reminders.policy.timing import Use
+from reminders.policy.timing import Usefulness
 
 PAUSE_LOCK = 0x72656D03
 
@@ -56,15 +56,15 @@ def end_pause(*, by: str) -> int | None:
         return ended[0] if ended else None
 
 
-def backlog() -> dict[tuple[Kind, Use], int]:
+def backlog() -> dict[tuple[Kind, Usefulness], int]:
     """How many due rows wait to be sent, by kind and by what sending them now would still be worth."""
     with connection.cursor() as cursor:
         run(cursor, f"SELECT r.kind, {USE}, count(*) FROM reminders_reminder r WHERE {DUE} GROUP BY 1, 2")  # noqa: S608
-        return {(Kind(kind), Use(use)): count for kind, use, count in cursor.fetchall()}
+        return {(Kind(kind), Usefulness(use)): count for kind, use, count in cursor.fetchall()}
 
 
 @atomically
-def skip_waiting(parts: Collection[tuple[Kind, Use]]) -> list[Ended]:
+def skip_waiting(parts: Collection[tuple[Kind, Usefulness]]) -> list[Ended]:
     """Ends these parts of the backlog: an operator has said not to send them.
 
     What may have arrived already ends UNKNOWN (RULES, 11).
@@ -89,7 +89,7 @@ def skip_waiting(parts: Collection[tuple[Kind, Use]]) -> list[Ended]:
             [[kind.value for kind, _ in parts], [use.value for _, use in parts]],
         )
         ended = [Ended(**row) for row in fetch(cursor)]
-        note_ended(cursor, ended)
+        record_ended(cursor, ended)
     return ended
 
 

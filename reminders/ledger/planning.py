@@ -8,7 +8,7 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.events import note_ended
+from reminders.ledger.events import record_ended
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
 
@@ -178,7 +178,7 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
         run(cursor, statement.format(scope=scope), params)
         seen, planned, skipped, last_start, last_id = cursor.fetchone()
         ended = [ended_from_json(row) for row in json.loads(skipped or "[]")]
-        note_ended(cursor, ended)
+        record_ended(cursor, ended)
     full = seen == BATCH
     return Planned(planned, ended, {"after_start": last_start, "after_id": last_id} if full else None)
 

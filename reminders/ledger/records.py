@@ -9,7 +9,7 @@ from assignments.models import Status
 from reminders.ledger import counters
 from reminders.models import Kind, Reason, State
 from reminders.policy import recipients
-from reminders.policy.retries import Next, Result
+from reminders.policy.retries import Result, Transition
 from reminders.policy.rows import Plan, Row
 
 
@@ -62,7 +62,7 @@ class Claim:
     facts: Facts
     number: int
     begun_at: datetime
-    was_held: bool = False
+    was_open_breaker: bool = False
     payload: str = ""
 
 
@@ -97,7 +97,7 @@ class Finished:
 
     claim: Claim
     result: Result
-    next: Next
+    transition: Transition
     code: str
     detail: str
     finished_at: datetime
@@ -133,7 +133,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         version=found["plan_version"],
         status=Status(found["plan_status"]),
         scheduled_start=found["scheduled_start"],
-        recipient=recipients.recipient_of(found["assignee_id"]),
+        recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
     )
 
@@ -159,7 +159,7 @@ def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
         facts=facts,
         number=row.attempts + 1,
         begun_at=found["now"],
-        was_held=found["held_until"] is not None,
+        was_open_breaker=found["held_until"] is not None,
         payload=found["payload"] or "",
     )
 
@@ -190,7 +190,7 @@ def ended_from_json(values: Sequence[Any]) -> Ended:
     )
 
 
-def tally_skipped(ended: Iterable[Ended]) -> counters.Counts:
+def count_ended(ended: Iterable[Ended]) -> counters.Counts:
     counts = counters.Counts()
     for row in ended:
         if row.kind == Kind.EVENT:

@@ -6,15 +6,15 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.events import note_ended
-from reminders.ledger.notified import heal_roll_up
+from reminders.ledger.events import record_ended
+from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind
 
 # Supervisors who were still to be told that work is overdue are told of the new version, while it still is.
-TELL_ON = """
+CARRY_NOTICES_OVER = """
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state)
     SELECT a.id, a.version, r.kind, r.rule, r.recipient, r.channel, a.scheduled_start, statement_timestamp(),
@@ -50,12 +50,12 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             """,
             {"ids": list(ids), "overdue": config.overdue},
         )
-        run(cursor, TELL_ON, [[row.reminder_id for row in ended if row.kind == Kind.OVERDUE]])
+        run(cursor, CARRY_NOTICES_OVER, [[row.reminder_id for row in ended if row.kind == Kind.OVERDUE]])
     if config.enabled:
         within = {"ids": list(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
         plan_markers(config, SCOPE_IDS, within)
-    heal_roll_up(config, ids)
+    sync_roll_up(config, ids)
     return ended
 
 
@@ -84,13 +84,13 @@ VOID = """
 def void(ids: Sequence[int] | None = None) -> list[Ended]:
     """Ends the open rows (never one in SENDING) whose plan no longer holds; of all assignments, or of these.
 
-    `policy.why_void` is the same rule as a pure function.
+    `policy.void_reason` is the same rule as a pure function.
     """
     scope = "TRUE" if ids is None else "a.id = ANY(%(ids)s)"
     with connection.cursor() as cursor:
         run(cursor, VOID.format(scope=scope), {"ids": list(ids or [])})
         ended = [Ended(**row) for row in fetch(cursor)]
-        note_ended(cursor, ended)
+        record_ended(cursor, ended)
     return ended
 
 
@@ -124,7 +124,7 @@ def retime(config: ReminderConfig) -> int:
         return int(cursor.rowcount)
 
 
-REVIVE = """
+REQUEUE_FAILED = """
     UPDATE reminders_reminder r
     SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
     FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
@@ -135,11 +135,11 @@ REVIVE = """
 
 
 @atomically
-def revive(assignee_ids: Sequence[int]) -> int:
+def requeue_failed(assignee_ids: Sequence[int]) -> int:
     """Puts rows that failed for want of a good contact back to PLANNED, once the contact was corrected.
 
     Only of the current version and while the message is still of use (RULES, 19). Returns how many.
     """
     with connection.cursor() as cursor:
-        run(cursor, REVIVE.format(scope="p.id = ANY(%s)"), [list(assignee_ids)])
+        run(cursor, REQUEUE_FAILED.format(scope="p.id = ANY(%s)"), [list(assignee_ids)])
         return int(cursor.rowcount)

@@ -16,15 +16,15 @@ SCAN_LOCK = 0x72656D02
 
 
 @dataclass(frozen=True, slots=True)
-class ScanTurn:
-    """The scan that runs now. `mine` is False when another one was running already."""
+class OpenedScan:
+    """The scan that runs now. `is_new` is False when another one was running already."""
 
     scan_id: int
-    mine: bool
+    is_new: bool
 
 
 @atomically
-def open_scan(*, trigger: str, by: str) -> ScanTurn:
+def open_scan(*, trigger: str, by: str) -> OpenedScan:
     """Starts a scan's record, unless one is running: then that one is the answer (CONTRACT, rescan)."""
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_advisory_xact_lock(%s)", [SCAN_LOCK])
@@ -35,7 +35,7 @@ def open_scan(*, trigger: str, by: str) -> ScanTurn:
             [SCAN_LEASE],
         )
         if running := cursor.fetchone():
-            return ScanTurn(running[0], mine=False)
+            return OpenedScan(running[0], is_new=False)
         run(
             cursor,
             """
@@ -52,11 +52,11 @@ def open_scan(*, trigger: str, by: str) -> ScanTurn:
             """,
             [trigger, by, SCAN_LEASE],
         )
-        return ScanTurn(cursor.fetchone()[0], mine=True)
+        return OpenedScan(cursor.fetchone()[0], is_new=True)
 
 
 @atomically
-def keep_scan(scan_id: int) -> bool:
+def renew_scan_lease(scan_id: int) -> bool:
     """Says that the scan is still at work; False when its record is closed by now."""
     with connection.cursor() as cursor:
         run(

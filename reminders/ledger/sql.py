@@ -29,7 +29,7 @@ def run(cursor: Cursor, statement: str, params: Any = None) -> None:
 
 
 @contextmanager
-def kept_plans() -> Iterator[Cursor]:
+def prepared_cursor() -> Iterator[Cursor]:
     """A cursor on Django's connection whose statements PostgreSQL plans once for each connection.
 
     For the statements of the hot path: planning them anew is most of what a lone reminder costs the database.

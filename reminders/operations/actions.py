@@ -21,11 +21,11 @@ from reminders.insight import queue_status
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import ScanRun
 from reminders.operations import closing, pauses, queue_purge, rescans, resets
-from reminders.operations.pauses import Part
-from reminders.operations.plans import WORDS, Effect, Plan, PlanChanged, Selection, Target
+from reminders.operations.pauses import BacklogPart
+from reminders.operations.plans import WORDS, ActionPlan, Effect, PlanChanged, Selection, Target
 from reminders.operations.reasons import LONGEST_REASON
 
-MOST_TAKEN = 5_000
+MAX_TARGETS = 5_000
 """Assignments that one proposal takes on; more are a matter for `manage.py reset_reminders`."""
 
 SHOWN = 100
@@ -35,7 +35,7 @@ PREVIEW_BUDGET = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ActionRequest:
     """Who wants it, and for which assignments; None: for all that is out of sync. `seen` names the plan that was shown."""
 
     by: str
@@ -62,18 +62,18 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """Something that operators do. `run` takes the valid form and says what was done; `grave`: it stops something."""
+class OperatorAction:
+    """Something that operators do. `run` takes the valid form and says what was done; `destructive`: it stops something."""
 
     title: str
-    look: Callable[[Wish], Preview]
-    run: Callable[[Wish, Any], str]
+    look: Callable[[ActionRequest], Preview]
+    run: Callable[[ActionRequest, Any], str]
     form: type[forms.Form]
-    grave: bool = False
+    destructive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Resolved:
     """What came of a confirmation. `again`: it has to be looked at again, above all what the form says about itself."""
 
     done: bool = False
@@ -81,20 +81,20 @@ class Settled:
     again: bool = False
 
 
-def settle(proposal: Proposal, wish: Wish, form: forms.Form) -> Settled:
+def resolve(proposal: OperatorAction, wish: ActionRequest, form: forms.Form) -> Resolved:
     """Does what was confirmed, with a form that is filled in; what is refused is said, at its field where it has one."""
     if not form.is_valid():
-        return Settled(again=True)
+        return Resolved(again=True)
     try:
-        return Settled(done=True, says=proposal.run(wish, form))
+        return Resolved(done=True, says=proposal.run(wish, form))
     except PlanChanged as change:
-        return Settled(says=f"Nothing was done: {change}.", again=True)
+        return Resolved(says=f"Nothing was done: {change}.", again=True)
     except (Refused, scan.Disabled, BrokerDown) as refusal:
-        return Settled(says=f"Nothing was done: {refusal}.")
+        return Resolved(says=f"Nothing was done: {refusal}.")
     except ValidationError as refusal:
         for name, told in refusal.message_dict.items():
             form.add_error(name if name in form.fields else None, told)
-        return Settled(again=True)
+        return Resolved(again=True)
 
 
 # --- forms -----------------------------------------------------------------------------------------------------
@@ -174,9 +174,9 @@ class ResumeForm(ReasonForm):
         )
     )
 
-    def skipped(self) -> list[Part]:
+    def skipped(self) -> list[BacklogPart]:
         """The parts that are not to be sent."""
-        parts = {"useful": Part.USEFUL, "late": Part.LATE, "notices": Part.NOTICES}
+        parts = {"useful": BacklogPart.USEFUL, "late": BacklogPart.LATE, "notices": BacklogPart.NOTICES}
         return [part for name, part in parts.items() if self.cleaned_data[name] == "skip"]
 
 
@@ -189,7 +189,7 @@ SAYS = {
 }
 
 
-def _look_at_reset(wish: Wish) -> Preview:
+def _look_at_reset(wish: ActionRequest) -> Preview:
     plan = resets.plan_reset(wish.selection, config=conf.current())
     again = plan.people_again
     found = counted(len(plan.targets), "assignment")
@@ -206,8 +206,8 @@ def _look_at_reset(wish: Wish) -> Preview:
     )
 
 
-def _run_reset(action: str) -> Callable[[Wish, Any], str]:
-    def run(wish: Wish, form: Any) -> str:
+def _run_reset(action: str) -> Callable[[ActionRequest, Any], str]:
+    def run(wish: ActionRequest, form: Any) -> str:
         plan = resets.plan_reset(wish.selection, config=conf.current())
         plan.confirm(wish.seen)
         done = resets.run_reset(plan, by=wish.by, reason=form.cleaned_data["reason"], action=action)
@@ -216,7 +216,7 @@ def _run_reset(action: str) -> Callable[[Wish, Any], str]:
     return run
 
 
-def _look_at_close(wish: Wish) -> Preview:
+def _look_at_close(wish: ActionRequest) -> Preview:
     plan = closing.plan_close(wish.ids or ())
     return _preview(
         plan,
@@ -227,14 +227,16 @@ def _look_at_close(wish: Wish) -> Preview:
     )
 
 
-def _run_close(wish: Wish, form: Any) -> str:
+def _run_close(wish: ActionRequest, form: Any) -> str:
     plan = closing.plan_close(wish.ids or ())
     plan.confirm(wish.seen)
     done = closing.run_close(plan, by=wish.by, reason=form.cleaned_data["reason"])
     return f"{len(done.ids)} closed, {len(done.skipped)} left alone."
 
 
-def _preview(plan: Plan, *, summary: str, warnings: Sequence[str] = (), effects: bool = False) -> Preview:
+def _preview(
+    plan: ActionPlan, *, summary: str, warnings: Sequence[str] = (), effects: bool = False
+) -> Preview:
     return Preview(
         summary=summary,
         warnings=warnings,
@@ -260,14 +262,14 @@ SCANNED = {
     "skipped": "planned and skipped at once: too late, past, or told already",
     "voided": "ended, because their plan no longer holds",
     "retimed": "moved, because the rules have changed",
-    "healed": "reminder statuses set right",
+    "synced": "reminder statuses corrected",
     "returned": "taken back from workers or queue, to be handed over again",
-    "doubtful": "taken back in the middle of a send, may have arrived",
+    "ambiguous": "taken back in the middle of a send, may have arrived",
     "unaccounted": "due work that would still have no reminder: must be 0",
 }
 
 
-def _look_at_rescan(_wish: Wish) -> Preview:
+def _look_at_rescan(_wish: ActionRequest) -> Preview:
     config = conf.current()
     seen = rescans.preview_rescan(config=config, budget=PREVIEW_BUDGET)
     warnings = []
@@ -288,23 +290,23 @@ def _look_at_rescan(_wish: Wish) -> Preview:
     )
 
 
-def _run_rescan(wish: Wish, form: Any) -> str:
+def _run_rescan(wish: ActionRequest, form: Any) -> str:
     done = rescans.rescan(
         trigger=ScanRun.Trigger.ADMIN,
         by=wish.by,
         reason=form.cleaned_data["reason"],
         config=conf.current(),
         budget=rescans.REQUEST_BUDGET,
-        hand_over=CeleryBroker().hand_over_scan,
+        hand_over=CeleryBroker().resume_scan_elsewhere,
     )
     if done.counts is not None:
         return f"Scan {done.scan_id} is finished: {done.counts.planned} reminders planned."
-    if not done.mine:
+    if not done.is_new:
         return f"Scan {done.scan_id} is running already: it does the same work."
     return f"Scan {done.scan_id} takes longer and goes on by itself: its record says how it ends."
 
 
-def _look_at_pause(_wish: Wish) -> Preview:
+def _look_at_pause(_wish: ActionRequest) -> Preview:
     waits = pauses.backlog(config=conf.current())
     return Preview(
         summary=(
@@ -317,12 +319,12 @@ def _look_at_pause(_wish: Wish) -> Preview:
     )
 
 
-def _run_pause(wish: Wish, form: Any) -> str:
+def _run_pause(wish: ActionRequest, form: Any) -> str:
     pauses.pause(by=wish.by, reason=form.cleaned_data["reason"], until=form.end())
     return "Sending is paused."
 
 
-def _look_at_resume(_wish: Wish) -> Preview:
+def _look_at_resume(_wish: ActionRequest) -> Preview:
     pause, waits = pause_in_force(), pauses.backlog(config=conf.current())
     if pause is None:
         return Preview(summary="Sending is not paused: there is nothing to end.", possible=False)
@@ -341,13 +343,13 @@ def _look_at_resume(_wish: Wish) -> Preview:
     )
 
 
-def _run_resume(wish: Wish, form: Any) -> str:
+def _run_resume(wish: ActionRequest, form: Any) -> str:
     done = pauses.resume(by=wish.by, reason=form.cleaned_data["reason"], skip=form.skipped())
     return f"Sending goes on. {done.skipped} messages were skipped."
 
 
-def _look_at_purge(_wish: Wish) -> Preview:
-    seen = queue_status.look()
+def _look_at_purge(_wish: ActionRequest) -> Preview:
+    seen = queue_status.read_queue_status()
     if seen.redis is None:
         return Preview(summary=f"Redis cannot be emptied: {seen.trouble}.", possible=False)
     return Preview(
@@ -364,7 +366,7 @@ def _look_at_purge(_wish: Wish) -> Preview:
     )
 
 
-def _run_purge(wish: Wish, form: Any) -> str:
+def _run_purge(wish: ActionRequest, form: Any) -> str:
     done = queue_purge.purge(
         by=wish.by,
         reason=form.cleaned_data["reason"],
@@ -377,22 +379,22 @@ def _run_purge(wish: Wish, form: Any) -> str:
     )
 
 
-PROPOSALS = {
-    "reset": Proposal(
+ACTIONS = {
+    "reset": OperatorAction(
         title="Reset reminder status", look=_look_at_reset, run=_run_reset("reset"), form=ReasonForm
     ),
-    "resend": Proposal(
+    "resend": OperatorAction(
         title="Send the reminder again", look=_look_at_reset, run=_run_reset("resend"), form=ReasonForm
     ),
-    "close": Proposal(
-        title="Close as not done", look=_look_at_close, run=_run_close, form=ReasonForm, grave=True
+    "close": OperatorAction(
+        title="Close as not done", look=_look_at_close, run=_run_close, form=ReasonForm, destructive=True
     ),
-    "rescan": Proposal(title="Rescan now", look=_look_at_rescan, run=_run_rescan, form=ReasonForm),
-    "pause": Proposal(
-        title="Pause all sending", look=_look_at_pause, run=_run_pause, form=PauseForm, grave=True
+    "rescan": OperatorAction(title="Rescan now", look=_look_at_rescan, run=_run_rescan, form=ReasonForm),
+    "pause": OperatorAction(
+        title="Pause all sending", look=_look_at_pause, run=_run_pause, form=PauseForm, destructive=True
     ),
-    "resume": Proposal(title="Resume sending", look=_look_at_resume, run=_run_resume, form=ResumeForm),
-    "purge": Proposal(
-        title="Empty the queue", look=_look_at_purge, run=_run_purge, form=ReasonForm, grave=True
+    "resume": OperatorAction(title="Resume sending", look=_look_at_resume, run=_run_resume, form=ResumeForm),
+    "purge": OperatorAction(
+        title="Empty the queue", look=_look_at_purge, run=_run_purge, form=ReasonForm, destructive=True
     ),
 }

@@ -8,8 +8,8 @@ from assignments.models import Assignment, ReminderStatus, Status
 from assignments.transactions import atomically
 from reminders.ledger.audit import record
 from reminders.operations.plans import (
+    ActionPlan,
     Done,
-    Plan,
     Selection,
     Skipped,
     Target,
@@ -25,7 +25,7 @@ from reminders.operations.reasons import checked_reason
 
 
 @dataclass(frozen=True, slots=True)
-class ClosePlan(Plan):
+class ClosePlan(ActionPlan):
     """Forgotten work that is to be closed as not done."""
 
 

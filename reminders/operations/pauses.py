@@ -19,7 +19,7 @@ from reminders.ledger import planning, records
 from reminders.ledger.audit import record
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
 from reminders.operations.reasons import checked_reason
-from reminders.policy.timing import Use
+from reminders.policy.timing import Usefulness
 
 
 class AlreadyPaused(Refused):
@@ -34,7 +34,7 @@ class NotPaused(Refused):
     code = "not_paused"
 
 
-class Part(Enum):
+class BacklogPart(Enum):
     """A part of the backlog that an operator may skip instead of sending it. What is too late is skipped anyway."""
 
     USEFUL = "useful"
@@ -42,10 +42,10 @@ class Part(Enum):
     NOTICES = "overdue_notices"
 
 
-WAITS = {
-    Part.USEFUL: (Kind.REMINDER, Use.USEFUL),
-    Part.LATE: (Kind.REMINDER, Use.LATE),
-    Part.NOTICES: (Kind.OVERDUE, Use.USEFUL),
+BACKLOG_PARTS = {
+    BacklogPart.USEFUL: (Kind.REMINDER, Usefulness.USEFUL),
+    BacklogPart.LATE: (Kind.REMINDER, Usefulness.LATE),
+    BacklogPart.NOTICES: (Kind.OVERDUE, Usefulness.USEFUL),
 }
 
 
@@ -109,16 +109,16 @@ def backlog(*, config: ReminderConfig) -> Backlog:
     """What would be sent, and what would be skipped, if sending went on at this moment."""
     waiting = ledger_pauses.backlog()
     return Backlog(
-        useful=waiting.get(WAITS[Part.USEFUL], 0),
-        late=waiting.get(WAITS[Part.LATE], 0),
-        too_late=sum(count for (_, use), count in waiting.items() if use is Use.TOO_LATE),
-        notices=waiting.get(WAITS[Part.NOTICES], 0),
+        useful=waiting.get(BACKLOG_PARTS[BacklogPart.USEFUL], 0),
+        late=waiting.get(BACKLOG_PARTS[BacklogPart.LATE], 0),
+        too_late=sum(count for (_, use), count in waiting.items() if use is Usefulness.TOO_LATE),
+        notices=waiting.get(BACKLOG_PARTS[BacklogPart.NOTICES], 0),
         unplanned=planning.unaccounted(config),
     )
 
 
 def resume(
-    *, by: str, reason: str = "", skip: Collection[Part] = (), config: ReminderConfig | None = None
+    *, by: str, reason: str = "", skip: Collection[BacklogPart] = (), config: ReminderConfig | None = None
 ) -> Resumed:
     """Ends the pause. What is of no use any more is skipped by itself; late reminders are sent and say so.
 
@@ -132,13 +132,13 @@ def resume(
 
 @atomically
 def _resume(
-    by: str, reason: str, skip: frozenset[Part], config: ReminderConfig
+    by: str, reason: str, skip: frozenset[BacklogPart], config: ReminderConfig
 ) -> tuple[Resumed, list[records.Ended]]:
     waiting = backlog(config=config)
     ended = ledger_pauses.end_pause(by=by)
     if ended is None:
         raise NotPaused("sending is not paused")
-    skipped = ledger_pauses.skip_waiting([WAITS[part] for part in skip]) if skip else []
+    skipped = ledger_pauses.skip_waiting([BACKLOG_PARTS[part] for part in skip]) if skip else []
     record(
         "resume",
         by=by,

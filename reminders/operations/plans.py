@@ -18,7 +18,7 @@ AT_ONCE = 1_000
 """Assignments changed per transaction, so that workers never wait long for their rows."""
 
 
-MOST_TARGETS = 50_000
+MAX_PLAN_TARGETS = 50_000
 """Assignments that one plan may take on: it is kept in memory, and somebody is to look at it."""
 
 
@@ -106,7 +106,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ActionPlan:
     """What would happen, to whom, and what is left alone."""
 
     selection: Selection
@@ -136,7 +136,7 @@ class Done:
     skipped: tuple[Skipped, ...]
 
 
-def in_parts(plan: Plan, change: Callable[[Sequence[Target]], tuple[list[int], list[Skipped]]]) -> Done:
+def in_parts(plan: ActionPlan, change: Callable[[Sequence[Target]], tuple[list[int], list[Skipped]]]) -> Done:
     """Carries a plan out part by part; each part is one transaction with its own line in the audit trail."""
     ids: list[int] = []
     skipped = list(plan.skipped)

@@ -45,7 +45,7 @@ def purge(
             reason="after a purge",
             config=config,
             budget=budget,
-            hand_over=CeleryBroker().hand_over_scan,
+            hand_over=CeleryBroker().resume_scan_elsewhere,
         )
     return Purged(redis=messages, returned=returned, scan=scan)
 

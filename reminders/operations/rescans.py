@@ -22,7 +22,7 @@ class Rescan:
 
     scan_id: int
     counts: ScanCounts | None
-    mine: bool
+    is_new: bool
     handed_over: bool = False
 
 
@@ -44,18 +44,18 @@ def rescan(
         raise scan.Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
     scan_id, mine = _open_scan(trigger, by, checked_reason(reason, needed=False))
     if not mine:
-        return Rescan(scan_id, None, mine=False)
-    done = scan.carry_out_scan(scan_id, config=config, budget=budget)
+        return Rescan(scan_id, None, is_new=False)
+    done = scan.run_scan(scan_id, config=config, budget=budget)
     if not done.unfinished:
-        return Rescan(scan_id, done.counts, mine=True)
+        return Rescan(scan_id, done.counts, is_new=True)
     if hand_over is not None and hand_over(scan_id):
-        return Rescan(scan_id, None, mine=True, handed_over=True)
+        return Rescan(scan_id, None, is_new=True, handed_over=True)
     scans.close_scan(
         scan_id,
         counts="null",
         error="Time was over and the broker took no message: the next scan does the rest.",
     )
-    return Rescan(scan_id, None, mine=True)
+    return Rescan(scan_id, None, is_new=True)
 
 
 def preview_rescan(*, config: ReminderConfig, budget: timedelta | None = None) -> ScanPreview:
@@ -66,6 +66,6 @@ def preview_rescan(*, config: ReminderConfig, budget: timedelta | None = None) -
 @atomically
 def _open_scan(trigger: str, by: str, reason: str) -> tuple[int, bool]:
     turn = scans.open_scan(trigger=trigger, by=by)
-    if turn.mine:
+    if turn.is_new:
         record("rescan", by=by, reason=reason, after={"scan_id": turn.scan_id})
-    return turn.scan_id, turn.mine
+    return turn.scan_id, turn.is_new

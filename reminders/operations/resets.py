@@ -18,9 +18,9 @@ from reminders.models import Kind, Reason, Reminder, State
 from reminders.operations import plans
 from reminders.operations.plans import (
     WORDS,
+    ActionPlan,
     Done,
     Effect,
-    Plan,
     Selection,
     Skipped,
     Target,
@@ -44,7 +44,7 @@ class NothingToDo(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class ResetPlan(Plan):
+class ResetPlan(ActionPlan):
     """A reset: who would be written to again, and who for the first time."""
 
     @property
@@ -148,9 +148,9 @@ def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
         rows = rows.filter(scheduled_start__gte=selection.starts_after)
     if selection.starts_before:
         rows = rows.filter(scheduled_start__lt=selection.starts_before)
-    found = list(rows[: plans.MOST_TARGETS + 1])
-    if len(found) > plans.MOST_TARGETS:
-        raise TooMany(f"more than {plans.MOST_TARGETS} assignments: narrow the range of starts down")
+    found = list(rows[: plans.MAX_PLAN_TARGETS + 1])
+    if len(found) > plans.MAX_PLAN_TARGETS:
+        raise TooMany(f"more than {plans.MAX_PLAN_TARGETS} assignments: narrow the range of starts down")
     return found
 
 

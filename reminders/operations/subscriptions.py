@@ -135,9 +135,11 @@ def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
     if not found.active:
         raise SubscriptionEnded(f"subscription {pk} has ended: set active to true first")
     now = database_now()
-    body = webhooks.written(TEST, now, {"subscription": {"id": found.pk, "name": found.name}})
-    contact = webhooks.contact_of(found, now=now)
-    message = webhooks.message(str(uuid4()), body, contact=contact, address=found.url, now=now, type=TEST)
+    body = webhooks.event_body(TEST, now, {"subscription": {"id": found.pk, "name": found.name}})
+    contact = webhooks.subscription_contact(found, now=now)
+    message = webhooks.signed_message(
+        str(uuid4()), body, contact=contact, address=found.url, now=now, type=TEST
+    )
     return channels.get(webhook.WebhookChannel.name).send(message, timeout=config.send_timeout)
 
 

@@ -12,7 +12,7 @@ from assignments.models import Status
 from reminders.models import Kind, Reason, State
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
-EARLY = timedelta(milliseconds=50)
+EARLY_TOLERANCE = timedelta(milliseconds=50)
 """A row that is due later than this is not begun (RULES, 4)."""
 
 
@@ -22,66 +22,66 @@ class Gate:
 
     name: str
     passed: bool
-    seen: str
-    otherwise: Verdict
+    observed: str
+    consequence: Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class GateDefinition:
     """A gate in general: how to see whether it holds, what to say of it, and what follows if it does not."""
 
     name: str
     holds: Callable[[Row, Plan, Situation], bool]
-    seen: Callable[[Row, Plan, Situation], str]
-    otherwise: Callable[[Row, Plan, Situation], Verdict]
+    observed: Callable[[Row, Plan, Situation], str]
+    consequence: Callable[[Row, Plan, Situation], Verdict]
 
 
 def judge(row: Row, plan: Plan, situation: Situation) -> Verdict:
     """What becomes of the row right now."""
-    for rule in _rules(row):
-        if not rule.holds(row, plan, situation):
-            return rule.otherwise(row, plan, situation)
-    return MARK if row.marks else SEND
+    for definition in _gates_of(row):
+        if not definition.holds(row, plan, situation):
+            return definition.consequence(row, plan, situation)
+    return MARK if row.is_marker else SEND
 
 
-def gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]:
+def evaluate_gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]:
     """Everything that must hold before a row is sent or marks its assignment, in the order it is tried."""
-    for rule in _rules(row):
+    for definition in _gates_of(row):
         yield Gate(
-            rule.name,
-            rule.holds(row, plan, situation),
-            rule.seen(row, plan, situation),
-            rule.otherwise(row, plan, situation),
+            definition.name,
+            definition.holds(row, plan, situation),
+            definition.observed(row, plan, situation),
+            definition.consequence(row, plan, situation),
         )
 
 
-def written(instant: datetime) -> str:
+def format_instant(instant: datetime) -> str:
     """'2026-11-24 09:30:00 UTC': what was seen, for people."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _rules(row: Row) -> tuple[Rule, ...]:
-    if row.tells_a_program:
-        return FOR_AN_EVENT
-    return FOR_A_MARKER if row.marks else FOR_A_MESSAGE
+def _gates_of(row: Row) -> tuple[GateDefinition, ...]:
+    if row.is_webhook:
+        return EVENT_GATES
+    return MARKER_GATES if row.is_marker else MESSAGE_GATES
 
 
 def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
     return lambda row, plan, situation: Verdict(Action.WAIT, reason, until=row.next_attempt_at)
 
 
-def _hold_over(row: Row, situation: Situation) -> bool:
-    held = situation.held.get(row.road)
+def _route_usable(row: Row, situation: Situation) -> bool:
+    held = situation.held.get(row.route)
     return held is None or held <= situation.now
 
 
-def _seen_of_road(row: Row, situation: Situation) -> str:
-    held = situation.held.get(row.road)
-    return f"{row.road} held until {written(held)}" if held else f"{row.road} is open"
+def _route_observed(row: Row, situation: Situation) -> str:
+    held = situation.held.get(row.route)
+    return f"{row.route} held until {format_instant(held)}" if held else f"{row.route} is open"
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
-SWITCHED_ON = Rule(
+SWITCHED_ON = GateDefinition(
     "switched on",
     lambda row, plan, situation: situation.enabled,
     lambda row, plan, situation: f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
@@ -89,31 +89,33 @@ SWITCHED_ON = Rule(
 )
 
 
-PLAN_HOLDS = Rule(
+PLAN_HOLDS = GateDefinition(
     "plan still holds",
-    lambda row, plan, situation: why_void(row, plan) is None,
+    lambda row, plan, situation: void_reason(row, plan) is None,
     lambda row, plan, situation: f"version {row.version} of {plan.version}, {plan.status.value}",
-    lambda row, plan, situation: end(row, why_void(row, plan) or Reason.REPLANNED),
+    lambda row, plan, situation: end_verdict(row, void_reason(row, plan) or Reason.REPLANNED),
 )
 
 
-NOT_TOO_LATE = Rule(
+NOT_TOO_LATE = GateDefinition(
     "not too late",
     lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
-    lambda row, plan, situation: f"not after {written(row.not_after) if row.not_after else 'any instant'}",
-    lambda row, plan, situation: end(row, Reason.TOO_LATE),
+    lambda row, plan, situation: (
+        f"not after {format_instant(row.not_after) if row.not_after else 'any instant'}"
+    ),
+    lambda row, plan, situation: end_verdict(row, Reason.TOO_LATE),
 )
 
 
-DUE = Rule(
+DUE = GateDefinition(
     "due",
-    lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY,
-    lambda row, plan, situation: f"next attempt at {written(row.next_attempt_at)}",
+    lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY_TOLERANCE,
+    lambda row, plan, situation: f"next attempt at {format_instant(row.next_attempt_at)}",
     _wait(Reason.TOO_EARLY),
 )
 
 
-NOT_PAUSED = Rule(
+NOT_PAUSED = GateDefinition(
     "not paused",
     lambda row, plan, situation: not situation.paused,
     lambda row, plan, situation: "paused" if situation.paused else "running",
@@ -121,32 +123,32 @@ NOT_PAUSED = Rule(
 )
 
 
-CHANNEL_USABLE = Rule(
+CHANNEL_USABLE = GateDefinition(
     "channel usable",
-    lambda row, plan, situation: _hold_over(row, situation),
-    lambda row, plan, situation: _seen_of_road(row, situation),
+    lambda row, plan, situation: _route_usable(row, situation),
+    lambda row, plan, situation: _route_observed(row, situation),
     lambda row, plan, situation: Verdict(
-        Action.WAIT, Reason.CHANNEL_HELD, until=situation.held.get(row.road)
+        Action.WAIT, Reason.CHANNEL_HELD, until=situation.held.get(row.route)
     ),
 )
 
 
-FOR_A_MARKER = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
+MARKER_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
 
 
-FOR_A_MESSAGE = (*FOR_A_MARKER, NOT_PAUSED, CHANNEL_USABLE)
+MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
 
 
-FOR_AN_EVENT = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
+EVENT_GATES = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
 """What has happened stays true whatever becomes of the plan (RULES, 12)."""
 
 
-def why_void(row: Row, plan: Plan) -> Reason | None:
+def void_reason(row: Row, plan: Plan) -> Reason | None:
     """Why the plan of this row no longer holds; None while it does, and for an event always.
 
     The ledger's set-based voiding says the same in SQL; a property test holds the two together.
     """
-    if row.tells_a_program:
+    if row.is_webhook:
         return None
     if plan.status == Status.CANCELLED:
         return Reason.CANCELLED
@@ -161,7 +163,7 @@ def why_void(row: Row, plan: Plan) -> Reason | None:
     return Reason.REPLANNED
 
 
-def end(row: Row, reason: Reason) -> Verdict:
+def end_verdict(row: Row, reason: Reason) -> Verdict:
     """Ends a row that will not be sent. What may have arrived already is never called SKIPPED (RULES, 11)."""
     if row.ambiguous:
         return Verdict(Action.END, Reason.AMBIGUOUS, state=State.UNKNOWN)

@@ -14,19 +14,19 @@ FIRST_BACKOFF = timedelta(seconds=15)
 LONGEST_BACKOFF = timedelta(minutes=10)
 
 
-FIRST_HOLD = timedelta(seconds=5)
+FIRST_BREAKER_DELAY = timedelta(seconds=5)
 
 
-LONGEST_HOLD = timedelta(seconds=60)
+LONGEST_BREAKER_DELAY = timedelta(seconds=60)
 
 
 LONGEST_EVENT_BACKOFF = timedelta(hours=6)
 
 
-LONGEST_ENDPOINT_HOLD = timedelta(minutes=10)
+LONGEST_ENDPOINT_DELAY = timedelta(minutes=10)
 
 
-MOST_DOUBTS = 5
+MAX_AMBIGUOUS_EVENT_ATTEMPTS = 5
 """An event that was cut off so often, by a worker that died, ends UNKNOWN; it does no harm to come twice."""
 
 
@@ -45,7 +45,7 @@ class Result(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class Transition:
     """Where a row goes after an attempt. `retry_at` is set where it goes back to PLANNED."""
 
     state: State
@@ -55,7 +55,7 @@ class Next:
     ambiguous: bool = False
 
 
-def after(
+def transition_after(
     row: Row,
     result: Result,
     *,
@@ -63,7 +63,7 @@ def after(
     config: ReminderConfig,
     jitter: float,
     retry_after: timedelta | None = None,
-) -> Next:
+) -> Transition:
     """Where the row goes after this result. `row` is as it was begun: its own attempt is not counted yet.
 
     `jitter` lies in [-1, 1] and moves a backoff by up to a fifth. `retry_after` is how long the other side asks to
@@ -71,53 +71,53 @@ def after(
     """
     match result:
         case Result.ACCEPTED:
-            return Next(State.SENT)
+            return Transition(State.SENT)
         case Result.REJECTED:
-            return Next(State.FAILED, Reason.REJECTED, counted=True)
-        case Result.NO_CONTACT if row.tells_a_program:
-            return Next(State.SKIPPED, Reason.UNSUBSCRIBED)
+            return Transition(State.FAILED, Reason.REJECTED, counted=True)
+        case Result.NO_CONTACT if row.is_webhook:
+            return Transition(State.SKIPPED, Reason.UNSUBSCRIBED)
         case Result.NO_CONTACT:
-            return Next(State.FAILED, Reason.NO_CONTACT, counted=True)
+            return Transition(State.FAILED, Reason.NO_CONTACT, counted=True)
         case Result.TEMPLATE:
-            return Next(State.FAILED, Reason.TEMPLATE, counted=True)
+            return Transition(State.FAILED, Reason.TEMPLATE, counted=True)
         case Result.INTERNAL:
-            return Next(State.FAILED, Reason.INTERNAL, counted=True)
+            return Transition(State.FAILED, Reason.INTERNAL, counted=True)
         case Result.HANDED_BACK | Result.CHANNEL_DOWN:
-            return Next(State.PLANNED, retry_at=now)
-        case Result.UNKNOWABLE if not row.tells_a_program:
+            return Transition(State.PLANNED, retry_at=now)
+        case Result.UNKNOWABLE if not row.is_webhook:
             if row.ambiguous:
-                return Next(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
-            return Next(State.PLANNED, retry_at=now, ambiguous=True)
+                return Transition(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
+            return Transition(State.PLANNED, retry_at=now, ambiguous=True)
         case Result.REFUSED_FOR_NOW | Result.UNKNOWABLE:
             # A program knows by the id what it has had: an event may come twice, and is tried until it is too late.
             failures = row.failures + 1
-            most = LONGEST_EVENT_BACKOFF if row.tells_a_program else LONGEST_BACKOFF
+            most = LONGEST_EVENT_BACKOFF if row.is_webhook else LONGEST_BACKOFF
             wait = max(backoff(failures, jitter=jitter, most=most), retry_after or timedelta())
             too_late = row.not_after is not None and now + wait >= row.not_after
-            if not too_late and (row.tells_a_program or failures < config.max_attempts):
-                return Next(State.PLANNED, retry_at=now + wait, counted=True)
+            if not too_late and (row.is_webhook or failures < config.max_attempts):
+                return Transition(State.PLANNED, retry_at=now + wait, counted=True)
             if row.ambiguous:
-                return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
-            return Next(State.FAILED, Reason.EXHAUSTED, counted=True)
+                return Transition(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
+            return Transition(State.FAILED, Reason.EXHAUSTED, counted=True)
 
 
-def shuts_road(row: Row, result: Result) -> bool:
+def trips_breaker(row: Row, result: Result) -> bool:
     """Whether this end says that the next message on the same road would fare no better.
 
     An endpoint that lets time run out would cost each of its events, and a worker, as much again.
     """
-    return result is Result.CHANNEL_DOWN or (row.tells_a_program and result is Result.UNKNOWABLE)
+    return result is Result.CHANNEL_DOWN or (row.is_webhook and result is Result.UNKNOWABLE)
 
 
-def after_hold(row: Row, result: Result, next: Next, until: datetime) -> Next:
+def wait_for_breaker(row: Row, result: Result, transition: Transition, until: datetime) -> Transition:
     """Where a row goes that waits for its road until then. What could only come too late ends at once."""
     if result is Result.HANDED_BACK:
-        return replace(next, retry_at=until)
+        return replace(transition, retry_at=until)
     if row.not_after is not None and until >= row.not_after:
         if row.ambiguous:
-            return Next(State.UNKNOWN, Reason.AMBIGUOUS, counted=next.counted)
-        return Next(State.FAILED, Reason.EXHAUSTED, counted=next.counted)
-    return replace(next, retry_at=max(until, next.retry_at or until))
+            return Transition(State.UNKNOWN, Reason.AMBIGUOUS, counted=transition.counted)
+        return Transition(State.FAILED, Reason.EXHAUSTED, counted=transition.counted)
+    return replace(transition, retry_at=max(until, transition.retry_at or until))
 
 
 def backoff(failures: int, *, jitter: float, most: timedelta = LONGEST_BACKOFF) -> timedelta:
@@ -125,13 +125,15 @@ def backoff(failures: int, *, jitter: float, most: timedelta = LONGEST_BACKOFF) 
     return _doubled(FIRST_BACKOFF, failures, most=most) * (1 + jitter / 5)
 
 
-def hold(failures: int, *, endpoint: bool = False, retry_after: timedelta | None = None) -> timedelta:
+def breaker_delay(
+    failures: int, *, endpoint: bool = False, retry_after: timedelta | None = None
+) -> timedelta:
     """How long a road is left alone after so many failures in a row: 5 s doubling to 60 s (RULES, 10).
 
     An endpoint for up to 10 minutes, and for as long as it asks: nobody's reminder waits for it.
     """
-    most = LONGEST_ENDPOINT_HOLD if endpoint else LONGEST_HOLD
-    return max(_doubled(FIRST_HOLD, failures, most=most), retry_after or timedelta())
+    most = LONGEST_ENDPOINT_DELAY if endpoint else LONGEST_BREAKER_DELAY
+    return max(_doubled(FIRST_BREAKER_DELAY, failures, most=most), retry_after or timedelta())
 
 
 def _doubled(first: timedelta, times: int, *, most: timedelta) -> timedelta:

@@ -62,22 +62,22 @@ class Row:
     scan_id: int | None = None
 
     @property
-    def marks(self) -> bool:
+    def is_marker(self) -> bool:
         """Whether this is the marker of its version: it writes to nobody (RULES, 5)."""
         return self.channel == NO_CHANNEL
 
     @property
-    def tells_a_program(self) -> bool:
+    def is_webhook(self) -> bool:
         """Whether this is an event for a subscription: a webhook (RULES, 12)."""
         return self.kind is Kind.EVENT
 
     @property
-    def road(self) -> str:
+    def route(self) -> str:
         """What is held when it does not work: the channel for people, the endpoint of one subscription for events."""
-        return self.recipient if self.tells_a_program else self.channel
+        return self.recipient if self.is_webhook else self.channel
 
 
-def believed(reminder: Reminder) -> Row:
+def from_model(reminder: Reminder) -> Row:
     """What policy needs of a row of the ledger."""
     values = {name: getattr(reminder, name) for name in Row.__dataclass_fields__}
     return Row(**{**values, "kind": Kind(reminder.kind), "state": State(reminder.state)})

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from enum import Enum
 
-from reminders.conf import TELL_WINDOW, ReminderConfig
+from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.models import Kind
 from reminders.policy.rows import Row
 
 
-class Use(Enum):
+class Usefulness(Enum):
     """What good a waiting message still is; the words of a resume's preview."""
 
     USEFUL = "useful"
@@ -16,11 +16,11 @@ class Use(Enum):
     TOO_LATE = "too_late"
 
 
-def use(row: Row, *, now: datetime) -> Use:
+def usefulness(row: Row, *, now: datetime) -> Usefulness:
     """What sending this row now would still be worth."""
     if row.not_after is not None and row.not_after < now:
-        return Use.TOO_LATE
-    return Use.LATE if row.kind is Kind.REMINDER and row.planned_start < now else Use.USEFUL
+        return Usefulness.TOO_LATE
+    return Usefulness.LATE if row.kind is Kind.REMINDER and row.planned_start < now else Usefulness.USEFUL
 
 
 def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig) -> datetime:
@@ -33,12 +33,12 @@ def overdue_at(start: datetime, *, config: ReminderConfig) -> datetime:
     return start + config.overdue
 
 
-def tell_until(start: datetime, *, config: ReminderConfig) -> datetime:
+def notify_until(start: datetime, *, config: ReminderConfig) -> datetime:
     """Until when supervisors may still be told that work is overdue."""
-    return overdue_at(start, config=config) + TELL_WINDOW
+    return overdue_at(start, config=config) + NOTIFY_WINDOW
 
 
-def horizon(*, now: datetime, lead_minutes: int | None, config: ReminderConfig) -> datetime:
+def planning_horizon(*, now: datetime, lead_minutes: int | None, config: ReminderConfig) -> datetime:
     """Work that starts up to this instant is planned (RULES, 16): a long lead is never found late."""
     lead = config.lead if lead_minutes is None else timedelta(minutes=lead_minutes)
     return now + max(config.lookahead, lead + config.poll)

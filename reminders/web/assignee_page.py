@@ -71,7 +71,7 @@ def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 def answering(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows the work as it stands now; a POST writes the answer down. Looking changes nothing, whoever looks."""
-    link = links.read(token)
+    link = links.link_from(token)
     if link is None:
         return _nothing()
     if request.method == "POST":
@@ -123,7 +123,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "begins": local(assignment.scheduled_start),
         "ends": local(assignment.scheduled_end),
         "answered": local(assignment.answered_at),
-        "when": compose.when(assignment.scheduled_start - now),
+        "when": compose.relative_time(assignment.scheduled_start - now),
         "open": assignment.status == Status.SCHEDULED,
         "news": assignment.version != link.version,
         "refusal": refusal,
@@ -155,7 +155,9 @@ def _page(
     language: str = compose.FALLBACK_LANGUAGE,
     status: int,
 ) -> HttpResponse:
-    names = [f"reminders/assignee_page/{tongue}/{name}.html" for tongue in compose.tongues(language)]
+    names = [
+        f"reminders/assignee_page/{tongue}/{name}.html" for tongue in compose.language_fallbacks(language)
+    ]
     return HttpResponse(select_template(names).render(dict(context or {}), request), status=status)
 
 

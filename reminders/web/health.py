@@ -49,7 +49,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
             {"status": "unavailable", "database": "ok", "migrations": f"not applied: {', '.join(missing)}"},
             status=503,
         )
-    heartbeats.touch("web")
+    heartbeats.record("web")
     return JsonResponse(_readiness(taken, _redis(), config=config, now=time.time()))
 
 
@@ -64,8 +64,8 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         )
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
-    heartbeats.touch("scrape")
-    return HttpResponse(metrics.everything(), content_type=CONTENT_TYPE_LATEST)
+    heartbeats.record("scrape")
+    return HttpResponse(metrics.exposition_of_all(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: float) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: floa
 
 def _redis() -> str:
     try:
-        broker_status.waiting()
+        broker_status.queue_lengths()
     except BrokerDown as error:
         return str(error)
     return "ok"

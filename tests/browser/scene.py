@@ -15,7 +15,7 @@ from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics
-from reminders.models import Attempt, Audit, ChannelHold, Figures, Process, Reminder, ScanRun
+from reminders.models import Attempt, Audit, CircuitBreaker, Process, Reminder, ScanRun, Statistics
 from reminders.operations import pauses, rescans
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -99,9 +99,9 @@ def set_up(config: ReminderConfig) -> Scene:
     assert Reminder.objects.get(assignment=doubled).ambiguous == 1
     scan.scan(trigger="beat", config=config)
     for kind in ("beat", "scanner", "worker", "web"):
-        heartbeats.touch(kind)
+        heartbeats.record(kind)
         Process.objects.get_or_create(kind=kind, host="ops-1", pid=4_711)
-    Figures.objects.all().delete()
+    Statistics.objects.all().delete()
     statistics.current(config=config)
     return Scene(sent, unreachable, unknown, coming, late, out_of_sync)
 
@@ -125,7 +125,7 @@ def poison(config: ReminderConfig) -> Assignment:
     rescans.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
     ScanRun.objects.filter(error="").update(by=PAYLOAD)
     pauses.pause(by=PAYLOAD, reason=PAYLOAD)
-    ChannelHold.objects.create(
+    CircuitBreaker.objects.create(
         channel="<b>mail</b>",
         until=timezone.now() + timedelta(minutes=5),
         code=PAYLOAD[:40],
@@ -141,5 +141,5 @@ def poison(config: ReminderConfig) -> Assignment:
         before={PAYLOAD: 1},
         after={PAYLOAD: PAYLOAD},
     )
-    Figures.objects.all().delete()
+    Statistics.objects.all().delete()
     return work

@@ -27,7 +27,7 @@ def work(site):
 
 
 def path_of(work):
-    return f"/a/{links.token(Link(work.pk, work.assignee_id, 1))}"
+    return f"/a/{links.token_of(Link(work.pk, work.assignee_id, 1))}"
 
 
 def test_a_person_declines_on_a_phone_and_confirms_after_all_without_scripts(visit, work):

@@ -69,9 +69,9 @@ print(json.dumps([a.pk for a in made]))
 """
 SUBSCRIBE = """
 import json, sys
-from reminders import operations
+from reminders.operations import subscriptions
 order = json.load(sys.stdin)
-made, secret = operations.subscribe(name=order["name"], url=order["url"], events=order["events"], by="chaos")
+made, secret = subscriptions.subscribe(name=order["name"], url=order["url"], events=order["events"], by="chaos")
 print(json.dumps(secret))
 """
 DUE = "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND due_at <= statement_timestamp()"

@@ -58,8 +58,10 @@ def call(name: str):
 
 def test_there_and_back(client):
     models = importlib.import_module("reminders_client.models")
-    ada = models.AssigneeGiven(reference="P-1", name="Ada", email="ada@example.org")
-    wanted = models.AssignmentPut(title="Check the boiler", scheduled_start=START, assignee=ada)
+    ada = models.AssigneeInputSerializer(reference="P-1", name="Ada", email="ada@example.org")
+    wanted = models.AssignmentPutInputSerializer(
+        title="Check the boiler", scheduled_start=START, assignee=ada
+    )
 
     made = call("put")("W-1", client=client, body=wanted)
     again = call("put")("W-1", client=client, body=wanted)

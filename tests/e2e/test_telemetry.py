@@ -52,5 +52,6 @@ def ask(stack: Stack, hints: str) -> None:
         "-v",
         "0",
         "-c",
-        f"from reminders.delivery.tasks import deliver\ndeliver.apply_async(kwargs={{'hints': {hints}}}, queue='reminders')",
+        "from reminders.delivery.tasks import deliver_task\n"
+        f"deliver_task.apply_async(kwargs={{'hints': {hints}}}, queue='reminders')",
     )

@@ -23,7 +23,7 @@ from reminders.ledger import scans
 from reminders.models import (
     Attempt,
     Audit,
-    ChannelHold,
+    CircuitBreaker,
     Pause,
     Process,
     Reminder,
@@ -39,7 +39,7 @@ from tests.factories import AssigneeFactory, AssignmentFactory
 pytestmark = pytest.mark.django_db
 
 PAYLOAD = "<script>alert('x')</script>"
-SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, ChannelHold, Audit, Process, Subscription)
+SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, CircuitBreaker, Audit, Process, Subscription)
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,7 @@ def everything(clock, config, run):
     rescans.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
     ScanRun.objects.update(error=PAYLOAD)
     pauses.pause(by=PAYLOAD, reason=PAYLOAD)
-    ChannelHold.objects.create(channel="<b>mail", until=NOON, code=PAYLOAD, detail=PAYLOAD)
+    CircuitBreaker.objects.create(channel="<b>mail", until=NOON, code=PAYLOAD, detail=PAYLOAD)
     Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
     Subscription.objects.create(
         name=PAYLOAD,
@@ -461,7 +461,7 @@ def test_forgotten_work_is_closed(operator, clock, config, run):
 
 
 def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
-    monkeypatch.setattr("reminders.web.admin.work.MOST_TAKEN", 1)
+    monkeypatch.setattr("reminders.web.admin.work.MAX_TARGETS", 1)
     response = operator.post(
         page(Assignment),
         {

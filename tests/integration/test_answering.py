@@ -49,7 +49,7 @@ def work(clock):
 
 
 def path_of(work, *, version=1, assignee_id=None):
-    return f"/a/{links.token(Link(work.pk, assignee_id or work.assignee_id, version))}"
+    return f"/a/{links.token_of(Link(work.pk, assignee_id or work.assignee_id, version))}"
 
 
 def text_of(response):
@@ -163,7 +163,7 @@ def test_an_answer_is_logged_without_its_words(client, work, caplog):
     assert line.getMessage() == "Assignment answered"
     assert (line.assignment_id, line.version, line.answer) == (work.pk, 1, "DECLINED")
     assert "ana@" not in str(vars(line))
-    assert links.token(Link(work.pk, work.assignee_id, 1)) not in str(vars(line))
+    assert links.token_of(Link(work.pk, work.assignee_id, 1)) not in str(vars(line))
 
 
 @pytest.mark.parametrize(
@@ -261,14 +261,14 @@ def test_work_that_takes_no_answers_says_why(client, work, change, words):
 
 
 def test_every_link_that_does_not_open_gets_the_same_answer(client, work):
-    good = links.token(Link(work.pk, work.assignee_id, 1))
+    good = links.token_of(Link(work.pk, work.assignee_id, 1))
     for token in (
         good[:-1],
         good.replace(f"{work.pk}-", f"{work.pk + 1}-", 1),
         Signer(salt="reminders.content.links", sep=".", key="of another site").sign(good.rpartition(".")[0]),
-        links.token(Link(work.pk + 1_000, work.assignee_id, 1)),
-        links.token(Link(work.pk, work.assignee_id + 1_000, 1)),
-        links.token(Link(10**17, 10**17, 1)),
+        links.token_of(Link(work.pk + 1_000, work.assignee_id, 1)),
+        links.token_of(Link(work.pk, work.assignee_id + 1_000, 1)),
+        links.token_of(Link(10**17, 10**17, 1)),
         "%00",
         "x" * 3_000,
     ):
@@ -278,7 +278,7 @@ def test_every_link_that_does_not_open_gets_the_same_answer(client, work):
 
 @pytest.mark.parametrize("formatter", [one["()"] for one in settings.LOGGING["formatters"].values()])
 def test_the_request_log_shows_no_link(client, work, caplog, formatter):
-    token = links.token(Link(work.pk, work.assignee_id + 1, 1))
+    token = links.token_of(Link(work.pk, work.assignee_id + 1, 1))
     with caplog.at_level(logging.WARNING, logger="django.request"):
         client.get(f"/a/{token}")
     (record,) = caplog.records

@@ -419,7 +419,7 @@ def test_an_answer_is_read_and_never_written(api):
     assert told.items() <= read.items()
     explained = api.get(f"/api/assignments/{work.pk}/explain").json()
     assert told.items() <= explained.items()
-    assert "The assignee answered: can't make it (ill)." in [step["says"] for step in explained["so_far"]]
+    assert "The assignee answered: can't make it (ill)." in [step["summary"] for step in explained["history"]]
     refused = api.patch(f"/api/assignments/{work.pk}", told)
     assert sorted(faults(refused)) == [(name, "read_only") for name in sorted(told)]
 

@@ -148,7 +148,7 @@ def test_a_scan_is_handed_to_the_scanner_over_the_real_broker(clock, monkeypatch
 
     own = f"test.scan.{uuid4().hex}"  # The scanner of a running system must not take it.
     monkeypatch.setattr(broker, "SCAN_QUEUE", own)
-    assert CeleryBroker().hand_over_scan(7) is True
+    assert CeleryBroker().resume_scan_elsewhere(7) is True
     with app.connection_for_read() as line:
         message = line.SimpleQueue(own).get(timeout=5)
         message.ack()
@@ -325,7 +325,7 @@ def test_the_summary_stays_there_while_redis_is_away(api, monkeypatch):
     def refuse():
         raise BrokerDown("the broker does not answer")
 
-    monkeypatch.setattr(broker_status, "waiting", refuse)
+    monkeypatch.setattr(broker_status, "queue_lengths", refuse)
     assert api.get(SUMMARY).json()["queue_depth"] is None
 
 

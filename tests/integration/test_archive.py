@@ -50,34 +50,34 @@ def finished(clock):
 
 def test_a_closed_reminder_of_finished_work_moves_whole_and_once(clock, finished):
     row = Reminder.objects.get(assignment=finished, kind=Kind.REMINDER)
-    before = values_of(row), [values_of(attempt) for attempt in row.tries.order_by("number")]
+    before = values_of(row), [values_of(attempt) for attempt in row.attempt_rows.order_by("number")]
     clock.set(NOON + DAYS_90 + timedelta(hours=2))
     count = Reminder.objects.filter(assignment=finished).count()
-    assert archive.move(after=DAYS_90) == count
-    assert archive.move(after=DAYS_90) == 0
+    assert archive.archive_batch(after=DAYS_90) == count
+    assert archive.archive_batch(after=DAYS_90) == 0
     assert not Reminder.objects.exists()
     assert not Attempt.objects.exists()
-    [again] = [row for row in archive.rows_of(finished.pk) if row.kind == Kind.REMINDER]
-    assert (values_of(again), [values_of(attempt) for attempt in again.tries.all()]) == before
+    [again] = [row for row in archive.archived_rows(finished.pk) if row.kind == Kind.REMINDER]
+    assert (values_of(again), [values_of(attempt) for attempt in again.attempt_rows.all()]) == before
 
 
 def test_what_started_less_long_ago_stays(clock, finished):
     clock.set(NOON + DAYS_90 - timedelta(hours=2))
-    assert archive.move(after=DAYS_90) == 0
+    assert archive.archive_batch(after=DAYS_90) == 0
 
 
 def test_what_is_still_scheduled_stays(clock):
     clock.set(NOON)
     assignment = sent(scheduled_start=NOON + timedelta(hours=1))
     clock.set(NOON + timedelta(days=400))
-    assert archive.move(after=DAYS_90) == 0
+    assert archive.archive_batch(after=DAYS_90) == 0
     assert Reminder.objects.filter(assignment=assignment, state=State.SENT).count() == 1
 
 
 def test_what_is_open_stays(clock, finished):
     Reminder.objects.update(state=State.PLANNED, sent_at=None, closed_at=None, reason="")
     clock.set(NOON + timedelta(days=400))
-    assert archive.move(after=DAYS_90) == 0
+    assert archive.archive_batch(after=DAYS_90) == 0
 
 
 def test_a_scan_archives_batch_after_batch_unless_it_is_told_not_to(clock, finished, monkeypatch):
@@ -98,5 +98,5 @@ def test_the_api_still_shows_what_was_archived(clock, finished, settings, tmp_pa
     before = api.get(address).json()
     assert len(before["results"]) > 0
     clock.set(NOON + timedelta(days=400))
-    archive.move(after=DAYS_90)
+    archive.archive_batch(after=DAYS_90)
     assert api.get(address).json() == before

@@ -72,7 +72,7 @@ def test_reminders_are_sent_marked_and_voided_without_counters(config, outbox, f
 def test_a_scrape_shows_the_gauges_without_counters(config, outbox, fault):
     AssignmentFactory(scheduled_start=timezone.now() + timedelta(minutes=10))
     turn(config, outbox)
-    text = metrics.exposition(ReminderCollector(config=config, ask=metrics.ask)).decode()
+    text = metrics.exposition(ReminderCollector(config=config, ask=metrics.read)).decode()
     assert "reminder_worker_enabled 1.0" in text
 
 

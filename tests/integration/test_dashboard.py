@@ -29,7 +29,7 @@ EXPRESSIONS = sorted(
 @pytest.fixture
 def shown(db, config) -> dict[str, set[str]]:
     """The names of a scrape with their labels."""
-    text = metrics.exposition(ReminderCollector(config=config, ask=metrics.ask)).decode()
+    text = metrics.exposition(ReminderCollector(config=config, ask=metrics.read)).decode()
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -24,7 +24,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, broker_status, dispatch, heartbeats, scan, tasks
 from reminders.delivery import deliver as delivery_deliver
 from reminders.delivery.broker import CeleryBroker
-from reminders.delivery.broker_status import BrokerState
+from reminders.delivery.broker_status import BrokerStatus
 from reminders.delivery.hints import BrokerDown
 from reminders.insight import metrics
 from reminders.insight.doctor import check as doctor_check
@@ -90,13 +90,13 @@ def at_work(*kinds: str, pid: int = 1) -> None:
 def redis(monkeypatch):
     """What Redis says about itself; a BrokerDown where it says nothing."""
 
-    def says(state: BrokerState | BrokerDown) -> None:
+    def says(state: BrokerStatus | BrokerDown) -> None:
         def look():
             if isinstance(state, BrokerDown):
                 raise state
             return state
 
-        monkeypatch.setattr(broker_status, "look", look)
+        monkeypatch.setattr(broker_status, "read_status", look)
 
     return says
 
@@ -106,9 +106,9 @@ def worker(monkeypatch):
     """A worker that takes each message as soon as it is published."""
     monkeypatch.setattr(heartbeats, "_touched_at", {})
 
-    def take(_broker, envelopes):
-        for envelope in envelopes:
-            tasks.deliver_task([[hint.reminder_id, hint.ticket] for hint in envelope.hints])
+    def take(_broker, batches):
+        for batch in batches:
+            tasks.deliver_task([[hint.reminder_id, hint.ticket] for hint in batch.hints])
         return []
 
     monkeypatch.setattr(CeleryBroker, "publish", take)
@@ -117,7 +117,7 @@ def worker(monkeypatch):
 @pytest.fixture
 def healthy(config, redis, worker):
     """A system with nothing wrong."""
-    redis(BrokerState(writable=True, policy="noeviction", clock=datetime.now(UTC)))
+    redis(BrokerStatus(writable=True, policy="noeviction", clock=datetime.now(UTC)))
     beat_schedule.set_up(config)
     at_work("beat", "scanner", "worker", "scrape")
     scan.scan(trigger="cli", config=config)
@@ -125,19 +125,19 @@ def healthy(config, redis, worker):
 
 
 def found(config: ReminderConfig) -> dict[str, doctor_check.Check]:
-    return {check.name: check for check in doctor.examine(config, canary=SOON)}
+    return {check.name: check for check in doctor.run_checks(config, canary=SOON)}
 
 
 def trouble(config: ReminderConfig) -> dict[str, Level]:
     return {
         check.name: check.level
-        for check in doctor.examine(config, canary=SOON)
+        for check in doctor.run_checks(config, canary=SOON)
         if check.level is not Level.PASS
     }
 
 
 def test_a_healthy_system_passes_every_check_of_the_list(healthy):
-    said = list(doctor.examine(healthy, canary=SOON))
+    said = list(doctor.run_checks(healthy, canary=SOON))
     assert [check.name for check in said] == NAMES
     assert {check.level for check in said} == {Level.PASS}
     assert {check.fix for check in said} == {""}
@@ -145,7 +145,7 @@ def test_a_healthy_system_passes_every_check_of_the_list(healthy):
 
 def test_whatever_does_not_pass_comes_with_a_fix(config, redis):
     redis(BrokerDown("the broker does not answer (TimeoutError)"))
-    said = [check for check in doctor.examine(config, canary=SOON) if check.level is not Level.PASS]
+    said = [check for check in doctor.run_checks(config, canary=SOON) if check.level is not Level.PASS]
     assert {check.name for check in said} == {
         "switch 3 of 3: beat entry reminders.scan",
         "switch 3 of 3: beat entry reminders.dispatch",
@@ -222,9 +222,9 @@ def test_a_message_that_no_worker_takes_fails_though_a_worker_was_seen(healthy, 
     monkeypatch.setattr(CeleryBroker, "publish", lambda *_: [])
     assert trouble(healthy) == {"a message to a worker": Level.FAIL}
     assert found(healthy)["a message to a worker"].seen == "no worker took it in 0.2 s"
-    monkeypatch.setattr(CeleryBroker, "publish", lambda _, envelopes: list(envelopes))
+    monkeypatch.setattr(CeleryBroker, "publish", lambda _, batches: list(batches))
     assert found(healthy)["a message to a worker"].seen == "Redis refused it"
-    assert "a message to a worker" not in {check.name for check in doctor.examine(healthy, canary=None)}
+    assert "a message to a worker" not in {check.name for check in doctor.run_checks(healthy, canary=None)}
 
 
 def test_a_process_with_the_switch_off_is_named(healthy):
@@ -256,8 +256,8 @@ def test_a_host_whose_clock_is_off_is_named(healthy, seconds, level):
 def test_a_sign_of_life_says_what_the_doctor_needs(healthy):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM reminders_process")
-    heartbeats.touch("web", at_once=True)
-    (process,) = heartbeats.alive()
+    heartbeats.record("web", at_once=True)
+    (process,) = heartbeats.live_processes()
     assert (process.kind, process.pid, process.enabled) == ("web", os.getpid(), True)
     assert process.rules == healthy.fingerprint
     assert abs(process.clock_ahead_seconds) < 2
@@ -275,8 +275,8 @@ def test_metrics_that_nobody_reads_are_a_warning(healthy, client, settings, tmp_
 
 
 def test_a_series_that_is_missing_is_named(healthy, monkeypatch):
-    whole = metrics.everything()
-    monkeypatch.setattr(metrics, "everything", lambda: whole.replace(b"# TYPE reminder_unknown ", b""))
+    whole = metrics.exposition_of_all()
+    monkeypatch.setattr(metrics, "exposition_of_all", lambda: whole.replace(b"# TYPE reminder_unknown ", b""))
     assert trouble(healthy) == {"metrics": Level.FAIL}
     assert found(healthy)["metrics"].seen == "missing: reminder_unknown"
 
@@ -340,7 +340,7 @@ def deliver(config, outbox) -> None:
 )
 def test_a_redis_that_answers_but_is_not_well(healthy, redis, state, expected):
     redis(
-        BrokerState(
+        BrokerStatus(
             writable=state.get("writable", True),
             policy=state.get("policy", "noeviction"),
             clock=datetime.now(UTC) + timedelta(seconds=state.get("ahead", 0)),
@@ -350,7 +350,7 @@ def test_a_redis_that_answers_but_is_not_well(healthy, redis, state, expected):
 
 
 def test_a_real_redis_is_looked_at():
-    state = broker_status.look()
+    state = broker_status.read_status()
     assert (state.writable, state.policy) == (True, "noeviction")
     assert abs(state.clock - datetime.now(UTC)) < timedelta(seconds=2)
 
@@ -364,7 +364,7 @@ def test_a_redis_that_does_not_answer_is_given_up_quickly(monkeypatch, listens):
         elsewhere = Celery(broker=f"redis://127.0.0.1:{port}/0", set_as_current=False)
         monkeypatch.setattr(broker_status, "current_app", elsewhere)
         started = time.monotonic()
-        for question in (broker_status.waiting, broker_status.look, broker_status.purge):
+        for question in (broker_status.queue_lengths, broker_status.read_status, broker_status.purge):
             with pytest.raises(BrokerDown, match="the broker does not answer"):
                 question()
         assert time.monotonic() - started < 3 * 2
@@ -375,7 +375,7 @@ def test_without_database_everything_else_is_still_asked(healthy, monkeypatch):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "cursor", refuse)
-    assert [(check.name, check.level) for check in doctor.examine(healthy, canary=SOON)] == [
+    assert [(check.name, check.level) for check in doctor.run_checks(healthy, canary=SOON)] == [
         ("settings", Level.PASS),
         ("switch 1 of 3: REMINDER_WORKER_ENABLED", Level.PASS),
         ("database", Level.FAIL),

@@ -77,7 +77,7 @@ BROKEN = set(range(500, 600)) - {503}
 
 # Below admin/: of which models the roles see lists and records. Of all others nobody sees anything but a superuser.
 SEEN = {
-    "reminders": {"reminder", "channelhold", "audit", "process", "scanrun", "pause", "subscription"},
+    "reminders": {"reminder", "circuitbreaker", "audit", "process", "scanrun", "pause", "subscription"},
     "assignments": {"assignment", "assignee"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }

@@ -1,4 +1,4 @@
-"""The explainer foretells what the pipeline then does, and says why afterwards."""
+"""The explainer foretells what the pipeline then does, and summary why afterwards."""
 
 import io
 import json
@@ -27,7 +27,7 @@ from reminders.insight.explain.answer import Explanation, Outlook
 from reminders.insight.explain.explain import explain, find
 from reminders.insight.explain.wording import ADVICE, WORDS
 from reminders.ledger import archive, beginning
-from reminders.models import ChannelHold, Kind, Reason
+from reminders.models import CircuitBreaker, Kind, Reason
 from reminders.operations import pauses, resets
 from tests.conftest import NOON, DatabaseClock
 from tests.desk import Desk
@@ -43,43 +43,45 @@ def deliver(config: ReminderConfig, outbox: MemoryChannel) -> None:
     delivery_deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
 
 
-def says(assignment: Assignment, config: ReminderConfig) -> str:
-    return explain(assignment, config=config).says
+def summary(assignment: Assignment, config: ReminderConfig) -> str:
+    return explain(assignment, config=config).summary
 
 
 def shut(assignment: Assignment, config: ReminderConfig) -> dict[str, str]:
-    return {gate.name: gate.follows for gate in explain(assignment, config=config).gates if not gate.passed}
+    return {
+        gate.name: gate.consequence for gate in explain(assignment, config=config).gates if not gate.passed
+    }
 
 
 def test_before_and_after(clock, config, outbox):
     far = AssignmentFactory(far=True)
-    assert says(far, config) == (
+    assert summary(far, config) == (
         "The reminder will be sent at 2026-06-18 11:30:00 UTC; it is planned from 2026-06-18 10:00:00 UTC on, "
         "when the start comes within the look-ahead."
     )
     near = AssignmentFactory()
-    assert says(near, config) == "The reminder will be sent at 2026-06-15 12:30:00 UTC."
+    assert summary(near, config) == "The reminder will be sent at 2026-06-15 12:30:00 UTC."
     clock.advance(timedelta(minutes=30))
-    assert says(near, config) == "The reminder will be sent now: every gate is open."
+    assert summary(near, config) == "The reminder will be sent now: every gate is open."
     deliver(config, outbox)
-    assert says(near, config) == "The reminder was accepted at 2026-06-15 12:30:00 UTC."
+    assert summary(near, config) == "The reminder was accepted at 2026-06-15 12:30:00 UTC."
     assert explain(near, config=config).outlook is Outlook.SENT
 
 
 def test_each_switch_is_named(clock, config):
     assignment = AssignmentFactory(soon=True)
     pauses.pause(by="ada", reason="storm")
-    assert says(assignment, config) == (
+    assert summary(assignment, config) == (
         "The reminder waits: sending is paused; after 2026-06-15 12:40:00 UTC it is of no use any more."
     )
     gate = next(gate for gate in explain(assignment, config=config).gates if not gate.passed)
-    assert (gate.name, gate.seen) == ("not paused", "paused by ada until somebody resumes: storm")
-    assert gate.follows == "waits: sending is paused"
+    assert (gate.name, gate.observed) == ("not paused", "paused by ada until somebody resumes: storm")
+    assert gate.consequence == "waits: sending is paused"
     off = ReminderConfig(channel="memory", enabled=False)
-    assert "REMINDER_WORKER_ENABLED=false" in says(assignment, off)
+    assert "REMINDER_WORKER_ENABLED=false" in summary(assignment, off)
     pauses.resume(by="ada")
-    ChannelHold.objects.create(channel="memory", until=NOON + timedelta(seconds=30))
-    assert says(assignment, config) == (
+    CircuitBreaker.objects.create(channel="memory", until=NOON + timedelta(seconds=30))
+    assert summary(assignment, config) == (
         "The reminder will be sent at 2026-06-15 12:00:30 UTC; until then the channel does not work at present "
         "and is left alone for a while."
     )
@@ -88,7 +90,7 @@ def test_each_switch_is_named(clock, config):
 def test_what_stands_in_the_way_later_is_said_before(clock, config):
     assignment = AssignmentFactory()
     pauses.pause(by="ada", reason="storm")
-    assert says(assignment, config).startswith(
+    assert summary(assignment, config).startswith(
         "The reminder is due at 2026-06-15 12:30:00 UTC and waits: sending is paused;"
     )
     pauses.resume(by="ada")
@@ -103,19 +105,19 @@ def test_what_stands_in_the_way_later_is_said_before(clock, config):
 
 def test_nobody_to_write_to_is_foretold(clock, config):
     nobody = AssignmentFactory(unassigned=True)
-    assert says(nobody, config) == (
+    assert summary(nobody, config) == (
         "The reminder will fail at 2026-06-15 12:30:00 UTC: there is nobody to write to, or no usable address."
     )
     assert shut(nobody, config)["can be reached"].startswith("ends as FAILED")
     nowhere = AssignmentFactory(far=True, assignee__email="")
     assert explain(nowhere, config=config).outlook is Outlook.FAILED
-    assert "no address for memory" in explain(nowhere, config=config).gates[-1].seen
+    assert "no address for memory" in explain(nowhere, config=config).gates[-1].observed
 
 
 def test_what_was_never_planned_is_explained_by_the_gates_of_planning(clock, config):
     cancelled = AssignmentFactory(far=True)
     services.cancel(cancelled.pk)
-    assert says(cancelled, config) == "The reminder is not planned: the assignment was cancelled."
+    assert summary(cancelled, config) == "The reminder is not planned: the assignment was cancelled."
     assert shut(cancelled, config) == {
         "still to be done": "is not planned: the assignment was cancelled",
         "within the look-ahead": "waits until 2026-06-18 10:00:00 UTC: it is not due yet",
@@ -132,7 +134,7 @@ def test_a_send_under_way_names_the_end_of_its_lease(clock, config):
     beginning.begin(desk.hints(), config=config)
     answer = explain(assignment, config=config)
     assert answer.outlook is Outlook.SENDING
-    assert answer.says.startswith(
+    assert answer.summary.startswith(
         "The reminder is being sent right now; if no answer is recorded by 2026-06-15 12:00:25"
     )
 
@@ -141,8 +143,8 @@ def test_what_is_due_for_long_says_so_and_names_what_is_wrong(clock, config):
     assignment = AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=5))
     answer = explain(assignment, config=config)
-    assert answer.says.endswith("every gate is open; it has been due for 5 minutes.")
-    assert answer.hindrances == [
+    assert answer.summary.endswith("every gate is open; it has been due for 5 minutes.")
+    assert answer.problems == [
         "beat does not run reminders.scan: its entry is missing",
         "beat does not run reminders.dispatch: its entry is missing",
         "no beat was seen in the last 30 seconds",
@@ -151,7 +153,7 @@ def test_what_is_due_for_long_says_so_and_names_what_is_wrong(clock, config):
     ]
     beat_schedule.set_up(config)
     PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).update(enabled=False)
-    assert explain(assignment, config=config).hindrances[0] == (
+    assert explain(assignment, config=config).problems[0] == (
         "beat does not run reminders.dispatch: its entry is switched off"
     )
 
@@ -159,7 +161,7 @@ def test_what_is_due_for_long_says_so_and_names_what_is_wrong(clock, config):
 def test_past_and_future_are_told_in_the_order_of_time(clock, config, outbox):
     assignment = AssignmentFactory(soon=True)
     answer = explain(assignment, config=config)
-    assert [(step.at, step.says) for step in answer.ahead] == [
+    assert [(step.at, step.summary) for step in answer.upcoming] == [
         (NOON, "The reminder will be sent now: every gate is open."),
         (
             NOON + timedelta(minutes=40),
@@ -169,7 +171,7 @@ def test_past_and_future_are_told_in_the_order_of_time(clock, config, outbox):
     deliver(config, outbox)
     clock.advance(timedelta(minutes=1))
     resets.resend(assignment.pk, by="ada", reason="asked for", config=config)
-    told = [step.says for step in explain(assignment, config=config).so_far]
+    told = [step.summary for step in explain(assignment, config=config).history]
     person = f"{assignment.assignee.name} (assignee {assignment.assignee.pk})"
     assert [told[0], *told[-2:]] == [
         "The assignment was entered.",
@@ -186,8 +188,8 @@ def test_attempts_and_old_versions_are_told(clock, config, outbox):
     services.reschedule(assignment.pk, start=NOON + timedelta(hours=1))
     assignment.refresh_from_db()
     answer = explain(assignment, config=config)
-    old = next(s for s in answer.stories if s.version == 1 and s.kind == Kind.REMINDER)
-    assert (old.says, [t.outcome for t in old.tries]) == (
+    old = next(s for s in answer.reminders if s.version == 1 and s.kind == Kind.REMINDER)
+    assert (old.summary, [t.outcome for t in old.attempts]) == (
         "failed: the mail server refused it for good",
         ["rejected"],
     )
@@ -200,9 +202,9 @@ def test_what_was_archived_is_still_told(clock, config, outbox):
     services.complete(assignment.pk)
     before = explain(assignment, config=config)
     clock.advance(timedelta(days=100))
-    assert archive.move(after=timedelta(days=90)) == 1
+    assert archive.archive_batch(after=timedelta(days=90)) == 1
     after = explain(assignment, config=config)
-    assert (after.outlook, after.says, after.so_far) == (Outlook.SENT, before.says, before.so_far)
+    assert (after.outlook, after.summary, after.history) == (Outlook.SENT, before.summary, before.history)
 
 
 def test_every_reason_has_words_and_every_trouble_advice():
@@ -253,8 +255,8 @@ def test_the_api_gives_the_answer_of_the_command_line_and_so_does_the_admin(
     answer = json.loads(out.getvalue())
     assert Caller("read").get(f"/api/assignments/{assignment.pk}/explain").json() == answer
     page = admin_client.get(f"/admin/assignments/assignment/{assignment.pk}/change/").content.decode()
-    assert escape(answer["says"]) in page
-    assert all(escape(gate["seen"]) in page for gate in answer["gates"])
+    assert escape(answer["summary"]) in page
+    assert all(escape(gate["observed"]) in page for gate in answer["gates"])
     assert "<script>storm" not in page
     assert Caller("write").get(f"/api/assignments/{assignment.pk + 1}/explain").status_code == 404
 
@@ -318,7 +320,7 @@ def test_what_it_foretells_is_what_happens(start, lead, reachable, edits, pause,
         if pause is not None:
             pauses.pause(by="ada", reason="x", until=clock.now() + pause * MINUTE if pause else None)
         if held:
-            ChannelHold.objects.create(channel="memory", until=clock.now() + MINUTE)
+            CircuitBreaker.objects.create(channel="memory", until=clock.now() + MINUTE)
         before = explain(Assignment.objects.get(pk=work), config=config)
         sent_before = len(outbox.messages)
 
@@ -346,7 +348,7 @@ def test_what_it_foretells_is_what_happens(start, lead, reachable, edits, pause,
             clock.advance(timedelta(minutes=10))
             assert run().outlook is Outlook.WAITS
             clock.advance(timedelta(days=2))
-            has_row = any(story.version == before.version for story in before.stories)
+            has_row = any(story.version == before.version for story in before.reminders)
             found_late = Outlook.WAITS if has_row else Outlook.NOT_SENT
             assert run().outlook in (Outlook.WAITS, found_late)
             assert len(outbox.messages) == sent_before

@@ -75,7 +75,7 @@ def test_the_log_holds_what_the_archive_has_taken(api, clock, monkeypatch):
     for work in done:
         services.complete(work.pk)
     now = clock.advance(timedelta(days=91))
-    archive.move(after=timedelta(days=90))
+    archive.archive_batch(after=timedelta(days=90))
     live = AssignmentFactory(scheduled_start=now + timedelta(hours=1))
     assert ArchivedReminder.objects.count() == len(before) == 3
     log = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
@@ -101,6 +101,6 @@ def test_no_cell_of_the_log_is_a_formula(api, clock):
     assert (row["message_id"], row["recipient"]) == ("'=cmd|' /C calc'!A0", "'@x")
     services.complete(work.pk)
     clock.advance(timedelta(days=91))
-    archive.move(after=timedelta(days=90))
+    archive.archive_batch(after=timedelta(days=90))
     file = content(api.get("/api/admin/reminders/export")).decode()
     assert next(csv.DictReader(io.StringIO(file)))["message_id"] == "'=cmd|' /C calc'!A0"

@@ -16,7 +16,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics
 from reminders.ledger import pauses, scans
-from reminders.models import Figures, Reminder
+from reminders.models import Reminder, Statistics
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssignmentFactory
@@ -183,7 +183,7 @@ def test_processes_are_seen_for_half_a_minute(clock, config):
     process("worker", 1, started=600, seen=29)
     process("worker", 2, started=600, seen=31)
     assert statistics.count(config).processes == {
-        "worker": heartbeats.Seen(count=1, at_once=1, last_seen_at=NOON.timestamp() - 29)
+        "worker": heartbeats.ProcessCount(count=1, at_once=1, last_seen_at=NOON.timestamp() - 29)
     }
 
 
@@ -199,7 +199,7 @@ def test_processes_are_forgotten_after_a_day(clock):
     process("worker", 1, started=90_000, seen=86_401)
     process("worker", 2, started=90_000, seen=86_399)
     process("scanner", 3, started=900_000, seen=864_000)  # the last of its kind
-    assert heartbeats.forget() == 1
+    assert heartbeats.prune() == 1
 
 
 # --- shared ----------------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_figures_are_kept_for_fifteen_seconds(clock, config):
     fresh = statistics.current(config=config)
     assert fresh == statistics.current(config=config)
     assert (fresh.assignments, fresh.taken) == ({("SCHEDULED", "NONE"): 1}, clock.now())
-    assert Figures.objects.count() == 1
+    assert Statistics.objects.count() == 1
 
 
 def test_whoever_needs_them_fresh_gets_them_fresh(clock, config):
@@ -236,9 +236,9 @@ def test_figures_from_the_future_are_not_believed(clock, config):
 
 def test_figures_that_another_version_has_kept_are_counted_anew(clock, config):
     statistics.current(config=config)
-    Figures.objects.update(values=json.dumps({"assignments": [], "of_tomorrow": 7}))
+    Statistics.objects.update(values=json.dumps({"assignments": [], "of_tomorrow": 7}))
     assert statistics.current(config=config) == statistics.Snapshot(taken_at=NOON.timestamp())
-    Figures.objects.update(values={})
+    Statistics.objects.update(values={})
     assert statistics.current(config=config) == statistics.Snapshot(taken_at=NOON.timestamp())
 
 

@@ -34,7 +34,7 @@ def no_redis(monkeypatch):
     def waiting():
         raise BrokerDown("the broker does not answer (TimeoutError)")
 
-    monkeypatch.setattr(broker_status, "waiting", waiting)
+    monkeypatch.setattr(broker_status, "queue_lengths", waiting)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_web_process_is_seen_once_somebody_asks(client):
     client.get("/readyz")
     client.get("/api/metrics")
     assert set(Process.objects.values_list("kind", flat=True)) <= {"web", "scrape"}
-    assert set(heartbeats.seen()) == {"web"}
+    assert set(heartbeats.recent_by_kind()) == {"web"}
 
 
 def test_no_address_and_no_name_of_a_person_is_shown(client, config):

@@ -13,7 +13,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import beginning, finishing, records
 from reminders.ledger import claims as ledger_claims
-from reminders.models import Attempt, ChannelHold, Kind, Pause, Reason, Reminder, State
+from reminders.models import Attempt, CircuitBreaker, Kind, Pause, Reason, Reminder, State
 from tests.conftest import NOON
 from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -35,7 +35,7 @@ def run(config: ReminderConfig, desk: Desk, channel_of: ChannelOf) -> Callable[[
     def turn() -> deliver.Delivered:
         dispatch.dispatch(config=config, broker=desk)
         hints = desk.hints()
-        desk.envelopes.clear()
+        desk.batches.clear()
         return deliver.deliver(hints, config=config, channel=channel_of)
 
     return turn
@@ -148,7 +148,7 @@ def test_a_lease_that_ran_out_before_begin_costs_nothing(clock, config, desk, ru
     assignment = AssignmentFactory(soon=True)
     dispatch.dispatch(config=config, broker=desk)
     lost = desk.hints()
-    desk.envelopes.clear()
+    desk.batches.clear()
     clock.advance(config.lease + timedelta(seconds=1))
     assert run().sent == 1
     row = reminder_of(assignment)
@@ -176,10 +176,10 @@ def test_a_worker_that_died_in_a_send_leaves_a_possible_duplicate(clock, config,
     assignment = AssignmentFactory(soon=True)
     dispatch.dispatch(config=config, broker=desk)
     beginning.begin(desk.hints(), config=config)
-    desk.envelopes.clear()
+    desk.batches.clear()
     clock.advance(config.lease + timedelta(seconds=1))
     assert run().sent == 0  # the worker's answer may yet come
-    clock.advance(ledger_claims.LATE_ANSWER)
+    clock.advance(ledger_claims.LATE_ANSWER_WAIT)
     assert run().sent == 1
     row = reminder_of(assignment)
     assert (row.ambiguous, row.attempts) == (1, 2)
@@ -216,9 +216,9 @@ def test_a_late_answer_loses_once_somebody_else_has_begun(
     begun = beginning.begin(desk.hints(), config=config)
     ends = deliver._send_all(begun.claims, config, channel_of)
     clock.advance(config.lease + timedelta(seconds=1))
-    desk.envelopes.clear()
+    desk.batches.clear()
     ledger_claims.reap(config)
-    clock.advance(ledger_claims.LATE_ANSWER)
+    clock.advance(ledger_claims.LATE_ANSWER_WAIT)
     dispatch.dispatch(config=config, broker=desk)
     beginning.begin(desk.hints(), config=config)
     assert len(finishing.finish(ends, config=config)) == (1 if sabotage else 0)
@@ -234,7 +234,7 @@ def test_work_nobody_started_is_marked_and_supervisors_are_told_once(clock, conf
     for _ in range(3):
         dispatch.dispatch(config=settings.REMINDERS, broker=desk)
         deliver.deliver(desk.hints(), config=settings.REMINDERS, channel=lambda _: outbox)
-        desk.envelopes.clear()
+        desk.batches.clear()
     assignment.refresh_from_db()
     assert assignment.reminder_status == ReminderStatus.OVERDUE
     assert [m.address for m in outbox.messages] == [assignment.assignee.email, "ops@example.test"]
@@ -356,7 +356,7 @@ def test_a_tick_survives_a_broken_connection_of_the_one_before(clock, config, de
 
 def begun(desk: Desk, config: ReminderConfig) -> list[records.Claim]:
     """What is due right now, begun and not sent yet."""
-    desk.envelopes.clear()
+    desk.batches.clear()
     dispatch.dispatch(config=config, broker=desk)
     return beginning.begin(desk.hints(), config=config).claims
 
@@ -430,7 +430,7 @@ def test_a_clock_set_back_sends_nothing_early(clock, config, desk, run, outbox):
     assignment = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=30))
     dispatch.dispatch(config=config, broker=desk)
     clock.advance(-timedelta(minutes=20))
-    desk.envelopes.clear()
+    desk.batches.clear()
     scan.scan(trigger="cli", config=config)
     assert run().sent == 0
     assert reminder_of(assignment).state == State.PLANNED
@@ -464,21 +464,21 @@ def test_a_hold_ends_with_the_first_answer_of_the_channel_whatever_it_says(clock
     AssignmentFactory(soon=True)
     outbox.answer_with(Outcome.CHANNEL_DOWN, Outcome.REJECTED)
     run()
-    assert ChannelHold.objects.count() == 1
+    assert CircuitBreaker.objects.count() == 1
     clock.advance(timedelta(seconds=6))
     run()
-    assert ChannelHold.objects.count() == 0
+    assert CircuitBreaker.objects.count() == 0
 
 
 def test_an_older_answer_does_not_lift_a_newer_hold(clock, config, desk, channel_of, outbox):
     AssignmentFactory.create_batch(2, soon=True)
-    ChannelHold.objects.create(channel="memory", until=NOON - timedelta(seconds=1))
+    CircuitBreaker.objects.create(channel="memory", until=NOON - timedelta(seconds=1))
     claims = begun(desk, config)
     good = deliver._send_all(claims[:1], config, channel_of)
     outbox.answer_with(Outcome.CHANNEL_DOWN)
     finishing.finish(deliver._send_all(claims[1:], config, channel_of), config=config)
     finishing.finish(good, config=config)
-    assert ChannelHold.objects.get().failures == 2
+    assert CircuitBreaker.objects.get().failures == 2
 
 
 def test_moved_to_a_start_that_is_not_overdue_yet_is_no_longer_overdue(clock, config, run):

@@ -42,7 +42,7 @@ def test_the_scan_that_planned_a_row_is_named_in_every_line_about_it(clock, conf
         clock.set(assignment.scheduled_start + timedelta(minutes=minutes))
         dispatch.dispatch(config=rules, broker=desk)
         deliver.deliver(desk.hints(), config=rules, channel=lambda _: outbox)
-        desk.envelopes.clear()
+        desk.batches.clear()
     lines = [record for record in caplog.records if record.name.startswith("reminders.delivery.")]
     assert {line.getMessage() for line in lines} == {
         "Queued reminder",

@@ -35,8 +35,7 @@ from reminders.delivery.deliver import Pace
 from reminders.ledger import beginning, finishing, records, replanning
 from reminders.ledger.records import Hint
 from reminders.models import FINAL, Attempt, Reminder, State
-from reminders.policy import gates, retries
-from reminders.policy import rows as policy_rows
+from reminders.policy import gates, retries, rows
 from tests.conftest import NOON, DatabaseClock
 from tests.desk import Desk
 
@@ -171,24 +170,24 @@ class Life(RuleBasedStateMachine):
         """Dispatch hands over; each message meets its fate."""
         self.clock.advance(timedelta(seconds=wait))
         dispatch.dispatch(config=CONFIG, broker=self.desk)
-        envelopes, self.desk.envelopes = self.desk.envelopes, []
+        batches, self.desk.batches = self.desk.batches, []
         self.outbox.answer_with(*answers)
-        for envelope, fate in zip(envelopes, fates, strict=False):
+        for batch, fate in zip(batches, fates, strict=False):
             match fate:
                 case "delivered":
-                    self.deliver(envelope.hints)
+                    self.deliver(batch.hints)
                 case "delivered twice":
-                    self.deliver(envelope.hints)
-                    self.deliver(envelope.hints)
+                    self.deliver(batch.hints)
+                    self.deliver(batch.hints)
                 case "kept for later":
-                    self.old_hints += envelope.hints
+                    self.old_hints += batch.hints
                 case "worker dies before it sends":
-                    beginning.begin(envelope.hints, config=CONFIG)
+                    beginning.begin(batch.hints, config=CONFIG)
                 case "worker dies after it sent":
-                    begun = beginning.begin(envelope.hints, config=CONFIG)
+                    begun = beginning.begin(batch.hints, config=CONFIG)
                     delivery_deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
                 case "worker sleeps before it records":
-                    begun = beginning.begin(envelope.hints, config=CONFIG)
+                    begun = beginning.begin(batch.hints, config=CONFIG)
                     self.late += delivery_deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
         self.outbox.forget_answers()
 
@@ -242,14 +241,14 @@ class Life(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """Faults off: after a while every row of the past has a final state, and nobody is left out."""
-        self.desk.envelopes.clear()
+        self.desk.batches.clear()
         for _ in range(4):
             self.clock.advance(timedelta(hours=3))
             scan.scan(trigger="cli", config=CONFIG)
             for _ in range(3):
                 dispatch.dispatch(config=CONFIG, broker=self.desk)
                 hints = self.desk.hints()
-                self.desk.envelopes.clear()
+                self.desk.batches.clear()
                 delivery_deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox)
         assert set(Reminder.objects.values_list("state", flat=True)) <= set(FINAL)
         for work in Assignment.objects.filter(status=Status.SCHEDULED):
@@ -259,7 +258,7 @@ class Life(RuleBasedStateMachine):
 
 
 def _message_id(row: Reminder) -> str:
-    return f"{policy_rows.message_uuid(policy_rows.believed(row))}@localhost"
+    return f"{rows.message_uuid(rows.from_model(row))}@localhost"
 
 
 STEPS = settings(
@@ -279,12 +278,12 @@ def test_whatever_happens_each_reminder_has_one_honest_end(settings):
 
 
 def _never_in_doubt(monkeypatch):
-    after = retries.after
-    monkeypatch.setattr(retries, "after", lambda *a, **k: replace(after(*a, **k), ambiguous=False))
+    after = retries.transition_after
+    monkeypatch.setattr(retries, "transition_after", lambda *a, **k: replace(after(*a, **k), ambiguous=False))
 
 
 def _old_plans_are_sent(monkeypatch):
-    monkeypatch.setattr(gates, "why_void", lambda row, plan: None)
+    monkeypatch.setattr(gates, "void_reason", lambda row, plan: None)
     monkeypatch.setattr(replanning, "VOID", replanning.VOID.replace("r.closed_at IS NULL", "FALSE"))
 
 

@@ -39,13 +39,13 @@ def depths(monkeypatch):
             raise answers["reminders"]
         return answers
 
-    monkeypatch.setattr(broker_status, "waiting", waiting)
+    monkeypatch.setattr(broker_status, "queue_lengths", waiting)
     return answers
 
 
 def scrape(config: ReminderConfig) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """One scrape as Prometheus reads it: (name, sorted labels) -> value."""
-    text = metrics.exposition(ReminderCollector(config=config, ask=metrics.ask))
+    text = metrics.exposition(ReminderCollector(config=config, ask=metrics.read))
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text.decode())
@@ -326,7 +326,7 @@ class Broken(Collector):
 
 
 def test_a_collector_that_breaks_costs_only_its_own_series(clock, config, caplog):
-    text = metrics.exposition(Broken(), ReminderCollector(config=config, ask=metrics.ask)).decode()
+    text = metrics.exposition(Broken(), ReminderCollector(config=config, ask=metrics.read)).decode()
     assert "reminder_sent_total" in text
     assert [record.getMessage() for record in caplog.records] == ["Metrics incomplete"]
 
@@ -359,7 +359,7 @@ def hand(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_fifty_scrapes_at_once_cost_one_set_of_queries(config, hand):
     asked: list[str] = []
-    answers: list[metrics.Told] = []
+    answers: list[metrics.Reading] = []
     gate = threading.Barrier(50)
 
     def note(execute, sql, params, many, context):
@@ -368,7 +368,7 @@ def test_fifty_scrapes_at_once_cost_one_set_of_queries(config, hand):
 
     def ask_once() -> None:
         with connection.execute_wrapper(note):
-            metrics.ask(config)
+            metrics.read(config)
 
     def scrape_too() -> None:
         gate.wait(30)
@@ -398,10 +398,10 @@ def test_an_answer_is_kept_for_a_second_and_no_longer(config, hand):
 
     def count(_config):
         asked.append(1)
-        return metrics.Told(None, None, 0)
+        return metrics.Reading(None, None, 0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metrics, "ask", count)
+        patch.setattr(metrics, "read", count)
         metrics.shared(config)
         hand[0] += metrics.KEPT_SECONDS
         metrics.shared(config)

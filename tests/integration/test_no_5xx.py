@@ -70,7 +70,7 @@ ROUTES = sorted({route for route in addresses() if "(?P" not in route and route 
 @pytest.fixture
 def ask(clock, settings, tmp_path, monkeypatch):
     # The doctor asks every server for seconds; what it is sent it does not read.
-    monkeypatch.setattr(upkeep, "examine", lambda *_, **__: [])
+    monkeypatch.setattr(upkeep, "run_checks", lambda *_, **__: [])
     settings.SECURE_SSL_REDIRECT = False
     settings.STATIC_ROOT = tmp_path
     settings.API_RATE = 0

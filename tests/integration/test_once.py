@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from assignments.models import Assignment
 from reminders.delivery import retention
-from reminders.models import KeptAnswer
+from reminders.models import StoredResponse
 from tests.factories import AssignmentFactory
 from tests.integration.calls import Caller, faults
 
@@ -91,17 +91,17 @@ def test_a_key_that_is_none_is_refused(api, key):
 
 def test_a_key_is_free_again_after_a_day(api):
     api.post(URL, WORK, Idempotency_Key="k-1")
-    KeptAnswer.objects.update(at=timezone.now() - timedelta(hours=24, minutes=1))
+    StoredResponse.objects.update(at=timezone.now() - timedelta(hours=24, minutes=1))
     again = api.post(URL, {**WORK, "title": "Other"}, Idempotency_Key="k-1")
-    assert (again.status_code, KeptAnswer.objects.count()) == (201, 1)
+    assert (again.status_code, StoredResponse.objects.count()) == (201, 1)
 
 
 def test_answers_are_kept_no_longer_than_a_day(api, config):
     for key in ("k-1", "k-2"):
         api.post(URL, WORK, Idempotency_Key=key)
-    KeptAnswer.objects.filter(key="k-1").update(at=timezone.now() - timedelta(hours=24, minutes=1))
+    StoredResponse.objects.filter(key="k-1").update(at=timezone.now() - timedelta(hours=24, minutes=1))
     retention.prune(config)
-    assert [kept.key for kept in KeptAnswer.objects.all()] == ["k-2"]
+    assert [kept.key for kept in StoredResponse.objects.all()] == ["k-2"]
 
 
 @pytest.mark.django_db(transaction=True)

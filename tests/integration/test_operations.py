@@ -16,7 +16,7 @@ from reminders.ledger import beginning, replanning, scans
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Audit, Pause, Process, Reason, Reminder, ScanRun, State
 from reminders.operations import closing, pauses, plans, rescans, resets
-from reminders.operations.pauses import Part
+from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Selection, Skipped, Why
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -55,7 +55,7 @@ def test_a_rescan_plans_what_is_missing_and_is_written_down(clock, config):
     Reminder.objects.all().delete()
     done = rescans.rescan(trigger="admin", by="olga", reason="after the restore", config=config)
     assert done.counts is not None
-    assert (done.mine, done.counts.planned) == (True, 2)
+    assert (done.is_new, done.counts.planned) == (True, 2)
     run = ScanRun.objects.get(pk=done.scan_id)
     assert (run.trigger, run.by, run.counts["planned"]) == ("admin", "olga", 2)
     audit = Audit.objects.get()
@@ -66,7 +66,7 @@ def test_a_rescan_plans_what_is_missing_and_is_written_down(clock, config):
 def test_a_second_rescan_answers_with_the_running_one(clock, config):
     running = scans.open_scan(trigger="beat", by="")
     done = rescans.rescan(trigger="api", by="olga", config=config)
-    assert (done.scan_id, done.mine, done.counts) == (running.scan_id, False, None)
+    assert (done.scan_id, done.is_new, done.counts) == (running.scan_id, False, None)
     assert not Audit.objects.exists()
 
 
@@ -90,12 +90,12 @@ def test_a_rescan_that_takes_too_long_is_handed_over_and_finished_under_its_own_
     )
     assert (done.counts, done.handed_over, taken) == (None, True, [done.scan_id])
     assert ScanRun.objects.get().finished_at is None
-    finished = scan.go_on_with_scan(done.scan_id, config=config)
+    finished = scan.resume_scan(done.scan_id, config=config)
     assert finished is not None
     assert finished.counts is not None
     assert finished.counts.planned == 1
     assert ScanRun.objects.get().finished_at == NOON
-    assert scan.go_on_with_scan(done.scan_id, config=config) is None
+    assert scan.resume_scan(done.scan_id, config=config) is None
 
 
 def test_a_rescan_that_nobody_takes_over_says_so(clock, config):
@@ -416,7 +416,7 @@ def test_late_reminders_can_be_skipped_on_resuming(clock, config, run, outbox):
     useful = AssignmentFactory(scheduled_start=NOON + timedelta(minutes=20))
     pauses.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=15))
-    resumed = pauses.resume(by="olga", reason="stale", skip=[Part.LATE])
+    resumed = pauses.resume(by="olga", reason="stale", skip=[BacklogPart.LATE])
     assert (resumed.backlog.late, resumed.skipped) == (1, 1)
     row = Reminder.objects.get(assignment=late, kind="REMINDER")
     assert (row.state, row.reason) == (State.SKIPPED, Reason.OPERATOR)
@@ -437,7 +437,11 @@ def test_each_part_of_the_backlog_can_be_skipped_alone(clock, run, outbox, setti
     useful = AssignmentFactory(scheduled_start=clock.now() + timedelta(minutes=1))
     waits = pauses.Backlog(useful=1, late=1, too_late=1, notices=1)
     assert pauses.backlog(config=config) == waits
-    for part, assignment in ((Part.NOTICES, overdue), (Part.LATE, late), (Part.USEFUL, useful)):
+    for part, assignment in (
+        (BacklogPart.NOTICES, overdue),
+        (BacklogPart.LATE, late),
+        (BacklogPart.USEFUL, useful),
+    ):
         with transaction.atomic():
             assert pauses.resume(by="olga", reason="stale", skip=[part]).skipped == 1
             skipped = Reminder.objects.get(reason=Reason.OPERATOR)
@@ -450,9 +454,9 @@ def test_skipping_needs_a_reason_and_is_on_record(clock):
     AssignmentFactory(soon=True)
     pauses.pause(by="olga", reason="one")
     with pytest.raises(ValidationError, match="a reason is needed"):
-        pauses.resume(by="olga", skip=[Part.USEFUL])
+        pauses.resume(by="olga", skip=[BacklogPart.USEFUL])
     assert pause_in_force() is not None
-    pauses.resume(by="olga", reason="told by phone", skip=[Part.USEFUL])
+    pauses.resume(by="olga", reason="told by phone", skip=[BacklogPart.USEFUL])
     audit = Audit.objects.latest("id")
     assert (audit.reason, audit.after) == ("told by phone", {"skip": ["useful"], "skipped": 1})
     assert audit.before["backlog"]["useful"] == 1
@@ -463,7 +467,7 @@ def test_a_hint_that_is_under_way_finds_nothing_to_send_after_the_skip(clock, co
     desk = Desk()
     dispatch.dispatch(config=config, broker=desk)
     pauses.pause(by="olga", reason="one")
-    assert pauses.resume(by="olga", reason="stale", skip=[Part.USEFUL]).skipped == 1
+    assert pauses.resume(by="olga", reason="stale", skip=[BacklogPart.USEFUL]).skipped == 1
     assert deliver.deliver(desk.hints(), config=config, channel=channel_of).stale == 1
     assert outbox.attempts == []
 
@@ -497,7 +501,7 @@ def test_a_late_reminder_that_may_have_arrived_is_not_called_skipped(clock, run,
     run()
     pauses.pause(by="olga", reason="one")
     clock.advance(timedelta(minutes=15))
-    assert pauses.resume(by="olga", reason="stale", skip=[Part.LATE]).skipped == 1
+    assert pauses.resume(by="olga", reason="stale", skip=[BacklogPart.LATE]).skipped == 1
     row = Reminder.objects.get(assignment=assignment, kind="REMINDER")
     assert (row.state, row.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
 
@@ -506,7 +510,7 @@ HOLDING = ReminderConfig(channel="memory", hold_after=timedelta(hours=1))
 
 
 def seen_before(span: timedelta) -> None:
-    heartbeats.touch("scanner", at_once=True)
+    heartbeats.record("scanner", at_once=True)
     Process.objects.update(seen_at=NOON - span)
 
 

@@ -206,6 +206,6 @@ def test_a_reset_can_be_narrowed_down_to_a_range_of_starts(clock, capsys):
 def test_more_than_anybody_can_look_at_is_refused(clock, monkeypatch):
     AssignmentFactory.create_batch(3)
     Assignment.objects.update(reminder_status=ReminderStatus.SENT)
-    monkeypatch.setattr("reminders.operations.plans.MOST_TARGETS", 2)
+    monkeypatch.setattr("reminders.operations.plans.MAX_PLAN_TARGETS", 2)
     with pytest.raises(CommandError, match="more than 2 assignments: narrow the range"):
         call_command("reset_reminders", "--future", "--reason", "x", "--dry-run")

@@ -18,7 +18,7 @@ from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
 from reminders.insight import statistics
-from reminders.models import Audit, Figures, Pause, Reminder
+from reminders.models import Audit, Pause, Reminder, Statistics
 from reminders.operations import pauses
 from reminders.web.ops import overview
 from reminders.web.ops.overview import Broker
@@ -92,8 +92,8 @@ def everything(clock, config, run, outbox):
     services.decline(coming[0].pk, assignee_id=coming[0].assignee_id, version=1, note="<i>ill</i>")
     services.confirm(coming[1].pk, assignee_id=coming[1].assignee_id, version=1)
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
-    heartbeats.touch("beat")
-    Figures.objects.all().delete()
+    heartbeats.record("beat")
+    Statistics.objects.all().delete()
     return late[1]
 
 
@@ -170,8 +170,8 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
     monkeypatch.setattr(statistics, "_failed_at", float("-inf"))
     old = statistics.current().taken - timedelta(minutes=5)
     monkeypatch.setattr(statistics, "count", lambda config: (_ for _ in ()).throw(OperationalError("slow")))
-    Figures.objects.update(taken_at=old)
-    Figures.objects.update(values={**Figures.objects.get().values, "taken_at": old.timestamp()})
+    Statistics.objects.update(taken_at=old)
+    Statistics.objects.update(values={**Statistics.objects.get().values, "taken_at": old.timestamp()})
     assert "counting them anew does not succeed" in shown(viewer.get("/ops/"))
 
 
@@ -197,7 +197,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
             {"Sending": "bad", "Workers": "warn", "Redis": "good"},
         ),
         (
-            {"beat": heartbeats.Seen(count=2, at_once=2, last_seen_at=0)},
+            {"beat": heartbeats.ProcessCount(count=2, at_once=2, last_seen_at=0)},
             Broker(3),
             ReminderConfig(),
             {"Beat": "warn", "Queue": "good"},
@@ -459,7 +459,7 @@ def test_a_redis_that_is_away_is_said_and_nothing_else_suffers(viewer, clock, mo
     def down():
         raise hints.BrokerDown("the broker does not answer (ConnectionError)")
 
-    monkeypatch.setattr("reminders.delivery.broker_status.waiting", down)
+    monkeypatch.setattr("reminders.delivery.broker_status.queue_lengths", down)
     assert "does not answer" in shown(viewer.get("/ops/"))
     assert "the broker does not answer (ConnectionError)" in shown(viewer.get("/ops/queue"))
 

@@ -200,19 +200,19 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
     Assignment.objects.filter(pk=assignment.pk).update(status=status, **changes)
     assignment.refresh_from_db()
     row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
-    believed = rows.believed(row)
+    believed = rows.from_model(row)
     plan = Plan(
         version=assignment.version,
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
-        recipient=recipients.recipient_of(assignment.assignee_id),
+        recipient=recipients.assignee_recipient(assignment.assignee_id),
     )
-    why = gates.why_void(believed, plan)
+    why = gates.void_reason(believed, plan)
     ended = {e.reminder_id: (e.state, e.reason) for e in replanning.void()}
     if why is None:
         assert row.pk not in ended
     else:
-        verdict = gates.end(believed, why)
+        verdict = gates.end_verdict(believed, why)
         assert ended[row.pk] == (verdict.state.value, verdict.reason.value)
 
 

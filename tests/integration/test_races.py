@@ -142,7 +142,7 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
         ],
     )
     for _ in range(3):
-        desk.envelopes.clear()
+        desk.batches.clear()
         dispatch.dispatch(config=config, broker=desk)
         deliver.deliver(desk.hints(), config=config, channel=channel_of)
     for n, assignment in enumerate(work):

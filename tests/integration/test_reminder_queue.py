@@ -33,7 +33,7 @@ def redis_down(monkeypatch):
     def refuse():
         raise BrokerDown("the broker does not answer (TimeoutError)")
 
-    monkeypatch.setattr(broker_status, "waiting", refuse)
+    monkeypatch.setattr(broker_status, "queue_lengths", refuse)
     monkeypatch.setattr(broker_status, "purge", refuse)
 
 
@@ -71,13 +71,13 @@ def test_a_purge_empties_redis_and_voids_every_ticket_but_loses_nothing(clock, c
     AssignmentFactory.create_batch(4, soon=True)
     desk = Desk()
     dispatch.dispatch(config=config, broker=desk)
-    CeleryBroker().publish(desk.envelopes)
+    CeleryBroker().publish(desk.batches)
     tasks.scan_task.apply_async(queue="reminders.scan")
     old = desk.hints()
 
     answer = json.loads(said("purge", "--json"))
     assert answer["purged"] == {"redis": {"reminders": 4, "reminders.scan": 1}, "returned": 4}
-    assert broker_status.waiting() == {"reminders": 0, "reminders.scan": 0}
+    assert broker_status.queue_lengths() == {"reminders": 0, "reminders.scan": 0}
     assert set(Reminder.objects.values_list("state", "lease_until")) == {(State.PLANNED, None)}
     assert deliver.deliver(old, config=config, channel=channel_of).stale == 4
 
@@ -103,7 +103,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(clock, config):
     assert said("purge", "--dry-run").splitlines()[-1] == (
         "A purge would throw away 2 messages, plan 2 rows again, and rescan."
     )
-    assert broker_status.waiting()["reminders"] == 2
+    assert broker_status.queue_lengths()["reminders"] == 2
     assert set(Reminder.objects.values_list("state", flat=True)) == {State.QUEUED}
     assert not Audit.objects.exists()
 

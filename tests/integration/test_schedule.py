@@ -99,7 +99,7 @@ def test_a_crontab_in_place_of_the_interval_is_put_right():
 def test_a_last_run_in_the_future_is_put_back_so_that_beat_does_not_wait_for_it():
     beat_schedule.set_up(CONFIG)
     PeriodicTask.objects.update(last_run_at=database_now() + timedelta(days=2))
-    assert [found.runs_in_future for found in beat_schedule.standing(CONFIG)] == [True, True]
+    assert [found.runs_in_future for found in beat_schedule.check_entries(CONFIG)] == [True, True]
     assert beat_waits(beat_schedule.SCAN) > 86_400
 
     assert beat_schedule.set_up(CONFIG) == [
@@ -110,10 +110,10 @@ def test_a_last_run_in_the_future_is_put_back_so_that_beat_does_not_wait_for_it(
 
 
 def test_entries_that_are_missing_or_wrong_are_seen():
-    assert [found.exists for found in beat_schedule.standing(CONFIG)] == [False, False]
+    assert [found.exists for found in beat_schedule.check_entries(CONFIG)] == [False, False]
     beat_schedule.set_up(CONFIG)
-    assert [found.right for found in beat_schedule.standing(CONFIG)] == [True, True]
-    assert [found.right for found in beat_schedule.standing(ReminderConfig())] == [True, False]
+    assert [found.right for found in beat_schedule.check_entries(CONFIG)] == [True, True]
+    assert [found.right for found in beat_schedule.check_entries(ReminderConfig())] == [True, False]
 
 
 def test_viewers_see_everything_and_change_nothing():

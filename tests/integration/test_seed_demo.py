@@ -31,7 +31,7 @@ def half_a_minute(clock, config, outbox):
         clock.advance(timedelta(seconds=1))
         dispatch.dispatch(config=config, broker=desk)
         deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
-        desk.envelopes.clear()
+        desk.batches.clear()
 
 
 @pytest.mark.parametrize(

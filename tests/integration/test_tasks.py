@@ -137,7 +137,7 @@ def empty_queue():
 
 def test_an_idle_worker_is_seen_by_a_canary_that_takes_the_whole_way(settings, empty_queue):
     tasks.dispatch_task()
-    assert broker_status.waiting()["reminders"] == 1
+    assert broker_status.queue_lengths()["reminders"] == 1
     tasks.deliver_task([])
     assert set(Process.objects.values_list("kind", flat=True)) == {"scanner", "worker"}
 
@@ -146,18 +146,18 @@ def test_no_second_canary_while_one_waits_or_reminders_are_switched_off(settings
     tasks.dispatch_task()
     monkeypatch.setattr(heartbeats, "_touched_at", {})
     tasks.dispatch_task()
-    assert broker_status.waiting()["reminders"] == 1
+    assert broker_status.queue_lengths()["reminders"] == 1
     broker_status.purge()
     monkeypatch.setattr(heartbeats, "_touched_at", {})
     settings.REMINDERS = ReminderConfig(channel="memory", enabled=False)
     tasks.dispatch_task()
-    assert broker_status.waiting()["reminders"] == 0
+    assert broker_status.queue_lengths()["reminders"] == 0
 
 
 def test_signs_of_life_are_ten_seconds_apart():
-    assert heartbeats.touch("worker") is True
-    assert heartbeats.touch("worker") is False
-    assert heartbeats.touch("scanner") is True
+    assert heartbeats.record("worker") is True
+    assert heartbeats.record("worker") is False
+    assert heartbeats.record("scanner") is True
     assert Process.objects.count() == 2
 
 
@@ -166,7 +166,7 @@ def test_a_sign_of_life_never_raises_for_a_dead_database(monkeypatch):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "cursor", refuse)
-    assert heartbeats.touch("worker") is True
+    assert heartbeats.record("worker") is True
 
 
 # --- beat ------------------------------------------------------------------------------------------------------
@@ -191,10 +191,10 @@ def test_beats_start_puts_its_entries_right(settings, beat_signal):
 
 
 def test_beat_is_seen_when_it_asks_for_a_task_and_nobody_else_counts_as_beat(beat_signal, empty_queue):
-    tasks.CeleryBroker().publish([tasks.Envelope((Hint(1, 1),))])
+    tasks.CeleryBroker().publish([tasks.HintBatch((Hint(1, 1),))])
     assert not Process.objects.filter(kind="beat").exists()
     tasks.at_beat_start()
-    tasks.CeleryBroker().publish([tasks.Envelope((Hint(1, 1),))])
+    tasks.CeleryBroker().publish([tasks.HintBatch((Hint(1, 1),))])
     assert Process.objects.filter(kind="beat").count() == 1
 
 
@@ -210,7 +210,9 @@ def test_beat_starts_without_a_database(beat_signal, monkeypatch, caplog):
 def test_a_scan_whose_process_is_gone_is_handed_on_once(settings, clock, monkeypatch):
     """Not before its lease is over, to one scanner only, and never while the master switch is off."""
     handed: list[int] = []
-    monkeypatch.setattr(tasks.CeleryBroker, "hand_over_scan", lambda _self, scan_id: handed.append(scan_id))
+    monkeypatch.setattr(
+        tasks.CeleryBroker, "resume_scan_elsewhere", lambda _self, scan_id: handed.append(scan_id)
+    )
     monkeypatch.setattr(tasks, "_hand_over", lambda _config, _broker: None)
     killed = scans.open_scan(trigger="beat", by="").scan_id
     tasks.dispatch_task()

@@ -21,7 +21,7 @@ from reminders.insight import statistics
 from reminders.insight.doctor import doctor
 from reminders.ledger import beginning, claims
 from reminders.ledger import events as ledger_events
-from reminders.models import Attempt, Audit, ChannelHold, Kind, Reason, Reminder, State, Subscription
+from reminders.models import Attempt, Audit, CircuitBreaker, Kind, Reason, Reminder, State, Subscription
 from reminders.operations import pauses, subscriptions
 from tests.conftest import NOON
 from tests.desk import Desk
@@ -56,8 +56,8 @@ def run(config: ReminderConfig, desk: Desk, outbox: MemoryChannel) -> Callable[[
 
     def turn() -> list[deliver.Delivered]:
         dispatch.dispatch(config=config, broker=desk)
-        envelopes, desk.envelopes = desk.envelopes, []
-        return [deliver.deliver(e.hints, config=config, channel=channel) for e in envelopes]
+        batches, desk.batches = desk.batches, []
+        return [deliver.deliver(e.hints, config=config, channel=channel) for e in batches]
 
     return turn
 
@@ -214,7 +214,7 @@ def test_an_endpoint_that_is_away_is_held_alone_and_people_go_on(clock, run, out
         run()
         for _ in range(3):
             run()
-        hold = ChannelHold.objects.get()
+        hold = CircuitBreaker.objects.get()
         assert (hold.channel, hold.code) == (f"subscription:{away.pk}", "connect")
         assert timedelta(seconds=5) <= hold.until - clock.now() < timedelta(seconds=15)
         assert len(well.heard) == 1
@@ -231,7 +231,7 @@ def test_an_endpoint_that_failed_is_tried_with_one_event_alone(clock, run, desk,
     for work in AssignmentFactory.create_batch(4):
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     run()
-    assert ChannelHold.objects.get().failures == 1
+    assert CircuitBreaker.objects.get().failures == 1
     assert sum(event.attempts for event in events()) <= 4
     before = {event.pk: event.attempts for event in events()}
     run()
@@ -266,7 +266,7 @@ def test_retry_after_is_honoured(clock, run, status):
         work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
         run()
-        left = ChannelHold.objects.get().until - clock.now()
+        left = CircuitBreaker.objects.get().until - clock.now()
         assert timedelta(seconds=900) <= left < timedelta(seconds=905)
         clock.advance(timedelta(seconds=890))
         run()
@@ -274,7 +274,7 @@ def test_retry_after_is_honoured(clock, run, status):
         clock.advance(timedelta(seconds=20))
         run()
         assert len(sink.heard) == 2
-    assert not ChannelHold.objects.exists()
+    assert not CircuitBreaker.objects.exists()
     assert [event.state for event in events()] == [State.SENT]
 
 
@@ -331,9 +331,9 @@ def test_events_use_half_a_worker_at_most(clock, desk, config):
     for work in AssignmentFactory.create_batch(5):
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     dispatch.dispatch(config=config, broker=desk)
-    assert len(desk.envelopes) == config.concurrency // 2 == 1
+    assert len(desk.batches) == config.concurrency // 2 == 1
     dispatch.dispatch(config=config, broker=desk)
-    assert len(desk.envelopes) == 1  # the first is still on its way
+    assert len(desk.batches) == 1  # the first is still on its way
 
 
 def test_events_are_no_reminders_in_any_figure(clock, run, config):
@@ -373,7 +373,7 @@ def test_a_worker_that_dies_often_in_mid_event_ends_it_unknown(clock, config, de
     services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     for turn in range(5):
         dispatch.dispatch(config=config, broker=desk)
-        hints, desk.envelopes = desk.hints(), []
+        hints, desk.batches = desk.hints(), []
         assert beginning.begin(hints, config=config).claims, turn
         clock.advance(config.lease + timedelta(seconds=1))
         claims.reap(config)
@@ -440,7 +440,7 @@ def test_how_it_fares_is_shown(clock, run):
     run()
     health = Caller("ops").get(f"/api/webhooks/{away.pk}").json()["health"]
     assert (health["waiting"], health["code"]) == (1, "connect")
-    assert health["held_until"] is not None
+    assert health["breaker_open_until"] is not None
 
 
 @pytest.mark.parametrize(
@@ -496,15 +496,15 @@ def test_the_explainer_tells_of_them(clock, run):
     services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     call = Caller("read")
     shown = call.get(f"/api/assignments/{work.pk}/explain").json()
-    story = next(story for story in shown["stories"] if story["kind"] == "EVENT")
+    story = next(story for story in shown["reminders"] if story["kind"] == "EVENT")
     assert story["to"] == f"the program of subscription {made.pk}"
-    assert story["says"] == "will be sent now: every gate is open"
+    assert story["summary"] == "will be sent now: every gate is open"
     assert call.get(f"/api/assignments/{work.pk}/reminders").status_code == 200
 
 
 def test_the_doctor_names_an_endpoint_that_does_not_answer(clock, run, config):
     def said() -> dict[str, tuple[str, str]]:
-        found = doctor.examine(config, canary=None)
+        found = doctor.run_checks(config, canary=None)
         return {one.name: (one.level.name, one.seen) for one in found if one.name.startswith("webhook")}
 
     assert said() == {}
@@ -532,7 +532,7 @@ def test_a_channel_that_raises_costs_its_own_event_only(clock, config, desk):
         services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
     for _ in range(4):
         dispatch.dispatch(config=config, broker=desk)
-        hints, desk.envelopes = desk.hints(), []
+        hints, desk.batches = desk.hints(), []
         deliver.deliver(hints, config=config, channel=lambda _: broken)
         clock.advance(timedelta(seconds=20))
     assert [event.state for event in events()] == [State.SENT, State.SENT]

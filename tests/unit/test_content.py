@@ -56,7 +56,7 @@ CLAIM = Claim(
     number=1,
     begun_at=NOON,
 )
-ANA = compose.person(FACTS)
+ANA = compose.assignee_contact(FACTS)
 PLAIN = compose.compose(
     replace(CLAIM, facts=replace(FACTS, title="Plain")), contact=ANA, address="a@example.test", now=NOON
 )
@@ -124,7 +124,7 @@ def test_a_language_without_templates_gets_english_words_and_its_own_dates():
     ],
 )
 def test_how_long_is_left_in_words(left, words):
-    assert compose.when(left) == words
+    assert compose.relative_time(left) == words
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
@@ -152,7 +152,7 @@ def public_url(settings):
 
 def test_a_reminder_links_to_the_assignees_own_page(public_url):
     message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
-    address = links.address(Link(assignment_id=7, assignee_id=3, version=1))
+    address = links.url_of(Link(assignment_id=7, assignee_id=3, version=1))
     assert (
         "Then wait.\n"
         "\n"

@@ -19,17 +19,17 @@ IDS = st.integers(min_value=1, max_value=10**18 - 1)
 
 @given(st.builds(Link, IDS, IDS, st.integers(min_value=1, max_value=10**9 - 1)))
 def test_what_was_signed_is_read_again(link):
-    token = links.token(link)
-    assert links.read(token) == link
+    token = links.token_of(link)
+    assert links.link_from(token) == link
     assert token[-1].isalnum()
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
 def test_the_address_stands_below_the_public_url(settings):
     settings.PUBLIC_URL = "https://reminders.example.test"
-    assert links.address(LINK) == f"https://reminders.example.test/a/{links.token(LINK)}"
+    assert links.url_of(LINK) == f"https://reminders.example.test/a/{links.token_of(LINK)}"
     settings.PUBLIC_URL = ""
-    assert links.address(LINK) == ""
+    assert links.url_of(LINK) == ""
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_the_address_stands_below_the_public_url(settings):
         "",
         ".",
         "4711-23-2",
-        links.token(LINK)[:-1],
-        links.token(LINK) + "x",
-        links.token(LINK).replace("4711", "4712"),
-        links.token(LINK).replace("23", "24"),
-        links.token(LINK).upper(),
+        links.token_of(LINK)[:-1],
+        links.token_of(LINK) + "x",
+        links.token_of(LINK).replace("4711", "4712"),
+        links.token_of(LINK).replace("23", "24"),
+        links.token_of(LINK).upper(),
         Signer(salt="another", sep=".").sign("4711-23-2"),
         Signer(salt=links.SALT, sep=".", key="another key").sign("4711-23-2"),
         Signer(salt=links.SALT, sep=".").sign("4711-23"),
@@ -55,17 +55,17 @@ def test_the_address_stands_below_the_public_url(settings):
     ids=lambda _: "made up",
 )
 def test_anything_else_is_read_as_nothing(made_up):
-    assert links.read(made_up) is None
+    assert links.link_from(made_up) is None
 
 
 @given(st.text())
 def test_no_text_breaks_the_reader(text):
-    assert links.read(text) is None
+    assert links.link_from(text) is None
 
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), PlainFormatter()])
 def test_no_log_line_shows_a_link(formatter):
-    token = links.token(LINK)
+    token = links.token_of(LINK)
     line = logging.LogRecord("django.request", 30, "x", 1, "%s: %s", ("Not Found", f"/a/{token}"), None)
     line.detail = f"see <https://reminders.example.test/a/{token}>, quickly"
     told = formatter.format(line)
@@ -77,7 +77,7 @@ def test_no_log_line_shows_a_link(formatter):
 
 
 def test_no_report_of_an_error_shows_a_link():
-    token = links.token(LINK)
+    token = links.token_of(LINK)
     event = {
         "request": {"url": f"https://x.test/a/{token}", "headers": {"Referer": f"https://x.test/a/{token}"}}
     }

@@ -122,12 +122,12 @@ def test_what_may_have_arrived_is_never_called_skipped():
     ],
 )
 def test_each_result_leads_to_one_state(result, state, reason):
-    onward = retries.after(ROW, result, now=NOON, config=RULES, jitter=0)
+    onward = retries.transition_after(ROW, result, now=NOON, config=RULES, jitter=0)
     assert (onward.state, onward.reason) == (state, reason)
 
 
 def test_an_unknowable_send_is_repeated_once_only():
-    again = retries.after(
+    again = retries.transition_after(
         replace(ROW, ambiguous=1, attempts=1), Result.UNKNOWABLE, now=NOON, config=RULES, jitter=0
     )
     assert (again.state, again.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
@@ -135,13 +135,13 @@ def test_an_unknowable_send_is_repeated_once_only():
 
 def test_a_retry_that_would_come_too_late_is_not_waited_for():
     last = replace(ROW, not_after=NOON + timedelta(seconds=10))
-    onward = retries.after(last, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
+    onward = retries.transition_after(last, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 
 def test_the_last_attempt_ends_it():
     tired = replace(ROW, failures=4, attempts=4)
-    onward = retries.after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
+    onward = retries.transition_after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 
@@ -154,13 +154,13 @@ def test_backoff_doubles_up_to_ten_minutes(failures, seconds):
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 5), (2, 10), (4, 40), (5, 60), (60_000, 60)])
 def test_a_channel_is_held_longer_each_time_up_to_a_minute(failures, seconds):
-    assert retries.hold(failures) == timedelta(seconds=seconds)
+    assert retries.breaker_delay(failures) == timedelta(seconds=seconds)
 
 
 def test_a_long_lead_is_never_found_late():
-    horizon = timing.horizon(now=NOON, lead_minutes=1440, config=RULES)
+    horizon = timing.planning_horizon(now=NOON, lead_minutes=1440, config=RULES)
     assert horizon == NOON + timedelta(days=1, minutes=5)
-    assert timing.horizon(now=NOON, lead_minutes=None, config=RULES) == NOON + timedelta(hours=2)
+    assert timing.planning_horizon(now=NOON, lead_minutes=None, config=RULES) == NOON + timedelta(hours=2)
 
 
 def test_one_row_has_one_message_id_for_ever():
@@ -219,14 +219,14 @@ situations = st.builds(
 @given(rows, plans, situations)
 def test_only_what_passes_every_gate_goes_out(row, plan, situation):
     verdict = policy_gates.judge(row, plan, situation)
-    open_gates = all(gate.passed for gate in policy_gates.gates(row, plan, situation))
+    open_gates = all(gate.passed for gate in policy_gates.evaluate_gates(row, plan, situation))
     assert (verdict.action in (Action.SEND, Action.MARK)) == open_gates
     if verdict.action is Action.SEND:
         assert row.version == plan.version
         assert plan.status is Status.SCHEDULED
         assert situation.enabled
         assert not situation.paused
-        assert row.next_attempt_at <= situation.now + policy_gates.EARLY
+        assert row.next_attempt_at <= situation.now + policy_gates.EARLY_TOLERANCE
         assert row.not_after is None or situation.now <= row.not_after
 
 
@@ -240,14 +240,14 @@ def test_a_verdict_that_ends_a_row_names_a_final_state_and_a_reason(row, plan, s
 
 @given(rows, plans, situations)
 def test_every_gate_says_what_was_seen(row, plan, situation):
-    gates = list(policy_gates.gates(row, plan, situation))
-    assert all(isinstance(gate, Gate) and gate.seen for gate in gates)
+    gates = list(policy_gates.evaluate_gates(row, plan, situation))
+    assert all(isinstance(gate, Gate) and gate.observed for gate in gates)
     assert len({gate.name for gate in gates}) == len(gates)
 
 
 @given(rows, st.sampled_from(list(Result)), instants, st.floats(-1, 1))
 def test_a_retry_lies_in_the_future_and_before_it_is_too_late(row, result, now, jitter):
-    onward = retries.after(row, result, now=now, config=RULES, jitter=jitter)
+    onward = retries.transition_after(row, result, now=now, config=RULES, jitter=jitter)
     if onward.state is State.PLANNED:
         assert onward.retry_at is not None
         assert onward.retry_at >= now

@@ -17,16 +17,12 @@ from django.db.migrations.executor import MigrationExecutor
 from reminders.conf import ReminderConfig
 from reminders.insight.doctor import servers, system
 from reminders.insight.doctor.check import Check, Level, skew
-from reminders.insight.doctor.servers import send_test_mail
-from reminders.insight.doctor.system import LATE, scan_is_late
-
-__all__ = ["LATE", "Check", "Level", "examine", "scan_is_late", "send_test_mail", "unapplied"]
 
 CANARY_PATIENCE = timedelta(seconds=10)
 """How long a worker may take for a message without hints."""
 
 
-def examine(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATIENCE) -> Iterator[Check]:
+def run_checks(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATIENCE) -> Iterator[Check]:
     """The whole checklist, in the order in which trouble is best looked for.
 
     The canary may wait for a worker for so long; None leaves it out. All other checks take seconds at most.
@@ -39,7 +35,7 @@ def examine(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATIENC
         missing = unapplied()
         yield _migrations(missing)
         if not missing:
-            yield from system.look(config)
+            yield from system.checks(config)
             usable = True
     except DatabaseError as error:
         yield Check(

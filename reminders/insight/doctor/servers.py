@@ -19,7 +19,7 @@ from notifications.message import Contact, Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, heartbeats
 from reminders.delivery.broker import CeleryBroker
-from reminders.delivery.hints import BrokerDown, Envelope
+from reminders.delivery.hints import BrokerDown, HintBatch
 from reminders.insight import metrics
 from reminders.insight.doctor.check import Check, Level, skew
 
@@ -53,8 +53,8 @@ ALERTS = "docs/monitoring/alerts.yml"
 def redis() -> Iterator[Check]:
     """Whether it answers, takes writes, evicts nothing, and keeps time."""
     try:
-        state = broker_status.look()
-        waiting = broker_status.waiting()
+        state = broker_status.read_status()
+        waiting = broker_status.queue_lengths()
     except BrokerDown as error:
         yield Check(
             "Redis",
@@ -89,7 +89,7 @@ def canary(*, patience: timedelta) -> Check:
     """A message without hints takes the way of every hint, through Redis to a worker, and leaves a sign of life."""
     fix = "See worker and Redis in this list; the worker's log says what it waits for."
     asked_at, over = database_now(), time.monotonic() + patience.total_seconds()
-    if CeleryBroker().publish([Envelope(())]):
+    if CeleryBroker().publish([HintBatch(())]):
         return Check("a message to a worker", Level.FAIL, "Redis refused it", fix)
     while True:
         age = heartbeats.seconds_since("worker")
@@ -143,7 +143,7 @@ def _said(answer: Delivery) -> str:
 
 def series() -> Check:
     """Whether every promised series stands in our own metrics."""
-    shown = set(re.findall(r"^# TYPE (\w+) ", metrics.everything().decode(), re.MULTILINE))
+    shown = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition_of_all().decode(), re.MULTILINE))
     missing = [name for name in SERIES if name not in shown]
     if not missing:
         return Check("metrics", Level.PASS, f"all {len(SERIES)} series are there")

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
-from reminders.delivery.beat_schedule import Standing
+from reminders.delivery.beat_schedule import EntryStatus
 from reminders.insight import statistics, subscription_health
 from reminders.insight.doctor.check import Check, Level, skew
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
-from reminders.models import ChannelHold, Subscription
+from reminders.models import CircuitBreaker, Subscription
 
 SCANS_MISSED = 3
 """After so many intervals without a scan something is wrong."""
@@ -22,11 +22,11 @@ SCRAPED_LATELY = timedelta(minutes=5)
 """Prometheus commonly reads once a minute or more often."""
 
 
-def look(config: ReminderConfig) -> Iterator[Check]:
+def checks(config: ReminderConfig) -> Iterator[Check]:
     """Every check that needs nothing but a migrated database."""
     taken = statistics.current(max_age=timedelta(), config=config)
     yield _pause()
-    for standing in beat_schedule.standing(config):
+    for standing in beat_schedule.check_entries(config):
         yield _entry(standing)
     yield _beat(taken)
     yield _scanner(taken)
@@ -60,7 +60,7 @@ def _pause() -> Check:
     )
 
 
-def _entry(standing: Standing) -> Check:
+def _entry(standing: EntryStatus) -> Check:
     name = f"switch 3 of 3: beat entry {standing.task}"
     if not standing.exists:
         return Check(name, Level.FAIL, "it is missing", "Run `manage.py setup_reminders`.")
@@ -139,7 +139,7 @@ def _worker(taken: Snapshot, config: ReminderConfig) -> Check:
 
 def _processes(config: ReminderConfig) -> Iterator[Check]:
     """What each process says about itself: each has an environment and a host of its own."""
-    seen = heartbeats.alive()
+    seen = heartbeats.live_processes()
     off = [str(process) for process in seen if process.enabled is False]
     yield Check(
         "switch 1 of 3 in every process",
@@ -224,7 +224,7 @@ def _figures(taken: Snapshot, config: ReminderConfig) -> Iterator[Check]:
 
 
 def _holds(taken: Snapshot) -> Iterator[Check]:
-    held = ChannelHold.objects.filter(channel__in=taken.held_channels).order_by("channel")
+    held = CircuitBreaker.objects.filter(channel__in=taken.held_channels).order_by("channel")
     for hold in held:
         yield Check(
             f"channel {hold.channel}",

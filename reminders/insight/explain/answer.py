@@ -19,25 +19,25 @@ class Outlook(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A gate as people read it: what must hold, whether it does, what was seen; `follows` while it does not."""
+class GateResult:
+    """A gate as people read it: what must hold, whether it does, what was observed; `consequence` while it does not."""
 
     name: str
     passed: bool
-    seen: str
-    follows: str = ""
+    observed: str
+    consequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimelineEntry:
     """Something that happened, or will happen if nobody changes anything. `at` is None where nobody can know when."""
 
     at: datetime | None
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class AttemptView:
     """One attempt that has ended."""
 
     number: int
@@ -49,7 +49,7 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class ReminderExplanation:
     """One row of the ledger: its gates now, what happens next and when, and what happened so far.
 
     `gates` is empty where the row has ended. `to` names the recipient, never an address.
@@ -68,20 +68,20 @@ class Story:
     next_at: datetime | None
     sent_at: datetime | None
     possible_duplicate: bool
-    gates: Sequence[Condition]
-    says: str
-    tries: Sequence[Try]
+    gates: Sequence[GateResult]
+    summary: str
+    attempts: Sequence[AttemptView]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The answer.
 
-    `says` is one sentence; `will_send` whether a reminder of the present plan is still to come by itself.
+    `summary` is one sentence; `will_send` whether a reminder of the present plan is still to come by itself.
     `next_at` is when something becomes of it; None where it has ended, or where a person must act first.
     `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
-    planning. `advice` is what an operator can do; empty where nothing is needed. `ahead` is what comes if nobody
-    changes anything, `so_far` what happened. `hindrances` are things that are wrong with the machinery at this
+    planning. `advice` is what an operator can do; empty where nothing is needed. `upcoming` is what comes if nobody
+    changes anything, `history` what happened. `problems` are things that are wrong with the machinery at this
     moment.
     """
 
@@ -100,10 +100,10 @@ class Explanation:
     outlook: Outlook
     will_send: bool
     next_at: datetime | None
-    says: str
+    summary: str
     advice: str
-    gates: Sequence[Condition]
-    ahead: Sequence[Step]
-    so_far: Sequence[Step]
-    hindrances: Sequence[str]
-    stories: Sequence[Story]
+    gates: Sequence[GateResult]
+    upcoming: Sequence[TimelineEntry]
+    history: Sequence[TimelineEntry]
+    problems: Sequence[str]
+    reminders: Sequence[ReminderExplanation]

@@ -1,7 +1,7 @@
 """Why a reminder came, will come, or will not: one answer for one assignment, the same wherever it is asked.
 
-It walks through the gates of planning and of delivery with the values seen now, and follows them to the end
-(`foresight`), so that what it says and what happens cannot drift apart (DESIGN, promise P7). It writes nothing.
+It walks through the gates of planning and of delivery with the values seen now, and consequence them to the end
+(`foresight`), so that what it summary and what happens cannot drift apart (DESIGN, promise P7). It writes nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,17 +13,24 @@ from django.db.models import Prefetch, Q
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
-from reminders.insight.explain.answer import Condition, Explanation, Outlook, Step, Story, Try
+from reminders.insight.explain.answer import (
+    AttemptView,
+    Explanation,
+    GateResult,
+    Outlook,
+    ReminderExplanation,
+    TimelineEntry,
+)
 from reminders.insight.explain.inputs import (
     can_reach,
     contact_of,
-    hindrances,
+    facts_of,
+    problems,
     situation_of,
-    with_told,
-    work_of,
+    with_notified,
 )
-from reminders.insight.explain.wording import ADVICE, WORDS, moment, words
-from reminders.insight.forecast import Foreseen
+from reminders.insight.explain.wording import ADVICE, moment, words
+from reminders.insight.forecast import Forecast
 from reminders.ledger import archive
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
@@ -32,21 +39,6 @@ from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action
-
-__all__ = [
-    "ADVICE",
-    "WORDS",
-    "Condition",
-    "Explanation",
-    "Outlook",
-    "Step",
-    "contact_of",
-    "explain",
-    "find",
-    "moment",
-    "with_told",
-    "work_of",
-]
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -70,10 +62,10 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
 
     Raises Assignment.DoesNotExist where it has been removed meanwhile.
     """
-    found = with_told(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
+    found = with_notified(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
     live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
-    tries = Prefetch("tries", Attempt.objects.order_by("number"))
-    rows = [*live.prefetch_related(tries), *archive.rows_of(found.pk)]
+    attempts = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
+    rows = [*live.prefetch_related(attempts), *archive.archived_rows(found.pk)]
     asked = _Asked(found, rows, pause_in_force(), config)
     answer = asked.answer()
     return Explanation(
@@ -92,13 +84,13 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         outlook=answer.outlook,
         will_send=answer.outlook is Outlook.COMING,
         next_at=answer.at,
-        says=f"The reminder {answer.says}.",
+        summary=f"The reminder {answer.summary}.",
         advice=ADVICE.get(answer.reason, "") if answer.reason else "",
         gates=answer.gates,
-        ahead=list(asked.ahead(answer)),
-        so_far=list(asked.so_far()),
-        hindrances=list(hindrances(config)) if answer.outlook in STILL_OPEN else [],
-        stories=[asked.story(row) for row in asked.rows],
+        upcoming=list(asked.upcoming(answer)),
+        history=list(asked.history()),
+        problems=list(problems(config)) if answer.outlook in STILL_OPEN else [],
+        reminders=[asked.explain_row(row) for row in asked.rows],
     )
 
 
@@ -111,8 +103,8 @@ class _Answer:
 
     outlook: Outlook
     at: datetime | None
-    says: str
-    gates: Sequence[Condition] = ()
+    summary: str
+    gates: Sequence[GateResult] = ()
     reason: Reason | None = None
 
 
@@ -127,7 +119,7 @@ class _Asked:
         self.pause = pause
         self.situation = situation_of(pause, config)
         self.config = config
-        self.work = work_of(assignment)
+        self.work = facts_of(assignment)
         self.person = contact_of(assignment.assignee)
 
     def answer(self) -> _Answer:
@@ -139,34 +131,34 @@ class _Asked:
         if row is not None:
             return self._prospect(row)
         gates = list(forecast.planning_gates(self.work, self.situation, config=self.config))
-        foreseen = forecast.foresee_work(self.work, self.situation, config=self.config)
+        foreseen = forecast.forecast_assignment(self.work, self.situation, config=self.config)
         conditions = [self._condition(gate) for gate in gates]
-        shut = next((gate.otherwise for gate in gates if not gate.passed), None)
+        shut = next((gate.consequence for gate in gates if not gate.passed), None)
         why = words(foreseen.verdict.reason)
         if foreseen.verdict.action is Action.DROP:
             return _Answer(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
         if foreseen.at is None:
             return _Answer(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
         if foreseen.verdict.action is Action.END:
-            says = f"will not be sent: {why}"
-            return _Answer(Outlook.NOT_SENT, foreseen.at, says, conditions, foreseen.verdict.reason)
+            summary = f"will not be sent: {why}"
+            return _Answer(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
         if not self._reachable(self.work.recipient, self.config.channel):
             return self._unreachable(
                 foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
             )
-        says = f"will be sent at {moment(foreseen.at)}"
+        summary = f"will be sent at {moment(foreseen.at)}"
         if shut is None:
-            says += ", once the next scan has planned it"
+            summary += ", once the next scan has planned it"
         elif shut.until is not None:
-            says += (
+            summary += (
                 f"; it is planned from {moment(shut.until)} on, when the start comes within the look-ahead"
             )
-        return _Answer(Outlook.COMING, foreseen.at, says, conditions)
+        return _Answer(Outlook.COMING, foreseen.at, summary, conditions)
 
-    def story(self, row: Reminder) -> Story:
+    def explain_row(self, row: Reminder) -> ReminderExplanation:
         ended = row.closed_at is not None
         answer = _Answer(Outlook.SENT, None, self._fate(row)) if ended else self._prospect(row)
-        return Story(
+        return ReminderExplanation(
             reminder_id=row.pk,
             version=row.version,
             kind=row.kind,
@@ -181,9 +173,9 @@ class _Asked:
             sent_at=row.sent_at,
             possible_duplicate=row.ambiguous > 0,
             gates=answer.gates,
-            says=answer.says,
-            tries=[
-                Try(
+            summary=answer.summary,
+            attempts=[
+                AttemptView(
                     number=a.number,
                     started_at=a.started_at,
                     finished_at=a.finished_at,
@@ -191,37 +183,42 @@ class _Asked:
                     code=a.code,
                     detail=a.detail,
                 )
-                for a in row.tries.all()
+                for a in row.attempt_rows.all()
             ],
         )
 
-    def ahead(self, answer: _Answer) -> Iterator[Step]:
+    def upcoming(self, answer: _Answer) -> Iterator[TimelineEntry]:
         """What comes if nobody changes anything, in the order of time."""
         steps = []
         if answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
-            steps.append(Step(answer.at, f"The reminder {answer.says}."))
+            steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
         if (marked := self._marked_at()) is not None:
             steps.append(marked)
         yield from sorted(steps, key=lambda step: (step.at is None, step.at))
 
-    def so_far(self) -> Iterator[Step]:
+    def history(self) -> Iterator[TimelineEntry]:
         """What happened, from the ledger and its attempts, in the order of time."""
-        steps = [Step(self.assignment.created_at, "The assignment was entered.")]
+        steps = [TimelineEntry(self.assignment.created_at, "The assignment was entered.")]
         if self.assignment.renudge_at:
-            steps.append(Step(self.assignment.renudge_at, "An operator reset the reminder status."))
+            steps.append(TimelineEntry(self.assignment.renudge_at, "An operator reset the reminder status."))
         if self.assignment.answer:
-            says = f"The assignee answered: {Answer(self.assignment.answer).label}"
+            summary = f"The assignee answered: {Answer(self.assignment.answer).label}"
             note = f" ({self.assignment.answer_note})" if self.assignment.answer_note else ""
-            steps.append(Step(self.assignment.answered_at, f"{says}{note}."))
+            steps.append(TimelineEntry(self.assignment.answered_at, f"{summary}{note}."))
         for row in self.rows:
             what = f"{row.kind} of version {row.version}"
-            whom = f" for {self.name_of(row.recipient)}" if row.recipient else ""
-            steps.append(Step(row.planned_at, f"{what}{whom} was planned, due at {moment(row.due_at)}."))
+            contact_for = f" for {self.name_of(row.recipient)}" if row.recipient else ""
+            steps.append(
+                TimelineEntry(
+                    row.planned_at, f"{what}{contact_for} was planned, due at {moment(row.due_at)}."
+                )
+            )
             steps += [
-                Step(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.") for a in row.tries.all()
+                TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.")
+                for a in row.attempt_rows.all()
             ]
             if row.closed_at is not None:
-                steps.append(Step(row.closed_at, f"{what} {self._fate(row)}."))
+                steps.append(TimelineEntry(row.closed_at, f"{what} {self._fate(row)}."))
         yield from sorted(steps, key=lambda step: step.at or self.situation.now)
 
     def name_of(self, recipient: str) -> str:
@@ -230,7 +227,7 @@ class _Asked:
             return "nobody"
         if recipient.startswith("ops:"):
             return "a supervisor"
-        if (subscription_id := recipients.subscription_of(recipient)) is not None:
+        if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
             return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:
             return f"{self.assignment.assignee.name} ({recipient.replace(':', ' ')})"
@@ -243,80 +240,83 @@ class _Asked:
 
     def _prospect(self, row: Reminder) -> _Answer:
         """What becomes of an open row."""
-        believed = policy_rows.believed(row)
-        does = "will mark the assignment OVERDUE" if believed.marks else "will be sent"
+        believed = policy_rows.from_model(row)
+        does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = [
-            self._condition(gate) for gate in policy_gates.gates(believed, self.work.plan, self.situation)
+            self._condition(gate)
+            for gate in policy_gates.evaluate_gates(believed, self.work.plan, self.situation)
         ]
-        if not believed.marks:
+        if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))
         if believed.state is State.SENDING:
             over = (
                 f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
             )
             return _Answer(Outlook.SENDING, None, f"is being sent right now{over}")
-        foreseen = forecast.foresee(believed, self.work.plan, self.situation)
+        foreseen = forecast.forecast_row(believed, self.work.plan, self.situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
-            says = f"waits: {words(verdict.reason)}"
+            summary = f"waits: {words(verdict.reason)}"
             if row.next_attempt_at > self.situation.now:
-                says = f"is due at {moment(row.next_attempt_at)} and {says}"
+                summary = f"is due at {moment(row.next_attempt_at)} and {summary}"
             if row.not_after:
-                says += f"; after {moment(row.not_after)} it is of no use any more"
-            return _Answer(Outlook.WAITS, None, says, conditions, verdict.reason)
+                summary += f"; after {moment(row.not_after)} it is of no use any more"
+            return _Answer(Outlook.WAITS, None, summary, conditions, verdict.reason)
         if verdict.action is Action.END:
             outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
-            says = f"will not be sent: {words(verdict.reason)}"
-            return _Answer(outlook, at, says, conditions, verdict.reason)
+            summary = f"will not be sent: {words(verdict.reason)}"
+            return _Answer(outlook, at, summary, conditions, verdict.reason)
         if verdict.action is Action.SEND and not conditions[-1].passed:
             return self._unreachable(foreseen, conditions)
-        says = f"{does} at {moment(at)}"
+        summary = f"{does} at {moment(at)}"
         wait = policy_gates.judge(believed, self.work.plan, self.situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD) else None
         if at <= self.situation.now:
-            says = f"{does} now: every gate is open"
+            summary = f"{does} now: every gate is open"
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
-                says += f"; it has been due for {waited / 60:.0f} minutes"
+                summary += f"; it has been due for {waited / 60:.0f} minutes"
         elif held is not None:
-            says += f"; until then {words(held)}"
+            summary += f"; until then {words(held)}"
         elif row.attempts:
-            says += f", for attempt {row.attempts + 1}"
-        return _Answer(Outlook.COMING, at, says, conditions, held)
+            summary += f", for attempt {row.attempts + 1}"
+        return _Answer(Outlook.COMING, at, summary, conditions, held)
 
-    def _condition(self, gate: Gate) -> Condition:
+    def _condition(self, gate: Gate) -> GateResult:
         if gate.passed:
-            return Condition(gate.name, True, gate.seen)
-        seen, verdict = gate.seen, gate.otherwise
+            return GateResult(gate.name, True, gate.observed)
+        seen, verdict = gate.observed, gate.consequence
         if verdict.reason is Reason.PAUSED and self.pause is not None:
             until = f"until {moment(self.pause.until)}" if self.pause.until else "until somebody resumes"
             seen = f"paused by {self.pause.by} {until}: {self.pause.reason}"
         why = words(verdict.reason)
         match verdict.action:
             case Action.WAIT:
-                over = forecast.over_at(verdict, self.situation)
-                follows = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
+                over = forecast.wait_ends_at(verdict, self.situation)
+                consequence = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
             case Action.DROP:
-                follows = f"is not planned: {why}"
+                consequence = f"is not planned: {why}"
             case _:
-                follows = f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
-        return Condition(gate.name, False, seen, follows)
+                consequence = (
+                    f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
+                )
+        return GateResult(gate.name, False, seen, consequence)
 
     def _reachable(self, recipient: str, channel: str) -> bool:
         return can_reach(recipient, channel, self.person, self.config)
 
-    def _reach(self, recipient: str, channel: str) -> Condition:
+    def _reach(self, recipient: str, channel: str) -> GateResult:
         to = self.name_of(recipient)
         if self._reachable(recipient, channel):
-            return Condition("can be reached", True, f"{to}, by {channel}")
+            return GateResult("can be reached", True, f"{to}, by {channel}")
         seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
-        return Condition("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
+        return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
 
-    def _unreachable(self, foreseen: Foreseen, conditions: Sequence[Condition]) -> _Answer:
-        says = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
-        return _Answer(Outlook.FAILED, foreseen.at, says, conditions, Reason.NO_CONTACT)
+    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult]) -> _Answer:
+        summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
+        return _Answer(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
 
-    def _marked_at(self) -> Step | None:
+    def _marked_at(self) -> TimelineEntry | None:
         """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
         work = self.work
         if work.status is not Status.SCHEDULED or work.overdue:
@@ -326,13 +326,15 @@ class _Asked:
             at = (
                 None
                 if row.closed_at
-                else forecast.foresee(policy_rows.believed(row), work.plan, self.situation).at
+                else forecast.forecast_row(policy_rows.from_model(row), work.plan, self.situation).at
             )
         else:
             at = max(self.situation.now, timing.overdue_at(work.scheduled_start, config=self.config))
         if at is None or not self.config.enabled:
             return None
-        return Step(at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}.")
+        return TimelineEntry(
+            at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}."
+        )
 
     def _fate(self, row: Reminder) -> str:
         reason = words(Reason(row.reason)) if row.reason else ""

@@ -22,8 +22,8 @@ from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.content import contacts
 from reminders.delivery import beat_schedule, heartbeats
-from reminders.insight.forecast import Work
-from reminders.models import ChannelHold, Kind, Pause, Reminder, State
+from reminders.insight.forecast import AssignmentFacts
+from reminders.models import CircuitBreaker, Kind, Pause, Reminder, State
 from reminders.policy import recipients
 from reminders.policy.rows import Situation
 
@@ -35,11 +35,11 @@ def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
         enabled=config.enabled,
         paused=pause is not None,
         paused_until=pause.until if pause else None,
-        held=dict(ChannelHold.objects.values_list("channel", "until")),
+        held=dict(CircuitBreaker.objects.values_list("channel", "until")),
     )
 
 
-def with_told(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+def with_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
     """Adds `is_told`: whether the last message begun for this person said this very start, after any reset."""
     ever = datetime(1970, 1, 1, tzinfo=UTC)
     same = Q(
@@ -61,16 +61,16 @@ def with_told(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
     return assignments.annotate(is_told=Subquery(last.values("same")[:1]))
 
 
-def work_of(assignment: Assignment) -> Work:
-    """An assignment out of `with_told`, as planning sees it."""
+def facts_of(assignment: Assignment) -> AssignmentFacts:
+    """An assignment out of `with_notified`, as planning sees it."""
     told = assignment.is_told  # type: ignore[attr-defined]  # annotated
-    return Work(
+    return AssignmentFacts(
         assignment_id=assignment.pk,
         version=assignment.version,
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
         lead_minutes=assignment.lead_minutes,
-        recipient=recipients.recipient_of(assignment.assignee_id),
+        recipient=recipients.assignee_recipient(assignment.assignee_id),
         known_at=assignment.known_at,
         overdue=assignment.overdue_at is not None,
         told=assignment.version > 1 and bool(told),
@@ -92,16 +92,16 @@ def contact_of(assignee: Assignee | None) -> Contact:
 
 def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:
     """Whether a worker would find an address for this recipient: the very steps it takes."""
-    contact = contacts.whom(recipient, person, config)
+    contact = contacts.contact_for(recipient, person, config)
     return contact is not None and channels.get(channel).address(contact) is not None
 
 
-def hindrances(config: ReminderConfig) -> Iterator[str]:
+def problems(config: ReminderConfig) -> Iterator[str]:
     """What is wrong with the machinery right now, so that even what may be sent is not."""
-    for entry in beat_schedule.standing(config):
+    for entry in beat_schedule.check_entries(config):
         if not entry.exists or not entry.enabled:
             yield f"beat does not run {entry.task}: its entry is {'switched off' if entry.exists else 'missing'}"
-    seen = heartbeats.seen()
+    seen = heartbeats.recent_by_kind()
     for kind in ("beat", "scanner", "worker"):
         if kind not in seen:
-            yield f"no {kind} was seen in the last {heartbeats.LATELY_SECONDS} seconds"
+            yield f"no {kind} was seen in the last {heartbeats.RECENT_SECONDS} seconds"

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from assignments.models import Answer, Assignment
 from reminders import conf
-from reminders.insight.explain.answer import Condition, Explanation, Step
+from reminders.insight.explain.answer import Explanation, GateResult, TimelineEntry
 from reminders.insight.explain.explain import explain, find
 from reminders.insight.explain.wording import moment
 
@@ -40,23 +40,23 @@ class Command(BaseCommand):
             f"{answer.status}, starts {moment(answer.scheduled_start)}, version {answer.version}, "
             f"reminder status {answer.reminder_status}, for {answer.to}: {Answer[answer.answer].label}"
         )
-        self._part(answer.says, [f"[{'pass' if g.passed else 'FAIL'}] {_gate(g)}" for g in answer.gates])
+        self._part(answer.summary, [f"[{'pass' if g.passed else 'FAIL'}] {_gate(g)}" for g in answer.gates])
         self._part("What you can do:", [answer.advice] if answer.advice else [])
-        self._part("Wrong at this moment:", answer.hindrances)
-        self._part("What happens next:", [_step(step) for step in answer.ahead])
-        self._part("What happened so far:", [_step(step) for step in answer.so_far])
+        self._part("Wrong at this moment:", answer.problems)
+        self._part("What happens next:", [_step(step) for step in answer.upcoming])
+        self._part("What happened so far:", [_step(step) for step in answer.history])
 
     def _part(self, title: str, lines: Sequence[str]) -> None:
         if lines or title.endswith("."):
             self.stdout.write("\n".join(["", title, *(f"  {line}" for line in lines)]))
 
 
-def _gate(gate: Condition) -> str:
-    return f"{gate.name}: {gate.seen}" + (f" ({gate.follows})" if gate.follows else "")
+def _gate(gate: GateResult) -> str:
+    return f"{gate.name}: {gate.observed}" + (f" ({gate.consequence})" if gate.consequence else "")
 
 
-def _step(step: Step) -> str:
-    return f"{moment(step.at) if step.at else 'at any moment'}  {step.says}"
+def _step(step: TimelineEntry) -> str:
+    return f"{moment(step.at) if step.at else 'at any moment'}  {step.summary}"
 
 
 def _plain(value: object) -> str:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from reminders import conf
 from reminders.delivery.hints import BrokerDown
 from reminders.insight import queue_status
-from reminders.insight.queue_status import Waiting
+from reminders.insight.queue_status import QueueStatus
 from reminders.management.refusals import in_one_line
 from reminders.models import ScanRun
 from reminders.operations import queue_purge
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if options["dry_run"] and not options["action"]:
             raise CommandError("--dry-run belongs to `reminder_queue purge`", returncode=2)
         with in_one_line():
-            now = queue_status.look()
+            now = queue_status.read_queue_status()
             answer = _answer(now)
             lines = _in_words(now)
             if options["action"] == "purge":
@@ -62,7 +62,7 @@ def _purge(reason: str) -> Purged:
         raise CommandError(f"{error}: nothing was changed") from error
 
 
-def _answer(now: Waiting) -> dict[str, Any]:
+def _answer(now: QueueStatus) -> dict[str, Any]:
     return {
         "redis": now.redis,
         "workers": {"queued": now.queued, "sending": now.sending},
@@ -74,7 +74,7 @@ def _answer(now: Waiting) -> dict[str, Any]:
     }
 
 
-def _in_words(now: Waiting) -> list[str]:
+def _in_words(now: QueueStatus) -> list[str]:
     redis = now.trouble
     if now.redis is not None:
         redis = ", ".join(f"{count} in {queue}" for queue, count in now.redis.items())

@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 def _checks(send_to: str | None) -> Iterator[Check]:
     config = conf.current()
-    yield from doctor.examine(config)
+    yield from doctor.run_checks(config)
     if send_to:
         yield servers.send_test_mail(send_to, config)
 

@@ -11,7 +11,7 @@ from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.refusals import in_one_line
 from reminders.operations import pauses
-from reminders.operations.pauses import Backlog, Part
+from reminders.operations.pauses import Backlog, BacklogPart
 
 BACKLOG = (
     ("useful", "reminders still useful: sent at once"),
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             "--skip",
             nargs="+",
             default=[],
-            choices=[part.value for part in Part],
+            choices=[part.value for part in BacklogPart],
             help="parts of the backlog that are skipped instead of sent",
         )
         parser.add_argument("--reason", default="", help="kept in the audit trail; needed with --skip")
@@ -57,6 +57,6 @@ class Command(BaseCommand):
         if options["dry_run"]:
             paused = pause_in_force() is not None
             return {"dry_run": True, "paused": paused}, pauses.backlog(config=conf.current())
-        parts = [Part(word) for word in options["skip"]]
+        parts = [BacklogPart(word) for word in options["skip"]]
         done = pauses.resume(by=getpass.getuser(), reason=options["reason"], skip=parts)
         return {"dry_run": False, "paused": False, "skipped": done.skipped}, done.backlog

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from reminders import roles
-from reminders.operations.actions import Proposal, Wish, settle
+from reminders.operations.actions import ActionRequest, OperatorAction, resolve
 
 
 def may_operate(request: HttpRequest) -> bool:
@@ -18,16 +18,16 @@ def may_operate(request: HttpRequest) -> bool:
 
 
 def ask(
-    request: HttpRequest, proposal: Proposal, *, opts: Any, url: str, back: str, ids: Sequence[int] = ()
+    request: HttpRequest, proposal: OperatorAction, *, opts: Any, url: str, back: str, ids: Sequence[int] = ()
 ) -> HttpResponse:
     """Shows the proposal; on its confirmation does it, says what was done and goes back to the list."""
     if not may_operate(request):
         raise PermissionDenied
-    wish = Wish(by=request.user.get_username(), ids=tuple(ids), seen=request.POST.get("plan", ""))
+    wish = ActionRequest(by=request.user.get_username(), ids=tuple(ids), seen=request.POST.get("plan", ""))
     confirmed = request.method == "POST" and "confirmed" in request.POST
     form = proposal.form(request.POST if confirmed else None)
     if confirmed:
-        settled = settle(proposal, wish, form)
+        settled = resolve(proposal, wish, form)
         if settled.says:
             messages.add_message(
                 request, messages.SUCCESS if settled.done else messages.WARNING, settled.says

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from reminders.insight.explain.wording import moment
-from reminders.models import Audit, ChannelHold, Process, Reminder, Subscription
+from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
 from reminders.web.admin.lists import RecordAdmin, WordFilter, word
 
 
@@ -31,7 +31,7 @@ def attempts_of(reminder: Reminder) -> str | SafeString:
                 attempt.code,
                 attempt.detail,
             )
-            for attempt in reminder.tries.all()
+            for attempt in reminder.attempt_rows.all()
         ),
     )
     return format_html("<ul>{}</ul>", lines) if lines else "none"
@@ -99,7 +99,7 @@ class ReminderAdmin(RecordAdmin):
         return queryset.filter(wanted), False
 
 
-@admin.register(ChannelHold)
+@admin.register(CircuitBreaker)
 class ChannelHoldAdmin(RecordAdmin):
     """Channels that cannot be used at present, and until when they are left alone."""
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause, ScanRun
 from reminders.operations import pauses
-from reminders.operations.actions import PROPOSALS
+from reminders.operations.actions import ACTIONS
 from reminders.web.admin import confirm
 from reminders.web.admin.lists import RecordAdmin
 from reminders.web.admin.records import pretty
@@ -46,7 +46,7 @@ class ScanRunAdmin(RecordAdmin):
     def rescan(self, request: HttpRequest) -> HttpResponse:
         return confirm.ask(
             request,
-            PROPOSALS["rescan"],
+            ACTIONS["rescan"],
             opts=self.opts,
             url=reverse("admin:reminders_rescan"),
             back=reverse("admin:reminders_scanrun_changelist"),
@@ -101,7 +101,7 @@ class PauseAdmin(RecordAdmin):
     def _ask(self, request: HttpRequest, name: str, url: str) -> HttpResponse:
         return confirm.ask(
             request,
-            PROPOSALS[name],
+            ACTIONS[name],
             opts=self.opts,
             url=reverse(url),
             back=reverse("admin:reminders_pause_changelist"),

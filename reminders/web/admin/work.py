@@ -27,7 +27,7 @@ from reminders import conf
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
-from reminders.operations.actions import MOST_TAKEN, PROPOSALS
+from reminders.operations.actions import ACTIONS, MAX_TARGETS
 from reminders.web.admin import confirm
 from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
 from reminders.web.admin.records import attempts_of
@@ -143,7 +143,7 @@ class LedgerInline(AnyInline):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reminder]:
-        tries = Prefetch("tries", Attempt.objects.order_by("number"))
+        tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         return super().get_queryset(request).prefetch_related(tries)
 
     @admin.display(description="due")
@@ -333,9 +333,9 @@ class AssignmentAdmin(_Changes):
     def _selected(
         self, request: HttpRequest, queryset: QuerySet[Assignment], action: str
     ) -> HttpResponse | None:
-        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_TAKEN + 1])
-        if len(ids) > MOST_TAKEN:
-            told = f"No more than {MOST_TAKEN} at once: narrow the list down, or use `manage.py reset_reminders`."
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_TARGETS + 1])
+        if len(ids) > MAX_TARGETS:
+            told = f"No more than {MAX_TARGETS} at once: narrow the list down, or use `manage.py reset_reminders`."
             self.message_user(request, told, messages.ERROR)
             return None
         return self._ask(request, action, ids)
@@ -349,7 +349,7 @@ class AssignmentAdmin(_Changes):
     def _ask(self, request: HttpRequest, action: str, ids: Sequence[int]) -> HttpResponse:
         return confirm.ask(
             request,
-            PROPOSALS[action],
+            ACTIONS[action],
             opts=self.opts,
             url=reverse("admin:reminders_operate", args=[action]),
             back=reverse("admin:assignments_assignment_changelist"),
@@ -360,4 +360,4 @@ class AssignmentAdmin(_Changes):
 def _ids(text: str) -> list[int]:
     """Ids out of a form's field. What is not an id names nothing."""
     words = [word for word in text.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
-    return sorted({int(word) for word in words})[:MOST_TAKEN]
+    return sorted({int(word) for word in words})[:MAX_TARGETS]

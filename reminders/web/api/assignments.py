@@ -57,7 +57,7 @@ def _quoted(assignment: Assignment) -> str:
 
 def _shown(pk: int, status: int = 200) -> Response:
     assignment = _all().get(pk=pk)
-    body = serializers.AssignmentShown(assignment).data
+    body = serializers.AssignmentSerializer(assignment).data
     return Response(body, status=status, headers={"ETag": _quoted(assignment)})
 
 
@@ -95,19 +95,19 @@ class Assignments(Endpoint):
             query = request.query_params.copy()
             query["cursor"] = _cursor(rows[limit - 1])
             following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-        results = serializers.AssignmentShown(rows[:limit], many=True).data
+        results = serializers.AssignmentSerializer(rows[:limit], many=True).data
         return Response({"next": following, "results": results})
 
     @extend_schema(
         operation_id="assignments_create",
-        request=serializers.AssignmentGiven,
-        responses=answers({201: serializers.AssignmentShown}, 409, 413, 415, 422),
+        request=serializers.AssignmentInputSerializer,
+        responses=answers({201: serializers.AssignmentSerializer}, 409, 413, 415, 422),
         parameters=[ETAG_HEADER, IDEMPOTENCY_KEY],
     )
     @once
     def post(self, request: Request) -> Response:
         """Makes an assignment and plans its reminder."""
-        values = self.body(serializers.AssignmentGiven)
+        values = self.body(serializers.AssignmentInputSerializer)
         if values.pop("status", Status.SCHEDULED) != Status.SCHEDULED:
             raise ValidationError(
                 {"status": ["new work is SCHEDULED: start, complete or cancel it afterwards"]}
@@ -196,7 +196,7 @@ class OneAssignment(Endpoint):
         assignment = _all().filter(**self.kwargs).first()
         if assignment is None:
             return None, ""
-        return serializers.AssignmentShown(assignment).data, _quoted(assignment)
+        return serializers.AssignmentSerializer(assignment).data, _quoted(assignment)
 
     def _found(self) -> Assignment:
         found = _all().filter(**self.kwargs).first()
@@ -217,29 +217,31 @@ class AnAssignment(OneAssignment):
 
     @extend_schema(
         operation_id="assignments_read",
-        responses=answers({200: serializers.AssignmentShown}, 404),
+        responses=answers({200: serializers.AssignmentSerializer}, 404),
         parameters=[ETAG_HEADER],
     )
     def get(self, request: Request, pk: int) -> Response:
         """Reads an assignment; its ETag names the state that was read."""
         assignment = self._found()
-        return Response(serializers.AssignmentShown(assignment).data, headers={"ETag": _quoted(assignment)})
+        return Response(
+            serializers.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
+        )
 
     @extend_schema(
         operation_id="assignments_change",
-        request=serializers.AssignmentGiven(partial=True),
-        responses=answers({200: serializers.AssignmentShown}, 404, 409, 412, 413, 415),
+        request=serializers.AssignmentInputSerializer(partial=True),
+        responses=answers({200: serializers.AssignmentSerializer}, 404, 409, 412, 413, 415),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes the fields that are sent. A change of start, assignee, lead or status plans anew."""
-        _change(pk, self.body(serializers.AssignmentGiven, partial=True), self._seen())
+        _change(pk, self.body(serializers.AssignmentInputSerializer, partial=True), self._seen())
         return _shown(pk)
 
     @extend_schema(
         operation_id="assignments_cancel_by_delete",
         request=None,
-        responses=answers({200: serializers.AssignmentShown}, 404, 409, 412),
+        responses=answers({200: serializers.AssignmentSerializer}, 404, 409, 412),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
@@ -253,10 +255,10 @@ class ByReference(OneAssignment):
 
     @extend_schema(
         operation_id="assignments_put",
-        request=serializers.AssignmentPut,
+        request=serializers.AssignmentPutInputSerializer,
         responses=answers(
             # 404: a reference with a line break has no address.
-            {200: serializers.AssignmentShown, 201: serializers.AssignmentShown},
+            {200: serializers.AssignmentSerializer, 201: serializers.AssignmentSerializer},
             *(404, 409, 412, 413, 415),
         ),
         parameters=[ETAG_HEADER, IF_MATCH],
@@ -269,7 +271,7 @@ class ByReference(OneAssignment):
         """
         shape = serializers.Reference(data={"reference": reference})
         shape.is_valid(raise_exception=True)
-        values = {**DEFAULTS, **self.body(serializers.AssignmentPut)}
+        values = {**DEFAULTS, **self.body(serializers.AssignmentPutInputSerializer)}
         status = values.pop("status", None)
         assignment, made = _put(reference, values, Status(status) if status else None, self._seen())
         return _shown(assignment.pk, status=201 if made else 200)
@@ -286,7 +288,7 @@ class Life(OneAssignment):
         return _shown(pk)
 
 
-LIFE = answers({200: serializers.AssignmentShown}, 404, 409, 412, 413, 415, 422)
+LIFE = answers({200: serializers.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
 LIFE_HEADERS = [ETAG_HEADER, IF_MATCH, IDEMPOTENCY_KEY]
 
 
@@ -351,7 +353,7 @@ class Reminders(OneAssignment):
     @extend_schema(operation_id="assignments_reminders", responses=answers({200: serializers.Ledger}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """What was planned for an assignment, what came of it, and every attempt; the newest first."""
-        tries = Prefetch("tries", Attempt.objects.order_by("number"))
+        tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         found = self._found()
         rows = Reminder.objects.filter(assignment=found).order_by("-id").prefetch_related(tries)
-        return Response(serializers.Ledger({"results": [*rows, *archive.rows_of(found.pk)]}).data)
+        return Response(serializers.Ledger({"results": [*rows, *archive.archived_rows(found.pk)]}).data)

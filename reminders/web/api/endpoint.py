@@ -16,7 +16,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from reminders.web.api.errors import TITLES, TooLarge
-from reminders.web.api.serializers import ErrorShown, Query
+from reminders.web.api.serializers import ErrorSerializer, Query
 
 ETAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -118,5 +118,8 @@ def answers(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
     always = (400, 401, 403, 503)
     return {
         **shapes,
-        **{status: OpenApiResponse(ErrorShown, REFUSALS[status]) for status in sorted({*always, *refused})},
+        **{
+            status: OpenApiResponse(ErrorSerializer, REFUSALS[status])
+            for status in sorted({*always, *refused})
+        },
     }

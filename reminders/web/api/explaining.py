@@ -15,9 +15,9 @@ class Explain(OneAssignment):
     """The explanation of one assignment."""
 
     @extend_schema(
-        operation_id="assignments_explain", responses=answers({200: serializers.ExplanationShown}, 404)
+        operation_id="assignments_explain", responses=answers({200: serializers.ExplanationSerializer}, 404)
     )
     def get(self, request: Request, pk: int) -> Response:
         """Says whether a reminder will be sent, when and to whom; and if not, why not."""
         answer = explain(self._found(), config=conf.current())
-        return Response(serializers.ExplanationShown(answer).data)
+        return Response(serializers.ExplanationSerializer(answer).data)

@@ -76,7 +76,7 @@ class ExportReminders(Endpoint):
         What has moved to the archive is there too.
         """
         asked = self.address(serializers.LogQuery)
-        return _file(asked["format"], "reminders", LOG, archive.whole_ledger(LOG, asked, chunk=CHUNK))
+        return _file(asked["format"], "reminders", LOG, archive.live_and_archived(LOG, asked, chunk=CHUNK))
 
 
 def _importable(assignment: Assignment) -> dict[str, Any]:

@@ -30,11 +30,11 @@ class Import(Endpoint):
         operation_id="assignments_import",
         parameters=[serializers.DryRun, IDEMPOTENCY_KEY],
         request={
-            "application/json": serializers.ImportGiven(many=True),
+            "application/json": serializers.ImportInputSerializer(many=True),
             "text/csv": OpenApiTypes.STR,
             "text/calendar": OpenApiTypes.STR,
         },
-        responses=answers({200: serializers.ImportShown}, 409, 413, 415, 422),
+        responses=answers({200: serializers.ImportSerializer}, 409, 413, 415, 422),
     )
     @once
     def post(self, request: Request) -> Response:
@@ -51,7 +51,7 @@ class Import(Endpoint):
         else:
             parsed = imports.rows(sent)
         done = bulk.bring_in(_not_too_many(parsed), dry_run=asked["dry_run"])
-        shown = serializers.ImportShown(
+        shown = serializers.ImportSerializer(
             {
                 "dry_run": asked["dry_run"],
                 "created": done.created,

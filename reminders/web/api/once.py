@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assignments.transactions import atomically
-from reminders.models import KeptAnswer
+from reminders.models import StoredResponse
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.errors import KeyInUse, KeyReused
 
@@ -61,20 +61,20 @@ def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) ->
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{caller}\n{key}"])
         if not cursor.fetchone()[0]:
             raise KeyInUse
-    own = KeptAnswer.objects.filter(caller=caller, key=key)
+    own = StoredResponse.objects.filter(caller=caller, key=key)
     kept = own.filter(at__gt=Now() - KEPT).first()
     if kept is not None:
-        if kept.sent != sent:
+        if kept.request_hash != sent:
             raise KeyReused
         return Response(
             kept.body, status=kept.status, headers={**kept.headers, "Idempotent-Replayed": "true"}
         )
     response = call()
     own.delete()
-    KeptAnswer.objects.create(
+    StoredResponse.objects.create(
         caller=caller,
         key=key,
-        sent=sent,
+        request_hash=sent,
         status=response.status_code,
         headers=dict(response.items()),
         body=json.loads(JSONRenderer().render(response.data)),

@@ -13,7 +13,7 @@ from reminders.delivery.broker import CeleryBroker
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import ScanRun
 from reminders.operations import pauses, rescans, resets
-from reminders.operations.pauses import Part
+from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Done, Selection
 from reminders.operations.resets import ResetPlan
 from reminders.web.api import serializers
@@ -39,7 +39,7 @@ class Rescan(Operation):
         responses=answers(
             {
                 200: OpenApiResponse(serializers.ScanPlan, "Dry run: what a scan would do."),
-                202: OpenApiResponse(serializers.ScanShown, "The scan; `counts` is null while it runs."),
+                202: OpenApiResponse(serializers.ScanSerializer, "The scan; `counts` is null while it runs."),
             },
             409,
             413,
@@ -63,22 +63,22 @@ class Rescan(Operation):
             reason=reason,
             config=conf.current(),
             budget=rescans.REQUEST_BUDGET,
-            hand_over=CeleryBroker().hand_over_scan,
+            hand_over=CeleryBroker().resume_scan_elsewhere,
         )
         run = ScanRun.objects.get(pk=done.scan_id)
-        return Response(serializers.ScanShown(run).data, status=202)
+        return Response(serializers.ScanSerializer(run).data, status=202)
 
 
 class Scan(Operation):
     """One scan."""
 
-    @extend_schema(operation_id="reminders_scan", responses=answers({200: serializers.ScanShown}, 404))
+    @extend_schema(operation_id="reminders_scan", responses=answers({200: serializers.ScanSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """Reads a scan: who asked for it, and what came of it."""
         run = ScanRun.objects.filter(pk=pk).first()
         if run is None:
             raise Http404
-        return Response(serializers.ScanShown(run).data)
+        return Response(serializers.ScanSerializer(run).data)
 
 
 class Reset(Operation):
@@ -87,8 +87,8 @@ class Reset(Operation):
     @extend_schema(
         operation_id="reminders_reset",
         parameters=[serializers.DryRun],
-        request=serializers.ResetGiven,
-        responses=answers({200: serializers.ResetShown}, 409, 413, 415),
+        request=serializers.ResetInputSerializer,
+        responses=answers({200: serializers.ResetSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Sets the reminder status back to NONE and plans anew: of these ids, or of all that is out of sync.
@@ -96,7 +96,7 @@ class Reset(Operation):
         `future` takes every future SENT assignment, and so nudges people a second time; a dry run says how many.
         """
         dry_run = self.address(serializers.DryRun)["dry_run"]
-        asked = self.body(serializers.ResetGiven)
+        asked = self.body(serializers.ResetInputSerializer)
         ids = asked.get("ids")
         selection = Selection(
             ids=None if ids is None else tuple(sorted(set(ids))),
@@ -121,7 +121,7 @@ def _reset(plan: ResetPlan, done: Done, *, dry_run: bool) -> Response:
         "targets": plan.targets[:SHOWN],
         "skipped": [{"id": one.id, "why": one.why.value} for one in done.skipped[:SHOWN]],
     }
-    return Response(serializers.ResetShown(body).data)
+    return Response(serializers.ResetSerializer(body).data)
 
 
 class Pause(Operation):
@@ -129,14 +129,14 @@ class Pause(Operation):
 
     @extend_schema(
         operation_id="reminders_pause",
-        request=serializers.PauseGiven,
-        responses=answers({200: serializers.PauseShown}, 409, 413, 415),
+        request=serializers.PauseInputSerializer,
+        responses=answers({200: serializers.PauseSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Holds every send until somebody resumes, or until `until`. Overdue work is still marked."""
-        asked = self.body(serializers.PauseGiven)
+        asked = self.body(serializers.PauseInputSerializer)
         begun = pauses.pause(by=self.by(), reason=asked["reason"], until=asked["until"])
-        return Response(serializers.PauseShown(begun).data)
+        return Response(serializers.PauseSerializer(begun).data)
 
 
 class Resume(Operation):
@@ -145,20 +145,20 @@ class Resume(Operation):
     @extend_schema(
         operation_id="reminders_resume",
         parameters=[serializers.DryRun],
-        request=serializers.ResumeGiven,
-        responses=answers({200: serializers.ResumeShown}, 409, 413, 415),
+        request=serializers.ResumeInputSerializer,
+        responses=answers({200: serializers.ResumeSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Ends the pause. With `dry_run` it only says what waits, and what sending it would still be worth."""
         dry_run = self.address(serializers.DryRun)["dry_run"]
-        asked = self.body(serializers.ResumeGiven)
+        asked = self.body(serializers.ResumeInputSerializer)
         if dry_run:
             waiting = pauses.backlog(config=conf.current())
             pause, skipped = pause_in_force(), 0
         else:
             done = pauses.resume(
-                by=self.by(), reason=asked["reason"], skip=[Part(word) for word in asked["skip"]]
+                by=self.by(), reason=asked["reason"], skip=[BacklogPart(word) for word in asked["skip"]]
             )
             pause, waiting, skipped = done.pause, done.backlog, done.skipped
         body = {"dry_run": dry_run, "pause": pause, "backlog": waiting, "skipped": skipped}
-        return Response(serializers.ResumeShown(body).data)
+        return Response(serializers.ResumeSerializer(body).data)

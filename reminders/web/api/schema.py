@@ -65,7 +65,7 @@ def with_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
         answered = call["responses"].get(str(example.get("status")), {})
         for content in answered.get("content", {}).values():
             content["example"] = example["response"]
-    result["components"]["schemas"]["ErrorShown"]["example"] = AN_ERROR
+    result["components"]["schemas"]["Error"]["example"] = AN_ERROR
     return result
 
 

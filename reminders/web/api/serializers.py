@@ -10,7 +10,7 @@ from assignments.models import MAX_LEAD_MINUTES, Answer, ReminderStatus, Status
 from assignments.services import ANSWER_FIELDS
 from reminders.insight.explain.answer import Outlook
 from reminders.models import Kind, Reason, ScanRun, State
-from reminders.operations.pauses import Part
+from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Why
 from reminders.operations.reasons import LONGEST_REASON
 from reminders.web.api.fields import (
@@ -35,7 +35,7 @@ ORDERINGS = ("scheduled_start", "-scheduled_start", "id", "-id")
 # --- assignments -----------------------------------------------------------------------------------------------
 
 
-class AssigneeGiven(Strict):
+class AssigneeInputSerializer(Strict):
     """Who does the work: by `id`, else by `reference`, else by `email`, else somebody new called `name`.
 
     What is given besides is written to the person.
@@ -57,7 +57,7 @@ class AssigneeGiven(Strict):
         return attrs
 
 
-class AssignmentGiven(Strict):
+class AssignmentInputSerializer(Strict):
     """An assignment as it is made or replaced."""
 
     answered: tuple[str, ...] = (
@@ -72,7 +72,7 @@ class AssignmentGiven(Strict):
     kind = Text(required=False, allow_blank=True, max_length=60)
     location = Text(required=False, allow_blank=True, max_length=300)
     notes = Text(required=False, allow_blank=True, max_length=10_000)
-    assignee = AssigneeGiven(required=False, allow_null=True)
+    assignee = AssigneeInputSerializer(required=False, allow_null=True)
     status = Word(choices=Status.values, required=False)
     scheduled_start = Instant()
     scheduled_end = Instant(required=False, allow_null=True)
@@ -85,10 +85,10 @@ class AssignmentGiven(Strict):
     )
 
 
-class AssignmentPut(AssignmentGiven):
+class AssignmentPutInputSerializer(AssignmentInputSerializer):
     """An assignment by its reference, which stands in the address. What is left out takes its default; status stays."""
 
-    answered = (*AssignmentGiven.answered, "reference")
+    answered = (*AssignmentInputSerializer.answered, "reference")
     reference = None  # type: ignore[assignment]
 
 
@@ -114,7 +114,7 @@ class Rescheduling(Strict):
     scheduled_end = Instant(required=False)
 
 
-class ImportGiven(AssignmentGiven):
+class ImportInputSerializer(AssignmentInputSerializer):
     """One assignment of an import: brought to these values if its reference is known, else made."""
 
     reminder_status = Word(
@@ -124,7 +124,7 @@ class ImportGiven(AssignmentGiven):
     )
 
 
-class ImportShown(serializers.Serializer[Any]):
+class ImportSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
@@ -134,7 +134,7 @@ class ImportShown(serializers.Serializer[Any]):
     )
 
 
-class AssigneeShown(serializers.Serializer[Any]):
+class AssigneeSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     reference = serializers.CharField(allow_null=True)
     name = serializers.CharField()
@@ -144,14 +144,14 @@ class AssigneeShown(serializers.Serializer[Any]):
     language = serializers.CharField()
 
 
-class AssignmentShown(serializers.Serializer[Any]):
+class AssignmentSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     reference = serializers.CharField(allow_null=True)
     title = serializers.CharField()
     kind = serializers.CharField()
     location = serializers.CharField()
     notes = serializers.CharField()
-    assignee = AssigneeShown(allow_null=True)
+    assignee = AssigneeSerializer(allow_null=True)
     status = serializers.ChoiceField(choices=Status.values)
     scheduled_start = Instant()
     scheduled_end = Instant(allow_null=True)
@@ -175,7 +175,7 @@ class AssignmentPage(serializers.Serializer[Any]):
     next = serializers.CharField(
         allow_null=True, help_text="The address of the next page; null on the last one."
     )
-    results = AssignmentShown(many=True)
+    results = AssignmentSerializer(many=True)
 
 
 class Query(Strict):
@@ -247,7 +247,7 @@ class DryRun(Query):
 # --- the ledger ------------------------------------------------------------------------------------------------
 
 
-class AttemptShown(serializers.Serializer[Any]):
+class AttemptSerializer(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     started_at = Instant()
     finished_at = Instant()
@@ -256,7 +256,7 @@ class AttemptShown(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class ReminderShown(serializers.Serializer[Any]):
+class ReminderSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     version = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=Kind.values)
@@ -274,26 +274,28 @@ class ReminderShown(serializers.Serializer[Any]):
     closed_at = Instant(allow_null=True)
     ambiguous = serializers.IntegerField(help_text="Sends whose end nobody can know.")
     message_id = serializers.CharField()
-    attempts = AttemptShown(many=True, source="tries")
+    attempts = AttemptSerializer(many=True, source="attempt_rows")
 
 
 class Ledger(serializers.Serializer[Any]):
-    results = ReminderShown(many=True)
+    results = ReminderSerializer(many=True)
 
 
-class ConditionShown(serializers.Serializer[Any]):
+class GateSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     passed = serializers.BooleanField()
-    seen = serializers.CharField(help_text="The value that was looked at.")
-    follows = serializers.CharField(help_text="What it means while it does not hold; empty where it does.")
+    observed = serializers.CharField(help_text="The value that was looked at.")
+    consequence = serializers.CharField(
+        help_text="What it means while it does not hold; empty where it does."
+    )
 
 
-class StepShown(serializers.Serializer[Any]):
+class TimelineEntrySerializer(serializers.Serializer[Any]):
     at = Instant(allow_null=True)
-    says = serializers.CharField()
+    summary = serializers.CharField()
 
 
-class StoryShown(serializers.Serializer[Any]):
+class ReminderExplanationSerializer(serializers.Serializer[Any]):
     """One row of the ledger. `gates` is empty where it has ended."""
 
     reminder_id = serializers.IntegerField()
@@ -309,12 +311,12 @@ class StoryShown(serializers.Serializer[Any]):
     next_at = Instant(allow_null=True)
     sent_at = Instant(allow_null=True)
     possible_duplicate = serializers.BooleanField()
-    gates = ConditionShown(many=True)
-    says = serializers.CharField()
-    tries = AttemptShown(many=True)
+    gates = GateSerializer(many=True)
+    summary = serializers.CharField()
+    attempts = AttemptSerializer(many=True)
 
 
-class ExplanationShown(serializers.Serializer[Any]):
+class ExplanationSerializer(serializers.Serializer[Any]):
     """Will it be sent, when and to whom; and if not, why not."""
 
     assignment_id = serializers.IntegerField()
@@ -334,15 +336,17 @@ class ExplanationShown(serializers.Serializer[Any]):
     next_at = Instant(
         allow_null=True, help_text="When something happens next; null where a person must act first."
     )
-    says = serializers.CharField(help_text="The answer in one sentence.")
+    summary = serializers.CharField(help_text="The answer in one sentence.")
     advice = serializers.CharField(help_text="What an operator can do; empty where nothing is needed.")
-    gates = ConditionShown(many=True, help_text="What must hold, in the order in which it is tried.")
-    ahead = StepShown(many=True, help_text="What comes if nobody changes anything.")
-    so_far = StepShown(many=True, help_text="What happened.")
-    hindrances = serializers.ListField(
+    gates = GateSerializer(many=True, help_text="What must hold, in the order in which it is tried.")
+    upcoming = TimelineEntrySerializer(many=True, help_text="What comes if nobody changes anything.")
+    history = TimelineEntrySerializer(many=True, help_text="What happened.")
+    problems = serializers.ListField(
         child=serializers.CharField(), help_text="What is wrong with the machinery at this moment."
     )
-    stories = StoryShown(many=True, help_text="Every row of the ledger, the newest version first.")
+    reminders = ReminderExplanationSerializer(
+        many=True, help_text="Every row of the ledger, the newest version first."
+    )
 
 
 # --- operators -------------------------------------------------------------------------------------------------
@@ -356,7 +360,7 @@ class MaybeReasoned(Strict):
     reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
 
 
-class ResetGiven(Reasoned):
+class ResetInputSerializer(Reasoned):
     """Without `ids` and `future`: what is out of sync."""
 
     ids = serializers.ListField(child=Id(), required=False, min_length=1, max_length=MOST_IDS)
@@ -379,12 +383,12 @@ class ResetGiven(Reasoned):
         return attrs
 
 
-class SkippedShown(serializers.Serializer[Any]):
+class SkippedSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     why = serializers.ChoiceField(choices=[why.value for why in Why])
 
 
-class TargetShown(serializers.Serializer[Any]):
+class TargetSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     title = serializers.CharField()
     scheduled_start = Instant(source="start")
@@ -392,31 +396,31 @@ class TargetShown(serializers.Serializer[Any]):
     effect = serializers.ChoiceField(choices=[effect.value for effect in Effect], source="effect.value")
 
 
-class ResetShown(serializers.Serializer[Any]):
+class ResetSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
     plan = serializers.CharField(help_text="The name of what was shown; send it with the run.")
     reset = serializers.IntegerField(help_text="Assignments that are, or would be, reset.")
     people_nudged_again = serializers.IntegerField()
-    targets = TargetShown(many=True, help_text=f"The first {SHOWN} of them.")
-    skipped = SkippedShown(many=True, help_text=f"The first {SHOWN} that are left alone, and why.")
+    targets = TargetSerializer(many=True, help_text=f"The first {SHOWN} of them.")
+    skipped = SkippedSerializer(many=True, help_text=f"The first {SHOWN} that are left alone, and why.")
 
 
-class PauseGiven(Reasoned):
+class PauseInputSerializer(Reasoned):
     until = Instant(required=False, allow_null=True, default=None)
 
 
-class ResumeGiven(MaybeReasoned):
+class ResumeInputSerializer(MaybeReasoned):
     """What is skipped needs a reason."""
 
     skip = serializers.ListField(
-        child=Word(choices=[part.value for part in Part]),
+        child=Word(choices=[part.value for part in BacklogPart]),
         default=list,
-        max_length=len(Part),
+        max_length=len(BacklogPart),
         help_text="Parts of the backlog that are skipped instead of sent.",
     )
 
 
-class PauseShown(serializers.Serializer[Any]):
+class PauseSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     by = serializers.CharField()
     reason = serializers.CharField()
@@ -426,7 +430,7 @@ class PauseShown(serializers.Serializer[Any]):
     ended_by = serializers.CharField()
 
 
-class BacklogShown(serializers.Serializer[Any]):
+class BacklogSerializer(serializers.Serializer[Any]):
     useful = serializers.IntegerField(help_text="Reminders of work that is still ahead: sent at once.")
     late = serializers.IntegerField(help_text="Reminders of work that has begun by the clock.")
     too_late = serializers.IntegerField(help_text="Of no use any more: skipped by itself.")
@@ -438,48 +442,48 @@ class BacklogShown(serializers.Serializer[Any]):
     )
 
 
-class ResumeShown(serializers.Serializer[Any]):
+class ResumeSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
-    pause = PauseShown(allow_null=True)
-    backlog = BacklogShown()
+    pause = PauseSerializer(allow_null=True)
+    backlog = BacklogSerializer()
     skipped = serializers.IntegerField()
 
 
-class CountedShown(serializers.Serializer[Any]):
+class CountedSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Status.values)
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
     count = serializers.IntegerField()
 
 
-class LastScanShown(serializers.Serializer[Any]):
+class LastScanSerializer(serializers.Serializer[Any]):
     at = Instant()
     by = serializers.CharField()
 
 
-class HeldShown(serializers.Serializer[Any]):
+class OpenBreakerSerializer(serializers.Serializer[Any]):
     channel = serializers.CharField()
     until = Instant()
 
 
-class SeenShown(serializers.Serializer[Any]):
+class SeenSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     count = serializers.IntegerField()
     last_seen_at = Instant()
 
 
-class MessagesShown(serializers.Serializer[Any]):
+class MessagesSerializer(serializers.Serializer[Any]):
     at = Instant(help_text="The begin of five minutes.")
     state = serializers.ChoiceField(choices=State.values)
     count = serializers.IntegerField()
 
 
-class SummaryShown(serializers.Serializer[Any]):
+class SummarySerializer(serializers.Serializer[Any]):
     """How reminders do, at most 15 seconds old; one set of figures for everybody who asks."""
 
     taken_at = Instant()
     enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
-    pause = PauseShown(allow_null=True, help_text="The pause in force.")
-    assignments = CountedShown(
+    pause = PauseSerializer(allow_null=True, help_text="The pause in force.")
+    assignments = CountedSerializer(
         many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
     )
     declined = serializers.IntegerField(help_text="SCHEDULED, and its assignee can't make it.")
@@ -496,10 +500,10 @@ class SummaryShown(serializers.Serializer[Any]):
     failed = serializers.DictField(
         child=serializers.IntegerField(), help_text="By reason, in the last 24 hours."
     )
-    messages = MessagesShown(many=True, help_text="What ended in the last hour, and what is coming.")
-    last_scan = LastScanShown(allow_null=True)
-    held_channels = HeldShown(many=True)
-    processes = SeenShown(many=True, help_text="Who was seen at work lately.")
+    messages = MessagesSerializer(many=True, help_text="What ended in the last hour, and what is coming.")
+    last_scan = LastScanSerializer(allow_null=True)
+    held_channels = OpenBreakerSerializer(many=True)
+    processes = SeenSerializer(many=True, help_text="Who was seen at work lately.")
     queue_depth = serializers.IntegerField(
         allow_null=True, help_text="Messages that wait for workers; null while Redis does not answer."
     )
@@ -513,7 +517,7 @@ class Counts(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class ScanShown(serializers.Serializer[Any]):
+class ScanSerializer(serializers.Serializer[Any]):
     scan_id = serializers.IntegerField(source="id")
     trigger = serializers.ChoiceField(choices=ScanRun.Trigger.values)
     by = serializers.CharField()
@@ -532,7 +536,7 @@ class ScanPlan(serializers.Serializer[Any]):
 # --- errors ----------------------------------------------------------------------------------------------------
 
 
-class FaultShown(serializers.Serializer[Any]):
+class FieldErrorSerializer(serializers.Serializer[Any]):
     row = serializers.IntegerField(
         required=False, help_text="Of an import: which assignment, from 1; in a CSV file the header is row 1."
     )
@@ -541,7 +545,7 @@ class FaultShown(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class ErrorShown(serializers.Serializer[Any]):
+class ErrorSerializer(serializers.Serializer[Any]):
     type = serializers.CharField()
     title = serializers.CharField()
-    errors = FaultShown(many=True)  # type: ignore[assignment]  # a field of that name
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name

@@ -21,7 +21,7 @@ from reminders.web.api.endpoint import Endpoint, answers
 class Summary(Endpoint):
     """How reminders do."""
 
-    @extend_schema(operation_id="reminders_summary", responses=answers({200: serializers.SummaryShown}))
+    @extend_schema(operation_id="reminders_summary", responses=answers({200: serializers.SummarySerializer}))
     def get(self, request: Request) -> Response:
         """Reads the figures of the Ops page: what waits, what ended, what is wrong, who is at work."""
         config = conf.current()
@@ -30,7 +30,7 @@ class Summary(Endpoint):
             "pause": pause_in_force(),
             "queue_depth": _depth(),
         }
-        return Response(serializers.SummaryShown(shown).data)
+        return Response(serializers.SummarySerializer(shown).data)
 
 
 def _shown(taken: Snapshot) -> dict[str, Any]:
@@ -70,6 +70,6 @@ def _instant(seconds: float) -> datetime:
 
 def _depth() -> int | None:
     try:
-        return broker_status.waiting()[QUEUE]
+        return broker_status.queue_lengths()[QUEUE]
     except BrokerDown:
         return None

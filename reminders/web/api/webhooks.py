@@ -20,7 +20,7 @@ from reminders.web.api.fields import Instant, Strict, Switch, Text, Word
 UNKEPT = {"Cache-Control": "no-store"}
 
 
-class SubscriptionGiven(Strict):
+class SubscriptionInputSerializer(Strict):
     answered = ("id", "secret", "created_at", "created_by", "ended_at", "ended_why", "health")
 
     name = Text(max_length=100, help_text="What people know it by.")
@@ -31,7 +31,7 @@ class SubscriptionGiven(Strict):
     reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
 
 
-class SubscriptionPatch(SubscriptionGiven):
+class SubscriptionPatch(SubscriptionInputSerializer):
     active = Switch(required=False, help_text="false ends it, and what waits for it.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -41,17 +41,17 @@ class SubscriptionPatch(SubscriptionGiven):
         return fields
 
 
-class HealthShown(serializers.Serializer[Any]):
+class HealthSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Events that are still to be delivered.")
     failing_since = Instant(
         allow_null=True, help_text="Since when its endpoint does not answer; null if it does."
     )
-    held_until = Instant(allow_null=True, help_text="Until when it is left alone.")
+    breaker_open_until = Instant(allow_null=True, help_text="Until when it is left alone.")
     code = serializers.CharField(help_text="What it answered last, or how far the call got.")
     detail = serializers.CharField()
 
 
-class SubscriptionShown(serializers.Serializer[Any]):
+class SubscriptionSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     url = serializers.CharField()
@@ -65,18 +65,18 @@ class SubscriptionShown(serializers.Serializer[Any]):
     health = serializers.SerializerMethodField()
 
     def get_health(self, one: Subscription) -> dict[str, Any]:
-        health: dict[str, Any] = HealthShown(self.context["health"][one.pk]).data
+        health: dict[str, Any] = HealthSerializer(self.context["health"][one.pk]).data
         return health
 
-    get_health.__annotations__["return"] = HealthShown
+    get_health.__annotations__["return"] = HealthSerializer
 
 
-class SubscriptionMade(SubscriptionShown):
+class SubscriptionWithSecretSerializer(SubscriptionSerializer):
     secret = serializers.CharField(help_text="Shown this once. It signs what is sent.")
 
 
 class Subscriptions(serializers.Serializer[Any]):
-    results = SubscriptionShown(many=True)
+    results = SubscriptionSerializer(many=True)
 
 
 class Reason(Strict):
@@ -105,19 +105,21 @@ class Webhooks(Operation):
 
     @extend_schema(
         operation_id="webhooks_subscribe",
-        request=SubscriptionGiven,
-        responses=answers({201: SubscriptionMade}, 413, 415),
+        request=SubscriptionInputSerializer,
+        responses=answers({201: SubscriptionWithSecretSerializer}, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Makes a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
-        made, secret = operations_subscriptions.subscribe(by=self.by(), **self.body(SubscriptionGiven))
+        made, secret = operations_subscriptions.subscribe(
+            by=self.by(), **self.body(SubscriptionInputSerializer)
+        )
         return Response({**_shown([made])[0], "secret": secret}, status=201, headers=UNKEPT)
 
 
 class AWebhook(Operation):
     """One subscription."""
 
-    @extend_schema(operation_id="webhooks_read", responses=answers({200: SubscriptionShown}, 404))
+    @extend_schema(operation_id="webhooks_read", responses=answers({200: SubscriptionSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """Reads a subscription and how it fares."""
         return Response(_shown([_found(pk)])[0])
@@ -125,7 +127,7 @@ class AWebhook(Operation):
     @extend_schema(
         operation_id="webhooks_change",
         request=SubscriptionPatch,
-        responses=answers({200: SubscriptionShown}, 404, 413, 415),
+        responses=answers({200: SubscriptionSerializer}, 404, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes what is given. With `active` false it hears no more, and what waits for it ends."""
@@ -146,7 +148,7 @@ class Rotate(Operation):
     @extend_schema(
         operation_id="webhooks_rotate",
         request=Reason,
-        responses=answers({200: SubscriptionMade}, 404, 413, 415),
+        responses=answers({200: SubscriptionWithSecretSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
         """Gives it a new secret, shown this once. For a day the former one signs too."""
@@ -181,4 +183,4 @@ def _found(pk: int) -> Subscription:
 
 def _shown(subscriptions: list[Subscription]) -> list[dict[str, Any]]:
     context = {"health": subscription_health.health(subscriptions)}
-    return [SubscriptionShown(one, context=context).data for one in subscriptions]
+    return [SubscriptionSerializer(one, context=context).data for one in subscriptions]

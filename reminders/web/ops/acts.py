@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from reminders.operations.actions import PROPOSALS, Wish, settle
+from reminders.operations.actions import ACTIONS, ActionRequest, resolve
 from reminders.web.ops.lists import chosen
 from reminders.web.ops.page import page, show
 
@@ -15,12 +15,12 @@ OUT_OF_SYNC = "out_of_sync"
 @page(operator=True)
 def act(request: HttpRequest, name: str) -> HttpResponse:
     """Shows what an act would do; does it once that is confirmed with a reason, and goes back."""
-    proposal = PROPOSALS.get(name)
+    proposal = ACTIONS.get(name)
     if proposal is None:
         raise Http404("There is no such action.")
     values = request.POST if request.method == "POST" else request.GET
     out_of_sync = values.get("scope") == OUT_OF_SYNC
-    wish = Wish(
+    wish = ActionRequest(
         by=request.user.get_username(),
         ids=None if out_of_sync else tuple(chosen(values)),
         seen=values.get("plan", ""),
@@ -29,7 +29,7 @@ def act(request: HttpRequest, name: str) -> HttpResponse:
     confirmed = request.method == "POST" and "confirmed" in values
     form = proposal.form(values if confirmed else None)
     if confirmed:
-        settled = settle(proposal, wish, form)
+        settled = resolve(proposal, wish, form)
         if settled.says:
             messages.add_message(
                 request, messages.SUCCESS if settled.done else messages.WARNING, settled.says

@@ -18,7 +18,7 @@ from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
-from reminders.operations.actions import MOST_TAKEN
+from reminders.operations.actions import MAX_TARGETS
 from reminders.web.ops.page import page, show
 
 ROWS = 50
@@ -128,7 +128,7 @@ def assignments_of(asked: Work, *, now: datetime, config: ReminderConfig) -> Que
     """What this list holds. The lists behind the figures count what the figures count (`reminders.insight.statistics`)."""
     rows = Assignment.objects.select_related("assignee")
     if asked.q:
-        return rows.filter(_named(asked.q)).order_by("-scheduled_start", "-pk")
+        return rows.filter(_hint_arrays(asked.q)).order_by("-scheduled_start", "-pk")
     match asked.show:
         case "overdue":
             late = Assignment.objects.filter(
@@ -196,7 +196,7 @@ def _own_rows() -> QuerySet[Reminder]:
     return Reminder.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version"), kind=Kind.REMINDER)
 
 
-def _named(text: str) -> Q:
+def _hint_arrays(text: str) -> Q:
     wanted = Q(reference=text) | Q(title__icontains=text) | Q(assignee__name__icontains=text)
     return wanted | Q(pk=int(text)) if _is_id(text) else wanted
 
@@ -363,14 +363,14 @@ def find(request: HttpRequest) -> HttpResponse:
 def chosen(values: QueryDict) -> list[int]:
     """The assignments that a list's form names: the marked ones, or all that the list holds."""
     if "everything" not in values:
-        return sorted({int(text) for text in values.getlist("ids") if _is_id(text)})[:MOST_TAKEN]
+        return sorted({int(text) for text in values.getlist("ids") if _is_id(text)})[:MAX_TARGETS]
     query, now = QueryDict(values.get("query", "").lstrip("?")), database_now()
     with statistics.bounded():
         if values.get("list") == "reminders":
             rows = reminders_of(Rows.of(query), now=now).values_list("assignment_id", flat=True)
-            return sorted(set(rows[:MOST_TAKEN]))
+            return sorted(set(rows[:MAX_TARGETS]))
         work = assignments_of(Work.of(query), now=now, config=conf.current())
-        return sorted(set(work.values_list("pk", flat=True)[:MOST_TAKEN]))
+        return sorted(set(work.values_list("pk", flat=True)[:MAX_TARGETS]))
 
 
 # --- what they share -------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
             )
             for reason, number in sorted(taken.failed.items(), key=lambda item: (-item[1], item[0]))
         ],
-        "chart": chart.draw(taken.messages, now=taken.taken, ahead=statistics.ahead(config)),
+        "chart": chart.draw(taken.messages, now=taken.taken, ahead=statistics.chart_ahead(config)),
         "health": list(health(taken, broker(), config=config)),
         "every": int(ASKED_EVERY.total_seconds()),
     }
@@ -225,7 +225,7 @@ def broker() -> Broker:
         return kept[1]
     with _turn:
         try:
-            found = Broker(broker_status.waiting()[QUEUE])
+            found = Broker(broker_status.queue_lengths()[QUEUE])
         except BrokerDown as error:
             found = Broker(None, str(error))
         _asked = (time.monotonic(), found)
@@ -279,7 +279,7 @@ def health(taken: Snapshot, redis: Broker, *, config: ReminderConfig) -> Iterato
             name=f"Channel {channel}",
             says=f"held for {age(max(0.0, until - taken.taken_at))}",
             tone="warn",
-            href=reverse("admin:reminders_channelhold_changelist"),
+            href=reverse("admin:reminders_circuitbreaker_changelist"),
         )
 
 

@@ -11,7 +11,7 @@ from reminders import conf
 from reminders.delivery import beat_schedule
 from reminders.insight import queue_status
 from reminders.insight.doctor.check import Level
-from reminders.insight.doctor.doctor import examine
+from reminders.insight.doctor.doctor import run_checks
 from reminders.models import Audit
 from reminders.operations import pauses
 from reminders.web.ops.lists import page_of, text_of
@@ -26,14 +26,14 @@ CANARY_PATIENCE = timedelta(seconds=5)
 def switch(request: HttpRequest) -> HttpResponse:
     """The three places in which reminders can be switched off, named one by one."""
     config = conf.current()
-    context = {"standing": beat_schedule.standing(config), "pauses": pauses.pauses()[:PAUSES_SHOWN]}
+    context = {"standing": beat_schedule.check_entries(config), "pauses": pauses.pauses()[:PAUSES_SHOWN]}
     return show(request, "switch", context)
 
 
 @page()
 def queue(request: HttpRequest) -> HttpResponse:
     """What waits where: in Redis, in workers, in the ledger."""
-    return show(request, "queue", {"waiting": queue_status.look()})
+    return show(request, "queue", {"waiting": queue_status.read_queue_status()})
 
 
 @page()
@@ -49,7 +49,7 @@ def checks(request: HttpRequest) -> HttpResponse:
 
 
 def _examined() -> dict[str, object]:
-    found = list(examine(conf.current(), canary=CANARY_PATIENCE))
+    found = list(run_checks(conf.current(), canary=CANARY_PATIENCE))
     counts = Counter(check.level for check in found)
     worst = next((level for level in (Level.FAIL, Level.WARN) if counts[level]), Level.PASS)
     order = {Level.FAIL: 0, Level.WARN: 1, Level.PASS: 2}
