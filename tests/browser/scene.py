@@ -17,8 +17,8 @@ from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics
 from reminders.models import Attempt, Audit, CircuitBreaker, Process, Reminder, ScanRun, Statistics
 from reminders.operations import pauses, rescans
-from tests.desk import Desk
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
 
 PAYLOAD = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">'\"&{{7*7}}"
 
@@ -50,7 +50,7 @@ def set_up(config: ReminderConfig) -> Scene:
     def turn(*outcomes: Outcome) -> None:
         channel = MemoryChannel()
         channel.answer_with(*outcomes)
-        desk = Desk()
+        desk = MemoryBroker()
         dispatch.dispatch(config=config, broker=desk)
         deliver.deliver(desk.hints(), config=config, channel=lambda _name: channel)
 
@@ -118,7 +118,7 @@ def poison(config: ReminderConfig) -> Assignment:
         assignee=person,
         scheduled_start=timezone.now() + timedelta(minutes=20),
     )
-    desk, channel = Desk(), MemoryChannel()
+    desk, channel = MemoryBroker(), MemoryChannel()
     dispatch.dispatch(config=config, broker=desk)
     deliver.deliver(desk.hints(), config=config, channel=lambda _name: channel)
     Attempt.objects.update(code=PAYLOAD[:40], detail=PAYLOAD)

@@ -29,7 +29,7 @@ from config.embedded import Postgres, Server, Valkey, end, wait_for
 from tests.chaos import checker
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
-from tests.http_sink import OK, HttpSink
+from tests.fakes.http_sink import OK, HttpSink
 from tests.stack import ROOT, Child, Stack, running, until
 
 LEASE, SEND, TICK, POLL = 6.0, 2.0, 0.5, 3.0

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.chaos.system import EVERYBODY, now
-from tests.http_sink import answer
+from tests.fakes.http_sink import answer
 from tests.stack import until
 
 PEOPLE = "SELECT count(*) FROM reminders_reminder WHERE kind = 'REMINDER' AND state = 'SENT'"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.http_sink import HttpSink
+from tests.fakes.http_sink import HttpSink
 from tests.stack import ROOT, running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

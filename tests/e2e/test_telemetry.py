@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from tests.integration.test_telemetry import Sink, sink
+from tests.integration.config.test_telemetry import Sink, sink
 from tests.stack import Stack, running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]

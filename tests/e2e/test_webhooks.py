@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.e2e.test_whole import one, plant
-from tests.http_sink import HttpSink
+from tests.fakes.http_sink import HttpSink
 from tests.stack import Stack, running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -11,7 +11,7 @@ from assignments import calendars
 from assignments.imports import Unreadable
 from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
-from tests.integration.calls import Caller
+from tests.fakes.api_caller import ApiCaller
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def _plain_http(settings, tmp_path):
 
 @pytest.fixture
 def api(clock):
-    return Caller("write")
+    return ApiCaller("write")
 
 
 def calendar(*events, head=()):

@@ -13,7 +13,7 @@ from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
-from tests.integration.calls import Caller
+from tests.fakes.api_caller import ApiCaller
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def _plain_http(settings, tmp_path):
 
 @pytest.fixture
 def api(clock):
-    return Caller("write")
+    return ApiCaller("write")
 
 
 def said(answer):
@@ -365,7 +365,7 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(clock):
 
 @pytest.mark.django_db(transaction=True)
 def test_imports_and_puts_of_the_same_references_make_each_once():
-    api = Caller("write")
+    api = ApiCaller("write")
     rows = rows_of(20, scheduled_start="2036-06-15T13:00:00Z")
     answers = []
 

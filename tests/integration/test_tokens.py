@@ -15,7 +15,7 @@ from config.access import throttle, tokens
 from config.access.models import Allowance, ApiToken
 from reminders.models import Audit
 from tests.conftest import NOON
-from tests.integration.calls import Caller, faults
+from tests.fakes.api_caller import ApiCaller, faults
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def command(*words: str) -> str:
 @pytest.mark.django_db
 def test_a_leaked_token_is_found_by_what_was_found_of_it_and_refused(clock):
     secret = command("create_api_token", "planning", "--scopes", "read,write", "--days", "30").strip()
-    call = Caller("read")
+    call = ApiCaller("read")
     call.headers = {"Authorization": f"Bearer {secret}"}
     assert call.get("/api/assignments").status_code == 200
 
@@ -120,7 +120,7 @@ def test_a_name_that_is_also_a_prefix_is_refused_not_guessed():
 @pytest.mark.django_db
 def test_a_minutes_calls_at_once_and_then_as_they_are_earned(clock, settings):
     settings.API_RATE = 6
-    call = Caller("read")
+    call = ApiCaller("read")
     assert [call.get("/api/assignments").status_code for _ in range(7)] == [200] * 6 + [429]
     refused = call.get("/api/assignments")
     assert refused["Retry-After"] == "10"
@@ -136,7 +136,7 @@ def test_a_minutes_calls_at_once_and_then_as_they_are_earned(clock, settings):
 @pytest.mark.django_db
 def test_each_caller_has_its_own_and_what_is_open_to_all_counts_for_nobody(clock, settings):
     settings.API_RATE = 1
-    one, other = Caller("read"), Caller("write")
+    one, other = ApiCaller("read"), ApiCaller("write")
     assert [one.get("/api/assignments").status_code for _ in range(2)] == [200, 429]
     assert other.get("/api/assignments").status_code == 200
     for path in ("/api/schema", "/healthz", "/readyz", "/api/metrics"):
@@ -146,7 +146,7 @@ def test_each_caller_has_its_own_and_what_is_open_to_all_counts_for_nobody(clock
 @pytest.mark.django_db
 def test_no_rate_no_row(settings):
     settings.API_RATE = 0
-    call = Caller("read")
+    call = ApiCaller("read")
     assert {call.get("/api/assignments").status_code for _ in range(3)} == {200}
     assert not Allowance.objects.exists()
 
@@ -154,7 +154,7 @@ def test_no_rate_no_row(settings):
 @pytest.mark.django_db
 def test_a_call_that_is_refused_does_nothing_even_under_a_key(clock, settings):
     settings.API_RATE = 1
-    call = Caller("write")
+    call = ApiCaller("write")
     body = {"title": "x", "scheduled_start": "2030-01-01T00:00:00Z"}
     made = call.post("/api/assignments", body, Idempotency_Key="k")
     assert made.status_code == 201
@@ -168,7 +168,7 @@ def test_a_call_that_is_refused_does_nothing_even_under_a_key(clock, settings):
 def test_a_database_that_only_reads_still_answers_readers(settings, monkeypatch):
     settings.API_RATE = 1
     monkeypatch.setattr(throttle, "TAKE", "INSERT INTO no_such_table VALUES (%(caller)s, %(each)s, %(most)s)")
-    call = Caller("read")
+    call = ApiCaller("read")
     assert [call.get("/api/assignments").status_code for _ in range(3)] == [200] * 3
 
 
@@ -176,7 +176,7 @@ def test_a_database_that_only_reads_still_answers_readers(settings, monkeypatch)
 def test_many_connections_share_one_allowance(settings):
     """Each thread has a connection of its own, as each web process has."""
     settings.API_RATE = 20
-    call = Caller("read")
+    call = ApiCaller("read")
     statuses: list[int] = []
 
     def knock() -> None:

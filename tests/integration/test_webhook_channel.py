@@ -12,7 +12,7 @@ import pytest
 
 from notifications.channels.webhook import LONGEST_RETRY_AFTER, MOST_READ, WebhookChannel, target
 from notifications.message import Contact, Delivery, Message, Outcome
-from tests.http_sink import HttpSink, answer
+from tests.fakes.http_sink import HttpSink, answer
 
 CERTIFICATE = Path(__file__).parent.parent / "loopback.pem"
 PLENTY = timedelta(seconds=60)

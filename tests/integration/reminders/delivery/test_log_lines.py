@@ -1,0 +1,92 @@
+"""What the log says: each line of a scan carries its number, and an outage is one line instead of one a row."""
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from notifications.message import Outcome
+from reminders.delivery import deliver, dispatch, scan
+from reminders.models import Reminder
+from tests.conftest import NOON
+from tests.factories import AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db
+
+
+def test_each_line_of_a_scan_carries_its_number(clock, config, caplog):
+    caplog.set_level(logging.INFO)
+    AssignmentFactory.create_batch(2)
+    Reminder.objects.all().delete()
+    clock.set(NOON + timedelta(hours=3))
+    done = scan.scan(trigger="cli", config=config)
+    lines = [record for record in caplog.records if record.name.startswith("reminders.delivery.")]
+    assert [line.getMessage() for line in lines] == ["Reminder job skipped"] * 2 + ["Scan finished"]
+    assert {line.scan_id for line in lines} == {done.scan_id}
+    assert [line.reason for line in lines[:2]] == ["too_late"] * 2
+
+
+def test_the_scan_that_planned_a_row_is_named_in_every_line_about_it(clock, config, caplog, outbox):
+    """From the scanner through the broker to the worker and its channel's answer, for people and supervisors."""
+    rules = replace(config, ops_emails=("ops@example.test",))
+    assignment = AssignmentFactory(far=True)
+    clock.set(assignment.scheduled_start - timedelta(minutes=2))
+    done = scan.scan(trigger="cli", config=rules)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    outbox.answer_with(Outcome.REFUSED_FOR_NOW)
+    desk = MemoryBroker()
+    for minutes in (-2, -1, 31, 31):
+        clock.set(assignment.scheduled_start + timedelta(minutes=minutes))
+        dispatch.dispatch(config=rules, broker=desk)
+        deliver.deliver(desk.hints(), config=rules, channel=lambda _: outbox)
+        desk.batches.clear()
+    lines = [record for record in caplog.records if record.name.startswith("reminders.delivery.")]
+    assert {line.getMessage() for line in lines} == {
+        "Queued reminder",
+        "Reminder will be tried again",
+        "Reminder sent",
+        "Assignment overdue",
+        "Overdue notice sent",
+    }
+    assert {line.scan_id for line in lines} == {done.scan_id}
+
+
+def test_a_row_that_was_planned_at_once_names_no_scan(clock, config, caplog):
+    caplog.set_level(logging.INFO)
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=MemoryBroker())
+    (line,) = caplog.records
+    assert line.getMessage() == "Queued reminder"
+    assert not hasattr(line, "scan_id")
+
+
+def test_an_outage_of_redis_is_one_line_a_tick(clock, config, caplog):
+    AssignmentFactory.create_batch(20, soon=True)
+    desk = MemoryBroker()
+    desk.down = True
+    dispatch.dispatch(config=config, broker=desk)
+    assert [record.getMessage() for record in caplog.records] == ["Failed to queue reminder"]
+
+
+def test_a_redis_that_refuses_is_one_line_a_tick(clock, config, caplog):
+    AssignmentFactory.create_batch(20, soon=True)
+    desk = MemoryBroker()
+    desk.refuse = True
+    dispatch.dispatch(config=config, broker=desk)
+    (line,) = caplog.records
+    assert (line.getMessage(), line.reason, line.count) == ("Failed to queue reminder", "enqueue", 20)
+
+
+def test_an_outage_of_the_mail_server_is_one_line_a_slice(clock, config, caplog, outbox, channel_of):
+    AssignmentFactory.create_batch(20, soon=True)
+    outbox.answer_with(Outcome.CHANNEL_DOWN)
+    desk = MemoryBroker()
+    dispatch.dispatch(config=config, broker=desk)
+    caplog.clear()
+    deliver.deliver(desk.hints(), config=config, channel=channel_of, pace=deliver.Pace(0.0001))
+    assert [(record.getMessage(), record.reason) for record in caplog.records] == [
+        ("Reminder will be tried again", "channel_down")
+    ]

@@ -1,0 +1,157 @@
+"""Two who want the same row: real connections in real threads, and one winner."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from assignments import services
+from assignments.models import Assignment
+from reminders.delivery import deliver, dispatch, scan
+from reminders.ledger import beginning, records
+from reminders.models import Kind, Reason, Reminder, State
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def soon() -> object:
+    return timezone.now() + timedelta(minutes=10)
+
+
+def at_once(*jobs: Callable[[], object]) -> list[object]:
+    """Runs the jobs in threads that start together, each on a connection of its own."""
+    gate = threading.Barrier(len(jobs))
+
+    def run(job: Callable[[], object]) -> object:
+        try:
+            gate.wait(timeout=30)
+            return job()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+@contextmanager
+def elsewhere(job: Callable[[], object]) -> Iterator[threading.Thread]:
+    """Runs a job in another thread while the block goes on."""
+
+    def run() -> None:
+        try:
+            job()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield thread
+    thread.join(timeout=60)
+    assert not thread.is_alive()
+
+
+def test_four_dispatchers_claim_each_row_once(config):
+    AssignmentFactory.create_batch(60, scheduled_start=soon())
+    desks = [MemoryBroker() for _ in range(4)]
+    at_once(*[lambda desk=desk: dispatch.dispatch(config=config, broker=desk) for desk in desks])
+    dispatch.dispatch(config=config, broker=desks[0])
+    hints = [hint for desk in desks for hint in desk.hints()]
+    assert len(hints) == 60
+    assert len({hint.reminder_id for hint in hints}) == 60
+
+
+def test_four_workers_with_the_same_hints_send_each_once(config, outbox, channel_of):
+    AssignmentFactory.create_batch(60, scheduled_start=soon())
+    desk = MemoryBroker()
+    dispatch.dispatch(config=config, broker=desk)
+    at_once(*[lambda: deliver.deliver(desk.hints(), config=config, channel=channel_of) for _ in range(4)])
+    assert len(outbox.messages) == 60
+    assert len({message.message_id for message in outbox.messages}) == 60
+    assert Reminder.objects.filter(state=State.SENT).count() == 60
+
+
+def test_scans_at_once_plan_each_assignment_once(config):
+    AssignmentFactory.create_batch(40, scheduled_start=soon())
+    Reminder.objects.all().delete()
+    at_once(*[lambda: scan.scan(trigger="cli", config=config) for _ in range(4)])
+    assert Reminder.objects.filter(kind=Kind.REMINDER).count() == 40
+
+
+def test_begin_does_not_wait_for_a_change_and_never_wins_against_it(config):
+    """The change holds the assignment's lock; begin steps aside, and afterwards finds the plan gone."""
+    assignment = AssignmentFactory(scheduled_start=soon())
+    desk = MemoryBroker()
+    dispatch.dispatch(config=config, broker=desk)
+    begun: list[records.Begun] = []
+    with transaction.atomic():
+        services.cancel(assignment.pk)
+        with elsewhere(lambda: begun.append(beginning.begin(desk.hints(), config=config))):
+            pass
+    assert begun[0].claims == []
+    assert begun[0].busy == desk.hints()
+    later = beginning.begin(desk.hints(), config=config)
+    assert (later.claims, later.stale) == ([], desk.hints())
+    assert Reminder.objects.get(kind=Kind.REMINDER).reason == Reason.CANCELLED
+
+
+def test_finish_and_reschedule_of_the_same_work_do_not_lock_each_other_out(config, channel_of):
+    work = AssignmentFactory.create_batch(20, scheduled_start=soon())
+    for _ in range(5):
+        desk = MemoryBroker()
+        dispatch.dispatch(config=config, broker=desk)
+        at_once(
+            lambda desk=desk: deliver.deliver(desk.hints(), config=config, channel=channel_of),
+            *[
+                lambda part=part: [
+                    services.reschedule(a.pk, start=timezone.now() + timedelta(minutes=7)) for a in part
+                ]
+                for part in (work[:10], work[10:][::-1])
+            ],
+        )
+    assert not Reminder.objects.filter(state=State.SENDING).exists()
+
+
+def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_of):
+    """Reschedule, cancel and reassign against deliver: the plan in force is told once, the cancelled never later."""
+    other = AssigneeFactory()
+    changes = [
+        lambda pk: services.cancel(pk),
+        lambda pk: services.reschedule(pk, start=timezone.now() + timedelta(minutes=9)),
+        lambda pk: services.reassign(pk, assignee_id=other.pk),
+    ]
+    work = AssignmentFactory.create_batch(500, scheduled_start=soon())
+    desk = MemoryBroker()
+    dispatch.dispatch(config=config, broker=desk)
+    hints = desk.hints()
+
+    def change() -> None:
+        for n, assignment in enumerate(work):
+            changes[n % 3](assignment.pk)
+
+    at_once(
+        change,
+        lambda: [
+            deliver.deliver(hints[i : i + 5], config=config, channel=channel_of) for i in range(0, 500, 5)
+        ],
+    )
+    for _ in range(3):
+        desk.batches.clear()
+        dispatch.dispatch(config=config, broker=desk)
+        deliver.deliver(desk.hints(), config=config, channel=channel_of)
+    for n, assignment in enumerate(work):
+        assignment.refresh_from_db()
+        rows = Reminder.objects.filter(assignment=assignment, kind=Kind.REMINDER)
+        assert rows.filter(version=1, state__in=[State.SENT, State.SKIPPED]).count() == 1
+        if n % 3:
+            assert rows.get(version=assignment.version).state == State.SENT
+            assert assignment.reminder_status == "SENT"
+        else:
+            assert Assignment.objects.filter(pk=assignment.pk, status="CANCELLED").exists()
+    assert len({message.message_id for message in outbox.messages}) == len(outbox.messages)

@@ -1,0 +1,540 @@
+"""Webhooks out: events are raised with what they tell of, signed, delivered by the ledger, never in people's way."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+
+from assignments import services
+from assignments.models import Assignment
+from notifications.channels.memory import MemoryChannel
+from notifications.channels.webhook import WebhookChannel
+from notifications.message import Delivery, Outcome
+from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, scan
+from reminders.insight import statistics
+from reminders.insight.doctor import doctor
+from reminders.ledger import beginning, claims
+from reminders.ledger import events as ledger_events
+from reminders.models import Attempt, Audit, CircuitBreaker, Kind, Reason, Reminder, State, Subscription
+from reminders.operations import pauses, subscriptions
+from tests.conftest import NOON
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.api_caller import ApiCaller, faults
+from tests.fakes.broker import MemoryBroker
+from tests.fakes.http_sink import HttpSink, answer
+
+pytestmark = pytest.mark.django_db
+
+ALL = list(ledger_events.TYPES)
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+@pytest.fixture(autouse=True)
+def _loopback_is_outside(settings, tmp_path) -> None:
+    settings.STATIC_ROOT = tmp_path
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    settings.SECURE_SSL_REDIRECT = False
+
+
+@pytest.fixture
+def desk() -> MemoryBroker:
+    return MemoryBroker()
+
+
+@pytest.fixture
+def run(
+    config: ReminderConfig, desk: MemoryBroker, outbox: MemoryChannel
+) -> Callable[[], list[deliver.Delivered]]:
+    """One tick of dispatch, and workers that take what was handed over; mails to memory, webhooks to their URLs."""
+
+    def channel(name: str):
+        return outbox if name == "memory" else WebhookChannel()
+
+    def turn() -> list[deliver.Delivered]:
+        dispatch.dispatch(config=config, broker=desk)
+        batches, desk.batches = desk.batches, []
+        return [deliver.deliver(e.hints, config=config, channel=channel) for e in batches]
+
+    return turn
+
+
+def subscribe(url: str, events: list[str] = ALL, name: str = "planning") -> tuple[Subscription, str]:
+    return subscriptions.subscribe(name=name, url=url, events=events, by="ada")
+
+
+def events(**more: object) -> list[Reminder]:
+    return list(Reminder.objects.filter(kind=Kind.EVENT, **more).order_by("id"))
+
+
+def genuine(heard, secret: str) -> bool:
+    """As a subscriber checks it, with nothing but the specification."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{heard.headers['webhook-id']}.{heard.headers['webhook-timestamp']}.".encode() + heard.body
+    wanted = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return wanted in heard.headers["webhook-signature"].split(" ")
+
+
+def due_work(clock, **more: object) -> Assignment:
+    assignment = AssignmentFactory(**more)
+    clock.advance(HALF_AN_HOUR)
+    return assignment
+
+
+# --- what is told, and how ---------------------------------------------------------------------------------------
+
+
+def test_a_reminder_that_was_sent_is_told_signed_and_once(clock, run, outbox):
+    with HttpSink() as sink:
+        _, secret = subscribe(sink.url)
+        work = due_work(clock, reference="W-7", title="Check the boiler")
+        run()
+        run()
+        run()
+    (heard,) = sink.heard
+    (event,) = events()
+    body = json.loads(heard.body)
+    assert body["type"] == "reminder.sent"
+    assert body["timestamp"] == event.planned_at.isoformat()
+    assert body["data"]["assignment"]["reference"] == "W-7"
+    assert body["data"]["assignment"]["reminder_status"] == "SENT"
+    sent = Reminder.objects.get(assignment=work, kind=Kind.REMINDER)
+    assert body["data"]["reminder"]["id"] == sent.pk
+    assert body["data"]["reminder"]["message_id"] == sent.message_id
+    assert work.assignee.email not in heard.body.decode()
+    assert genuine(heard, secret)
+    assert (event.state, event.recipient, event.rule) == (
+        State.SENT,
+        f"subscription:{Subscription.objects.get().pk}",
+        f"reminder.sent:{sent.pk}.1",
+    )
+    assert event.not_after == event.planned_at + timedelta(hours=72)
+    assert Attempt.objects.get(reminder=event).outcome == "accepted"
+
+
+def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
+    with HttpSink() as everything, HttpSink() as answers:
+        subscribe(everything.url)
+        subscribe(answers.url, ["assignment.confirmed", "assignment.declined"], name="rota")
+        work = AssignmentFactory()
+        AssignmentFactory(assignee=AssigneeFactory(email=""))
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        services.decline(
+            work.pk, assignee_id=work.assignee_id, version=work.version, note="my car broke down"
+        )
+        clock.advance(HALF_AN_HOUR)
+        run()
+        clock.advance(timedelta(hours=1))
+        scan.scan(trigger="cli", config=config)
+        for _ in range(6):
+            run()
+            clock.advance(timedelta(seconds=1))
+    told = sorted(json.loads(one.body)["type"] for one in everything.heard)
+    assert told == [
+        "assignment.confirmed",
+        "assignment.declined",
+        "assignment.overdue",
+        "assignment.overdue",
+        "reminder.failed",
+        "reminder.sent",
+    ]
+    assert [json.loads(one.body)["type"] for one in answers.heard] == [
+        "assignment.confirmed",
+        "assignment.declined",
+    ]
+    declined = json.loads(answers.heard[-1].body)["data"]["assignment"]
+    assert (declined["answer"], declined["answer_note"]) == ("DECLINED", "my car broke down")
+    failed = next(one for one in everything.heard if b"reminder.failed" in one.body)
+    assert json.loads(failed.body)["data"]["reminder"]["reason"] == "no_contact"
+
+
+def test_each_try_says_the_same_under_one_id(clock, run):
+    with HttpSink(answers=[answer("500 Oh"), answer("204 No Content")]) as sink:
+        subscribe(sink.url)
+        work = AssignmentFactory()
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+        services.reschedule(work.pk, start=work.scheduled_start + timedelta(days=2))
+        clock.advance(timedelta(seconds=20))
+        run()
+    first, second = sink.heard
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.headers["webhook-timestamp"] != second.headers["webhook-timestamp"]
+    (event,) = events()
+    assert (event.state, event.attempts) == (State.SENT, 2)
+
+
+@pytest.mark.parametrize("act", ["cancel", "complete", "reschedule"])
+def test_what_has_happened_stays_true_whatever_becomes_of_the_plan(clock, run, act):
+    with HttpSink() as sink:
+        subscribe(sink.url)
+        work = AssignmentFactory()
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        more = {"start": NOON + timedelta(days=1)} if act == "reschedule" else {}
+        getattr(services, act)(work.pk, **more)
+        assert [event.state for event in events()] == [State.PLANNED]
+        run()
+    assert len(sink.heard) == 1
+
+
+def test_an_event_is_as_true_as_what_it_tells_of(clock):
+    """It is raised in the same transaction: taken back together, kept together."""
+    subscribe("http://127.0.0.1:9/")
+    work = AssignmentFactory()
+    with transaction.atomic():
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        assert len(events()) == 1
+        transaction.set_rollback(True)
+    assert events() == []
+
+
+def test_without_a_subscription_a_send_asks_nothing_more(
+    clock, run, outbox, django_assert_max_num_queries, config, desk
+):
+    due_work(clock)
+    dispatch.dispatch(config=config, broker=desk)
+    with django_assert_max_num_queries(30) as asked:
+        deliver.deliver(desk.hints(), config=config, channel=lambda _: outbox)
+    assert not any("INSERT INTO reminders_reminder" in one["sql"] for one in asked)
+    assert events() == []
+
+
+# --- endpoints that fail ------------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_is_away_is_held_alone_and_people_go_on(clock, run, outbox):
+    with HttpSink() as well:
+        away, _ = subscribe("http://127.0.0.1:9/", name="away")
+        subscribe(well.url, name="well")
+        work = due_work(clock)
+        run()
+        for _ in range(3):
+            run()
+        hold = CircuitBreaker.objects.get()
+        assert (hold.channel, hold.code) == (f"subscription:{away.pk}", "connect")
+        assert timedelta(seconds=5) <= hold.until - clock.now() < timedelta(seconds=15)
+        assert len(well.heard) == 1
+        assert statistics.count(ReminderConfig()).held_channels == {}
+        due_work(clock, reference="next")
+        run()
+    assert len(outbox.messages) == 2
+    (waits,) = events(recipient=f"subscription:{away.pk}", assignment=work)
+    assert (waits.state, waits.failures) == (State.PLANNED, 0)
+
+
+def test_an_endpoint_that_failed_is_tried_with_one_event_alone(clock, run, desk, config):
+    subscribe("http://127.0.0.1:9/")
+    for work in AssignmentFactory.create_batch(4):
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    run()
+    assert CircuitBreaker.objects.get().failures == 1
+    assert sum(event.attempts for event in events()) <= 4
+    before = {event.pk: event.attempts for event in events()}
+    run()
+    assert {event.pk: event.attempts for event in events()} == before  # it is left alone
+    clock.advance(timedelta(seconds=6))
+    dispatch.dispatch(config=config, broker=desk)
+    assert len(desk.hints()) == 1
+
+
+def test_what_hangs_costs_one_send_and_its_doubt_is_no_loss(clock, run, config, settings):
+    with HttpSink(stop_at="answer") as sink:
+        subscribe(sink.url)
+        for work in AssignmentFactory.create_batch(3):
+            services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+        assert len(sink.heard) == 1
+        tried = [event for event in events() if event.failures]
+        assert [(event.state, event.ambiguous) for event in tried] == [(State.PLANNED, 0)]
+        for _ in range(8):
+            clock.advance(timedelta(minutes=10))
+            run()
+    assert all(event.state == State.PLANNED for event in events())  # for 72 hours it goes on
+    tries = Attempt.objects.filter(reminder__kind=Kind.EVENT)
+    outcomes = set(tries.values_list("outcome", flat=True))
+    assert outcomes == {"unknowable", "handed_back"} or outcomes == {"unknowable"}
+
+
+@pytest.mark.parametrize("status", ["429 Too Many", "503 Busy"])
+def test_retry_after_is_honoured(clock, run, status):
+    with HttpSink(answers=[answer(status, "Retry-After: 900"), answer("200 OK")]) as sink:
+        subscribe(sink.url)
+        work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+        left = CircuitBreaker.objects.get().until - clock.now()
+        assert timedelta(seconds=900) <= left < timedelta(seconds=905)
+        clock.advance(timedelta(seconds=890))
+        run()
+        assert len(sink.heard) == 1
+        clock.advance(timedelta(seconds=20))
+        run()
+        assert len(sink.heard) == 2
+    assert not CircuitBreaker.objects.exists()
+    assert [event.state for event in events()] == [State.SENT]
+
+
+def test_gone_ends_the_subscription_and_what_waits_for_it(clock, run):
+    with HttpSink(answers=[answer("410 Gone")]) as sink:
+        made, _ = subscribe(sink.url)
+        for work in AssignmentFactory.create_batch(3):
+            services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+        run()
+    made.refresh_from_db()
+    assert (made.active, made.ended_why) == (False, "its endpoint has answered 410: gone")
+    assert {event.state for event in events()} <= {State.FAILED, State.SKIPPED}
+    work = AssignmentFactory()
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    assert events(assignment=work) == []
+
+
+def test_after_72_hours_it_ends_and_says_so(clock, run):
+    with HttpSink(answers=[answer("500 Oh")]) as sink:
+        subscribe(sink.url)
+        work = AssignmentFactory(scheduled_start=NOON + timedelta(days=9))
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        for _ in range(40):
+            run()
+            (event,) = events()
+            if event.state != State.PLANNED:
+                break
+            clock.set(max(event.next_attempt_at, clock.now()) + timedelta(seconds=1))
+    assert (event.state, event.reason) == (State.FAILED, Reason.EXHAUSTED)
+    assert 10 <= len(sink.heard) <= 30
+    assert clock.now() <= event.not_after + timedelta(hours=1)
+
+
+# --- never in people's way ----------------------------------------------------------------------------------------
+
+
+def test_people_come_first(clock, run, desk, config):
+    """While reminders are left over for the next tick, no event is handed over."""
+    subscribe("http://127.0.0.1:9/")
+    works = AssignmentFactory.create_batch(3)
+    services.confirm(works[0].pk, assignee_id=works[0].assignee_id, version=works[0].version)
+    clock.advance(HALF_AN_HOUR)
+    tight = ReminderConfig(channel="memory", queue_limit=2, batch_size=2)
+    dispatch.dispatch(config=tight, broker=desk)
+    (event,) = events()
+    assert len(desk.hints()) == 2
+    assert event.pk not in {hint.reminder_id for hint in desk.hints()}
+
+
+def test_events_use_half_a_worker_at_most(clock, desk, config):
+    for n in range(3):
+        subscribe("http://127.0.0.1:9/", name=f"number {n}")
+    for work in AssignmentFactory.create_batch(5):
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    dispatch.dispatch(config=config, broker=desk)
+    assert len(desk.batches) == config.concurrency // 2 == 1
+    dispatch.dispatch(config=config, broker=desk)
+    assert len(desk.batches) == 1  # the first is still on its way
+
+
+def test_events_are_no_reminders_in_any_figure(clock, run, config):
+    subscribe("http://127.0.0.1:9/")
+    due_work(clock)
+    run()
+    before = statistics.count(config)
+    work = AssignmentFactory(far=True)
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    after = statistics.count(config)
+    assert after.due_unsent == before.due_unsent
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(value) FROM reminders_counter WHERE name = 'reminder_sent_total'",
+        )
+        assert cursor.fetchone()[0] == 1
+    work.refresh_from_db()
+    assert work.reminder_status == "NONE"
+
+
+def test_a_pause_holds_them_and_resume_lets_them_go(clock, run):
+    with HttpSink() as sink:
+        subscribe(sink.url)
+        pauses.pause(by="ada", reason="a quiet hour")
+        work = AssignmentFactory()
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+        assert sink.heard == []
+        pauses.resume(by="ada")
+        run()
+    assert len(sink.heard) == 1
+
+
+def test_a_worker_that_dies_often_in_mid_event_ends_it_unknown(clock, config, desk):
+    subscribe("http://127.0.0.1:9/")
+    work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    for turn in range(5):
+        dispatch.dispatch(config=config, broker=desk)
+        hints, desk.batches = desk.hints(), []
+        assert beginning.begin(hints, config=config).claims, turn
+        clock.advance(config.lease + timedelta(seconds=1))
+        claims.reap(config)
+        clock.advance(timedelta(seconds=4))
+    (event,) = events()
+    assert (event.state, event.ambiguous) == (State.UNKNOWN, 5)
+
+
+# --- who is told ---------------------------------------------------------------------------------------------------
+
+
+def test_round_trip_over_the_api(clock, run):
+    call = ApiCaller("ops")
+    with HttpSink() as sink:
+        made = call.post(
+            "/api/webhooks", {"name": "planning", "url": sink.url, "events": ["assignment.confirmed"]}
+        )
+        assert made.status_code == 201, made.content
+        assert made["Cache-Control"] == "no-store"
+        secret, pk = made.json()["secret"], made.json()["id"]
+        assert secret.startswith("whsec_")
+
+        tried = call.post(f"/api/webhooks/{pk}/test", {})
+        assert tried.json() == {"outcome": "accepted", "code": "204", "detail": ""}
+        assert genuine(sink.heard[-1], secret)
+
+        turned = call.post(f"/api/webhooks/{pk}/rotate", {"reason": "a new year"})
+        fresh = turned.json()["secret"]
+        call.post(f"/api/webhooks/{pk}/test", {})
+        assert genuine(sink.heard[-1], secret)
+        assert genuine(sink.heard[-1], fresh)
+        clock.advance(timedelta(hours=25))
+        call.post(f"/api/webhooks/{pk}/test", {})
+        assert not genuine(sink.heard[-1], secret)
+        assert genuine(sink.heard[-1], fresh)
+
+        for text in (
+            call.get(f"/api/webhooks/{pk}").content.decode(),
+            call.get("/api/webhooks").content.decode(),
+            json.dumps(list(Audit.objects.values("selection", "before", "after"))),
+        ):
+            assert "whsec_" not in text
+
+        ended = call.patch(f"/api/webhooks/{pk}", {"active": False})
+        assert (ended.json()["active"], ended.json()["ended_why"]) == (False, "ended by token:ops")
+        assert call.post(f"/api/webhooks/{pk}/test", {}).status_code == 409
+        again = call.patch(f"/api/webhooks/{pk}", {"active": True, "events": ALL})
+        assert (again.json()["active"], again.json()["events"]) == (True, ALL)
+        assert call.delete(f"/api/webhooks/{pk}").status_code == 204
+        assert call.get(f"/api/webhooks/{pk}").status_code == 404
+    assert [*Audit.objects.order_by("id").values_list("action", flat=True)] == [
+        "subscribe",
+        "rotate_secret",
+        "change_subscription",
+        "change_subscription",
+        "unsubscribe",
+    ]
+
+
+def test_how_it_fares_is_shown(clock, run):
+    away, _ = subscribe("http://127.0.0.1:9/")
+    work = AssignmentFactory()
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    run()
+    health = ApiCaller("ops").get(f"/api/webhooks/{away.pk}").json()["health"]
+    assert (health["waiting"], health["code"]) == (1, "connect")
+    assert health["breaker_open_until"] is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "code"),
+    [
+        ({"url": "ftp://example.org/"}, "url", "invalid"),
+        ({"url": "https://user:secret@example.org/"}, "url", "invalid"),
+        ({"url": "https://example.org/#x"}, "url", "invalid"),
+        ({"url": "https://127.0.0.1/"}, "url", "not_public"),
+        ({"url": "https://[::ffff:10.0.0.1]/"}, "url", "not_public"),
+        ({"events": []}, "events", "min_length"),
+        ({"events": ["reminder.lost"]}, "events.0", "invalid_choice"),
+        ({"name": ""}, "name", "blank"),
+        ({"name": "a\nb"}, "name", "invalid"),
+        ({"secret": "whsec_x"}, "secret", "read_only"),
+        ({"colour": "red"}, "colour", "unknown_field"),
+    ],
+)
+def test_what_is_not_accepted_is_named(clock, settings, given, field, code):
+    settings.WEBHOOK_ALLOW_PRIVATE = False
+    body = {"name": "planning", "url": "https://example.org/hook", "events": ALL, **given}
+    answered = ApiCaller("ops").post("/api/webhooks", body)
+    assert answered.status_code == 400, answered.content
+    assert faults(answered) == [(field, code)]
+    assert not Subscription.objects.exists()
+
+
+def test_an_endpoint_inside_is_never_called(clock, run, settings):
+    with HttpSink() as sink:
+        subscribe(sink.url)
+        settings.WEBHOOK_ALLOW_PRIVATE = False
+        Subscription.objects.update(url="https://localhost/")
+        work = AssignmentFactory()
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+    assert sink.connections == 0
+    attempt = Attempt.objects.get()
+    assert (attempt.outcome, attempt.code) == ("refused_for_now", "address")
+
+
+def test_ending_it_ends_what_waits_and_removing_keeps_what_was(clock, run):
+    made, _ = subscribe("http://127.0.0.1:9/")
+    work = AssignmentFactory()
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    subscriptions.remove(made.pk, by="ada")
+    assert [(event.state, event.reason) for event in events()] == [(State.SKIPPED, Reason.UNSUBSCRIBED)]
+    run()
+
+
+def test_the_explainer_tells_of_them(clock, run):
+    made, _ = subscribe("http://127.0.0.1:9/")
+    work = AssignmentFactory()
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    call = ApiCaller("read")
+    shown = call.get(f"/api/assignments/{work.pk}/explain").json()
+    story = next(story for story in shown["reminders"] if story["kind"] == "EVENT")
+    assert story["to"] == f"the program of subscription {made.pk}"
+    assert story["summary"] == "will be sent now: every gate is open"
+    assert call.get(f"/api/assignments/{work.pk}/reminders").status_code == 200
+
+
+def test_the_doctor_names_an_endpoint_that_does_not_answer(clock, run, config):
+    def said() -> dict[str, tuple[str, str]]:
+        found = doctor.run_checks(config, canary=None)
+        return {one.name: (one.level.name, one.seen) for one in found if one.name.startswith("webhook")}
+
+    assert said() == {}
+    away, _ = subscribe("http://127.0.0.1:9/")
+    assert said() == {"webhooks": ("PASS", "1 subscriptions, all are told")}
+    work = AssignmentFactory()
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    run()
+    assert said() == {
+        f"webhook {away.pk}": ("WARN", "planning does not answer (connect): 1 events wait"),
+    }
+
+
+def test_a_channel_that_raises_costs_its_own_event_only(clock, config, desk):
+    class Broken(WebhookChannel):
+        def send(self, message, *, timeout):
+            if not hasattr(self, "one"):
+                self.one = True
+                raise RuntimeError("a fault")
+            return Delivery(Outcome.ACCEPTED, "200")
+
+    broken = Broken()
+    subscribe("http://127.0.0.1:9/")
+    for work in AssignmentFactory.create_batch(2):
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    for _ in range(4):
+        dispatch.dispatch(config=config, broker=desk)
+        hints, desk.batches = desk.hints(), []
+        deliver.deliver(hints, config=config, channel=lambda _: broken)
+        clock.advance(timedelta(seconds=20))
+    assert [event.state for event in events()] == [State.SENT, State.SENT]

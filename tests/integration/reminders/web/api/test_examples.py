@@ -1,0 +1,103 @@
+"""The examples of the API's description are true: each is sent, in their order, and answered as it says."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from notifications.channels.webhook import WebhookChannel
+from notifications.message import Delivery, Outcome
+from reminders.web.api.schema import examples
+from tests.fakes.api_caller import ApiCaller
+
+pytestmark = pytest.mark.django_db
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings, tmp_path, monkeypatch):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    monkeypatch.setattr(WebhookChannel, "send", lambda *_, **__: Delivery(Outcome.ACCEPTED, "204"))
+
+
+def described() -> dict[str, Any]:
+    found: dict[str, Any] = Client().get("/api/schema?format=json").json()
+    return found
+
+
+def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, calls in schema["paths"].items():
+        for method in METHODS:
+            if method in calls:
+                yield path, method, calls[method]
+
+
+def shape(value: Any) -> Any:
+    """What stays the same from one run to the next: the names of fields, and the kind of each value."""
+    match value:
+        case dict():
+            return {name: shape(part) for name, part in value.items()}
+        case list():
+            return [shape(value[0])] if value else []
+        case None:
+            return None
+        case bool() | str():
+            return type(value).__name__
+        case _:
+            return "number"
+
+
+def test_every_call_has_one():
+    for path, method, operation in operations(described()):
+        named = f"{method} {path}"
+        for media, content in operation.get("requestBody", {}).get("content", {}).items():
+            assert "example" in content, f"{named}: the request as {media}"
+        good = [status for status in operation["responses"] if status.startswith("2")]
+        assert good, named
+        shown = [
+            content
+            for status in good
+            for content in operation["responses"][status].get("content", {}).values()
+            if "example" in content
+        ]
+        assert shown or good == ["204"], f"{named}: the answer"
+
+
+def test_each_is_answered_as_it_says(clock):
+    call = ApiCaller("write", "ops")
+    where = {operation["operationId"]: (method, path) for path, method, operation in operations(described())}
+    known: dict[str, str] = {"reference": "W-1"}
+    for example in examples():
+        method, path = where[example["operation"]]
+        group = (
+            "webhook"
+            if "webhooks" in path
+            else "scan"
+            if "scans" in path
+            else example.get("of", "assignment")
+        )
+        url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])
+        answered = getattr(call, method)(url + example.get("query", ""), example.get("request"))
+        said = f"{method} {url}: {answered.status_code}"
+        assert answered.status_code == example["status"], f"{said} {answered.content[:500]!r}"
+        if answered.status_code == 204:
+            continue
+        if answered["Content-Type"].startswith("text/csv"):
+            assert b"".join(answered).decode().splitlines()[0] == example["response"].splitlines()[0], said
+            continue
+        body = answered.json()
+        assert shape(body) == shape(example["response"]), said
+        if "keep" in example:
+            known[example["keep"]] = str(body.get("id") or body.get("scan_id"))
+        clock.advance(timedelta(seconds=1))
+
+
+def test_they_hold_no_real_address_and_no_secret_that_works():
+    text = json.dumps(examples())
+    assert "whsec_" in text
+    addresses = {word.split("@")[1] for word in text.replace('"', " ").split() if "@" in word}
+    assert addresses <= {"example.org"}

@@ -1,0 +1,106 @@
+"""Assignments and the delivery log as files."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+
+from assignments import services
+from assignments.models import Assignee, Assignment
+from reminders.ledger import archive
+from reminders.models import ArchivedReminder, Reminder
+from reminders.web.api import exporting
+from tests.conftest import NOON
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.api_caller import ApiCaller
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(clock, settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    return ApiCaller("read", "write")
+
+
+def content(answer):
+    assert answer.status_code == 200
+    return b"".join(answer.streaming_content)
+
+
+def test_what_was_exported_is_imported_unchanged(api):
+    ada = AssigneeFactory(reference="P-1", name="=HYPERLINK()", phone="+49 30 1")
+    AssignmentFactory(reference="W-1", title='-1;"x"', assignee=ada, lead_minutes=5, notes="a\nb")
+    AssignmentFactory(reference="W-2", title="@b", assignee=None, scheduled_end=NOON + timedelta(hours=2))
+    work = AssignmentFactory(reference="W-3")
+    services.decline(work.pk, assignee_id=work.assignee_id, version=1, note="=ill")
+    file = content(api.get("/api/assignments/export"))
+    assert file.decode().splitlines()[-1].endswith(",DECLINED,2026-06-15T12:00:00Z,'=ill")
+    cells = [cell for row in csv.reader(io.StringIO(file.decode())) for cell in row]
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
+    before = [list(model.objects.order_by("pk").values()) for model in (Assignment, Assignee)]
+    answer = api.post("/api/assignments/import", file, content_type="text/csv")
+    assert (answer.status_code, answer.json()["unchanged"]) == (200, 3)
+    assert [list(model.objects.order_by("pk").values()) for model in (Assignment, Assignee)] == before
+
+
+def test_filters_narrow_the_export_down(api):
+    AssignmentFactory(title="a")
+    AssignmentFactory(title="b", far=True)
+    asked = {"starts_after": (NOON + timedelta(days=1)).isoformat(), "format": "json"}
+    answer = api.get("/api/assignments/export", asked)
+    rows = json.loads(content(answer))
+    assert [(row["title"], row["reminder_status"]) for row in rows] == [("b", "NONE")]
+    assert answer["Content-Disposition"] == 'attachment; filename="assignments.json"'
+    assert content(api.get("/api/assignments/export", {"status": "CANCELLED", "format": "json"})) == b"[]"
+    assert api.get("/api/assignments/export", {"format": "xml"}).status_code == 400
+
+
+def test_the_log_says_what_came_of_each_reminder_without_addresses(api):
+    work = AssignmentFactory()
+    file = content(api.get("/api/admin/reminders/export", {"state": "PLANNED"})).decode()
+    row = next(row for row in csv.DictReader(io.StringIO(file)) if row["kind"] == "REMINDER")
+    assert (row["assignment_id"], row["due_at"]) == (str(work.pk), "2026-06-15T12:30:00Z")
+    assert "example.test" not in file
+    assert len(file.splitlines()) == 1 + Reminder.objects.filter(state="PLANNED").count()
+
+
+def test_the_log_holds_what_the_archive_has_taken(api, clock, monkeypatch):
+    monkeypatch.setattr(exporting, "CHUNK", 2)
+    done = AssignmentFactory.create_batch(3)
+    before = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
+    for work in done:
+        services.complete(work.pk)
+    now = clock.advance(timedelta(days=91))
+    archive.archive_batch(after=timedelta(days=90))
+    live = AssignmentFactory(scheduled_start=now + timedelta(hours=1))
+    assert ArchivedReminder.objects.count() == len(before) == 3
+    log = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
+    assert [row["assignment_id"] for row in log] == [work.pk for work in (*done, live)]
+    changed = {"state": "SKIPPED", "reason": "started", "closed_at": "2026-06-15T12:00:00Z"}
+    assert log[:3] == [row | changed for row in before]
+    for asked, count in (
+        ({"state": "SKIPPED"}, 3),
+        ({"state": "SENT"}, 0),
+        ({"due_before": "2026-06-15T12:30:00Z"}, 0),
+        ({"due_before": "2026-06-15T12:30:01Z"}, 3),
+        ({"due_after": "2026-06-15T12:30:01Z"}, 1),
+    ):
+        rows = json.loads(content(api.get("/api/admin/reminders/export", {**asked, "format": "json"})))
+        assert len(rows) == count, asked
+
+
+def test_no_cell_of_the_log_is_a_formula(api, clock):
+    work = AssignmentFactory()
+    Reminder.objects.filter(assignment=work).update(message_id="=cmd|' /C calc'!A0", recipient="@x")
+    file = content(api.get("/api/admin/reminders/export")).decode()
+    row = next(csv.DictReader(io.StringIO(file)))
+    assert (row["message_id"], row["recipient"]) == ("'=cmd|' /C calc'!A0", "'@x")
+    services.complete(work.pk)
+    clock.advance(timedelta(days=91))
+    archive.archive_batch(after=timedelta(days=90))
+    file = content(api.get("/api/admin/reminders/export")).decode()
+    assert next(csv.DictReader(io.StringIO(file)))["message_id"] == "'=cmd|' /C calc'!A0"

@@ -1,0 +1,123 @@
+"""With a million assignments and a hundred thousand ledger rows: what figures and pages read of them."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from reminders.insight import statistics
+from tests.integration.reminders.web.test_ops_pages import (
+    plain_http,  # noqa: F401  # fixtures
+)
+
+pytestmark = pytest.mark.django_db
+
+MILLION = """
+    INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,
+        reminder_status, overdue_at, lead_minutes)
+    SELECT 'Job ' || n, '', '', '',
+           CASE WHEN n < 500000 THEN 'COMPLETED' ELSE 'SCHEDULED' END,
+           statement_timestamp() + (n - 500000) * interval '30 seconds',
+           1, CASE WHEN n < 500000 THEN 'SENT' ELSE 'NONE' END, NULL,
+           CASE WHEN n % 1000 = 0 THEN 600 END
+    FROM generate_series(1, 1000000) AS n
+"""
+LEDGER = """
+    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        due_at, next_attempt_at, state, sent_at, closed_at, message_id, attempts, ambiguous, reason)
+    SELECT id, 1, 'REMINDER', 'default', '', 'email', scheduled_start, scheduled_start - interval '30 minutes',
+           scheduled_start - interval '30 minutes',
+           CASE WHEN status = 'COMPLETED' THEN 'SENT' ELSE 'PLANNED' END,
+           CASE WHEN status = 'COMPLETED' THEN scheduled_start END,
+           CASE WHEN status = 'COMPLETED' THEN scheduled_start END, '', 1, (id % 5000 = 0)::int, ''
+    FROM assignments_assignment
+    WHERE scheduled_start BETWEEN statement_timestamp() - interval '34 days' AND statement_timestamp() + interval '2 hours'
+"""
+
+
+@pytest.fixture
+def crowd():
+    """A million assignments, one every 30 seconds for a year; a hundred thousand ledger rows."""
+    with connection.cursor() as cursor:
+        # New files for the tables, which the rollback throws away with all that was in them.
+        # The small tables too: other tests leave dead rows in them, which would count as blocks read.
+        cursor.execute(
+            "TRUNCATE assignments_assignment, reminders_reminder, reminders_process, reminders_figures, reminders_scanrun,"
+            " reminders_channelhold, reminders_counter, django_session, auth_user RESTART IDENTITY CASCADE"
+        )
+        cursor.execute(MILLION)
+        cursor.execute(LEDGER)
+        cursor.execute("SELECT count(*) FROM reminders_reminder")
+        assert 90_000 < cursor.fetchone()[0] < 110_000
+        cursor.execute("ANALYZE assignments_assignment")
+        cursor.execute("ANALYZE reminders_reminder")
+
+
+def scans(plan: dict) -> list[tuple[str, str]]:
+    """(kind of node, table) of every node that reads one of the two big tables."""
+    found = [scan for child in plan.get("Plans", []) for scan in scans(child)]
+    if plan.get("Relation Name") in ("assignments_assignment", "reminders_reminder"):
+        found.append((plan["Node Type"], plan["Relation Name"]))
+    return found
+
+
+def explained(statement: str, params: object = None) -> dict:
+    """How PostgreSQL carried it out."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement, params)
+        plan = cursor.fetchone()[0]
+    return (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+
+
+def blocks(plan: dict) -> int:
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def look_at_figures(config) -> None:
+    with statistics.bounded(), connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        now = cursor.fetchone()[0]
+        plans = {
+            question.statement: explained(question.statement, question.params)
+            for question in statistics.questions(now, config)
+        }
+    for statement, plan in plans.items():
+        assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], statement
+    assert len(plans) == 12
+    assert sum(map(blocks, plans.values())) < 1_000  # of some 25,000 pages
+
+
+PAGES = {
+    "/ops/": 150,
+    "/ops/live": 150,
+    "/ops/assignments": 1_000,
+    "/ops/assignments?status=SCHEDULED&reminder_status=NONE": 1_000,
+    "/ops/assignments?show=overdue": 1_000,
+    "/ops/assignments?show=declined": 1_000,
+    "/ops/assignments?when=past": 1_000,
+    "/ops/reminders": 1_000,
+    "/ops/reminders?show=due": 1_000,
+    "/ops/reminders?show=failed": 1_000,
+    "/ops/reminders?show=duplicates": 1_000,
+    "/ops/assignments/500010": 150,
+    "/ops/audit": 150,
+}
+"""Each page, and the blocks of 8 KB that all its queries together may touch."""
+
+
+@pytest.mark.timeout(300)
+def test_no_figure_and_no_page_reads_a_whole_table(crowd, config, operator):
+    look_at_figures(config)
+    operator.get("/ops/")  # Counts the figures for everybody.
+    for address, most in PAGES.items():
+        with CaptureQueriesContext(connection) as asked:
+            assert operator.get(address).status_code == 200
+        plans = {
+            one["sql"]: explained(one["sql"])
+            for one in asked
+            if one["sql"].lstrip().startswith("SELECT") and "set_config" not in one["sql"]
+        }
+        for sql, plan in plans.items():
+            assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], (address, sql)
+        assert sum(map(blocks, plans.values())) < most, address

@@ -1,0 +1,626 @@
+"""The operators' pages: what viewers see, what operators may do, and that text stays text."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.urls import reverse
+
+from assignments import services
+from assignments.models import Assignee, Assignment, ReminderStatus, Status
+from config.access.models import ApiToken, digest
+from reminders import roles
+from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch
+from reminders.delivery import scan as delivery_scan
+from reminders.ledger import scans
+from reminders.models import (
+    Attempt,
+    Audit,
+    CircuitBreaker,
+    Pause,
+    Process,
+    Reminder,
+    ScanRun,
+    State,
+    Subscription,
+)
+from reminders.operations import pauses, rescans
+from tests.conftest import NOON
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db
+
+PAYLOAD = "<script>alert('x')</script>"
+SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, CircuitBreaker, Audit, Process, Subscription)
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+
+
+def staff(name: str, *groups: str, **values):
+    user = get_user_model().objects.create_user(name, is_staff=True, **values)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
+@pytest.fixture
+def viewer(client):
+    roles.set_up()
+    client.force_login(staff("vera", roles.VIEWERS))
+    return client
+
+
+@pytest.fixture
+def operator(client):
+    roles.set_up()
+    client.force_login(staff("olga", roles.OPERATORS))
+    return client
+
+
+@pytest.fixture
+def root(client):
+    client.force_login(staff("root", is_superuser=True))
+    return client
+
+
+@pytest.fixture
+def run(config, channel_of):
+    def turn():
+        desk = MemoryBroker()
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
+
+    return turn
+
+
+def page(model, name="changelist", *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
+
+
+def said(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.fixture
+def everything(clock, config, run):
+    """At least one row of all that the admin shows, with markup in every text of it."""
+    person = AssigneeFactory(name=PAYLOAD)
+    work = AssignmentFactory(
+        soon=True,
+        title=PAYLOAD,
+        notes=PAYLOAD,
+        kind=PAYLOAD,
+        location=PAYLOAD,
+        reference=PAYLOAD,
+        assignee=person,
+    )
+    run()
+    Attempt.objects.update(code=PAYLOAD, detail=PAYLOAD)
+    rescans.rescan(trigger="cli", by=PAYLOAD, reason=PAYLOAD, config=config)
+    ScanRun.objects.update(error=PAYLOAD)
+    pauses.pause(by=PAYLOAD, reason=PAYLOAD)
+    CircuitBreaker.objects.create(channel="<b>mail", until=NOON, code=PAYLOAD, detail=PAYLOAD)
+    Process.objects.create(kind="worker", host=PAYLOAD, pid=1)
+    Subscription.objects.create(
+        name=PAYLOAD,
+        url="https://example.org/a-secret-path",
+        events=[PAYLOAD[:40]],
+        secret="whsec_not-for-any-page",
+        created_by=PAYLOAD,
+        ended_why=PAYLOAD,
+    )
+    Audit.objects.create(
+        actor=PAYLOAD,
+        action="reset",
+        reason=PAYLOAD,
+        selection={"ids": [PAYLOAD]},
+        before={PAYLOAD: 1},
+        after={PAYLOAD: 1},
+    )
+    return work
+
+
+# --- looking ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model.__name__)
+def test_a_viewer_sees_every_list_and_page_as_text_and_can_change_nothing(viewer, everything, model):
+    row = model.objects.first()
+    listed = viewer.get(page(model))
+    shown = viewer.get(page(model, "change", row.pk))
+    for response in (listed, shown):
+        assert response.status_code == 200
+        assert PAYLOAD not in response.content.decode()
+        assert "<b>mail" not in response.content.decode()
+        assert "whsec_" not in response.content.decode()
+        assert "a-secret-path" not in response.content.decode()
+    assert 'name="_save"' not in shown.content.decode()
+    assert viewer.post(page(model, "change", row.pk), {"title": "x"}).status_code == 403
+    assert viewer.post(page(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert viewer.get(page(model, "add")).status_code == 403
+
+
+def test_a_viewer_is_offered_no_action(viewer, everything):
+    listed = viewer.get(page(Assignment)).content.decode()
+    for word in ("Reset reminder status", "Send the reminder again", "Close as not done", "Rescan now"):
+        assert word not in listed
+    shown = viewer.get(page(Assignment, "change", everything.pk)).content.decode()
+    assert "Send the reminder again" not in shown
+
+
+OPERATIONS = [
+    "/admin/reminders/scanrun/rescan/",
+    "/admin/reminders/pause/begin/",
+    "/admin/reminders/pause/end/",
+    "/admin/assignments/assignment/operate/reset/?ids=1",
+    "/admin/assignments/assignment/operate/resend/?ids=1",
+    "/admin/assignments/assignment/operate/close/?ids=1",
+]
+
+
+@pytest.mark.parametrize("url", OPERATIONS)
+def test_only_operators_reach_what_operators_do(viewer, clock, url):
+    assert viewer.get(url).status_code == 403
+    assert viewer.post(url, {"confirmed": "1", "reason": "x"}).status_code == 403
+    assert not Audit.objects.exists()
+
+
+@pytest.mark.parametrize("url", OPERATIONS)
+def test_nobody_reaches_them_without_a_login(client, clock, url):
+    response = client.post(url, {"confirmed": "1", "reason": "x"})
+    assert (response.status_code, response["Location"].split("?")[0]) == (302, "/admin/login/")
+    assert not Audit.objects.exists()
+
+
+@pytest.mark.parametrize("url", OPERATIONS)
+def test_an_operator_reaches_them(operator, clock, url):
+    assert operator.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("url", OPERATIONS)
+def test_they_are_protected_against_forged_requests(operator, clock, url):
+    operator.handler.enforce_csrf_checks = True
+    assert operator.post(url, {"confirmed": "1", "reason": "x"}).status_code == 403
+    assert not Audit.objects.exists()
+
+
+def test_the_ledger_of_an_assignment_is_shown_with_its_attempts(viewer, clock, run):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    shown = viewer.get(page(Assignment, "change", assignment.pk)).content.decode()
+    assert "<strong>accepted</strong>" in shown
+    assert ">SENT<" in shown
+    listed = viewer.get(page(Assignment)).content.decode()
+    assert "?reminder_status__exact=NONE" in listed
+    assert ">NONE</a>" in listed
+
+
+@pytest.mark.parametrize("query", [
+    "", "?status=SCHEDULED", "?reminder_status=SENT", "?start=look_ahead", "?start=past_day", "?start=next_week",
+    "?start=past", "?start=future", "?start=nonsense", "?overdue=by_time", "?overdue=marked",
+    "?overdue=unmarked", "?q=Job", "?q=%00", "?o=1.2.3.4.5.6.7", "?p=2",
+])  # fmt: skip
+def test_the_list_can_be_filtered_and_searched_with_a_fixed_number_of_queries(
+    operator, clock, query, django_assert_max_num_queries
+):
+    AssignmentFactory.create_batch(3)
+    with django_assert_max_num_queries(8):
+        response = operator.get(page(Assignment) + query, follow=True)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?overdue=by_time", ["late", "marked"]),
+        ("?overdue=marked", ["marked"]),
+        ("?overdue=unmarked", ["late"]),
+        ("?start=past", ["late", "marked"]),
+        ("?start=future", ["ahead", "soon"]),
+        ("?start=look_ahead", ["soon"]),
+        ("?reminder_status=OVERDUE", ["marked"]),
+        ("?q=soo", ["soon"]),
+        ("?q=KEY-7", ["ahead"]),
+        ("?q=ada@example", ["soon"]),
+    ],
+)
+def test_filters_find_what_they_say(operator, clock, query, found):
+    AssignmentFactory(title="soon", assignee=AssigneeFactory(email="ada@example.test"))
+    AssignmentFactory(title="ahead", far=True, reference="KEY-7")
+    for title in ("late", "marked"):
+        AssignmentFactory(title=title, scheduled_start=NOON - timedelta(hours=2))
+    Assignment.objects.filter(title="marked").update(reminder_status="OVERDUE", overdue_at=NOON)
+    response = operator.get(page(Assignment) + query)
+    assert sorted(work.title for work in response.context["cl"].result_list) == found
+
+
+def test_a_list_counts_no_further_than_anybody_leafs(operator, clock, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr("reminders.web.admin.lists.MOST_COUNTED", 2)
+    AssignmentFactory.create_batch(3)
+    response = operator.get(page(Assignment))
+    assert response.context["cl"].result_count == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?state=SENT", "?kind=OVERDUE", "?reason=moved", "?q=7", "?q=KEY", "?q=%00x", "?q=" + "9" * 30],
+)
+def test_the_ledger_can_be_filtered_and_searched(viewer, everything, query):
+    assert viewer.get(page(Reminder) + query).status_code == 200
+
+
+def test_the_ledger_is_searched_by_reference_and_number(viewer, clock):
+    one, _ = AssignmentFactory(reference="KEY-1"), AssignmentFactory(reference="KEY-2")
+    for term in ("KEY-1", str(one.pk)):
+        rows = viewer.get(page(Reminder), {"q": term}).context["cl"].result_list
+        assert {row.assignment_id for row in rows} == {one.pk}
+
+
+# --- changing --------------------------------------------------------------------------------------------------
+
+FIELDS = ("title", "reference", "kind", "location", "notes", "assignee", "status", "lead_minutes")
+
+
+def filled(client, assignment, **changes):
+    """The form of an assignment as a browser would send it back."""
+    form = client.get(page(Assignment, "change", assignment.pk)).context["adminform"].form
+    values = {name: form[name].value() for name in FIELDS}
+    for name in ("scheduled_start", "scheduled_end"):
+        instant = getattr(assignment, name)
+        values[f"{name}_0"] = instant.strftime("%Y-%m-%d") if instant else ""
+        values[f"{name}_1"] = instant.strftime("%H:%M:%S") if instant else ""
+    values["seen"] = form["seen"].value()
+    prefix = "reminders"
+    values |= {f"{prefix}-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    values |= changes
+    return {name: "" if value is None else value for name, value in values.items()}
+
+
+def test_moving_work_in_the_admin_plans_anew(operator, clock):
+    assignment = AssignmentFactory()
+    sent = filled(operator, assignment, scheduled_start_1="15:00:00")
+    response = operator.post(page(Assignment, "change", assignment.pk), sent)
+    assert response.status_code == 302
+    assignment.refresh_from_db()
+    assert (assignment.version, assignment.scheduled_start) == (2, NOON + timedelta(hours=3))
+    assert Reminder.objects.get(version=1, kind="REMINDER").reason == "moved"
+
+
+def test_a_new_title_draws_no_new_version(operator, clock):
+    assignment = AssignmentFactory()
+    sent = filled(operator, assignment, title="Other")
+    operator.post(page(Assignment, "change", assignment.pk), sent)
+    assignment.refresh_from_db()
+    assert (assignment.version, assignment.title) == (1, "Other")
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten(operator, clock):
+    assignment = AssignmentFactory()
+    sent = filled(operator, assignment, title="Mine")
+    services.change(assignment.pk, {"title": "Theirs"})
+    response = operator.post(page(Assignment, "change", assignment.pk), sent, follow=True)
+    assert "has changed since it was read" in said(response)[0]
+    assignment.refresh_from_db()
+    assert assignment.title == "Theirs"
+
+
+def test_only_a_status_that_can_follow_is_offered(operator, clock):
+    assignment = AssignmentFactory()
+    services.cancel(assignment.pk)
+    form = operator.get(page(Assignment, "change", assignment.pk)).context["adminform"].form
+    assert [value for value, _ in form.fields["status"].choices] == ["SCHEDULED", "CANCELLED"]
+
+
+def test_the_plan_of_cancelled_work_cannot_be_changed(operator, clock):
+    assignment = AssignmentFactory()
+    services.cancel(assignment.pk)
+    sent = filled(operator, assignment, scheduled_start_1="15:00:00")
+    response = operator.post(page(Assignment, "change", assignment.pk), sent, follow=True)
+    told = f"assignment {assignment.pk} is CANCELLED: put it back with status SCHEDULED to change its plan"
+    assert said(response) == [f"Nothing was changed: {told}"]
+
+
+def test_an_end_before_the_start_is_refused_at_its_field(operator, clock):
+    assignment = AssignmentFactory()
+    sent = filled(operator, assignment, scheduled_end_0="2026-06-15", scheduled_end_1="12:30:00")
+    response = operator.post(page(Assignment, "change", assignment.pk), sent)
+    assert response.context["adminform"].form.errors == {
+        "scheduled_end": ["The end must not lie before the start."]
+    }
+
+
+def test_work_that_is_added_in_the_admin_is_planned(root, clock):
+    person = AssigneeFactory()
+    response = root.post(
+        page(Assignment, "add"),
+        {
+            "title": "New", "reference": "", "kind": "", "location": "", "notes": "", "assignee": person.pk,
+            "scheduled_start_0": "2026-06-15", "scheduled_start_1": "13:00:00", "scheduled_end_0": "",
+            "scheduled_end_1": "", "lead_minutes": "", "reminders-TOTAL_FORMS": "0", "reminders-INITIAL_FORMS": "0",
+        },
+    )  # fmt: skip
+    assert response.status_code == 302
+    assignment = Assignment.objects.get()
+    assert (assignment.title, assignment.reference, assignment.known_at) == ("New", None, NOON)
+    assert Reminder.objects.get(kind="REMINDER").state == State.PLANNED
+
+
+def test_a_corrected_address_revives_what_failed_for_want_of_it(operator, clock, run):
+    assignment = AssignmentFactory(soon=True, assignee__unreachable=True)
+    run()
+    person = assignment.assignee
+    values = {
+        "name": person.name,
+        "reference": "",
+        "email": "found@example.test",
+        "phone": "",
+        "language": "en",
+    }
+    response = operator.post(page(Assignee, "change", person.pk), {**values, "time_zone": person.time_zone})
+    assert response.status_code == 302
+    assert Reminder.objects.get(kind="REMINDER").state == State.PLANNED
+
+
+def test_nobody_deletes(root, clock):
+    assignment = AssignmentFactory()
+    for row in (assignment, assignment.assignee):
+        assert root.post(page(type(row), "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert "delete_selected" not in root.get(page(Assignment)).content.decode()
+
+
+# --- acting ----------------------------------------------------------------------------------------------------
+
+
+def choose(client, action, *assignments):
+    return client.post(
+        page(Assignment),
+        {"action": action, "_selected_action": [assignment.pk for assignment in assignments]},
+    )
+
+
+def confirmed(response, **values):
+    shown = response.context
+    return {"confirmed": "1", "plan": shown["preview"].plan, "ids": shown["ids"], **values}
+
+
+def test_a_reset_is_shown_first_and_done_after_a_reason(operator, clock, run):
+    told, untold = AssignmentFactory(soon=True, title=PAYLOAD), AssignmentFactory()
+    run()
+    clock.advance(timedelta(seconds=1))
+    cancelled = AssignmentFactory()
+    services.cancel(cancelled.pk)
+    shown = choose(operator, "reset_reminder_status", told, untold, cancelled)
+    text = shown.content.decode()
+    assert "1 people were told already and will be nudged a second time" in text
+    assert f"Assignment {cancelled.pk}: it is not SCHEDULED any more" in text
+    assert PAYLOAD not in text
+    assert not Audit.objects.exists()
+    url = reverse("admin:reminders_operate", args=["reset"])
+    refused = operator.post(url, confirmed(shown, reason=" "))
+    assert refused.context["form"].errors == {"reason": ["This field is required."]}
+    assert not Audit.objects.exists()
+    done = operator.post(url, confirmed(shown, reason="phones were off"), follow=True)
+    assert said(done) == ["2 reset, 1 left alone."]
+    told.refresh_from_db()
+    assert (told.version, told.reminder_status) == (2, ReminderStatus.NONE)
+    audit = Audit.objects.get()
+    assert (audit.actor, audit.action, audit.reason) == ("olga", "reset", "phones were off")
+
+
+def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
+    assignment = AssignmentFactory()
+    shown = choose(operator, "reset_reminder_status", assignment)
+    services.renudge([assignment.pk])
+    again = operator.post(
+        reverse("admin:reminders_operate", args=["reset"]), confirmed(shown, reason="x"), follow=True
+    )
+    assert "look at it again" in said(again)[0]
+    assert again.context["preview"].plan != shown.context["preview"].plan
+    assert not Audit.objects.exists()
+
+
+def test_a_resend_from_the_page_of_one_assignment(operator, clock, run, outbox):
+    assignment = AssignmentFactory(soon=True)
+    run()
+    clock.advance(timedelta(seconds=1))
+    url = reverse("admin:reminders_operate", args=["resend"])
+    assert (
+        f"{url}?ids={assignment.pk}"
+        in operator.get(page(Assignment, "change", assignment.pk)).content.decode()
+    )
+    shown = operator.get(f"{url}?ids={assignment.pk}")
+    operator.post(url, confirmed(shown, reason="phone was off"))
+    assert run().sent == 1
+    assert len(outbox.messages) == 2
+    assert Audit.objects.get().action == "resend"
+
+
+def test_forgotten_work_is_closed(operator, clock, config, run):
+    forgotten = AssignmentFactory(soon=True)
+    clock.advance(timedelta(minutes=41))
+    delivery_scan.scan(trigger="cli", config=config)
+    run()
+    shown = choose(operator, "close_as_not_done", forgotten)
+    done = operator.post(
+        reverse("admin:reminders_operate", args=["close"]), confirmed(shown, reason="no show"), follow=True
+    )
+    assert said(done) == ["1 closed, 0 left alone."]
+    forgotten.refresh_from_db()
+    assert forgotten.status == Status.CANCELLED
+
+
+def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
+    monkeypatch.setattr("reminders.web.admin.work.MAX_TARGETS", 1)
+    response = operator.post(
+        page(Assignment),
+        {
+            "action": "reset_reminder_status",
+            "_selected_action": [AssignmentFactory().pk, AssignmentFactory().pk],
+        },
+        follow=True,
+    )
+    assert said(response)[0].startswith("No more than 1 at once")
+
+
+@pytest.mark.parametrize("ids", ["", "x", "1,,", "-1", "9" * 30, "\x00", "\u0661"])
+def test_odd_ids_name_nothing(operator, clock, ids):
+    response = operator.get(reverse("admin:reminders_operate", args=["reset"]), {"ids": ids})
+    assert response.status_code == 200
+    assert response.context["preview"].possible is False
+
+
+def test_an_unknown_operation_does_not_exist(operator, clock):
+    assert operator.get("/admin/assignments/assignment/operate/explode/").status_code == 404
+
+
+def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
+    AssignmentFactory()
+    Reminder.objects.all().delete()
+    url = "/admin/reminders/scanrun/rescan/"
+    shown = operator.get(url)
+    assert ("reminders planned", 1) in shown.context["preview"].facts
+    assert not Reminder.objects.exists()
+    done = operator.post(url, {"confirmed": "1", "reason": "x"}, follow=True)
+    scan = ScanRun.objects.get()
+    assert said(done) == [f"Scan {scan.pk} is finished: 1 reminders planned."]
+    assert (scan.trigger, scan.by) == ("admin", "olga")
+
+
+def test_a_second_rescan_names_the_running_one(operator, clock):
+    running = scans.open_scan(trigger="beat", by="")
+    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
+    assert said(done) == [f"Scan {running.scan_id} is running already: it does the same work."]
+
+
+def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
+    settings.REMINDERS = ReminderConfig(enabled=False)
+    shown = operator.get("/admin/reminders/scanrun/rescan/")
+    assert shown.context["preview"].possible is False
+    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
+    assert said(done) == [
+        "Nothing was done: REMINDER_WORKER_ENABLED is false: nothing is planned until it is true."
+    ]
+
+
+def test_pausing_and_resuming(operator, clock, run):
+    AssignmentFactory(soon=True)
+    begin, end = "/admin/reminders/pause/begin/", "/admin/reminders/pause/end/"
+    assert "Pause all sending" in operator.get(page(Pause)).content.decode()
+    missing = operator.post(begin, {"confirmed": "1", "length": "60"})
+    assert missing.context["form"].errors == {"reason": ["This field is required."]}
+    past = operator.post(
+        begin, {"confirmed": "1", "reason": "x", "length": "at", "until": "2026-06-15T11:00"}
+    )
+    assert past.context["form"].errors == {"until": ["an instant in the future is needed, or none at all"]}
+    done = operator.post(begin, {"confirmed": "1", "reason": PAYLOAD, "length": ""}, follow=True)
+    assert said(done) == ["Sending is paused."]
+    assert run().sent == 0
+    assert "Resume sending" in operator.get(page(Pause)).content.decode()
+    shown = operator.get(end)
+    assert ("reminders that are still useful", 1) in shown.context["preview"].facts
+    assert PAYLOAD not in shown.content.decode()
+    done = operator.post(end, {"confirmed": "1", "reason": "x"}, follow=True)
+    assert said(done) == ["Sending goes on. 0 messages were skipped."]
+    assert run().sent == 1
+    again = operator.post(end, {"confirmed": "1", "reason": "x"}, follow=True)
+    assert said(again) == ["Nothing was done: sending is not paused."]
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(root, clock):
+    response = root.post(
+        reverse("admin:access_apitoken_add"),
+        {"name": "feeder", "scopes": ["read", "write"], "days": "30"},
+        follow=True,
+    )
+    token = ApiToken.objects.get()
+    secret = response.context["secret"]
+    assert secret in response.content.decode()
+    assert "no-store" in response["Cache-Control"]
+    assert (token.digest, token.scopes) == (digest(secret), "read,write")
+    assert said(response) == []
+    kept = [
+        *(cookie.value for cookie in root.cookies.values()),
+        *(json.dumps(session.get_decoded()) for session in Session.objects.all()),
+        *(f"{entry} {entry.change_message}" for entry in LogEntry.objects.all()),
+        json.dumps(list(Audit.objects.values("actor", "reason", "selection", "before", "after"))),
+    ]
+    assert not any(secret in text for text in kept)
+    made = Audit.objects.get(action="create_token")
+    assert (made.after["prefix"], made.after["scopes"]) == (secret[:10], ["read", "write"])
+    for url in (
+        reverse("admin:access_apitoken_changelist"),
+        reverse("admin:access_apitoken_change", args=[token.pk]),
+    ):
+        text = root.get(url).content.decode()
+        assert "feeder" in text
+        assert secret not in text
+        assert token.digest not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"name": "", "scopes": ["read"]}, "name"),
+        ({"name": "a<b", "scopes": ["read"]}, "name"),
+        ({"name": "feeder", "scopes": []}, "scopes"),
+        ({"name": "feeder", "scopes": ["root"]}, "scopes"),
+        ({"name": "feeder", "scopes": ["read"], "days": "0"}, "days"),
+        ({"name": "taken", "scopes": ["read"]}, "name"),
+    ],
+)
+def test_a_bad_token_is_refused_at_its_field(root, clock, values, field):
+    ApiToken.issue("taken", scopes=["read"], days=None)
+    response = root.post(reverse("admin:access_apitoken_add"), values)
+    assert list(response.context["adminform"].form.errors) == [field]
+    assert ApiToken.objects.count() == 1
+
+
+def test_a_token_is_revoked_and_stays_on_record(root, clock):
+    token, _ = ApiToken.issue("feeder", scopes=["read"], days=None)
+    url = reverse("admin:access_apitoken_changelist")
+    wish = {"action": "revoke", "_selected_action": [token.pk]}
+    asked = root.post(url, wish, follow=True)
+    assert "From now on these tokens are refused" in asked.content.decode()
+    unreasoned = root.post(url, {**wish, "confirmed": "1", "reason": " "}, follow=True)
+    assert list(unreasoned.context["form"].errors) == ["reason"]
+    token.refresh_from_db()
+    assert token.revoked_at is None
+    done = root.post(url, {**wish, "confirmed": "1", "reason": "it leaked"}, follow=True)
+    assert said(done) == ["Tokens that are refused from now on: 1."]
+    token.refresh_from_db()
+    assert token.revoked_at == NOON
+    record = Audit.objects.get(action="revoke_token")
+    assert (record.reason, record.before["name"]) == ("it leaked", "feeder")
+    assert (
+        root.post(reverse("admin:access_apitoken_delete", args=[token.pk]), {"post": "yes"}).status_code
+        == 403
+    )
+
+
+def test_who_may_not_operate_makes_no_token(client, clock):
+    user = staff("tina")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="access"))
+    client.force_login(user)
+    assert client.get(reverse("admin:access_apitoken_add")).status_code == 403
+
+
+def test_every_table_of_ours_is_registered():
+    assert {*SHOWN, ApiToken} <= set(admin.site._registry)
+
+
+def test_the_checks_find_nothing(clock):
+    call_command("check")

@@ -1,0 +1,474 @@
+"""The Ops pages without a browser: figures and their lists, previews, roles, and what happens when something is away."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from psycopg import errors
+
+from assignments import services
+from assignments.models import Assignment
+from notifications.message import Outcome
+from reminders import roles
+from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
+from reminders.insight import statistics
+from reminders.models import Audit, Pause, Reminder, Statistics
+from reminders.operations import pauses
+from reminders.web.ops import overview
+from reminders.web.ops.overview import Broker
+from tests.conftest import NOON
+from tests.factories import AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def plain_http(settings, tmp_path, monkeypatch):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    monkeypatch.setattr(overview, "_asked", None)
+
+
+def somebody(client, name, *groups):
+    roles.set_up()
+    user = get_user_model().objects.create_user(name, is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def operator(client):
+    return somebody(client, "olga", roles.OPERATORS)
+
+
+@pytest.fixture
+def viewer(client):
+    return somebody(client, "vera", roles.VIEWERS)
+
+
+@pytest.fixture
+def run(config, channel_of):
+    def turn():
+        desk = MemoryBroker()
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
+
+    return turn
+
+
+@pytest.fixture
+def everything(clock, config, run, outbox):
+    """Work in every fate."""
+    AssignmentFactory.create_batch(2, soon=True, title="unknown")
+    outbox.answer_with(*[Outcome.UNKNOWABLE] * 3)
+    run()
+    run()
+    AssignmentFactory.create_batch(2, soon=True, title="unreachable", assignee__unreachable=True)
+    AssignmentFactory(soon=True, title="refused")
+    outbox.answer_with(Outcome.REJECTED)
+    AssignmentFactory.create_batch(3, soon=True, title="sent")
+    run()
+    late = AssignmentFactory.create_batch(2, soon=True, title="late")
+    run()
+    clock.advance(timedelta(minutes=41))
+    services.start(late[0].pk)
+    scan.scan(trigger="beat", config=config)
+    run()
+    AssignmentFactory.create_batch(4, title="coming", scheduled_start=NOON + timedelta(minutes=90))
+    AssignmentFactory(title="due", scheduled_start=NOON + timedelta(minutes=60))
+    AssignmentFactory(title="cancelled", far=True)
+    AssignmentFactory(title="forgotten", scheduled_start=NOON + timedelta(minutes=50))
+    AssignmentFactory(title="early", scheduled_start=NOON + timedelta(hours=5), lead_minutes=300)
+    AssignmentFactory(title="not yet", scheduled_start=NOON + timedelta(hours=9), lead_minutes=300)
+    coming = Assignment.objects.filter(title="coming")
+    services.decline(coming[0].pk, assignee_id=coming[0].assignee_id, version=1, note="<i>ill</i>")
+    services.confirm(coming[1].pk, assignee_id=coming[1].assignee_id, version=1)
+    Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
+    heartbeats.record("beat")
+    Statistics.objects.all().delete()
+    return late[1]
+
+
+def shown(response):
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+# --- figures and their lists -----------------------------------------------------------------------------------
+
+
+def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
+    page = viewer.get("/ops/").context
+    tiles = {tile.name: tile for tile in [*page["work"], *page["worries"]]}
+    counts = {name: tile.value for name, tile in tiles.items()}
+    assert counts == {
+        "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1,
+        "declined": 1, "unaccounted": 2,
+    }  # fmt: skip
+    for name, tile in tiles.items():
+        assert viewer.get(tile.href).context["listed"].count == tile.value, name
+    assert sum(number for _, number, _, _ in page["failed"]) == tiles["failed"].value
+    for reason, number, href, says in page["failed"]:
+        assert viewer.get(href).context["listed"].count == number, reason
+        assert says
+
+
+def test_a_list_shows_what_people_have_answered(viewer, everything):
+    listed = viewer.get("/ops/assignments?answer=CONFIRMED")
+    assert [(work.title, work.answer) for work, _ in listed.context["lines"]] == [("coming", "CONFIRMED")]
+    declined = viewer.get("/ops/assignments?show=declined")
+    for page in (declined, viewer.get(f"/ops/assignments/{declined.context['lines'][0][0].pk}")):
+        assert "can&#x27;t make it" in shown(page)
+        assert "&lt;i&gt;ill&lt;/i&gt;" in shown(page)
+
+
+def test_every_slot_of_the_picture_leads_to_a_list_of_as_many(viewer, everything):
+    page = viewer.get("/ops/")
+    links = re.findall(r'href="(/ops/reminders\?show=[^"]*before=\d+)">(\d+)</a>', page.content.decode())
+    assert len(links) > 3
+    for href, number in links:
+        assert viewer.get(href.replace("&amp;", "&")).context["listed"].count == int(number), href
+
+
+def test_the_overdue_tile_turns_above_the_threshold(viewer, clock, settings, config):
+    AssignmentFactory.create_batch(2, soon=True)
+    clock.advance(timedelta(minutes=41))
+    for threshold, tone in ((1, "bad"), (2, "quiet")):
+        settings.REMINDERS = ReminderConfig(channel="memory", overdue_alert=threshold)
+        tile = viewer.get("/ops/").context["work"][2]
+        assert (tile.value, tile.tone) == (2, tone)
+    assert "more than 2 is an alarm" in tile.note
+
+
+def test_late_messages_are_an_alarm_but_not_while_they_are_held_on_purpose(viewer, clock):
+    AssignmentFactory(soon=True)
+    clock.advance(timedelta(minutes=2))
+    due = viewer.get("/ops/").context["worries"][0]
+    assert (due.value, due.tone, due.note) == (1, "bad", "the oldest waits for 2 min")
+    pauses.pause(by="olga", reason="x")  # It counts at once, whatever figures are kept.
+    due = viewer.get("/ops/").context["worries"][0]
+    assert (due.tone, due.alarm) == ("warn", "Held by the switch")
+
+
+def test_an_empty_system_says_so(viewer, clock):
+    text = shown(viewer.get("/ops/"))
+    assert "Nothing sent in the last hour, and nothing planned for the next 2 h." in text
+    assert "none yet" in text
+    for path in ("assignments", "reminders", "audit"):
+        assert "Nothing here." in shown(viewer.get(f"/ops/{path}"))
+    assert "Nobody has ever paused sending." in shown(viewer.get("/ops/switch"))
+
+
+def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
+    monkeypatch.setattr(statistics, "_failed_at", float("-inf"))
+    old = statistics.current().taken - timedelta(minutes=5)
+    monkeypatch.setattr(statistics, "count", lambda config: (_ for _ in ()).throw(OperationalError("slow")))
+    Statistics.objects.update(taken_at=old)
+    Statistics.objects.update(values={**Statistics.objects.get().values, "taken_at": old.timestamp()})
+    assert "counting them anew does not succeed" in shown(viewer.get("/ops/"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "redis", "config", "expected"),
+    [
+        (
+            {},
+            Broker(0),
+            ReminderConfig(),
+            {"Beat": "bad", "Scanner": "bad", "Workers": "bad", "Sending": "good"},
+        ),
+        (
+            {},
+            Broker(None, "no answer"),
+            ReminderConfig(),
+            {"Redis": "bad", "Queue": "warn", "Database": "good"},
+        ),
+        (
+            {},
+            Broker(0),
+            ReminderConfig(enabled=False),
+            {"Sending": "bad", "Workers": "warn", "Redis": "good"},
+        ),
+        (
+            {"beat": heartbeats.ProcessCount(count=2, at_once=2, last_seen_at=0)},
+            Broker(3),
+            ReminderConfig(),
+            {"Beat": "warn", "Queue": "good"},
+        ),
+    ],
+)
+def test_the_health_strip_says_what_is_wrong(seen, redis, config, expected):
+    taken = statistics.Snapshot(taken_at=1_000.0, processes=seen)
+    tones = {part.name: part.tone for part in overview.health(taken, redis, config=config)}
+    assert {name: tones[name] for name in expected} == expected
+    assert tones["Last scan"] == "bad"
+
+
+def test_a_held_channel_stands_in_the_strip():
+    taken = statistics.Snapshot(
+        taken_at=1_000.0,
+        held_channels={"email": 1_042.0},
+        last_scan_timestamp_seconds=970.0,
+        last_scan_by="vera",
+    )
+    parts = {part.name: part.says for part in overview.health(taken, Broker(0), config=ReminderConfig())}
+    assert parts["Channel email"] == "held for 42 s"
+    assert parts["Last scan"] == "30 s ago by vera"
+
+
+# --- cheap for everybody ---------------------------------------------------------------------------------------
+
+
+def test_fifty_viewers_count_once_and_each_asks_little(viewer, everything, monkeypatch):
+    counted = []
+    count = statistics.count
+    monkeypatch.setattr(statistics, "count", lambda config: counted.append(1) or count(config))
+    monkeypatch.setattr(overview, "broker", lambda: Broker(0))
+    for _ in range(50):
+        with CaptureQueriesContext(connection) as asked:
+            assert viewer.get("/ops/live").status_code == 200
+    assert len(counted) == 1
+    # Session, user, two for the permissions, figures, pause.
+    assert len(asked) <= 6, [one["sql"] for one in asked]
+
+
+@pytest.mark.parametrize("path", ["assignments", "reminders?show=all", "audit", "switch"])
+def test_a_list_asks_the_same_number_of_questions_however_long_it_is(viewer, clock, path):
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert viewer.get(f"/ops/{path}").status_code == 200
+        return len(queries)
+
+    AssignmentFactory()
+    pauses.pause(by="x", reason="x")
+    before = asked()
+    AssignmentFactory.create_batch(20)
+    assert asked() == before
+
+
+# --- filters ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "assignments?show=x&status=x&reminder_status=x&when=x&page=x", "assignments?page=-1", "assignments?page=0",
+        "assignments?page=99999999999999999999999", "assignments?q=%00", "assignments?q=" + "9" * 30,
+        "assignments?status=CANCELLED&when=past", "assignments?reminder_status=OVERDUE&when=past_day",
+        "assignments?when=look_ahead", "assignments?when=next_week", "assignments?when=future", "assignments?q=ob",
+        "reminders?show=x&reason=x&kind=x", "reminders?show=all&q=1", "reminders?q=%00x", "reminders?after=x&before=9",
+        "reminders?after=99999999999999&before=-1", "reminders?show=skipped", "reminders?show=marked",
+        "reminders?show=sent&reason=past&kind=OVERDUE", "audit?action=%00&q=%00", "audit?q=a&action=reset", "find",
+        "find?q=%00",
+        "simulator?since=x", "simulator?lead=x", "simulator?lead=%00", "simulator?rules=x", "simulator?rules=REMINDER_X=1",
+        "simulator?since=2026-01-01T00:00&until=2025-01-01T00:00", "simulator?until=9999-12-31T23:59",
+    ],
+)  # fmt: skip
+def test_nothing_that_is_asked_breaks_a_page(viewer, everything, query):
+    assert viewer.get(f"/ops/{query}").status_code in (200, 302)
+
+
+def test_a_list_is_leafed_through(viewer, clock):
+    AssignmentFactory.create_batch(51)
+    first = viewer.get("/ops/assignments?when=next_week")
+    assert (len(first.context["lines"]), first.context["listed"].count) == (50, 51)
+    assert "page=2" in first.content.decode()
+    last = viewer.get("/ops/assignments?when=next_week&page=2")
+    assert (len(last.context["lines"]), last.context["listed"].after) == (1, None)
+
+
+@pytest.mark.parametrize("text", ["KEY-7", "{pk}"])
+def test_a_reference_or_a_number_leads_to_its_explanation(viewer, clock, text):
+    work = AssignmentFactory(reference="KEY-7")
+    answer = viewer.get("/ops/find", {"q": text.format(pk=work.pk)})
+    assert answer["Location"] == reverse("ops:explain", args=[work.pk])
+
+
+def test_any_other_text_leads_to_a_list(viewer, clock):
+    AssignmentFactory(title="Replace water meter")
+    answer = viewer.get("/ops/find", {"q": "water & meter"})
+    assert answer["Location"] == "/ops/assignments?q=water+%26+meter"
+    assert viewer.get("/ops/assignments", {"q": "water"}).context["listed"].count == 1
+
+
+def test_the_simulator_foresees_under_todays_rules_and_under_others(viewer, clock):
+    AssignmentFactory(scheduled_start=NOON + timedelta(hours=5))
+    today = viewer.get("/ops/simulator").context["found"]
+    assert (today.total, today.sends[0].at) == (1, NOON + timedelta(hours=4, minutes=30))
+    other = viewer.get("/ops/simulator", {"lead": "60", "rules": "REMINDER_OVERDUE_MINUTES=45"}).context
+    assert other["found"].sends[0].at == NOON + timedelta(hours=4)
+    assert other["changes"] == {"REMINDER_OVERDUE_MINUTES": "45", "REMINDER_LEAD_MINUTES": "60"}
+
+
+def test_the_simulator_names_a_rule_that_is_refused(viewer, clock):
+    page = viewer.get("/ops/simulator", {"lead": "x"})
+    assert "REMINDER_LEAD_MINUTES" in str(page.context["form"].errors["rules"])
+    assert "found" not in page.context
+
+
+# --- acts ------------------------------------------------------------------------------------------------------
+
+
+def confirmed(client, address, **values):
+    """Looks at a preview and confirms it as a browser would."""
+    page = client.get(address)
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode())
+    sent = {name: [value for other, value in fields if other == name] for name, _ in fields}
+    return client.post(address.split("?")[0], {**sent, **values})
+
+
+def test_a_whole_list_is_acted_on_at_once(operator, everything):
+    listed = operator.post(
+        "/ops/act/close", {"everything": "1", "list": "assignments", "query": "show=overdue"}
+    )
+    ids = listed.context["ids"]
+    assert len(ids) == 9
+    by_reason = operator.post(
+        "/ops/act/resend", {"everything": "1", "list": "reminders", "query": "show=failed&reason=no_contact"}
+    )
+    assert len(by_reason.context["ids"]) == 2
+    assert not Audit.objects.exists()
+
+
+def test_a_button_without_a_mark_does_not_mean_everything(operator, clock):
+    work = AssignmentFactory()
+    Assignment.objects.filter(pk=work.pk).update(reminder_status="SENT")
+    nothing = operator.post("/ops/act/reset", {"list": "assignments", "query": ""})
+    assert nothing.context["preview"].possible is False
+    all_of_it = operator.get("/ops/act/reset?scope=out_of_sync")
+    assert [target.id for target, _ in all_of_it.context["preview"].rows] == [work.pk]
+
+
+def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator, clock):
+    work = AssignmentFactory()
+    for back, goes in (
+        ("/ops/reminders?show=failed", "/ops/reminders?show=failed"),
+        ("https://example.org/ops/", "/ops/"),
+        ("//example.org/ops/", "/ops/"),
+        ("/admin/", "/ops/"),
+    ):
+        done = confirmed(
+            operator, f"/ops/act/resend?ids={work.pk}&back={back.replace('?', '%3F')}", reason="x"
+        )
+        assert (done.status_code, done["Location"]) == (302, goes)
+
+
+def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
+    pauses.pause(by="x", reason="x")
+    before = Audit.objects.count()
+    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge"):
+        refused = operator.post(f"/ops/act/{name}", {"confirmed": "1", "ids": everything.pk, "reason": " "})
+        assert refused.context["form"].errors["reason"] == ["This field is required."], name
+    assert Audit.objects.count() == before
+
+
+def test_late_reminders_are_skipped_unless_somebody_wants_them(operator, clock, run):
+    AssignmentFactory(soon=True)
+    operator.post("/ops/act/pause", {"confirmed": "1", "reason": "x", "length": "60"})
+    assert Pause.objects.get().until is not None
+    clock.advance(timedelta(minutes=20))
+    page = operator.get("/ops/act/resume")
+    assert ("late reminders: the work has begun by the clock", 1) in page.context["preview"].facts
+    form = page.context["form"]
+    assert {name: form[name].value() for name in ("useful", "late", "notices")} == {
+        "useful": "send", "late": "skip", "notices": "send",
+    }  # fmt: skip
+    operator.post(
+        "/ops/act/resume",
+        {"confirmed": "1", "reason": "x", "useful": "send", "late": "skip", "notices": "send"},
+    )
+    assert Reminder.objects.get(kind="REMINDER").reason == "operator"
+    assert run().sent == 0
+
+
+@pytest.mark.parametrize("length", ["at", "x"])
+def test_a_pause_until_no_instant_is_refused(operator, clock, length):
+    refused = operator.post("/ops/act/pause", {"confirmed": "1", "reason": "x", "length": length})
+    assert refused.status_code == 200
+    assert refused.context["form"].errors
+    assert not Pause.objects.exists()
+
+
+# --- the policy, and what is away ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["", "live", "assignments", "reminders", "doctor", "nothing", "act/pause"])
+def test_nothing_inline_may_run(operator, clock, path):
+    answer = operator.get(f"/ops/{path}")
+    assert answer["Content-Security-Policy"].startswith("default-src 'self';")
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    text = answer.content.decode()
+    assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=|https?://(?!www\.w3\.org)", text)
+
+
+def test_the_first_address_leads_here(client, db):
+    assert client.get("/")["Location"] == "/ops/"
+    assert client.get("/ops/")["Location"] == "/admin/login/?next=/ops/"
+
+
+def test_a_fragment_asks_for_the_login_in_the_whole_window(client, db):
+    answer = client.get("/ops/live", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Refresh"]) == (401, "true")
+
+
+def test_forged_requests_are_refused(operator, clock):
+    operator.handler.enforce_csrf_checks = True
+    assert operator.post("/ops/act/pause", {"confirmed": "1", "reason": "x"}).status_code == 403
+    assert not Pause.objects.exists()
+
+
+def test_a_database_that_is_away_has_a_page_of_its_own(viewer, monkeypatch):
+    def away(*_args, **_values):
+        raise OperationalError("connection to server at 10.0.0.1 failed")
+
+    monkeypatch.setattr(statistics, "current", away)
+    answer = viewer.get("/ops/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "The database does not answer" in shown(answer)
+    assert "10.0.0.1" not in shown(answer)
+    assert "Content-Security-Policy" in answer
+
+
+def test_a_database_that_is_read_only_refuses_an_act_with_a_page(operator, clock):
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+        answer = operator.post("/ops/act/pause", {"confirmed": "1", "reason": "x", "length": "60"})
+        transaction.set_rollback(True)
+    assert (answer.status_code, "The database does not answer" in shown(answer)) == (503, True)
+
+
+def test_a_question_that_takes_too_long_says_how_to_ask_less(viewer, monkeypatch):
+    def slow(*_args, **_values):
+        raise OperationalError("canceling statement") from errors.QueryCanceled("canceling statement")
+
+    monkeypatch.setattr("reminders.web.ops.lists.assignments_of", slow)
+    answer = viewer.get("/ops/assignments?q=a")
+    assert answer.status_code == 503
+    assert "That took too long" in shown(answer)
+
+
+def test_a_redis_that_is_away_is_said_and_nothing_else_suffers(viewer, clock, monkeypatch):
+    def down():
+        raise hints.BrokerDown("the broker does not answer (ConnectionError)")
+
+    monkeypatch.setattr("reminders.delivery.broker_status.queue_lengths", down)
+    assert "does not answer" in shown(viewer.get("/ops/"))
+    assert "the broker does not answer (ConnectionError)" in shown(viewer.get("/ops/queue"))
+
+
+def test_a_fault_of_the_program_has_a_page_too(viewer, monkeypatch):
+    viewer.raise_request_exception = False
+    monkeypatch.setattr(overview, "_shown", lambda request: 1 / 0)
+    answer = viewer.get("/ops/")
+    assert answer.status_code == 500
+    assert "A fault of the program" in shown(answer)
+    assert "ZeroDivisionError" not in shown(answer)
+    assert "There is nothing here" in shown(viewer.get("/nothing"))
