@@ -21,7 +21,7 @@ def register() -> None:
 
 
 def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:
-    """reminders.E001 contradictions, E002 unknown channel, E003 a supervisor's address."""
+    """reminders.E001 contradictions, E002 unknown channel, E003 supervisors, W002 a channel that reaches nobody."""
     config = conf.current()
     found: list[checks.CheckMessage] = [
         checks.Error(problem, hint="See .env.example.", id="reminders.E001")
@@ -32,6 +32,14 @@ def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> l
             checks.Error(
                 f"REMINDER_CHANNEL is {config.channel!r}: one of {', '.join(channels.names())} is needed",
                 id="reminders.E002",
+            )
+        )
+    elif not config.reaches_people:
+        found.append(
+            checks.Warning(
+                f"REMINDER_CHANNEL is {config.channel!r}: reminders are marked SENT and nobody receives them",
+                hint="Set REMINDER_CHANNEL=email, unless this is a trial.",
+                id="reminders.W002",
             )
         )
     for number, address in enumerate(config.ops_emails, start=1):

@@ -12,6 +12,10 @@ NOTIFY_WINDOW = timedelta(hours=4)
 """How long after the overdue instant supervisors may still be told about it (RULES, 5)."""
 
 
+CHANNELS_WITHOUT_PEOPLE = frozenset({"noop", "memory", "webhook"})
+"""Channels that reach no person, for trials and tests: under them a reminder is SENT and nobody has received it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderConfig:
     """All settings of the reminder system. Each field says its unit through its type.
@@ -69,6 +73,11 @@ class ReminderConfig:
                 f"({self.queue_limit}) is accepted"
             )
         return found
+
+    @property
+    def reaches_people(self) -> bool:
+        """Whether what is SENT over REMINDER_CHANNEL has been sent to a person."""
+        return self.channel not in CHANNELS_WITHOUT_PEOPLE
 
     @property
     def fingerprint(self) -> str:

@@ -9,6 +9,8 @@ partial index that dispatch reads holds neither state nor lease, so that claimin
 heap-only updates.
 """
 
+from typing import Self
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -77,6 +79,21 @@ NO_CHANNEL = "none"
 """The channel of a row that marks its assignment and writes to nobody."""
 
 
+class ReminderQuerySet(models.QuerySet["Reminder"]):
+    """Rows of the ledger, by whom they are for."""
+
+    def to_people(self) -> Self:
+        """Messages to people and the markers (the ledger's `fragments.TO_PEOPLE`)."""
+        return self.exclude(kind=Kind.EVENT)
+
+    def to_webhooks(self) -> Self:
+        return self.filter(kind=Kind.EVENT)
+
+    def messages_to_people(self) -> Self:
+        """What people receive: without the markers, which write to nobody."""
+        return self.to_people().exclude(channel=NO_CHANNEL)
+
+
 class Reminder(models.Model):
     """One nudge that is to happen: the ledger.
 
@@ -113,6 +130,8 @@ class Reminder(models.Model):
     closed_at = models.DateTimeField(null=True)
     message_id = models.CharField(max_length=200, default="", db_default="", blank=True)
     payload = models.JSONField(null=True)
+
+    objects = ReminderQuerySet.as_manager()
 
     class Meta:
         ordering = ["due_at", "id"]
@@ -230,7 +249,7 @@ class ScanRun(models.Model):
 
 
 PAUSE_IN_FORCE = Q(ended_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt=Now()))
-"""Which row of `Pause` holds sending now; the ledger's IN_FORCE says the same in SQL."""
+"""Which row of `Pause` holds sending now; the ledger's `fragments.ACTIVE_PAUSE` is the same in SQL."""
 
 
 class Pause(models.Model):

@@ -32,6 +32,27 @@ def queue_lengths() -> dict[str, int]:
         return {queue: int(client.llen(queue)) for queue in (QUEUE, SCAN_QUEUE)}
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerProbe:
+    """What the broker answered: the messages waiting by queue, or None and why there is no answer."""
+
+    queues: dict[str, int] | None
+    error: str = ""
+
+    @property
+    def depth(self) -> int | None:
+        """How many messages wait for workers."""
+        return None if self.queues is None else self.queues[QUEUE]
+
+
+def probe() -> BrokerProbe:
+    """Asks the broker once, for at most a second or two; never raises for one that does not answer."""
+    try:
+        return BrokerProbe(queue_lengths())
+    except BrokerDown as error:
+        return BrokerProbe(None, str(error))
+
+
 def purge() -> dict[str, int]:
     """Empties both queues; returns how many messages went. Beat asks again by itself. Raises BrokerDown."""
     queues = (QUEUE, SCAN_QUEUE)

@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -24,7 +24,7 @@ from reminders.delivery.dispatch import chunks, one_batch
 from reminders.delivery.log_lines import fields_of, log_begun, log_ended, log_finished
 from reminders.ledger import beginning, finishing
 from reminders.ledger.claims import claim, claim_events, release
-from reminders.ledger.records import Begun, Claim, Finished, Hint
+from reminders.ledger.records import Begun, Claim, Finished, Hint, Recorded
 from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Reason, State
 from reminders.policy import recipients, retries
@@ -65,11 +65,15 @@ class Delivered:
         self.settled += len(begun.settled)
         self.stale += len(begun.stale)
 
-    def count_finished(self, finished: Iterable[Finished]) -> None:
-        for end in finished:
+    def count_recorded(self, recorded: Recorded) -> None:
+        self.settled += len(recorded.ended)
+        outdated = recorded.outdated
+        for end in recorded.landed:
             match end.transition.state:
                 case State.SENT:
                     self.sent += 1
+                case State.PLANNED if end.claim.row.id in outdated:
+                    pass
                 case State.PLANNED:
                     self.again += 1
                 case State.SKIPPED:
@@ -126,10 +130,10 @@ def deliver(
                 pace.learn(
                     sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started
                 )
-            landed = _record(ends, config)
-            log_finished(landed)
-            done.count_finished(landed)
-            _end_gone_subscriptions(landed)
+            recorded = _record(ends, config)
+            log_finished(recorded)
+            done.count_recorded(recorded)
+            _end_gone_subscriptions(recorded.landed)
         if begun.busy and busy_tries < BUSY_RETRIES:
             # Somebody changes these assignments right now: a moment later their rows can be judged.
             busy_tries += 1
@@ -230,10 +234,10 @@ def _guarded_send(
         return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
 
 
-def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
-    """Writes down how sends ended, through a database that may be away for minutes (RULES, 8).
+def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:
+    """Records how sends ended, through a database that may be away for minutes.
 
-    Every acceptance that is not written down would be repeated. A row that the database refuses is tried
+    Every acceptance that is not recorded would be repeated. A row that the database refuses is tried
     alone, so that it costs its neighbours nothing.
     """
     patience = time.monotonic() + FINISH_RETRY_FOR.total_seconds()
@@ -244,19 +248,23 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> list[Finished]:
         except (DatabaseError, InterfaceError, ValueError) as error:
             if not passing(error):
                 if len(ends) > 1:
-                    return [landed for end in ends for landed in _record([end], config)]
+                    alone = [_record([end], config) for end in ends]
+                    return Recorded(
+                        [end for recorded in alone for end in recorded.landed],
+                        [row for recorded in alone for row in recorded.ended],
+                    )
                 logger.critical(
                     "Reminder failed",
                     extra={**fields_of(ends[0].claim), "reason": "not_recorded"},
                     exc_info=error,
                 )
-                return []
+                return Recorded([], [])
             if time.monotonic() >= patience:
                 logger.critical(
                     "Reminder failed",
                     extra={"reason": "not_recorded", "reminder_ids": [end.claim.row.id for end in ends]},
                 )
-                return []
+                return Recorded([], [])
             if not connection.in_atomic_block:
                 connection.close()
             time.sleep(pause)

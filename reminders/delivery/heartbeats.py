@@ -48,6 +48,7 @@ def record(kind: str, *, at_once: bool = False) -> bool:
     except Error:
         if not connection.in_atomic_block:
             connection.close()  # A broken one must not be left to whoever comes next.
+        return False
     return True
 
 
@@ -113,13 +114,13 @@ def live_processes() -> list[LiveProcess]:
         return [LiveProcess(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
-def seconds_since(kind: str) -> float | None:
-    """How long ago a process of this kind was seen; None where there is no sign of one."""
+def seconds_since(*kinds: str) -> float | None:
+    """How long ago a process of one of these kinds was last seen; None where there is no sign of one."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT extract(epoch FROM statement_timestamp() - max(seen_at))::float8"
-            " FROM reminders_process WHERE kind = %s",
-            [kind],
+            " FROM reminders_process WHERE kind = ANY(%s)",
+            [list(kinds)],
         )
         age: float | None = cursor.fetchone()[0]
         return age

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
-from reminders.ledger.records import Begun, Claim, Claimed, Ended, Finished
+from reminders.ledger.records import Begun, Claim, Claimed, Ended, Recorded
 from reminders.models import Kind, Reason, State
 from reminders.policy.retries import Result
 
@@ -31,15 +31,16 @@ def log_begun(begun: Begun) -> None:
         logger.info("Reminder job skipped", extra=extra)
 
 
-def log_finished(finished: Iterable[Finished]) -> None:
-    for end in finished:
+def log_finished(recorded: Recorded) -> None:
+    log_ended(recorded.ended)
+    for end in recorded.landed:
         webhook = end.claim.row.is_webhook
         fields = fields_of(end.claim)
         match end.transition.state:
             case State.SENT:
                 logger.info(SENT_EVENTS[end.claim.row.kind], extra=fields)
             case State.PLANNED:
-                if end.result is not Result.HANDED_BACK:
+                if end.result is not Result.HANDED_BACK and end.claim.row.id not in recorded.outdated:
                     logger.warning(
                         "Webhook will be tried again" if webhook else "Reminder will be tried again",
                         extra={**fields, "reason": end.result.value, "code": end.code},

@@ -9,23 +9,25 @@ from reminders.delivery import heartbeats
 from reminders.ledger import audit, pauses
 from reminders.models import Pause
 
+DISPATCHERS = ("scanner", "standby")
 PAUSE_LENGTH = timedelta(minutes=15)
 """A pause after an outage ends by itself: nobody may be there to resume."""
 
 
-def pause_after_outage(config: ReminderConfig) -> Pause | None:
+def pause_after_outage(config: ReminderConfig, *, dispatcher: str = "scanner") -> Pause | None:
     """Pauses sending if nothing was dispatched for longer than `hold_after`, so that an operator sees the backlog first.
 
+    `dispatcher` is the kind of process that is about to dispatch: "scanner", or "standby" where a worker stands in for it.
     Returns the pause that it has begun, if any. Asks nothing where `hold_after` is zero.
     """
     if not config.enabled or not config.hold_after:
         return None
-    silent = heartbeats.seconds_since("scanner")
+    silent = heartbeats.seconds_since(*DISPATCHERS)
     if silent is None or silent <= config.hold_after.total_seconds():
         return None
     reason = f"Nothing was dispatched for {silent / 60:.0f} minutes: review the backlog, then resume."
     begun = _pause(reason)
-    heartbeats.record("scanner", at_once=True)  # Whoever resumes now is not paused a second time.
+    heartbeats.record(dispatcher, at_once=True)  # Whoever resumes now is not paused a second time.
     return pauses.pause_in_force() if begun else None
 
 

@@ -37,15 +37,16 @@ ANSWER_SECONDS = 5.0
 """How long a connection that was kept may take to show that it still lives."""
 
 LAST_RESORT = deliver.FINISH_RETRY_FOR + timedelta(minutes=1)
-"""The watchdog ends a send that hangs; a finish may wait this long for its database (RULES, 8)."""
+"""The watchdog ends a send that hangs; a finish may wait this long for its database."""
 
 
 @shared_task(name="reminders.scan", time_limit=600)
 def scan_task(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
-    """Plans, voids and audits; asked for by beat, by a scanner's start, or for an operator."""
+    """Plans, voids and audits; requested by beat, by a scanner's start, by a worker that stands in, or for an operator."""
     config = conf.current()
+    dispatcher = "standby" if trigger == ScanRun.Trigger.STANDBY else "scanner"
     try:
-        _after_scan(scan.scan(trigger=trigger, by=by, config=config), config)
+        _after_scan(scan.scan(trigger=trigger, by=by, config=config), config, dispatcher)
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled"})
 
@@ -55,65 +56,63 @@ def resume_scan_task(scan_id: int) -> None:
     """Finishes a scan that was begun in a request and took longer than one may."""
     config = conf.current()
     try:
-        _after_scan(scan.resume_scan(int(scan_id), config=config), config)
+        _after_scan(scan.resume_scan(int(scan_id), config=config), config, "scanner")
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled", "scan_id": scan_id})
 
 
 @shared_task(name="reminders.dispatch", time_limit=60)
 def dispatch_task(standby: bool = False) -> None:
-    """Hands over what is due; `standby` where a worker steps in, so that the scanner's silence is still seen."""
+    """Hands over what is due; `standby` where a worker stands in, so that the scanner is still seen to be missing."""
     config, broker = conf.current(), CeleryBroker()
-    _hand_over(config, broker)
-    if heartbeats.record("standby" if standby else "scanner") and config.enabled:
-        _let_a_canary_fly(broker)
+    dispatcher = "standby" if standby else "scanner"
+    _dispatch(config, broker, dispatcher)
+    if heartbeats.record(dispatcher) and config.enabled:
+        _send_canary(broker)
     if config.enabled and not standby:
-        _take_over_a_scan(broker)
+        _resume_abandoned_scan(broker)
 
 
 @shared_task(name="reminders.deliver", time_limit=int(LAST_RESORT.total_seconds()))
 def deliver_task(hints: list[list[int]]) -> None:
-    """Delivers the rows that the hints name; a hint is [reminder id, ticket]."""
+    """Delivers the rows that the hints name; a hint is [reminder id, ticket]. Without hints it is a canary."""
     config = conf.current()
     try:
-        named = [Hint(int(reminder_id), int(ticket)) for reminder_id, ticket in hints]
+        parsed = [Hint(int(reminder_id), int(ticket)) for reminder_id, ticket in hints]
     except (TypeError, ValueError):
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
-    heartbeats.record(
-        "worker", at_once=not named
-    )  # Without hints it is a canary: somebody waits for the sign.
-    deliver.deliver(named, config=config)
+    heartbeats.record("worker", at_once=not parsed)  # Whoever sent a canary waits for this heartbeat.
+    deliver.deliver(parsed, config=config)
 
 
-def _hand_over(config: ReminderConfig, broker: CeleryBroker) -> None:
-    """Dispatches; after a long outage, where the settings want it, an operator looks at the backlog first."""
-    outage.pause_after_outage(config)
+def _dispatch(config: ReminderConfig, broker: CeleryBroker, dispatcher: str) -> None:
+    """Dispatches; after a long outage, where the settings want it, an operator reviews the backlog first."""
+    outage.pause_after_outage(config, dispatcher=dispatcher)
     dispatch.dispatch(config=config, broker=broker)
 
 
-def _after_scan(done: ScanResult | None, config: ReminderConfig) -> None:
-    """Once a scan has ended: what it audited clean is told to the dead man's switch, and old records go."""
+def _after_scan(done: ScanResult | None, config: ReminderConfig, dispatcher: str) -> None:
+    """Once a scan has ended: due rows leave at once, the dead man's switch hears of a clean audit, old records go."""
     if done is None or done.counts is None:
         return
     if done.counts.planned:
-        # What was found due already does not wait for the next tick.
-        _hand_over(config, CeleryBroker())
+        _dispatch(config, CeleryBroker(), dispatcher)
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
     retention.prune(config)
 
 
-def _take_over_a_scan(broker: CeleryBroker) -> None:
-    """A scan that was killed does not wait for the next one's turn, minutes away: somebody goes on with it."""
+def _resume_abandoned_scan(broker: CeleryBroker) -> None:
+    """A scan whose process was killed is resumed now, rather than at the next scan, minutes away."""
     scan_id = scans.take_over_scan()
     if scan_id is not None:
         logger.warning("Scan taken over", extra={"scan_id": scan_id})
         broker.resume_scan_elsewhere(scan_id)
 
 
-def _let_a_canary_fly(broker: CeleryBroker) -> None:
-    """A message without hints travels the whole way, so that an idle worker is seen; none while others wait."""
+def _send_canary(broker: CeleryBroker) -> None:
+    """A message without hints takes the whole way, so that an idle worker is seen; none while others wait."""
     try:
         if broker.depth() == 0:
             broker.publish([HintBatch(())])
@@ -122,8 +121,8 @@ def _let_a_canary_fly(broker: CeleryBroker) -> None:
 
 
 @task_prerun.connect
-def let_go_of_broken_connections(**_: object) -> None:
-    """A connection that broke is replaced before the task begins; Celery is told to keep it across tasks."""
+def replace_broken_connections(**_: object) -> None:
+    """A connection that broke is replaced before the task begins; CELERY_DB_REUSE_MAX keeps it across tasks."""
     with hanging_up_after(ANSWER_SECONDS):
         close_old_connections()
         connection.close_if_health_check_failed()  # now, while somebody watches, and not at the first statement
@@ -131,7 +130,7 @@ def let_go_of_broken_connections(**_: object) -> None:
 
 @worker_ready.connect
 def at_start(sender: object, **_: object) -> None:
-    """Says that the queue is there; the scanner also scans at once, so that a restart is never a gap."""
+    """Logs that the queue is ready; the scanner also scans at once, so that a restart leaves no gap."""
     queues = getattr(getattr(sender, "task_consumer", None), "queues", [])
     names = {getattr(queue, "name", str(queue)) for queue in queues}
     logger.info(
@@ -146,15 +145,15 @@ def at_start(sender: object, **_: object) -> None:
 
 @beat_init.connect
 def at_beat_start(**_: object) -> None:
-    """Puts beat's entries right before it reads them (RULES, 30); from then on beat is seen when it asks for a task."""
+    """Corrects beat's entries before it reads them; from then on beat records a heartbeat with each task that it sends."""
     try:
         for line in beat_schedule.set_up(conf.current()):
-            logger.info("Beat entry put right", extra={"entry": line})
+            logger.info("Beat entry corrected", extra={"entry": line})
     except DatabaseError as error:
         logger.warning("Beat entries not checked", extra={"reason": type(error).__name__})
-    before_task_publish.connect(beat_is_seen, dispatch_uid="reminders.beat_is_seen")
+    before_task_publish.connect(record_beat, dispatch_uid="reminders.record_beat")
 
 
-def beat_is_seen(**_: object) -> None:
-    """Beat leaves its sign of life before it turns to the broker, so that a dead Redis does not make it look dead."""
+def record_beat(**_: object) -> None:
+    """Beat records its heartbeat before it turns to the broker, so that a dead Redis does not make it look dead."""
     heartbeats.record("beat")

@@ -18,7 +18,7 @@ from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentFacts:
-    """An assignment as planning sees it. `told`: the last message that was begun for this person said this start."""
+    """An assignment as planning sees it. `start_notified`: the last message begun for the assignee stated this start."""
 
     assignment_id: int
     version: int
@@ -28,7 +28,7 @@ class AssignmentFacts:
     recipient: str
     known_at: datetime
     overdue: bool = False
-    told: bool = False
+    start_notified: bool = False
 
     @property
     def plan(self) -> Plan:
@@ -89,9 +89,9 @@ def planning_gates(work: AssignmentFacts, situation: Situation, *, config: Remin
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
     yield Gate(
-        "not told already",
-        not work.told,
-        "told this start already" if work.told else "not told this start yet",
+        "not start_notified already",
+        not work.start_notified,
+        "start_notified this start already" if work.start_notified else "not start_notified this start yet",
         Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
     )
 

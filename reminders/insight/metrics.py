@@ -22,8 +22,6 @@ from assignments.models import ReminderStatus, Status
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, heartbeats
-from reminders.delivery.broker import QUEUE
-from reminders.delivery.hints import BrokerDown
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import counters
@@ -134,7 +132,7 @@ def shared(config: ReminderConfig) -> Reading:
 
 def read(config: ReminderConfig) -> Reading:
     """Asks database and broker now; never raises for one that does not answer. Leaves a sign of life on the way."""
-    totals, snapshot, depth = None, None, None
+    totals, snapshot = None, None
     try:
         with statistics.bounded(), connection.cursor() as cursor:
             totals = counters.totals(cursor)
@@ -142,11 +140,10 @@ def read(config: ReminderConfig) -> Reading:
         heartbeats.record("web")
     except DatabaseError as error:
         logger.warning("Metrics without database", extra={"reason": type(error).__name__})
-    try:
-        depth = broker_status.queue_lengths()[QUEUE]
-    except BrokerDown as error:
-        logger.warning("Metrics without broker", extra={"reason": str(error)})
-    return Reading(totals, snapshot, depth)
+    broker = broker_status.probe()
+    if broker.error:
+        logger.warning("Metrics without broker", extra={"reason": broker.error})
+    return Reading(totals, snapshot, broker.depth)
 
 
 # --- how it is shown -------------------------------------------------------------------------------------------

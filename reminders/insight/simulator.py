@@ -21,8 +21,9 @@ from notifications import channels
 from notifications.addresses import masked
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast
-from reminders.insight.explain.inputs import contact_of, facts_of, with_notified
+from reminders.insight.explain.inputs import contact_of, facts_of
 from reminders.insight.forecast import Forecast
+from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import rows as policy_rows
 from reminders.policy.rows import Action, Situation
@@ -164,7 +165,7 @@ class _Latest:
 def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
-    work: QuerySet[Assignment] = with_notified(
+    work: QuerySet[Assignment] = with_start_notified(
         Assignment.objects.filter(
             status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue
         )

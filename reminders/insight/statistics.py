@@ -20,7 +20,8 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import heartbeats
 from reminders.delivery.heartbeats import ProcessCount
-from reminders.ledger import planning, sql
+from reminders.ledger import planning
+from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
 from reminders.models import State
 
 logger = logging.getLogger(__name__)
@@ -135,26 +136,26 @@ ASSIGNMENTS = """
     ) AS looked_at
     GROUP BY status, reminder_status
 """
-LEDGER_OPEN = """
+LEDGER_OPEN = f"""
     SELECT state, count(*),
            count(*) FILTER (WHERE channel <> 'none' AND due_at <= %(now)s),
            min(greatest(due_at, planned_at)) FILTER (WHERE channel <> 'none' AND due_at <= %(now)s)
-    FROM reminders_reminder WHERE closed_at IS NULL AND kind <> 'EVENT'
+    FROM reminders_reminder WHERE closed_at IS NULL AND {TO_PEOPLE}
     GROUP BY state
-"""
-LEDGER_CLOSED = """
+"""  # noqa: S608 - our own constants
+LEDGER_CLOSED = f"""
     SELECT state, reason, count(*) FROM reminders_reminder
-    WHERE closed_at > %(since)s AND kind <> 'EVENT'
+    WHERE closed_at > %(since)s AND {TO_PEOPLE}
     GROUP BY state, reason
-"""
-UNKNOWN = """
+"""  # noqa: S608 - our own constants
+UNKNOWN = f"""
     SELECT count(*) FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-    WHERE r.ambiguous > 0 AND r.state = 'UNKNOWN' AND r.kind <> 'EVENT' AND r.version = a.version AND a.status = 'SCHEDULED'
-"""
-POSSIBLE_DUPLICATES = """
+    WHERE r.ambiguous > 0 AND r.state = 'UNKNOWN' AND r.{TO_PEOPLE} AND r.version = a.version AND a.status = 'SCHEDULED'
+"""  # noqa: S608 - our own constants
+POSSIBLE_DUPLICATES = f"""
     SELECT count(*) FROM reminders_reminder
-    WHERE ambiguous > 0 AND attempts > 1 AND kind <> 'EVENT' AND (closed_at IS NULL OR closed_at > %(since)s)
-"""
+    WHERE ambiguous > 0 AND attempts > 1 AND {TO_PEOPLE} AND (closed_at IS NULL OR closed_at > %(since)s)
+"""  # noqa: S608 - our own constants
 OVERDUE = """
     SELECT (SELECT count(*) FROM assignments_assignment
             WHERE status = 'SCHEDULED' AND overdue_at IS NULL AND scheduled_start <= %(before)s)
@@ -166,16 +167,16 @@ LAST_SCAN = """
     SELECT finished_at, trigger, by FROM reminders_scanrun WHERE finished_at IS NOT NULL AND error = ''
     ORDER BY finished_at DESC LIMIT 1
 """
-MESSAGES = """
+MESSAGES = f"""
     SELECT (floor(extract(epoch FROM at) / %(bucket)s) * %(bucket)s)::bigint, state, count(*) FROM (
         SELECT greatest(next_attempt_at, %(now)s) AS at, 'PLANNED' AS state FROM reminders_reminder
-        WHERE closed_at IS NULL AND channel <> 'none' AND kind <> 'EVENT' AND next_attempt_at <= %(until)s
+        WHERE closed_at IS NULL AND channel <> 'none' AND {TO_PEOPLE} AND next_attempt_at <= %(until)s
         UNION ALL
         SELECT closed_at, state FROM reminders_reminder
-        WHERE closed_at > %(since)s AND channel <> 'none' AND kind <> 'EVENT' AND state IN ('SENT', 'FAILED', 'UNKNOWN')
+        WHERE closed_at > %(since)s AND channel <> 'none' AND {TO_PEOPLE} AND state IN ('SENT', 'FAILED', 'UNKNOWN')
     ) AS behind_and_ahead
     GROUP BY 1, 2 ORDER BY 1, 2
-"""
+"""  # noqa: S608 - our own constants
 # An endpoint that is left alone is its own affair: the figures are about people's reminders.
 HELD = """
     SELECT channel, until FROM reminders_channelhold
@@ -210,7 +211,7 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
         },
         lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
     )
-    yield Question(sql.IN_FORCE, {}, lambda rows: {"paused": bool(rows)})
+    yield Question(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
     yield Question(
         HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from reminders.ledger.fragments import TO_WEBHOOKS
 from reminders.models import Subscription
 from reminders.policy.recipients import subscription_recipient
 
@@ -26,13 +27,13 @@ def health(subscriptions: Sequence[Subscription]) -> dict[int, Health]:
     recipients = {subscription_recipient(one.pk): one.pk for one in subscriptions}
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT s.recipient, (SELECT count(*) FROM reminders_reminder r
-                                 WHERE r.closed_at IS NULL AND r.kind = 'EVENT' AND r.recipient = s.recipient),
+                                 WHERE r.closed_at IS NULL AND r.{TO_WEBHOOKS} AND r.recipient = s.recipient),
                    h.until, h.since, coalesce(h.code, ''), coalesce(h.detail, '')
             FROM unnest(%s::text[]) AS s(recipient)
             LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
-            """,
+            """,  # noqa: S608 - our own constants
             [list(recipients)],
         )
         return {recipients[recipient]: Health(*rest) for recipient, *rest in cursor.fetchall()}

@@ -9,8 +9,9 @@ from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
+from reminders.ledger.fragments import ACTIVE_PAUSE, ROUTE
 from reminders.ledger.records import Begun, Hint, claim_of, ended_row, plan_of, row_of
-from reminders.ledger.sql import IN_FORCE, bigints, fetch, prepared_cursor, run
+from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
 from reminders.policy.recipients import supervisor_recipient
@@ -23,17 +24,17 @@ PICK = f"""
            a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
            p.name, p.email, p.phone, p.time_zone, p.language,
            statement_timestamp() AS now,
-           EXISTS ({IN_FORCE}) AS paused,
+           EXISTS ({ACTIVE_PAUSE}) AS paused,
            r.payload,
            (SELECT h.until FROM reminders_channelhold h
-            WHERE h.channel = CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE r.channel END) AS held_until
+            WHERE h.channel = {ROUTE}) AS held_until
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     ORDER BY a.id, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
-"""  # noqa: S608 - IN_FORCE is our own constant
+"""  # noqa: S608 - ACTIVE_PAUSE is our own constant
 
 
 @atomically

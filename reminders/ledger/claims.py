@@ -11,10 +11,12 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters
 from reminders.ledger.events import emit_unknown
+from reminders.ledger.fragments import TO_PEOPLE, TO_WEBHOOKS
 from reminders.ledger.records import Claimed, Ended, Hint, count_ended
 from reminders.ledger.sql import fetch, paused, run
 from reminders.models import State
-from reminders.policy.retries import MAX_AMBIGUOUS_EVENT_ATTEMPTS, Result
+from reminders.policy import retries
+from reminders.policy.retries import Result
 
 EVENTS_INSPECTED = 200
 """Rows of one subscription that are looked at to see whether some are on their way: those are its oldest."""
@@ -27,12 +29,12 @@ REAP_LIMIT = 50_000
 
 DISPATCH_LOCK = 0x72656D01
 
-CLAIM = """
+CLAIM = f"""
     WITH held AS MATERIALIZED (SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()),
     due AS (
         SELECT id FROM reminders_reminder
         WHERE closed_at IS NULL AND lease_until IS NULL AND next_attempt_at <= statement_timestamp() + %(ahead)s
-          AND (NOT %(paused)s OR channel = 'none') AND kind <> 'EVENT' AND channel NOT IN (SELECT channel FROM held)
+          AND (NOT %(paused)s OR channel = 'none') AND {TO_PEOPLE} AND channel NOT IN (SELECT channel FROM held)
         ORDER BY next_attempt_at
         LIMIT %(room)s
         FOR NO KEY UPDATE SKIP LOCKED
@@ -43,25 +45,25 @@ CLAIM = """
     WHERE r.id = due.id AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous, r.scan_id,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
-"""
+"""  # noqa: S608 - our own constants
 
 # One envelope at a time for each endpoint, and one row alone where it has just failed: what hangs costs one send.
-ROUTES = """
+ROUTES = f"""
     SELECT s.recipient, h.failures IS NOT NULL AS tried, coalesce(o.busy, FALSE) AS busy, o.oldest
     FROM (SELECT 'subscription:' || id AS recipient FROM reminders_subscription WHERE active) s
     LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
     LEFT JOIN LATERAL (
         SELECT bool_or(lease_until IS NOT NULL) AS busy, min(next_attempt_at) AS oldest FROM (
             SELECT lease_until, next_attempt_at FROM reminders_reminder
-            WHERE closed_at IS NULL AND kind = 'EVENT' AND recipient = s.recipient
+            WHERE closed_at IS NULL AND {TO_WEBHOOKS} AND recipient = s.recipient
             ORDER BY next_attempt_at LIMIT %s) first) o ON TRUE
     WHERE (h.until IS NULL OR h.until <= statement_timestamp()) AND o.oldest <= statement_timestamp()
     ORDER BY o.oldest, s.recipient
-"""
-CLAIM_EVENTS = """
+"""  # noqa: S608 - our own constants
+CLAIM_EVENTS = f"""
     WITH due AS (
         SELECT id FROM reminders_reminder
-        WHERE closed_at IS NULL AND kind = 'EVENT' AND recipient = %s AND lease_until IS NULL
+        WHERE closed_at IS NULL AND {TO_WEBHOOKS} AND recipient = %s AND lease_until IS NULL
           AND next_attempt_at <= statement_timestamp()
         ORDER BY next_attempt_at
         LIMIT %s
@@ -73,11 +75,11 @@ CLAIM_EVENTS = """
     WHERE r.id = due.id AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous, r.scan_id,
               interval '0' AS wait
-"""
+"""  # noqa: S608 - our own constants
 
 REAP = """
     WITH over AS (
-        SELECT id, state = 'SENDING' AND ambiguous >= CASE kind WHEN 'EVENT' THEN %(doubts)s ELSE 1 END AS lost
+        SELECT id, state = 'SENDING' AND ambiguous >= CASE kind WHEN 'EVENT' THEN %(webhooks)s ELSE %(people)s END AS lost
         FROM reminders_reminder
         WHERE closed_at IS NULL AND {bound}
           AND (lease_until <= statement_timestamp() OR lease_until > statement_timestamp() + %(lease)s + %(slack)s)
@@ -141,7 +143,8 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
                 "lease": config.lease,
                 "slack": timedelta(seconds=5),
                 "patience": LATE_ANSWER_WAIT,
-                "doubts": MAX_AMBIGUOUS_EVENT_ATTEMPTS - 1,
+                "people": retries.TO_PEOPLE.max_ambiguous,
+                "webhooks": retries.TO_WEBHOOKS.max_ambiguous,
             },
         )
         rows = list(fetch(cursor))

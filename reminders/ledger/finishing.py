@@ -2,22 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
 
 from assignments.models import Status
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters
+from reminders.ledger.breakers import update_breakers
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import FAILED, SENT, Event, emit_events
-from reminders.ledger.records import Finished
+from reminders.ledger.notified import skip_already_notified
+from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
 from reminders.ledger.sql import bigints, prepared_cursor, run
 from reminders.models import Kind, Reason, State
-from reminders.policy import retries
-from reminders.policy.retries import Result
 
 # The answers travel as one JSON text: half the work of fourteen arrays, for both sides. What the later steps
 # need of an answer comes out of `landed`, which spares them a join of every row with every other.
@@ -58,15 +56,14 @@ FINISH = """
 
 
 @atomically
-def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished]:
+def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
     """Records how sends ended: row, attempt, roll-up and counters in one transaction.
 
     Guarded by state and ticket, not by the clock: a late answer of the rightful worker counts, that of any
-    other does not. An acceptance also lands on a row that was taken back and not begun again (RULES, 8).
-    Returns those that landed.
+    other does not. An acceptance also lands on a row that was taken back and not begun again: what was sent is SENT.
     """
     if not ends:
-        return []
+        return Recorded([], [])
     ends = [*ends]
     with prepared_cursor() as cursor:
         run(
@@ -76,7 +73,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
             [bigints({end.claim.row.assignment_id for end in ends})],
         )
         versions = dict(cursor.fetchall())
-        ends = _update_breakers(cursor, ends)
+        ends = update_breakers(cursor, ends)
         run(
             cursor,
             FINISH,
@@ -88,11 +85,11 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> list[Finished
         counters.write(cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}))
         if any(somebody_listens for _, _, somebody_listens in answers):
             emit_events(cursor, _events(landed))
-        _skip_already_notified(cursor, landed, versions)
+        ended = skip_already_notified(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
-    if back := [end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED]:
-        void(sorted(set(back)))  # A failure of an old plan is not tried again.
-    return landed
+    if back := {end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED}:
+        ended += void(sorted(back))  # A failure of an old plan is not tried again.
+    return Recorded(landed, ended)
 
 
 def _answer(end: Finished) -> dict[str, object]:
@@ -115,45 +112,8 @@ def _answer(end: Finished) -> dict[str, object]:
     }
 
 
-def _skip_already_notified(cursor: Cursor, landed: Sequence[Finished], versions: Mapping[int, int]) -> None:
-    """A plan that changed during a send, yet tells this person the same start, is not told again (RULES, 23)."""
-    outdated = [
-        end
-        for end in landed
-        if end.transition.state is State.SENT
-        and end.claim.row.kind is Kind.REMINDER
-        and versions.get(end.claim.row.assignment_id) != end.claim.row.version
-    ]
-    if not outdated:
-        return
-    run(
-        cursor,
-        """
-        UPDATE reminders_reminder r
-        SET state = 'SKIPPED', reason = 'already_told', lease_until = NULL, closed_at = statement_timestamp()
-        FROM reminders_reminder told JOIN assignments_assignment a ON a.id = told.assignment_id
-        WHERE told.id = ANY(%s) AND r.assignment_id = told.assignment_id AND r.version = a.version
-          AND r.kind = 'REMINDER' AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
-          AND r.recipient = told.recipient AND r.planned_start = told.planned_start
-          AND (a.renudge_at IS NULL OR told.sent_at > a.renudge_at)
-        RETURNING r.assignment_id
-        """,
-        [[end.claim.row.id for end in outdated]],
-    )
-    spared = [row[0] for row in cursor.fetchall()]
-    if spared:
-        skipped = counters.labels(reason=Reason.ALREADY_TOLD.value)
-        counters.write(cursor, counters.Counts({(counters.SKIPPED, skipped): len(spared)}))
-        run(
-            cursor,
-            "UPDATE assignments_assignment SET reminder_status = 'SENT'"
-            " WHERE id = ANY(%s) AND reminder_status = 'NONE'",
-            [spared],
-        )
-
-
 def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:
-    """A contact that was corrected during the send deserves a send of its own (RULES, 19)."""
+    """A contact that was corrected during the send gets a send of its own."""
     failed = [
         end.claim.row.id for end in landed if end.transition.reason in (Reason.NO_CONTACT, Reason.REJECTED)
     ]
@@ -173,63 +133,6 @@ def _events(landed: Iterable[Finished]) -> list[Event]:
         for end in landed
         if end.claim.row.kind is Kind.REMINDER
         and end.transition.state in (State.SENT, State.FAILED, State.UNKNOWN)
-    ]
-
-
-def _update_breakers(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
-    """Holds roads that are down and opens those that work; rows of a held road wait for it."""
-    down = {end.claim.row.route: end for end in ends if retries.trips_breaker(end.claim.row, end.result)}
-    answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
-    works = {
-        end.claim.row.route: end.claim
-        for end in ends
-        if end.result in answered and end.claim.was_open_breaker
-    }
-    for route in sorted(works.keys() - down.keys()):
-        # Only a hold that was over when this send began: a later one says something newer.
-        run(
-            cursor,
-            "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s",
-            [route, works[route].begun_at],
-        )
-    until: dict[str, datetime] = {}
-    for route, end in sorted(down.items()):
-        run(
-            cursor,
-            "SELECT failures, until, statement_timestamp() FROM reminders_channelhold"
-            " WHERE channel = %s FOR UPDATE",
-            [route],
-        )
-        failures, breaker_until, now = cursor.fetchone() or (0, None, end.finished_at)
-        if breaker_until is None or breaker_until <= now:  # Workers that fail together count once.
-            failures += 1
-            endpoint = end.claim.row.is_webhook
-            breaker_until = now + retries.breaker_delay(
-                failures, endpoint=endpoint, retry_after=end.retry_after
-            )
-        run(
-            cursor,
-            """
-            INSERT INTO reminders_channelhold (channel, since, until, failures, code, detail)
-            VALUES (%s, statement_timestamp(), %s, %s, %s, %s)
-            ON CONFLICT (channel) DO UPDATE
-            SET until = excluded.until, failures = excluded.failures, code = excluded.code, detail = excluded.detail
-            """,
-            [route, breaker_until, failures, end.code[:40], end.detail[:500]],
-        )
-        until[route] = breaker_until
-    return [
-        replace(
-            end,
-            transition=retries.wait_for_breaker(
-                end.claim.row, end.result, end.transition, until[end.claim.row.route]
-            ),
-        )
-        if end.transition.state is State.PLANNED
-        and (end.result is Result.HANDED_BACK or retries.trips_breaker(end.claim.row, end.result))
-        and end.claim.row.route in until
-        else end
-        for end in ends
     ]
 
 

@@ -1,47 +1,105 @@
 """What counts as already notified, and the roll-up `reminder_status` that follows from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from django.db import connection
+from django.db.models import (
+    BooleanField,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.functions import Cast, Coalesce, Concat
 
+from assignments.models import Assignment
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
+from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import PLAN_NOTIFIED
 from reminders.ledger.planning import SCOPE_IDS
-from reminders.ledger.records import Ended
+from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import fetch, run
+from reminders.models import Kind, Reason, Reminder, State
+from reminders.policy.recipients import ASSIGNEE, assignee_recipient_sql
 
-TOLD = """
+NOT_ROLLED_UP = f"""
     SELECT a.id FROM assignments_assignment a
-    WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.reminder_status = 'NONE' AND {scope}
-      AND EXISTS (
-          SELECT 1 FROM reminders_reminder r
-          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
-            AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported'))
-          OFFSET 0)
+    WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.reminder_status = 'NONE' AND {{scope}}
+      AND {PLAN_NOTIFIED}
     ORDER BY a.id FOR NO KEY UPDATE
-"""
+"""  # noqa: S608 - our own constants
+
+
+def plan_notified() -> Exists:
+    """Whether the ledger says that the current plan of an assignment was notified (`fragments.PLAN_NOTIFIED`)."""
+    current = Reminder.objects.filter(
+        assignment=OuterRef("pk"), version=OuterRef("version"), kind=Kind.REMINDER
+    )
+    notified = Q(state=State.SENT) | Q(reason__in=(Reason.ALREADY_TOLD, Reason.IMPORTED))
+    return Exists(current.filter(notified))
+
+
+def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    """Adds `start_notified`: whether the last message begun for the assignee stated this start, after any reset
+    (`fragments.START_NOTIFIED`). None where no message was begun.
+    """
+    ever = datetime(1970, 1, 1, tzinfo=UTC)
+    same = Q(
+        state=State.SENT,
+        planned_start=OuterRef("scheduled_start"),
+        sent_at__gt=Coalesce(OuterRef("renudge_at"), Value(ever)),
+    )
+    last = (
+        _to_assignee()
+        .filter(
+            Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
+            begun_at__isnull=False,
+        )
+        .order_by("-begun_at")
+        .annotate(same=ExpressionWrapper(same, output_field=BooleanField()))
+    )
+    return assignments.annotate(start_notified=Subquery(last.values("same")[:1]))
+
+
+def may_know_start() -> Exists:
+    """Whether the assignee may ever have been notified of the present start: a message of it was sent, may have been
+    sent, or was sent by the former system. For previews; it decides nothing.
+    """
+    heard = Q(state__in=(State.SENT, State.UNKNOWN)) | Q(reason=Reason.IMPORTED)
+    return Exists(_to_assignee().filter(heard, planned_start=OuterRef("scheduled_start")))
+
+
+def _to_assignee() -> QuerySet[Reminder]:
+    recipient = Concat(Value(ASSIGNEE), Cast(OuterRef("assignee_id"), TextField()))
+    return Reminder.objects.filter(assignment=OuterRef("pk"), kind=Kind.REMINDER, recipient=recipient)
 
 
 @atomically
 def sync_roll_up(config: ReminderConfig, ids: Sequence[int] | None = None) -> int:
-    """Sets the roll-up to SENT where the ledger says that the current plan was told; returns how many."""
+    """Sets the roll-up to SENT where the ledger says that the current plan was notified; returns how many."""
     scope = "a.scheduled_start <= statement_timestamp() + %(lookahead)s" if ids is None else SCOPE_IDS
     with connection.cursor() as cursor:
         run(
             cursor,
-            TOLD.format(scope=scope),
+            NOT_ROLLED_UP.format(scope=scope),
             {"lookahead": config.lookahead, "ids": list(ids or [])},
         )
-        told = [row[0] for row in cursor.fetchall()]
-        if told:
+        notified = [row[0] for row in cursor.fetchall()]
+        if notified:
             run(
                 cursor,
                 "UPDATE assignments_assignment SET reminder_status = 'SENT'"
                 " WHERE id = ANY(%s) AND status = 'SCHEDULED' AND overdue_at IS NULL",
-                [told],
+                [notified],
             )
-        return len(told)
+        return len(notified)
 
 
 CLOSE_IMPORTED = """
@@ -54,11 +112,11 @@ CLOSE_IMPORTED = """
 """
 
 
-INSERT_IMPORTED = """
+INSERT_IMPORTED = f"""
     INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state, reason, closed_at)
     SELECT a.id, a.version, 'REMINDER', 'default',
-           CASE WHEN a.assignee_id IS NULL THEN '' ELSE 'assignee:' || a.assignee_id END, %(channel)s,
+           {assignee_recipient_sql("a")}, %(channel)s,
            a.scheduled_start, statement_timestamp(), due.at, a.scheduled_start + %(overdue)s, due.at,
            'SKIPPED', 'imported', statement_timestamp()
     FROM assignments_assignment a,
@@ -69,14 +127,14 @@ INSERT_IMPORTED = """
                       OFFSET 0)
     ON CONFLICT DO NOTHING
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-"""
+"""  # noqa: S608 - our own constants
 
 
 @atomically
 def record_as_notified(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
-    """Writes down that another system has told the present plan of these assignments (RULES, 36).
+    """Records that another system has notified the present plan of these assignments, as at a cut-over.
 
-    What was to be sent of it is not sent any more; the roll-up is SENT. The assignments' rows are locked.
+    What was to be sent of it is not sent any more; the roll-up is SENT. The assignments' rows are locked by the caller.
     """
     within = {"ids": list(ids), "lead": config.lead, "overdue": config.overdue, "channel": config.channel}
     ended = []
@@ -91,4 +149,46 @@ def record_as_notified(ids: Sequence[int], config: ReminderConfig) -> list[Ended
             within,
         )
         record_ended(cursor, ended)
+    return ended
+
+
+def skip_already_notified(
+    cursor: Cursor, landed: Sequence[Finished], versions: Mapping[int, int]
+) -> list[Ended]:
+    """A plan that changed during a send, yet has the start that was just sent, is not sent again to this person.
+
+    `versions` are the assignments' present versions by id. Returns the rows of the new plan that end for it.
+    """
+    outdated = [
+        end
+        for end in landed
+        if end.transition.state is State.SENT
+        and end.claim.row.kind is Kind.REMINDER
+        and versions.get(end.claim.row.assignment_id) != end.claim.row.version
+    ]
+    if not outdated:
+        return []
+    run(
+        cursor,
+        """
+        UPDATE reminders_reminder r
+        SET state = 'SKIPPED', reason = 'already_told', lease_until = NULL, closed_at = statement_timestamp()
+        FROM reminders_reminder sent JOIN assignments_assignment a ON a.id = sent.assignment_id
+        WHERE sent.id = ANY(%s) AND r.assignment_id = sent.assignment_id AND r.version = a.version
+          AND r.kind = 'REMINDER' AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
+          AND r.recipient = sent.recipient AND r.planned_start = sent.planned_start
+          AND (a.renudge_at IS NULL OR sent.sent_at > a.renudge_at)
+        RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+        """,
+        [[end.claim.row.id for end in outdated]],
+    )
+    ended = [Ended(**row) for row in fetch(cursor)]
+    if ended:
+        record_ended(cursor, ended)
+        run(
+            cursor,
+            "UPDATE assignments_assignment SET reminder_status = 'SENT'"
+            " WHERE id = ANY(%s) AND reminder_status = 'NONE'",
+            [[row.assignment_id for row in ended]],
+        )
     return ended

@@ -7,8 +7,9 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
 from reminders.ledger.records import Ended
-from reminders.ledger.sql import IN_FORCE, fetch, run
+from reminders.ledger.sql import fetch, run
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
 from reminders.policy.timing import Usefulness
 
@@ -27,8 +28,8 @@ END_PAUSE = """
 """
 
 
-DUE = """r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
-    AND r.kind <> 'EVENT' AND r.next_attempt_at <= statement_timestamp()"""
+DUE = f"""r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
+    AND r.{TO_PEOPLE} AND r.next_attempt_at <= statement_timestamp()"""
 """What people would be sent now, if nothing held it. Events for programs are not asked about: they go on by themselves."""
 
 USE = """CASE WHEN r.not_after < statement_timestamp() THEN 'too_late'
@@ -41,7 +42,7 @@ def open_pause(*, by: str, reason: str, until: datetime | None) -> int | None:
     """Starts a pause; None where one is in force already: never two at a time."""
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_advisory_xact_lock(%s)", [PAUSE_LOCK])
-        run(cursor, OPEN_PAUSE.format(in_force=IN_FORCE), [by, reason, until])
+        run(cursor, OPEN_PAUSE.format(in_force=ACTIVE_PAUSE), [by, reason, until])
         made = cursor.fetchone()
         return made[0] if made else None
 
@@ -51,7 +52,7 @@ def end_pause(*, by: str) -> int | None:
     """Ends the pause in force and returns its id; None where nothing is paused."""
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_advisory_xact_lock(%s)", [PAUSE_LOCK])
-        run(cursor, END_PAUSE.format(in_force=IN_FORCE), [by])
+        run(cursor, END_PAUSE.format(in_force=ACTIVE_PAUSE), [by])
         ended = cursor.fetchone()
         return ended[0] if ended else None
 

@@ -7,50 +7,46 @@ from dataclasses import dataclass
 from django.db import connection
 
 from assignments.transactions import atomically
-from reminders.conf import ReminderConfig
+from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import START_NOTIFIED
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
+from reminders.policy.recipients import assignee_recipient_sql
 
 BATCH = 5_000
-"""Rows planned per transaction (RULES, 15)."""
+"""Rows planned per transaction: locks are held for a moment, and a scan that is killed loses little."""
+
+LONGEST_LEAD = f"interval '{MAX_LEAD.days} days'"
+HAS_REMINDER = """EXISTS (
+                SELECT 1 FROM reminders_reminder r
+                WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER' AND r.rule = 'default'
+                OFFSET 0)"""
+"""Whether the current version has its reminder row, in whatever state."""
 
 
 # One statement plans reminders for a scan (a page of the open index) and for a change of plan (some ids).
-PLAN_REMINDERS = """
+PLAN_REMINDERS = f"""
     WITH page AS MATERIALIZED (
         SELECT a.id, a.version, a.scheduled_start, a.assignee_id, a.known_at, a.renudge_at,
                coalesce(make_interval(mins => a.lead_minutes), %(lead)s) AS lead
         FROM assignments_assignment a
-        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND {scope}
+        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND {{scope}}
           AND a.scheduled_start <= statement_timestamp() + greatest(
                 %(lookahead)s, coalesce(make_interval(mins => a.lead_minutes), %(lead)s) + %(poll)s)
-          AND NOT EXISTS (
-                SELECT 1 FROM reminders_reminder r
-                WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER' AND r.rule = 'default'
-                OFFSET 0)
+          AND NOT {HAS_REMINDER}
         ORDER BY a.scheduled_start, a.id
         LIMIT %(limit)s
     ),
     judged AS (
-        SELECT p.*,
-               CASE WHEN p.assignee_id IS NULL THEN '' ELSE 'assignee:' || p.assignee_id END AS recipient,
-               p.scheduled_start + %(overdue)s AS not_after,
+        SELECT a.*, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start + %(overdue)s AS not_after,
                CASE
-                   WHEN p.scheduled_start <= p.known_at THEN 'past'
-                   WHEN p.scheduled_start + %(overdue)s < statement_timestamp() THEN 'too_late'
-                   -- What this person heard last, or may have heard, or is being told right now, decides.
-                   WHEN p.version > 1 AND p.assignee_id IS NOT NULL AND (
-                       SELECT told.state = 'SENT' AND told.planned_start = p.scheduled_start
-                          AND (p.renudge_at IS NULL OR told.sent_at > p.renudge_at)
-                       FROM reminders_reminder told
-                       WHERE told.assignment_id = p.id AND told.kind = 'REMINDER'
-                         AND told.recipient = 'assignee:' || p.assignee_id AND told.begun_at IS NOT NULL
-                         AND (told.state IN ('SENT', 'SENDING', 'UNKNOWN') OR told.ambiguous > 0)
-                       ORDER BY told.begun_at DESC LIMIT 1) THEN 'already_told'
+                   WHEN a.scheduled_start <= a.known_at THEN 'past'
+                   WHEN a.scheduled_start + %(overdue)s < statement_timestamp() THEN 'too_late'
+                   WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {START_NOTIFIED} THEN 'already_told'
                    ELSE ''
                END AS reason
-        FROM page p
+        FROM page a
     ),
     planned AS (
         INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
@@ -70,7 +66,7 @@ PLAN_REMINDERS = """
             FROM planned WHERE state = 'SKIPPED'),
            (SELECT scheduled_start FROM page ORDER BY scheduled_start DESC, id DESC LIMIT 1),
            (SELECT id FROM page ORDER BY scheduled_start DESC, id DESC LIMIT 1)
-"""
+"""  # noqa: S608 - our own constants
 
 
 PLAN_MARKERS = """
@@ -118,7 +114,7 @@ SCOPE_DEFAULT_LEAD = (
 SCOPE_OWN_LEAD = (
     SCOPE_PAGE
     + " AND a.lead_minutes IS NOT NULL"
-    + " AND a.scheduled_start <= statement_timestamp() + interval '30 days' + %(poll)s"
+    + f" AND a.scheduled_start <= statement_timestamp() + {LONGEST_LEAD} + %(poll)s"
 )
 
 
@@ -183,24 +179,20 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
     return Planned(planned, ended, {"after_start": last_start, "after_id": last_id} if full else None)
 
 
-UNACCOUNTED = """
+UNACCOUNTED = f"""
     SELECT (
         SELECT count(*) FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NULL
           AND a.scheduled_start <= statement_timestamp() + %(lead)s
-          AND NOT EXISTS (SELECT 1 FROM reminders_reminder r
-                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
-                          OFFSET 0)
+          AND NOT {HAS_REMINDER}
     ) + (
         SELECT count(*) FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NOT NULL
-          AND a.scheduled_start <= statement_timestamp() + interval '30 days'
+          AND a.scheduled_start <= statement_timestamp() + {LONGEST_LEAD}
           AND a.scheduled_start <= statement_timestamp() + make_interval(mins => a.lead_minutes)
-          AND NOT EXISTS (SELECT 1 FROM reminders_reminder r
-                          WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
-                          OFFSET 0)
+          AND NOT {HAS_REMINDER}
     )
-"""
+"""  # noqa: S608 - our own constants
 
 
 def unaccounted(config: ReminderConfig) -> int:

@@ -105,6 +105,21 @@ class Finished:
     retry_after: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What `finish` has written: the ends that landed, and rows that ended with them without a send: of an outdated plan,
+    or of a start that this person has just been notified of.
+    """
+
+    landed: list[Finished]
+    ended: list[Ended]
+
+    @property
+    def outdated(self) -> set[int]:
+        """Rows whose send failed for now, and which are not tried again: their plan has changed meanwhile."""
+        return {row.reminder_id for row in self.ended}
+
+
 def row_of(found: Mapping[str, Any]) -> Row:
     return Row(
         id=found["id"],

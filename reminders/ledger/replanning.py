@@ -7,11 +7,13 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import PLAN_NOTIFIED, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind
+from reminders.policy.recipients import assignee_recipient_sql
 
 # Supervisors who were still to be told that work is overdue are told of the new version, while it still is.
 CARRY_NOTICES_OVER = """
@@ -37,17 +39,14 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     with connection.cursor() as cursor:
         run(
             cursor,
-            """
+            f"""
             UPDATE assignments_assignment a SET reminder_status = 'NONE', overdue_at = NULL
             WHERE a.id = ANY(%(ids)s) AND a.status = 'SCHEDULED' AND (
                 (a.reminder_status = 'OVERDUE' AND a.scheduled_start + %(overdue)s > statement_timestamp())
                 -- the change at hand is an operator's reset
                 OR (a.reminder_status = 'OVERDUE' AND a.renudge_at >= a.updated_at)
-                OR (a.reminder_status = 'SENT' AND NOT EXISTS (
-                    SELECT 1 FROM reminders_reminder r
-                    WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
-                      AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported')))))
-            """,
+                OR (a.reminder_status = 'SENT' AND NOT {PLAN_NOTIFIED}))
+            """,  # noqa: S608 - our own constant
             {"ids": list(ids), "overdue": config.overdue},
         )
         run(cursor, CARRY_NOTICES_OVER, [[row.reminder_id for row in ended if row.kind == Kind.OVERDUE]])
@@ -59,7 +58,7 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     return ended
 
 
-VOID = """
+VOID = f"""
     UPDATE reminders_reminder r
     SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
         reason = CASE
@@ -68,16 +67,15 @@ VOID = """
             WHEN a.status <> 'SCHEDULED' THEN 'started'
             WHEN r.planned_start <> a.scheduled_start THEN 'moved'
             WHEN r.kind = 'REMINDER'
-                 AND r.recipient <> CASE WHEN a.assignee_id IS NULL THEN '' ELSE 'assignee:' || a.assignee_id END
-                 THEN 'reassigned'
+                 AND r.recipient <> {assignee_recipient_sql("a")} THEN 'reassigned'
             ELSE 'replanned'
         END,
         lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
-    WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {scope}
-      AND r.kind <> 'EVENT' AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start)
+    WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {{scope}}
+      AND r.{TO_PEOPLE} AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start)
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-"""
+"""  # noqa: S608 - our own constants
 
 
 @atomically
@@ -124,14 +122,14 @@ def retime(config: ReminderConfig) -> int:
         return int(cursor.rowcount)
 
 
-REQUEUE_FAILED = """
+REQUEUE_FAILED = f"""
     UPDATE reminders_reminder r
     SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
     FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
-    WHERE {scope} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
-      AND r.recipient = 'assignee:' || p.id AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
+    WHERE {{scope}} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
+      AND r.recipient = {assignee_recipient_sql("a")} AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
       AND statement_timestamp() < r.not_after
-"""
+"""  # noqa: S608 - our own constants
 
 
 @atomically

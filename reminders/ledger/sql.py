@@ -9,13 +9,7 @@ from django.db import connection
 from psycopg.pq import Format
 
 from reminders.ledger.counters import Cursor
-
-IN_FORCE = (
-    "SELECT id FROM reminders_pause"
-    " WHERE ended_at IS NULL AND (until IS NULL OR until > statement_timestamp())"
-)
-"""The pause that holds sending now."""
-
+from reminders.ledger.fragments import ACTIVE_PAUSE
 
 TIMESTAMPTZ = psycopg.adapters.types["timestamptz"].oid
 
@@ -50,7 +44,7 @@ def bigints(values: Iterable[int]) -> str:
 
 
 def paused(cursor: Cursor) -> bool:
-    run(cursor, "SELECT EXISTS (" + IN_FORCE + ")")
+    run(cursor, "SELECT EXISTS (" + ACTIVE_PAUSE + ")")
     found = cursor.fetchone()
     return bool(found and found[0])
 

@@ -351,7 +351,7 @@ def _run_resume(wish: ActionRequest, form: Any) -> str:
 def _look_at_purge(_wish: ActionRequest) -> Preview:
     seen = queue_status.read_queue_status()
     if seen.redis is None:
-        return Preview(summary=f"Redis cannot be emptied: {seen.trouble}.", possible=False)
+        return Preview(summary=f"Redis cannot be emptied: {seen.error}.", possible=False)
     return Preview(
         summary=(
             "The queues in Redis are emptied, and every reminder that was handed over and not begun goes back to the "

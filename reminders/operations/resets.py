@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import Exists, OuterRef, QuerySet
 
 from assignments import services
 from assignments.clock import database_now
@@ -14,7 +13,8 @@ from assignments.services import Refused
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.audit import record
-from reminders.models import Kind, Reason, Reminder, State
+from reminders.ledger.notified import may_know_start, plan_notified
+from reminders.models import Reminder, State
 from reminders.operations import plans
 from reminders.operations.plans import (
     WORDS,
@@ -128,7 +128,7 @@ def _effect(assignment: Assignment, *, now: datetime, config: ReminderConfig) ->
         return Effect.NOTHING
     if timing.overdue_at(start, config=config) < now:
         return Effect.NOTHING
-    return Effect.AGAIN if assignment.is_told else Effect.FIRST  # type: ignore[attr-defined]  # annotated
+    return Effect.AGAIN if assignment.may_know_start else Effect.FIRST  # type: ignore[attr-defined]  # annotated
 
 
 def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
@@ -139,11 +139,7 @@ def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
     if selection.future:
         rows = rows.filter(scheduled_start__gt=now)
     else:
-        current = Reminder.objects.filter(
-            assignment=OuterRef("pk"), version=OuterRef("version"), kind=Kind.REMINDER
-        )
-        told = Q(state=State.SENT) | Q(reason__in=(Reason.ALREADY_TOLD, Reason.IMPORTED))
-        rows = rows.exclude(Exists(current.filter(told)))
+        rows = rows.exclude(plan_notified())
     if selection.starts_after:
         rows = rows.filter(scheduled_start__gte=selection.starts_after)
     if selection.starts_before:
@@ -155,12 +151,6 @@ def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
 
 
 def _with_ledger(rows: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Adds what the ledger knows: is a message on its way, was the person told of this start (for all we know)?"""
-    own = Reminder.objects.filter(assignment=OuterRef("pk"))
-    told = own.filter(
-        Q(state__in=(State.SENT, State.UNKNOWN)) | Q(reason=Reason.IMPORTED),
-        kind=Kind.REMINDER,
-        planned_start=OuterRef("scheduled_start"),
-        recipient=Concat(Value("assignee:"), Cast(OuterRef("assignee_id"), TextField())),
-    )
-    return rows.annotate(is_sending=Exists(own.filter(state=State.SENDING)), is_told=Exists(told))
+    """Adds what the ledger knows: is a message being sent, and may the person know of this start already?"""
+    sending = Reminder.objects.filter(assignment=OuterRef("pk"), state=State.SENDING)
+    return rows.annotate(is_sending=Exists(sending), may_know_start=may_know_start())

@@ -9,25 +9,46 @@ from reminders.models import Reason, State
 from reminders.policy.rows import Row
 
 FIRST_BACKOFF = timedelta(seconds=15)
-
-
-LONGEST_BACKOFF = timedelta(minutes=10)
-
-
 FIRST_BREAKER_DELAY = timedelta(seconds=5)
 
 
-LONGEST_BREAKER_DELAY = timedelta(seconds=60)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How patient sends of one class are.
+
+    `longest_backoff` bounds the wait between two attempts at one row, `longest_breaker_delay` how long a route that does
+    not work is left alone. `limited`: REMINDER_MAX_ATTEMPTS bounds the attempts; otherwise only the row's `not_after`
+    does. `max_ambiguous` is how many sends whose end is unknowable are followed by another.
+    `unknowable_trips_breaker`: an unknowable end says that the next message on the route would fare no better.
+    """
+
+    longest_backoff: timedelta
+    longest_breaker_delay: timedelta
+    limited: bool
+    max_ambiguous: int
+    unknowable_trips_breaker: bool
 
 
-LONGEST_EVENT_BACKOFF = timedelta(hours=6)
+TO_PEOPLE = RetryPolicy(
+    longest_backoff=timedelta(minutes=10),
+    longest_breaker_delay=timedelta(seconds=60),
+    limited=True,
+    max_ambiguous=1,
+    unknowable_trips_breaker=False,
+)
+# A subscriber knows by the id what it has received already, so that an event may come twice. An endpoint that lets
+# time run out would cost each of its events, and a worker, as much again; nobody's reminder waits for it.
+TO_WEBHOOKS = RetryPolicy(
+    longest_backoff=timedelta(hours=6),
+    longest_breaker_delay=timedelta(minutes=10),
+    limited=False,
+    max_ambiguous=4,
+    unknowable_trips_breaker=True,
+)
 
 
-LONGEST_ENDPOINT_DELAY = timedelta(minutes=10)
-
-
-MAX_AMBIGUOUS_EVENT_ATTEMPTS = 5
-"""An event that was cut off so often, by a worker that died, ends UNKNOWN; it does no harm to come twice."""
+def retry_policy(row: Row) -> RetryPolicy:
+    return TO_WEBHOOKS if row.is_webhook else TO_PEOPLE
 
 
 class Result(Enum):
@@ -89,12 +110,11 @@ def transition_after(
                 return Transition(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
             return Transition(State.PLANNED, retry_at=now, ambiguous=True)
         case Result.REFUSED_FOR_NOW | Result.UNKNOWABLE:
-            # A program knows by the id what it has had: an event may come twice, and is tried until it is too late.
+            policy = retry_policy(row)
             failures = row.failures + 1
-            most = LONGEST_EVENT_BACKOFF if row.is_webhook else LONGEST_BACKOFF
-            wait = max(backoff(failures, jitter=jitter, most=most), retry_after or timedelta())
+            wait = max(backoff(failures, policy, jitter=jitter), retry_after or timedelta())
             too_late = row.not_after is not None and now + wait >= row.not_after
-            if not too_late and (row.is_webhook or failures < config.max_attempts):
+            if not too_late and not (policy.limited and failures >= config.max_attempts):
                 return Transition(State.PLANNED, retry_at=now + wait, counted=True)
             if row.ambiguous:
                 return Transition(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
@@ -102,15 +122,14 @@ def transition_after(
 
 
 def trips_breaker(row: Row, result: Result) -> bool:
-    """Whether this end says that the next message on the same road would fare no better.
-
-    An endpoint that lets time run out would cost each of its events, and a worker, as much again.
-    """
-    return result is Result.CHANNEL_DOWN or (row.is_webhook and result is Result.UNKNOWABLE)
+    """Whether this end says that the next message on the same route would fare no better."""
+    return result is Result.CHANNEL_DOWN or (
+        result is Result.UNKNOWABLE and retry_policy(row).unknowable_trips_breaker
+    )
 
 
 def wait_for_breaker(row: Row, result: Result, transition: Transition, until: datetime) -> Transition:
-    """Where a row goes that waits for its road until then. What could only come too late ends at once."""
+    """Where a row goes whose route is left alone until then. What could only come too late ends at once."""
     if result is Result.HANDED_BACK:
         return replace(transition, retry_at=until)
     if row.not_after is not None and until >= row.not_after:
@@ -120,20 +139,20 @@ def wait_for_breaker(row: Row, result: Result, transition: Transition, until: da
     return replace(transition, retry_at=max(until, transition.retry_at or until))
 
 
-def backoff(failures: int, *, jitter: float, most: timedelta = LONGEST_BACKOFF) -> timedelta:
-    """15 s, 30 s, 60 s ... at most 10 min, a fifth more or less; for events at most 6 h."""
-    return _doubled(FIRST_BACKOFF, failures, most=most) * (1 + jitter / 5)
+def backoff(failures: int, policy: RetryPolicy = TO_PEOPLE, *, jitter: float) -> timedelta:
+    """The wait after so many failures: 15 s, doubled each time up to the policy's longest, a fifth more or less."""
+    return _doubled(FIRST_BACKOFF, failures, most=policy.longest_backoff) * (1 + jitter / 5)
 
 
 def breaker_delay(
-    failures: int, *, endpoint: bool = False, retry_after: timedelta | None = None
+    failures: int, policy: RetryPolicy = TO_PEOPLE, *, retry_after: timedelta | None = None
 ) -> timedelta:
-    """How long a road is left alone after so many failures in a row: 5 s doubling to 60 s (RULES, 10).
+    """How long a route is left alone after so many failures in a row: 5 s, doubled each time up to the policy's longest.
 
-    An endpoint for up to 10 minutes, and for as long as it asks: nobody's reminder waits for it.
+    `retry_after` is how long the other side asks to be left alone; it may be longer.
     """
-    most = LONGEST_ENDPOINT_DELAY if endpoint else LONGEST_BREAKER_DELAY
-    return max(_doubled(FIRST_BREAKER_DELAY, failures, most=most), retry_after or timedelta())
+    delay = _doubled(FIRST_BREAKER_DELAY, failures, most=policy.longest_breaker_delay)
+    return max(delay, retry_after or timedelta())
 
 
 def _doubled(first: timedelta, times: int, *, most: timedelta) -> timedelta:

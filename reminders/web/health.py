@@ -14,7 +14,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, heartbeats
-from reminders.delivery.hints import BrokerDown
 from reminders.insight import metrics, statistics
 from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
@@ -50,7 +49,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
             status=503,
         )
     heartbeats.record("web")
-    return JsonResponse(_readiness(taken, _redis(), config=config, now=time.time()))
+    return JsonResponse(
+        _readiness(taken, (broker_status.probe().error or "ok"), config=config, now=time.time())
+    )
 
 
 @never_cache
@@ -92,14 +93,6 @@ def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: floa
         "paused": taken.paused,
         "last_scan_age_seconds": age,
     }
-
-
-def _redis() -> str:
-    try:
-        broker_status.queue_lengths()
-    except BrokerDown as error:
-        return str(error)
-    return "ok"
 
 
 def _bears(request: HttpRequest, token: str) -> bool:

@@ -29,6 +29,7 @@ def run_checks(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATI
     """
     yield from _settings()
     yield _switch(config)
+    yield _channel(config)
     usable = False
     try:
         yield from _database()
@@ -84,6 +85,17 @@ def _switch(config: ReminderConfig) -> Check:
         Level.FAIL,
         "false: nothing is planned, queued, sent or marked",
         "Set it to true for web, worker, scanner and beat, and restart them.",
+    )
+
+
+def _channel(config: ReminderConfig) -> Check:
+    if config.reaches_people:
+        return Check("channel", Level.PASS, config.channel)
+    return Check(
+        "channel",
+        Level.FAIL,
+        f"{config.channel}: reminders are marked SENT and nobody receives them",
+        "Set REMINDER_CHANNEL=email for web, worker, scanner and beat, and restart them.",
     )
 
 

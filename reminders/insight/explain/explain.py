@@ -27,11 +27,11 @@ from reminders.insight.explain.inputs import (
     facts_of,
     problems,
     situation_of,
-    with_notified,
 )
 from reminders.insight.explain.wording import ADVICE, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.ledger import archive
+from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
@@ -62,7 +62,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
 
     Raises Assignment.DoesNotExist where it has been removed meanwhile.
     """
-    found = with_notified(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
+    found = with_start_notified(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
     live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
     attempts = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
     rows = [*live.prefetch_related(attempts), *archive.archived_rows(found.pk)]

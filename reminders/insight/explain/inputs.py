@@ -1,19 +1,6 @@
 """What an explanation asks: of the database about work and machinery, of the worker's own steps about addresses."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-
-from django.db.models import (
-    BooleanField,
-    ExpressionWrapper,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    TextField,
-    Value,
-)
-from django.db.models.functions import Cast, Coalesce, Concat
 
 from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
@@ -23,7 +10,7 @@ from reminders.conf import ReminderConfig
 from reminders.content import contacts
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.insight.forecast import AssignmentFacts
-from reminders.models import CircuitBreaker, Kind, Pause, Reminder, State
+from reminders.models import CircuitBreaker, Pause
 from reminders.policy import recipients
 from reminders.policy.rows import Situation
 
@@ -39,31 +26,9 @@ def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
     )
 
 
-def with_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Adds `is_told`: whether the last message begun for this person said this very start, after any reset."""
-    ever = datetime(1970, 1, 1, tzinfo=UTC)
-    same = Q(
-        state=State.SENT,
-        planned_start=OuterRef("scheduled_start"),
-        sent_at__gt=Coalesce(OuterRef("renudge_at"), Value(ever)),
-    )
-    last = (
-        Reminder.objects.filter(
-            Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
-            assignment=OuterRef("pk"),
-            kind=Kind.REMINDER,
-            recipient=Concat(Value("assignee:"), Cast(OuterRef("assignee_id"), TextField())),
-            begun_at__isnull=False,
-        )
-        .order_by("-begun_at")
-        .annotate(same=ExpressionWrapper(same, output_field=BooleanField()))
-    )
-    return assignments.annotate(is_told=Subquery(last.values("same")[:1]))
-
-
 def facts_of(assignment: Assignment) -> AssignmentFacts:
-    """An assignment out of `with_notified`, as planning sees it."""
-    told = assignment.is_told  # type: ignore[attr-defined]  # annotated
+    """An assignment out of `with_start_notified`, as planning sees it."""
+    notified = assignment.start_notified  # type: ignore[attr-defined]  # annotated
     return AssignmentFacts(
         assignment_id=assignment.pk,
         version=assignment.version,
@@ -73,7 +38,7 @@ def facts_of(assignment: Assignment) -> AssignmentFacts:
         recipient=recipients.assignee_recipient(assignment.assignee_id),
         known_at=assignment.known_at,
         overdue=assignment.overdue_at is not None,
-        told=assignment.version > 1 and bool(told),
+        start_notified=assignment.version > 1 and bool(notified),
     )
 
 

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             lines = _in_words(now)
             if options["action"] == "purge":
                 if now.redis is None:
-                    raise CommandError(f"{now.trouble}: nothing was changed")
+                    raise CommandError(f"{now.error}: nothing was changed")
                 done = (
                     Purged(redis=now.redis, returned=now.queued)
                     if options["dry_run"]
@@ -75,7 +75,7 @@ def _answer(now: QueueStatus) -> dict[str, Any]:
 
 
 def _in_words(now: QueueStatus) -> list[str]:
-    redis = now.trouble
+    redis = now.error
     if now.redis is not None:
         redis = ", ".join(f"{count} in {queue}" for queue, count in now.redis.items())
     upcoming = f"; the next at {now.next_at.isoformat(timespec='seconds')}" if now.next_at else ""

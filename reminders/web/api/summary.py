@@ -9,8 +9,6 @@ from rest_framework.response import Response
 
 from reminders import conf
 from reminders.delivery import broker_status
-from reminders.delivery.broker import QUEUE
-from reminders.delivery.hints import BrokerDown
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
@@ -28,7 +26,7 @@ class Summary(Endpoint):
         shown = _shown(statistics.current(config=config)) | {
             "enabled": config.enabled,
             "pause": pause_in_force(),
-            "queue_depth": _depth(),
+            "queue_depth": broker_status.probe().depth,
         }
         return Response(serializers.SummarySerializer(shown).data)
 
@@ -66,10 +64,3 @@ def _shown(taken: Snapshot) -> dict[str, Any]:
 
 def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _depth() -> int | None:
-    try:
-        return broker_status.queue_lengths()[QUEUE]
-    except BrokerDown:
-        return None

@@ -20,8 +20,7 @@ from assignments.models import ReminderStatus, Status
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
-from reminders.delivery.broker import QUEUE
-from reminders.delivery.hints import BrokerDown
+from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
 from reminders.insight.explain.wording import WORDS
@@ -205,34 +204,23 @@ def _reminders(**query: str) -> str:
 # --- the machinery ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """What Redis said: how many messages wait for a worker, or why it did not answer."""
-
-    depth: int | None
-    trouble: str = ""
-
-
 _turn = threading.Lock()
-_asked: tuple[float, Broker] | None = None
+_asked: tuple[float, BrokerProbe] | None = None
 
 
-def broker() -> Broker:
+def broker() -> BrokerProbe:
     """Redis, asked at most every 15 seconds by this process: a stalled one must not hold up every viewer."""
     global _asked
     kept = _asked
     if kept is not None and (time.monotonic() - kept[0] < ASKED_EVERY.total_seconds() or _turn.locked()):
         return kept[1]
     with _turn:
-        try:
-            found = Broker(broker_status.queue_lengths()[QUEUE])
-        except BrokerDown as error:
-            found = Broker(None, str(error))
+        found = broker_status.probe()
         _asked = (time.monotonic(), found)
         return found
 
 
-def health(taken: Snapshot, redis: Broker, *, config: ReminderConfig) -> Iterator[Part]:
+def health(taken: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) -> Iterator[Part]:
     """Every part that reminders need, in one line each."""
     doctor, queue, processes = (
         reverse("ops:doctor"),

@@ -196,7 +196,7 @@ def test_a_late_answer_of_a_worker_that_lost_its_lease_counts_if_nobody_began_ag
     clock.advance(config.lease + timedelta(seconds=1))
     ledger_claims.reap(config)
     assert reminder_of(assignment).state == State.PLANNED
-    assert len(finishing.finish(ends, config=config)) == 1
+    assert len(finishing.finish(ends, config=config).landed) == 1
     row = reminder_of(assignment)
     assert (row.state, row.ambiguous) == (State.SENT, 1)
     assert len(outbox.messages) == 1
@@ -221,7 +221,7 @@ def test_a_late_answer_loses_once_somebody_else_has_begun(
     clock.advance(ledger_claims.LATE_ANSWER_WAIT)
     dispatch.dispatch(config=config, broker=desk)
     beginning.begin(desk.hints(), config=config)
-    assert len(finishing.finish(ends, config=config)) == (1 if sabotage else 0)
+    assert len(finishing.finish(ends, config=config).landed) == (1 if sabotage else 0)
 
 
 def test_work_nobody_started_is_marked_and_supervisors_are_told_once(clock, config, run, outbox, settings):

@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from assignments import services
 from notifications.message import Outcome
 from reminders.delivery import deliver, dispatch, scan
+from reminders.delivery.log_lines import log_finished
+from reminders.ledger import beginning, finishing
 from reminders.models import Reminder
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
@@ -90,3 +93,34 @@ def test_an_outage_of_the_mail_server_is_one_line_a_slice(clock, config, caplog,
     assert [(record.getMessage(), record.reason) for record in caplog.records] == [
         ("Reminder will be tried again", "channel_down")
     ]
+
+
+def test_a_failure_of_a_plan_that_has_changed_meanwhile_is_logged_as_skipped(
+    clock, config, caplog, outbox, channel_of
+):
+    assignment = AssignmentFactory(soon=True)
+    outbox.answer_with(Outcome.REFUSED_FOR_NOW)
+    broker = MemoryBroker()
+    dispatch.dispatch(config=config, broker=broker)
+    claims = beginning.begin(broker.hints(), config=config).claims
+    services.cancel(assignment.pk)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    log_finished(finishing.finish(deliver._send_all(claims, config, channel_of), config=config))
+    assert [(line.getMessage(), line.reason) for line in caplog.records] == [
+        ("Reminder job skipped", "cancelled")
+    ]
+
+
+def test_a_reminder_that_is_not_repeated_after_a_change_of_plan_is_logged(clock, config, caplog, channel_of):
+    assignment = AssignmentFactory(soon=True)
+    broker = MemoryBroker()
+    dispatch.dispatch(config=config, broker=broker)
+    claims = beginning.begin(broker.hints(), config=config).claims
+    services.cancel(assignment.pk)
+    services.reinstate(assignment.pk)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    log_finished(finishing.finish(deliver._send_all(claims, config, channel_of), config=config))
+    logged = [(line.getMessage(), line.version, getattr(line, "reason", "")) for line in caplog.records]
+    assert logged == [("Reminder job skipped", 3, "already_told"), ("Reminder sent", 1, "")]

@@ -161,12 +161,12 @@ def test_signs_of_life_are_ten_seconds_apart():
     assert Process.objects.count() == 2
 
 
-def test_a_sign_of_life_never_raises_for_a_dead_database(monkeypatch):
+def test_a_heartbeat_never_raises_for_a_dead_database_and_says_that_it_was_not_written(monkeypatch):
     def refuse(*_args, **_kwargs):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(connection, "cursor", refuse)
-    assert heartbeats.record("worker") is True
+    assert heartbeats.record("worker") is False
 
 
 # --- beat ------------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_a_sign_of_life_never_raises_for_a_dead_database(monkeypatch):
 def beat_signal():
     """What beat's start connects is taken back."""
     yield
-    before_task_publish.disconnect(dispatch_uid="reminders.beat_is_seen")
+    before_task_publish.disconnect(dispatch_uid="reminders.record_beat")
 
 
 def test_beats_start_puts_its_entries_right(settings, beat_signal):
@@ -213,7 +213,7 @@ def test_a_scan_whose_process_is_gone_is_handed_on_once(settings, clock, monkeyp
     monkeypatch.setattr(
         tasks.CeleryBroker, "resume_scan_elsewhere", lambda _self, scan_id: handed.append(scan_id)
     )
-    monkeypatch.setattr(tasks, "_hand_over", lambda _config, _broker: None)
+    monkeypatch.setattr(tasks, "_dispatch", lambda *_: None)
     killed = scans.open_scan(trigger="beat", by="").scan_id
     tasks.dispatch_task()
     assert handed == []

@@ -44,6 +44,7 @@ pytestmark = pytest.mark.django_db
 NAMES = [
     "settings",
     "switch 1 of 3: REMINDER_WORKER_ENABLED",
+    "channel",
     "database",
     "clock of the database",
     "migrations",
@@ -115,8 +116,9 @@ def worker(monkeypatch):
 
 
 @pytest.fixture
-def healthy(config, redis, worker):
-    """A system with nothing wrong."""
+def healthy(config, redis, worker, monkeypatch):
+    """A system with nothing wrong. The in-memory channel stands for one that reaches people."""
+    monkeypatch.setattr(ReminderConfig, "reaches_people", True)
     redis(BrokerStatus(writable=True, policy="noeviction", clock=datetime.now(UTC)))
     beat_schedule.set_up(config)
     at_work("beat", "scanner", "worker", "scrape")
@@ -147,6 +149,8 @@ def test_whatever_does_not_pass_comes_with_a_fix(config, redis):
     redis(BrokerDown("the broker does not answer (TimeoutError)"))
     said = [check for check in doctor.run_checks(config, canary=SOON) if check.level is not Level.PASS]
     assert {check.name for check in said} == {
+        "settings",
+        "channel",
         "switch 3 of 3: beat entry reminders.scan",
         "switch 3 of 3: beat entry reminders.dispatch",
         "beat",
@@ -163,6 +167,12 @@ def test_whatever_does_not_pass_comes_with_a_fix(config, redis):
 def test_a_clock_that_differs_from_the_database_is_noticed(healthy, monkeypatch, seconds, level):
     monkeypatch.setattr(doctor, "time", SimpleNamespace(time=lambda: time.time() + seconds))
     assert trouble(healthy) == {"clock of the database": level}
+
+
+@pytest.mark.parametrize("channel", ["noop", "memory", "webhook"])
+def test_a_channel_that_reaches_nobody_is_a_failure(healthy, monkeypatch, channel):
+    monkeypatch.undo()
+    assert found(replace(healthy, channel=channel))["channel"].level is Level.FAIL
 
 
 def test_the_first_switch(healthy):
@@ -378,6 +388,7 @@ def test_without_database_everything_else_is_still_asked(healthy, monkeypatch):
     assert [(check.name, check.level) for check in doctor.run_checks(healthy, canary=SOON)] == [
         ("settings", Level.PASS),
         ("switch 1 of 3: REMINDER_WORKER_ENABLED", Level.PASS),
+        ("channel", Level.PASS),
         ("database", Level.FAIL),
         ("Redis", Level.PASS),
         ("Redis takes writes", Level.PASS),

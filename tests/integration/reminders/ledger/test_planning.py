@@ -161,7 +161,7 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
         planning.PLAN_REMINDERS.format(scope=planning.SCOPE_OWN_LEAD),
         planning.PLAN_MARKERS.format(scope=planning.SCOPE_PAGE),
         planning.UNACCOUNTED,
-        notified.TOLD.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
+        notified.NOT_ROLLED_UP.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
     ]
     for statement in statements:
         nodes = plan_of(statement, params)

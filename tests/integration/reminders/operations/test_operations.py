@@ -548,6 +548,18 @@ def test_a_system_that_starts_for_the_first_time_or_is_paused_is_not_held(clock)
     assert outage.pause_after_outage(HOLDING) is None
 
 
+def test_a_worker_that_stands_in_pauses_once_and_is_no_sign_of_a_scanner(clock, settings, monkeypatch):
+    monkeypatch.setattr(tasks, "CeleryBroker", MemoryBroker)
+    settings.REMINDERS = HOLDING
+    seen_before(timedelta(hours=3))
+    tasks.dispatch_task(standby=True)
+    pauses.resume(by="olga")
+    clock.advance(timedelta(seconds=30))
+    tasks.dispatch_task(standby=True)
+    assert pause_in_force() is None
+    assert heartbeats.seconds_since("scanner") == timedelta(hours=3, seconds=30).total_seconds()
+
+
 def test_the_scanner_holds_before_it_hands_anything_over(clock, settings):
     settings.REMINDERS = HOLDING
     AssignmentFactory(soon=True)

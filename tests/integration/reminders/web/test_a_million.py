@@ -7,9 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from reminders.insight import statistics
-from tests.integration.reminders.web.test_ops_pages import (
-    plain_http,  # noqa: F401  # fixtures
-)
+from tests.integration.reminders.web.test_ops_pages import operator, plain_http  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 

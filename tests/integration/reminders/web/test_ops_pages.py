@@ -17,11 +17,11 @@ from notifications.message import Outcome
 from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
+from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.models import Audit, Pause, Reminder, Statistics
 from reminders.operations import pauses
 from reminders.web.ops import overview
-from reminders.web.ops.overview import Broker
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -180,25 +180,25 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
     [
         (
             {},
-            Broker(0),
+            BrokerProbe({"reminders": 0}),
             ReminderConfig(),
             {"Beat": "bad", "Scanner": "bad", "Workers": "bad", "Sending": "good"},
         ),
         (
             {},
-            Broker(None, "no answer"),
+            BrokerProbe(None, "no answer"),
             ReminderConfig(),
             {"Redis": "bad", "Queue": "warn", "Database": "good"},
         ),
         (
             {},
-            Broker(0),
+            BrokerProbe({"reminders": 0}),
             ReminderConfig(enabled=False),
             {"Sending": "bad", "Workers": "warn", "Redis": "good"},
         ),
         (
             {"beat": heartbeats.ProcessCount(count=2, at_once=2, last_seen_at=0)},
-            Broker(3),
+            BrokerProbe({"reminders": 3}),
             ReminderConfig(),
             {"Beat": "warn", "Queue": "good"},
         ),
@@ -218,7 +218,10 @@ def test_a_held_channel_stands_in_the_strip():
         last_scan_timestamp_seconds=970.0,
         last_scan_by="vera",
     )
-    parts = {part.name: part.says for part in overview.health(taken, Broker(0), config=ReminderConfig())}
+    parts = {
+        part.name: part.says
+        for part in overview.health(taken, BrokerProbe({"reminders": 0}), config=ReminderConfig())
+    }
     assert parts["Channel email"] == "held for 42 s"
     assert parts["Last scan"] == "30 s ago by vera"
 
@@ -230,7 +233,7 @@ def test_fifty_viewers_count_once_and_each_asks_little(viewer, everything, monke
     counted = []
     count = statistics.count
     monkeypatch.setattr(statistics, "count", lambda config: counted.append(1) or count(config))
-    monkeypatch.setattr(overview, "broker", lambda: Broker(0))
+    monkeypatch.setattr(overview, "broker", lambda: BrokerProbe({"reminders": 0}))
     for _ in range(50):
         with CaptureQueriesContext(connection) as asked:
             assert viewer.get("/ops/live").status_code == 200

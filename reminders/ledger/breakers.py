@@ -1,0 +1,66 @@
+"""The circuit breakers of routes: a route that does not work is left alone, for longer each time."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from reminders.ledger.counters import Cursor
+from reminders.ledger.records import Finished
+from reminders.ledger.sql import run
+from reminders.models import State
+from reminders.policy import retries
+from reminders.policy.retries import Result
+
+
+def update_breakers(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
+    """Holds roads that are down and opens those that work; rows of a held road wait for it."""
+    down = {end.claim.row.route: end for end in ends if retries.trips_breaker(end.claim.row, end.result)}
+    answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
+    works = {
+        end.claim.row.route: end.claim
+        for end in ends
+        if end.result in answered and end.claim.was_open_breaker
+    }
+    for route in sorted(works.keys() - down.keys()):
+        # Only a breaker whose time was over when this send began: a later one knows something newer.
+        run(
+            cursor,
+            "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s",
+            [route, works[route].begun_at],
+        )
+    until: dict[str, datetime] = {}
+    for route, end in sorted(down.items()):
+        run(
+            cursor,
+            "SELECT failures, until, statement_timestamp() FROM reminders_channelhold"
+            " WHERE channel = %s FOR UPDATE",
+            [route],
+        )
+        failures, breaker_until, now = cursor.fetchone() or (0, None, end.finished_at)
+        if breaker_until is None or breaker_until <= now:  # Workers that fail together count once.
+            failures += 1
+            policy = retries.retry_policy(end.claim.row)
+            breaker_until = now + retries.breaker_delay(failures, policy, retry_after=end.retry_after)
+        run(
+            cursor,
+            """
+            INSERT INTO reminders_channelhold (channel, since, until, failures, code, detail)
+            VALUES (%s, statement_timestamp(), %s, %s, %s, %s)
+            ON CONFLICT (channel) DO UPDATE
+            SET until = excluded.until, failures = excluded.failures, code = excluded.code, detail = excluded.detail
+            """,
+            [route, breaker_until, failures, end.code[:40], end.detail[:500]],
+        )
+        until[route] = breaker_until
+    return [
+        replace(
+            end,
+            transition=retries.wait_for_breaker(
+                end.claim.row, end.result, end.transition, until[end.claim.row.route]
+            ),
+        )
+        if end.transition.state is State.PLANNED
+        and (end.result is Result.HANDED_BACK or retries.trips_breaker(end.claim.row, end.result))
+        and end.claim.row.route in until
+        else end
+        for end in ends
+    ]

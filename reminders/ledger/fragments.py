@@ -1,0 +1,36 @@
+"""Conditions that several statements share, each written once. `r` is a row of the ledger, `a` its assignment."""
+
+from reminders.policy.recipients import assignee_recipient_sql
+
+TO_PEOPLE = "kind <> 'EVENT'"
+"""Messages to people and the markers; not the events that webhook subscribers receive."""
+
+TO_WEBHOOKS = "kind = 'EVENT'"
+
+ROUTE = "CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE r.channel END"
+"""What a circuit breaker guards; `Row.route` is the same rule."""
+
+ACTIVE_PAUSE = (
+    "SELECT id FROM reminders_pause"
+    " WHERE ended_at IS NULL AND (until IS NULL OR until > statement_timestamp())"
+)
+"""The pause that holds sending now; `models.PAUSE_IN_FORCE` is the same rule."""
+
+PLAN_NOTIFIED = """EXISTS (
+        SELECT 1 FROM reminders_reminder r
+        WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
+          AND (r.state = 'SENT' OR r.reason IN ('already_told', 'imported'))
+        OFFSET 0)"""
+"""Whether the ledger says that the current plan was notified; `notified.plan_notified` is the same as a queryset's."""
+
+# Whoever has heard, may have heard or is being told something else since is not notified of this start any more.
+START_NOTIFIED = f"""(
+        SELECT last.state = 'SENT' AND last.planned_start = a.scheduled_start
+           AND (a.renudge_at IS NULL OR last.sent_at > a.renudge_at)
+        FROM reminders_reminder last
+        WHERE last.assignment_id = a.id AND last.kind = 'REMINDER'
+          AND last.recipient = {assignee_recipient_sql("a")} AND last.begun_at IS NOT NULL
+          AND (last.state IN ('SENT', 'SENDING', 'UNKNOWN') OR last.ambiguous > 0)
+        ORDER BY last.begun_at DESC LIMIT 1)"""  # noqa: S608 - our own constants
+"""Whether the last message begun for the assignee stated the present start, after any reset: nobody is told it twice.
+`notified.with_start_notified` is the same as a queryset's annotation."""
