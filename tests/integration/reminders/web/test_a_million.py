@@ -105,7 +105,7 @@ PAGES = {
 
 
 @pytest.mark.timeout(300)
-def test_no_figure_and_no_page_reads_a_whole_table(crowd, config, operator):
+def test_no_figure_and_no_page_reads_a_whole_table(crowd, config, operator):  # noqa: F811
     look_at_figures(config)
     operator.get("/ops/")  # Counts the figures for everybody.
     for address, most in PAGES.items():
