@@ -255,7 +255,10 @@ def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None =
     name = f"stack_{uuid.uuid4().hex[:10]}"
     admin = server.replace("postgres://", "postgresql://", 1)
     with psycopg.connect(admin, autocommit=True) as link:
-        link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        template = _migrated_template(link, server)
+        link.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
     database_url = f"{server.rsplit('/', 1)[0]}/{name}"
     redis_url = _free_redis(os.environ["REDIS_URL"])
     mail_port = free_port()
@@ -278,7 +281,6 @@ def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None =
         folder, database_url, redis_url, environment, folder / "accepted.jsonl", mail_port=mail_port
     )
     try:
-        stack.manage("migrate", "--verbosity", "0")
         stack.manage("setup_reminders")
         if mail:
             stack.sink()
@@ -291,10 +293,37 @@ def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None =
             link.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def _migrated_template(link: psycopg.Connection[Any], server: str) -> str:
+    """The name of a migrated, empty database, made once for each test server; other processes wait for it."""
+    name, lock = "stack_template", 0x57AC
+    link.execute("SELECT pg_advisory_lock(%s)", [lock])
+    try:
+        if not link.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            unfinished = f"{name}_unfinished"
+            link.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(unfinished)))
+            link.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": f"{server.rsplit('/', 1)[0]}/{unfinished}"},
+                capture_output=True,
+                timeout=120,
+                check=True,
+            )
+            link.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(unfinished), sql.Identifier(name)
+                )
+            )
+        return name
+    finally:
+        link.execute("SELECT pg_advisory_unlock(%s)", [lock])
+
+
 def _free_redis(url: str) -> str:
     """The address of a Redis database (1 to 15) that is empty, claimed for this stack."""
     parts = urlsplit(url)
-    for number in range(1, 16):
+    for number in range(1, 12):
         address = parts._replace(path=f"/{number}").geturl()
         with redis.Redis.from_url(address) as client:
             if client.dbsize() == 0 and client.set("claimed", "1", nx=True):

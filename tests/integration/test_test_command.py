@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from config import embedded
-from config.management.commands.test import environment_for
+from config.management.commands.test import environment_for, parallel
+from tests.parallel import own_redis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -49,6 +50,29 @@ def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> N
     assert run.returncode == 0, run.stdout + run.stderr
     assert "8 passed" in run.stdout
     assert "test_each_event_has_its_sentence" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["-n", "2", "--dist", "loadfile"]),
+        (["-rs", "--cov"], ["-n", "2", "--dist", "loadfile"]),
+        (["tests/unit"], []),
+        (["-x", "tests/unit/test_docs.py::test_any"], []),
+        (["-n", "4"], []),
+        (["-n0"], []),
+        (["--pdb"], []),
+    ],
+)
+def test_a_whole_run_is_spread_over_two_processes(arguments: list[str], expected: list[str]) -> None:
+    assert parallel(arguments) == expected
+
+
+def test_each_process_of_a_parallel_run_has_a_redis_database_of_its_own() -> None:
+    url = "redis://:secret@127.0.0.1:6379/0"
+    assert own_redis(url, "") == url
+    assert own_redis(url, "gw0") == "redis://:secret@127.0.0.1:6379/15"
+    assert own_redis(url, "gw1") == "redis://:secret@127.0.0.1:6379/14"
 
 
 def test_a_run_without_a_test_is_a_failure_and_said() -> None:

@@ -64,7 +64,7 @@ def run_suite(arguments: Sequence[str]) -> int:
         signal.signal(number, pass_on)
     with embedded.passing_servers() as addresses:
         signal.signal(signal.SIGINT, pass_on)
-        command = [sys.executable, "-m", "pytest", *arguments]
+        command = [sys.executable, "-m", "pytest", *parallel(arguments), *arguments]
         child = embedded.start_child(
             command,
             output=None,
@@ -75,6 +75,19 @@ def run_suite(arguments: Sequence[str]) -> int:
         )
         started.append(child.pid)
         return child.wait()
+
+
+def parallel(arguments: Sequence[str]) -> list[str]:
+    """Options that spread a whole run over two processes; none for a run of chosen tests, or where `-n` is given.
+
+    A file stays in one process: what its tests share, such as a running system, is started once.
+    """
+    chosen = any(not word.startswith("-") and Path(word.split("::")[0]).exists() for word in arguments)
+    if chosen or any(
+        word.startswith("-n") or word in {"--pdb", "--collect-only", "--co"} for word in arguments
+    ):
+        return []
+    return ["-n", "2", "--dist", "loadfile"]
 
 
 def environment_for(addresses: embedded.Addresses) -> dict[str, str]:
