@@ -1,17 +1,11 @@
-"""The values that travel the road: who is written to, what is written, and how it ended."""
+"""The values every channel works with: who is written to, what is sent, and how that ended."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-MOST_DETAIL = 500
-ADDRESS = "<address>"
-
-# Deliberately greedy: rather a word too much is hidden than an address shown. `%40` is "@" inside a URL.
-_LOOKS_LIKE_AN_ADDRESS = re.compile(r"""<?(?:"[^"]*"|[^\s<>"()\[\],;:]+)(?:@|%40)[^\s<>"()\[\],;:]+>?""")
-_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+from notifications.redaction import one_line_without_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +13,7 @@ class Contact:
     """A person, as far as a channel needs to know one. What is not known is an empty string.
 
     `language` is a language tag such as "en" or "pt-br", `time_zone` an IANA name such as "Europe/Berlin".
-    A program is a contact too: `url` is where it listens, and `secrets` sign what it gets.
+    A webhook subscriber is a contact too: `url` is its endpoint, and `secrets` sign what is posted there.
     """
 
     name: str
@@ -51,18 +45,18 @@ class Message:
 
 
 class Outcome(Enum):
-    """How a send ended. Every end that can be expected is one of these, never an exception."""
+    """How a send ended. Whatever can be expected is one of these, never an exception."""
 
     ACCEPTED = "accepted"
     """The other side took the message over."""
     REFUSED_FOR_NOW = "refused_for_now"
-    """Certainly not accepted, for a reason that lies in this message and may pass."""
+    """Certainly not accepted, for a reason that is this message's and may pass."""
     REJECTED = "rejected"
     """Certainly not accepted, for good."""
     CHANNEL_DOWN = "channel_down"
-    """Certainly not accepted, and it says nothing about this message: the next one would fare the same."""
+    """Certainly not accepted, for a reason that is not this message's: the next one would end the same way."""
     UNKNOWABLE = "unknowable"
-    """The line broke, or time ran out, between the message's last byte and the answer."""
+    """The connection broke, or time ran out, between the message's last byte and the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,7 @@ class Delivery:
     `code` is the other side's code ("550"), or the phase in which the send ended without one ("connect").
     `detail` is one line of at most 500 characters for people. Whatever looks like an e-mail address in it is
     replaced when the value is made, so that it may be logged and stored. `retry_after` is how long the other side
-    asks to be left alone, if it does.
+    asks to wait, if it does.
     """
 
     outcome: Outcome
@@ -81,23 +75,8 @@ class Delivery:
     retry_after: timedelta | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", _presentable(self.detail))
+        object.__setattr__(self, "detail", one_line_without_addresses(self.detail))
 
     @property
     def accepted(self) -> bool:
         return self.outcome is Outcome.ACCEPTED
-
-
-def without(text: str, recipient: str) -> str:
-    """`text` with every mention of this recipient replaced by "<address>", upper and lower case alike."""
-    # Looked for first, because a pattern of its own for each recipient costs more than the whole send.
-    if not recipient or recipient.casefold() not in text.casefold():
-        return text
-    return re.sub(f"<?{re.escape(recipient)}>?", ADDRESS, text, flags=re.IGNORECASE)
-
-
-def _presentable(detail: str) -> str:
-    line = _NOT_PRINTABLE.sub(" ", detail)
-    if "@" in line or "%40" in line:
-        line = _LOOKS_LIKE_AN_ADDRESS.sub(ADDRESS, line)
-    return line.strip()[:MOST_DETAIL]

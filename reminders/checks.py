@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from assignments.models import validate_time_zone
-from notifications import channels
+from notifications.channels import registry
 from reminders import conf
 
 
@@ -27,10 +27,10 @@ def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> l
         checks.Error(problem, hint="See .env.example.", id="reminders.E001")
         for problem in config.contradictions()
     ]
-    if config.channel not in channels.names():
+    if config.channel not in registry.names():
         found.append(
             checks.Error(
-                f"REMINDER_CHANNEL is {config.channel!r}: one of {', '.join(channels.names())} is needed",
+                f"REMINDER_CHANNEL is {config.channel!r}: one of {', '.join(registry.names())} is needed",
                 id="reminders.E002",
             )
         )

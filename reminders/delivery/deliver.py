@@ -12,9 +12,9 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from assignments.transactions import passing
-from notifications import channels
-from notifications.channels import Channel
-from notifications.channels.webhook import GONE
+from notifications.channels import registry
+from notifications.channels.base import Channel
+from notifications.channels.webhook.channel import GONE
 from notifications.message import Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.content import compose
@@ -99,7 +99,7 @@ def deliver(
     hints: Sequence[Hint],
     *,
     config: ReminderConfig,
-    channel: Callable[[str], Channel] = channels.get,
+    channel: Callable[[str], Channel] = registry.get,
     pace: Pace = pace,
 ) -> Delivered:
     """Begins, sends and finishes each hint's row, a slice at a time.

@@ -401,7 +401,7 @@ def test_settings_that_contradict_each_other_fail(healthy, settings):
 
 
 def test_a_mail_server_that_cannot_be_reached_fails(healthy, settings):
-    settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     by_mail = settings.REMINDERS = ReminderConfig(channel="email")
     with_same_rules(by_mail)
@@ -418,7 +418,7 @@ def test_a_mail_server_that_refuses_sender_or_recipient_fails(healthy, settings,
     supervisor = "boss@example.test"
     by_mail = settings.REMINDERS = ReminderConfig(channel="email", ops_emails=(supervisor,))
     with_same_rules(by_mail)
-    settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
     settings.DEFAULT_FROM_EMAIL = "reminders@example.test"
     with SmtpServer() as server:
         if refused:

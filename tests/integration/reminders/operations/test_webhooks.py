@@ -12,8 +12,8 @@ from django.db import connection, transaction
 
 from assignments import services
 from assignments.models import Assignment
-from notifications.channels.memory import MemoryChannel
-from notifications.channels.webhook import WebhookChannel
+from notifications.channels.memory.channel import MemoryChannel
+from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan

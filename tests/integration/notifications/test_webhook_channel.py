@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from notifications.channels.webhook import LONGEST_RETRY_AFTER, MOST_READ, WebhookChannel, target
+from notifications.channels.webhook.channel import MAX_RETRY_AFTER, WebhookChannel
+from notifications.channels.webhook.endpoint import parse
+from notifications.channels.webhook.request import MAX_RESPONSE
 from notifications.message import Contact, Delivery, Message, Outcome
 from tests.fakes.http_sink import HttpSink, answer
 
-CERTIFICATE = Path(__file__).parent.parent / "loopback.pem"
+CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
 PLENTY = timedelta(seconds=60)
 BRIEF = timedelta(seconds=0.7)
 
@@ -121,11 +123,11 @@ def test_a_redirect_is_not_followed(channel: WebhookChannel) -> None:
     [
         ("120", timedelta(seconds=120)),
         ("0", timedelta()),
-        ("9" * 400, LONGEST_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
         ("-5", None),
         ("soon", None),
         ("Mon, 01 Jan 2001 00:00:00 GMT", timedelta()),
-        ("Mon, 01 Jan 2199 00:00:00 GMT", LONGEST_RETRY_AFTER),
+        ("Mon, 01 Jan 2199 00:00:00 GMT", MAX_RETRY_AFTER),
     ],
 )
 def test_how_long_it_asks_to_be_left_alone(
@@ -195,11 +197,13 @@ def test_an_answer_that_is_none_is_bounded(channel: WebhookChannel, said: bytes)
     with HttpSink(answers=[said]) as sink:
         delivery = post(channel, sink)
     assert (delivery.outcome, delivery.code) == (Outcome.UNKNOWABLE, "answer")
-    assert delivery.detail in {"the answer is not HTTP", "the answer is too long"}
+    assert delivery.detail in {"the response is not HTTP", "the response is too long"}
 
 
 def test_the_body_of_an_answer_is_not_waited_for(channel: WebhookChannel) -> None:
-    with HttpSink(answers=[answer("200 OK", "Content-Length: 1000000", body=b"x" * (MOST_READ + 1))]) as sink:
+    with HttpSink(
+        answers=[answer("200 OK", "Content-Length: 1000000", body=b"x" * (MAX_RESPONSE + 1))]
+    ) as sink:
         assert post(channel, sink).accepted
 
 
@@ -301,15 +305,15 @@ def test_a_url_that_is_not_accepted(settings, url: str) -> None:
     assert channel.address(Contact(name="", url=url)) is None
     assert channel.send(message(url), timeout=PLENTY).outcome is Outcome.REJECTED
     with pytest.raises(ValueError, match=r"accepted|needed|sent"):
-        target(url)
+        parse(url)
 
 
 def test_a_url_that_is_accepted(settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     url = "https://hook.example:8443/in?place=1"
     assert WebhookChannel().address(Contact(name="", url=url)) == url
-    goal = target(url)
-    assert (goal.host, goal.port, goal.path, goal.named) == (
+    found = parse(url)
+    assert (found.host, found.port, found.path, found.host_header) == (
         "hook.example",
         8443,
         "/in?place=1",

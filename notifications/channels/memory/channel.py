@@ -1,18 +1,18 @@
-"""The in-memory twin of the e-mail channel, for tests: keeps what it accepts and fails as it is told to."""
+"""Keeps what it accepts, and fails where a test wants it to."""
 
 from collections import deque
 from datetime import timedelta
 
 from notifications.addresses import envelope_address
-from notifications.channels import Channel
+from notifications.channels.base import Channel
 from notifications.message import Contact, Delivery, Message, Outcome
 
 
 class MemoryChannel(Channel):
-    """Accepts every message, unless `answer_with` said otherwise for the next ones.
+    """Accepts every message, unless `answer_with` has set other ends for the next ones.
 
     `messages` are the accepted ones, `attempts` all that were sent, both in order. After an UNKNOWABLE answer
-    the message is in `attempts` only; whether it arrived is what nobody knows.
+    the message is in `attempts` only; whether it arrived cannot be known.
     """
 
     name = "memory"

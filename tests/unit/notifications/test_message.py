@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.addresses import envelope_address, mailbox
-from notifications.message import Contact, Delivery, Message, Outcome, without
+from notifications.message import Contact, Delivery, Message, Outcome
+from notifications.redaction import without
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from notifications.channels import Channel
+from notifications.channels.base import Channel
 from notifications.message import Contact, Delivery, Message, Outcome
 
 ACCEPTED = Delivery(Outcome.ACCEPTED, "noop")
