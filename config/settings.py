@@ -231,6 +231,8 @@ EMAIL_SCHEMES = {
     "memorymail": "django.core.mail.backends.locmem.EmailBackend",
     "dummymail": "django.core.mail.backends.dummy.EmailBackend",
 }
+# What counts as an address that can be written to, wherever one is stored.
+EMAIL_ADDRESS_VALIDATOR = "notifications.addresses.validate_email_address"
 mail = env.email("EMAIL_URL", "smtp://localhost:25", schemes=EMAIL_SCHEMES)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or {
     "django.core.mail.backends.smtp.EmailBackend": OWN_EMAIL_BACKEND

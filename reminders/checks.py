@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
 from assignments.models import validate_time_zone
+from notifications.addresses import validate_email_address
 from notifications.channels import registry
 from reminders import conf
 
@@ -36,7 +36,7 @@ def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> l
         )
     for number, address in enumerate(config.ops_emails, start=1):
         try:
-            validate_email(address)
+            validate_email_address(address)
         except ValidationError:
             found.append(
                 checks.Error(
