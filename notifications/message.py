@@ -1,11 +1,11 @@
 """The values every channel works with: who is written to, what is sent, and how that ended."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-from notifications.redaction import one_line_without_addresses
+from notifications.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,43 @@ class Outcome(Enum):
     ACCEPTED = "accepted"
     """The other side took the message over."""
     REFUSED_FOR_NOW = "refused_for_now"
-    """Certainly not accepted, for a reason that is this message's and may pass."""
+    """Certainly not accepted, for a reason that is this recipient's or this message's and may pass."""
     REJECTED = "rejected"
-    """Certainly not accepted, for good."""
+    """Certainly not accepted, for good, for a reason that is this recipient's or this message's."""
+    THROTTLED = "throttled"
+    """Certainly not accepted: the channel takes fewer messages in this time, and would accept this one later."""
+    CHANNEL_REFUSED = "channel_refused"
+    """Certainly not accepted: the channel serves, and refuses this sender, its account or a policy. It would refuse the next
+    message too, until a person changes something."""
     CHANNEL_DOWN = "channel_down"
-    """Certainly not accepted, for a reason that is not this message's: the next one would end the same way."""
+    """Certainly not accepted: the channel cannot be reached or does not serve at the moment; the next message would end the
+    same way."""
     UNKNOWABLE = "unknowable"
     """The connection broke, or time ran out, between the message's last byte and the response."""
+
+
+class Subject(Enum):
+    """What the response to a message is about, as far as it can be known from the response alone."""
+
+    RECIPIENT = "recipient"
+    """This address. It says nothing about other recipients, however many of them fare the same."""
+    MESSAGE = "message"
+    """The content or size of this message."""
+    CHANNEL = "channel"
+    """The sender, its account, a policy, the pace or the service: every message would fare the same."""
+    UNSTATED = "unstated"
+    """It does not tell. The outcome is a presumption: of a refusal that several recipients in a row meet, the channel is the
+    cause; of one that a single recipient meets among others that are accepted, that recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """The end of one send.
 
-    `code` is the other side's code ("550"), or the phase in which the send ended without one ("connect").
+    `code` is the other side's code ("550"), or the phase in which the send ended without one ("connect"). `phase` is how
+    far a send got that was not accepted ("rcpt"; each channel has its own), `status` the enhanced status code of a mail
+    server's reply ("5.1.1", RFC 3463), each empty where there is none.
+
     `detail` is one line of at most 500 characters for people. Whatever looks like an e-mail address in it is
     replaced when the value is made, so that it may be logged and stored. `retry_after` is how long the other side
     asks to wait, if it does.
@@ -73,9 +96,13 @@ class Delivery:
     code: str
     detail: str = ""
     retry_after: timedelta | None = None
+    _: KW_ONLY
+    subject: Subject = Subject.UNSTATED
+    phase: str = ""
+    status: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", one_line_without_addresses(self.detail))
+        object.__setattr__(self, "detail", redacted(self.detail))
 
     @property
     def accepted(self) -> bool:

@@ -17,8 +17,15 @@ class Channel(ABC):
         """Where this contact is reached over this channel, ready for `Message.address`; None: not at all."""
 
     @abstractmethod
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
-        """Sends the message and returns how that ended. `timeout` bounds all of it, connecting included.
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
+        """Sends the message and returns how that ended.
+
+        `timeout` bounds all of it, connecting included, save that the response to the whole message may take
+        `final_reply_timeout` from its last byte on, if that is longer: the two together are the longest a send
+        takes. (RFC 5321 section 4.5.3.2.6 gives a mail server 10 minutes for this phase, and whoever does not wait
+        for the response cannot know whether the message was accepted.)
 
         Whatever can be expected to go wrong is in the Delivery. An exception is a fault of the program.
         """

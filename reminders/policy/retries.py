@@ -36,6 +36,8 @@ class Result(Enum):
     ACCEPTED = "accepted"
     REFUSED_FOR_NOW = "refused_for_now"
     REJECTED = "rejected"
+    THROTTLED = "throttled"
+    CHANNEL_REFUSED = "channel_refused"
     CHANNEL_DOWN = "channel_down"
     UNKNOWABLE = "unknowable"
     HANDED_BACK = "handed_back"
@@ -82,7 +84,7 @@ def transition_after(
             return Transition(State.FAILED, Reason.TEMPLATE, counted=True)
         case Result.INTERNAL:
             return Transition(State.FAILED, Reason.INTERNAL, counted=True)
-        case Result.HANDED_BACK | Result.CHANNEL_DOWN:
+        case Result.HANDED_BACK | Result.CHANNEL_DOWN | Result.CHANNEL_REFUSED | Result.THROTTLED:
             return Transition(State.PLANNED, retry_at=now)
         case Result.UNKNOWABLE if not row.is_webhook:
             if row.ambiguous:
@@ -106,7 +108,8 @@ def trips_breaker(row: Row, result: Result) -> bool:
 
     An endpoint that lets time run out would cost each of its events, and a worker, as much again.
     """
-    return result is Result.CHANNEL_DOWN or (row.is_webhook and result is Result.UNKNOWABLE)
+    about_the_channel = (Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED)
+    return result in about_the_channel or (row.is_webhook and result is Result.UNKNOWABLE)
 
 
 def wait_for_breaker(row: Row, result: Result, transition: Transition, until: datetime) -> Transition:

@@ -15,8 +15,8 @@ from notifications.channels.email import mime
 from notifications.channels.email.backend import EmailBackend
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import transport_for
-from notifications.message import Contact, Delivery, Message, Outcome
-from notifications.redaction import without
+from notifications.message import Contact, Delivery, Message, Outcome, Subject
+from notifications.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -29,15 +29,23 @@ class EmailChannel(Channel):
     def address(self, contact: Contact) -> str | None:
         return envelope_address(contact.email)
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         if envelope_address(message.address) != message.address:
-            return Delivery(Outcome.REJECTED, "address", "not one valid e-mail address")
+            return Delivery(
+                Outcome.REJECTED, "address", "not one valid e-mail address", subject=Subject.RECIPIENT
+            )
         if settings.EMAIL_BACKEND != OWN_BACKEND:
             return _through_django(message)
         sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
         return transport_for(Server.from_settings()).deliver(
-            content, sender=sender, recipient=message.address, timeout=timeout
+            content,
+            sender=sender,
+            recipient=message.address,
+            timeout=timeout,
+            final_reply_timeout=final_reply_timeout,
         )
 
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
@@ -50,7 +58,9 @@ class EmailChannel(Channel):
         try:
             connection.open()
         except OSError as error:
-            return Delivery(Outcome.CHANNEL_DOWN, "connect", str(error))
+            return Delivery(
+                Outcome.CHANNEL_DOWN, "connect", str(error), subject=Subject.CHANNEL, phase="connect"
+            )
         _close(connection)
         return Delivery(Outcome.ACCEPTED, "backend")
 
@@ -78,13 +88,14 @@ def _through_django(message: Message) -> Delivery:
     try:
         connection.open()
     except OSError as error:
-        return Delivery(Outcome.CHANNEL_DOWN, "connect", without(str(error), message.address))
+        detail = redacted(str(error), recipient=message.address)
+        return Delivery(Outcome.CHANNEL_DOWN, "connect", detail, subject=Subject.CHANNEL, phase="connect")
     try:
         # None is what a backend returns that keeps no count, against Django's documentation.
         count: int | None = connection.send_messages([_django_mail(message)])
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"
-        return Delivery(Outcome.UNKNOWABLE, "backend", without(detail, message.address))
+        return Delivery(Outcome.UNKNOWABLE, "backend", redacted(detail, recipient=message.address))
     finally:
         _close(connection)
     if count is None:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from notifications.channels.email.connection import ConnectionBroken, SmtpConnection
-from notifications.channels.email.responses import ABOUT_THE_CHANNEL, IF_BROKEN, Phase
+from notifications.channels.email.responses import IF_BROKEN, SERVICE_CODES, Phase, judge
 from notifications.channels.email.server import Server, tls_context
-from notifications.message import Delivery, Outcome
-from notifications.redaction import without
+from notifications.message import Delivery, Outcome, Subject
+from notifications.redaction import MAX_READ, redacted
 
 # A kept connection is replaced after so many messages or seconds, and probed before use after so many idle
 # seconds. Servers commonly close one after 5 idle minutes or 1,000 messages.
@@ -25,6 +25,9 @@ PROBE_TIMEOUT = 3.0  # seconds for the reply to that probe
 QUIT_TIMEOUT = 0.5  # seconds for the reply to QUIT
 
 EXPECTED_REPLY = {Phase.MAIL: 2, Phase.RCPT: 2, Phase.DATA: 3}  # first digits
+
+# After these the connection is closed: another one may be served, and this one is not.
+CHANNEL_OUTCOMES = frozenset({Outcome.CHANNEL_DOWN, Outcome.CHANNEL_REFUSED, Outcome.THROTTLED})
 
 
 class SmtpTransport:
@@ -46,18 +49,27 @@ class SmtpTransport:
         self._count = 0
         self._must_reset = False
 
-    def deliver(self, content: bytes, *, sender: str, recipient: str, timeout: timedelta) -> Delivery:
+    def deliver(
+        self,
+        content: bytes,
+        *,
+        sender: str,
+        recipient: str,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+    ) -> Delivery:
         """Submits one mail for one recipient, and returns how that ended.
 
         `content` is the mail with CRLF line ends, not dot-stuffed; `sender` and `recipient` are envelope
-        addresses (see `envelope_address`; the sender may be empty). `timeout` bounds everything.
+        addresses (see `envelope_address`; the sender may be empty). `timeout` bounds everything, save that the
+        reply to the final dot may take `final_reply_timeout` from then on if that is longer.
         """
         deadline = self._clock() + timeout.total_seconds()
         kept = self._has_connection()
-        delivery = self._attempt(content, sender, recipient, deadline)
-        if kept and delivery.outcome is Outcome.CHANNEL_DOWN and self._phase in (Phase.RESET, Phase.MAIL):
-            # The server had closed the kept connection before this message was begun. A new one decides.
-            delivery = self._attempt(content, sender, recipient, deadline)
+        delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
+        if kept and delivery.outcome in CHANNEL_OUTCOMES and self._phase in (Phase.RESET, Phase.MAIL):
+            # The server had closed the kept connection, or accepts no more on it. A new one decides.
+            delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
         return delivery
 
     def open(self, *, timeout: timedelta) -> Delivery | None:
@@ -91,7 +103,7 @@ class SmtpTransport:
         if code // 100 == 2:
             return Delivery(Outcome.ACCEPTED, str(code), "")
         refusal = self._refused(code, text, recipient=recipient or "")
-        return replace(refusal, detail=without(refusal.detail, sender))
+        return replace(refusal, detail=redacted(refusal.detail, recipient=sender))
 
     def close(self) -> None:
         """Closes the kept connection with QUIT. Whether that succeeds does not matter."""
@@ -104,12 +116,14 @@ class SmtpTransport:
     def __del__(self) -> None:
         self._drop()
 
-    def _attempt(self, content: bytes, sender: str, recipient: str, deadline: float) -> Delivery:
+    def _attempt(
+        self, content: bytes, sender: str, recipient: str, deadline: float, final_reply_timeout: timedelta
+    ) -> Delivery:
         try:
             connection = (
                 self._kept_connection(deadline) if self._connection else self._new_connection(deadline)
             )
-            delivery = self._transaction(connection, content, sender, recipient)
+            delivery = self._transaction(connection, content, sender, recipient, final_reply_timeout)
         except smtplib.SMTPException as error:
             self._drop()
             return self._broken(error, recipient=recipient)
@@ -117,7 +131,7 @@ class SmtpTransport:
             # The reply still to come would be taken for that to the next message.
             self._drop()
             raise
-        if delivery.outcome is Outcome.CHANNEL_DOWN:
+        if delivery.outcome in CHANNEL_OUTCOMES:
             self._drop()
         return delivery
 
@@ -184,15 +198,21 @@ class SmtpTransport:
         return connection
 
     def _transaction(
-        self, connection: SmtpConnection, content: bytes, sender: str, recipient: str
+        self,
+        connection: SmtpConnection,
+        content: bytes,
+        sender: str,
+        recipient: str,
+        final_reply_timeout: timedelta,
     ) -> Delivery:
         """One mail transaction (RFC 5321 section 3.3)."""
+        self._phase = Phase.MAIL
         international = not (sender.isascii() and recipient.isascii())
         if international and not connection.has_extn("smtputf8"):
             detail = "the mail server accepts only ASCII addresses (it does not offer SMTPUTF8)"
-            # Where it is the sender's address, every message would end the same way.
-            outcome = Outcome.CHANNEL_DOWN if recipient.isascii() else Outcome.REJECTED
-            return Delivery(outcome, "smtputf8", detail)
+            if recipient.isascii():  # It is the sender's address: every message would end the same way.
+                return self._ended(Outcome.CHANNEL_REFUSED, "smtputf8", detail, Subject.CHANNEL)
+            return self._ended(Outcome.REJECTED, "smtputf8", detail, Subject.RECIPIENT)
         connection.command_encoding = "utf-8" if international else "ascii"
         body = _dot_stuffed(content)
         parameters = " SMTPUTF8" if international else ""
@@ -208,11 +228,12 @@ class SmtpTransport:
         self._phase = Phase.CONTENT
         connection.send(body)
         self._phase = Phase.FINAL_REPLY
+        connection.deadline = max(connection.deadline, self._clock() + final_reply_timeout.total_seconds())
         code, text = connection.getreply()
         self._count += 1
         self._used_at = self._clock()
         if code // 100 == 2:
-            return Delivery(Outcome.ACCEPTED, str(code), _decoded(text, recipient))
+            return Delivery(Outcome.ACCEPTED, str(code), redacted(_decoded(text), recipient=recipient))
         if code // 100 == 3:
             raise ConnectionBroken("the server's reply is not SMTP")
         return self._refused(code, text, recipient=recipient)
@@ -226,7 +247,6 @@ class SmtpTransport:
         """
         pipelining = connection.has_extn("pipelining")
         refusals: dict[Phase, tuple[int, bytes]] = {}
-        self._phase = Phase.MAIL
         if pipelining:
             connection.send("".join(commands))
         for phase, command in zip(EXPECTED_REPLY, commands, strict=True):
@@ -239,7 +259,7 @@ class SmtpTransport:
                     raise ConnectionBroken("the server's reply is not SMTP")
                 refusals[phase] = code, text
                 self._must_reset = True
-                if code in ABOUT_THE_CHANNEL or not pipelining:
+                if code in SERVICE_CODES or not pipelining:
                     break
         if not refusals:
             return None
@@ -261,24 +281,27 @@ class SmtpTransport:
         except ConnectionBroken:
             self._drop()
 
-    def _refused(self, code: int, text: bytes, *, recipient: str) -> Delivery:
-        if code in ABOUT_THE_CHANNEL:
-            outcome = Outcome.CHANNEL_DOWN
-        else:
-            outcome = Outcome.REJECTED if code >= 500 else Outcome.REFUSED_FOR_NOW
-        return Delivery(outcome, str(code), _decoded(text, recipient))
+    def _refused(self, code: int, reply: bytes, *, recipient: str) -> Delivery:
+        text = _decoded(reply)
+        refusal = judge(self._phase, code, text)
+        detail = redacted(text, recipient=recipient)
+        return self._ended(refusal.outcome, str(code), detail, refusal.subject, refusal.status)
 
     def _broken(self, error: smtplib.SMTPException, *, recipient: str) -> Delivery:
         """How a send ended whose connection broke, or was refused before there was a message."""
-        outcome = IF_BROKEN.get(self._phase, Outcome.CHANNEL_DOWN)
         if isinstance(error, smtplib.SMTPResponseException):
             text = error.smtp_error
-            return Delivery(
-                outcome,
-                str(error.smtp_code),
-                _decoded(text if isinstance(text, bytes) else text.encode(), recipient),
-            )
-        return Delivery(outcome, self._phase.value, without(str(error), recipient))
+            reply = text if isinstance(text, bytes) else text.encode()
+            return self._refused(error.smtp_code, reply, recipient=recipient)
+        outcome = IF_BROKEN.get(self._phase, Outcome.CHANNEL_DOWN)
+        subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
+        detail = redacted(str(error), recipient=recipient)
+        return self._ended(outcome, self._phase.value, detail, subject)
+
+    def _ended(
+        self, outcome: Outcome, code: str, detail: str, subject: Subject, status: str = ""
+    ) -> Delivery:
+        return Delivery(outcome, code, detail, subject=subject, phase=self._phase.value, status=status)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -310,5 +333,6 @@ def _dot_stuffed(content: bytes) -> bytes:
     return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
-def _decoded(text: bytes, recipient: str) -> str:
-    return without(text.decode("utf-8", "replace").replace("\n", " "), recipient)
+def _decoded(reply: bytes) -> str:
+    """As much of a reply as is considered at all, and a little more, so that the cut is noticed."""
+    return reply[: 8 * MAX_READ].decode("utf-8", "replace")

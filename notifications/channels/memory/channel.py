@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from notifications.addresses import envelope_address
 from notifications.channels.base import Channel
-from notifications.message import Contact, Delivery, Message, Outcome
+from notifications.message import Contact, Delivery, Message, Outcome, Subject
 
 
 class MemoryChannel(Channel):
@@ -25,9 +25,7 @@ class MemoryChannel(Channel):
 
     def answer_with(self, *answers: Outcome | Delivery | Exception) -> None:
         """The ends of the next sends, one each, in order. An exception is raised instead of returned."""
-        self._answers.extend(
-            Delivery(answer, answer.value) if isinstance(answer, Outcome) else answer for answer in answers
-        )
+        self._answers.extend(_delivery(each) if isinstance(each, Outcome) else each for each in answers)
 
     def clear(self) -> None:
         """Back to how it was made."""
@@ -39,7 +37,9 @@ class MemoryChannel(Channel):
     def address(self, contact: Contact) -> str | None:
         return envelope_address(contact.email)
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         self.attempts.append(message)
         self.timeouts.append(timeout)
         answer = self._answers.popleft() if self._answers else Delivery(Outcome.ACCEPTED, "250")
@@ -48,3 +48,9 @@ class MemoryChannel(Channel):
         if answer.accepted:
             self.messages.append(message)
         return answer
+
+
+def _delivery(outcome: Outcome) -> Delivery:
+    about_the_channel = outcome in (Outcome.CHANNEL_DOWN, Outcome.CHANNEL_REFUSED, Outcome.THROTTLED)
+    subject = Subject.CHANNEL if about_the_channel else Subject.UNSTATED
+    return Delivery(outcome, outcome.value, subject=subject)

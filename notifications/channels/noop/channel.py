@@ -17,6 +17,8 @@ class NoopChannel(Channel):
     def address(self, contact: Contact) -> str | None:
         return contact.email or contact.phone or None
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         self.count += 1
         return ACCEPTED

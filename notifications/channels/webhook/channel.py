@@ -8,7 +8,6 @@ followed, no proxy of the environment used, and no more read than status and hea
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -21,7 +20,7 @@ from notifications.channels.base import Channel
 from notifications.channels.webhook import endpoint
 from notifications.channels.webhook.public_addresses import is_public
 from notifications.channels.webhook.request import Phase, Request, Resolve
-from notifications.message import Contact, Delivery, Message, Outcome
+from notifications.message import Contact, Delivery, Message, Outcome, Subject
 
 MAX_RETRY_AFTER = timedelta(hours=24)
 
@@ -29,10 +28,15 @@ GONE = "410"
 """The code of a Delivery whose endpoint wants no more messages, ever."""
 
 # Responses about the endpoint as a whole: the next message would end the same way (RFC 9110 section 15, RFC 6585).
-UNAVAILABLE = frozenset({429, 502, 503, 504})
+# All others may be about this one message.
+BUSY = 429
+UNAVAILABLE = frozenset({502, 503, 504})
+MISCONFIGURED = frozenset({*range(300, 400), 401, 405, 407, 501, 505})
 
 # As with mail: in mid-request the message itself may be the cause, and after its last byte nobody can know.
 IF_BROKEN = {Phase.REQUEST: Outcome.REFUSED_FOR_NOW, Phase.RESPONSE: Outcome.UNKNOWABLE}
+
+MAX_HTTP_DATE = 64  # characters; those of RFC 9110 section 5.6.7 have 33 at most
 
 
 class WebhookChannel(Channel):
@@ -60,43 +64,59 @@ class WebhookChannel(Channel):
             return None
         return contact.url
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         try:
             target = endpoint.parse(message.address, plain=settings.WEBHOOK_ALLOW_PRIVATE)
         except ValueError as error:
-            return Delivery(Outcome.REJECTED, "address", str(error))
+            return Delivery(Outcome.REJECTED, "address", str(error), subject=Subject.RECIPIENT)
         permitted = self._permitted or (_anywhere if settings.WEBHOOK_ALLOW_PRIVATE else is_public)
         request = Request(target, self._clock() + timeout.total_seconds(), self._clock)
         try:
             addresses = request.resolve(self._resolve)
             if not all(permitted(str(info[4][0])) for info in addresses):
+                detail = "the host has an address that is not public"
                 return Delivery(
-                    Outcome.REFUSED_FOR_NOW, "address", "the host has an address that is not public"
+                    Outcome.REFUSED_FOR_NOW,
+                    "address",
+                    detail,
+                    subject=Subject.RECIPIENT,
+                    phase=request.phase.value,
                 )
             request.connect(addresses)
             if target.tls:
                 request.start_tls(self._tls or _default_tls())
             request.write(message)
-            return _delivery_of(request.read_response())
+            return _delivery_of(request.read_response(final_reply_timeout))
         except (OSError, HTTPException, ValueError) as error:
-            return Delivery(
-                IF_BROKEN.get(request.phase, Outcome.CHANNEL_DOWN), request.phase.value, _described(error)
-            )
+            return _broken(request.phase, error)
         finally:
             request.close()
 
 
 def _delivery_of(response: HTTPResponse) -> Delivery:
-    status, detail = response.status, response.reason
+    status, code = response.status, str(response.status)
     if 200 <= status < 300:
-        return Delivery(Outcome.ACCEPTED, str(status))
-    if str(status) == GONE:
-        return Delivery(Outcome.REJECTED, GONE, detail)
+        return Delivery(Outcome.ACCEPTED, code)
+    outcome, subject = _judged(status)
+    detail = response.reason
     if 300 <= status < 400:
         detail = "a redirect, which is not followed: subscribe the address that it names"
-    outcome = Outcome.CHANNEL_DOWN if status in UNAVAILABLE else Outcome.REFUSED_FOR_NOW
-    delivery = Delivery(outcome, str(status), detail)
-    return replace(delivery, retry_after=_retry_after(response.getheader("Retry-After")))
+    retry_after = None if code == GONE else _retry_after(response.getheader("Retry-After"))
+    return Delivery(outcome, code, detail, retry_after, subject=subject, phase=Phase.RESPONSE.value)
+
+
+def _judged(status: int) -> tuple[Outcome, Subject]:
+    if str(status) == GONE:
+        return Outcome.REJECTED, Subject.RECIPIENT
+    if status == BUSY:
+        return Outcome.THROTTLED, Subject.CHANNEL
+    if status in UNAVAILABLE:
+        return Outcome.CHANNEL_DOWN, Subject.CHANNEL
+    if status in MISCONFIGURED:
+        return Outcome.CHANNEL_REFUSED, Subject.CHANNEL
+    return Outcome.REFUSED_FOR_NOW, Subject.UNSTATED
 
 
 def _retry_after(header: str | None) -> timedelta | None:
@@ -106,13 +126,22 @@ def _retry_after(header: str | None) -> timedelta | None:
     text = header.strip()
     if text.isascii() and text.isdigit():
         return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)
+    if len(text) > MAX_HTTP_DATE:
+        return None
     try:
         instant = parsedate_to_datetime(text)
-    except ValueError:
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return max(timedelta(), min(instant - datetime.now(UTC), MAX_RETRY_AFTER))
+    except (ValueError, OverflowError):
         return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(timedelta(), min(instant - datetime.now(UTC), MAX_RETRY_AFTER))
+
+
+def _broken(phase: Phase, error: Exception) -> Delivery:
+    """How a send ended that no response ended."""
+    outcome = IF_BROKEN.get(phase, Outcome.CHANNEL_DOWN)
+    subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
+    return Delivery(outcome, phase.value, _described(error), subject=subject, phase=phase.value)
 
 
 def _described(error: Exception) -> str:

@@ -5,6 +5,7 @@ import io
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from enum import Enum
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -84,9 +85,10 @@ class Request:
         }
         connection.request("POST", self._endpoint.path, message.text.encode(), headers)
 
-    def read_response(self) -> HTTPResponse:
-        """Status line and headers. The body is left unread."""
+    def read_response(self, timeout: timedelta) -> HTTPResponse:
+        """Status line and headers, within `timeout` if that is longer than what is left. The body is left unread."""
         self.phase = Phase.RESPONSE
+        self._deadline = max(self._deadline, self._clock() + timeout.total_seconds())
         response = HTTPResponse(self, method="POST")  # type: ignore[arg-type]  # it only ever calls makefile()
         response.begin()
         return response

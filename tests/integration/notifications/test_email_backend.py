@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 from notifications.channels import registry
 from notifications.channels.email.backend import EmailBackend, NotDelivered
 from notifications.channels.email.channel import EmailChannel
-from notifications.message import Delivery, Message, Outcome
+from notifications.message import Delivery, Message, Outcome, Subject
 from tests.smtp_server import Fault, SmtpServer
 
 PLENTY = timedelta(seconds=60)
@@ -107,7 +107,9 @@ class TestChannel:
     def test_what_is_no_address_never_reaches_the_connection(self, server: SmtpServer, address: str) -> None:
         message = Message("1@example.com", address, "", "s", "t")
         delivery = EmailChannel().send(message, timeout=PLENTY)
-        assert delivery == Delivery(Outcome.REJECTED, "address", "not one valid e-mail address")
+        assert delivery == Delivery(
+            Outcome.REJECTED, "address", "not one valid e-mail address", subject=Subject.RECIPIENT
+        )
         assert server.connections == 0
 
 
@@ -245,7 +247,7 @@ class TestDjangosMail:
         server.plan(Fault("rcpt", "answer", "550 no such user", recipient="bob@example.com"))
         with pytest.raises(NotDelivered, match=r"rejected \(550\): no such user") as caught:
             send_mail("Hi", "Text", None, ["ann@example.com", "bob@example.com"])
-        assert caught.value.delivery == Delivery(Outcome.REJECTED, "550", "no such user")
+        assert caught.value.delivery == Delivery(Outcome.REJECTED, "550", "no such user", phase="rcpt")
         assert isinstance(caught.value, smtplib.SMTPException)
         assert server.count() == {"ann@example.com": 1}
 
@@ -273,7 +275,7 @@ class TestDjangosMail:
         assert connection.open() is True
         connection.close()
         server.plan(Fault("connect", "answer", "554 closed today"))
-        with pytest.raises(NotDelivered, match=r"channel_down \(554\): closed today"):
+        with pytest.raises(NotDelivered, match=r"channel_refused \(554\): closed today"):
             connection.open()
         assert get_connection(fail_silently=True).open() is None
 

@@ -10,7 +10,7 @@ import pytest
 
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import SmtpTransport
-from notifications.message import Delivery, Outcome
+from notifications.message import Delivery, Outcome, Subject
 from tests.smtp_server import Fault, SmtpServer
 
 CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
@@ -104,7 +104,7 @@ def test_a_handshake_that_never_comes_ends_with_the_deadline() -> None:
         server = Server("127.0.0.1", plain.port, implicit_tls=True)
         plain.plan(Fault("connect", "hang"))
         assert send(SmtpTransport(server), timeout=timedelta(seconds=0.5)) == Delivery(
-            Outcome.CHANNEL_DOWN, "tls", "time ran out"
+            Outcome.CHANNEL_DOWN, "tls", "time ran out", phase="tls", subject=Subject.CHANNEL
         )
 
 
@@ -133,7 +133,11 @@ def test_an_idle_connection_that_was_ended_is_replaced_unseen(
 def test_a_client_certificate_that_cannot_be_read_is_a_channel_down(server: SmtpServer) -> None:
     there = Server("127.0.0.1", server.port, starttls=True, certfile="no-such-file.pem")
     assert send(SmtpTransport(there)) == Delivery(
-        Outcome.CHANNEL_DOWN, "connect", "the client certificate cannot be read"
+        Outcome.CHANNEL_DOWN,
+        "connect",
+        "the client certificate cannot be read",
+        phase="connect",
+        subject=Subject.CHANNEL,
     )
 
 
@@ -142,7 +146,9 @@ def test_a_server_that_refuses_starttls_is_a_channel_down(
     server: SmtpServer, transport: SmtpTransport
 ) -> None:
     server.plan(Fault("starttls", "answer", "454 no TLS today", times=1))
-    assert send(transport) == Delivery(Outcome.CHANNEL_DOWN, "454", "no TLS today")
+    assert send(transport) == Delivery(
+        Outcome.CHANNEL_DOWN, "454", "no TLS today", phase="tls", subject=Subject.CHANNEL
+    )
     assert send(transport).accepted
 
 
@@ -156,4 +162,6 @@ def test_what_came_before_the_handshake_is_forgotten(server: SmtpServer, transpo
         Outcome.REJECTED,
         "smtputf8",
         "the mail server accepts only ASCII addresses (it does not offer SMTPUTF8)",
+        phase="mail",
+        subject=Subject.RECIPIENT,
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import MAX_AGE, MAX_IDLE, MAX_MESSAGES, SmtpTransport
-from notifications.message import Delivery, Outcome
+from notifications.message import Delivery, Outcome, Subject
 from tests.smtp_server import Fault, SmtpServer
 
 SENDER = "reminders@example.com"
@@ -78,6 +78,7 @@ def test_no_connection_of_a_mail_ends_it(
 
 
 DOWN, LATER, NEVER = Outcome.CHANNEL_DOWN, Outcome.REFUSED_FOR_NOW, Outcome.REJECTED
+REFUSED, PACE = Outcome.CHANNEL_REFUSED, Outcome.THROTTLED
 UNKNOWABLE = Outcome.UNKNOWABLE
 
 
@@ -86,13 +87,13 @@ UNKNOWABLE = Outcome.UNKNOWABLE
     [
         (Fault("connect", "answer", "421 too busy"), DOWN, "421"),
         (Fault("connect", "answer", "450 not now"), DOWN, "450"),
-        (Fault("connect", "answer", "554 no service"), DOWN, "554"),
+        (Fault("connect", "answer", "554 no service"), REFUSED, "554"),
         (Fault("connect", "answer", "SSH-2.0-OpenSSH"), DOWN, "connect"),
         (Fault("connect", "drop"), DOWN, "connect"),
         (Fault("connect", "reset"), DOWN, "connect"),
         (Fault("connect", "hang"), DOWN, "connect"),
         (Fault("ehlo", "answer", "421 closing"), DOWN, "421"),
-        (Fault("ehlo", "answer", "550 go away"), DOWN, "550"),
+        (Fault("ehlo", "answer", "550 go away"), REFUSED, "550"),
         (Fault("ehlo", "drop"), DOWN, "ehlo"),
         (Fault("ehlo", "hang"), DOWN, "ehlo"),
         *(
@@ -100,13 +101,13 @@ UNKNOWABLE = Outcome.UNKNOWABLE
             for step, code in (("mail", "mail"), ("rcpt", "rcpt"), ("data", "data"))
             for row in (
                 (Fault(step, "answer", "421 closing"), DOWN, "421"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "450 busy"), LATER, "450"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "451 trouble"), LATER, "451"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "452 full"), LATER, "452"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "530 log in first"), DOWN, "530"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "535 log in anew"), DOWN, "535"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "550 no"), NEVER, "550"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "554 no"), NEVER, "554"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "450 busy"), PACE if step == "mail" else LATER, "450"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "451 trouble"), PACE if step == "mail" else LATER, "451"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "452 full"), PACE, "452"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "530 log in first"), REFUSED, "530"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "535 log in anew"), REFUSED, "535"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "550 no"), REFUSED if step == "mail" else NEVER, "550"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "554 no"), REFUSED if step == "mail" else NEVER, "554"),  # type: ignore[arg-type]
                 (Fault(step, "answer", "what?"), DOWN, code),  # type: ignore[arg-type]
                 (Fault(step, "answer", "999 what?"), DOWN, code),  # type: ignore[arg-type]
                 (Fault(step, "drop"), DOWN, code),  # type: ignore[arg-type]
@@ -116,7 +117,7 @@ UNKNOWABLE = Outcome.UNKNOWABLE
         (Fault("dot", "answer", "421 closing"), DOWN, "421"),
         (Fault("dot", "answer", "450 busy"), LATER, "450"),
         (Fault("dot", "answer", "451 trouble"), LATER, "451"),
-        (Fault("dot", "answer", "452 full"), LATER, "452"),
+        (Fault("dot", "answer", "452 full"), PACE, "452"),
         (Fault("dot", "answer", "550 spam"), NEVER, "550"),
         (Fault("dot", "answer", "554 spam"), NEVER, "554"),
         (Fault("dot", "answer", "354 more"), UNKNOWABLE, "answer"),
@@ -141,7 +142,7 @@ def test_how_a_send_ends(
     assert len(ids(server)) == 1 + fault.accept
 
 
-@pytest.mark.parametrize("step", ["mail", "rcpt", "data", "dot"])
+@pytest.mark.parametrize("step", ["rcpt", "data", "dot"])
 @pytest.mark.parametrize("answer", ["450 busy", "550 no"])
 def test_a_refused_mail_leaves_the_connection_good_for_the_next(
     server: SmtpServer, transport: SmtpTransport, step: str, answer: str
@@ -174,6 +175,25 @@ def test_commands_travel_together_where_the_server_allows_it(
     assert server.groups == ([1, 3, 4] if pipelining else [1, 1, 1, 1, 4])
 
 
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        ("mail", "450 busy"),
+        ("mail", "550 suspended"),
+        ("rcpt", "452 4.5.3 too many"),
+        ("dot", "451 4.4.5 congestion"),
+        ("rcpt", "550 5.4.5 quota"),
+    ],
+)
+def test_a_refusal_of_the_channel_closes_the_connection(
+    server: SmtpServer, transport: SmtpTransport, step: str, answer: str
+) -> None:
+    server.plan(Fault(step, "answer", answer, times=1))  # type: ignore[arg-type]
+    assert [send(transport, number).accepted for number in (1, 2, 3)] == [False, True, True]
+    assert ids(server) == ["2@example.com", "3@example.com"]
+    assert server.connections == 2
+
+
 class TestPipelining:
     """What happens when later commands have been sent before an earlier one is refused (RFC 2920)."""
 
@@ -188,7 +208,7 @@ class TestPipelining:
         server.plan(
             Fault("rcpt", "answer", "550 no such user", times=1), Fault("data", "answer", "354 go", times=1)
         )
-        assert send(transport) == Delivery(Outcome.REJECTED, "550", "no such user")
+        assert send(transport) == Delivery(NEVER, "550", "no such user", phase="rcpt")
         assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
         assert server.connections == 1
@@ -201,7 +221,9 @@ class TestPipelining:
             Fault("data", "answer", "354 go", times=1),
             Fault("dot", "drop", times=1),
         )
-        assert send(transport) == Delivery(Outcome.REFUSED_FOR_NOW, "451", "greylisted")
+        assert send(transport) == Delivery(
+            LATER, "451", "greylisted", phase="rcpt", subject=Subject.RECIPIENT
+        )
         assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
 
@@ -213,14 +235,14 @@ class TestPipelining:
             Fault("rcpt", "answer", "250 ok", times=1),
             Fault("data", "answer", "354 go", times=1),
         )
-        assert send(transport) == Delivery(Outcome.REJECTED, "550", "not you")
+        assert send(transport) == Delivery(REFUSED, "550", "not you", phase="mail", subject=Subject.CHANNEL)
         assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
         assert server.connections == 2
 
     def test_the_first_refusal_counts(self, server: SmtpServer, transport: SmtpTransport) -> None:
         server.plan(Fault("mail", "answer", "452 full"), Fault("rcpt", "answer", "550 no"))
-        assert send(transport) == Delivery(Outcome.REFUSED_FOR_NOW, "452", "full")
+        assert send(transport) == Delivery(PACE, "452", "full", phase="mail", subject=Subject.CHANNEL)
 
 
 class TestDeadline:
@@ -252,6 +274,30 @@ class TestDeadline:
         server.plan(Fault("dot", "tarpit", "250 ok", pause=0.01, accept=True))
         assert send(transport).accepted
 
+    def test_the_reply_to_the_dot_may_have_longer(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        server.plan(Fault("dot", "tarpit", "250 ok" + LONG_ANSWER, pause=0.01, accept=True))
+        # The reply takes at least 5 seconds.
+        assert send(transport, timeout=timedelta(seconds=2)).outcome is Outcome.UNKNOWABLE
+        delivery = transport.deliver(
+            mail(2),
+            sender=SENDER,
+            recipient=ANN,
+            timeout=timedelta(seconds=2),
+            final_reply_timeout=PLENTY,
+        )
+        assert delivery.accepted
+
+    def test_the_longer_time_is_for_that_reply_only(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
+        server.plan(Fault("data", "hang"))
+        started = time.monotonic()
+        delivery = transport.deliver(
+            mail(), sender=SENDER, recipient=ANN, timeout=SHORT, final_reply_timeout=PLENTY
+        )
+        assert (delivery.outcome, delivery.code) == (DOWN, "data")
+        assert time.monotonic() - started < 20
+
     def test_a_slow_name_server_does_not_outlive_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         answered = threading.Event()
 
@@ -262,7 +308,7 @@ class TestDeadline:
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         delivery = send(SmtpTransport(Server("mail.example.com", 25)), timeout=SHORT)
         answered.set()
-        assert delivery == Delivery(Outcome.CHANNEL_DOWN, "connect", "time ran out")
+        assert delivery == Delivery(DOWN, "connect", "time ran out", phase="connect", subject=Subject.CHANNEL)
 
     def test_a_server_that_stops_reading_certainly_has_not_accepted(
         self, server: SmtpServer, transport: SmtpTransport
@@ -270,7 +316,7 @@ class TestDeadline:
         server.plan(Fault("content", "hang"))
         content = mail(body=b"z" * 70 + b"\r\n") + (b"z" * 70 + b"\r\n") * 500_000
         delivery = transport.deliver(content, sender=SENDER, recipient=ANN, timeout=timedelta(seconds=2))
-        assert delivery == Delivery(Outcome.REFUSED_FOR_NOW, "content", "time ran out")
+        assert delivery == Delivery(LATER, "content", "time ran out", phase="content")
 
     def test_a_server_that_breaks_off_in_mid_content_certainly_has_not_accepted(
         self, server: SmtpServer, transport: SmtpTransport
@@ -296,7 +342,12 @@ def test_an_answer_without_end_is_no_answer(
 def test_an_answer_of_many_connections_is_one_answer(server: SmtpServer, transport: SmtpTransport) -> None:
     server.plan(Fault("rcpt", "answer", "550-5.1.1 no such user\r\n550 5.1.1 ask your postmaster", times=1))
     assert send(transport) == Delivery(
-        Outcome.REJECTED, "550", "5.1.1 no such user 5.1.1 ask your postmaster"
+        NEVER,
+        "550",
+        "5.1.1 no such user 5.1.1 ask your postmaster",
+        phase="rcpt",
+        status="5.1.1",
+        subject=Subject.RECIPIENT,
     )
     assert send(transport, 2).accepted
 
@@ -310,7 +361,7 @@ def test_a_server_that_is_not_there_is_a_channel_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert send(SmtpTransport(Server("127.0.0.1", port))) == Delivery(
-        Outcome.CHANNEL_DOWN, "connect", "connection refused"
+        DOWN, "connect", "connection refused", phase="connect", subject=Subject.CHANNEL
     )
 
 
@@ -342,10 +393,20 @@ class TestKeptConnection:
         assert ids(server) == ["1@example.com", "2@example.com"]
         assert server.connections == 2
 
+    @pytest.mark.parametrize("answer", ["452 4.4.5 too many in this session", "450 busy", "550 no more here"])
+    def test_one_whose_session_takes_no_more_is_replaced_unseen(
+        self, server: SmtpServer, transport: SmtpTransport, answer: str
+    ) -> None:
+        assert send(transport, 1).accepted
+        server.plan(Fault("mail", "answer", answer, times=1))
+        assert send(transport, 2).accepted
+        assert ids(server) == ["1@example.com", "2@example.com"]
+        assert server.connections == 2
+
     def test_it_is_replaced_once_only(self, server: SmtpServer, transport: SmtpTransport) -> None:
         assert send(transport, 1).accepted
         server.plan(Fault("mail", "answer", "421 closing"))
-        assert send(transport, 2) == Delivery(Outcome.CHANNEL_DOWN, "421", "closing")
+        assert send(transport, 2) == Delivery(DOWN, "421", "closing", phase="mail", subject=Subject.CHANNEL)
         assert server.connections == 2
 
     @pytest.mark.parametrize("step", ["rcpt", "data"])
@@ -470,7 +531,7 @@ class TestAddresses:
         self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         delivery = send(transport, to="jörg@example.com")
-        assert (delivery.outcome, delivery.code) == (Outcome.REJECTED, "smtputf8")
+        assert (delivery.outcome, delivery.subject, delivery.code) == (NEVER, Subject.RECIPIENT, "smtputf8")
         assert "SMTPUTF8" in delivery.detail
         assert send(transport, 2).accepted
         assert server.connections == 1
@@ -479,7 +540,7 @@ class TestAddresses:
         self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         delivery = send(transport, sender="jörg@example.com")
-        assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "smtputf8")
+        assert (delivery.outcome, delivery.subject, delivery.code) == (REFUSED, Subject.CHANNEL, "smtputf8")
 
 
 class TestAuthentication:
@@ -493,10 +554,14 @@ class TestAuthentication:
         assert send(transport).accepted
         transport.close()
 
-    @pytest.mark.parametrize(("password", "code"), [("battery staple", "535"), ("schlüssel", "auth")])
-    def test_wrong_ones_are_a_channel_down(self, locked: SmtpServer, password: str, code: str) -> None:
+    @pytest.mark.parametrize(
+        ("password", "outcome", "code"), [("battery staple", REFUSED, "535"), ("schlüssel", DOWN, "auth")]
+    )
+    def test_wrong_ones_are_about_the_channel(
+        self, locked: SmtpServer, password: str, outcome: Outcome, code: str
+    ) -> None:
         delivery = send(SmtpTransport(Server("127.0.0.1", locked.port, "worker", password)))
-        assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, code)
+        assert (delivery.outcome, delivery.code) == (outcome, code)
         assert password not in delivery.detail
 
     def test_a_server_without_auth_is_a_channel_down(self, server: SmtpServer) -> None:
@@ -514,7 +579,9 @@ def test_open_connects_ahead_and_says_why_not(server: SmtpServer, transport: Smt
     assert server.connections == 1
     transport.close()
     server.plan(Fault("ehlo", "answer", "554 no"))
-    assert transport.open(timeout=PLENTY) == Delivery(Outcome.CHANNEL_DOWN, "554", "no")
+    assert transport.open(timeout=PLENTY) == Delivery(
+        REFUSED, "554", "no", phase="ehlo", subject=Subject.CHANNEL
+    )
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "two..dots.example"])

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -95,12 +96,15 @@ def test_the_certificate_must_be_that_of_the_host_in_the_url(channel: WebhookCha
     [
         ("200 OK", Outcome.ACCEPTED),
         ("202 Accepted", Outcome.ACCEPTED),
-        ("301 Moved Permanently", Outcome.REFUSED_FOR_NOW),
-        ("307 Temporary Redirect", Outcome.REFUSED_FOR_NOW),
+        ("301 Moved Permanently", Outcome.CHANNEL_REFUSED),
+        ("302 Found", Outcome.CHANNEL_REFUSED),
+        ("307 Temporary Redirect", Outcome.CHANNEL_REFUSED),
+        ("401 Unauthorized", Outcome.CHANNEL_REFUSED),
+        ("405 Method Not Allowed", Outcome.CHANNEL_REFUSED),
         ("400 Bad Request", Outcome.REFUSED_FOR_NOW),
         ("404 Not Found", Outcome.REFUSED_FOR_NOW),
         ("410 Gone", Outcome.REJECTED),
-        ("429 Too Many Requests", Outcome.CHANNEL_DOWN),
+        ("429 Too Many Requests", Outcome.THROTTLED),
         ("500 Internal Server Error", Outcome.REFUSED_FOR_NOW),
         ("503 Service Unavailable", Outcome.CHANNEL_DOWN),
     ],
@@ -114,7 +118,7 @@ def test_what_each_answer_means(channel: WebhookChannel, status: str, outcome: O
 def test_a_redirect_is_not_followed(channel: WebhookChannel) -> None:
     with HttpSink() as elsewhere, HttpSink() as sink:
         sink.answers = [answer("302 Found", f"Location: {elsewhere.url}")]
-        assert post(channel, sink).outcome is Outcome.REFUSED_FOR_NOW
+        assert post(channel, sink).outcome is Outcome.CHANNEL_REFUSED
     assert (sink.connections, elsewhere.connections) == (1, 0)
 
 
@@ -128,6 +132,8 @@ def test_a_redirect_is_not_followed(channel: WebhookChannel) -> None:
         ("soon", None),
         ("Mon, 01 Jan 2001 00:00:00 GMT", timedelta()),
         ("Mon, 01 Jan 2199 00:00:00 GMT", MAX_RETRY_AFTER),
+        ("Mon, 01 Jan 2199 00:00:00 +" + "9" * 17, None),
+        ("1" * 5_000 + " Jan 2199 00:00:00 GMT", None),
     ],
 )
 def test_how_long_it_asks_to_be_left_alone(
@@ -198,6 +204,24 @@ def test_an_answer_that_is_none_is_bounded(channel: WebhookChannel, said: bytes)
         delivery = post(channel, sink)
     assert (delivery.outcome, delivery.code) == (Outcome.UNKNOWABLE, "answer")
     assert delivery.detail in {"the response is not HTTP", "the response is too long"}
+
+
+@pytest.mark.parametrize("unit", ["@a", "a", '"', "%40"])
+def test_a_long_reason_is_cut_before_it_is_hidden(channel: WebhookChannel, unit: str) -> None:
+    said = f"HTTP/1.1 500 @{unit * (60_000 // len(unit))}\r\n\r\n".encode()
+    with HttpSink(answers=[said]) as sink:
+        started = time.process_time()
+        delivery = post(channel, sink)
+    assert (delivery.outcome, delivery.code) == (Outcome.REFUSED_FOR_NOW, "500")
+    assert "@" not in delivery.detail
+    assert time.process_time() - started < 2
+
+
+def test_the_response_may_have_longer_than_the_request(channel: WebhookChannel) -> None:
+    with HttpSink(delay=1.5) as sink:
+        assert post(channel, sink, timeout=BRIEF).outcome is Outcome.UNKNOWABLE
+        delivery = channel.send(message(sink.url), timeout=BRIEF, final_reply_timeout=PLENTY)
+    assert delivery.accepted
 
 
 def test_the_body_of_an_answer_is_not_waited_for(channel: WebhookChannel) -> None:
