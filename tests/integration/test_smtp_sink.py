@@ -128,7 +128,7 @@ def test_the_sink_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 def test_the_test_server_writes_its_ledger_before_it_answers(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    with running("tests.smtp_server", "--port", "0", "--ledger", str(ledger)) as (process, port):
+    with running("tests.fakes.smtp_server", "--port", "0", "--ledger", str(ledger)) as (process, port):
         assert send(port, 1) is Outcome.ACCEPTED
         rows = [json.loads(line) for line in ledger.read_text().splitlines()]
         assert [(row["message_id"], row["recipients"]) for row in rows] == [
@@ -140,7 +140,7 @@ def test_the_test_server_writes_its_ledger_before_it_answers(tmp_path: Path) -> 
 
 def test_a_running_test_server_takes_orders(tmp_path: Path) -> None:
     fault = json.dumps({"step": "rcpt", "action": "answer", "answer": "451 from the start", "times": 1})
-    with running("tests.smtp_server", "--no-fsync", "--fault", fault) as (_, port):
+    with running("tests.fakes.smtp_server", "--no-fsync", "--fault", fault) as (_, port):
         assert send(port, 1) is Outcome.REFUSED_FOR_NOW
         order = SmtpTransport(Server("127.0.0.1", port))
         assert order.open(timeout=PLENTY) is None

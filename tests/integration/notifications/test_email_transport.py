@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import MAX_AGE, MAX_IDLE, MAX_MESSAGES, SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
-from tests.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_server import Fault, SmtpServer
 
 SENDER = "reminders@example.com"
 ANN, BOB = "ann@example.com", "bob@example.com"
