@@ -72,10 +72,10 @@ def in_the_content(cut: int) -> None:
 def a_channel_that(misbehaves: Callable[[], None]) -> None:
     original = EmailChannel.send
 
-    def poisoned(self: EmailChannel, message: Any, *, timeout: Any) -> Any:
+    def poisoned(self: EmailChannel, message: Any, **timeouts: Any) -> Any:
         if message.address == VICTIM:
             misbehaves()
-        return original(self, message, timeout=timeout)
+        return original(self, message, **timeouts)
 
     EmailChannel.send = poisoned  # type: ignore[method-assign]
 
