@@ -48,7 +48,7 @@ class Outcome(Enum):
     """How a send ended. Whatever can be expected is one of these, never an exception."""
 
     ACCEPTED = "accepted"
-    """The other side took the message over."""
+    """The other side accepted the message."""
     REFUSED_FOR_NOW = "refused_for_now"
     """Certainly not accepted, for a reason that is this recipient's or this message's and may pass."""
     REJECTED = "rejected"

@@ -1,7 +1,7 @@
 """What a mail server's replies mean: whether a refusal is about the recipient, the message or the channel.
 
 Judged by the phase it came in, by its enhanced status code (RFC 3463; the registry is RFC 5248), else by its basic
-code (RFC 5321 section 4.2), and by its words only where neither tells. The tables below are the whole rule.
+code (RFC 5321 section 4.2), and by its words only where neither decides. The tables below are the whole rule.
 
 Many servers delay every refusal until RCPT (Postfix does by default), so there too a reply may be about the sender.
 """

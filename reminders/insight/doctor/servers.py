@@ -102,6 +102,10 @@ def canary(*, patience: timedelta) -> Check:
     return Check("a message to a worker", Level.FAIL, seen, fix)
 
 
+REFUSED = {"auth": "it refuses our credentials", "mail": "it refuses our sender"}
+"""By the phase of the refusal."""
+
+
 def mail_server(config: ReminderConfig) -> Iterator[Check]:
     """Whether it can be reached, takes our sender, and a recipient: a supervisor if there is one, else the sender."""
     if config.channel not in registry.names():
@@ -112,7 +116,7 @@ def mail_server(config: ReminderConfig) -> Iterator[Check]:
         return
     if not answer.accepted:
         reached = answer.outcome is not Outcome.CHANNEL_DOWN
-        what = "it refuses our sender" if reached else "it cannot be reached"
+        what = REFUSED.get(answer.phase, "it refuses to serve us") if reached else "it cannot be reached"
         yield Check(
             "mail server",
             Level.FAIL,

@@ -432,6 +432,25 @@ def test_a_mail_server_that_refuses_sender_or_recipient_fails(healthy, settings,
             assert (supervisor if refused == "rcpt" else "reminders@example.test") not in seen
 
 
+@pytest.mark.parametrize(
+    ("step", "seen"),
+    [
+        ("ehlo", "it refuses to serve us (550)"),
+        ("auth", "it refuses our credentials (550)"),
+        ("mail", "it refuses our sender (550)"),
+    ],
+)
+def test_what_a_mail_server_refuses_is_named(healthy, settings, step, seen):
+    by_mail = settings.REMINDERS = ReminderConfig(channel="email")
+    with_same_rules(by_mail)
+    settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "worker", "correct horse"
+    with SmtpServer(credentials=("worker", "correct horse")) as server:
+        server.plan(Fault(step, "answer", "550 no"))
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        assert found(by_mail)["mail server"].seen.startswith(seen)
+
+
 def with_same_rules(config: ReminderConfig) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE reminders_process SET rules = %s", [config.fingerprint])
