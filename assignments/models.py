@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.module_loading import import_string
 
 MAX_LEAD_MINUTES = 43_200
 LONGEST_ANSWER_NOTE = 200
@@ -55,12 +56,17 @@ def validate_time_zone(name: str) -> None:
         ) from error
 
 
+def validate_email_address(address: str) -> None:
+    """Refuses what no message could be sent to; EMAIL_ADDRESS_VALIDATOR names the function that knows."""
+    import_string(settings.EMAIL_ADDRESS_VALIDATOR)(address)
+
+
 class Assignee(models.Model):
     """A person who is given work. `reference` is the person's key in the scheduling system."""
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
     name = models.CharField(max_length=200)
-    email = models.EmailField(blank=True, default="")
+    email = models.CharField(max_length=254, blank=True, default="", validators=[validate_email_address])
     phone = models.CharField(max_length=40, blank=True, default="")
     time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
     language = models.CharField(max_length=16, default="en")

@@ -44,6 +44,8 @@ REASONS = {
     "paused": "sending is paused",
     "channel_held": "the mail server does not answer",
     "channel_down": "the mail server does not answer",
+    "channel_refused": "the mail server refuses our mail",
+    "throttled": "the mail server accepts fewer mails in this time",
 }
 # A hint that came twice or too late says nothing to a person; it stands in the log.
 UNTOLD_REASONS = {"stale", "too_early"}

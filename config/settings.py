@@ -220,7 +220,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # --- mail ------------------------------------------------------------------------------------------------------
 
-OWN_EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+OWN_EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
 EMAIL_SCHEMES = {
     "smtp": OWN_EMAIL_BACKEND,
     "smtps": OWN_EMAIL_BACKEND,
@@ -231,10 +231,14 @@ EMAIL_SCHEMES = {
     "memorymail": "django.core.mail.backends.locmem.EmailBackend",
     "dummymail": "django.core.mail.backends.dummy.EmailBackend",
 }
+# What counts as an address that can be written to, wherever one is stored.
+EMAIL_ADDRESS_VALIDATOR = "notifications.addresses.validate_email_address"
 mail = env.email("EMAIL_URL", "smtp://localhost:25", schemes=EMAIL_SCHEMES)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or {
     "django.core.mail.backends.smtp.EmailBackend": OWN_EMAIL_BACKEND
 }.get(str(mail["EMAIL_BACKEND"]), str(mail["EMAIL_BACKEND"]))
+if EMAIL_BACKEND == "notifications.channels.email.backend.EmailBackend":  # its name in release 1.0
+    EMAIL_BACKEND = OWN_EMAIL_BACKEND
 EMAIL_HOST = str(mail.get("EMAIL_HOST") or "localhost")
 EMAIL_PORT = int(str(mail.get("EMAIL_PORT") or 25))
 EMAIL_HOST_USER = str(mail.get("EMAIL_HOST_USER") or "")

@@ -1,1 +1,1 @@
-"""The road: gets a message to a person over a channel. Knows nothing of assignments or reminders."""
+"""Delivers a message to a person or an endpoint over a channel. Knows nothing of assignments or reminders."""

@@ -1,4 +1,4 @@
-"""Tells Django that this package exists; it has no models."""
+"""The Django application; it has no models."""
 
 from django.apps import AppConfig
 
@@ -7,4 +7,6 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import checks  # noqa: F401  registers the system checks
+        from notifications.channels import registry
+
+        registry.import_checks()

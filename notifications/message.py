@@ -1,17 +1,11 @@
-"""The values that travel the road: who is written to, what is written, and how it ended."""
+"""The values every channel works with: who is written to, what is sent, and how that ended."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-MOST_DETAIL = 500
-ADDRESS = "<address>"
-
-# Deliberately greedy: rather a word too much is hidden than an address shown. `%40` is "@" inside a URL.
-_LOOKS_LIKE_AN_ADDRESS = re.compile(r"""<?(?:"[^"]*"|[^\s<>"()\[\],;:]+)(?:@|%40)[^\s<>"()\[\],;:]+>?""")
-_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+from notifications.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +13,7 @@ class Contact:
     """A person, as far as a channel needs to know one. What is not known is an empty string.
 
     `language` is a language tag such as "en" or "pt-br", `time_zone` an IANA name such as "Europe/Berlin".
-    A program is a contact too: `url` is where it listens, and `secrets` sign what it gets.
+    A webhook subscriber is a contact too: `url` is its endpoint, and `secrets` sign what is posted there.
     """
 
     name: str
@@ -51,53 +45,65 @@ class Message:
 
 
 class Outcome(Enum):
-    """How a send ended. Every end that can be expected is one of these, never an exception."""
+    """How a send ended. Whatever can be expected is one of these, never an exception."""
 
     ACCEPTED = "accepted"
-    """The other side took the message over."""
+    """The other side accepted the message."""
     REFUSED_FOR_NOW = "refused_for_now"
-    """Certainly not accepted, for a reason that lies in this message and may pass."""
+    """Certainly not accepted, for a reason that is this recipient's or this message's and may pass."""
     REJECTED = "rejected"
-    """Certainly not accepted, for good."""
+    """Certainly not accepted, for good, for a reason that is this recipient's or this message's."""
+    THROTTLED = "throttled"
+    """Certainly not accepted: the channel takes fewer messages in this time, and would accept this one later."""
+    CHANNEL_REFUSED = "channel_refused"
+    """Certainly not accepted: the channel serves, and refuses this sender, its account or a policy. It would refuse the next
+    message too, until a person changes something."""
     CHANNEL_DOWN = "channel_down"
-    """Certainly not accepted, and it says nothing about this message: the next one would fare the same."""
+    """Certainly not accepted: the channel cannot be reached or does not serve at the moment; the next message would end the
+    same way."""
     UNKNOWABLE = "unknowable"
-    """The line broke, or time ran out, between the message's last byte and the answer."""
+    """The connection broke, or time ran out, between the message's last byte and the response."""
+
+
+class Subject(Enum):
+    """What the response to a message is about, as far as it can be known from the response alone."""
+
+    RECIPIENT = "recipient"
+    """This address. It says nothing about other recipients, however many of them fare the same."""
+    MESSAGE = "message"
+    """The content or size of this message."""
+    CHANNEL = "channel"
+    """The sender, its account, a policy, the pace or the service: every message would fare the same."""
+    UNSTATED = "unstated"
+    """It does not tell. The outcome is a presumption: of a refusal that several recipients in a row meet, the channel is the
+    cause; of one that a single recipient meets among others that are accepted, that recipient."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """The end of one send.
 
-    `code` is the other side's code ("550"), or the phase in which the send ended without one ("connect").
+    `code` is the other side's code ("550"), or the phase in which the send ended without one ("connect"). `phase` is how
+    far a send got that was not accepted ("rcpt"; each channel has its own), `status` the enhanced status code of a mail
+    server's reply ("5.1.1", RFC 3463), each empty where there is none.
+
     `detail` is one line of at most 500 characters for people. Whatever looks like an e-mail address in it is
     replaced when the value is made, so that it may be logged and stored. `retry_after` is how long the other side
-    asks to be left alone, if it does.
+    asks to wait, if it does.
     """
 
     outcome: Outcome
     code: str
     detail: str = ""
     retry_after: timedelta | None = None
+    _: KW_ONLY
+    subject: Subject = Subject.UNSTATED
+    phase: str = ""
+    status: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", _presentable(self.detail))
+        object.__setattr__(self, "detail", redacted(self.detail))
 
     @property
     def accepted(self) -> bool:
         return self.outcome is Outcome.ACCEPTED
-
-
-def without(text: str, recipient: str) -> str:
-    """`text` with every mention of this recipient replaced by "<address>", upper and lower case alike."""
-    # Looked for first, because a pattern of its own for each recipient costs more than the whole send.
-    if not recipient or recipient.casefold() not in text.casefold():
-        return text
-    return re.sub(f"<?{re.escape(recipient)}>?", ADDRESS, text, flags=re.IGNORECASE)
-
-
-def _presentable(detail: str) -> str:
-    line = _NOT_PRINTABLE.sub(" ", detail)
-    if "@" in line or "%40" in line:
-        line = _LOOKS_LIKE_AN_ADDRESS.sub(ADDRESS, line)
-    return line.strip()[:MOST_DETAIL]

@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
 from assignments.models import validate_time_zone
-from notifications import channels
+from notifications.addresses import validate_email_address
+from notifications.channels import registry
 from reminders import conf
 
 
@@ -27,10 +27,10 @@ def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> l
         checks.Error(problem, hint="See .env.example.", id="reminders.E001")
         for problem in config.contradictions()
     ]
-    if config.channel not in channels.names():
+    if config.channel not in registry.names():
         found.append(
             checks.Error(
-                f"REMINDER_CHANNEL is {config.channel!r}: one of {', '.join(channels.names())} is needed",
+                f"REMINDER_CHANNEL is {config.channel!r}: one of {', '.join(registry.names())} is needed",
                 id="reminders.E002",
             )
         )
@@ -44,7 +44,7 @@ def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> l
         )
     for number, address in enumerate(config.ops_emails, start=1):
         try:
-            validate_email(address)
+            validate_email_address(address)
         except ValidationError:
             found.append(
                 checks.Error(

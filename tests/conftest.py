@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import connection
 from pytest_socket import disable_socket, socket_allow_hosts
 
-from notifications.channels.memory import MemoryChannel
+from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver
 from tests.factories import NOON

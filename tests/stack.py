@@ -201,7 +201,7 @@ class Stack:
             [
                 sys.executable,
                 "-m",
-                "tests.smtp_server",
+                "tests.fakes.smtp_server",
                 "--port",
                 str(self.mail_port),
                 "--ledger",

@@ -1,80 +1,16 @@
-"""Finds the channels: each module here that defines a `Channel` is one. Add a channel: one file."""
+"""The channels a message can be sent over: one folder each, with everything that belongs to it.
 
-import importlib
-import os
-import pkgutil
-from abc import ABC, abstractmethod
-from datetime import timedelta
-from functools import cache
-from typing import ClassVar
+To add a channel, say "sms":
 
-from notifications.message import Contact, Delivery, Message
-
-
-class Channel(ABC):
-    """A way to reach people. Its instances may keep a connection; each thread uses its own."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def address(self, contact: Contact) -> str | None:
-        """Where this contact is reached over this channel, ready for `Message.address`; None: not at all."""
-
-    @abstractmethod
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
-        """Sends the message and says how that ended. `timeout` bounds all of it, connecting included.
-
-        Whatever can be expected to go wrong is in the Delivery. An exception is a fault of the program.
-        """
-
-    def rehearse(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
-        """Asks whether a message, to this address if one is given, would be taken, and sends none.
-
-        None where this channel has nobody to ask.
-        """
-        return None
-
-    def close(self) -> None:  # noqa: B027  most channels keep nothing open
-        """Lets go of this thread's connection. The next send opens a new one."""
-
-
-class UnknownChannel(LookupError):
-    """No module of this package defines a channel of that name."""
-
-
-_instances: dict[tuple[int, str], Channel] = {}
-
-
-def get(name: str) -> Channel:
-    """This process's instance of a channel. A forked child gets its own, so connections are never shared.
-
-    Raises UnknownChannel, which names the accepted ones.
-    """
-    key = (os.getpid(), name)
-    if key not in _instances:
-        try:
-            channel = _classes()[name]
-        except KeyError:
-            raise UnknownChannel(
-                f"{name!r} is not a channel: one of {', '.join(names())} is needed"
-            ) from None
-        _instances.setdefault(key, channel())
-    return _instances[key]
-
-
-def names() -> tuple[str, ...]:
-    """The names that `get` accepts, in alphabetical order."""
-    return tuple(sorted(_classes()))
-
-
-@cache
-def _classes() -> dict[str, type[Channel]]:
-    found: dict[str, type[Channel]] = {}
-    for module_info in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{module_info.name}")
-        for thing in vars(module).values():
-            if isinstance(thing, type) and issubclass(thing, Channel) and thing.__module__ == module.__name__:
-                if thing.name in found:
-                    raise RuntimeError(f"two channels are called {thing.name!r}")
-                found[thing.name] = thing
-    return found
+1. Make the folder `notifications/channels/sms/` with an `__init__.py` (a docstring only) and a `channel.py` that defines
+   one subclass of `notifications.channels.base.Channel` whose `name` is the folder's name. Nothing has to be registered:
+   `notifications.channels.registry` finds it by its folder, and REMINDER_CHANNEL accepts its name.
+2. Implement `address` (how a `Contact` is reached over it; None: not at all) and `send`, which returns a `Delivery`
+   for every end that can be expected. Judge each refusal by what it is about: see `notifications.message.Outcome`.
+3. Put whatever else it needs beside it: transport, parsing, classification of responses. A channel imports `message`,
+   `addresses`, `redaction`, `resolver` and `channels.base`, and no other channel.
+4. Settings it has are read in `config/settings.py`. What must be refused at start is a Django system check in `checks.py`
+   of the folder; it is registered because it is there.
+5. Its tests are `tests/unit/notifications/test_sms_*.py` and, with a server on loopback,
+   `tests/integration/notifications/test_sms_*.py`.
+"""

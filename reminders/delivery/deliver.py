@@ -12,10 +12,10 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from assignments.transactions import passing
-from notifications import channels
-from notifications.channels import Channel
-from notifications.channels.webhook import GONE
-from notifications.message import Delivery, Message, Outcome
+from notifications.channels import registry
+from notifications.channels.base import Channel
+from notifications.channels.webhook.channel import GONE
+from notifications.message import Delivery, Message, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.content import compose
 from reminders.content.contacts import contact_for
@@ -45,6 +45,7 @@ BUSY_RETRIES = 20
 BUSY_WAIT = 0.05
 
 
+PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REJECTED, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
 NOT_SENT = Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
 
 
@@ -103,7 +104,7 @@ def deliver(
     hints: Sequence[Hint],
     *,
     config: ReminderConfig,
-    channel: Callable[[str], Channel] = channels.get,
+    channel: Callable[[str], Channel] = registry.get,
     pace: Pace = pace,
 ) -> Delivered:
     """Begins, sends and finishes each hint's row, a slice at a time.
@@ -212,7 +213,15 @@ def _send(
         logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
         return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
     delivery = _guarded_send(route, message, claim, config, watch)
-    return Result(delivery.outcome.value), delivery, message.message_id
+    return result_of(delivery), delivery, message.message_id
+
+
+def result_of(delivery: Delivery) -> Result:
+    """The result of the outcome's name. Where the channel is only presumed to be the cause, it counts as this message's own
+    failure: one recipient must not hold up all others."""
+    if delivery.subject is Subject.UNSTATED and delivery.outcome in PRESUMED:
+        return PRESUMED[delivery.outcome]
+    return Result(delivery.outcome.value)
 
 
 def _guarded_send(

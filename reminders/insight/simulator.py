@@ -17,8 +17,8 @@ from django.db.models import F, Prefetch, QuerySet
 
 from assignments.clock import database_now
 from assignments.models import Assignment, Status
-from notifications import channels
 from notifications.addresses import masked
+from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.explain.inputs import contact_of, facts_of
@@ -92,8 +92,8 @@ def simulate(
     """
     now = database_now()
     _check(since, until, limit, now)
-    if config.channel not in channels.names():
-        raise ValidationError({"channel": f"one of {', '.join(channels.names())} is needed"})
+    if config.channel not in registry.names():
+        raise ValidationError({"channel": f"one of {', '.join(registry.names())} is needed"})
     since = max(since, now)
     over = None if budget is None else time.monotonic() + budget.total_seconds()
     situation = Situation(now=now, enabled=config.enabled, held={})
@@ -202,7 +202,7 @@ def _foresee(
 
 def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
     person = assignment.assignee
-    address = channels.get(channel).address(contact_of(person)) if person else None
+    address = registry.get(channel).address(contact_of(person)) if person else None
     return Send(
         at=at,
         assignment_id=assignment.pk,

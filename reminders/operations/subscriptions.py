@@ -12,10 +12,11 @@ from django.core.exceptions import ValidationError
 from assignments.clock import database_now
 from assignments.services import Refused
 from assignments.transactions import atomically
-from notifications import channels
-from notifications.channels import webhook
+from notifications.channels import registry
+from notifications.channels.webhook import endpoint
+from notifications.channels.webhook.channel import WebhookChannel
+from notifications.channels.webhook.public_addresses import is_public
 from notifications.message import Delivery
-from notifications.outside import is_outside
 from reminders.conf import ReminderConfig
 from reminders.content import webhooks
 from reminders.delivery import log_lines
@@ -140,7 +141,7 @@ def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
     message = webhooks.signed_message(
         str(uuid4()), body, contact=contact, address=found.url, now=now, type=TEST
     )
-    return channels.get(webhook.WebhookChannel.name).send(message, timeout=config.send_timeout)
+    return registry.get(WebhookChannel.name).send(message, timeout=config.send_timeout)
 
 
 def _locked(pk: int) -> Subscription:
@@ -172,10 +173,10 @@ def _checked_name(name: str) -> str:
 def _checked_url(url: str) -> str:
     plain = settings.WEBHOOK_ALLOW_PRIVATE
     try:
-        host = webhook.target(url, plain=plain).host
+        host = endpoint.parse(url, plain=plain).host
     except ValueError as error:
         raise ValidationError({"url": ValidationError(str(error), code="invalid")}) from error
-    if not plain and _is_literal(host) and not is_outside(host):
+    if not plain and _is_literal(host) and not is_public(host):
         told = "this address is not in the public internet: nothing is ever sent there"
         raise ValidationError({"url": ValidationError(told, code="not_public")})
     return url

@@ -57,6 +57,8 @@ class Result(Enum):
     ACCEPTED = "accepted"
     REFUSED_FOR_NOW = "refused_for_now"
     REJECTED = "rejected"
+    THROTTLED = "throttled"
+    CHANNEL_REFUSED = "channel_refused"
     CHANNEL_DOWN = "channel_down"
     UNKNOWABLE = "unknowable"
     HANDED_BACK = "handed_back"
@@ -103,7 +105,7 @@ def transition_after(
             return Transition(State.FAILED, Reason.TEMPLATE, counted=True)
         case Result.INTERNAL:
             return Transition(State.FAILED, Reason.INTERNAL, counted=True)
-        case Result.HANDED_BACK | Result.CHANNEL_DOWN:
+        case Result.HANDED_BACK | Result.CHANNEL_DOWN | Result.CHANNEL_REFUSED | Result.THROTTLED:
             return Transition(State.PLANNED, retry_at=now)
         case Result.UNKNOWABLE if not row.is_webhook:
             if row.ambiguous:
@@ -123,7 +125,8 @@ def transition_after(
 
 def trips_breaker(row: Row, result: Result) -> bool:
     """Whether this end says that the next message on the same route would fare no better."""
-    return result is Result.CHANNEL_DOWN or (
+    about_the_channel = (Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED)
+    return result in about_the_channel or (
         result is Result.UNKNOWABLE and retry_policy(row).unknowable_trips_breaker
     )
 

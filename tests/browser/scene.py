@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from assignments import services
 from assignments.models import Assignment, ReminderStatus
-from notifications.channels.memory import MemoryChannel
+from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
 from reminders import roles
 from reminders.conf import ReminderConfig

@@ -18,8 +18,8 @@ from config.celery import app
 
 django.setup()
 
-from notifications import smtp  # noqa: E402 - models need the applications
-from notifications.channels.email import EmailChannel  # noqa: E402
+from notifications.channels.email import connection  # noqa: E402 - models need the applications
+from notifications.channels.email.channel import EmailChannel  # noqa: E402
 from reminders.content import compose  # noqa: E402
 from reminders.delivery import broker, deliver, dispatch  # noqa: E402
 from reminders.ledger import beginning, claims, finishing, planning, replanning  # noqa: E402
@@ -56,9 +56,9 @@ def before(place: Any, name: str) -> None:
 
 def in_the_content(cut: int) -> None:
     """Dies when all but the last `cut` octets of a mail have been sent."""
-    original = smtp.Line.send
+    original = connection.SmtpConnection.send
 
-    def doomed(self: smtp.Line, s: Any) -> None:
+    def doomed(self: connection.SmtpConnection, s: Any) -> None:
         octets = s.encode() if isinstance(s, str) else bytes(s)
         if octets.endswith(b"\r\n.\r\n"):
             original(self, octets[: len(octets) - cut])
@@ -66,16 +66,16 @@ def in_the_content(cut: int) -> None:
             octets = octets[len(octets) - cut :]
         original(self, octets)
 
-    smtp.Line.send = doomed  # type: ignore[method-assign]
+    connection.SmtpConnection.send = doomed  # type: ignore[method-assign]
 
 
 def a_channel_that(misbehaves: Callable[[], None]) -> None:
     original = EmailChannel.send
 
-    def poisoned(self: EmailChannel, message: Any, *, timeout: Any) -> Any:
+    def poisoned(self: EmailChannel, message: Any, **timeouts: Any) -> Any:
         if message.address == VICTIM:
             misbehaves()
-        return original(self, message, timeout=timeout)
+        return original(self, message, **timeouts)
 
     EmailChannel.send = poisoned  # type: ignore[method-assign]
 

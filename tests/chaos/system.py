@@ -194,7 +194,7 @@ class System:
         return done.stdout
 
     def mail(self, **fault: Any) -> None:
-        """Plans a fault of the sink (see `tests.smtp_server.Fault`); without one the sink is well again."""
+        """Plans a fault of the sink (see `tests.fakes.smtp_server.Fault`); without one the sink is well again."""
         with smtplib.SMTP("127.0.0.1", self.stack.mail_port, timeout=10) as client:
             client.docmd("XFAULT", json.dumps(fault)) if fault else client.docmd("XCLEAR")
 

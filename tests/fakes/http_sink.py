@@ -35,11 +35,13 @@ class HttpSink:
 
     `stop_at` is "accept" (silent from the start), "request" (closes before it has read the body), "answer" (reads all,
     then closes), "silence" (reads all and says nothing) or "drip" (an answer that never ends, octet by octet).
+    `delay` is how many seconds pass between a request and its answer.
     `taken` is what it has read to the end and did not refuse: a sender that got no answer cannot know.
     """
 
     answers: list[bytes] = field(default_factory=lambda: [OK])
     stop_at: str = ""
+    delay: float = 0.0
     tls: ssl.SSLContext | None = None
     heard: list[Heard] = field(default_factory=list)
     taken: list[Heard] = field(default_factory=list)
@@ -101,6 +103,7 @@ class HttpSink:
                 while not self._over.wait(0.02):
                     conversation.sendall(b"X")
                 return
+            self._over.wait(self.delay)
             conversation.sendall(reply)
 
     def _say_nothing(self) -> None:

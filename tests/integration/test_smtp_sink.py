@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from notifications.channels.email.server import Server
+from notifications.channels.email.transport import SmtpTransport
 from notifications.message import Outcome
 from notifications.sink import Folder
-from notifications.smtp import Courier, Server
 
 PLENTY = timedelta(seconds=60)
 ROOT = Path(__file__).parent.parent.parent
@@ -38,10 +39,10 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def send(port: int, number: int, *, recipient: str = "ann@example.com") -> Outcome:
-    courier = Courier(Server("127.0.0.1", port))
+    transport = SmtpTransport(Server("127.0.0.1", port))
     content = f"Message-ID: <{number}@example.com>\r\n\r\n.Hello {number}\r\n".encode()
-    delivery = courier.deliver(content, sender="r@example.com", recipient=recipient, timeout=PLENTY)
-    courier.close()
+    delivery = transport.deliver(content, sender="r@example.com", recipient=recipient, timeout=PLENTY)
+    transport.close()
     return delivery.outcome
 
 
@@ -65,15 +66,15 @@ def test_the_sink_writes_each_mail_it_accepts(tmp_path: Path) -> None:
 
 def test_the_sink_keeps_a_connection_and_understands_pipelining(tmp_path: Path) -> None:
     with running("notifications.sink", "--directory", str(tmp_path)) as (_, port):
-        courier = Courier(Server("127.0.0.1", port))
+        transport = SmtpTransport(Server("127.0.0.1", port))
         for number in range(50):
             content = b"Message-ID: <%d@example.com>\r\n\r\nHello\r\n" % number
-            assert courier.deliver(
+            assert transport.deliver(
                 content, sender="r@example.com", recipient="ann@example.com", timeout=PLENTY
             ).accepted
-        assert courier._line is not None
-        assert courier._line.has_extn("pipelining")
-        courier.close()
+        assert transport._connection is not None
+        assert transport._connection.has_extn("pipelining")
+        transport.close()
     mails = [
         message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(tmp_path.iterdir())
     ]
@@ -127,7 +128,7 @@ def test_the_sink_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 def test_the_test_server_writes_its_ledger_before_it_answers(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    with running("tests.smtp_server", "--port", "0", "--ledger", str(ledger)) as (process, port):
+    with running("tests.fakes.smtp_server", "--port", "0", "--ledger", str(ledger)) as (process, port):
         assert send(port, 1) is Outcome.ACCEPTED
         rows = [json.loads(line) for line in ledger.read_text().splitlines()]
         assert [(row["message_id"], row["recipients"]) for row in rows] == [
@@ -139,11 +140,11 @@ def test_the_test_server_writes_its_ledger_before_it_answers(tmp_path: Path) -> 
 
 def test_a_running_test_server_takes_orders(tmp_path: Path) -> None:
     fault = json.dumps({"step": "rcpt", "action": "answer", "answer": "451 from the start", "times": 1})
-    with running("tests.smtp_server", "--no-fsync", "--fault", fault) as (_, port):
+    with running("tests.fakes.smtp_server", "--no-fsync", "--fault", fault) as (_, port):
         assert send(port, 1) is Outcome.REFUSED_FOR_NOW
-        order = Courier(Server("127.0.0.1", port))
+        order = SmtpTransport(Server("127.0.0.1", port))
         assert order.open(timeout=PLENTY) is None
-        line = order._line
+        line = order._connection
         assert line is not None
         assert line.docmd("XFAULT", json.dumps({"step": "dot", "action": "drop", "accept": True}))[0] == 250
         assert send(port, 2) is Outcome.UNKNOWABLE

@@ -14,7 +14,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from assignments.clock import database_now
-from notifications import channels
+from notifications.channels import registry
 from notifications.message import Contact, Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, heartbeats
@@ -102,17 +102,21 @@ def canary(*, patience: timedelta) -> Check:
     return Check("a message to a worker", Level.FAIL, seen, fix)
 
 
+REFUSED = {"auth": "it refuses our credentials", "mail": "it refuses our sender"}
+"""By the phase of the refusal."""
+
+
 def mail_server(config: ReminderConfig) -> Iterator[Check]:
     """Whether it can be reached, takes our sender, and a recipient: a supervisor if there is one, else the sender."""
-    if config.channel not in channels.names():
+    if config.channel not in registry.names():
         return  # The check of the settings says so.
-    channel = channels.get(config.channel)
-    answer = channel.rehearse(None, timeout=config.send_timeout)
+    channel = registry.get(config.channel)
+    answer = channel.probe(None, timeout=config.send_timeout)
     if answer is None:
         return
     if not answer.accepted:
         reached = answer.outcome is not Outcome.CHANNEL_DOWN
-        what = "it refuses our sender" if reached else "it cannot be reached"
+        what = REFUSED.get(answer.phase, "it refuses to serve us") if reached else "it cannot be reached"
         yield Check(
             "mail server",
             Level.FAIL,
@@ -124,7 +128,7 @@ def mail_server(config: ReminderConfig) -> Iterator[Check]:
     yield Check("mail server", Level.PASS, "it answers and takes our sender")
     if not config.ops_emails:
         return
-    answer = channel.rehearse(config.ops_emails[0], timeout=config.send_timeout)
+    answer = channel.probe(config.ops_emails[0], timeout=config.send_timeout)
     assert answer is not None
     if answer.accepted:
         yield Check("mail to a supervisor", Level.PASS, "it would be taken")
@@ -213,7 +217,7 @@ def _ask(url: str, question: str) -> Any:
 
 def send_test_mail(address: str, config: ReminderConfig) -> Check:
     """Sends a mail to the operator over the very channel that reminders take."""
-    channel = channels.get(config.channel)
+    channel = registry.get(config.channel)
     to = channel.address(Contact(name="", email=address))
     if to is None:
         return Check("test mail", Level.FAIL, "that is not an address", "Name one, like ops@example.com.")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
-from notifications import channels
+from notifications.channels import registry
 from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.content import contacts
@@ -58,7 +58,7 @@ def contact_of(assignee: Assignee | None) -> Contact:
 def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:
     """Whether a worker would find an address for this recipient: the very steps it takes."""
     contact = contacts.contact_for(recipient, person, config)
-    return contact is not None and channels.get(channel).address(contact) is not None
+    return contact is not None and registry.get(channel).address(contact) is not None
 
 
 def problems(config: ReminderConfig) -> Iterator[str]:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.core.validators import EmailValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from assignments import instants
-from assignments.models import Answer
+from assignments.models import Answer, validate_email_address
 
 BIGGEST_ID = 2**63 - 1
 
@@ -24,6 +25,11 @@ class Text(serializers.CharField):
 
 class Email(serializers.EmailField):
     """One e-mail address, or an empty text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators = [each for each in self.validators if not isinstance(each, EmailValidator)]
+        self.validators.append(validate_email_address)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -44,7 +44,8 @@ class SubscriptionPatch(SubscriptionInputSerializer):
 class HealthSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Events that are still to be delivered.")
     failing_since = Instant(
-        allow_null=True, help_text="Since when its endpoint does not answer; null if it does."
+        allow_null=True,
+        help_text="Since when its endpoint does not answer or refuses an event that still waits; else null.",
     )
     breaker_open_until = Instant(allow_null=True, help_text="Until when it is left alone.")
     code = serializers.CharField(help_text="What it answered last, or how far the call got.")

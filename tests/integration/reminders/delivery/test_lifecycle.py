@@ -7,7 +7,7 @@ import pytest
 
 from assignments import services
 from assignments.models import Assignment, ReminderStatus
-from notifications.channels.memory import MemoryChannel
+from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan

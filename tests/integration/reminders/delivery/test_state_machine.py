@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from assignments import services
 from assignments.models import Assignment, Status
 from assignments.services import NewAssignment
-from notifications.channels.memory import MemoryChannel
+from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver as delivery_deliver

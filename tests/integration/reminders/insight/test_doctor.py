@@ -37,7 +37,7 @@ from reminders.operations import pauses
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
-from tests.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_server import Fault, SmtpServer
 
 pytestmark = pytest.mark.django_db
 
@@ -412,7 +412,7 @@ def test_settings_that_contradict_each_other_fail(healthy, settings):
 
 
 def test_a_mail_server_that_cannot_be_reached_fails(healthy, settings):
-    settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     by_mail = settings.REMINDERS = ReminderConfig(channel="email")
     with_same_rules(by_mail)
@@ -429,7 +429,7 @@ def test_a_mail_server_that_refuses_sender_or_recipient_fails(healthy, settings,
     supervisor = "boss@example.test"
     by_mail = settings.REMINDERS = ReminderConfig(channel="email", ops_emails=(supervisor,))
     with_same_rules(by_mail)
-    settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
     settings.DEFAULT_FROM_EMAIL = "reminders@example.test"
     with SmtpServer() as server:
         if refused:
@@ -441,6 +441,25 @@ def test_a_mail_server_that_refuses_sender_or_recipient_fails(healthy, settings,
             seen = found(by_mail)[check].seen
             assert "(550)" in seen
             assert (supervisor if refused == "rcpt" else "reminders@example.test") not in seen
+
+
+@pytest.mark.parametrize(
+    ("step", "seen"),
+    [
+        ("ehlo", "it refuses to serve us (550)"),
+        ("auth", "it refuses our credentials (550)"),
+        ("mail", "it refuses our sender (550)"),
+    ],
+)
+def test_what_a_mail_server_refuses_is_named(healthy, settings, step, seen):
+    by_mail = settings.REMINDERS = ReminderConfig(channel="email")
+    with_same_rules(by_mail)
+    settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "worker", "correct horse"
+    with SmtpServer(credentials=("worker", "correct horse")) as server:
+        server.plan(Fault(step, "answer", "550 no"))
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        assert found(by_mail)["mail server"].seen.startswith(seen)
 
 
 def with_same_rules(config: ReminderConfig) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from assignments import services
 from assignments.models import Assignee, Assignment, Status
-from notifications.channels.memory import MemoryChannel
+from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, dispatch, scan

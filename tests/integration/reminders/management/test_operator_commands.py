@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from assignments.models import Assignment, ReminderStatus
-from notifications import channels
+from notifications.channels import registry
 from reminders.conf import ReminderConfig
 from reminders.ledger import scans
 from reminders.models import Audit, Reminder, ScanRun, State
@@ -45,7 +45,7 @@ def test_a_dry_rescan_changes_nothing(clock, capsys):
 
 
 def test_a_rescan_with_sync_delivers_here(clock, capsys):
-    own = channels.get("memory")
+    own = registry.get("memory")
     before = len(own.messages)
     assignment = unplanned(soon=True)
     call_command("rescan_reminders", "--sync", "--json")

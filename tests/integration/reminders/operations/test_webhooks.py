@@ -12,12 +12,12 @@ from django.db import connection, transaction
 
 from assignments import services
 from assignments.models import Assignment
-from notifications.channels.memory import MemoryChannel
-from notifications.channels.webhook import WebhookChannel
+from notifications.channels.memory.channel import MemoryChannel
+from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
-from reminders.insight import statistics
+from reminders.insight import statistics, subscription_health
 from reminders.insight.doctor import doctor
 from reminders.ledger import beginning, claims
 from reminders.ledger import events as ledger_events
@@ -278,6 +278,23 @@ def test_retry_after_is_honoured(clock, run, status):
         assert len(sink.heard) == 2
     assert not CircuitBreaker.objects.exists()
     assert [event.state for event in events()] == [State.SENT]
+
+
+@pytest.mark.parametrize(
+    "status", ["302 Found", "307 Temporary Redirect", "400 Bad Request", "404 Not Found", "500 Oh"]
+)
+def test_its_health_shows_the_last_answer_until_one_is_good(clock, run, status):
+    with HttpSink(answers=[answer(status), answer("200 OK")]) as sink:
+        made, _ = subscribe(sink.url)
+        work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        run()
+        health = subscription_health.health([made])[made.pk]
+        assert (health.waiting, health.code, health.failing_since) == (1, status[:3], NOON)
+        clock.advance(timedelta(minutes=1))
+        run()
+        health = subscription_health.health([made])[made.pk]
+    assert (health.waiting, health.code, health.detail, health.failing_since) == (0, "", "", None)
 
 
 def test_gone_ends_the_subscription_and_what_waits_for_it(clock, run):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from notifications.channels.webhook import WebhookChannel
+from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome
 from reminders.web.api.schema import examples
 from tests.fakes.api_caller import ApiCaller

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from notifications.channels import Channel
+from notifications.channels.base import Channel
 from notifications.message import Contact, Delivery, Message, Outcome
 
 ACCEPTED = Delivery(Outcome.ACCEPTED, "noop")
@@ -17,6 +17,8 @@ class NoopChannel(Channel):
     def address(self, contact: Contact) -> str | None:
         return contact.email or contact.phone or None
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         self.count += 1
         return ACCEPTED

@@ -1,18 +1,18 @@
-"""The in-memory twin of the e-mail channel, for tests: keeps what it accepts and fails as it is told to."""
+"""Keeps what it accepts, and fails where a test wants it to."""
 
 from collections import deque
 from datetime import timedelta
 
 from notifications.addresses import envelope_address
-from notifications.channels import Channel
-from notifications.message import Contact, Delivery, Message, Outcome
+from notifications.channels.base import Channel
+from notifications.message import Contact, Delivery, Message, Outcome, Subject
 
 
 class MemoryChannel(Channel):
-    """Accepts every message, unless `answer_with` said otherwise for the next ones.
+    """Accepts every message, unless `answer_with` has set other ends for the next ones.
 
     `messages` are the accepted ones, `attempts` all that were sent, both in order. After an UNKNOWABLE answer
-    the message is in `attempts` only; whether it arrived is what nobody knows.
+    the message is in `attempts` only; whether it arrived cannot be known.
     """
 
     name = "memory"
@@ -25,9 +25,7 @@ class MemoryChannel(Channel):
 
     def answer_with(self, *answers: Outcome | Delivery | Exception) -> None:
         """The ends of the next sends, one each, in order. An exception is raised instead of returned."""
-        self._answers.extend(
-            Delivery(answer, answer.value) if isinstance(answer, Outcome) else answer for answer in answers
-        )
+        self._answers.extend(_delivery(each) if isinstance(each, Outcome) else each for each in answers)
 
     def clear(self) -> None:
         """Back to how it was made."""
@@ -39,7 +37,9 @@ class MemoryChannel(Channel):
     def address(self, contact: Contact) -> str | None:
         return envelope_address(contact.email)
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         self.attempts.append(message)
         self.timeouts.append(timeout)
         answer = self._answers.popleft() if self._answers else Delivery(Outcome.ACCEPTED, "250")
@@ -48,3 +48,9 @@ class MemoryChannel(Channel):
         if answer.accepted:
             self.messages.append(message)
         return answer
+
+
+def _delivery(outcome: Outcome) -> Delivery:
+    about_the_channel = outcome in (Outcome.CHANNEL_DOWN, Outcome.CHANNEL_REFUSED, Outcome.THROTTLED)
+    subject = Subject.CHANNEL if about_the_channel else Subject.UNSTATED
+    return Delivery(outcome, outcome.value, subject=subject)

@@ -1,4 +1,4 @@
-"""Sends a message as an e-mail: by our own SMTP transport, or by any other backend that Django is told to use."""
+"""Sends a message as an e-mail: over our own SMTP transport, or over any other backend that EMAIL_BACKEND names."""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -9,15 +9,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
-from notifications import mime
 from notifications.addresses import envelope_address, mailbox
-from notifications.channels import Channel
-from notifications.message import Contact, Delivery, Message, Outcome, without
-from notifications.smtp import Server, courier
+from notifications.channels.base import Channel
+from notifications.channels.email import mime
+from notifications.channels.email.backend import EmailBackend
+from notifications.channels.email.server import Server
+from notifications.channels.email.transport import transport_for
+from notifications.message import Contact, Delivery, Message, Outcome, Subject
+from notifications.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
-OWN_BACKEND = "notifications.smtp.EmailBackend"
+OWN_BACKEND = f"{EmailBackend.__module__}.{EmailBackend.__qualname__}"
 
 
 class EmailChannel(Channel):
@@ -26,71 +29,84 @@ class EmailChannel(Channel):
     def address(self, contact: Contact) -> str | None:
         return envelope_address(contact.email)
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         if envelope_address(message.address) != message.address:
-            return Delivery(Outcome.REJECTED, "address", "not one valid e-mail address")
+            return Delivery(
+                Outcome.REJECTED, "address", "not one valid e-mail address", subject=Subject.RECIPIENT
+            )
         if settings.EMAIL_BACKEND != OWN_BACKEND:
             return _through_django(message)
-        from_line, sender = _sender(settings.DEFAULT_FROM_EMAIL)
-        content = mime.written(message, sender=from_line, at=datetime.now(UTC))
-        return courier(Server.of_settings()).deliver(
-            content, sender=sender, recipient=message.address, timeout=timeout
+        sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL)
+        content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
+        return transport_for(Server.from_settings()).deliver(
+            content,
+            sender=sender,
+            recipient=message.address,
+            timeout=timeout,
+            final_reply_timeout=final_reply_timeout,
         )
 
-    def rehearse(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
+    def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
             _, sender = _sender(settings.DEFAULT_FROM_EMAIL)
-            return courier(Server.of_settings()).rehearse(sender=sender, recipient=address, timeout=timeout)
+            return transport_for(Server.from_settings()).probe(
+                sender=sender, recipient=address, timeout=timeout
+            )
         connection = get_connection()
         try:
             connection.open()
         except OSError as error:
-            return Delivery(Outcome.CHANNEL_DOWN, "connect", str(error))
+            return Delivery(
+                Outcome.CHANNEL_DOWN, "connect", str(error), subject=Subject.CHANNEL, phase="connect"
+            )
         _close(connection)
         return Delivery(Outcome.ACCEPTED, "backend")
 
     def close(self) -> None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
-            courier(Server.of_settings()).close()
+            transport_for(Server.from_settings()).close()
 
 
 @lru_cache(maxsize=8)
 def _sender(text: str) -> tuple[str, str]:
-    """The From line and the envelope sender of DEFAULT_FROM_EMAIL."""
+    """The From header and the envelope sender of DEFAULT_FROM_EMAIL."""
     found = mailbox(text)
     if found is None:
         raise ImproperlyConfigured("DEFAULT_FROM_EMAIL is not one valid address")
-    return mime.from_line(*found), found[1]
+    return mime.from_header(*found), found[1]
 
 
 def _through_django(message: Message) -> Delivery:
     """Sends over the backend that EMAIL_BACKEND names. Its time-outs are its own.
 
-    Such a backend cannot say how far a failed send got. So what fails in its open() is certainly not sent, and
+    Such a backend cannot report how far a failed send got. So what fails in its open() is certainly not sent, and
     every exception of send_messages() leaves it unknowable.
     """
     connection = get_connection()
     try:
         connection.open()
     except OSError as error:
-        return Delivery(Outcome.CHANNEL_DOWN, "connect", without(str(error), message.address))
+        detail = redacted(str(error), recipient=message.address)
+        return Delivery(Outcome.CHANNEL_DOWN, "connect", detail, subject=Subject.CHANNEL, phase="connect")
     try:
         # None is what a backend returns that keeps no count, against Django's documentation.
         count: int | None = connection.send_messages([_django_mail(message)])
     except Exception as error:
         detail = f"{type(error).__name__}: {error}"
-        return Delivery(Outcome.UNKNOWABLE, "backend", without(detail, message.address))
+        return Delivery(Outcome.UNKNOWABLE, "backend", redacted(detail, recipient=message.address))
     finally:
         _close(connection)
     if count is None:
-        return Delivery(Outcome.UNKNOWABLE, "backend", "the e-mail backend does not say what it sent")
+        return Delivery(Outcome.UNKNOWABLE, "backend", "the e-mail backend does not report what it sent")
     if count == 0:
         return Delivery(Outcome.REFUSED_FOR_NOW, "backend", "the e-mail backend sent nothing")
     return Delivery(Outcome.ACCEPTED, "backend")
 
 
 def _close(connection: BaseEmailBackend) -> None:
-    """Trouble at the end cannot undo what was sent."""
+    """An error here cannot undo what was sent."""
     try:
         connection.close()
     except Exception:

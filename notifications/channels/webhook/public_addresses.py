@@ -1,10 +1,10 @@
-"""Which addresses lie outside, in the public internet: the only ones that a stranger's URL may lead us to."""
+"""Which IP addresses are public: the only ones that a subscriber's URL may make us connect to (no SSRF)."""
 
 import ipaddress
 
 # IANA's special-purpose registries (RFC 6890 and its successors). Written out, because what the ipaddress module
 # calls global differs from one Python to the next.
-_NOT_OUTSIDE_V4 = tuple(
+_NOT_PUBLIC_V4 = tuple(
     ipaddress.IPv4Network(text)
     for text in (
         "0.0.0.0/8",  # this network
@@ -28,9 +28,9 @@ _NOT_OUTSIDE_V4 = tuple(
     )
 )
 # Global unicast is one block. All that carries an IPv4 address inside (mapped, NAT64, 6to4, Teredo) is refused:
-# it would lead wherever that one leads.
+# it would be routed to wherever that one is.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-_NOT_OUTSIDE_V6 = tuple(
+_NOT_PUBLIC_V6 = tuple(
     ipaddress.IPv6Network(text)
     for text in (
         "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
@@ -42,16 +42,16 @@ _NOT_OUTSIDE_V6 = tuple(
 )
 
 
-def is_outside(address: str) -> bool:
+def is_public(address: str) -> bool:
     """Whether an address, as text, belongs to a host in the public internet. What is no address does not."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv4Address):
-        return not any(found in network for network in _NOT_OUTSIDE_V4)
+        return not any(found in network for network in _NOT_PUBLIC_V4)
     return (
         found.scope_id is None
         and found in _GLOBAL_UNICAST
-        and not any(found in network for network in _NOT_OUTSIDE_V6)
+        and not any(found in network for network in _NOT_PUBLIC_V6)
     )

@@ -14,11 +14,11 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.core.mail.backends.base import BaseEmailBackend
 from pytest_django.fixtures import Settings
 
-from notifications import channels
-from notifications.channels.email import EmailChannel
-from notifications.message import Delivery, Message, Outcome
-from notifications.smtp import EmailBackend, NotDelivered
-from tests.smtp_server import Fault, SmtpServer
+from notifications.channels import registry
+from notifications.channels.email.backend import EmailBackend, NotDelivered
+from notifications.channels.email.channel import EmailChannel
+from notifications.message import Delivery, Message, Outcome, Subject
+from tests.fakes.smtp_server import Fault, SmtpServer
 
 PLENTY = timedelta(seconds=60)
 MESSAGE = Message(
@@ -36,7 +36,7 @@ MESSAGE = Message(
 @pytest.fixture
 def server(settings: Settings) -> Iterator[SmtpServer]:
     with SmtpServer() as server:
-        settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
@@ -53,7 +53,7 @@ def arrived(server: SmtpServer) -> list[ParsedMail]:
 
 class TestChannel:
     def test_a_message_arrives_whole(self, server: SmtpServer) -> None:
-        channel = channels.get("email")
+        channel = registry.get("email")
         delivery = channel.send(MESSAGE, timeout=PLENTY)
         assert delivery == Delivery(Outcome.ACCEPTED, "250", "2.0.0 accepted")
         [accepted] = server.accepted
@@ -68,7 +68,7 @@ class TestChannel:
         assert [part.get_content() for part in parsed.iter_parts()] == ["Hello Ann", "<p>Hello Ann</p>"]
 
     def test_a_repeat_carries_the_same_message_id_over_the_same_connection(self, server: SmtpServer) -> None:
-        channel = channels.get("email")
+        channel = registry.get("email")
         server.plan(Fault("dot", "answer", "451 again", times=1))
         assert channel.send(MESSAGE, timeout=PLENTY).outcome is Outcome.REFUSED_FOR_NOW
         assert channel.send(MESSAGE, timeout=PLENTY).accepted
@@ -77,7 +77,7 @@ class TestChannel:
         assert server.connections == 1
 
     def test_each_thread_has_its_own_connection(self, server: SmtpServer) -> None:
-        channel = channels.get("email")
+        channel = registry.get("email")
         deliveries: list[Delivery] = []
 
         def work() -> None:
@@ -93,7 +93,7 @@ class TestChannel:
         assert server.connections == 4
 
     def test_close_says_goodbye_and_the_next_send_connects_anew(self, server: SmtpServer) -> None:
-        channel = channels.get("email")
+        channel = registry.get("email")
         assert channel.send(MESSAGE, timeout=PLENTY).accepted
         channel.close()
         assert server.commands[-1].upper() == "QUIT"
@@ -104,10 +104,12 @@ class TestChannel:
         "address",
         ["ann", "ann@example.com\r\nRCPT TO:<eve@example.com>", "ann@example.com,eve@example.com", ""],
     )
-    def test_what_is_no_address_never_reaches_the_line(self, server: SmtpServer, address: str) -> None:
+    def test_what_is_no_address_never_reaches_the_connection(self, server: SmtpServer, address: str) -> None:
         message = Message("1@example.com", address, "", "s", "t")
         delivery = EmailChannel().send(message, timeout=PLENTY)
-        assert delivery == Delivery(Outcome.REJECTED, "address", "not one valid e-mail address")
+        assert delivery == Delivery(
+            Outcome.REJECTED, "address", "not one valid e-mail address", subject=Subject.RECIPIENT
+        )
         assert server.connections == 0
 
 
@@ -193,7 +195,7 @@ class TestOtherBackends:
         monkeypatch.setattr(foreign, "at_close", smtplib.SMTPServerDisconnected("gone"))
         assert EmailChannel().send(MESSAGE, timeout=PLENTY).accepted
 
-    def test_a_line_end_in_the_subject_is_no_header(self, foreign: type[Foreign]) -> None:
+    def test_a_connection_end_in_the_subject_is_no_header(self, foreign: type[Foreign]) -> None:
         message = Message("1@example.com", "ann@example.com", "A\r\nB", "s\r\nBcc: eve@example.com", "t")
         assert EmailChannel().send(message, timeout=PLENTY).accepted
         [sent] = foreign.sent
@@ -245,7 +247,7 @@ class TestDjangosMail:
         server.plan(Fault("rcpt", "answer", "550 no such user", recipient="bob@example.com"))
         with pytest.raises(NotDelivered, match=r"rejected \(550\): no such user") as caught:
             send_mail("Hi", "Text", None, ["ann@example.com", "bob@example.com"])
-        assert caught.value.delivery == Delivery(Outcome.REJECTED, "550", "no such user")
+        assert caught.value.delivery == Delivery(Outcome.REJECTED, "550", "no such user", phase="rcpt")
         assert isinstance(caught.value, smtplib.SMTPException)
         assert server.count() == {"ann@example.com": 1}
 
@@ -273,7 +275,7 @@ class TestDjangosMail:
         assert connection.open() is True
         connection.close()
         server.plan(Fault("connect", "answer", "554 closed today"))
-        with pytest.raises(NotDelivered, match=r"channel_down \(554\): closed today"):
+        with pytest.raises(NotDelivered, match=r"channel_refused \(554\): closed today"):
             connection.open()
         assert get_connection(fail_silently=True).open() is None
 

@@ -1,4 +1,4 @@
-"""What `notifications.mime` writes, read back by the standard library's parser."""
+"""What `notifications.channels.email.mime` writes, read back by the standard library's parser."""
 
 import re
 from base64 import b64decode
@@ -12,11 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notifications.channels.email.mime import (
+    MAX_LINE,
+    display_name,
+    from_header,
+    one_line,
+    serialized,
+    unstructured,
+)
 from notifications.message import Message
-from notifications.mime import LONGEST_LINE, display_name, from_line, one_line, unstructured, written
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 999_999, tzinfo=UTC)
-SENDER = from_line("Assignment reminders", "reminders@example.com")
+SENDER = from_header("Assignment reminders", "reminders@example.com")
 ID = "8d8ac610-566d-4ef0-9c22-186b2a5ed793@example.com"
 
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
@@ -38,7 +45,7 @@ def message(**changes: object) -> Message:
 
 
 def bytes_of(**changes: object) -> bytes:
-    return written(message(**changes), sender=SENDER, at=NOON)
+    return serialized(message(**changes), sender_header=SENDER, at=NOON)
 
 
 def parsed(**changes: object) -> EmailMessage:
@@ -71,14 +78,14 @@ def with_mail_line_ends(text: str) -> str:
 
 
 def test_a_plain_mail_looks_exactly_like_this() -> None:
-    mail = written(
+    mail = serialized(
         message(
             html="",
             text="Hello Ann,\n\n.now",
             language="en-gb",
             headers={"List-Unsubscribe": "<https://x/u>"},
         ),
-        sender=SENDER,
+        sender_header=SENDER,
         at=NOON,
     )
     assert mail.decode() == (
@@ -151,7 +158,7 @@ def test_every_line_ends_in_crlf_and_none_is_too_long(subject: str, name: str, t
     mail = bytes_of(subject=subject, name=name, text=text, html=html)
     assert mail.isascii()
     lines = mail.split(b"\r\n")
-    assert max(map(len, lines)) <= LONGEST_LINE
+    assert max(map(len, lines)) <= MAX_LINE
     assert not any(b"\r" in line or b"\n" in line or b"\0" in line for line in lines)
 
 

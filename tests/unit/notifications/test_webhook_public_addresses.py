@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.outside import is_outside
+from notifications.channels.webhook.public_addresses import is_public
 
 INSIDE = [
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.255.255", "169.254.169.254",
@@ -26,12 +26,12 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_what_is_inside_or_nowhere_is_refused(address: str) -> None:
-    assert is_outside(address) is False
+    assert is_public(address) is False
 
 
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_what_is_outside_is_permitted(address: str) -> None:
-    assert is_outside(address) is True
+    assert is_public(address) is True
 
 
 @given(st.ip_addresses())
@@ -46,20 +46,20 @@ def test_nothing_that_python_knows_as_special_is_permitted(address) -> None:
         or address.is_unspecified
     )
     if special:
-        assert not is_outside(str(address))
+        assert not is_public(str(address))
 
 
 @given(st.ip_addresses(v=4))
 def test_no_address_that_carries_another_one_inside_is_permitted(address) -> None:
     carried = int(address)
     for prefix in ("::", "::ffff:0:0", "64:ff9b::", "64:ff9b:1::"):
-        assert not is_outside(str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) | carried)))
+        assert not is_public(str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) | carried)))
     six_to_four = (0x2002 << 112) | (carried << 80)
     teredo = (0x20010000 << 96) | (carried ^ 0xFFFFFFFF)
-    assert not is_outside(str(ipaddress.IPv6Address(six_to_four)))
-    assert not is_outside(str(ipaddress.IPv6Address(teredo)))
+    assert not is_public(str(ipaddress.IPv6Address(six_to_four)))
+    assert not is_public(str(ipaddress.IPv6Address(teredo)))
 
 
 @given(st.ip_addresses(v=4, network="100.64.0.0/10"))
 def test_carrier_grade_addresses_are_refused(address) -> None:
-    assert not is_outside(str(address))
+    assert not is_public(str(address))

@@ -1,7 +1,7 @@
 """Writes a `Message` as the bytes of an internet mail: headers, a text part and an HTML part.
 
-Django's and the standard library's ways build a tree of objects for each message. The shape of ours never
-changes, so it is laid out here once and only filled in.
+Django and the standard library build a tree of objects for each message. The structure of ours never
+changes, so it is a fixed template here, and only filled in.
 """
 
 import os
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from notifications.message import Message
 
-LONGEST_LINE = 998  # octets without CRLF; RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1
-LONGEST_PLAIN_HEADER = 900  # characters of a header that need no folding; well below the longest line
+MAX_LINE = 998  # octets without CRLF; RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1
+MAX_PLAIN_HEADER = 900  # characters of a header that need no folding; well below the longest line
 BASE64_LINE = 76  # RFC 2045 section 6.8
 # Octets of text in one encoded word: at most 76 characters with "Subject: " and with "To: " before it.
 WORD_IN_SUBJECT = 39
@@ -26,7 +26,7 @@ OWN_HEADERS = frozenset(
     | {"content-language", "content-transfer-encoding", "content-type"}
 )
 
-# Everything that a reader might take for the end of a line, and all other control characters.
+# Everything that a parser might take for the end of a line, and all other control characters.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")  # RFC 5322 section 3.2.3, with blanks between
@@ -38,10 +38,10 @@ _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n"
 _ASCII = bytes(range(0x80))
 
 
-def written(message: Message, *, sender: str, at: datetime) -> bytes:
-    """The mail as it goes over the line: CRLF line ends, no line longer than 998 octets, not yet dot-stuffed.
+def serialized(message: Message, *, sender_header: str, at: datetime) -> bytes:
+    """The mail as it is submitted: CRLF line ends, no line longer than 998 octets, not yet dot-stuffed.
 
-    `sender` is a From line as `from_line` makes it, `at` the instant of the Date line (aware). A message
+    `sender_header` is a line that `from_header` makes, `at` the instant of the Date line (aware). A message
     without HTML has one text part, else multipart/alternative (RFC 2046 section 5.1.4). All of it is ASCII,
     save for an address whose local part is not (RFC 6532).
 
@@ -55,7 +55,7 @@ def written(message: Message, *, sender: str, at: datetime) -> bytes:
         raise ValueError("the message id is not of the form left@right")
     head = (
         f"{_date_line(at.replace(microsecond=0))}"
-        f"{sender}"
+        f"{sender_header}"
         f"To: {_mailbox(message.name, message.address)}\r\n"
         f"Subject: {unstructured(message.subject)}\r\n"
         f"Message-ID: <{message.message_id}>\r\n"
@@ -65,27 +65,27 @@ def written(message: Message, *, sender: str, at: datetime) -> bytes:
     )
     if not message.html:
         return head.encode() + _part("plain", message.text)
-    # Random, so that no text can be written that ends its own part.
+    # Random, so that no text can contain the delimiter of its own part.
     boundary = os.urandom(15).hex()
-    edge = f"\r\n--{boundary}".encode()
+    delimiter = f"\r\n--{boundary}".encode()
     return b"".join(
         (
             head.encode(),
             f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode(),
-            edge,
+            delimiter,
             b"\r\n",
             _part("plain", message.text),
-            edge,
+            delimiter,
             b"\r\n",
             _part("html", message.html),
-            edge,
+            delimiter,
             b"--\r\n",
         )
     )
 
 
-def from_line(name: str, address: str) -> str:
-    """The whole From line of a sender, to be made once and passed to `written`."""
+def from_header(name: str, address: str) -> str:
+    """The whole From line of a sender, to be made once and passed to `serialized`."""
     return f"From: {_mailbox(name, address)}\r\n"
 
 
@@ -105,7 +105,7 @@ def unstructured(text: str) -> str:
     """A header's value: as it is where it is plain ASCII, else in encoded words (RFC 2047), folded."""
     text = one_line(text)
     # "=?" would be read as an encoded word; blanks at the ends would be lost.
-    if text.isascii() and len(text) <= LONGEST_PLAIN_HEADER and "=?" not in text and text == text.strip():
+    if text.isascii() and len(text) <= MAX_PLAIN_HEADER and "=?" not in text and text == text.strip():
         return text
     return _encoded_words(text)
 
@@ -117,7 +117,7 @@ def _mailbox(name: str, address: str) -> str:
     name = display_name(name)
     if not name:
         return address
-    if not name.isascii() or len(name) > LONGEST_PLAIN_HEADER // 2 or "=?" in name:
+    if not name.isascii() or len(name) > MAX_PLAIN_HEADER // 2 or "=?" in name:
         return f"{_encoded_words(name, size=WORD_IN_NAME)}\r\n <{address}>"
     if _ATOMS.fullmatch(name):
         return f"{name} <{address}>"
@@ -159,7 +159,7 @@ def _date_line(at: datetime) -> str:
 
 @lru_cache(maxsize=64)
 def _language_line(language: str) -> str:
-    """The language in people's own settings may be anything; what is no language tag is left out."""
+    """A person's language setting may be anything; what is no language tag is left out."""
     tag = language.replace("_", "-")
     return f"Content-Language: {tag}\r\n" if _LANGUAGE.fullmatch(tag) else ""
 
@@ -169,10 +169,10 @@ def _part(subtype: str, text: str) -> bytes:
     if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
     body = text.encode("utf-8", "replace")
-    foreign = len(body.translate(None, _ASCII))
-    if not foreign and not body.translate(None, _PRINTABLE) and _longest_line(body) <= LONGEST_LINE:
+    non_ascii = len(body.translate(None, _ASCII))
+    if not non_ascii and not body.translate(None, _PRINTABLE) and _longest_line(body) <= MAX_LINE:
         return _PART_HEADS[subtype, "7bit"] + body.replace(b"\n", b"\r\n")
-    if foreign * 6 <= len(body):
+    if non_ascii * 6 <= len(body):
         # Shorter than base64 and readable, as long as few characters need their three octets for one.
         quoted = b2a_qp(body, istext=True)
         return _PART_HEADS[subtype, "quoted-printable"] + quoted.replace(b"\n", b"\r\n")
@@ -182,7 +182,7 @@ def _part(subtype: str, text: str) -> bytes:
 
 
 def _longest_line(body: bytes) -> int:
-    return len(body) if len(body) <= LONGEST_LINE else max(map(len, body.split(b"\n")))
+    return len(body) if len(body) <= MAX_LINE else max(map(len, body.split(b"\n")))
 
 
 _PART_HEADS = {

@@ -1,9 +1,9 @@
-"""An SMTP server that misbehaves on order: it drops, hangs, refuses or dawdles wherever a test wants it to.
+"""An SMTP server that misbehaves as a test plans it: it drops, hangs, refuses or is slow at any step.
 
 In a test: `with SmtpServer() as server: server.plan(Fault("rcpt", "answer", "550 no such user"))`.
-As a process: `python -m tests.smtp_server --port 0 --ledger FILE` prints {"port": N} when it is ready, and
-writes one JSON line per accepted message, on the disk before the client hears of it. A running one takes
-orders over SMTP itself: XFAULT {...} (the fields of Fault), XCLEAR, and XSTAT (answers {"accepted", ...}).
+As a process: `python -m tests.fakes.smtp_server --port 0 --ledger FILE` prints {"port": N} when it is ready, and
+writes one JSON line per accepted message, on the disk before the client gets the reply. A running one is
+controlled over SMTP itself: XFAULT {...} (the fields of Fault), XCLEAR, and XSTAT (answers {"accepted", ...}).
 """
 
 import argparse
@@ -304,9 +304,9 @@ class _Conversation:
                 self._flush()
                 raise _Over
             else:
-                self._order(command)
+                self._control(command)
 
-    def _order(self, command: str) -> None:
+    def _control(self, command: str) -> None:
         verb, _, argument = command.partition(" ")
         if verb == "XFAULT":
             self.server.plan(Fault(**json.loads(argument)))
@@ -443,7 +443,7 @@ def _subject(content: bytes) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.smtp_server", description="A scriptable SMTP server."
+        prog="python -m tests.fakes.smtp_server", description="A scriptable SMTP server."
     )
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--ledger", type=Path, help="one JSON line per accepted message")

@@ -1,7 +1,7 @@
-"""One SMTP connection on which no wait outlives a deadline, however slowly the other side speaks.
+"""One SMTP connection on which no wait outlives a deadline, however slow the server is.
 
 smtplib knows one timeout, for each read and each write by itself: a server that sends one octet a second
-never exceeds it. Here every read and write gets only what is left of the deadline, and every answer is bounded.
+never exceeds it. Here every read and write gets only what is left of the deadline, and every reply is bounded.
 """
 
 import os
@@ -12,26 +12,26 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from notifications import lookup
+from notifications import resolver
 
-LONGEST_ANSWER_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 allows 512
-MOST_ANSWER_LINES = 100
-MOST_ADDRESSES = 4  # of one host name; the time left is shared out among them
+MAX_REPLY_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 allows 512
+MAX_REPLY_LINES = 100
+MAX_ADDRESSES = 4  # of one host name; they share the time left
 READ_SIZE = 65_536
 
 # RFC 5321 section 4.2: three digits, then a blank, a hyphen if more lines follow, or nothing.
-_ANSWER = re.compile(rb"[2-5][0-9][0-9](?:[ -]|\Z)")
+_REPLY = re.compile(rb"[2-5][0-9][0-9](?:[ -]|\Z)")
 
 
-class LineBroke(smtplib.SMTPServerDisconnected):
-    """The connection is of no more use: it broke, its time ran out, or the other side does not speak SMTP."""
+class ConnectionBroken(smtplib.SMTPServerDisconnected):
+    """The connection is unusable: it broke, its time ran out, or the other side does not speak SMTP."""
 
 
-class Line(smtplib.SMTP):
+class SmtpConnection(smtplib.SMTP):
     """An SMTP connection with a deadline.
 
     `deadline` is an instant of `clock` (seconds) and must be set before anything else is done. Whatever goes
-    wrong with the connection raises LineBroke; what the server answers is returned or raised as in smtplib.
+    wrong with the connection raises ConnectionBroken; what the server replies is returned or raised as in smtplib.
     `send` has handed every octet to the operating system when it returns, and not the last one when it raises.
     """
 
@@ -43,37 +43,37 @@ class Line(smtplib.SMTP):
         self._clock = clock
         self._unread = bytearray()
 
-    def dial(self, host: str, port: int) -> None:
-        """Connects. The server's greeting is the next answer."""
+    def connect_to(self, host: str, port: int) -> None:
+        """Connects. The server's greeting is the next reply."""
         self._host = host
         try:
             self._connect(host, port)
         except OSError as error:
             raise _broken(error) from error
 
-    def encrypt(self) -> None:
-        """Begins TLS on what is connected (RFC 8314 section 3)."""
+    def start_tls(self) -> None:
+        """Begins TLS on the connection (RFC 8314 section 3)."""
         assert self.sock is not None
         self.sock = self._wrapped(self.sock)
 
-    def secure(self) -> None:
-        """STARTTLS (RFC 3207), after EHLO. Raises an SMTPException where the server will not."""
+    def upgrade_to_tls(self) -> None:
+        """STARTTLS (RFC 3207), after EHLO. Raises an SMTPException where the server does not offer it or refuses."""
         if not self.has_extn("starttls"):
             raise smtplib.SMTPNotSupportedError("the server offers no STARTTLS")
         code, text = self.docmd("STARTTLS")
         if code != 220:
             raise smtplib.SMTPResponseException(code, text)
-        # What came before the handshake may be anybody's, and so may the list of features.
+        # Anybody may have written what came before the handshake, and the list of features.
         self._unread.clear()
         self.ehlo_resp = self.helo_resp = None
         self.esmtp_features = {}
         self.does_esmtp = False
-        self.encrypt()
+        self.start_tls()
 
     def send(self, s: Any) -> None:
         octets = memoryview(s.encode(self.command_encoding) if isinstance(s, str) else s)
         if self.sock is None:
-            raise LineBroke("not connected")
+            raise ConnectionBroken("not connected")
         try:
             while octets:
                 self.sock.settimeout(self._left())
@@ -84,34 +84,34 @@ class Line(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         texts: list[bytes] = []
         while True:
-            line = self._next_line()
-            if not _ANSWER.match(line):
-                raise LineBroke("the server's answer is not SMTP")
+            line = self._read_line()
+            if not _REPLY.match(line):
+                raise ConnectionBroken("the server's reply is not SMTP")
             texts.append(line[4:])
             if line[3:4] != b"-":
                 return int(line[:3]), b"\n".join(texts)
-            if len(texts) == MOST_ANSWER_LINES:
-                raise LineBroke("the server's answer does not end")
+            if len(texts) == MAX_REPLY_LINES:
+                raise ConnectionBroken("the server's reply does not end")
 
-    def _next_line(self) -> bytes:
+    def _read_line(self) -> bytes:
         while (end := self._unread.find(b"\n")) < 0:
-            if len(self._unread) > LONGEST_ANSWER_LINE:
-                raise LineBroke("a line of the server's answer is too long")
-            self._unread += self._received()
+            if len(self._unread) > MAX_REPLY_LINE:
+                raise ConnectionBroken("a line of the server's reply is too long")
+            self._unread += self._receive()
         line = bytes(self._unread[:end]).rstrip(b"\r")
         del self._unread[: end + 1]
         return line
 
-    def _received(self) -> bytes:
+    def _receive(self) -> bytes:
         if self.sock is None:
-            raise LineBroke("not connected")
+            raise ConnectionBroken("not connected")
         try:
             self.sock.settimeout(self._left())
             octets = self.sock.recv(READ_SIZE)
         except OSError as error:
             raise _broken(error) from error
         if not octets:
-            raise LineBroke("the server closed the connection")
+            raise ConnectionBroken("the server closed the connection")
         return octets
 
     def _left(self) -> float:
@@ -121,23 +121,23 @@ class Line(smtplib.SMTP):
         return left
 
     def _connect(self, host: str, port: int) -> None:
-        addresses = lookup.resolved(host, port, timeout=self._left())[:MOST_ADDRESSES]
-        for others, (family, kind, protocol, _, address) in zip(
+        addresses = resolver.resolve(host, port, timeout=self._left())[:MAX_ADDRESSES]
+        for remaining, (family, kind, protocol, _, address) in zip(
             reversed(range(len(addresses))), addresses, strict=True
         ):
-            # Ours at once, so that it is closed whatever happens next.
+            # Assigned at once, so that it is closed whatever happens next.
             self.sock = socket.socket(family, kind, protocol)
             try:
-                self.sock.settimeout(self._left() / (others + 1))
+                self.sock.settimeout(self._left() / (remaining + 1))
                 self.sock.connect(address)
             except OSError:
                 self.close()
-                if not others:
+                if not remaining:
                     raise
             else:
                 self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                self.local_hostname = _own_name(self.sock)
+                self.local_hostname = _own_host_name(self.sock)
                 return
 
     def _wrapped(self, sock: socket.socket) -> ssl.SSLSocket:
@@ -149,10 +149,10 @@ class Line(smtplib.SMTP):
             raise _broken(error) from error
 
 
-def _own_name(sock: socket.socket) -> str:
-    """What EHLO says: this host's name if it is a full one, else its address (RFC 5321 section 4.1.3).
+def _own_host_name(sock: socket.socket) -> str:
+    """The name in EHLO: this host's name if it is a full one, else its address (RFC 5321 section 4.1.3).
 
-    socket.getfqdn() would ask name servers, and those know no deadline.
+    socket.getfqdn() would ask name servers, and that has no deadline.
     """
     name = socket.gethostname()
     if "." in name and name.isascii() and name.isprintable() and " " not in name:
@@ -161,12 +161,12 @@ def _own_name(sock: socket.socket) -> str:
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
-def _broken(error: Exception) -> LineBroke:
-    if isinstance(error, LineBroke):
+def _broken(error: Exception) -> ConnectionBroken:
+    if isinstance(error, ConnectionBroken):
         return error
     if isinstance(error, TimeoutError) and error.errno is None:
-        return LineBroke("time ran out")
+        return ConnectionBroken("time ran out")
     if isinstance(error, ssl.SSLError):
-        return LineBroke(f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}")
+        return ConnectionBroken(f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}")
     reason = error.strerror if isinstance(error, OSError) else None
-    return LineBroke((reason or str(error) or type(error).__name__).lower())
+    return ConnectionBroken((reason or str(error) or type(error).__name__).lower())

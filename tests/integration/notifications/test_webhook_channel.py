@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from notifications.channels.webhook import LONGEST_RETRY_AFTER, MOST_READ, WebhookChannel, target
+from notifications.channels.webhook.channel import MAX_RETRY_AFTER, WebhookChannel
+from notifications.channels.webhook.endpoint import parse
+from notifications.channels.webhook.request import MAX_RESPONSE
 from notifications.message import Contact, Delivery, Message, Outcome
 from tests.fakes.http_sink import HttpSink, answer
 
-CERTIFICATE = Path(__file__).parent.parent / "loopback.pem"
+CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
 PLENTY = timedelta(seconds=60)
 BRIEF = timedelta(seconds=0.7)
 
@@ -93,12 +96,15 @@ def test_the_certificate_must_be_that_of_the_host_in_the_url(channel: WebhookCha
     [
         ("200 OK", Outcome.ACCEPTED),
         ("202 Accepted", Outcome.ACCEPTED),
-        ("301 Moved Permanently", Outcome.REFUSED_FOR_NOW),
-        ("307 Temporary Redirect", Outcome.REFUSED_FOR_NOW),
+        ("301 Moved Permanently", Outcome.CHANNEL_REFUSED),
+        ("302 Found", Outcome.CHANNEL_REFUSED),
+        ("307 Temporary Redirect", Outcome.CHANNEL_REFUSED),
+        ("401 Unauthorized", Outcome.CHANNEL_REFUSED),
+        ("405 Method Not Allowed", Outcome.CHANNEL_REFUSED),
         ("400 Bad Request", Outcome.REFUSED_FOR_NOW),
         ("404 Not Found", Outcome.REFUSED_FOR_NOW),
         ("410 Gone", Outcome.REJECTED),
-        ("429 Too Many Requests", Outcome.CHANNEL_DOWN),
+        ("429 Too Many Requests", Outcome.THROTTLED),
         ("500 Internal Server Error", Outcome.REFUSED_FOR_NOW),
         ("503 Service Unavailable", Outcome.CHANNEL_DOWN),
     ],
@@ -112,7 +118,7 @@ def test_what_each_answer_means(channel: WebhookChannel, status: str, outcome: O
 def test_a_redirect_is_not_followed(channel: WebhookChannel) -> None:
     with HttpSink() as elsewhere, HttpSink() as sink:
         sink.answers = [answer("302 Found", f"Location: {elsewhere.url}")]
-        assert post(channel, sink).outcome is Outcome.REFUSED_FOR_NOW
+        assert post(channel, sink).outcome is Outcome.CHANNEL_REFUSED
     assert (sink.connections, elsewhere.connections) == (1, 0)
 
 
@@ -121,11 +127,13 @@ def test_a_redirect_is_not_followed(channel: WebhookChannel) -> None:
     [
         ("120", timedelta(seconds=120)),
         ("0", timedelta()),
-        ("9" * 400, LONGEST_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
         ("-5", None),
         ("soon", None),
         ("Mon, 01 Jan 2001 00:00:00 GMT", timedelta()),
-        ("Mon, 01 Jan 2199 00:00:00 GMT", LONGEST_RETRY_AFTER),
+        ("Mon, 01 Jan 2199 00:00:00 GMT", MAX_RETRY_AFTER),
+        ("Mon, 01 Jan 2199 00:00:00 +" + "9" * 17, None),
+        ("1" * 5_000 + " Jan 2199 00:00:00 GMT", None),
     ],
 )
 def test_how_long_it_asks_to_be_left_alone(
@@ -195,11 +203,31 @@ def test_an_answer_that_is_none_is_bounded(channel: WebhookChannel, said: bytes)
     with HttpSink(answers=[said]) as sink:
         delivery = post(channel, sink)
     assert (delivery.outcome, delivery.code) == (Outcome.UNKNOWABLE, "answer")
-    assert delivery.detail in {"the answer is not HTTP", "the answer is too long"}
+    assert delivery.detail in {"the response is not HTTP", "the response is too long"}
+
+
+@pytest.mark.parametrize("unit", ["@a", "a", '"', "%40"])
+def test_a_long_reason_is_cut_before_it_is_hidden(channel: WebhookChannel, unit: str) -> None:
+    said = f"HTTP/1.1 500 @{unit * (60_000 // len(unit))}\r\n\r\n".encode()
+    with HttpSink(answers=[said]) as sink:
+        started = time.process_time()
+        delivery = post(channel, sink)
+    assert (delivery.outcome, delivery.code) == (Outcome.REFUSED_FOR_NOW, "500")
+    assert "@" not in delivery.detail
+    assert time.process_time() - started < 2
+
+
+def test_the_response_may_have_longer_than_the_request(channel: WebhookChannel) -> None:
+    with HttpSink(delay=1.5) as sink:
+        assert post(channel, sink, timeout=BRIEF).outcome is Outcome.UNKNOWABLE
+        delivery = channel.send(message(sink.url), timeout=BRIEF, final_reply_timeout=PLENTY)
+    assert delivery.accepted
 
 
 def test_the_body_of_an_answer_is_not_waited_for(channel: WebhookChannel) -> None:
-    with HttpSink(answers=[answer("200 OK", "Content-Length: 1000000", body=b"x" * (MOST_READ + 1))]) as sink:
+    with HttpSink(
+        answers=[answer("200 OK", "Content-Length: 1000000", body=b"x" * (MAX_RESPONSE + 1))]
+    ) as sink:
         assert post(channel, sink).accepted
 
 
@@ -301,15 +329,15 @@ def test_a_url_that_is_not_accepted(settings, url: str) -> None:
     assert channel.address(Contact(name="", url=url)) is None
     assert channel.send(message(url), timeout=PLENTY).outcome is Outcome.REJECTED
     with pytest.raises(ValueError, match=r"accepted|needed|sent"):
-        target(url)
+        parse(url)
 
 
 def test_a_url_that_is_accepted(settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     url = "https://hook.example:8443/in?place=1"
     assert WebhookChannel().address(Contact(name="", url=url)) == url
-    goal = target(url)
-    assert (goal.host, goal.port, goal.path, goal.named) == (
+    found = parse(url)
+    assert (found.host, found.port, found.path, found.host_header) == (
         "hook.example",
         8443,
         "/in?place=1",

@@ -1,4 +1,4 @@
-"""One send over SMTP: how it ends, wherever the server misbehaves, and what the next send finds."""
+"""One send over SMTP: how it ends, wherever the server misbehaves, and how the next one fares."""
 
 import os
 import socket
@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.message import Delivery, Outcome
-from notifications.smtp import LONGEST_IDLE, LONGEST_LIFE, MOST_MESSAGES, Courier, Server
-from tests.smtp_server import Fault, SmtpServer
+from notifications.channels.email.server import Server
+from notifications.channels.email.transport import MAX_AGE, MAX_IDLE, MAX_MESSAGES, SmtpTransport
+from notifications.message import Delivery, Outcome, Subject
+from tests.fakes.smtp_server import Fault, SmtpServer
 
 SENDER = "reminders@example.com"
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -29,10 +30,10 @@ def server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
 
 
 @pytest.fixture
-def courier(server: SmtpServer) -> Iterator[Courier]:
-    courier = Courier(Server("127.0.0.1", server.port))
-    yield courier
-    courier.close()
+def transport(server: SmtpServer) -> Iterator[SmtpTransport]:
+    transport = SmtpTransport(Server("127.0.0.1", server.port))
+    yield transport
+    transport.close()
 
 
 def mail(number: int = 1, *, body: bytes = b"Hello\r\n") -> bytes:
@@ -40,18 +41,23 @@ def mail(number: int = 1, *, body: bytes = b"Hello\r\n") -> bytes:
 
 
 def send(
-    courier: Courier, number: int = 1, *, to: str = ANN, timeout: timedelta = PLENTY, sender: str = SENDER
+    transport: SmtpTransport,
+    number: int = 1,
+    *,
+    to: str = ANN,
+    timeout: timedelta = PLENTY,
+    sender: str = SENDER,
 ) -> Delivery:
-    return courier.deliver(mail(number), sender=sender, recipient=to, timeout=timeout)
+    return transport.deliver(mail(number), sender=sender, recipient=to, timeout=timeout)
 
 
 def ids(server: SmtpServer) -> list[str]:
     return [each.message_id for each in server.accepted]
 
 
-def test_an_accepted_mail_arrives_as_it_was(server: SmtpServer, courier: Courier) -> None:
+def test_an_accepted_mail_arrives_as_it_was(server: SmtpServer, transport: SmtpTransport) -> None:
     content = mail(body=b".\r\n..\r\nHello\r\n.bye\r\n")
-    delivery = courier.deliver(content, sender=SENDER, recipient=ANN, timeout=PLENTY)
+    delivery = transport.deliver(content, sender=SENDER, recipient=ANN, timeout=PLENTY)
     assert delivery == Delivery(Outcome.ACCEPTED, "250", "2.0.0 accepted")
     [accepted] = server.accepted
     assert (accepted.sender, accepted.recipients, accepted.content) == (SENDER, (ANN,), content)
@@ -63,13 +69,16 @@ def test_an_accepted_mail_arrives_as_it_was(server: SmtpServer, courier: Courier
         st.binary(max_size=8).filter(lambda line: not {10, 13} & set(line)) | st.just(b"."), max_size=6
     )
 )
-def test_no_line_of_a_mail_ends_it(server: SmtpServer, courier: Courier, lines: list[bytes]) -> None:
+def test_no_connection_of_a_mail_ends_it(
+    server: SmtpServer, transport: SmtpTransport, lines: list[bytes]
+) -> None:
     content = b"".join(line + b"\r\n" for line in lines)
-    assert courier.deliver(content, sender=SENDER, recipient=ANN, timeout=PLENTY).accepted
+    assert transport.deliver(content, sender=SENDER, recipient=ANN, timeout=PLENTY).accepted
     assert server.accepted[-1].content == (content or b"\r\n")
 
 
 DOWN, LATER, NEVER = Outcome.CHANNEL_DOWN, Outcome.REFUSED_FOR_NOW, Outcome.REJECTED
+REFUSED, PACE = Outcome.CHANNEL_REFUSED, Outcome.THROTTLED
 UNKNOWABLE = Outcome.UNKNOWABLE
 
 
@@ -78,13 +87,13 @@ UNKNOWABLE = Outcome.UNKNOWABLE
     [
         (Fault("connect", "answer", "421 too busy"), DOWN, "421"),
         (Fault("connect", "answer", "450 not now"), DOWN, "450"),
-        (Fault("connect", "answer", "554 no service"), DOWN, "554"),
+        (Fault("connect", "answer", "554 no service"), REFUSED, "554"),
         (Fault("connect", "answer", "SSH-2.0-OpenSSH"), DOWN, "connect"),
         (Fault("connect", "drop"), DOWN, "connect"),
         (Fault("connect", "reset"), DOWN, "connect"),
         (Fault("connect", "hang"), DOWN, "connect"),
         (Fault("ehlo", "answer", "421 closing"), DOWN, "421"),
-        (Fault("ehlo", "answer", "550 go away"), DOWN, "550"),
+        (Fault("ehlo", "answer", "550 go away"), REFUSED, "550"),
         (Fault("ehlo", "drop"), DOWN, "ehlo"),
         (Fault("ehlo", "hang"), DOWN, "ehlo"),
         *(
@@ -92,13 +101,13 @@ UNKNOWABLE = Outcome.UNKNOWABLE
             for step, code in (("mail", "mail"), ("rcpt", "rcpt"), ("data", "data"))
             for row in (
                 (Fault(step, "answer", "421 closing"), DOWN, "421"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "450 busy"), LATER, "450"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "451 trouble"), LATER, "451"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "452 full"), LATER, "452"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "530 log in first"), DOWN, "530"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "535 log in anew"), DOWN, "535"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "550 no"), NEVER, "550"),  # type: ignore[arg-type]
-                (Fault(step, "answer", "554 no"), NEVER, "554"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "450 busy"), PACE if step == "mail" else LATER, "450"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "451 trouble"), PACE if step == "mail" else LATER, "451"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "452 full"), PACE, "452"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "530 log in first"), REFUSED, "530"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "535 log in anew"), REFUSED, "535"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "550 no"), REFUSED if step == "mail" else NEVER, "550"),  # type: ignore[arg-type]
+                (Fault(step, "answer", "554 no"), REFUSED if step == "mail" else NEVER, "554"),  # type: ignore[arg-type]
                 (Fault(step, "answer", "what?"), DOWN, code),  # type: ignore[arg-type]
                 (Fault(step, "answer", "999 what?"), DOWN, code),  # type: ignore[arg-type]
                 (Fault(step, "drop"), DOWN, code),  # type: ignore[arg-type]
@@ -108,7 +117,7 @@ UNKNOWABLE = Outcome.UNKNOWABLE
         (Fault("dot", "answer", "421 closing"), DOWN, "421"),
         (Fault("dot", "answer", "450 busy"), LATER, "450"),
         (Fault("dot", "answer", "451 trouble"), LATER, "451"),
-        (Fault("dot", "answer", "452 full"), LATER, "452"),
+        (Fault("dot", "answer", "452 full"), PACE, "452"),
         (Fault("dot", "answer", "550 spam"), NEVER, "550"),
         (Fault("dot", "answer", "554 spam"), NEVER, "554"),
         (Fault("dot", "answer", "354 more"), UNKNOWABLE, "answer"),
@@ -121,47 +130,68 @@ UNKNOWABLE = Outcome.UNKNOWABLE
     ids=lambda value: f"{value.step} {value.action} {value.answer}" if isinstance(value, Fault) else None,
 )
 def test_how_a_send_ends(
-    server: SmtpServer, courier: Courier, fault: Fault, outcome: Outcome, code: str
+    server: SmtpServer, transport: SmtpTransport, fault: Fault, outcome: Outcome, code: str
 ) -> None:
     server.plan(fault)
-    delivery = send(courier, timeout=timedelta(seconds=1) if fault.action == "hang" else PLENTY)
+    delivery = send(transport, timeout=timedelta(seconds=1) if fault.action == "hang" else PLENTY)
     assert (delivery.outcome, delivery.code) == (outcome, code)
     assert ids(server) == (["1@example.com"] if fault.accept else [])
     server.clear()
-    assert send(courier, 2).accepted
+    assert send(transport, 2).accepted
     assert ids(server)[-1] == "2@example.com"
     assert len(ids(server)) == 1 + fault.accept
 
 
-@pytest.mark.parametrize("step", ["mail", "rcpt", "data", "dot"])
+@pytest.mark.parametrize("step", ["rcpt", "data", "dot"])
 @pytest.mark.parametrize("answer", ["450 busy", "550 no"])
 def test_a_refused_mail_leaves_the_connection_good_for_the_next(
-    server: SmtpServer, courier: Courier, step: str, answer: str
+    server: SmtpServer, transport: SmtpTransport, step: str, answer: str
 ) -> None:
     server.plan(Fault(step, "answer", answer, times=1))  # type: ignore[arg-type]
-    assert [send(courier, number).accepted for number in (1, 2, 3)] == [False, True, True]
+    assert [send(transport, number).accepted for number in (1, 2, 3)] == [False, True, True]
     assert ids(server) == ["2@example.com", "3@example.com"]
     assert server.connections == 1
 
 
-def test_trouble_at_quit_is_harmless(server: SmtpServer, courier: Courier) -> None:
+def test_trouble_at_quit_is_harmless(server: SmtpServer, transport: SmtpTransport) -> None:
     for fault in (Fault("quit", "drop"), Fault("quit", "reset"), Fault("quit", "answer", "550 stay")):
         server.clear()
         server.plan(fault)
-        assert send(courier).accepted
-        courier.close()
+        assert send(transport).accepted
+        transport.close()
     server.clear()
     server.plan(Fault("quit", "hang"))
-    assert send(courier).accepted
-    courier.close()
+    assert send(transport).accepted
+    transport.close()
     assert len(server.accepted) == 4
 
 
-def test_commands_travel_together_where_the_server_allows_it(server: SmtpServer, courier: Courier) -> None:
-    assert send(courier).accepted
+def test_commands_travel_together_where_the_server_allows_it(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    assert send(transport).accepted
     pipelining = "PIPELINING" in server._features
     # EHLO; MAIL, RCPT and DATA; the content (3 lines and the dot).
     assert server.groups == ([1, 3, 4] if pipelining else [1, 1, 1, 1, 4])
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        ("mail", "450 busy"),
+        ("mail", "550 suspended"),
+        ("rcpt", "452 4.5.3 too many"),
+        ("dot", "451 4.4.5 congestion"),
+        ("rcpt", "550 5.4.5 quota"),
+    ],
+)
+def test_a_refusal_of_the_channel_closes_the_connection(
+    server: SmtpServer, transport: SmtpTransport, step: str, answer: str
+) -> None:
+    server.plan(Fault(step, "answer", answer, times=1))  # type: ignore[arg-type]
+    assert [send(transport, number).accepted for number in (1, 2, 3)] == [False, True, True]
+    assert ids(server) == ["2@example.com", "3@example.com"]
+    assert server.connections == 2
 
 
 class TestPipelining:
@@ -173,44 +203,46 @@ class TestPipelining:
             yield server
 
     def test_data_that_nobody_is_to_get_is_ended_by_a_lone_dot(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         server.plan(
             Fault("rcpt", "answer", "550 no such user", times=1), Fault("data", "answer", "354 go", times=1)
         )
-        assert send(courier) == Delivery(Outcome.REJECTED, "550", "no such user")
-        assert send(courier, 2).accepted
+        assert send(transport) == Delivery(NEVER, "550", "no such user", phase="rcpt")
+        assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
         assert server.connections == 1
 
     def test_a_server_that_breaks_off_at_the_lone_dot_changes_nothing(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         server.plan(
             Fault("rcpt", "answer", "451 greylisted", times=1),
             Fault("data", "answer", "354 go", times=1),
             Fault("dot", "drop", times=1),
         )
-        assert send(courier) == Delivery(Outcome.REFUSED_FOR_NOW, "451", "greylisted")
-        assert send(courier, 2).accepted
+        assert send(transport) == Delivery(
+            LATER, "451", "greylisted", phase="rcpt", subject=Subject.RECIPIENT
+        )
+        assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
 
     def test_no_dot_is_sent_where_it_could_send_an_empty_mail(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         server.plan(
             Fault("mail", "answer", "550 not you", times=1),
             Fault("rcpt", "answer", "250 ok", times=1),
             Fault("data", "answer", "354 go", times=1),
         )
-        assert send(courier) == Delivery(Outcome.REJECTED, "550", "not you")
-        assert send(courier, 2).accepted
+        assert send(transport) == Delivery(REFUSED, "550", "not you", phase="mail", subject=Subject.CHANNEL)
+        assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
         assert server.connections == 2
 
-    def test_the_first_refusal_counts(self, server: SmtpServer, courier: Courier) -> None:
+    def test_the_first_refusal_counts(self, server: SmtpServer, transport: SmtpTransport) -> None:
         server.plan(Fault("mail", "answer", "452 full"), Fault("rcpt", "answer", "550 no"))
-        assert send(courier) == Delivery(Outcome.REFUSED_FOR_NOW, "452", "full")
+        assert send(transport) == Delivery(PACE, "452", "full", phase="mail", subject=Subject.CHANNEL)
 
 
 class TestDeadline:
@@ -226,19 +258,45 @@ class TestDeadline:
         ],
     )
     def test_one_octet_at_a_time_does_not_outlive_it(
-        self, server: SmtpServer, courier: Courier, step: str, outcome: Outcome
+        self, server: SmtpServer, transport: SmtpTransport, step: str, outcome: Outcome
     ) -> None:
         answer = ("354" if step == "data" else "220" if step == "connect" else "250") + LONG_ANSWER
         server.plan(Fault(step, "tarpit", answer, pause=0.1))  # type: ignore[arg-type]
         start = time.monotonic()
-        delivery = send(courier, timeout=SHORT)
+        delivery = send(transport, timeout=SHORT)
         # The whole answer would take 50 seconds, and each octet of it arrives well within the timeout.
         assert time.monotonic() - start < 20
         assert (delivery.outcome, delivery.detail) == (outcome, "time ran out")
 
-    def test_a_tarpit_that_ends_in_time_is_only_slow(self, server: SmtpServer, courier: Courier) -> None:
+    def test_a_tarpit_that_ends_in_time_is_only_slow(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
         server.plan(Fault("dot", "tarpit", "250 ok", pause=0.01, accept=True))
-        assert send(courier).accepted
+        assert send(transport).accepted
+
+    def test_the_reply_to_the_dot_may_have_longer(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        server.plan(Fault("dot", "tarpit", "250 ok" + LONG_ANSWER, pause=0.01, accept=True))
+        # The reply takes at least 5 seconds.
+        assert send(transport, timeout=timedelta(seconds=2)).outcome is Outcome.UNKNOWABLE
+        delivery = transport.deliver(
+            mail(2),
+            sender=SENDER,
+            recipient=ANN,
+            timeout=timedelta(seconds=2),
+            final_reply_timeout=PLENTY,
+        )
+        assert delivery.accepted
+
+    def test_the_longer_time_is_for_that_reply_only(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
+        server.plan(Fault("data", "hang"))
+        started = time.monotonic()
+        delivery = transport.deliver(
+            mail(), sender=SENDER, recipient=ANN, timeout=SHORT, final_reply_timeout=PLENTY
+        )
+        assert (delivery.outcome, delivery.code) == (DOWN, "data")
+        assert time.monotonic() - started < 20
 
     def test_a_slow_name_server_does_not_outlive_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         answered = threading.Event()
@@ -248,140 +306,159 @@ class TestDeadline:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
         monkeypatch.setattr(socket, "getaddrinfo", slow)
-        delivery = send(Courier(Server("mail.example.com", 25)), timeout=SHORT)
+        delivery = send(SmtpTransport(Server("mail.example.com", 25)), timeout=SHORT)
         answered.set()
-        assert delivery == Delivery(Outcome.CHANNEL_DOWN, "connect", "time ran out")
+        assert delivery == Delivery(DOWN, "connect", "time ran out", phase="connect", subject=Subject.CHANNEL)
 
     def test_a_server_that_stops_reading_certainly_has_not_accepted(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         server.plan(Fault("content", "hang"))
         content = mail(body=b"z" * 70 + b"\r\n") + (b"z" * 70 + b"\r\n") * 500_000
-        delivery = courier.deliver(content, sender=SENDER, recipient=ANN, timeout=timedelta(seconds=2))
-        assert delivery == Delivery(Outcome.REFUSED_FOR_NOW, "content", "time ran out")
+        delivery = transport.deliver(content, sender=SENDER, recipient=ANN, timeout=timedelta(seconds=2))
+        assert delivery == Delivery(LATER, "content", "time ran out", phase="content")
 
     def test_a_server_that_breaks_off_in_mid_content_certainly_has_not_accepted(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
         server.plan(Fault("content", "reset", times=1))
         content = mail(body=b"z" * 70 + b"\r\n") + (b"z" * 70 + b"\r\n") * 500_000
-        delivery = courier.deliver(content, sender=SENDER, recipient=ANN, timeout=PLENTY)
+        delivery = transport.deliver(content, sender=SENDER, recipient=ANN, timeout=PLENTY)
         assert (delivery.outcome, delivery.code) == (Outcome.REFUSED_FOR_NOW, "content")
-        assert send(courier, 2).accepted
+        assert send(transport, 2).accepted
         assert ids(server) == ["2@example.com"]
 
 
 @pytest.mark.parametrize("answer", ["250-more\r\n" * 200 + "250 end", "250 " + "x" * 100_000])
-def test_an_answer_without_end_is_no_answer(server: SmtpServer, courier: Courier, answer: str) -> None:
+def test_an_answer_without_end_is_no_answer(
+    server: SmtpServer, transport: SmtpTransport, answer: str
+) -> None:
     server.plan(Fault("mail", "answer", answer, times=1))
-    delivery = send(courier)
+    delivery = send(transport)
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "mail")
-    assert "answer" in delivery.detail
+    assert "reply" in delivery.detail
 
 
-def test_an_answer_of_many_lines_is_one_answer(server: SmtpServer, courier: Courier) -> None:
+def test_an_answer_of_many_connections_is_one_answer(server: SmtpServer, transport: SmtpTransport) -> None:
     server.plan(Fault("rcpt", "answer", "550-5.1.1 no such user\r\n550 5.1.1 ask your postmaster", times=1))
-    assert send(courier) == Delivery(Outcome.REJECTED, "550", "5.1.1 no such user 5.1.1 ask your postmaster")
-    assert send(courier, 2).accepted
+    assert send(transport) == Delivery(
+        NEVER,
+        "550",
+        "5.1.1 no such user 5.1.1 ask your postmaster",
+        phase="rcpt",
+        status="5.1.1",
+        subject=Subject.RECIPIENT,
+    )
+    assert send(transport, 2).accepted
 
 
-def test_no_address_stands_in_the_detail(server: SmtpServer, courier: Courier) -> None:
+def test_no_address_stands_in_the_detail(server: SmtpServer, transport: SmtpTransport) -> None:
     server.plan(Fault("rcpt", "answer", "550 5.1.1 <Ann@Example.com>: unknown, ask postmaster@example.net"))
-    assert send(courier).detail == "5.1.1 <address>: unknown, ask <address>"
+    assert send(transport).detail == "5.1.1 <address>: unknown, ask <address>"
 
 
 def test_a_server_that_is_not_there_is_a_channel_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert send(Courier(Server("127.0.0.1", port))) == Delivery(
-        Outcome.CHANNEL_DOWN, "connect", "connection refused"
+    assert send(SmtpTransport(Server("127.0.0.1", port))) == Delivery(
+        DOWN, "connect", "connection refused", phase="connect", subject=Subject.CHANNEL
     )
 
 
-def test_a_server_that_knows_no_ehlo_gets_helo(server: SmtpServer, courier: Courier) -> None:
+def test_a_server_that_knows_no_ehlo_gets_helo(server: SmtpServer, transport: SmtpTransport) -> None:
     server.plan(Fault("ehlo", "answer", "502 what?", times=1))
-    assert send(courier).accepted
+    assert send(transport).accepted
     assert [command.split()[0] for command in server.commands[:2]] == ["EHLO".lower(), "helo"]
 
 
 class TestKeptConnection:
-    def test_it_serves_many_mails(self, server: SmtpServer, courier: Courier) -> None:
-        assert all(send(courier, number).accepted for number in range(20))
+    def test_it_serves_many_mails(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        assert all(send(transport, number).accepted for number in range(20))
         assert server.connections == 1
         assert "RSET" not in server.commands
 
     def test_one_that_the_server_has_ended_is_replaced_unseen(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
-        assert send(courier, 1).accepted
+        assert send(transport, 1).accepted
         server.drop_connections()
-        assert send(courier, 2).accepted
+        assert send(transport, 2).accepted
         assert ids(server) == ["1@example.com", "2@example.com"]
         assert server.connections == 2
 
-    def test_one_that_says_421_is_replaced_unseen(self, server: SmtpServer, courier: Courier) -> None:
-        assert send(courier, 1).accepted
+    def test_one_that_says_421_is_replaced_unseen(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        assert send(transport, 1).accepted
         server.plan(Fault("mail", "answer", "421 idle for too long", times=1))
-        assert send(courier, 2).accepted
+        assert send(transport, 2).accepted
         assert ids(server) == ["1@example.com", "2@example.com"]
         assert server.connections == 2
 
-    def test_it_is_replaced_once_only(self, server: SmtpServer, courier: Courier) -> None:
-        assert send(courier, 1).accepted
+    @pytest.mark.parametrize("answer", ["452 4.4.5 too many in this session", "450 busy", "550 no more here"])
+    def test_one_whose_session_takes_no_more_is_replaced_unseen(
+        self, server: SmtpServer, transport: SmtpTransport, answer: str
+    ) -> None:
+        assert send(transport, 1).accepted
+        server.plan(Fault("mail", "answer", answer, times=1))
+        assert send(transport, 2).accepted
+        assert ids(server) == ["1@example.com", "2@example.com"]
+        assert server.connections == 2
+
+    def test_it_is_replaced_once_only(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        assert send(transport, 1).accepted
         server.plan(Fault("mail", "answer", "421 closing"))
-        assert send(courier, 2) == Delivery(Outcome.CHANNEL_DOWN, "421", "closing")
+        assert send(transport, 2) == Delivery(DOWN, "421", "closing", phase="mail", subject=Subject.CHANNEL)
         assert server.connections == 2
 
     @pytest.mark.parametrize("step", ["rcpt", "data"])
     def test_a_mail_that_has_been_begun_is_not_begun_again(
-        self, server: SmtpServer, courier: Courier, step: str
+        self, server: SmtpServer, transport: SmtpTransport, step: str
     ) -> None:
-        assert send(courier, 1).accepted
+        assert send(transport, 1).accepted
         server.plan(Fault(step, "drop", times=1))  # type: ignore[arg-type]
-        assert send(courier, 2).outcome is Outcome.CHANNEL_DOWN
+        assert send(transport, 2).outcome is Outcome.CHANNEL_DOWN
         assert server.connections == 1
 
-    def test_what_is_unknowable_is_not_sent_again(self, server: SmtpServer, courier: Courier) -> None:
-        assert send(courier, 1).accepted
+    def test_what_is_unknowable_is_not_sent_again(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        assert send(transport, 1).accepted
         server.plan(Fault("dot", "drop", accept=True, times=1))
-        assert send(courier, 2).outcome is Outcome.UNKNOWABLE
+        assert send(transport, 2).outcome is Outcome.UNKNOWABLE
         assert ids(server) == ["1@example.com", "2@example.com"]
 
-    def test_it_is_replaced_after_so_many_mails(self, server: SmtpServer, courier: Courier) -> None:
-        assert all(send(courier, number).accepted for number in range(MOST_MESSAGES + 1))
+    def test_it_is_replaced_after_so_many_mails(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        assert all(send(transport, number).accepted for number in range(MAX_MESSAGES + 1))
         assert server.connections == 2
         assert server.commands.count("QUIT") + server.commands.count("quit") == 1
 
     def test_it_is_replaced_after_so_long(self, server: SmtpServer) -> None:
         clock = Clock()
-        courier = Courier(Server("127.0.0.1", server.port), clock=clock)
-        assert send(courier, 1).accepted
-        clock.ahead = LONGEST_LIFE + 1
-        assert send(courier, 2).accepted
+        transport = SmtpTransport(Server("127.0.0.1", server.port), clock=clock)
+        assert send(transport, 1).accepted
+        clock.ahead = MAX_AGE + 1
+        assert send(transport, 2).accepted
         assert server.connections == 2
-        courier.close()
+        transport.close()
 
     def test_after_idle_time_it_is_asked_first(self, server: SmtpServer) -> None:
         clock = Clock()
-        courier = Courier(Server("127.0.0.1", server.port), clock=clock)
-        assert send(courier, 1).accepted
-        clock.ahead = LONGEST_IDLE + 1
-        assert send(courier, 2).accepted
+        transport = SmtpTransport(Server("127.0.0.1", server.port), clock=clock)
+        assert send(transport, 1).accepted
+        clock.ahead = MAX_IDLE + 1
+        assert send(transport, 2).accepted
         assert (server.connections, server.commands.count("RSET")) == (1, 1)
         clock.ahead *= 2
         server.plan(Fault("rset", "hang"))
-        assert send(courier, 3).accepted
+        assert send(transport, 3).accepted
         assert server.connections == 2
-        courier.close()
+        transport.close()
 
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-    def test_a_forked_child_opens_its_own(self, server: SmtpServer, courier: Courier) -> None:
-        assert send(courier, 1).accepted
+    def test_a_forked_child_opens_its_own(self, server: SmtpServer, transport: SmtpTransport) -> None:
+        assert send(transport, 1).accepted
         child = os.fork()
         if child == 0:
-            os._exit(0 if send(courier, 2).accepted else 1)
+            os._exit(0 if send(transport, 2).accepted else 1)
         assert os.waitpid(child, 0)[1] == 0
-        assert send(courier, 3).accepted
+        assert send(transport, 3).accepted
         assert [(each.message_id, each.connection) for each in server.accepted] == [
             ("1@example.com", 1),
             ("2@example.com", 2),
@@ -413,20 +490,20 @@ class SoftTimeLimit(Exception):
 def test_an_exception_out_of_nowhere_never_mixes_up_answers(server: SmtpServer) -> None:
     """The send it hits is lost or accepted; the next one starts on a new connection and counts for itself."""
     counting = Clock()
-    courier = Courier(Server("127.0.0.1", server.port), clock=counting)
-    assert send(courier).accepted
+    transport = SmtpTransport(Server("127.0.0.1", server.port), clock=counting)
+    assert send(transport).accepted
     looks = counting.looks
-    courier.close()
+    transport.close()
     for look in range(2, looks + 1):
         server.accepted.clear()
         clock = Clock(raise_at=look, error=SoftTimeLimit)
-        courier = Courier(Server("127.0.0.1", server.port), clock=clock)
+        transport = SmtpTransport(Server("127.0.0.1", server.port), clock=clock)
         with pytest.raises(SoftTimeLimit):
-            send(courier, 1)
+            send(transport, 1)
         server.plan(Fault("rcpt", "answer", "550 no", times=1, recipient=BOB))
-        assert send(courier, 2, to=BOB).code == "550"
-        assert send(courier, 3).accepted
-        courier.close()
+        assert send(transport, 2, to=BOB).code == "550"
+        assert send(transport, 3).accepted
+        transport.close()
         assert ids(server)[-1] == "3@example.com"
         assert "2@example.com" not in ids(server)
         server.clear()
@@ -439,29 +516,31 @@ class TestAddresses:
             yield server
 
     def test_an_international_one_is_used_where_the_server_takes_it(self, international: SmtpServer) -> None:
-        courier = Courier(Server("127.0.0.1", international.port))
+        transport = SmtpTransport(Server("127.0.0.1", international.port))
         content = "To: <jörg@example.com>\r\n\r\n".encode()
-        assert courier.deliver(content, sender=SENDER, recipient="jörg@example.com", timeout=PLENTY).accepted
-        assert send(courier).accepted
-        courier.close()
+        assert transport.deliver(
+            content, sender=SENDER, recipient="jörg@example.com", timeout=PLENTY
+        ).accepted
+        assert send(transport).accepted
+        transport.close()
         assert international.count() == {"jörg@example.com": 1, ANN: 1}
         mails = [command for command in international.commands if command.startswith("MAIL")]
         assert mails == [f"MAIL FROM:<{SENDER}> SMTPUTF8 BODY=8BITMIME", f"MAIL FROM:<{SENDER}>"]
 
     def test_an_international_one_is_rejected_clearly_elsewhere(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
-        delivery = send(courier, to="jörg@example.com")
-        assert (delivery.outcome, delivery.code) == (Outcome.REJECTED, "smtputf8")
+        delivery = send(transport, to="jörg@example.com")
+        assert (delivery.outcome, delivery.subject, delivery.code) == (NEVER, Subject.RECIPIENT, "smtputf8")
         assert "SMTPUTF8" in delivery.detail
-        assert send(courier, 2).accepted
+        assert send(transport, 2).accepted
         assert server.connections == 1
 
     def test_an_international_sender_is_no_fault_of_the_message(
-        self, server: SmtpServer, courier: Courier
+        self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
-        delivery = send(courier, sender="jörg@example.com")
-        assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "smtputf8")
+        delivery = send(transport, sender="jörg@example.com")
+        assert (delivery.outcome, delivery.subject, delivery.code) == (REFUSED, Subject.CHANNEL, "smtputf8")
 
 
 class TestAuthentication:
@@ -471,32 +550,38 @@ class TestAuthentication:
             yield server
 
     def test_right_credentials_open_the_door(self, locked: SmtpServer) -> None:
-        courier = Courier(Server("127.0.0.1", locked.port, "worker", "correct horse"))
-        assert send(courier).accepted
-        courier.close()
+        transport = SmtpTransport(Server("127.0.0.1", locked.port, "worker", "correct horse"))
+        assert send(transport).accepted
+        transport.close()
 
-    @pytest.mark.parametrize(("password", "code"), [("battery staple", "535"), ("schlüssel", "auth")])
-    def test_wrong_ones_are_a_channel_down(self, locked: SmtpServer, password: str, code: str) -> None:
-        delivery = send(Courier(Server("127.0.0.1", locked.port, "worker", password)))
-        assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, code)
+    @pytest.mark.parametrize(
+        ("password", "outcome", "code"), [("battery staple", REFUSED, "535"), ("schlüssel", DOWN, "auth")]
+    )
+    def test_wrong_ones_are_about_the_channel(
+        self, locked: SmtpServer, password: str, outcome: Outcome, code: str
+    ) -> None:
+        delivery = send(SmtpTransport(Server("127.0.0.1", locked.port, "worker", password)))
+        assert (delivery.outcome, delivery.code) == (outcome, code)
         assert password not in delivery.detail
 
     def test_a_server_without_auth_is_a_channel_down(self, server: SmtpServer) -> None:
-        delivery = send(Courier(Server("127.0.0.1", server.port, "worker", "correct horse")))
+        delivery = send(SmtpTransport(Server("127.0.0.1", server.port, "worker", "correct horse")))
         assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "auth")
 
     def test_the_password_is_not_shown(self) -> None:
         assert "horse" not in repr(Server("127.0.0.1", 25, "worker", "correct horse"))
 
 
-def test_open_connects_ahead_and_says_why_not(server: SmtpServer, courier: Courier) -> None:
-    assert courier.open(timeout=PLENTY) is None
-    assert courier.open(timeout=PLENTY) is None
-    assert send(courier).accepted
+def test_open_connects_ahead_and_says_why_not(server: SmtpServer, transport: SmtpTransport) -> None:
+    assert transport.open(timeout=PLENTY) is None
+    assert transport.open(timeout=PLENTY) is None
+    assert send(transport).accepted
     assert server.connections == 1
-    courier.close()
+    transport.close()
     server.plan(Fault("ehlo", "answer", "554 no"))
-    assert courier.open(timeout=PLENTY) == Delivery(Outcome.CHANNEL_DOWN, "554", "no")
+    assert transport.open(timeout=PLENTY) == Delivery(
+        REFUSED, "554", "no", phase="ehlo", subject=Subject.CHANNEL
+    )
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "two..dots.example"])
@@ -509,7 +594,7 @@ def test_a_host_without_an_address_is_a_channel_down(host: str, monkeypatch: pyt
         return resolve(name, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    delivery = send(Courier(Server(host, 25)))
+    delivery = send(SmtpTransport(Server(host, 25)))
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "connect")
     assert "name" in delivery.detail
 
@@ -523,9 +608,9 @@ def test_a_host_of_several_addresses_is_reached_over_the_one_that_answers(
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in (nobody, ("127.0.0.1", server.port))
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
-    courier = Courier(Server("mail.example.com", 25))
-    assert send(courier).accepted
-    courier.close()
+    transport = SmtpTransport(Server("mail.example.com", 25))
+    assert send(transport).accepted
+    transport.close()
 
 
 @pytest.mark.parametrize(
@@ -533,8 +618,8 @@ def test_a_host_of_several_addresses_is_reached_over_the_one_that_answers(
     [("worker-1.example.com", "worker-1.example.com"), ("worker-1", "[127.0.0.1]"), ("a b.c", "[127.0.0.1]")],
 )
 def test_ehlo_names_this_host(
-    server: SmtpServer, courier: Courier, monkeypatch: pytest.MonkeyPatch, name: str, said: str
+    server: SmtpServer, transport: SmtpTransport, monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: name)
-    assert send(courier).accepted
+    assert send(transport).accepted
     assert server.commands[0] == f"ehlo {said}"

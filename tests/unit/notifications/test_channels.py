@@ -1,29 +1,34 @@
-"""How channels are found, the two that need no network, and the checks of the mail settings."""
+"""How channels are found, the two that need no network, and the system checks of the mail settings."""
 
 import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.core import checks
 from pytest_django.fixtures import Settings
 
 from notifications import channels
-from notifications.channels.email import EmailChannel
-from notifications.channels.memory import MemoryChannel
-from notifications.channels.noop import NoopChannel
-from notifications.channels.webhook import WebhookChannel
-from notifications.checks import mail_settings
+from notifications.channels import base, registry
+from notifications.channels.email.channel import OWN_BACKEND, EmailChannel
+from notifications.channels.email.checks import mail_settings
+from notifications.channels.memory.channel import MemoryChannel
+from notifications.channels.noop.channel import NoopChannel
+from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Contact, Delivery, Message, Outcome
 
 SOON = timedelta(seconds=10)
 MESSAGE = Message("1@example.com", "ann@example.com", "Ann", "Reminder", "Hello")
 
 
-def test_every_module_with_a_channel_is_one() -> None:
-    assert channels.names() == ("email", "memory", "noop", "webhook")
-    assert [type(channels.get(name)) for name in channels.names()] == [
+def test_every_folder_is_a_channel() -> None:
+    assert registry.names() == ("email", "memory", "noop", "webhook")
+    assert [type(registry.get(name)) for name in registry.names()] == [
         EmailChannel,
         MemoryChannel,
         NoopChannel,
@@ -32,51 +37,70 @@ def test_every_module_with_a_channel_is_one() -> None:
 
 
 def test_a_process_has_one_instance_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = channels.get("noop")
-    assert channels.get("noop") is here
+    here = registry.get("noop")
+    assert registry.get("noop") is here
     monkeypatch.setattr("os.getpid", lambda: -1)
-    forked = channels.get("noop")
+    forked = registry.get("noop")
     assert forked is not here
-    assert channels.get("noop") is forked
+    assert registry.get("noop") is forked
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        channels.UnknownChannel, match=r"^'pigeon' is not a channel: one of email, memory, noop, webhook is"
+        registry.UnknownChannel, match=r"^'pigeon' is not a channel: one of email, memory, noop, webhook is"
     ):
-        channels.get("pigeon")
+        registry.get("pigeon")
 
 
 @pytest.fixture
 def another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose modules are found as if they lay beside the other channels."""
+    """A folder whose packages are found as if they were beside the other channels."""
     monkeypatch.setattr(channels, "__path__", [*channels.__path__, str(tmp_path)])
-    monkeypatch.setattr(channels, "_instances", {})
+    monkeypatch.setattr(registry, "_instances", {})
     importlib.invalidate_caches()
-    channels._classes.cache_clear()
+    registry.names.cache_clear()
     yield tmp_path
-    channels._classes.cache_clear()
+    registry.names.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("notifications.channels.pigeon")]:
+        del sys.modules[name]
+
+
+def pigeon(folder: Path, source: str) -> Path:
+    """The folder of a channel called "pigeon", without a checks.py."""
+    package = folder / "pigeon"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "channel.py").write_text(source)
+    return package
 
 
 PIGEON = """
-from notifications.channels.noop import NoopChannel
-from notifications.channels.webhook import WebhookChannel
+from notifications.channels.noop.channel import NoopChannel
+from notifications.channels.webhook.channel import WebhookChannel
 
 class Pigeon(NoopChannel):
-    name = {name!r}
+    name = "pigeon"
 """
 
 
-def test_a_channel_is_added_by_one_file(another_folder: Path) -> None:
-    (another_folder / "pigeon_one.py").write_text(PIGEON.format(name="pigeon"))
-    assert channels.names() == ("email", "memory", "noop", "pigeon", "webhook")
-    assert channels.get("pigeon").send(MESSAGE, timeout=SOON).accepted
+def test_a_channel_is_added_by_one_folder(another_folder: Path) -> None:
+    package = pigeon(another_folder, PIGEON)
+    (package / "checks.py").write_text("imported = True")
+    assert registry.names() == ("email", "memory", "noop", "pigeon", "webhook")
+    assert registry.get("pigeon").send(MESSAGE, timeout=SOON).accepted
+    registry.import_checks()
+    assert sys.modules["notifications.channels.pigeon.checks"].imported
 
 
-def test_two_channels_of_one_name_are_refused(another_folder: Path) -> None:
-    (another_folder / "pigeon_two.py").write_text(PIGEON.format(name="noop"))
-    with pytest.raises(RuntimeError, match="two channels are called 'noop'"):
-        channels.names()
+@pytest.mark.parametrize(
+    "source",
+    ["", PIGEON.replace('"pigeon"', '"dove"'), PIGEON + "class Dove(NoopChannel):\n    name = 'dove'"],
+    ids=["no channel", "another name", "two channels"],
+)
+def test_a_folder_holds_the_one_channel_of_its_name(another_folder: Path, source: str) -> None:
+    pigeon(another_folder, source)
+    with pytest.raises(RuntimeError, match="must define one Channel whose name is 'pigeon'"):
+        registry.get("pigeon")
 
 
 def test_noop_accepts_and_counts() -> None:
@@ -88,7 +112,7 @@ def test_noop_accepts_and_counts() -> None:
     channel.close()
 
 
-def test_the_twin_ends_as_it_is_told_to() -> None:
+def test_the_memory_channel_ends_as_a_test_wants_it_to() -> None:
     channel = MemoryChannel()
     rejected = Delivery(Outcome.REJECTED, "550", "no such user")
     channel.answer_with(Outcome.UNKNOWABLE, rejected, OSError("surprise"))
@@ -108,7 +132,7 @@ def test_the_twin_ends_as_it_is_told_to() -> None:
 
 
 @pytest.mark.parametrize("channel", [EmailChannel(), MemoryChannel()], ids=["email", "memory"])
-def test_a_contact_without_one_valid_address_cannot_be_reached(channel: channels.Channel) -> None:
+def test_a_contact_without_one_valid_address_cannot_be_reached(channel: base.Channel) -> None:
     assert channel.address(Contact(name="Ann", email="ann@Bücher.example")) == "ann@xn--bcher-kva.example"
     assert channel.address(Contact(name="Ann", phone="+4930123456")) is None
     assert channel.address(Contact(name="Ann", email="ann@example.com\r\nDATA")) is None
@@ -117,7 +141,7 @@ def test_a_contact_without_one_valid_address_cannot_be_reached(channel: channels
 class TestChecks:
     @pytest.fixture(autouse=True)
     def _good(self, settings: Settings) -> None:
-        settings.EMAIL_BACKEND = "notifications.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "notifications.channels.email.backend.EmailBackend"
         settings.DEFAULT_FROM_EMAIL = "Assignment reminders <reminders@example.com>"
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
 
@@ -143,6 +167,19 @@ class TestChecks:
         assert error.id == number
         assert name in error.msg
         assert error.hint
+
+    def test_the_settings_name_our_backend(self) -> None:
+        assert django_settings.OWN_EMAIL_BACKEND == OWN_BACKEND
+
+    def test_the_name_of_release_1_0_still_means_our_backend(self) -> None:
+        names = ("PATH", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")
+        environment = {name: os.environ[name] for name in names if name in os.environ}
+        environment["EMAIL_BACKEND"] = "notifications.channels.email.backend.EmailBackend"
+        program = "from config import settings; print(settings.EMAIL_BACKEND)"
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout.strip(), done.stderr) == (OWN_BACKEND, "")
 
     def test_two_kinds_of_tls_contradict_each_other(self, settings: Settings) -> None:
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = True

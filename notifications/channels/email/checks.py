@@ -1,4 +1,4 @@
-"""Refuses mail settings with which no message could ever leave."""
+"""System checks: refuses mail settings with which no message could ever be sent."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Mail over an encrypted line: STARTTLS and TLS from the first octet, and no mail without the right one."""
+"""Mail over an encrypted connection: STARTTLS and TLS from the first octet, and none without the right one."""
 
 import ssl
 from collections.abc import Iterator
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from notifications.message import Delivery, Outcome
-from notifications.smtp import Courier, Server
-from tests.smtp_server import Fault, SmtpServer
+from notifications.channels.email.server import Server
+from notifications.channels.email.transport import SmtpTransport
+from notifications.message import Delivery, Outcome, Subject
+from tests.fakes.smtp_server import Fault, SmtpServer
 
-CERTIFICATE = Path(__file__).parent.parent / "loopback.pem"
+CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
 PLENTY = timedelta(seconds=60)
 
 
@@ -44,36 +45,38 @@ def address(server: SmtpServer, way: str) -> Server:
 
 
 @pytest.fixture
-def courier(address: Server) -> Iterator[Courier]:
-    courier = Courier(address, tls=ssl.create_default_context(cafile=CERTIFICATE))
-    yield courier
-    courier.close()
+def transport(address: Server) -> Iterator[SmtpTransport]:
+    transport = SmtpTransport(address, tls=ssl.create_default_context(cafile=CERTIFICATE))
+    yield transport
+    transport.close()
 
 
 def send(
-    courier: Courier, *, timeout: timedelta = PLENTY, content: bytes = b"A: b\r\n\r\nHello\r\n"
+    transport: SmtpTransport, *, timeout: timedelta = PLENTY, content: bytes = b"A: b\r\n\r\nHello\r\n"
 ) -> Delivery:
-    return courier.deliver(content, sender="a@example.com", recipient="b@example.com", timeout=timeout)
+    return transport.deliver(content, sender="a@example.com", recipient="b@example.com", timeout=timeout)
 
 
-def test_mails_travel_over_one_encrypted_connection(server: SmtpServer, courier: Courier) -> None:
+def test_mails_travel_over_one_encrypted_connection(server: SmtpServer, transport: SmtpTransport) -> None:
     large = b"A: b\r\n\r\n" + b"0123456789\r\n" * 100_000
-    assert [send(courier).accepted, send(courier, content=large).accepted, send(courier).accepted] == [
+    assert [send(transport).accepted, send(transport, content=large).accepted, send(transport).accepted] == [
         True
     ] * 3
     assert [len(each.content) for each in server.accepted] == [15, len(large), 15]
     assert server.connections == 1
 
 
-def test_credentials_travel_only_after_the_handshake(server: SmtpServer, courier: Courier, way: str) -> None:
-    assert send(courier).accepted
+def test_credentials_travel_only_after_the_handshake(
+    server: SmtpServer, transport: SmtpTransport, way: str
+) -> None:
+    assert send(transport).accepted
     verbs = [command.split()[0].upper() for command in server.commands]
     start = ["EHLO", "STARTTLS"] if way == "starttls" else []
     assert verbs == [*start, "EHLO", "AUTH", "MAIL", "RCPT", "DATA"]
 
 
 def test_a_certificate_that_nobody_trusts_is_a_channel_down(server: SmtpServer, address: Server) -> None:
-    delivery = send(Courier(address))
+    delivery = send(SmtpTransport(address))
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "tls")
     assert "certificate" in delivery.detail
     assert server.accepted == []
@@ -82,7 +85,7 @@ def test_a_certificate_that_nobody_trusts_is_a_channel_down(server: SmtpServer, 
 
 def test_a_certificate_of_another_host_is_a_channel_down(server: SmtpServer, address: Server) -> None:
     elsewhere = replace(address, host="localhost")
-    delivery = send(Courier(elsewhere, tls=ssl.create_default_context(cafile=CERTIFICATE)))
+    delivery = send(SmtpTransport(elsewhere, tls=ssl.create_default_context(cafile=CERTIFICATE)))
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "tls")
     assert "localhost" in delivery.detail
     assert server.accepted == []
@@ -90,7 +93,7 @@ def test_a_certificate_of_another_host_is_a_channel_down(server: SmtpServer, add
 
 def test_no_mail_goes_unencrypted_where_starttls_is_asked_for() -> None:
     with SmtpServer() as plain:
-        delivery = send(Courier(Server("127.0.0.1", plain.port, starttls=True)))
+        delivery = send(SmtpTransport(Server("127.0.0.1", plain.port, starttls=True)))
         assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "tls")
         assert plain.accepted == []
 
@@ -100,51 +103,65 @@ def test_a_handshake_that_never_comes_ends_with_the_deadline() -> None:
         # It waits for a command, while the other side waits for the handshake.
         server = Server("127.0.0.1", plain.port, implicit_tls=True)
         plain.plan(Fault("connect", "hang"))
-        assert send(Courier(server), timeout=timedelta(seconds=0.5)) == Delivery(
-            Outcome.CHANNEL_DOWN, "tls", "time ran out"
+        assert send(SmtpTransport(server), timeout=timedelta(seconds=0.5)) == Delivery(
+            Outcome.CHANNEL_DOWN, "tls", "time ran out", phase="tls", subject=Subject.CHANNEL
         )
 
 
 @pytest.mark.parametrize("action", ["drop", "hang"])
-def test_a_lost_answer_is_unknowable_here_too(server: SmtpServer, courier: Courier, action: str) -> None:
-    assert send(courier).accepted
+def test_a_lost_answer_is_unknowable_here_too(
+    server: SmtpServer, transport: SmtpTransport, action: str
+) -> None:
+    assert send(transport).accepted
     server.plan(Fault("dot", action, accept=True, times=1))  # type: ignore[arg-type]
-    delivery = send(courier, timeout=timedelta(seconds=2))
+    delivery = send(transport, timeout=timedelta(seconds=2))
     assert (delivery.outcome, delivery.code) == (Outcome.UNKNOWABLE, "answer")
-    assert send(courier).accepted
+    assert send(transport).accepted
     assert len(server.accepted) == 3
     assert server.connections == 2
 
 
-def test_an_idle_connection_that_was_ended_is_replaced_unseen(server: SmtpServer, courier: Courier) -> None:
-    assert send(courier).accepted
+def test_an_idle_connection_that_was_ended_is_replaced_unseen(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    assert send(transport).accepted
     server.drop_connections()
-    assert send(courier).accepted
+    assert send(transport).accepted
     assert server.connections == 2
 
 
 def test_a_client_certificate_that_cannot_be_read_is_a_channel_down(server: SmtpServer) -> None:
     there = Server("127.0.0.1", server.port, starttls=True, certfile="no-such-file.pem")
-    assert send(Courier(there)) == Delivery(
-        Outcome.CHANNEL_DOWN, "connect", "the client certificate cannot be read"
+    assert send(SmtpTransport(there)) == Delivery(
+        Outcome.CHANNEL_DOWN,
+        "connect",
+        "the client certificate cannot be read",
+        phase="connect",
+        subject=Subject.CHANNEL,
     )
 
 
 @pytest.mark.parametrize("way", ["starttls"])
-def test_a_server_that_refuses_starttls_is_a_channel_down(server: SmtpServer, courier: Courier) -> None:
+def test_a_server_that_refuses_starttls_is_a_channel_down(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
     server.plan(Fault("starttls", "answer", "454 no TLS today", times=1))
-    assert send(courier) == Delivery(Outcome.CHANNEL_DOWN, "454", "no TLS today")
-    assert send(courier).accepted
+    assert send(transport) == Delivery(
+        Outcome.CHANNEL_DOWN, "454", "no TLS today", phase="tls", subject=Subject.CHANNEL
+    )
+    assert send(transport).accepted
 
 
 @pytest.mark.parametrize("way", ["starttls"])
-def test_what_came_before_the_handshake_is_forgotten(server: SmtpServer, courier: Courier) -> None:
+def test_what_came_before_the_handshake_is_forgotten(server: SmtpServer, transport: SmtpTransport) -> None:
     server.plan(Fault("starttls", "answer", "220 go on\r\n250-injected\r\n250 SMTPUTF8"))
-    assert send(courier).accepted
-    assert courier.deliver(
+    assert send(transport).accepted
+    assert transport.deliver(
         b"A: b\r\n\r\n", sender="a@example.com", recipient="j\u00f6rg@example.com", timeout=PLENTY
     ) == Delivery(
         Outcome.REJECTED,
         "smtputf8",
-        "the mail server takes no addresses with characters beyond ASCII (SMTPUTF8)",
+        "the mail server accepts only ASCII addresses (it does not offer SMTPUTF8)",
+        phase="mail",
+        subject=Subject.RECIPIENT,
     )

@@ -1,0 +1,41 @@
+"""What every channel implements."""
+
+from abc import ABC, abstractmethod
+from datetime import timedelta
+from typing import ClassVar
+
+from notifications.message import Contact, Delivery, Message
+
+
+class Channel(ABC):
+    """A way to reach people. Its instances may keep a connection; each thread uses its own."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def address(self, contact: Contact) -> str | None:
+        """Where this contact is reached over this channel, ready for `Message.address`; None: not at all."""
+
+    @abstractmethod
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
+        """Sends the message and returns how that ended.
+
+        `timeout` bounds all of it, connecting included, save that the response to the whole message may take
+        `final_reply_timeout` from its last byte on, if that is longer: the two together are the longest a send
+        takes. (RFC 5321 section 4.5.3.2.6 gives a mail server 10 minutes for this phase, and whoever does not wait
+        for the response cannot know whether the message was accepted.)
+
+        Whatever can be expected to go wrong is in the Delivery. An exception is a fault of the program.
+        """
+
+    def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
+        """Asks whether a message, to this address if one is given, would be accepted, and sends none.
+
+        None where this channel has no server to ask.
+        """
+        return None
+
+    def close(self) -> None:  # noqa: B027  most channels keep no connection
+        """Closes this thread's connection. The next send opens a new one."""

@@ -1,0 +1,338 @@
+"""Submits mails to the mail server: over a kept connection, within a deadline, knowing how far each send got."""
+
+import contextlib
+import os
+import smtplib
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from notifications.channels.email.connection import ConnectionBroken, SmtpConnection
+from notifications.channels.email.responses import IF_BROKEN, SERVICE_CODES, Phase, judge
+from notifications.channels.email.server import Server, tls_context
+from notifications.message import Delivery, Outcome, Subject
+from notifications.redaction import MAX_READ, redacted
+
+# A kept connection is replaced after so many messages or seconds, and probed before use after so many idle
+# seconds. Servers commonly close one after 5 idle minutes or 1,000 messages.
+MAX_MESSAGES = 500
+MAX_AGE = 300.0
+MAX_IDLE = 20.0
+PROBE_TIMEOUT = 3.0  # seconds for the reply to that probe
+QUIT_TIMEOUT = 0.5  # seconds for the reply to QUIT
+
+EXPECTED_REPLY = {Phase.MAIL: 2, Phase.RCPT: 2, Phase.DATA: 3}  # first digits
+
+# After these the connection is closed: another one may be served, and this one is not.
+CHANNEL_OUTCOMES = frozenset({Outcome.CHANNEL_DOWN, Outcome.CHANNEL_REFUSED, Outcome.THROTTLED})
+
+
+class SmtpTransport:
+    """Submits mails to one server over one kept connection. For one thread; a forked child opens its own."""
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._tls = tls
+        self._connection: SmtpConnection | None = None
+        self._phase = Phase.CONNECT
+        self._opened_at = self._used_at = 0.0
+        self._count = 0
+        self._must_reset = False
+
+    def deliver(
+        self,
+        content: bytes,
+        *,
+        sender: str,
+        recipient: str,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+    ) -> Delivery:
+        """Submits one mail for one recipient, and returns how that ended.
+
+        `content` is the mail with CRLF line ends, not dot-stuffed; `sender` and `recipient` are envelope
+        addresses (see `envelope_address`; the sender may be empty). `timeout` bounds everything, save that the
+        reply to the final dot may take `final_reply_timeout` from then on if that is longer.
+        """
+        deadline = self._clock() + timeout.total_seconds()
+        kept = self._has_connection()
+        delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
+        if kept and delivery.outcome in CHANNEL_OUTCOMES and self._phase in (Phase.RESET, Phase.MAIL):
+            # The server had closed the kept connection, or accepts no more on it. A new one decides.
+            delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
+        return delivery
+
+    def open(self, *, timeout: timedelta) -> Delivery | None:
+        """Connects, unless a connection is kept. None: connected; a Delivery: why that failed."""
+        if self._has_connection():
+            return None
+        try:
+            self._new_connection(self._clock() + timeout.total_seconds())
+        except smtplib.SMTPException as error:
+            self._drop()
+            return self._broken(error, recipient="")
+        return None
+
+    def probe(self, *, sender: str, recipient: str | None, timeout: timedelta) -> Delivery:
+        """Asks whether a mail from `sender`, and to `recipient` if one is given, would be accepted; sends none."""
+        deadline = self._clock() + timeout.total_seconds()
+        try:
+            connection = (
+                self._kept_connection(deadline) if self._has_connection() else self._new_connection(deadline)
+            )
+            connection.command_encoding = "utf-8"
+            self._phase = Phase.MAIL
+            code, text = connection.docmd(f"MAIL FROM:<{sender}>")
+            if code // 100 == 2 and recipient is not None:
+                self._phase = Phase.RCPT
+                code, text = connection.docmd(f"RCPT TO:<{recipient}>")
+        except smtplib.SMTPException as error:
+            self._drop()
+            return self._broken(error, recipient=recipient or "")
+        self.close()
+        if code // 100 == 2:
+            return Delivery(Outcome.ACCEPTED, str(code), "")
+        refusal = self._refused(code, text, recipient=recipient or "")
+        return replace(refusal, detail=redacted(refusal.detail, recipient=sender))
+
+    def close(self) -> None:
+        """Closes the kept connection with QUIT. Whether that succeeds does not matter."""
+        if self._connection is not None and self._connection.pid == os.getpid():
+            self._connection.deadline = self._clock() + QUIT_TIMEOUT
+            with contextlib.suppress(smtplib.SMTPException):
+                self._connection.docmd("QUIT")
+        self._drop()
+
+    def __del__(self) -> None:
+        self._drop()
+
+    def _attempt(
+        self, content: bytes, sender: str, recipient: str, deadline: float, final_reply_timeout: timedelta
+    ) -> Delivery:
+        try:
+            connection = (
+                self._kept_connection(deadline) if self._connection else self._new_connection(deadline)
+            )
+            delivery = self._transaction(connection, content, sender, recipient, final_reply_timeout)
+        except smtplib.SMTPException as error:
+            self._drop()
+            return self._broken(error, recipient=recipient)
+        except BaseException:
+            # The reply still to come would be taken for that to the next message.
+            self._drop()
+            raise
+        if delivery.outcome in CHANNEL_OUTCOMES:
+            self._drop()
+        return delivery
+
+    def _has_connection(self) -> bool:
+        """Whether a connection is kept. Closes one that is a parent process's, or has been used long enough."""
+        if self._connection is None:
+            return False
+        if self._connection.pid != os.getpid():
+            self._drop()
+        elif self._count >= MAX_MESSAGES or self._clock() - self._opened_at > MAX_AGE:
+            self.close()
+        return self._connection is not None
+
+    def _kept_connection(self, deadline: float) -> SmtpConnection:
+        """The kept connection: probed first if it may be closed, and reset after a refused mail."""
+        connection = self._connection
+        assert connection is not None
+        now = self._clock()
+        if self._must_reset or now - self._used_at > MAX_IDLE:
+            self._phase = Phase.RESET
+            connection.deadline = min(deadline, now + PROBE_TIMEOUT)
+            code, text = connection.docmd("RSET")
+            if code != 250:
+                raise smtplib.SMTPResponseException(code, text)
+            self._must_reset = False
+        connection.deadline = deadline
+        return connection
+
+    def _new_connection(self, deadline: float) -> SmtpConnection:
+        """A connection that is ready for mail. Raises an SMTPException that belongs to `self._phase`."""
+        server = self._server
+        self._phase = Phase.CONNECT
+        self._opened_at = self._used_at = self._clock()
+        self._count = 0
+        self._must_reset = False
+        try:
+            connection = self._connection = SmtpConnection(
+                tls=self._tls or tls_context(server), clock=self._clock
+            )
+        except OSError as error:
+            raise ConnectionBroken("the client certificate cannot be read") from error
+        connection.deadline = deadline
+        connection.connect_to(server.host, server.port)
+        if server.implicit_tls:
+            self._phase = Phase.TLS
+            connection.start_tls()
+            self._phase = Phase.CONNECT
+        code, text = connection.getreply()
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, text)
+        self._phase = Phase.EHLO
+        connection.ehlo_or_helo_if_needed()
+        if server.starttls:
+            self._phase = Phase.TLS
+            connection.upgrade_to_tls()
+            self._phase = Phase.EHLO
+            connection.ehlo_or_helo_if_needed()
+        if server.username and server.password:
+            self._phase = Phase.AUTH
+            try:
+                connection.login(server.username, server.password)
+            except ValueError as error:
+                raise smtplib.SMTPException("user name or password is not ASCII") from error
+        return connection
+
+    def _transaction(
+        self,
+        connection: SmtpConnection,
+        content: bytes,
+        sender: str,
+        recipient: str,
+        final_reply_timeout: timedelta,
+    ) -> Delivery:
+        """One mail transaction (RFC 5321 section 3.3)."""
+        self._phase = Phase.MAIL
+        international = not (sender.isascii() and recipient.isascii())
+        if international and not connection.has_extn("smtputf8"):
+            detail = "the mail server accepts only ASCII addresses (it does not offer SMTPUTF8)"
+            if recipient.isascii():  # It is the sender's address: every message would end the same way.
+                return self._ended(Outcome.CHANNEL_REFUSED, "smtputf8", detail, Subject.CHANNEL)
+            return self._ended(Outcome.REJECTED, "smtputf8", detail, Subject.RECIPIENT)
+        connection.command_encoding = "utf-8" if international else "ascii"
+        body = _dot_stuffed(content)
+        parameters = " SMTPUTF8" if international else ""
+        if not content.isascii() and connection.has_extn("8bitmime"):
+            parameters += " BODY=8BITMIME"
+        if connection.has_extn("size"):
+            parameters += f" SIZE={len(content)}"
+        refusal = self._send_envelope(
+            connection, (f"MAIL FROM:<{sender}>{parameters}\r\n", f"RCPT TO:<{recipient}>\r\n", "DATA\r\n")
+        )
+        if refusal is not None:
+            return self._refused(*refusal, recipient=recipient)
+        self._phase = Phase.CONTENT
+        connection.send(body)
+        self._phase = Phase.FINAL_REPLY
+        connection.deadline = max(connection.deadline, self._clock() + final_reply_timeout.total_seconds())
+        code, text = connection.getreply()
+        self._count += 1
+        self._used_at = self._clock()
+        if code // 100 == 2:
+            return Delivery(Outcome.ACCEPTED, str(code), redacted(_decoded(text), recipient=recipient))
+        if code // 100 == 3:
+            raise ConnectionBroken("the server's reply is not SMTP")
+        return self._refused(code, text, recipient=recipient)
+
+    def _send_envelope(
+        self, connection: SmtpConnection, commands: tuple[str, str, str]
+    ) -> tuple[int, bytes] | None:
+        """Sends MAIL, RCPT and DATA, in one write where the server offers PIPELINING (RFC 2920).
+
+        Returns the first refusal, or None.
+        """
+        pipelining = connection.has_extn("pipelining")
+        refusals: dict[Phase, tuple[int, bytes]] = {}
+        if pipelining:
+            connection.send("".join(commands))
+        for phase, command in zip(EXPECTED_REPLY, commands, strict=True):
+            self._phase = phase
+            if not pipelining:
+                connection.send(command)
+            code, text = connection.getreply()
+            if code // 100 != EXPECTED_REPLY[phase]:
+                if code < 400:
+                    raise ConnectionBroken("the server's reply is not SMTP")
+                refusals[phase] = code, text
+                self._must_reset = True
+                if code in SERVICE_CODES or not pipelining:
+                    break
+        if not refusals:
+            return None
+        first = next(iter(refusals))
+        if pipelining and self._phase is Phase.DATA and Phase.DATA not in refusals:
+            self._end_empty_data(connection, no_recipient=Phase.RCPT in refusals)
+        self._phase = first
+        return refusals[first]
+
+    def _end_empty_data(self, connection: SmtpConnection, *, no_recipient: bool) -> None:
+        """DATA was accepted although an earlier command was not: a lone dot ends it (RFC 2920 section 3.1)."""
+        if not no_recipient:
+            # Here the dot could send an empty mail to somebody.
+            self._drop()
+            return
+        try:
+            connection.send(".\r\n")
+            connection.getreply()
+        except ConnectionBroken:
+            self._drop()
+
+    def _refused(self, code: int, reply: bytes, *, recipient: str) -> Delivery:
+        text = _decoded(reply)
+        refusal = judge(self._phase, code, text)
+        detail = redacted(text, recipient=recipient)
+        return self._ended(refusal.outcome, str(code), detail, refusal.subject, refusal.status)
+
+    def _broken(self, error: smtplib.SMTPException, *, recipient: str) -> Delivery:
+        """How a send ended whose connection broke, or was refused before there was a message."""
+        if isinstance(error, smtplib.SMTPResponseException):
+            text = error.smtp_error
+            reply = text if isinstance(text, bytes) else text.encode()
+            return self._refused(error.smtp_code, reply, recipient=recipient)
+        outcome = IF_BROKEN.get(self._phase, Outcome.CHANNEL_DOWN)
+        subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
+        detail = redacted(str(error), recipient=recipient)
+        return self._ended(outcome, self._phase.value, detail, subject)
+
+    def _ended(
+        self, outcome: Outcome, code: str, detail: str, subject: Subject, status: str = ""
+    ) -> Delivery:
+        return Delivery(outcome, code, detail, subject=subject, phase=self._phase.value, status=status)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.close()
+
+
+class _Transports(threading.local):
+    def __init__(self) -> None:
+        self.by_server: dict[Server, SmtpTransport] = {}
+
+
+_transports = _Transports()
+
+
+def transport_for(server: Server) -> SmtpTransport:
+    """This thread's transport to a server. It lives as long as the thread, and keeps its connection."""
+    if server not in _transports.by_server:
+        _transports.by_server[server] = SmtpTransport(server)
+    return _transports.by_server[server]
+
+
+def _dot_stuffed(content: bytes) -> bytes:
+    """The content as it follows DATA, with the lone dot that ends it (RFC 5321 section 4.5.2)."""
+    stuffed = content.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+
+
+def _decoded(reply: bytes) -> str:
+    """As much of a reply as is considered at all, and a little more, so that the cut is noticed."""
+    return reply[: 8 * MAX_READ].decode("utf-8", "replace")

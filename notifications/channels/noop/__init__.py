@@ -1,0 +1,1 @@
+"""Accepts every message and sends none, for benchmarks."""

@@ -1,0 +1,164 @@
+"""Posts a message to an endpoint, in the public internet only, within one deadline, knowing how far the send got.
+
+The name is resolved once. Every address it has must be public (see `public_addresses`), and the connection goes to
+the very address that was checked, so that a second result of the name server changes nothing. No redirect is
+followed, no proxy of the environment used, and no more read than status and headers need.
+"""
+
+import ssl
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from http.client import HTTPException, HTTPResponse
+
+from django.conf import settings
+
+from notifications import resolver
+from notifications.channels.base import Channel
+from notifications.channels.webhook import endpoint
+from notifications.channels.webhook.public_addresses import is_public
+from notifications.channels.webhook.request import Phase, Request, Resolve
+from notifications.message import Contact, Delivery, Message, Outcome, Subject
+
+MAX_RETRY_AFTER = timedelta(hours=24)
+
+GONE = "410"
+"""The code of a Delivery whose endpoint wants no more messages, ever."""
+
+# Responses about the endpoint as a whole: the next message would end the same way (RFC 9110 section 15, RFC 6585).
+# All others may be about this one message.
+BUSY = 429
+UNAVAILABLE = frozenset({502, 503, 504})
+MISCONFIGURED = frozenset({*range(300, 400), 401, 405, 407, 501, 505})
+
+# As with mail: in mid-request the message itself may be the cause, and after its last byte nobody can know.
+IF_BROKEN = {Phase.REQUEST: Outcome.REFUSED_FOR_NOW, Phase.RESPONSE: Outcome.UNKNOWABLE}
+
+MAX_HTTP_DATE = 64  # characters; those of RFC 9110 section 5.6.7 have 33 at most
+
+
+class WebhookChannel(Channel):
+    """One POST for each message. `Message.text` is the body, `Message.headers` are sent as they are."""
+
+    name = "webhook"
+
+    def __init__(
+        self,
+        *,
+        resolve: Resolve = resolver.resolve,
+        permitted: Callable[[str], bool] | None = None,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resolve = resolve
+        self._permitted = permitted
+        self._tls = tls
+        self._clock = clock
+
+    def address(self, contact: Contact) -> str | None:
+        try:
+            endpoint.parse(contact.url, plain=settings.WEBHOOK_ALLOW_PRIVATE)
+        except ValueError:
+            return None
+        return contact.url
+
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
+        try:
+            target = endpoint.parse(message.address, plain=settings.WEBHOOK_ALLOW_PRIVATE)
+        except ValueError as error:
+            return Delivery(Outcome.REJECTED, "address", str(error), subject=Subject.RECIPIENT)
+        permitted = self._permitted or (_anywhere if settings.WEBHOOK_ALLOW_PRIVATE else is_public)
+        request = Request(target, self._clock() + timeout.total_seconds(), self._clock)
+        try:
+            addresses = request.resolve(self._resolve)
+            if not all(permitted(str(info[4][0])) for info in addresses):
+                detail = "the host has an address that is not public"
+                return Delivery(
+                    Outcome.REFUSED_FOR_NOW,
+                    "address",
+                    detail,
+                    subject=Subject.RECIPIENT,
+                    phase=request.phase.value,
+                )
+            request.connect(addresses)
+            if target.tls:
+                request.start_tls(self._tls or _default_tls())
+            request.write(message)
+            return _delivery_of(request.read_response(final_reply_timeout))
+        except (OSError, HTTPException, ValueError) as error:
+            return _broken(request.phase, error)
+        finally:
+            request.close()
+
+
+def _delivery_of(response: HTTPResponse) -> Delivery:
+    status, code = response.status, str(response.status)
+    if 200 <= status < 300:
+        return Delivery(Outcome.ACCEPTED, code)
+    outcome, subject = _judged(status)
+    detail = response.reason
+    if 300 <= status < 400:
+        detail = "a redirect, which is not followed: subscribe the address that it names"
+    retry_after = None if code == GONE else _retry_after(response.getheader("Retry-After"))
+    return Delivery(outcome, code, detail, retry_after, subject=subject, phase=Phase.RESPONSE.value)
+
+
+def _judged(status: int) -> tuple[Outcome, Subject]:
+    if str(status) == GONE:
+        return Outcome.REJECTED, Subject.RECIPIENT
+    if status == BUSY:
+        return Outcome.THROTTLED, Subject.CHANNEL
+    if status in UNAVAILABLE:
+        return Outcome.CHANNEL_DOWN, Subject.CHANNEL
+    if status in MISCONFIGURED:
+        return Outcome.CHANNEL_REFUSED, Subject.CHANNEL
+    return Outcome.REFUSED_FOR_NOW, Subject.UNSTATED
+
+
+def _retry_after(header: str | None) -> timedelta | None:
+    """Seconds, or an HTTP date (RFC 9110 section 10.2.3); at most a day; None if it is neither."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)
+    if len(text) > MAX_HTTP_DATE:
+        return None
+    try:
+        instant = parsedate_to_datetime(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return max(timedelta(), min(instant - datetime.now(UTC), MAX_RETRY_AFTER))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _broken(phase: Phase, error: Exception) -> Delivery:
+    """How a send ended that no response ended."""
+    outcome = IF_BROKEN.get(phase, Outcome.CHANNEL_DOWN)
+    subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
+    return Delivery(outcome, phase.value, _described(error), subject=subject, phase=phase.value)
+
+
+def _described(error: Exception) -> str:
+    """One line about what broke, in our or the system's words: nothing of what the endpoint sent."""
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return "time ran out"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error) or "the connection broke").lower()
+    return str(error) if str(error) == "the response is too long" else "the response is not HTTP"
+
+
+def _anywhere(address: str) -> bool:
+    return True
+
+
+@lru_cache(maxsize=1)
+def _default_tls() -> ssl.SSLContext:
+    return ssl.create_default_context()

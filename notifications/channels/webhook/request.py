@@ -1,0 +1,139 @@
+"""One POST request over one connection, within a deadline, knowing how far it got."""
+
+import contextlib
+import io
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from enum import Enum
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
+
+from notifications.channels.webhook.endpoint import Endpoint
+from notifications.message import Message
+from notifications.resolver import AddressInfo
+
+MAX_RESPONSE = 65_536  # octets of a response that are read, headers included
+MAX_ADDRESSES = 4  # of one host name; they share the time left
+
+Resolve = Callable[..., Sequence[AddressInfo]]
+
+
+class Phase(Enum):
+    """How far a send has got. The value is the `code` of a Delivery that no response ended."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    REQUEST = "request"
+    RESPONSE = "answer"
+
+
+class Request:
+    """One request over one connection. `phase` is how far it has got when something raises."""
+
+    def __init__(self, endpoint: Endpoint, deadline: float, clock: Callable[[], float]) -> None:
+        self.phase = Phase.RESOLVE
+        self._endpoint = endpoint
+        self._deadline = deadline
+        self._clock = clock
+        self._sock: socket.socket | None = None
+
+    def resolve(self, resolve: Resolve) -> Sequence[AddressInfo]:
+        found = resolve(self._endpoint.host, self._endpoint.port, timeout=self._left())
+        if not found:
+            raise OSError("the host has no address")
+        return found
+
+    def connect(self, addresses: Sequence[AddressInfo]) -> None:
+        self.phase = Phase.CONNECT
+        addresses = addresses[:MAX_ADDRESSES]
+        for remaining, (family, kind, protocol, _, address) in zip(
+            reversed(range(len(addresses))), addresses, strict=True
+        ):
+            self._sock = sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(self._left() / (remaining + 1))
+                sock.connect(address)
+            except OSError:
+                self.close()
+                if not remaining:
+                    raise
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return
+
+    def start_tls(self, tls: ssl.SSLContext) -> None:
+        self.phase = Phase.TLS
+        assert self._sock is not None
+        self._sock.settimeout(self._left())
+        self._sock = tls.wrap_socket(self._sock, server_hostname=self._endpoint.host)
+
+    def write(self, message: Message) -> None:
+        self.phase = Phase.REQUEST
+        connection = HTTPConnection(self._endpoint.host)
+        connection.sock = self  # it only ever calls sendall()
+        connection.auto_open = 0
+        headers = {
+            "Host": self._endpoint.host_header,
+            "User-Agent": "assignment-reminders",
+            "Connection": "close",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            **message.headers,
+        }
+        connection.request("POST", self._endpoint.path, message.text.encode(), headers)
+
+    def read_response(self, timeout: timedelta) -> HTTPResponse:
+        """Status line and headers, within `timeout` if that is longer than what is left. The body is left unread."""
+        self.phase = Phase.RESPONSE
+        self._deadline = max(self._deadline, self._clock() + timeout.total_seconds())
+        response = HTTPResponse(self, method="POST")  # type: ignore[arg-type]  # it only ever calls makefile()
+        response.begin()
+        return response
+
+    # What http.client needs of a socket; each wait is bounded by what is left of the deadline.
+
+    def sendall(self, octets: bytes) -> None:
+        assert self._sock is not None
+        rest = memoryview(octets)
+        while rest:
+            self._sock.settimeout(self._left())
+            rest = rest[self._sock.send(rest) :]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        assert self._sock is not None
+        return io.BufferedReader(_Bounded(self._sock, self._left))
+
+    def close(self) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.close()
+            self._sock = None
+
+    def _left(self) -> float:
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _Bounded(io.RawIOBase):
+    """What a socket receives: within the time left, and never more than MAX_RESPONSE octets in all."""
+
+    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
+        self._sock = sock
+        self._left = left
+        self._room = MAX_RESPONSE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._room:
+            raise HTTPException("the response is too long")
+        self._sock.settimeout(self._left())
+        count = self._sock.recv_into(buffer, min(len(buffer), self._room))
+        self._room -= count
+        return count
