@@ -75,4 +75,4 @@ def test_what_no_message_could_be_sent_to_is_refused_on_save(api, admin, address
 
 def test_supervisors_are_held_to_the_same_rule(settings, config):
     settings.REMINDERS = replace(config, ops_emails=("josé@example.com", "a@[127.0.0.1]"))
-    assert [each.id for each in checks.check_reminder_settings(None)] == ["reminders.E003"]
+    assert [each.id for each in checks.check_reminder_settings(None)] == ["reminders.W002", "reminders.E003"]
