@@ -2,7 +2,7 @@
 
 A change of plan (start, assignee, lead, status, an operator's reset) draws a new `version` and tells whoever
 listens (`assignments.signals`) inside the same transaction. A change to the same values changes nothing.
-Rows are locked in the order of their ids (RULES, 2).
+Rows are locked in the order of their ids (docs/state-machine.md#lock-order).
 """
 
 import hashlib
@@ -92,7 +92,7 @@ class UnknownAssignment(Refused):
 
 
 def etag(assignment: Assignment) -> str:
-    """A hash of every writable field and the version; compared under the row's lock (RULES, 25)."""
+    """A hash of every writable field and the version; compared under the row's lock."""
     values = [getattr(assignment, name) for name in WRITABLE] + [assignment.version]
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:32]
 
@@ -179,7 +179,7 @@ def apply_changes(assignment: Assignment, changes: Mapping[str, object], *, now:
     written = set(differing) | {"updated_at"}
     assignment.updated_at = now
     if planned_anew and not moves_on:
-        # Starting and completing leave the version alone; whoever listens sees the status (RULES, 25).
+        # Starting and completing leave the version alone; receivers of the signal read the status.
         assignment.version += 1
         written.add("version")
         if differing.keys() & APPOINTMENT_FIELDS and assignment.answer:
@@ -197,8 +197,8 @@ def put(
 ) -> tuple[Assignment, bool]:
     """Makes the assignment of this reference, or brings it to these values; True where it was made.
 
-    `values` are those of NewAssignment. Without `status` it stays as it is, and a cancelled one is refused
-    (RULES, 25). Calls for one reference wait for each other: however many come at once, one row is made.
+    `values` are those of NewAssignment. Without `status` it stays as it is, and a cancelled one is refused.
+    Calls for one reference wait for each other: however many come at once, one row is made.
     """
     _one_at_a_time(f"assignment {reference}")
     pk = Assignment.objects.filter(reference=reference).values_list("pk", flat=True).first()
@@ -215,7 +215,7 @@ def put(
 
 
 def still_cancelled(pk: int) -> Refused:
-    """A replacement that does not say SCHEDULED leaves a cancelled assignment as it is (RULES, 25)."""
+    """A replacement that does not say SCHEDULED leaves a cancelled assignment as it is."""
     return Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change it")
 
 
@@ -359,7 +359,7 @@ def apply_contact(assignee: Assignee, changes: Mapping[str, object], *, now: dat
 
 @atomically
 def identify(given: Mapping[str, Any]) -> Assignee:
-    """The person that another system means: by id, else by reference, else by e-mail, else a new one (RULES, 31).
+    """The person that another system means: by id, else by reference, else by e-mail, else a new one.
 
     A bare name means the person of that name who has neither, so that a repeated call means the same person.
     What is given besides is written. Raises ValidationError, which names the field.

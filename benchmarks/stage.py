@@ -32,7 +32,7 @@ SEED = """
     FROM assignments_assignee;
 """
 TABLES = ("assignments_assignment", "assignments_assignee", "reminders_reminder")
-RULES = {
+ENVIRONMENT = {
     "API_RATE": "1000000",  # calls are counted, and none is refused
     "REMINDER_POLL_INTERVAL_MS": "300000",
     "REMINDER_LEASE_SECONDS": "120",
@@ -57,7 +57,7 @@ class Options:
 def bench_stack(options: Options) -> Iterator[tuple[Stack, Link]]:
     """A stack of its own, with the rules of a benchmark and a mail sink that costs little."""
     more = {
-        **RULES,
+        **ENVIRONMENT,
         "REMINDER_CHANNEL": "noop" if options.channel == "noop" else "email",
         "REMINDER_WORKER_CONCURRENCY": str(options.concurrency),
         "REMINDER_BATCH_SIZE": str(options.batch),

@@ -9,7 +9,7 @@ from django.conf import settings
 
 MAX_LEAD = timedelta(days=30)
 NOTIFY_WINDOW = timedelta(hours=4)
-"""How long after the overdue instant supervisors may still be told about it (RULES, 5)."""
+"""How long after the overdue instant supervisors may still be notified of it."""
 
 
 CHANNELS_WITHOUT_PEOPLE = frozenset({"noop", "memory", "webhook"})
@@ -92,7 +92,7 @@ class ReminderConfig:
 
     @property
     def last_start(self) -> timedelta:
-        """No send begins later than this after its row was begun, so that it ends within the lease (RULES, 13)."""
+        """No send begins later than this after its row was begun, so that it ends within the lease."""
         return self.lease - self.interrupt_after
 
 

@@ -187,7 +187,7 @@ class Reminder(models.Model):
 
 
 class Attempt(models.Model):
-    """One send that was begun and has ended. Written once, complete, and never changed (RULES, 20)."""
+    """One send that was begun and has ended. Written once, complete, and never changed."""
 
     pk = models.CompositePrimaryKey("reminder_id", "number")
     reminder = models.ForeignKey(
@@ -314,7 +314,7 @@ class CircuitBreaker(models.Model):
 
 
 class Counter(models.Model):
-    """A business counter, or a bucket of a histogram; summed over the slots at scrape (RULES, 21).
+    """A business counter, or a bucket of a histogram; summed over the slots at scrape.
 
     A slot keeps processes off each other's rows. Values only grow.
     """
@@ -369,7 +369,7 @@ class StoredResponse(models.Model):
 
 
 class Process(models.Model):
-    """A process that was seen at work; touched every ten seconds (RULES, 32).
+    """A process that was seen at work; touched every ten seconds.
 
     `clock_ahead_seconds` is how far its host's clock was ahead of the database's, `enabled` its master switch and
     `rules` the fingerprint of its settings. A row of kind "scrape" is a web process whose metrics were read.
@@ -393,7 +393,7 @@ class Process(models.Model):
 
 
 class Statistics(models.Model):
-    """The one row of figures that page and metrics share, refreshed every 15 seconds (RULES, 34)."""
+    """The one row of figures that page and metrics share, refreshed every 15 seconds."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     taken_at = models.DateTimeField()

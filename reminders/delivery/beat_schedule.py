@@ -17,7 +17,7 @@ from reminders.delivery.broker import SCAN_QUEUE
 SCAN = "reminders.scan"
 DISPATCH = "reminders.dispatch"
 SHORTEST_EXPIRY = timedelta(minutes=15)
-"""Expiry compares the clocks of two hosts, and only collects garbage (RULES, 3): so it is generous."""
+"""Expiry compares the clocks of two hosts and only removes stale messages, so it is generous."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

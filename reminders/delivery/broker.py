@@ -24,7 +24,7 @@ FAILOVER_KWARGS: dict[str, dict[str, object]] = {
 }
 """What the tasks are told when a worker steps in for beat."""
 HINT_EXPIRES = timedelta(hours=1)
-"""Only collects garbage; the ticket decides (RULES, 3)."""
+"""Only removes stale messages; the ticket decides (docs/state-machine.md#tickets-and-leases)."""
 
 BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 

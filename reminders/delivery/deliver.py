@@ -110,7 +110,7 @@ def deliver(
     """Begins, sends and finishes each hint's row, a slice at a time.
 
     A slice is what can be sent in a tenth of a second; it is begun only while there is time to send at least
-    one message. What is left when time is up goes back to PLANNED at once (RULES, 13).
+    one message. What is left when time is up goes back to PLANNED at once.
     """
     done = Delivered()
     waiting = deque(hints)

@@ -14,7 +14,7 @@ from reminders.ledger.records import Claimed, Ended
 logger = logging.getLogger(__name__)
 
 SLOT = timedelta(milliseconds=50)
-"""Hints whose instants lie no further apart than this may share a message (RULES, 4)."""
+"""Hints whose instants lie no further apart than this may share a message."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
     """Claims what is due, or falls due before the next tick, and hands it to the workers.
 
     First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing moves, and
-    one line says so. No more than `queue_limit` rows are handed over and not begun (RULES, 14). People come first, then
+    one line says so. No more than `queue_limit` rows are handed over and not begun. People come first, then
     programs.
     """
     done = Dispatched()
@@ -87,7 +87,7 @@ def _hand_over(
 
 
 def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
-    """Due rows in chunks; a row that may have arrived already travels alone (RULES, 6)."""
+    """Due rows in chunks; a row that may have arrived already travels alone."""
     size = chunk_size(len(claimed), config=config)
     together = [row.hint for row in claimed if not row.alone]
     batches = [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]

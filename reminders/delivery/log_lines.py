@@ -69,7 +69,7 @@ def log_ended(ended: Iterable[Ended], **more: object) -> None:
 
 
 def fields_of(thing: Ended | Claimed | Claim) -> dict[str, object]:
-    """The fields that every line about a row carries (CONTRACT, log events); never an address."""
+    """The fields that every line about a row carries (docs/reference.md#log-events); never an address."""
     if isinstance(thing, Claim):
         row = thing.row
         return _fields(row.id, row.assignment_id, row.version, row.kind.value, row.due_at, row.scan_id)

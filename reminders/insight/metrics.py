@@ -1,6 +1,6 @@
 """What Prometheus sees: counters and histograms from the ledger's own rows, gauges from the shared figures.
 
-Any web process shows the whole system, for everything comes from the database and the broker (RULES, 21). What
+Any web process shows the whole system, for everything comes from the database and the broker. What
 cannot be asked is left out or NaN, and said so by `reminder_database_up` and `reminder_broker_up`: a scrape
 never fails.
 """

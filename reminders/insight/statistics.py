@@ -1,7 +1,7 @@
 """The figures that page and metrics share: what waits, what ended, what is wrong, from one row for everybody.
 
 Whoever asks first when the row is old counts again; all others read what is there. So fifty viewers and
-scrapers together cost one set of queries every 15 seconds, and each query reads an index (RULES, 34).
+scrapers together cost one set of queries every 15 seconds, and each query reads an index.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Where closed reminders of long-past work go, so that years of history cost the live ledger nothing (RULES, 18).
+"""Where closed reminders of long-past work go, so that years of history cost the live ledger nothing.
 
 A row moves whole, with its attempts, once its work started long ago and is no longer SCHEDULED. What may still be
 decided about is never moved; so nothing but people's questions ever looks here.

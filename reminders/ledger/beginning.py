@@ -42,7 +42,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     """Decides about each hint's row under its lock, and makes those that may be sent SENDING.
 
     Rows and assignments are picked SKIP LOCKED: nothing is decided on a snapshot that is older than a lock
-    wait (RULES, 1). What the policy refuses is settled in the same transaction (RULES, 11).
+    wait. What the policy refuses is settled in the same transaction (docs/state-machine.md#refusals-at-begin).
     """
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
     with prepared_cursor() as cursor:
@@ -105,7 +105,7 @@ def _settle(cursor: Cursor, puts: Sequence[tuple[int, str, str, datetime]]) -> N
 
 
 def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: ReminderConfig) -> None:
-    """Marks assignments OVERDUE, ends their markers and plans who is told, all at once (RULES, 5)."""
+    """Marks assignments OVERDUE, ends their markers and plans the notices about them, all in one transaction."""
     run(
         cursor,
         """

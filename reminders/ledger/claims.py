@@ -93,7 +93,7 @@ REAP = """
             reason = CASE WHEN over.lost THEN 'ambiguous' ELSE '' END,
             closed_at = CASE WHEN over.lost THEN statement_timestamp() END,
             ambiguous = CASE WHEN r.state = 'SENDING' THEN r.ambiguous + 1 ELSE r.ambiguous END,
-            -- The worker may yet come with its answer: for a moment the row waits for it (RULES, 8).
+            -- The worker may yet come with its answer: for a moment the row waits for it.
             next_attempt_at = CASE WHEN r.state = 'SENDING' THEN statement_timestamp() + %(patience)s
                                    ELSE r.next_attempt_at END,
             lease_until = NULL
@@ -126,7 +126,7 @@ class Reaped:
 
 @atomically
 def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
-    """Takes rows back whose lease is over, or lies further ahead than any lease can (RULES, 17).
+    """Takes rows back whose lease is over, or lies further ahead than any lease can.
 
     A row that nobody had begun is simply due again. One that was begun may have arrived: its end is recorded
     as unknowable; the first time it is due again, the second time it ends UNKNOWN. Dispatch looks at rows that
@@ -169,7 +169,7 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
 def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claimed] | None:
     """Claims up to `room` rows that are due within `ahead`, oldest first; each gets the next ticket and a lease.
 
-    None when another dispatcher is at it: one at a time (RULES, 14). While paused only markers are claimed.
+    None when another dispatcher is at it: one at a time. While paused only markers are claimed.
     """
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])

@@ -1,6 +1,6 @@
 """Events: what programs are told. A row for each subscription that wants to hear of it, in the ledger like any other.
 
-It is inserted in the transaction that makes the event true, so none is lost and none is made up (RULES, 12).
+It is inserted in the transaction that makes the event true, so none is lost and none is made up.
 """
 
 import json

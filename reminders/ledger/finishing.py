@@ -178,6 +178,6 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
 
 
 def _delay(end: Finished) -> float:
-    """Seconds from when the row could be sent at the earliest (RULES, 22)."""
+    """Seconds from when the row could be sent at the earliest: the later of its due instant and its planning."""
     row = end.claim.row
     return max(0.0, (end.finished_at - max(row.due_at, row.planned_at)).total_seconds())

@@ -68,7 +68,7 @@ def backlog() -> dict[tuple[Kind, Usefulness], int]:
 def skip_waiting(parts: Collection[tuple[Kind, Usefulness]]) -> list[Ended]:
     """Ends these parts of the backlog: an operator has said not to send them.
 
-    What may have arrived already ends UNKNOWN (RULES, 11).
+    What may have arrived already ends UNKNOWN.
     """
     with connection.cursor() as cursor:
         run(

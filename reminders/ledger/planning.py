@@ -196,7 +196,7 @@ UNACCOUNTED = f"""
 
 
 def unaccounted(config: ReminderConfig) -> int:
-    """Due assignments without any row for their current version: the audit, by a query of its own (DESIGN, 3)."""
+    """Due assignments without any row for their current version: the audit, by a query other than the planning's."""
     with connection.cursor() as cursor:
         run(cursor, UNACCOUNTED, {"lead": config.lead})
         return int(cursor.fetchone()[0])

@@ -30,7 +30,7 @@ CARRY_NOTICES_OVER = """
 
 @atomically
 def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
-    """Makes the ledger follow a change of plan, in the service's own transaction (RULES, 1).
+    """Makes the ledger follow a change of plan, in the service's own transaction.
 
     Voids what is open and no longer holds, sets the roll-up back where the new plan was not told yet, plans
     anew what lies within the look-ahead. The assignments' rows are locked by the caller.
@@ -96,7 +96,7 @@ def void(ids: Sequence[int] | None = None) -> list[Ended]:
 def retime(config: ReminderConfig) -> int:
     """Moves the instants of rows that nobody has begun, after the lead or the overdue time has changed.
 
-    Rows that have begun keep theirs (DESIGN, 7). Returns how many moved.
+    Rows that have begun keep theirs. Returns how many moved.
     """
     with connection.cursor() as cursor:
         run(
@@ -136,7 +136,7 @@ REQUEUE_FAILED = f"""
 def requeue_failed(assignee_ids: Sequence[int]) -> int:
     """Puts rows that failed for want of a good contact back to PLANNED, once the contact was corrected.
 
-    Only of the current version and while the message is still of use (RULES, 19). Returns how many.
+    Only of the current version and while the message is still of use. Returns how many.
     """
     with connection.cursor() as cursor:
         run(cursor, REQUEUE_FAILED.format(scope="p.id = ANY(%s)"), [list(assignee_ids)])

@@ -10,7 +10,7 @@ from reminders.ledger import counters
 from reminders.ledger.sql import run
 
 SCAN_LEASE = timedelta(seconds=20)
-"""A scan that has not said for so long that it is at work has lost its process; a tick later another goes on (P4)."""
+"""A scan that has not said for so long that it is at work has lost its process; a tick later another goes on."""
 
 SCAN_LOCK = 0x72656D02
 
@@ -25,7 +25,7 @@ class OpenedScan:
 
 @atomically
 def open_scan(*, trigger: str, by: str) -> OpenedScan:
-    """Starts a scan's record, unless one is running: then that one is the answer (CONTRACT, rescan)."""
+    """Starts a scan's record, unless one is running: then that one is the answer."""
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_advisory_xact_lock(%s)", [SCAN_LOCK])
         run(

@@ -45,7 +45,7 @@ def plan_close(ids: Sequence[int]) -> ClosePlan:
 
 
 def run_close(plan: ClosePlan, *, by: str, reason: str) -> Done:
-    """Cancels each target, so that forgotten work does not keep the overdue alert firing (RULES, 34)."""
+    """Cancels each target, so that forgotten work does not keep the overdue alert firing."""
     reason = checked_reason(reason)
     return in_parts(plan, lambda part: _close_some(plan, part, by=by, reason=reason))
 

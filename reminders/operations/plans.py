@@ -153,7 +153,7 @@ def _parts(targets: Sequence[Target]) -> Iterator[Sequence[Target]]:
 
 
 def lock(targets: Sequence[Target]) -> dict[int, Assignment]:
-    """The assignments as they are, locked in the order of their ids (RULES, 2). Nobody begins their rows now."""
+    """The assignments as they are, locked in the order of their ids. Nobody begins their rows now."""
     rows = Assignment.objects.select_for_update(no_key=True).filter(pk__in=[target.id for target in targets])
     return {assignment.pk: assignment for assignment in rows.order_by("pk")}
 

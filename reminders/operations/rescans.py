@@ -13,7 +13,7 @@ from reminders.ledger.audit import record
 from reminders.operations.reasons import checked_reason
 
 REQUEST_BUDGET = timedelta(seconds=10)
-"""How long a scan may keep a request waiting; after it the scanner goes on (RULES, 28)."""
+"""How long a scan may keep a request waiting; after it the scanner goes on."""
 
 
 @dataclass(frozen=True, slots=True)

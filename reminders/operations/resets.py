@@ -62,7 +62,7 @@ def plan_reset(selection: Selection, *, config: ReminderConfig) -> ResetPlan:
     """What a reset of this selection would do now.
 
     Without ids only what is out of sync: the roll-up says SENT and the ledger knows of no accepted or imported
-    message for the current plan (RULES, 24). Raises TooMany.
+    message for the current plan. Raises TooMany.
     """
     now = database_now()
     targets, skipped = [], []

@@ -13,7 +13,7 @@ from reminders.models import Kind, Reason, State
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
 EARLY_TOLERANCE = timedelta(milliseconds=50)
-"""A row that is due later than this is not begun (RULES, 4)."""
+"""A row that is due later than this is not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
 
 
 EVENT_GATES = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
-"""What has happened stays true whatever becomes of the plan (RULES, 12)."""
+"""What has happened stays true whatever becomes of the plan."""
 
 
 def void_reason(row: Row, plan: Plan) -> Reason | None:
@@ -164,7 +164,7 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
 
 
 def end_verdict(row: Row, reason: Reason) -> Verdict:
-    """Ends a row that will not be sent. What may have arrived already is never called SKIPPED (RULES, 11)."""
+    """Ends a row that will not be sent. What may have arrived already is never called SKIPPED."""
     if row.ambiguous:
         return Verdict(Action.END, Reason.AMBIGUOUS, state=State.UNKNOWN)
     return Verdict(Action.END, reason, state=State.SKIPPED)

@@ -63,12 +63,12 @@ class Row:
 
     @property
     def is_marker(self) -> bool:
-        """Whether this is the marker of its version: it writes to nobody (RULES, 5)."""
+        """Whether this is the marker of its version: it writes to nobody."""
         return self.channel == NO_CHANNEL
 
     @property
     def is_webhook(self) -> bool:
-        """Whether this is an event for a subscription: a webhook (RULES, 12)."""
+        """Whether this is an event for a subscription: a webhook."""
         return self.kind is Kind.EVENT
 
     @property
@@ -106,6 +106,6 @@ class Situation:
 
 
 def message_uuid(row: Row) -> UUID:
-    """The same for every attempt at one row, different for any other row (RULES, 31; RFC 9562, 5.5)."""
+    """The same for every attempt at one row, different for any other row (UUID version 5: RFC 9562, 5.5)."""
     key = (row.assignment_id, row.version, row.kind.value, row.rule, row.recipient, row.channel)
     return uuid5(NAMESPACE, ":".join(str(part) for part in key))

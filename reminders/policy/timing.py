@@ -24,7 +24,7 @@ def usefulness(row: Row, *, now: datetime) -> Usefulness:
 
 
 def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig) -> datetime:
-    """When the reminder of work that starts at `start` is due (DESIGN, 4)."""
+    """When the reminder of work that starts at `start` is due."""
     return start - (config.lead if lead_minutes is None else timedelta(minutes=lead_minutes))
 
 
@@ -39,6 +39,6 @@ def notify_until(start: datetime, *, config: ReminderConfig) -> datetime:
 
 
 def planning_horizon(*, now: datetime, lead_minutes: int | None, config: ReminderConfig) -> datetime:
-    """Work that starts up to this instant is planned (RULES, 16): a long lead is never found late."""
+    """Work that starts up to this instant is planned: a long lead is never found late."""
     lead = config.lead if lead_minutes is None else timedelta(minutes=lead_minutes)
     return now + max(config.lookahead, lead + config.poll)

@@ -31,7 +31,7 @@ ROWS = """
 
 
 def with_own_id(row: Facts) -> Facts:
-    """The id that every attempt at the row must carry (RULES, 31), computed beside the project's own way: a
+    """The id that every attempt at the row must carry, computed beside the project's own way: a
     Message-ID, or the webhook-id of an event."""
     key = ":".join(
         str(row[part]) for part in ("assignment_id", "version", "kind", "rule", "recipient", "channel")
@@ -183,7 +183,7 @@ def doubles_are_flagged(e: Evidence) -> Found:
 
 
 def sent_means_accepted(e: Evidence) -> Found:
-    """I3: SENT over a channel implies that its sink has it (RULES, 35)."""
+    """I3: SENT over a channel implies that its sink has it."""
     for row in e.rows:
         if (
             row["state"] == "SENT"
@@ -194,7 +194,7 @@ def sent_means_accepted(e: Evidence) -> Found:
 
 
 def nothing_outdated_is_begun(e: Evidence) -> Found:
-    """I4: nothing of an older version is begun after the change's commit (RULES, 35), the changes between included.
+    """I4: nothing of an older version is begun after the change's commit, the changes between included.
 
     A change shows in the first row of a later version, and the last one on the assignment itself.
     """
@@ -252,7 +252,7 @@ def figures_agree(e: Evidence) -> Found:
 
 
 def nothing_comes_too_early_or_too_late(e: Evidence) -> Found:
-    """I8: nothing is begun before due - 1 s, nor after not_after where there is one (RULES, 35); by the sinks' own
+    """I8: nothing is begun before due - 1 s, nor after not_after where there is one; by the sinks' own
     clock nothing is accepted outside of that either, a send's deadline added."""
     for row in e.rows:
         for attempt in e.tries_of(row):

@@ -33,7 +33,7 @@ from tests.fakes.http_sink import OK, HttpSink
 from tests.stack import ROOT, Child, Stack, running, until
 
 LEASE, SEND, TICK, POLL = 6.0, 2.0, 0.5, 3.0
-RULES = {
+ENVIRONMENT = {
     "REMINDER_LEASE_SECONDS": "6",
     "REMINDER_SEND_TIMEOUT_SECONDS": "2",
     "REMINDER_DISPATCH_INTERVAL_MS": "500",
@@ -344,7 +344,7 @@ def whole_system(folder: Path) -> Iterator[System]:
     valkey = Kept(Valkey(folder), folder / "redis.log")
     try:
         addresses = {"DATABASE_URL": postgres.server.url, "REDIS_URL": valkey.server.url}
-        with patch.dict(os.environ, addresses), running(folder, more=RULES) as stack:
+        with patch.dict(os.environ, addresses), running(folder, more=ENVIRONMENT) as stack:
             system = System(stack, postgres, valkey)
             try:
                 with system.hooks:

@@ -44,7 +44,7 @@ print(json.dumps(done))
 
 @long
 def test_two_beats_four_scanners_and_rescans_by_everybody(system, report, pytestconfig):
-    """More of them changes throughput, never outcomes (P5): nothing twice, nothing flagged."""
+    """More of them changes throughput, never outcomes: nothing twice, nothing flagged."""
     seconds = 60 if pytestconfig.getoption("--chaos") == "full" else 20
     token = system.stack.manage("create_api_token", "chaos-many", "--scopes", "ops").stdout.strip()
     system.crew("scanner2", "scanner3", "scanner4", "beat2")

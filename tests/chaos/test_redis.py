@@ -1,4 +1,4 @@
-"""Redis is disposable: emptied, killed, stalled, full, read-only, locked, half-open, and full of garbage (P3)."""
+"""Redis is disposable: emptied, killed, stalled, full, read-only, locked, half-open, and full of garbage."""
 
 import contextlib
 import json

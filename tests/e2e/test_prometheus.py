@@ -24,7 +24,7 @@ from tests.stack import ROOT, Stack, running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-RULES = {
+ENVIRONMENT = {
     "REMINDER_POLL_INTERVAL_MS": "2000",
     "REMINDER_LEASE_SECONDS": "6",
     "REMINDER_SEND_TIMEOUT_SECONDS": "2",
@@ -170,7 +170,7 @@ def one(stack: Stack, statement: str) -> int:
 def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
     if shutil.which("prometheus") is None:
         pytest.skip("needs prometheus")
-    with running(tmp_path, more={**RULES, "METRICS_TOKEN": TOKEN}) as stack:
+    with running(tmp_path, more={**ENVIRONMENT, "METRICS_TOKEN": TOKEN}) as stack:
         _, web = stack.web()
         worker, scanner = stack.worker(), stack.scanner()
         stack.beat()

@@ -12,7 +12,7 @@ from tests.stack import Stack, running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-RULES = {
+ENVIRONMENT = {
     "REMINDER_POLL_INTERVAL_MS": "5000",
     "REMINDER_LEASE_SECONDS": "6",
     "REMINDER_SEND_TIMEOUT_SECONDS": "2",
@@ -48,7 +48,7 @@ print(json.dumps([a.pk for a in made]))
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    with running(tmp_path, more=RULES) as system:
+    with running(tmp_path, more=ENVIRONMENT) as system:
         yield system
 
 

@@ -1,7 +1,7 @@
 """Why a reminder came, will come, or will not: one answer for one assignment, the same wherever it is asked.
 
-It walks through the gates of planning and of delivery with the values seen now, and consequence them to the end
-(`foresight`), so that what it summary and what happens cannot drift apart (DESIGN, promise P7). It writes nothing.
+It walks through the gates of planning and of delivery with the values seen now, and follows them to the end
+(`forecast`), so that what it reports and what happens cannot differ. It writes nothing.
 """
 
 from collections.abc import Iterator, Sequence

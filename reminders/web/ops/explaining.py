@@ -21,7 +21,7 @@ TONES = {
 
 @page()
 def explanation(request: HttpRequest, pk: int) -> HttpResponse:
-    """The answer in one sentence, then everything that it consequence from."""
+    """The answer in one sentence, then everything that it follows from."""
     assignment = Assignment.objects.select_related("assignee").filter(pk=pk).first()
     if assignment is None:
         raise Http404(f"There is no assignment with the number {pk}.")

@@ -17,7 +17,7 @@ from reminders.web.ops.page import page, show
 BUDGET = timedelta(seconds=5)
 LISTED = 100
 DAY = timedelta(days=1)
-LONGEST_RULES = 1_000
+LONGEST_OVERRIDES = 1_000
 LOCAL = "%Y-%m-%dT%H:%M"
 
 
@@ -35,7 +35,7 @@ class RulesForm(forms.Form):
     rules = forms.CharField(
         label="Other rules",
         required=False,
-        max_length=LONGEST_RULES,
+        max_length=LONGEST_OVERRIDES,
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "REMINDER_OVERDUE_MINUTES=45"}),
         help_text="One NAME=VALUE a line. Empty: today's rules.",
     )

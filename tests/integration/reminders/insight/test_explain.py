@@ -1,4 +1,4 @@
-"""The explainer foretells what the pipeline then does, and summary why afterwards."""
+"""The explainer foretells what the pipeline then does, and says why afterwards."""
 
 import io
 import json

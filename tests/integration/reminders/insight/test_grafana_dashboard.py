@@ -19,10 +19,10 @@ MONITORING = Path(settings.BASE_DIR) / "docs" / "monitoring"
 GRAFANA = MONITORING / "grafana"
 DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "dashboards" / "reminders.json").read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
-RULES = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+ALERTS = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
 EXPRESSIONS = sorted(
     {target["expr"] for panel in PANELS for target in panel.get("targets", [])}
-    | {rule["expr"] for rule in RULES}
+    | {rule["expr"] for rule in ALERTS}
 )
 
 

@@ -57,7 +57,7 @@ def value(found, name: str, **labels: str) -> float:
     return found[name, tuple(sorted(labels.items()))]
 
 
-CONTRACT = {
+DOCUMENTED = {
     "reminder_sent_total": [{"status": "SCHEDULED"}],
     "reminder_failed_total": [
         {"reason": reason}
@@ -92,7 +92,7 @@ CONTRACT = {
 
 def test_every_series_of_the_contract_is_there_at_0_on_the_first_scrape(clock, config):
     found = scrape(config)
-    for name, labelled in CONTRACT.items():
+    for name, labelled in DOCUMENTED.items():
         assert [value(found, name, **labels) for labels in labelled] == [0.0] * len(labelled), name
         assert sum(key[0] == name for key in found) == len(labelled), name
     assert value(found, "reminder_worker_enabled") == 1.0

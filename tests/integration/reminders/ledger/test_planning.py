@@ -138,7 +138,7 @@ def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger
 
 @pytest.mark.timeout(300)
 def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
-    """90 % history (a tenth of it forgotten and OVERDUE), 10 % in the months to come (CONTRACT, issue's measure)."""
+    """90 % history (a tenth of it forgotten and OVERDUE), 10 % in the months to come."""
     with connection.cursor() as cursor:
         # Files of its own: what other tests rolled back must not stand in the way.
         cursor.execute("TRUNCATE assignments_assignment, reminders_reminder, reminders_attempt")

@@ -17,7 +17,7 @@ from tests.unit.test_docs import headings
 ROOT = Path(settings.BASE_DIR)
 MONITORING = ROOT / "docs" / "monitoring"
 ALERTS = MONITORING / "alerts.yml"
-RULES: dict[str, dict[str, Any]] = {
+DEFINITIONS: dict[str, dict[str, Any]] = {
     rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
 }
 HOURS = 8
@@ -177,12 +177,12 @@ def test_a_quiet_night_is_quiet(minute, tmp_path):
 
 
 def test_every_rule_is_held_both_ways():
-    assert {alert for _, alert, _, _ in FIRES} == {alert for _, alert, _, _ in SILENT} == set(RULES)
+    assert {alert for _, alert, _, _ in FIRES} == {alert for _, alert, _, _ in SILENT} == set(DEFINITIONS)
 
 
-@pytest.mark.parametrize("alert", sorted(RULES))
+@pytest.mark.parametrize("alert", sorted(DEFINITIONS))
 def test_each_alert_says_how_bad_how_much_and_what_ends_it(alert):
-    rule = RULES[alert]
+    rule = DEFINITIONS[alert]
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert "$value" in rule["annotations"]["summary"] or alert == "ReminderMetricsAbsent"
     page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
@@ -192,7 +192,7 @@ def test_each_alert_says_how_bad_how_much_and_what_ends_it(alert):
 
 def test_the_runbook_names_each_alert():
     named = re.findall(r"`(Reminder[A-Z]\w+)`", (ROOT / "docs" / "runbook.md").read_text())
-    assert sorted(named) == sorted(RULES)
+    assert sorted(named) == sorted(DEFINITIONS)
 
 
 def test_prometheus_takes_its_configuration_and_the_rules():

@@ -20,7 +20,7 @@ from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = NOON + timedelta(minutes=30)
-RULES = ReminderConfig()
+CONFIG = ReminderConfig()
 
 ROW = Row(
     id=1,
@@ -124,26 +124,26 @@ def test_what_may_have_arrived_is_never_called_skipped():
     ],
 )
 def test_each_result_leads_to_one_state(result, state, reason):
-    onward = retries.transition_after(ROW, result, now=NOON, config=RULES, jitter=0)
+    onward = retries.transition_after(ROW, result, now=NOON, config=CONFIG, jitter=0)
     assert (onward.state, onward.reason) == (state, reason)
 
 
 def test_an_unknowable_send_is_repeated_once_only():
     again = retries.transition_after(
-        replace(ROW, ambiguous=1, attempts=1), Result.UNKNOWABLE, now=NOON, config=RULES, jitter=0
+        replace(ROW, ambiguous=1, attempts=1), Result.UNKNOWABLE, now=NOON, config=CONFIG, jitter=0
     )
     assert (again.state, again.reason) == (State.UNKNOWN, Reason.AMBIGUOUS)
 
 
 def test_a_retry_that_would_come_too_late_is_not_waited_for():
     last = replace(ROW, not_after=NOON + timedelta(seconds=10))
-    onward = retries.transition_after(last, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
+    onward = retries.transition_after(last, Result.REFUSED_FOR_NOW, now=NOON, config=CONFIG, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 
 def test_the_last_attempt_ends_it():
     tired = replace(ROW, failures=4, attempts=4)
-    onward = retries.transition_after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=RULES, jitter=0)
+    onward = retries.transition_after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=CONFIG, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 
@@ -160,9 +160,9 @@ def test_a_channel_is_held_longer_each_time_up_to_a_minute(failures, seconds):
 
 
 def test_a_long_lead_is_never_found_late():
-    horizon = timing.planning_horizon(now=NOON, lead_minutes=1440, config=RULES)
+    horizon = timing.planning_horizon(now=NOON, lead_minutes=1440, config=CONFIG)
     assert horizon == NOON + timedelta(days=1, minutes=5)
-    assert timing.planning_horizon(now=NOON, lead_minutes=None, config=RULES) == NOON + timedelta(hours=2)
+    assert timing.planning_horizon(now=NOON, lead_minutes=None, config=CONFIG) == NOON + timedelta(hours=2)
 
 
 def test_one_row_has_one_message_id_for_ever():
@@ -175,7 +175,7 @@ def test_one_row_has_one_message_id_for_ever():
 
 @pytest.mark.parametrize(("rows", "size"), [(0, 1), (1, 1), (8, 1), (16, 2), (799, 99), (20_000, 100)])
 def test_hints_travel_alone_until_there_are_many(rows, size):
-    assert dispatch.chunk_size(rows, config=RULES) == size
+    assert dispatch.chunk_size(rows, config=CONFIG) == size
 
 
 # --- properties ------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_every_gate_says_what_was_seen(row, plan, situation):
 
 @given(rows, st.sampled_from(list(Result)), instants, st.floats(-1, 1))
 def test_a_retry_lies_in_the_future_and_before_it_is_too_late(row, result, now, jitter):
-    onward = retries.transition_after(row, result, now=now, config=RULES, jitter=jitter)
+    onward = retries.transition_after(row, result, now=now, config=CONFIG, jitter=jitter)
     if onward.state is State.PLANNED:
         assert onward.retry_at is not None
         assert onward.retry_at >= now
