@@ -266,10 +266,10 @@ def test_backoff_is_bounded(failures, jitter):
 
 @given(st.integers(0, 10**6))
 def test_a_chunk_is_never_empty_and_never_larger_than_a_batch(rows_due):
-    assert 1 <= dispatch.chunk_size(rows_due, config=RULES) <= RULES.batch_size
+    assert 1 <= dispatch.chunk_size(rows_due, config=CONFIG) <= CONFIG.batch_size
 
 
 @pytest.mark.parametrize("result", [Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED])
 def test_what_is_about_the_channel_trips_the_breaker_and_is_not_counted(result):
     assert retries.trips_breaker(ROW, result)
-    assert not retries.transition_after(ROW, result, now=NOON, config=RULES, jitter=0).counted
+    assert not retries.transition_after(ROW, result, now=NOON, config=CONFIG, jitter=0).counted
