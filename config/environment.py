@@ -49,6 +49,16 @@ class Environment:
         self._refuse(name, raw, f"a whole number from {least} to {most}")
         return default
 
+    def rate(self, name: str) -> float:
+        """How many a minute, written as `20/min`, `5/s` or `1000/h`; 0 where it is not set."""
+        raw = self.text(name).strip()
+        found = re.fullmatch(r"([0-9]{1,6})\s*/\s*(s|min|h)", raw)
+        if found and int(found[1]):
+            return int(found[1]) * {"s": 60.0, "min": 1.0, "h": 1 / 60}[found[2]]
+        if raw:
+            self._refuse(name, raw, "a number of messages per s, min or h, such as 20/min")
+        return 0.0
+
     def switch(self, name: str, default: bool) -> bool:
         """true or false."""
         raw = self.text(name, str(default)).strip().lower()

@@ -26,6 +26,7 @@ class ReminderConfig:
     `overdue_alert` is how many assignments may be overdue before it is an alarm.
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
+    `email_rate` is how many mails a minute the mail server is known to take; zero: no limit is known.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
 
@@ -37,7 +38,8 @@ class ReminderConfig:
     tick: timedelta = timedelta(seconds=1)
     lease: timedelta = timedelta(seconds=25)
     send_timeout: timedelta = timedelta(seconds=10)
-    max_attempts: int = 5
+    max_attempts: int = 200
+    email_rate: float = 0.0
     batch_size: int = 100
     queue_limit: int = 10_000
     concurrency: int = 2
@@ -73,6 +75,10 @@ class ReminderConfig:
                 f"({self.queue_limit}) is accepted"
             )
         return found
+
+    def rate_limit(self, channel: str) -> float:
+        """How many messages a minute the channel may take at most; 0 where no limit is configured."""
+        return self.email_rate if channel == "email" else 0.0
 
     @property
     def reaches_people(self) -> bool:

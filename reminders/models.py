@@ -313,6 +313,25 @@ class CircuitBreaker(models.Model):
         return f"{self.channel}: open until {self.until}"
 
 
+class ChannelPace(models.Model):
+    """How many messages a minute a channel takes that has said that it is sent too much, or whose limit is configured.
+
+    `tokens` is what may be handed over now (see `policy.pace`). `code` and `detail` are its last complaint.
+    """
+
+    channel = models.CharField(max_length=80, primary_key=True)
+    per_minute = models.FloatField()
+    tokens = models.FloatField(default=0)
+    refilled_at = models.DateTimeField()
+    raised_at = models.DateTimeField()
+    throttled_at = models.DateTimeField(null=True)
+    code = models.CharField(max_length=40, default="", db_default="", blank=True)
+    detail = models.CharField(max_length=500, default="", db_default="", blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.channel}: about {self.per_minute:.0f} a minute"
+
+
 class Counter(models.Model):
     """A business counter, or a bucket of a histogram; summed over the slots at scrape.
 

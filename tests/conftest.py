@@ -11,7 +11,7 @@ from pytest_socket import disable_socket, socket_allow_hosts
 
 from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver
+from reminders.delivery import deliver, refusals
 from tests.factories import NOON
 
 
@@ -62,9 +62,11 @@ def _default_rules(config: ReminderConfig) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test begins with the pace that the slow sends of another have taught this process."""
-    monkeypatch.setattr(deliver.pace, "seconds_per_send", deliver.Pace().seconds_per_send)
+def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test begins with what the sends of another have taught this process."""
+    monkeypatch.setattr(deliver.speed, "seconds_per_send", deliver.SendSpeed().seconds_per_send)
+    monkeypatch.setattr(deliver.speed, "patient_until", 0.0)
+    refusals.tracker.met.clear()
 
 
 @pytest.fixture

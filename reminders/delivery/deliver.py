@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -19,10 +19,10 @@ from notifications.message import Delivery, Message, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.content import compose
 from reminders.content.contacts import contact_for
-from reminders.delivery import watchdog
+from reminders.delivery import refusals, watchdog
 from reminders.delivery.dispatch import chunks, one_batch
 from reminders.delivery.log_lines import fields_of, log_begun, log_ended, log_finished
-from reminders.ledger import beginning, finishing
+from reminders.ledger import beginning, finishing, replanning
 from reminders.ledger.claims import claim, claim_events, release
 from reminders.ledger.records import Begun, Claim, Finished, Hint, Recorded
 from reminders.ledger.subscriptions import end_subscription
@@ -46,6 +46,12 @@ BUSY_WAIT = 0.05
 
 
 PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REJECTED, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
+PATIENT_SECONDS = 600.0
+"""How long after a response that did not come in time sends are given all the time there is."""
+
+LEASE_MARGIN = timedelta(seconds=1)
+"""A patient send ends so long before its lease."""
+
 NOT_SENT = Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
 
 
@@ -84,20 +90,37 @@ class Delivered:
 
 
 @dataclass(slots=True)
-class Pace:
-    """How fast this process sends, and so how many rows it may begin at once."""
+class SendSpeed:
+    """How fast this process sends, and so how many rows it begins at once and how patient it is.
+
+    After a send whose response did not come in time, sends go one by one for a while, and each waits for its response
+    as long as its lease allows: a server that is slow must not get everything twice.
+    """
 
     seconds_per_send: float = 0.02
+    patient_until: float = 0.0
+
+    @property
+    def patient(self) -> bool:
+        return time.monotonic() < self.patient_until
 
     def slice_size(self, most: int) -> int:
+        if self.patient:
+            return 1
         return max(1, min(most, int(SLICE_SECONDS / max(self.seconds_per_send, 1e-6))))
 
-    def learn(self, sends: int, seconds: float) -> None:
+    def learn(self, ends: Sequence[Finished], seconds: float) -> None:
+        """From a slice of sends to people; the speed of a webhook's endpoint says nothing about the mail server's."""
+        if any(end.claim.row.is_webhook for end in ends):
+            return
+        sends = sum(end.result is not Result.HANDED_BACK for end in ends)
         if sends:
             self.seconds_per_send += 0.3 * (seconds / sends - self.seconds_per_send)
+        if any(end.result is Result.UNKNOWABLE for end in ends):
+            self.patient_until = time.monotonic() + PATIENT_SECONDS
 
 
-pace = Pace()
+speed = SendSpeed()
 
 
 def deliver(
@@ -105,7 +128,7 @@ def deliver(
     *,
     config: ReminderConfig,
     channel: Callable[[str], Channel] = registry.get,
-    pace: Pace = pace,
+    speed: SendSpeed = speed,
 ) -> Delivered:
     """Begins, sends and finishes each hint's row, a slice at a time.
 
@@ -118,23 +141,20 @@ def deliver(
     give_up_at = time.monotonic() + config.last_start.total_seconds()
     while waiting:
         first = waiting.popleft()
-        size = pace.slice_size(config.batch_size)
+        size = speed.slice_size(config.batch_size)
         part = [first, *(waiting.popleft() for _ in range(min(size - 1, len(waiting))))]
         begun = beginning.begin(part, config=config)
         log_begun(begun)
         done.count_begun(begun)
         if begun.claims:
             started = time.monotonic()
-            ends = _send_all(begun.claims, config, channel)
-            people = [end for end in ends if not end.claim.row.is_webhook]
-            if len(people) == len(ends):  # An endpoint's pace says nothing about the mail server's.
-                pace.learn(
-                    sum(end.result is not Result.HANDED_BACK for end in ends), time.monotonic() - started
-                )
+            ends = _send_all(begun.claims, config, channel, patient=speed.patient)
+            speed.learn(ends, time.monotonic() - started)
             recorded = _record(ends, config)
             log_finished(recorded)
             done.count_recorded(recorded)
             _end_gone_subscriptions(recorded.landed)
+            _requeue_mistaken(ends)
         if begun.busy and busy_tries < BUSY_RETRIES:
             # Somebody changes these assignments right now: a moment later their rows can be judged.
             busy_tries += 1
@@ -150,70 +170,131 @@ def deliver(
 
 
 def _send_all(
-    claims: Sequence[Claim], config: ReminderConfig, channel: Callable[[str], Channel]
+    claims: Sequence[Claim],
+    config: ReminderConfig,
+    channel: Callable[[str], Channel],
+    *,
+    patient: bool = False,
 ) -> list[Finished]:
     """Sends claim after claim, outside any transaction; each has its own end.
 
-    Once a channel is down, or time is up, the rest is handed back unsent.
+    Once a channel is down, or time is up, the rest is handed back unsent. `patient`: the response to a message may
+    take as long as the lease allows. So may that to a message that is repeated, which always goes alone.
     """
     ends: list[Finished] = []
+    deliveries: list[Delivery] = []
     down: set[str] = set()
     started = time.monotonic()
     last_start = started + config.last_start.total_seconds()
-    with watchdog.watching(soft=config.interrupt_after, hard=config.lease) as watch:
+    patient = patient or any(claim.row.ambiguous for claim in claims)
+    soft = config.lease - LEASE_MARGIN / 2 if patient else config.interrupt_after
+    final_reply_timeout = config.lease - config.send_timeout - LEASE_MARGIN if patient else timedelta()
+    with watchdog.watching(soft=soft, hard=config.lease) as watch:
         for claim in claims:
             if claim.row.route in down or (ends and time.monotonic() > last_start):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
-                result, delivery, message_id = _send(claim, config, channel, watch)
+                send = Send(config, channel, watch, final_reply_timeout)
+                result, delivery, message_id = send(claim)
+                result = refusals.tracker.judge(claim.row, result, delivery)
                 if retries.trips_breaker(claim.row, result):
                     down.add(claim.row.route)
             finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
-            ends.append(
-                Finished(
-                    claim=claim,
-                    result=result,
-                    transition=retries.transition_after(
-                        claim.row,
-                        result,
-                        now=finished_at,
-                        config=config,
-                        jitter=random.uniform(-1, 1),
-                        retry_after=delivery.retry_after,
-                    ),
-                    code=delivery.code,
-                    detail=delivery.detail,
-                    finished_at=finished_at,
-                    message_id=message_id,
-                    retry_after=delivery.retry_after,
+            deliveries.append(delivery)
+            ends.append(_finished(claim, result, delivery, message_id, finished_at, config))
+    return _with_hindsight(ends, deliveries, config)
+
+
+def _finished(
+    claim: Claim, result: Result, delivery: Delivery, message_id: str, at: datetime, config: ReminderConfig
+) -> Finished:
+    transition = retries.transition_after(
+        claim.row,
+        result,
+        now=at,
+        config=config,
+        jitter=random.uniform(-1, 1),
+        retry_after=delivery.retry_after,
+    )
+    return Finished(
+        claim=claim,
+        result=result,
+        transition=transition,
+        code=delivery.code,
+        detail=delivery.detail,
+        finished_at=at,
+        message_id=message_id,
+        retry_after=delivery.retry_after,
+    )
+
+
+def _with_hindsight(
+    ends: Sequence[Finished], deliveries: Sequence[Delivery], config: ReminderConfig
+) -> list[Finished]:
+    """The ends of a slice, with those judged anew that met a refusal before it was known to be the channel's."""
+    about_the_channel = {
+        (end.claim.row.route, end.code)
+        for end in ends
+        if end.result in (Result.CHANNEL_REFUSED, Result.THROTTLED)
+    }
+    judged = []
+    for end, delivery in zip(ends, deliveries, strict=True):
+        result = refusals.PRESUMED_RECIPIENT.get(end.result)
+        if (
+            result is not None
+            and delivery.subject is Subject.UNSTATED
+            and (end.claim.row.route, end.code) in about_the_channel
+        ):
+            end = _finished(end.claim, result, delivery, end.message_id, end.finished_at, config)
+        judged.append(end)
+    return judged
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Sends the messages of a slice, each within its time. `watch` interrupts what does not come back."""
+
+    config: ReminderConfig
+    channel: Callable[[str], Channel]
+    watch: AbstractContextManager[None]
+    final_reply_timeout: timedelta = timedelta()
+
+    def __call__(self, claim: Claim) -> tuple[Result, Delivery, str]:
+        """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
+        try:
+            channel = self.channel(claim.row.channel)
+            contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), self.config)
+            address = channel.address(contact) if contact else None
+            if contact is None or address is None:
+                return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+            return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
+        try:
+            with self.watch:
+                message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
+        except watchdog.SendInterrupted:
+            logger.error("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", "the template took too long"), ""
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
+        delivery = self._send(channel, message, claim)
+        return result_of(delivery), delivery, message.message_id
+
+    def _send(self, channel: Channel, message: Message, claim: Claim) -> Delivery:
+        """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
+        try:
+            with self.watch:
+                return channel.send(
+                    message, timeout=self.config.send_timeout, final_reply_timeout=self.final_reply_timeout
                 )
-            )
-    return ends
-
-
-def _send(
-    claim: Claim,
-    config: ReminderConfig,
-    channel: Callable[[str], Channel],
-    watch: AbstractContextManager[None],
-) -> tuple[Result, Delivery, str]:
-    """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
-    try:
-        route = channel(claim.row.channel)
-        contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), config)
-        address = route.address(contact) if contact else None
-        if contact is None or address is None:
-            return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
-    except Exception as error:
-        logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
-        return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
-    try:
-        message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
-    except Exception as error:
-        logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
-        return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
-    delivery = _guarded_send(route, message, claim, config, watch)
-    return result_of(delivery), delivery, message.message_id
+        except watchdog.SendInterrupted:
+            logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})
+            return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+            return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
 
 
 def result_of(delivery: Delivery) -> Result:
@@ -222,25 +303,6 @@ def result_of(delivery: Delivery) -> Result:
     if delivery.subject is Subject.UNSTATED and delivery.outcome in PRESUMED:
         return PRESUMED[delivery.outcome]
     return Result(delivery.outcome.value)
-
-
-def _guarded_send(
-    route: Channel,
-    message: Message,
-    claim: Claim,
-    config: ReminderConfig,
-    watch: AbstractContextManager[None],
-) -> Delivery:
-    """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
-    try:
-        with watch:
-            return route.send(message, timeout=config.send_timeout)
-    except watchdog.SendInterrupted:
-        logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})
-        return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
-    except Exception as error:
-        logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
-        return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
 
 
 def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:
@@ -278,6 +340,15 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:
                 connection.close()
             time.sleep(pause)
             pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
+
+
+def _requeue_mistaken(ends: Sequence[Finished]) -> None:
+    """Rows that failed for good by a refusal that has turned out to be the channel's are due again."""
+    for end in ends:
+        if end.result in (Result.CHANNEL_REFUSED, Result.THROTTLED):
+            ids = refusals.tracker.mistaken(end.claim.row, end.code)
+            if requeued := replanning.requeue_mistaken(ids):
+                logger.warning("Refused reminders are due again", extra={"count": requeued, "code": end.code})
 
 
 def _end_gone_subscriptions(landed: Sequence[Finished]) -> None:

@@ -1,8 +1,10 @@
 """The circuit breakers of routes: a route that does not work is left alone, for longer each time."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from reminders.conf import ReminderConfig
+from reminders.ledger import paces
 from reminders.ledger.counters import Cursor
 from reminders.ledger.records import Finished
 from reminders.ledger.sql import run
@@ -11,7 +13,7 @@ from reminders.policy import retries
 from reminders.policy.retries import Result
 
 
-def update_breakers(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
+def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderConfig) -> list[Finished]:
     """Holds roads that are down and opens those that work; rows of a held road wait for it."""
     down = {end.claim.row.route: end for end in ends if retries.trips_breaker(end.claim.row, end.result)}
     answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
@@ -39,7 +41,15 @@ def update_breakers(cursor: Cursor, ends: list[Finished]) -> list[Finished]:
         if breaker_until is None or breaker_until <= now:  # Workers that fail together count once.
             failures += 1
             policy = retries.retry_policy(end.claim.row)
-            breaker_until = now + retries.breaker_delay(failures, policy, retry_after=end.retry_after)
+            if end.result is Result.THROTTLED:
+                # The channel works, and takes the next message when its pace allows.
+                failures = 0
+                accepted = sum(e.result is Result.ACCEPTED and e.claim.row.route == route for e in ends)
+                slower = paces.slow_down(cursor, end, config, accepted=accepted)
+                delay = max(slower.interval, end.retry_after or timedelta())
+            else:
+                delay = retries.breaker_delay(failures, policy, retry_after=end.retry_after)
+            breaker_until = now + delay
         run(
             cursor,
             """

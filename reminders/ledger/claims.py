@@ -9,13 +9,15 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import counters
+from reminders.ledger import counters, paces
+from reminders.ledger.counters import Cursor
 from reminders.ledger.events import emit_unknown
 from reminders.ledger.fragments import TO_PEOPLE, TO_WEBHOOKS
 from reminders.ledger.records import Claimed, Ended, Hint, count_ended
-from reminders.ledger.sql import fetch, paused, run
+from reminders.ledger.sql import fetch, fetch_one, paused, run
 from reminders.models import State
 from reminders.policy import retries
+from reminders.policy.pace import notices_share
 from reminders.policy.retries import Result
 
 EVENTS_INSPECTED = 200
@@ -29,12 +31,19 @@ REAP_LIMIT = 50_000
 
 DISPATCH_LOCK = 0x72656D01
 
+URGENT = "(kind = 'REMINDER' OR channel = 'none')"
+"""Reminders to people who can still come, and the markers, which write to nobody."""
+
+NOTICES = "(kind = 'OVERDUE' AND channel <> 'none')"
+"""Notices to supervisors."""
+
 CLAIM = f"""
     WITH held AS MATERIALIZED (SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()),
     due AS (
         SELECT id FROM reminders_reminder
         WHERE closed_at IS NULL AND lease_until IS NULL AND next_attempt_at <= statement_timestamp() + %(ahead)s
           AND (NOT %(paused)s OR channel = 'none') AND {TO_PEOPLE} AND channel NOT IN (SELECT channel FROM held)
+          AND {{urgency}} AND channel <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR channel = %(only)s)
         ORDER BY next_attempt_at
         LIMIT %(room)s
         FOR NO KEY UPDATE SKIP LOCKED
@@ -169,7 +178,9 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
 def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claimed] | None:
     """Claims up to `room` rows that are due within `ahead`, oldest first; each gets the next ticket and a lease.
 
-    None when another dispatcher is at it: one at a time. While paused only markers are claimed.
+    People who can still come go first: reminders and markers, then notices to supervisors, of which only a few are
+    handed over at a time. A channel with a pace gives no more than it takes. None when another dispatcher is at
+    work: one at a time. While paused only markers are claimed.
     """
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])
@@ -177,12 +188,64 @@ def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claime
             return None
         # Losing this commit loses nothing: the rows are PLANNED again, and no hint has left yet.
         run(cursor, "SET LOCAL synchronous_commit = off")
-        run(
-            cursor,
-            CLAIM,
-            {"ahead": ahead, "room": room, "lease": config.lease, "paused": paused(cursor)},
-        )
-        return [_claimed(row) for row in fetch(cursor)]
+        allowed = paces.allowances(cursor, config)
+        claim = _Claim(cursor, config, ahead, paused(cursor), list(allowed))
+        claimed = claim.rows(URGENT, room)
+        notices = min(room - len(claimed), config.batch_size * config.concurrency)
+        if notices > 0 and not claim.is_paused:
+            notices -= _queued_notices(cursor)
+            claimed += claim.rows(NOTICES, notices)
+        for channel, tokens in allowed.items():
+            claimed += claim.paced(channel, min(tokens, room - len(claimed)))
+        return claimed
+
+
+@dataclass(slots=True)
+class _Claim:
+    """One claim in its transaction. `paced` are the channels that have a pace."""
+
+    cursor: Cursor
+    config: ReminderConfig
+    ahead: timedelta
+    is_paused: bool
+    channels: list[str]
+
+    def rows(self, urgency: str, room: int, *, only: str | None = None) -> list[Claimed]:
+        """Rows of this urgency: of all channels without a pace, or of one that has one."""
+        if room <= 0:
+            return []
+        params = {
+            "ahead": self.ahead,
+            "room": room,
+            "lease": self.config.lease,
+            "paused": self.is_paused,
+            "paced": [] if only else self.channels,
+            "only": only,
+        }
+        run(self.cursor, CLAIM.format(urgency=urgency), params)
+        return [_claimed(row) for row in fetch(self.cursor)]
+
+    def paced(self, channel: str, tokens: int) -> list[Claimed]:
+        """What the pace allows: people who can still come first, and a tenth for notices, so that none waits for ever."""
+        if tokens <= 0:
+            return []
+        run(self.cursor, "SELECT extract(epoch FROM statement_timestamp())::bigint")
+        turn = int(fetch_one(self.cursor))
+        claimed = self.rows(NOTICES, notices_share(tokens, turn=turn), only=channel)
+        claimed += self.rows(URGENT, tokens - len(claimed), only=channel)
+        claimed += self.rows(NOTICES, tokens - len(claimed), only=channel)
+        paces.spend(self.cursor, channel, len(claimed))
+        return claimed
+
+
+def _queued_notices(cursor: Cursor) -> int:
+    """Notices that are handed over and not begun."""
+    run(
+        cursor,
+        f"SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND state = 'QUEUED' AND {NOTICES}"  # noqa: S608
+        " AND next_attempt_at <= statement_timestamp() + interval '1 minute'",
+    )
+    return int(fetch_one(cursor))
 
 
 @atomically

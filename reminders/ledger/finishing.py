@@ -73,7 +73,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
             [bigints({end.claim.row.assignment_id for end in ends})],
         )
         versions = dict(cursor.fetchall())
-        ends = update_breakers(cursor, ends)
+        ends = update_breakers(cursor, ends, config=config)
         run(
             cursor,
             FINISH,

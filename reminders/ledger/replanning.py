@@ -133,6 +133,16 @@ REQUEUE_FAILED = f"""
 
 
 @atomically
+def requeue_mistaken(ids: Sequence[int]) -> int:
+    """Puts those of these rows back to PLANNED that failed by a refusal that was not about them; returns how many."""
+    if not ids:
+        return 0
+    with connection.cursor() as cursor:
+        run(cursor, REQUEUE_FAILED.format(scope="r.id = ANY(%s)"), [list(ids)])
+        return int(cursor.rowcount)
+
+
+@atomically
 def requeue_failed(assignee_ids: Sequence[int]) -> int:
     """Puts rows that failed for want of a good contact back to PLANNED, once the contact was corrected.
 

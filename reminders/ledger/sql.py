@@ -49,6 +49,12 @@ def paused(cursor: Cursor) -> bool:
     return bool(found and found[0])
 
 
+def fetch_one(cursor: Cursor) -> Any:
+    """The first value of the first row; None where there is none."""
+    found = cursor.fetchone()
+    return found[0] if found else None
+
+
 def fetch(cursor: Cursor) -> Iterator[dict[str, Any]]:
     names = [column[0] for column in cursor.description or []]
     for values in cursor.fetchall():

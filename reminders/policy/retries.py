@@ -10,6 +10,10 @@ from reminders.policy.rows import Row
 
 FIRST_BACKOFF = timedelta(seconds=15)
 FIRST_BREAKER_DELAY = timedelta(seconds=5)
+LAST_TRY = timedelta(seconds=30)
+"""With less time left than this, a message that was refused for now is not tried again."""
+AMBIGUOUS_WAIT = 6
+"""A send whose end is unknowable is repeated after this many send timeouts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,17 +114,30 @@ def transition_after(
         case Result.UNKNOWABLE if not row.is_webhook:
             if row.ambiguous:
                 return Transition(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
-            return Transition(State.PLANNED, retry_at=now, ambiguous=True)
+            # What was too slow to answer would be again at once. Its repeat is given more time, and a quieter moment.
+            wait = in_time(row, AMBIGUOUS_WAIT * config.send_timeout, now=now) or timedelta()
+            return Transition(State.PLANNED, retry_at=now + wait, ambiguous=True)
         case Result.REFUSED_FOR_NOW | Result.UNKNOWABLE:
             policy = retry_policy(row)
             failures = row.failures + 1
-            wait = max(backoff(failures, policy, jitter=jitter), retry_after or timedelta())
-            too_late = row.not_after is not None and now + wait >= row.not_after
-            if not too_late and not (policy.limited and failures >= config.max_attempts):
-                return Transition(State.PLANNED, retry_at=now + wait, counted=True)
+            asked = max(backoff(failures, policy, jitter=jitter), retry_after or timedelta())
+            after = in_time(row, asked, now=now)
+            if after is not None and not (policy.limited and failures >= config.max_attempts):
+                return Transition(State.PLANNED, retry_at=now + after, counted=True)
             if row.ambiguous:
                 return Transition(State.UNKNOWN, Reason.AMBIGUOUS, counted=True)
             return Transition(State.FAILED, Reason.EXHAUSTED, counted=True)
+
+
+def in_time(row: Row, wait: timedelta, *, now: datetime) -> timedelta | None:
+    """The wait, or half of the time in which the row is still useful where that is less; None where that is too little.
+
+    An event is worth as much to a program later on: its end is not worth a hurry.
+    """
+    if row.not_after is None or now + wait < row.not_after:
+        return wait
+    left = row.not_after - now
+    return left / 2 if left > LAST_TRY and not row.is_webhook else None
 
 
 def trips_breaker(row: Row, result: Result) -> bool:

@@ -136,6 +136,8 @@ def test_an_unknowable_send_is_repeated_once_and_then_left_to_an_operator(clock,
     outbox.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
     run()
     assert reminder_of(assignment).state == State.PLANNED
+    assert run().sent == 0  # The repeat waits: what was too slow would be too slow again.
+    clock.advance(timedelta(seconds=60))
     run()
     row = reminder_of(assignment)
     assert (row.state, row.reason, row.ambiguous) == (State.UNKNOWN, Reason.AMBIGUOUS, 2)

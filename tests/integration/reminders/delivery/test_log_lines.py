@@ -89,7 +89,7 @@ def test_an_outage_of_the_mail_server_is_one_line_a_slice(clock, config, caplog,
     desk = MemoryBroker()
     dispatch.dispatch(config=config, broker=desk)
     caplog.clear()
-    deliver.deliver(desk.hints(), config=config, channel=channel_of, pace=deliver.Pace(0.0001))
+    deliver.deliver(desk.hints(), config=config, channel=channel_of, speed=deliver.SendSpeed(0.0001))
     assert [(record.getMessage(), record.reason) for record in caplog.records] == [
         ("Reminder will be tried again", "channel_down")
     ]

@@ -29,9 +29,8 @@ from assignments.services import NewAssignment
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver as delivery_deliver
-from reminders.delivery import dispatch, scan
-from reminders.delivery.deliver import Pace
+from reminders.delivery import deliver, dispatch, refusals, scan
+from reminders.delivery.deliver import SendSpeed
 from reminders.ledger import beginning, finishing, records, replanning
 from reminders.ledger.records import Hint
 from reminders.models import FINAL, Attempt, Reminder, State
@@ -75,7 +74,9 @@ class Doubtful(MemoryChannel):
         self.arrived: list[str] = []
         self.wrong: list[str] = []
 
-    def send(self, message: Message, *, timeout: timedelta) -> Delivery:
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
         """Nobody changes a plan between begin and send here, so what is sent must be the plan in force."""
         sent_now = Reminder.objects.filter(state=State.SENDING, assignment__status=Status.SCHEDULED)
         plans = {_message_id(row) for row in sent_now.filter(version=F("assignment__version"))}
@@ -104,6 +105,7 @@ class Life(RuleBasedStateMachine):
         self.clock = DatabaseClock()
         self.clock.set(NOON)
         self.desk = MemoryBroker()
+        refusals.tracker.met.clear()
         self.outbox = Doubtful()
         self.old_hints: list[Hint] = []
         self.late: list[records.Finished] = []
@@ -185,10 +187,10 @@ class Life(RuleBasedStateMachine):
                     beginning.begin(batch.hints, config=CONFIG)
                 case "worker dies after it sent":
                     begun = beginning.begin(batch.hints, config=CONFIG)
-                    delivery_deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
+                    deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
                 case "worker sleeps before it records":
                     begun = beginning.begin(batch.hints, config=CONFIG)
-                    self.late += delivery_deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
+                    self.late += deliver._send_all(begun.claims, CONFIG, lambda _: self.outbox)
         self.outbox.forget_answers()
 
     @precondition(lambda self: self.old_hints)
@@ -203,7 +205,7 @@ class Life(RuleBasedStateMachine):
         self.late = []
 
     def deliver(self, hints: Sequence[Hint]) -> None:
-        delivery_deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox, pace=Pace())
+        deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox, speed=SendSpeed())
 
     @invariant()
     def nobody_is_written_to_twice_unflagged(self) -> None:
@@ -249,7 +251,7 @@ class Life(RuleBasedStateMachine):
                 dispatch.dispatch(config=CONFIG, broker=self.desk)
                 hints = self.desk.hints()
                 self.desk.batches.clear()
-                delivery_deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox)
+                deliver.deliver(hints, config=CONFIG, channel=lambda _: self.outbox)
         assert set(Reminder.objects.values_list("state", flat=True)) <= set(FINAL)
         for work in Assignment.objects.filter(status=Status.SCHEDULED):
             assert work.reminder_status == "OVERDUE"

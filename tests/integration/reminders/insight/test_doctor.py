@@ -325,6 +325,7 @@ def test_what_nobody_can_know_and_a_held_channel_are_warnings(healthy, outbox):
     AssignmentFactory(scheduled_start=datetime.now(UTC) + timedelta(minutes=5))
     outbox.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
     for _ in range(2):
+        Reminder.objects.filter(state="PLANNED", channel="memory").update(next_attempt_at=datetime.now(UTC))
         deliver(healthy, outbox)
     AssignmentFactory(scheduled_start=datetime.now(UTC) + timedelta(minutes=5))
     outbox.answer_with(Outcome.CHANNEL_DOWN)

@@ -17,6 +17,7 @@ from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics
 from reminders.ledger import pauses, scans
 from reminders.models import Reminder, Statistics
+from reminders.policy.retries import AMBIGUOUS_WAIT
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -121,6 +122,7 @@ def test_unknown_waits_for_an_operator_until_the_plan_is_another_one(clock, conf
     outbox.answer_with(*[Outcome.UNKNOWABLE] * 4)
     for _ in range(3):
         tick()
+        clock.advance(AMBIGUOUS_WAIT * config.send_timeout)
     taken = statistics.count(config)
     assert (taken.unknown, taken.possible_duplicates, taken.failed) == (2, 2, {"ambiguous": 2})
     services.renudge([first.pk])
@@ -137,6 +139,7 @@ def test_a_send_whose_end_nobody_knows_is_no_duplicate_before_it_is_repeated(clo
     outbox.answer_with(Outcome.UNKNOWABLE)
     tick()
     assert statistics.count(config).possible_duplicates == 0
+    clock.advance(AMBIGUOUS_WAIT * config.send_timeout)
     tick()
     assert statistics.count(config).possible_duplicates == 1
 

@@ -70,6 +70,7 @@ def everything(clock, config, run, outbox):
     AssignmentFactory.create_batch(2, soon=True, title="unknown")
     outbox.answer_with(*[Outcome.UNKNOWABLE] * 3)
     run()
+    clock.advance(timedelta(seconds=60))
     run()
     AssignmentFactory.create_batch(2, soon=True, title="unreachable", assignee__unreachable=True)
     AssignmentFactory(soon=True, title="refused")

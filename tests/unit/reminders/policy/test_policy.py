@@ -143,7 +143,8 @@ def test_a_retry_that_would_come_too_late_is_not_waited_for():
 
 def test_the_last_attempt_ends_it():
     tired = replace(ROW, failures=4, attempts=4)
-    onward = retries.transition_after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=CONFIG, jitter=0)
+    five = replace(CONFIG, max_attempts=5)
+    onward = retries.transition_after(tired, Result.REFUSED_FOR_NOW, now=NOON, config=five, jitter=0)
     assert (onward.state, onward.reason) == (State.FAILED, Reason.EXHAUSTED)
 
 

@@ -1,0 +1,49 @@
+"""Whose fault a refusal is where the reply leaves it open: of one that several recipients in a row meet, the channel's.
+
+A mail server that refuses this sender often says so only at RCPT, in the words it uses for a mailbox that does not exist
+(docs/decisions/0015). A refusal that names the recipient (5.1.x of RFC 3463, for instance) never counts here.
+"""
+
+from dataclasses import dataclass, field
+
+from notifications.message import Delivery, Subject
+from reminders.policy.retries import Result
+from reminders.policy.rows import Row
+
+SEVERAL = 3
+"""Recipients in a row, with nobody accepted in between."""
+
+PRESUMED_RECIPIENT = {Result.REJECTED: Result.CHANNEL_REFUSED, Result.REFUSED_FOR_NOW: Result.THROTTLED}
+
+
+@dataclass(slots=True)
+class RefusalTracker:
+    """What one process has met on each route since the last acceptance there. Not shared: each sees enough for itself."""
+
+    met: dict[tuple[str, str], dict[str, list[int]]] = field(default_factory=dict)
+
+    def judge(self, row: Row, result: Result, delivery: Delivery) -> Result:
+        """The result of this send, seen in the light of those before it."""
+        if delivery.accepted:
+            self._forget(row.route)
+            return result
+        if delivery.subject is not Subject.UNSTATED or result not in PRESUMED_RECIPIENT:
+            return result
+        recipients = self.met.setdefault((row.route, delivery.code), {})
+        recipients.setdefault(row.recipient, []).append(row.id)
+        return PRESUMED_RECIPIENT[result] if len(recipients) >= SEVERAL else result
+
+    def mistaken(self, row: Row, code: str) -> list[int]:
+        """The rows that met the same refusal before it was known to be the channel's; they are named once."""
+        recipients = self.met.get((row.route, code), {})
+        ids = [row_id for rows in recipients.values() for row_id in rows if row_id != row.id]
+        for rows in recipients.values():
+            rows.clear()
+        return sorted(ids)
+
+    def _forget(self, route: str) -> None:
+        for key in [key for key in self.met if key[0] == route]:
+            del self.met[key]
+
+
+tracker = RefusalTracker()

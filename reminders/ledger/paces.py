@@ -1,0 +1,96 @@
+"""The pace of each channel that takes only so many messages in a time: one row for all workers and dispatchers."""
+
+from django.db import connection
+
+from reminders.conf import ReminderConfig
+from reminders.ledger.counters import Cursor
+from reminders.ledger.records import Finished
+from reminders.ledger.sql import fetch, fetch_one, run
+from reminders.policy import pace
+from reminders.policy.pace import Pace
+
+FIELDS = "per_minute, tokens, refilled_at, raised_at, throttled_at"
+ROUNDING = 1e-6
+"""A token that is due to the microsecond is there."""
+ALL = f"SELECT channel, {FIELDS}, statement_timestamp() AS now FROM reminders_channelpace FOR UPDATE"  # noqa: S608
+SAVE = """
+    INSERT INTO reminders_channelpace
+        (channel, per_minute, tokens, refilled_at, raised_at, throttled_at, code, detail)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (channel) DO UPDATE
+    SET per_minute = excluded.per_minute, tokens = excluded.tokens, refilled_at = excluded.refilled_at,
+        raised_at = excluded.raised_at, throttled_at = excluded.throttled_at,
+        code = CASE WHEN excluded.code = '' THEN reminders_channelpace.code ELSE excluded.code END,
+        detail = CASE WHEN excluded.code = '' THEN reminders_channelpace.detail ELSE excluded.detail END
+"""
+
+
+def allowances(cursor: Cursor, config: ReminderConfig) -> dict[str, int]:
+    """How many messages may be handed over now, for each channel that has a pace; refills their buckets.
+
+    The caller holds the dispatch lock, so that no two dispatchers spend the same tokens.
+    """
+    run(cursor, ALL)
+    rows = {row.pop("channel"): row for row in fetch(cursor)}
+    if config.email_rate and "email" not in rows:
+        run(cursor, "SELECT statement_timestamp()")
+        now = fetch_one(cursor)
+        first = Pace(
+            per_minute=config.email_rate, tokens=1, refilled_at=now, raised_at=now, throttled_at=None
+        )
+        _save(cursor, "email", first)
+        return {"email": 1}
+    allowed = {}
+    for channel, row in rows.items():
+        now = row.pop("now")
+        refilled = pace.refilled(Pace(**row), now=now, limit=config.rate_limit(channel))
+        if refilled is None:
+            run(cursor, "DELETE FROM reminders_channelpace WHERE channel = %s", [channel])
+        else:
+            _save(cursor, channel, refilled)
+            allowed[channel] = int(refilled.tokens + ROUNDING)
+    return allowed
+
+
+def spend(cursor: Cursor, channel: str, messages: int) -> None:
+    run(
+        cursor,
+        "UPDATE reminders_channelpace SET tokens = tokens - %s WHERE channel = %s",
+        [messages, channel],
+    )
+
+
+def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted: int) -> Pace:
+    """Lowers the pace of a channel that has just said that it is sent too much; returns it.
+
+    `accepted` messages of this very slice were accepted, and are not recorded yet.
+    """
+    channel = end.claim.row.channel
+    run(
+        cursor,
+        f"SELECT {FIELDS} FROM reminders_channelpace WHERE channel = %s FOR UPDATE",  # noqa: S608 - our own constant
+        [channel],
+    )
+    known = next((Pace(**row) for row in fetch(cursor)), None)
+    run(
+        cursor,
+        "SELECT count(*), statement_timestamp() FROM reminders_reminder"
+        " WHERE closed_at > statement_timestamp() - interval '1 minute' AND state = 'SENT' AND channel = %s",
+        [channel],
+    )
+    ((recorded, now),) = cursor.fetchall()
+    slower = pace.throttled(known, accepted=recorded + accepted, now=now, limit=config.rate_limit(channel))
+    _save(cursor, channel, slower, code=end.code[:40], detail=end.detail[:500])
+    return slower
+
+
+def rates() -> dict[str, float]:
+    """Messages a minute that each channel with a pace takes."""
+    with connection.cursor() as cursor:
+        run(cursor, "SELECT channel, per_minute FROM reminders_channelpace ORDER BY channel")
+        return dict(cursor.fetchall())
+
+
+def _save(cursor: Cursor, channel: str, saved: Pace, *, code: str = "", detail: str = "") -> None:
+    values = (saved.per_minute, saved.tokens, saved.refilled_at, saved.raised_at, saved.throttled_at)
+    run(cursor, SAVE, [channel, *values, code, detail])

@@ -1,0 +1,179 @@
+"""A channel that refuses this sender, takes only so many, or is slow: nobody's reminder ends for it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from notifications.message import Delivery, Outcome, Subject
+from reminders.delivery import deliver, dispatch
+from reminders.ledger import paces
+from reminders.models import ChannelPace, CircuitBreaker, Reminder, State
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db
+
+
+def people(number: int) -> None:
+    for _ in range(number):
+        AssignmentFactory(soon=True, assignee=AssigneeFactory())
+
+
+def tick(config, channel_of) -> deliver.Delivered:
+    """One dispatch, and the workers take what it has handed over."""
+    broker = MemoryBroker()
+    dispatch.dispatch(config=config, broker=broker)
+    return deliver.deliver(broker.hints(), config=config, channel=channel_of, speed=deliver.SendSpeed(0.0001))
+
+
+def states() -> dict[str, int]:
+    found: dict[str, int] = {}
+    for state in Reminder.objects.messages_to_people().values_list("state", flat=True):
+        found[state] = found.get(state, 0) + 1
+    return found
+
+
+def test_an_answer_about_the_sender_ends_no_reminder_and_all_go_out_when_it_is_right_again(
+    clock, config, outbox, channel_of
+):
+    people(20)
+    refused = Delivery(
+        Outcome.CHANNEL_REFUSED, "550", "sender suspended", subject=Subject.CHANNEL, phase="mail"
+    )
+    outbox.answer_with(refused)
+    tick(config, channel_of)
+    assert states() == {State.PLANNED: 20}
+    assert CircuitBreaker.objects.get().code == "550"
+    clock.advance(timedelta(seconds=10))
+    tick(config, channel_of)
+    assert states() == {State.SENT: 20}
+    assert list(Reminder.objects.filter(failures__gt=0)) == []
+
+
+def test_the_same_unexplained_refusal_of_several_people_is_the_channels(clock, config, outbox, channel_of):
+    people(10)
+    outbox.answer_with(*[Delivery(Outcome.REJECTED, "554", "denied")] * 3)
+    tick(config, channel_of)
+    assert states() == {State.PLANNED: 10}
+    clock.advance(timedelta(seconds=10))
+    tick(config, channel_of)
+    assert states() == {State.SENT: 10}
+
+
+def test_people_who_were_refused_in_an_earlier_slice_are_due_again(clock, config, outbox, channel_of):
+    one_by_one = replace(config, batch_size=1)
+    people(4)
+    outbox.answer_with(*[Delivery(Outcome.REJECTED, "554", "denied")] * 3)
+    tick(one_by_one, channel_of)
+    assert states() == {State.PLANNED: 4}
+
+
+def test_dead_mailboxes_among_good_ones_are_theirs_alone(clock, config, outbox, channel_of):
+    people(10)
+    dead = Delivery(Outcome.REJECTED, "550", "no such user", subject=Subject.RECIPIENT)
+    outbox.answer_with(*[dead] * 5)
+    tick(config, channel_of)
+    assert states() == {State.FAILED: 5, State.SENT: 5}
+
+
+def test_a_rate_limit_costs_nobody_an_attempt_and_the_pace_follows_it(clock, config, outbox, channel_of):
+    """Twenty accepted, then 452: the rest goes out at twenty a minute."""
+    people(40)
+    full = Delivery(Outcome.THROTTLED, "452", "too many messages", subject=Subject.CHANNEL)
+    outbox.answer_with(*[Delivery(Outcome.ACCEPTED, "250")] * 20, full)
+    tick(config, channel_of)
+    assert states() == {State.SENT: 20, State.PLANNED: 20}
+    assert paces.rates() == {"memory": 20.0}
+    sent = []
+    for _ in range(20):
+        clock.advance(timedelta(seconds=3.1))
+        tick(config, channel_of)
+        sent.append(states()[State.SENT])
+    assert sent[0] == 21
+    assert sent[9] == 30
+    assert states() == {State.SENT: 40}
+    assert list(Reminder.objects.filter(failures__gt=0)) == []
+
+
+def test_a_known_limit_is_kept_from_the_beginning(clock, config, outbox, channel_of, monkeypatch):
+    limited = replace(config, channel="email", email_rate=60.0)
+    monkeypatch.setattr("django.conf.settings.REMINDERS", limited)
+    people(12)
+    tick(limited, channel_of)
+    assert states() == {State.SENT: 1, State.PLANNED: 11}
+    clock.advance(timedelta(seconds=5))
+    tick(limited, channel_of)
+    assert states() == {State.SENT: 6, State.PLANNED: 6}
+
+
+def test_a_forgotten_pace_leaves_no_row(clock, config, outbox, channel_of):
+    people(1)
+    outbox.answer_with(Delivery(Outcome.THROTTLED, "452", "slow down", subject=Subject.CHANNEL))
+    tick(config, channel_of)
+    assert ChannelPace.objects.count() == 1
+    clock.advance(timedelta(hours=1, minutes=1))
+    tick(config, channel_of)
+    assert ChannelPace.objects.count() == 0
+
+
+def test_greylisting_of_five_minutes_is_outlived(clock, config, outbox, channel_of):
+    people(1)
+    later = Delivery(Outcome.REFUSED_FOR_NOW, "451", "greylisted", subject=Subject.RECIPIENT)
+    outbox.answer_with(*[later] * 5)
+    for _ in range(60):
+        tick(config, channel_of)
+        clock.advance(timedelta(seconds=15))
+    assert states() == {State.SENT: 1}
+    assert Reminder.objects.messages_to_people().get().failures == 5
+
+
+def test_people_who_can_still_come_go_before_notices_to_supervisors(clock, config):
+    rules = replace(config, ops_emails=("one@example.test", "two@example.test"), batch_size=10, concurrency=1)
+    Reminder.objects.all().delete()
+    people(5)
+    overdue = AssignmentFactory.create_batch(30, soon=True)
+    start = clock.now() - timedelta(hours=1)
+    type(overdue[0]).objects.filter(pk__in=[work.pk for work in overdue]).update(
+        overdue_at=start, reminder_status="OVERDUE"
+    )
+    Reminder.objects.filter(assignment__in=overdue).delete()
+    for work in overdue:
+        Reminder.objects.create(
+            assignment=work,
+            version=1,
+            kind="OVERDUE",
+            recipient="ops:one",
+            channel="memory",
+            planned_start=work.scheduled_start,
+            due_at=start,
+            next_attempt_at=start,
+        )
+    broker = MemoryBroker()
+    dispatch.dispatch(config=rules, broker=broker)
+    handed_over = Reminder.objects.filter(state=State.QUEUED, channel="memory").values_list("kind", flat=True)
+    assert sorted(handed_over) == ["OVERDUE"] * 10 + ["REMINDER"] * 5
+
+
+def test_after_a_response_that_did_not_come_in_time_sends_are_patient_and_go_one_by_one(
+    clock, config, outbox, channel_of
+):
+    people(3)
+    asked: list[timedelta] = []
+    send = outbox.send
+
+    def noted(message, *, timeout, final_reply_timeout=timedelta()):
+        asked.append(final_reply_timeout)
+        return send(message, timeout=timeout, final_reply_timeout=final_reply_timeout)
+
+    outbox.send = noted
+    outbox.answer_with(Delivery(Outcome.UNKNOWABLE, "answer", "no response in time"))
+    speed = deliver.SendSpeed()
+    broker = MemoryBroker()
+    dispatch.dispatch(config=replace(config, batch_size=1), broker=broker)
+    deliver.deliver(broker.hints()[:1], config=config, channel=channel_of, speed=speed)
+    assert speed.slice_size(100) == 1
+    deliver.deliver(broker.hints()[1:], config=config, channel=channel_of, speed=speed)
+    assert asked == [timedelta(), timedelta(seconds=14), timedelta(seconds=14)]
+    unclear = Reminder.objects.get(state=State.PLANNED, channel="memory")
+    assert unclear.next_attempt_at == clock.now() + timedelta(seconds=60) or unclear.ambiguous == 1

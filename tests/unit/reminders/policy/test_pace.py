@@ -1,0 +1,65 @@
+"""The rate of a channel that says that it is sent too much: it falls at once, rises slowly, and is forgotten."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reminders.policy import pace
+from reminders.policy.pace import Pace
+from tests.factories import NOON
+
+SECOND = timedelta(seconds=1)
+PACE = Pace(per_minute=20, tokens=0, refilled_at=NOON, raised_at=NOON, throttled_at=NOON)
+
+
+def after(span: timedelta, known: Pace = PACE, *, limit: float = 0) -> Pace | None:
+    return pace.refilled(known, now=NOON + span, limit=limit)
+
+
+def test_the_first_complaint_sets_the_rate_to_what_was_accepted_in_the_last_minute():
+    first = pace.throttled(None, accepted=20, now=NOON, limit=0)
+    assert (first.per_minute, first.tokens, first.interval) == (20, 0, timedelta(seconds=3))
+
+
+def test_a_channel_that_has_accepted_nothing_is_still_tried_once_a_minute():
+    assert pace.throttled(None, accepted=0, now=NOON, limit=0).per_minute == 1
+
+
+def test_each_further_complaint_lowers_the_rate_but_several_workers_count_once():
+    assert pace.throttled(PACE, accepted=0, now=NOON + 5 * SECOND, limit=0).per_minute == 20
+    assert pace.throttled(PACE, accepted=0, now=NOON + 60 * SECOND, limit=0).per_minute == 16
+
+
+def test_tokens_come_at_the_rate_and_no_more_than_ten_seconds_of_them_are_kept():
+    assert after(3 * SECOND).tokens == pytest.approx(1)
+    assert after(9 * SECOND).tokens == pytest.approx(3)
+    assert after(50 * SECOND).tokens == pytest.approx(20 / 6)
+
+
+def test_the_rate_rises_by_a_quarter_each_minute_without_a_complaint():
+    raised = after(60 * SECOND)
+    assert (raised.per_minute, raised.raised_at) == (25, NOON + 60 * SECOND)
+    assert after(59 * SECOND).per_minute == 20
+
+
+def test_an_hour_without_a_complaint_and_it_is_forgotten():
+    assert after(timedelta(hours=1)) is None
+
+
+def test_a_configured_limit_is_a_ceiling_and_outlives_every_complaint():
+    assert after(timedelta(minutes=1), limit=22).per_minute == 22
+    assert after(timedelta(hours=1), limit=30).per_minute == 30
+    assert pace.throttled(None, accepted=500, now=NOON, limit=30).per_minute == 30
+    configured = replace(PACE, throttled_at=None)
+    assert after(timedelta(hours=2), configured, limit=20).per_minute == 20
+
+
+def test_a_clock_that_goes_back_gives_no_tokens():
+    assert after(-60 * SECOND).tokens == 0
+
+
+def test_notices_get_a_tenth_over_time_and_never_all():
+    assert pace.notices_share(100, turn=0) == 10
+    assert [pace.notices_share(1, turn=turn) for turn in range(10)] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert pace.notices_share(0, turn=0) == 0
