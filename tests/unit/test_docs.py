@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 ROOT = Path(settings.BASE_DIR)
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCE = (ROOT / "config" / "settings.py").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 READERS = {"text", "whole", "switch", "words", "url", "origin", "email", "choice"}
@@ -18,6 +18,9 @@ COMMAND = re.compile(r"manage\.py[ ]+([a-z_]+)")
 VARIABLE = re.compile(r"\bREMINDER_[A-Z_]*[A-Z]\b")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 TEST_FILE = re.compile(r"\btests/[\w/]+\.py\b")
+OURS = "accounts|assignments|benchmarks|config|docs|notifications|reminders|requirements|tests"
+PATH = re.compile(rf"`((?:{OURS})/[\w./-]*|[\w.-]+\.(?:md|toml|yml)|\.env\.example)`")
+CITED = re.compile(r"\bdocs/[\w/-]+\.md(?:#[\w-]+)?")
 
 
 def name_of(page: Path) -> str:
@@ -106,6 +109,29 @@ def test_each_link_resolves(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_each_test_that_is_named_exists(page: Path) -> None:
     assert [path for path in TEST_FILE.findall(page.read_text()) if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_file_that_is_named_exists(page: Path) -> None:
+    assert [path for path in PATH.findall(page.read_text()) if not (ROOT / path).exists()] == []
+
+
+def test_each_page_that_the_code_cites_exists_with_its_heading() -> None:
+    cited = {
+        target
+        for package in OURS.split("|")
+        for path in (ROOT / package).rglob("*.py")
+        for target in CITED.findall(path.read_text())
+    }
+    assert "docs/state-machine.md#lock-order" in cited
+    for target in cited:
+        path, _, heading = target.partition("#")
+        assert (ROOT / path).is_file(), target
+        assert not heading or heading in headings(ROOT / path), target
+
+
+def test_the_glossary_stays_short() -> None:
+    assert len(re.findall(r"^\| ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)) - 1 <= 20
 
 
 def test_each_promise_names_a_test() -> None:
