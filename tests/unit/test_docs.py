@@ -2,11 +2,14 @@
 
 import ast
 import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -65,6 +68,26 @@ def in_example() -> dict[str, str]:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_each_command_exists(page: Path) -> None:
     assert set(COMMAND.findall(page.read_text())) <= set(get_commands())
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The words of each command that can be pasted into a shell; `test` takes pytest's arguments, whatever they are."""
+    for line in re.findall(r"manage\.py ([a-z_]+[^`\n]*)", page.read_text()):
+        words = shlex.split(line, comments=True)
+        if words[0] != "test" and not any("..." in word or word[0] in "[|" for word in words):
+            yield words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_command_accepts_the_options_that_are_shown(page: Path) -> None:
+    for name, *arguments in command_lines(page):
+        if not arguments:
+            continue
+        app = get_commands()[name]
+        command = load_command_class(app, name) if isinstance(app, str) else app
+        shown = vars(command.create_parser("manage.py", name).parse_args(arguments))
+        until = shown.get("until")
+        assert until is None or until > datetime.now(UTC), f"{arguments}: a range in the past is refused"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
