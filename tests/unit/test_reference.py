@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,13 @@ def test_every_state_and_reason_is_described() -> None:
     rows = re.findall(r"^\| ([A-Z]+) \| [^|]+ \| (?:yes)? ?\|$", STATES, re.MULTILINE)
     assert rows == list(State.values)
     assert set(Reason.values) <= set(codes(STATES))
+
+
+def test_every_function_of_a_transition_exists() -> None:
+    named = re.findall(r"`(\w+)\.(\w+)`", STATES.split("\n## Transitions\n")[1].split("\n## ")[0])
+    assert len(named) > 15
+    for module, function in named:
+        assert callable(getattr(import_module(f"reminders.ledger.{module}"), function))
 
 
 def test_every_page_is_listed() -> None:
