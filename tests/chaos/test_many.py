@@ -93,7 +93,7 @@ def test_a_beat_that_stands_still_does_not_stop_the_reminders(system, report):
     finally:
         os.killpg(system.children["beat"].pid, signal.SIGCONT)
     system.holds()
-    report("beat stands still", system, since)
+    report("beat suspended", system, since)
 
 
 @long

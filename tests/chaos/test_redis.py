@@ -131,7 +131,7 @@ def test_it_takes_nothing(system, fault, report):
     since = now()
     system.holds()
     assert system.sent() == 50
-    report(f"Redis says {fault.__name__} for 8 s", system, since)
+    report(f"Redis answers {fault.__name__} for 8 s", system, since)
 
 
 def test_half_open_connections_are_noticed(system, report):

@@ -76,5 +76,5 @@ def test_supervisors_are_told_once_though_workers_die(system, report, monkeypatc
     told = [row for row in evidence.rows if row["recipient"].startswith("ops:")]
     assert [row["state"] for row in told] == ["SENT"] * 40
     assert {mail["recipients"][0] for mail in evidence.mails} == {"chief@example.test", "deputy@example.test"}
-    report("workers killed while supervisors are told", system, since)
+    report("workers killed while supervisors are notified", system, since)
     system.kill("worker", "worker2")  # the next ones tell no supervisor

@@ -1,11 +1,13 @@
-"""The lines of docs/api.md and docs/webhooks.md do what they say: each is run, as it stands, against a real server."""
+"""The examples of docs/api.md and docs/webhooks.md work: each is run, as it is written, against a real server."""
 
 import json
 import re
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,15 +20,22 @@ SAMPLE = [
     {"reference": "W-8", "title": "Read the meter", "scheduled_start": "2030-06-16T09:00:00Z"},
     {"reference": "W-9", "title": "Change the filter", "scheduled_start": "2030-06-16T10:00:00Z"},
 ]
-CALL = 'call() { curl --silent --show-error --fail-with-body --header "Authorization: Bearer $TOKEN" "$@"; echo; }\n'
 
 
 def blocks(page: str) -> Iterator[str]:
     """The indented blocks that call the API."""
     for block in re.findall(r"(?:^ {4}.*\n)+", (ROOT / "docs" / page).read_text(), re.MULTILINE):
-        lines = [line[4:] for line in block.splitlines() if not line.startswith("    alias ")]
+        lines = [line[4:] for line in block.splitlines()]
         if any(line.startswith("call ") for line in lines):
             yield "\n".join(lines) + "\n"
+
+
+def functions() -> str:
+    """The shell functions that the page defines; here a refused call also ends the script."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    found = [line.strip() for line in page.splitlines() if line.startswith(("    call() ", "    id_of() "))]
+    assert len(found) == 2
+    return "\n".join(found).replace("--silent", "--silent --fail-with-body") + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +46,7 @@ def shell(tmp_path_factory) -> Iterator[object]:
     with running(folder, more={"WEBHOOK_ALLOW_PRIVATE": "true"}) as stack, HttpSink() as sink:
         _, web = stack.web()
         token = stack.manage("create_api_token", "docs", "--scopes", "read,write,ops").stdout.strip()
+        make_what_was_there(web, token)
         (folder / "assignments.json").write_text(json.dumps(SAMPLE))
         rows = "".join(f"{row['reference']},{row['title']},{row['scheduled_start']}\n" for row in SAMPLE)
         (folder / "assignments.csv").write_text("reference,title,scheduled_start\n" + rows)
@@ -45,7 +55,7 @@ def shell(tmp_path_factory) -> Iterator[object]:
         def run(script: str) -> str:
             script = script.replace("https://planning.example.org/hook", sink.url)
             done = subprocess.run(
-                ["bash", "-euc", CALL + script],
+                ["bash", "-euo", "pipefail", "-c", functions() + script],
                 cwd=folder,
                 env={**stack.environment, "API": f"{web}/api", "TOKEN": token},
                 capture_output=True,
@@ -56,9 +66,31 @@ def shell(tmp_path_factory) -> Iterator[object]:
             assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
             return done.stdout
 
-        run.folder = folder  # type: ignore[attr-defined]
+        run.folder, run.web, run.token = folder, web, token  # type: ignore[attr-defined]
         run.sink = sink  # type: ignore[attr-defined]
         yield run
+
+
+def make_what_was_there(web: str, token: str) -> None:
+    """What the system holds before anybody tries the examples: somebody's work, and somebody's subscription."""
+    for path, body in (
+        ("assignments", {"title": "Real work", "scheduled_start": "2030-06-16T08:00:00Z"}),
+        (
+            "webhooks",
+            {"name": "real", "url": "https://real.example.org/hook", "events": ["reminder.failed"]},
+        ),
+    ):
+        assert answered(web, token, path, body)["id"] == 1
+
+
+def answered(web: str, token: str, path: str, body: object = None) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{web}/api/{path}", data, headers), timeout=20
+    ) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 CALENDAR = """BEGIN:VCALENDAR
@@ -79,12 +111,14 @@ def test_the_round_trip_and_the_files(shell):
     assert len(there) >= 3
     said = [shell(block) for block in there]
     put, found, explained, moved, ledger, cancelled = map(json.loads, said[0].splitlines())
-    assert put["reference"] == "W-1"
-    assert [one["id"] for one in found["results"]] == [put["id"]] == [1]
+    assert put["reference"] == "EXAMPLE-1"
+    assert [one["id"] for one in found["results"]] == [put["id"]]
     assert explained["will_send"] is True
     assert (moved["version"], moved["scheduled_start"]) == (2, "2030-06-15T14:00:00Z")
     assert ledger == {"results": []}
     assert cancelled["status"] == "CANCELLED"
+    real = answered(shell.web, shell.token, "assignments/1")
+    assert (real["title"], real["version"], real["status"]) == ("Real work", 1, "SCHEDULED")
     folder: Path = shell.folder
     assert "W-8" in (folder / "assignments.csv").read_text()  # what the export wrote
     assert "due_at" in (folder / "log.csv").read_text().splitlines()[0]
@@ -93,6 +127,8 @@ def test_the_round_trip_and_the_files(shell):
 def test_webhooks(shell):
     (block,) = blocks("webhooks.md")
     said = shell(block)
-    assert said.count("whsec_") == 2  # made, and made anew
+    assert said.count("whsec_") == 2  # made, and replaced
     assert '"outcome":"accepted"' in said.replace(": ", ":")
     assert len(shell.sink.heard) == 1
+    real = answered(shell.web, shell.token, "webhooks/1")
+    assert (real["name"], real["active"]) == ("real", True)

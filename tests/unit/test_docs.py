@@ -2,14 +2,17 @@
 
 import ast
 import re
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 ROOT = Path(settings.BASE_DIR)
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCE = (ROOT / "config" / "settings.py").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 READERS = {"text", "whole", "switch", "words", "url", "origin", "email", "choice"}
@@ -18,6 +21,9 @@ COMMAND = re.compile(r"manage\.py[ ]+([a-z_]+)")
 VARIABLE = re.compile(r"\bREMINDER_[A-Z_]*[A-Z]\b")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 TEST_FILE = re.compile(r"\btests/[\w/]+\.py\b")
+OURS = "accounts|assignments|benchmarks|config|docs|notifications|reminders|requirements|tests"
+PATH = re.compile(rf"`((?:{OURS})/[\w./-]*|[\w.-]+\.(?:md|toml|yml)|\.env\.example)`")
+CITED = re.compile(r"\bdocs/[\w/-]+\.md(?:#[\w-]+)?")
 
 
 def name_of(page: Path) -> str:
@@ -64,6 +70,26 @@ def test_each_command_exists(page: Path) -> None:
     assert set(COMMAND.findall(page.read_text())) <= set(get_commands())
 
 
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The words of each command that can be pasted into a shell; `test` takes pytest's arguments, whatever they are."""
+    for line in re.findall(r"manage\.py ([a-z_]+[^`\n]*)", page.read_text()):
+        words = shlex.split(line, comments=True)
+        if words[0] != "test" and not any("..." in word or word[0] in "[|" for word in words):
+            yield words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_command_accepts_the_options_that_are_shown(page: Path) -> None:
+    for name, *arguments in command_lines(page):
+        if not arguments:
+            continue
+        app = get_commands()[name]
+        command = load_command_class(app, name) if isinstance(app, str) else app
+        shown = vars(command.create_parser("manage.py", name).parse_args(arguments))
+        until = shown.get("until")
+        assert until is None or until > datetime.now(UTC), f"{arguments}: a range in the past is refused"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_each_variable_exists(page: Path) -> None:
     assert set(VARIABLE.findall(page.read_text())) <= read_by_settings().keys() & in_example().keys()
@@ -106,6 +132,29 @@ def test_each_link_resolves(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_each_test_that_is_named_exists(page: Path) -> None:
     assert [path for path in TEST_FILE.findall(page.read_text()) if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_each_file_that_is_named_exists(page: Path) -> None:
+    assert [path for path in PATH.findall(page.read_text()) if not (ROOT / path).exists()] == []
+
+
+def test_each_page_that_the_code_cites_exists_with_its_heading() -> None:
+    cited = {
+        target
+        for package in OURS.split("|")
+        for path in (ROOT / package).rglob("*.py")
+        for target in CITED.findall(path.read_text())
+    }
+    assert "docs/state-machine.md#lock-order" in cited
+    for target in cited:
+        path, _, heading = target.partition("#")
+        assert (ROOT / path).is_file(), target
+        assert not heading or heading in headings(ROOT / path), target
+
+
+def test_the_glossary_stays_short() -> None:
+    assert len(re.findall(r"^\| ", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)) - 1 <= 20
 
 
 def test_each_promise_names_a_test() -> None:
