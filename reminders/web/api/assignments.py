@@ -20,9 +20,9 @@ from assignments.services import NewAssignment
 from assignments.transactions import atomically
 from reminders.ledger import archive
 from reminders.models import Attempt, Reminder
-from reminders.web.api import serializers
 from reminders.web.api.endpoint import Endpoint, answers, if_match
-from reminders.web.api.once import IDEMPOTENCY_KEY, once
+from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from reminders.web.api.serializers import assignments, explanations, queries
 
 ETAG_HEADER = OpenApiParameter(
     "ETag",
@@ -57,7 +57,7 @@ def _quoted(assignment: Assignment) -> str:
 
 def _shown(pk: int, status: int = 200) -> Response:
     assignment = _all().get(pk=pk)
-    body = serializers.AssignmentSerializer(assignment).data
+    body = assignments.AssignmentSerializer(assignment).data
     return Response(body, status=status, headers={"ETag": _quoted(assignment)})
 
 
@@ -82,12 +82,12 @@ class Assignments(Endpoint):
 
     @extend_schema(
         operation_id="assignments_list",
-        parameters=[serializers.AssignmentQuery],
-        responses=answers({200: serializers.AssignmentPage}),
+        parameters=[queries.AssignmentQuery],
+        responses=answers({200: assignments.AssignmentPageSerializer}),
     )
     def get(self, request: Request) -> Response:
         """Lists assignments, a page at a time."""
-        asked = self.address(serializers.AssignmentQuery)
+        asked = self.address(queries.AssignmentQuery)
         limit = asked["limit"]
         rows = list(_after(matching(asked), asked.get("cursor"), asked["ordering"])[: limit + 1])
         following = None
@@ -95,19 +95,19 @@ class Assignments(Endpoint):
             query = request.query_params.copy()
             query["cursor"] = _cursor(rows[limit - 1])
             following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-        results = serializers.AssignmentSerializer(rows[:limit], many=True).data
+        results = assignments.AssignmentSerializer(rows[:limit], many=True).data
         return Response({"next": following, "results": results})
 
     @extend_schema(
         operation_id="assignments_create",
-        request=serializers.AssignmentInputSerializer,
-        responses=answers({201: serializers.AssignmentSerializer}, 409, 413, 415, 422),
+        request=assignments.AssignmentInputSerializer,
+        responses=answers({201: assignments.AssignmentSerializer}, 409, 413, 415, 422),
         parameters=[ETAG_HEADER, IDEMPOTENCY_KEY],
     )
-    @once
+    @idempotent
     def post(self, request: Request) -> Response:
         """Makes an assignment and plans its reminder."""
-        values = self.body(serializers.AssignmentInputSerializer)
+        values = self.body(assignments.AssignmentInputSerializer)
         if values.pop("status", Status.SCHEDULED) != Status.SCHEDULED:
             raise ValidationError(
                 {"status": ["new work is SCHEDULED: start, complete or cancel it afterwards"]}
@@ -196,7 +196,7 @@ class OneAssignment(Endpoint):
         assignment = _all().filter(**self.kwargs).first()
         if assignment is None:
             return None, ""
-        return serializers.AssignmentSerializer(assignment).data, _quoted(assignment)
+        return assignments.AssignmentSerializer(assignment).data, _quoted(assignment)
 
     def _found(self) -> Assignment:
         found = _all().filter(**self.kwargs).first()
@@ -217,31 +217,31 @@ class AnAssignment(OneAssignment):
 
     @extend_schema(
         operation_id="assignments_read",
-        responses=answers({200: serializers.AssignmentSerializer}, 404),
+        responses=answers({200: assignments.AssignmentSerializer}, 404),
         parameters=[ETAG_HEADER],
     )
     def get(self, request: Request, pk: int) -> Response:
         """Reads an assignment; its ETag names the state that was read."""
         assignment = self._found()
         return Response(
-            serializers.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
+            assignments.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
         )
 
     @extend_schema(
         operation_id="assignments_change",
-        request=serializers.AssignmentInputSerializer(partial=True),
-        responses=answers({200: serializers.AssignmentSerializer}, 404, 409, 412, 413, 415),
+        request=assignments.AssignmentInputSerializer(partial=True),
+        responses=answers({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes the fields that are sent. A change of start, assignee, lead or status plans anew."""
-        _change(pk, self.body(serializers.AssignmentInputSerializer, partial=True), self._seen())
+        _change(pk, self.body(assignments.AssignmentInputSerializer, partial=True), self._seen())
         return _shown(pk)
 
     @extend_schema(
         operation_id="assignments_cancel_by_delete",
         request=None,
-        responses=answers({200: serializers.AssignmentSerializer}, 404, 409, 412),
+        responses=answers({200: assignments.AssignmentSerializer}, 404, 409, 412),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
@@ -255,10 +255,10 @@ class ByReference(OneAssignment):
 
     @extend_schema(
         operation_id="assignments_put",
-        request=serializers.AssignmentPutInputSerializer,
+        request=assignments.AssignmentPutInputSerializer,
         responses=answers(
             # 404: a reference with a line break has no address.
-            {200: serializers.AssignmentSerializer, 201: serializers.AssignmentSerializer},
+            {200: assignments.AssignmentSerializer, 201: assignments.AssignmentSerializer},
             *(404, 409, 412, 413, 415),
         ),
         parameters=[ETAG_HEADER, IF_MATCH],
@@ -269,9 +269,9 @@ class ByReference(OneAssignment):
         What is left out takes its default; the status stays, and a cancelled assignment is put back only by an
         explicit `status: SCHEDULED`.
         """
-        shape = serializers.Reference(data={"reference": reference})
+        shape = assignments.ReferenceSerializer(data={"reference": reference})
         shape.is_valid(raise_exception=True)
-        values = {**DEFAULTS, **self.body(serializers.AssignmentPutInputSerializer)}
+        values = {**DEFAULTS, **self.body(assignments.AssignmentPutInputSerializer)}
         status = values.pop("status", None)
         assignment, made = _put(reference, values, Status(status) if status else None, self._seen())
         return _shown(assignment.pk, status=201 if made else 200)
@@ -283,12 +283,12 @@ class Life(OneAssignment):
     status: Status
 
     def _moved(self, pk: int) -> Response:
-        self.body(serializers.Nothing)
+        self.body(assignments.EmptySerializer)
         services.change(pk, {"status": self.status}, if_match=self._seen())
         return _shown(pk)
 
 
-LIFE = answers({200: serializers.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
+LIFE = answers({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
 LIFE_HEADERS = [ETAG_HEADER, IF_MATCH, IDEMPOTENCY_KEY]
 
 
@@ -298,7 +298,7 @@ class Start(Life):
     status = Status.IN_PROGRESS
 
     @extend_schema(operation_id="assignments_start", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
         return self._moved(pk)
@@ -310,7 +310,7 @@ class Complete(Life):
     status = Status.COMPLETED
 
     @extend_schema(operation_id="assignments_complete", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Says that the work is done."""
         return self._moved(pk)
@@ -322,7 +322,7 @@ class Cancel(Life):
     status = Status.CANCELLED
 
     @extend_schema(operation_id="assignments_cancel", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history; cancelling twice is no error."""
         return self._moved(pk)
@@ -333,14 +333,14 @@ class Reschedule(OneAssignment):
 
     @extend_schema(
         operation_id="assignments_reschedule",
-        request=serializers.Rescheduling,
+        request=assignments.RescheduleInputSerializer,
         responses=LIFE,
         parameters=LIFE_HEADERS,
     )
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Moves an assignment and plans its reminder anew; without an end its length stays as it was."""
-        values = self.body(serializers.Rescheduling)
+        values = self.body(assignments.RescheduleInputSerializer)
         services.reschedule(
             pk, start=values["scheduled_start"], end=values.get("scheduled_end"), if_match=self._seen()
         )
@@ -350,10 +350,15 @@ class Reschedule(OneAssignment):
 class Reminders(OneAssignment):
     """The ledger of one assignment."""
 
-    @extend_schema(operation_id="assignments_reminders", responses=answers({200: serializers.Ledger}, 404))
+    @extend_schema(
+        operation_id="assignments_reminders",
+        responses=answers({200: explanations.ReminderListSerializer}, 404),
+    )
     def get(self, request: Request, pk: int) -> Response:
         """What was planned for an assignment, what came of it, and every attempt; the newest first."""
         tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         found = self._found()
         rows = Reminder.objects.filter(assignment=found).order_by("-id").prefetch_related(tries)
-        return Response(serializers.Ledger({"results": [*rows, *archive.archived_rows(found.pk)]}).data)
+        return Response(
+            explanations.ReminderListSerializer({"results": [*rows, *archive.archived_rows(found.pk)]}).data
+        )

@@ -16,7 +16,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from reminders.web.api.errors import TITLES, TooLarge
-from reminders.web.api.serializers import ErrorSerializer, Query
+from reminders.web.api.serializers.errors import ErrorSerializer
+from reminders.web.api.serializers.queries import Query
 
 ETAG = re.compile(r'(W/)?"([^"]*)"')
 

@@ -8,7 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.web.api import assignments, explaining, exporting, importing, ops, summary, webhooks
+from reminders.web.api import assignments, explanation, exports, imports, ops, summary, webhooks
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.schema import Docs, Schema
 
@@ -26,16 +26,16 @@ class Unknown(Endpoint):
 urlpatterns: list[URLPattern] = [
     path("assignments", assignments.Assignments.as_view(), name="assignments"),
     path("assignments/<int:pk>", assignments.AnAssignment.as_view(), name="assignment"),
-    path("assignments/import", importing.Import.as_view(), name="import"),
-    path("assignments/export", exporting.ExportAssignments.as_view(), name="export"),
+    path("assignments/import", imports.Import.as_view(), name="import"),
+    path("assignments/export", exports.ExportAssignments.as_view(), name="export"),
     path("assignments/by-reference/<path:reference>", assignments.ByReference.as_view(), name="by-reference"),
     path("assignments/<int:pk>/start", assignments.Start.as_view(), name="start"),
     path("assignments/<int:pk>/complete", assignments.Complete.as_view(), name="complete"),
     path("assignments/<int:pk>/cancel", assignments.Cancel.as_view(), name="cancel"),
     path("assignments/<int:pk>/reschedule", assignments.Reschedule.as_view(), name="reschedule"),
     path("assignments/<int:pk>/reminders", assignments.Reminders.as_view(), name="reminders"),
-    path("assignments/<int:pk>/explain", explaining.Explain.as_view(), name="explain"),
-    path("admin/reminders/export", exporting.ExportReminders.as_view(), name="export-reminders"),
+    path("assignments/<int:pk>/explain", explanation.Explain.as_view(), name="explain"),
+    path("admin/reminders/export", exports.ExportReminders.as_view(), name="export-reminders"),
     path("admin/reminders/rescan", ops.Rescan.as_view(), name="rescan"),
     path("admin/reminders/scans/<int:pk>", ops.Scan.as_view(), name="scan"),
     path("admin/reminders/reset", ops.Reset.as_view(), name="reset"),

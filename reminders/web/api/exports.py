@@ -16,9 +16,9 @@ from assignments import imports, instants
 from assignments.models import Answer, Assignment
 from assignments.services import ANSWER_FIELDS
 from reminders.ledger import archive
-from reminders.web.api import serializers
 from reminders.web.api.assignments import matching
 from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.serializers import assignments, queries
 
 CHUNK = 2_000
 """Rows that are in memory at once: they come over a cursor of the server's."""
@@ -43,7 +43,7 @@ LOG = (
 )
 FILES: Mapping[Any, Any] = {
     (200, "text/csv"): OpenApiTypes.STR,
-    (200, "application/json"): serializers.AnyList,
+    (200, "application/json"): assignments.RowListSerializer,
 }
 
 
@@ -51,7 +51,9 @@ class ExportAssignments(Endpoint):
     """Assignments as an import takes them."""
 
     @extend_schema(
-        operation_id="assignments_export", parameters=[serializers.ExportQuery], responses=answers(FILES)
+        operation_id="assignments_export",
+        parameters=[queries.AssignmentExportQuery],
+        responses=answers(FILES),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """All assignments that match, as CSV or JSON, without pages.
@@ -59,7 +61,7 @@ class ExportAssignments(Endpoint):
         The CSV file has the columns that an import takes, and the assignees' answers, which it leaves alone. A text
         that a spreadsheet would take for a formula begins with an apostrophe there; an import takes it off again.
         """
-        asked = self.address(serializers.ExportQuery)
+        asked = self.address(queries.AssignmentExportQuery)
         found = matching(asked).order_by("id").iterator(CHUNK)
         return _file(asked["format"], "assignments", imports.EXPORTED, map(_importable, found))
 
@@ -68,14 +70,14 @@ class ExportReminders(Endpoint):
     """The delivery log."""
 
     @extend_schema(
-        operation_id="reminders_export", parameters=[serializers.LogQuery], responses=answers(FILES)
+        operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=answers(FILES)
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses.
 
         What has moved to the archive is there too.
         """
-        asked = self.address(serializers.LogQuery)
+        asked = self.address(queries.ReminderExportQuery)
         return _file(asked["format"], "reminders", LOG, archive.live_and_archived(LOG, asked, chunk=CHUNK))
 
 
