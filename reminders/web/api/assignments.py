@@ -20,7 +20,7 @@ from assignments.services import NewAssignment
 from assignments.transactions import atomically
 from reminders.ledger import archive
 from reminders.models import Attempt, Reminder
-from reminders.web.api.endpoint import Endpoint, answers, if_match
+from reminders.web.api.endpoint import Endpoint, if_match, responses
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.serializers import assignments, explanations, queries
 
@@ -77,13 +77,13 @@ def _person(given: dict[str, Any]) -> int:
         raise ModelError({f"assignee.{name}": told for name, told in refusal.error_dict.items()}) from refusal
 
 
-class Assignments(Endpoint):
+class AssignmentListView(Endpoint):
     """All assignments."""
 
     @extend_schema(
         operation_id="assignments_list",
         parameters=[queries.AssignmentQuery],
-        responses=answers({200: assignments.AssignmentPageSerializer}),
+        responses=responses({200: assignments.AssignmentPageSerializer}),
     )
     def get(self, request: Request) -> Response:
         """Lists assignments, a page at a time."""
@@ -101,7 +101,7 @@ class Assignments(Endpoint):
     @extend_schema(
         operation_id="assignments_create",
         request=assignments.AssignmentInputSerializer,
-        responses=answers({201: assignments.AssignmentSerializer}, 409, 413, 415, 422),
+        responses=responses({201: assignments.AssignmentSerializer}, 409, 413, 415, 422),
         parameters=[ETAG_HEADER, IDEMPOTENCY_KEY],
     )
     @idempotent
@@ -188,7 +188,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, int]:
         raise ValidationError({"cursor": ["this is no cursor of ours: follow `next`"]}, "invalid") from error
 
 
-class OneAssignment(Endpoint):
+class AssignmentEndpoint(Endpoint):
     """What the addresses of one assignment share."""
 
     def current(self) -> tuple[Any, str]:
@@ -212,12 +212,12 @@ class OneAssignment(Endpoint):
         return if_match(self.request, services.etag(found) if found else None)
 
 
-class AnAssignment(OneAssignment):
+class AssignmentView(AssignmentEndpoint):
     """One assignment by its id."""
 
     @extend_schema(
         operation_id="assignments_read",
-        responses=answers({200: assignments.AssignmentSerializer}, 404),
+        responses=responses({200: assignments.AssignmentSerializer}, 404),
         parameters=[ETAG_HEADER],
     )
     def get(self, request: Request, pk: int) -> Response:
@@ -230,7 +230,7 @@ class AnAssignment(OneAssignment):
     @extend_schema(
         operation_id="assignments_change",
         request=assignments.AssignmentInputSerializer(partial=True),
-        responses=answers({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415),
+        responses=responses({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def patch(self, request: Request, pk: int) -> Response:
@@ -241,7 +241,7 @@ class AnAssignment(OneAssignment):
     @extend_schema(
         operation_id="assignments_cancel_by_delete",
         request=None,
-        responses=answers({200: assignments.AssignmentSerializer}, 404, 409, 412),
+        responses=responses({200: assignments.AssignmentSerializer}, 404, 409, 412),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
@@ -250,13 +250,13 @@ class AnAssignment(OneAssignment):
         return _shown(pk)
 
 
-class ByReference(OneAssignment):
+class AssignmentByReferenceView(AssignmentEndpoint):
     """One assignment by the key of the scheduling system."""
 
     @extend_schema(
         operation_id="assignments_put",
         request=assignments.AssignmentPutInputSerializer,
-        responses=answers(
+        responses=responses(
             # 404: a reference with a line break has no address.
             {200: assignments.AssignmentSerializer, 201: assignments.AssignmentSerializer},
             *(404, 409, 412, 413, 415),
@@ -277,7 +277,7 @@ class ByReference(OneAssignment):
         return _shown(assignment.pk, status=201 if made else 200)
 
 
-class Life(OneAssignment):
+class StatusChangeView(AssignmentEndpoint):
     """Starts, completes or cancels an assignment."""
 
     status: Status
@@ -288,11 +288,11 @@ class Life(OneAssignment):
         return _shown(pk)
 
 
-LIFE = answers({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
+LIFE = responses({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
 LIFE_HEADERS = [ETAG_HEADER, IF_MATCH, IDEMPOTENCY_KEY]
 
 
-class Start(Life):
+class StartView(StatusChangeView):
     """Somebody has begun the work."""
 
     status = Status.IN_PROGRESS
@@ -304,7 +304,7 @@ class Start(Life):
         return self._moved(pk)
 
 
-class Complete(Life):
+class CompleteView(StatusChangeView):
     """The work is done."""
 
     status = Status.COMPLETED
@@ -316,7 +316,7 @@ class Complete(Life):
         return self._moved(pk)
 
 
-class Cancel(Life):
+class CancelView(StatusChangeView):
     """The work will not be done."""
 
     status = Status.CANCELLED
@@ -328,7 +328,7 @@ class Cancel(Life):
         return self._moved(pk)
 
 
-class Reschedule(OneAssignment):
+class RescheduleView(AssignmentEndpoint):
     """Moves an assignment."""
 
     @extend_schema(
@@ -347,12 +347,12 @@ class Reschedule(OneAssignment):
         return _shown(pk)
 
 
-class Reminders(OneAssignment):
+class ReminderListView(AssignmentEndpoint):
     """The ledger of one assignment."""
 
     @extend_schema(
         operation_id="assignments_reminders",
-        responses=answers({200: explanations.ReminderListSerializer}, 404),
+        responses=responses({200: explanations.ReminderListSerializer}, 404),
     )
     def get(self, request: Request, pk: int) -> Response:
         """What was planned for an assignment, what came of it, and every attempt; the newest first."""

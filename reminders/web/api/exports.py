@@ -17,7 +17,7 @@ from assignments.models import Answer, Assignment
 from assignments.services import ANSWER_FIELDS
 from reminders.ledger import archive
 from reminders.web.api.assignments import matching
-from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import assignments, queries
 
 CHUNK = 2_000
@@ -47,13 +47,13 @@ FILES: Mapping[Any, Any] = {
 }
 
 
-class ExportAssignments(Endpoint):
+class AssignmentExportView(Endpoint):
     """Assignments as an import takes them."""
 
     @extend_schema(
         operation_id="assignments_export",
         parameters=[queries.AssignmentExportQuery],
-        responses=answers(FILES),
+        responses=responses(FILES),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """All assignments that match, as CSV or JSON, without pages.
@@ -66,11 +66,11 @@ class ExportAssignments(Endpoint):
         return _file(asked["format"], "assignments", imports.EXPORTED, map(_importable, found))
 
 
-class ExportReminders(Endpoint):
+class ReminderExportView(Endpoint):
     """The delivery log."""
 
     @extend_schema(
-        operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=answers(FILES)
+        operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=responses(FILES)
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses.

@@ -13,7 +13,14 @@ from rest_framework.response import Response
 from assignments import bulk, calendars, imports
 from assignments.bulk import Parsed
 from assignments.imports import MOST_AT_ONCE
-from reminders.web.api.endpoint import BoundedCalendar, BoundedCsv, BoundedJson, Endpoint, answers, media_type
+from reminders.web.api.endpoint import (
+    BoundedCalendar,
+    BoundedCsv,
+    BoundedJson,
+    Endpoint,
+    media_type,
+    responses,
+)
 from reminders.web.api.errors import TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.serializers import assignments, queries
@@ -21,7 +28,7 @@ from reminders.web.api.serializers import assignments, queries
 FILES = {"text/csv": imports.csv_rows, "text/calendar": calendars.event_rows}
 
 
-class Import(Endpoint):
+class ImportView(Endpoint):
     """All or nothing."""
 
     parser_classes = [BoundedJson, BoundedCsv, BoundedCalendar]
@@ -34,7 +41,7 @@ class Import(Endpoint):
             "text/csv": OpenApiTypes.STR,
             "text/calendar": OpenApiTypes.STR,
         },
-        responses=answers({200: assignments.ImportSerializer}, 409, 413, 415, 422),
+        responses=responses({200: assignments.ImportSerializer}, 409, 413, 415, 422),
     )
     @idempotent
     def post(self, request: Request) -> Response:

@@ -16,7 +16,7 @@ from reminders.operations import pauses, rescans, resets
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Done, Selection
 from reminders.operations.resets import ResetPlan
-from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import operations, queries
 from reminders.web.api.serializers.operations import MAX_LISTED
 
@@ -29,14 +29,14 @@ class Operation(Endpoint):
     scope = "ops"
 
 
-class Rescan(Operation):
+class RescanView(Operation):
     """Scans now."""
 
     @extend_schema(
         operation_id="reminders_rescan",
         parameters=[queries.DryRunQuery],
         request=operations.OptionalReasonInputSerializer,
-        responses=answers(
+        responses=responses(
             {
                 200: OpenApiResponse(operations.ScanPlanSerializer, "Dry run: what a scan would do."),
                 202: OpenApiResponse(operations.ScanSerializer, "The scan; `counts` is null while it runs."),
@@ -69,10 +69,10 @@ class Rescan(Operation):
         return Response(operations.ScanSerializer(run).data, status=202)
 
 
-class Scan(Operation):
+class ScanView(Operation):
     """One scan."""
 
-    @extend_schema(operation_id="reminders_scan", responses=answers({200: operations.ScanSerializer}, 404))
+    @extend_schema(operation_id="reminders_scan", responses=responses({200: operations.ScanSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """Reads a scan: who asked for it, and what came of it."""
         run = ScanRun.objects.filter(pk=pk).first()
@@ -81,14 +81,14 @@ class Scan(Operation):
         return Response(operations.ScanSerializer(run).data)
 
 
-class Reset(Operation):
+class ResetView(Operation):
     """Resets reminder statuses."""
 
     @extend_schema(
         operation_id="reminders_reset",
         parameters=[queries.DryRunQuery],
         request=operations.ResetInputSerializer,
-        responses=answers({200: operations.ResetSerializer}, 409, 413, 415),
+        responses=responses({200: operations.ResetSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Sets the reminder status back to NONE and plans anew: of these ids, or of all that is out of sync.
@@ -124,13 +124,13 @@ def _reset(plan: ResetPlan, done: Done, *, dry_run: bool) -> Response:
     return Response(operations.ResetSerializer(body).data)
 
 
-class Pause(Operation):
+class PauseView(Operation):
     """Pauses all sending."""
 
     @extend_schema(
         operation_id="reminders_pause",
         request=operations.PauseInputSerializer,
-        responses=answers({200: operations.PauseSerializer}, 409, 413, 415),
+        responses=responses({200: operations.PauseSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Holds every send until somebody resumes, or until `until`. Overdue work is still marked."""
@@ -139,14 +139,14 @@ class Pause(Operation):
         return Response(operations.PauseSerializer(begun).data)
 
 
-class Resume(Operation):
+class ResumeView(Operation):
     """Resumes sending."""
 
     @extend_schema(
         operation_id="reminders_resume",
         parameters=[queries.DryRunQuery],
         request=operations.ResumeInputSerializer,
-        responses=answers({200: operations.ResumeSerializer}, 409, 413, 415),
+        responses=responses({200: operations.ResumeSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Ends the pause. With `dry_run` it only says what waits, and what sending it would still be worth."""

@@ -12,14 +12,14 @@ from reminders.delivery import broker_status
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
-from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import summary
 
 
-class Summary(Endpoint):
+class SummaryView(Endpoint):
     """How reminders do."""
 
-    @extend_schema(operation_id="reminders_summary", responses=answers({200: summary.SummarySerializer}))
+    @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:
         """Reads the figures of the Ops page: what waits, what ended, what is wrong, who is at work."""
         config = conf.current()

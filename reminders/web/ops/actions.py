@@ -13,7 +13,7 @@ OUT_OF_SYNC = "out_of_sync"
 
 
 @page(operator=True)
-def act(request: HttpRequest, name: str) -> HttpResponse:
+def action(request: HttpRequest, name: str) -> HttpResponse:
     """Shows what an act would do; does it once that is confirmed with a reason, and goes back."""
     proposal = ACTIONS.get(name)
     if proposal is None:

@@ -18,7 +18,7 @@ urlpatterns = [
     path("doctor/checks", maintenance.checks, name="checks"),
     path("simulator", simulator.simulator, name="simulator"),
     path("audit", maintenance.audit, name="audit"),
-    path("act/<slug:name>", actions.act, name="act"),
+    path("act/<slug:name>", actions.action, name="act"),
     # Last: whatever else is asked for below /ops/.
-    path("<path:rest>", page.nowhere, name="nowhere"),
+    path("<path:rest>", page.unknown_page, name="nowhere"),
 ]

@@ -7,30 +7,30 @@ from rest_framework import serializers
 from assignments.models import MAX_LEAD_MINUTES, ReminderStatus, Status
 from assignments.services import ANSWER_FIELDS
 from reminders.web.api.fields import (
-    AnswerWord,
-    Email,
-    Id,
-    Instant,
-    Strict,
-    Text,
-    Whole,
-    Word,
+    AnswerField,
+    IdField,
+    InstantField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictEmailField,
+    StrictIntegerField,
+    StrictSerializer,
 )
 
 
-class AssigneeInputSerializer(Strict):
+class AssigneeInputSerializer(StrictSerializer):
     """Who does the work: by `id`, else by `reference`, else by `email`, else somebody new called `name`.
 
     What is given besides is written to the person.
     """
 
-    id = Id(required=False)
-    reference = Text(required=False, allow_null=True, max_length=200)
-    name = Text(required=False, max_length=200)
-    email = Email(required=False, allow_blank=True, max_length=254)
-    phone = Text(required=False, allow_blank=True, max_length=40)
-    time_zone = Text(required=False, max_length=64)
-    language = Text(required=False, max_length=16)
+    id = IdField(required=False)
+    reference = StrictCharField(required=False, allow_null=True, max_length=200)
+    name = StrictCharField(required=False, max_length=200)
+    email = StrictEmailField(required=False, allow_blank=True, max_length=254)
+    phone = StrictCharField(required=False, allow_blank=True, max_length=40)
+    time_zone = StrictCharField(required=False, max_length=64)
+    language = StrictCharField(required=False, max_length=16)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.keys() & {"id", "reference", "name", "email"}:
@@ -40,7 +40,7 @@ class AssigneeInputSerializer(Strict):
         return attrs
 
 
-class AssignmentInputSerializer(Strict):
+class AssignmentInputSerializer(StrictSerializer):
     """An assignment as it is made or replaced."""
 
     answered: tuple[str, ...] = (
@@ -48,18 +48,18 @@ class AssignmentInputSerializer(Strict):
         *ANSWER_FIELDS,
     )
 
-    reference = Text(
+    reference = StrictCharField(
         required=False, allow_null=True, max_length=200, help_text="The key in the scheduling system."
     )
-    title = Text(max_length=200)
-    kind = Text(required=False, allow_blank=True, max_length=60)
-    location = Text(required=False, allow_blank=True, max_length=300)
-    notes = Text(required=False, allow_blank=True, max_length=10_000)
+    title = StrictCharField(max_length=200)
+    kind = StrictCharField(required=False, allow_blank=True, max_length=60)
+    location = StrictCharField(required=False, allow_blank=True, max_length=300)
+    notes = StrictCharField(required=False, allow_blank=True, max_length=10_000)
     assignee = AssigneeInputSerializer(required=False, allow_null=True)
-    status = Word(choices=Status.values, required=False)
-    scheduled_start = Instant()
-    scheduled_end = Instant(required=False, allow_null=True)
-    lead_minutes = Whole(
+    status = StrictChoiceField(choices=Status.values, required=False)
+    scheduled_start = InstantField()
+    scheduled_end = InstantField(required=False, allow_null=True)
+    lead_minutes = StrictIntegerField(
         required=False,
         allow_null=True,
         min_value=1,
@@ -75,10 +75,10 @@ class AssignmentPutInputSerializer(AssignmentInputSerializer):
     reference = None  # type: ignore[assignment]
 
 
-class ReferenceSerializer(Strict):
+class ReferenceSerializer(StrictSerializer):
     """The reference in an address."""
 
-    reference = Text(max_length=200, trim_whitespace=False)
+    reference = StrictCharField(max_length=200, trim_whitespace=False)
 
     def validate_reference(self, value: str) -> str:
         if value != value.strip():
@@ -86,21 +86,21 @@ class ReferenceSerializer(Strict):
         return value
 
 
-class EmptySerializer(Strict):
+class EmptySerializer(StrictSerializer):
     """A body that says nothing, or none at all."""
 
 
-class RescheduleInputSerializer(Strict):
+class RescheduleInputSerializer(StrictSerializer):
     """A new start; without an end the length stays as it was."""
 
-    scheduled_start = Instant()
-    scheduled_end = Instant(required=False)
+    scheduled_start = InstantField()
+    scheduled_end = InstantField(required=False)
 
 
 class ImportInputSerializer(AssignmentInputSerializer):
     """One assignment of an import: brought to these values if its reference is known, else made."""
 
-    reminder_status = Word(
+    reminder_status = StrictChoiceField(
         choices=ReminderStatus.values,
         required=False,
         help_text="SENT: the former system has told this plan, so nobody is told again. Others change nothing.",
@@ -136,16 +136,16 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     notes = serializers.CharField()
     assignee = AssigneeSerializer(allow_null=True)
     status = serializers.ChoiceField(choices=Status.values)
-    scheduled_start = Instant()
-    scheduled_end = Instant(allow_null=True)
+    scheduled_start = InstantField()
+    scheduled_end = InstantField(allow_null=True)
     lead_minutes = serializers.IntegerField(allow_null=True)
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
-    answer = AnswerWord(help_text="The assignee's own word on this start; another start takes it away.")
-    answered_at = Instant(allow_null=True)
+    answer = AnswerField(help_text="The assignee's own word on this start; another start takes it away.")
+    answered_at = InstantField(allow_null=True)
     answer_note = serializers.CharField(help_text="Why they can't make it, in their own words.")
     version = serializers.IntegerField()
-    created_at = Instant()
-    updated_at = Instant()
+    created_at = InstantField()
+    updated_at = InstantField()
 
 
 class RowListSerializer(serializers.ListSerializer[Any]):

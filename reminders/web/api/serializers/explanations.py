@@ -7,15 +7,13 @@ from rest_framework import serializers
 from assignments.models import Answer, ReminderStatus, Status
 from reminders.insight.explain.answer import Outlook
 from reminders.models import Kind, Reason, State
-from reminders.web.api.fields import (
-    Instant,
-)
+from reminders.web.api.fields import InstantField
 
 
 class AttemptSerializer(serializers.Serializer[Any]):
     number = serializers.IntegerField()
-    started_at = Instant()
-    finished_at = Instant()
+    started_at = InstantField()
+    finished_at = InstantField()
     outcome = serializers.CharField()
     code = serializers.CharField()
     detail = serializers.CharField()
@@ -30,13 +28,13 @@ class ReminderSerializer(serializers.Serializer[Any]):
     channel = serializers.CharField()
     state = serializers.ChoiceField(choices=State.values)
     reason = serializers.ChoiceField(choices=["", *Reason.values])
-    planned_at = Instant()
-    planned_start = Instant()
-    due_at = Instant()
-    not_after = Instant(allow_null=True)
-    next_attempt_at = Instant()
-    sent_at = Instant(allow_null=True)
-    closed_at = Instant(allow_null=True)
+    planned_at = InstantField()
+    planned_start = InstantField()
+    due_at = InstantField()
+    not_after = InstantField(allow_null=True)
+    next_attempt_at = InstantField()
+    sent_at = InstantField(allow_null=True)
+    closed_at = InstantField(allow_null=True)
     ambiguous = serializers.IntegerField(help_text="Sends whose end nobody can know.")
     message_id = serializers.CharField()
     attempts = AttemptSerializer(many=True, source="attempt_rows")
@@ -56,7 +54,7 @@ class GateSerializer(serializers.Serializer[Any]):
 
 
 class TimelineEntrySerializer(serializers.Serializer[Any]):
-    at = Instant(allow_null=True)
+    at = InstantField(allow_null=True)
     summary = serializers.CharField()
 
 
@@ -71,10 +69,10 @@ class ReminderExplanationSerializer(serializers.Serializer[Any]):
     channel = serializers.CharField()
     state = serializers.ChoiceField(choices=State.values)
     reason = serializers.ChoiceField(choices=["", *Reason.values])
-    due_at = Instant()
-    not_after = Instant(allow_null=True)
-    next_at = Instant(allow_null=True)
-    sent_at = Instant(allow_null=True)
+    due_at = InstantField()
+    not_after = InstantField(allow_null=True)
+    next_at = InstantField(allow_null=True)
+    sent_at = InstantField(allow_null=True)
     possible_duplicate = serializers.BooleanField()
     gates = GateSerializer(many=True)
     summary = serializers.CharField()
@@ -89,16 +87,16 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.ChoiceField(choices=Status.values)
     version = serializers.IntegerField()
-    scheduled_start = Instant()
+    scheduled_start = InstantField()
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
     answer = serializers.ChoiceField(choices=Answer.names)
-    answered_at = Instant(allow_null=True)
+    answered_at = InstantField(allow_null=True)
     answer_note = serializers.CharField()
-    asked_at = Instant()
+    asked_at = InstantField()
     to = serializers.CharField(help_text="Who is reminded; never an address.")
     outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")
     will_send = serializers.BooleanField(help_text="A reminder is still to come, by itself.")
-    next_at = Instant(
+    next_at = InstantField(
         allow_null=True, help_text="When something happens next; null where a person must act first."
     )
     summary = serializers.CharField(help_text="The answer in one sentence.")

@@ -11,12 +11,12 @@ from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Why
 from reminders.operations.reasons import LONGEST_REASON
 from reminders.web.api.fields import (
-    Id,
-    Instant,
-    Strict,
-    Switch,
-    Text,
-    Word,
+    IdField,
+    InstantField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictSerializer,
 )
 
 MAX_IDS = 10_000
@@ -25,26 +25,26 @@ MAX_IDS = 10_000
 MAX_LISTED = 1_000
 
 
-class ReasonInputSerializer(Strict):
-    reason = Text(max_length=LONGEST_REASON, help_text="Kept in the audit trail.")
+class ReasonInputSerializer(StrictSerializer):
+    reason = StrictCharField(max_length=LONGEST_REASON, help_text="Kept in the audit trail.")
 
 
-class OptionalReasonInputSerializer(Strict):
-    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+class OptionalReasonInputSerializer(StrictSerializer):
+    reason = StrictCharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
 
 
 class ResetInputSerializer(ReasonInputSerializer):
     """Without `ids` and `future`: what is out of sync."""
 
-    ids = serializers.ListField(child=Id(), required=False, min_length=1, max_length=MAX_IDS)
-    future = Switch(
+    ids = serializers.ListField(child=IdField(), required=False, min_length=1, max_length=MAX_IDS)
+    future = StrictBooleanField(
         default=False,
         help_text="Every future assignment that is SENT: their people are nudged a second time.",
     )
-    starts_after = Instant(required=False)
-    starts_before = Instant(required=False)
-    dry_run = Switch(default=False, help_text="Only say what would happen.")
-    plan = Text(
+    starts_after = InstantField(required=False)
+    starts_before = InstantField(required=False)
+    dry_run = StrictBooleanField(default=False, help_text="Only say what would happen.")
+    plan = StrictCharField(
         required=False, max_length=64, help_text="The plan that a dry run has shown: any other is refused."
     )
 
@@ -64,7 +64,7 @@ class SkippedAssignmentSerializer(serializers.Serializer[Any]):
 class ResetTargetSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     title = serializers.CharField()
-    scheduled_start = Instant(source="start")
+    scheduled_start = InstantField(source="start")
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
     effect = serializers.ChoiceField(choices=[effect.value for effect in Effect], source="effect.value")
 
@@ -81,14 +81,14 @@ class ResetSerializer(serializers.Serializer[Any]):
 
 
 class PauseInputSerializer(ReasonInputSerializer):
-    until = Instant(required=False, allow_null=True, default=None)
+    until = InstantField(required=False, allow_null=True, default=None)
 
 
 class ResumeInputSerializer(OptionalReasonInputSerializer):
     """What is skipped needs a reason."""
 
     skip = serializers.ListField(
-        child=Word(choices=[part.value for part in BacklogPart]),
+        child=StrictChoiceField(choices=[part.value for part in BacklogPart]),
         default=list,
         max_length=len(BacklogPart),
         help_text="Parts of the backlog that are skipped instead of sent.",
@@ -99,9 +99,9 @@ class PauseSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     by = serializers.CharField()
     reason = serializers.CharField()
-    since = Instant()
-    until = Instant(allow_null=True)
-    ended_at = Instant(allow_null=True)
+    since = InstantField()
+    until = InstantField(allow_null=True)
+    ended_at = InstantField(allow_null=True)
     ended_by = serializers.CharField()
 
 
@@ -136,8 +136,8 @@ class ScanSerializer(serializers.Serializer[Any]):
     scan_id = serializers.IntegerField(source="id")
     trigger = serializers.ChoiceField(choices=ScanRun.Trigger.values)
     by = serializers.CharField()
-    started_at = Instant()
-    finished_at = Instant(allow_null=True)
+    started_at = InstantField()
+    finished_at = InstantField(allow_null=True)
     counts = ScanCountsField(allow_null=True, help_text="null while the scan runs.")
     error = serializers.CharField()
 

@@ -8,12 +8,12 @@ from rest_framework import serializers
 from assignments.models import Answer, ReminderStatus, Status
 from reminders.models import State
 from reminders.web.api.fields import (
-    BIGGEST_ID,
-    Instant,
-    Strict,
-    Text,
-    Whole,
-    Word,
+    MAX_ID,
+    InstantField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
 )
 
 MAX_PAGE_SIZE = 500
@@ -22,7 +22,7 @@ MAX_PAGE_SIZE = 500
 ORDERINGS = ("scheduled_start", "-scheduled_start", "id", "-id")
 
 
-class Query(Strict):
+class QuerySerializer(StrictSerializer):
     """Values out of an address: each is text there, and given once."""
 
     @classmethod
@@ -31,10 +31,10 @@ class Query(Strict):
         return {name: values[0] if len(values) == 1 else values for name, values in query.lists()}
 
 
-class NumberParameter(Whole):
+class NumberParameter(StrictIntegerField):
     """A whole number from 1 on as it stands in an address."""
 
-    def __init__(self, *, max_value: int = BIGGEST_ID, **kwargs: Any) -> None:
+    def __init__(self, *, max_value: int = MAX_ID, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=max_value, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
@@ -55,34 +55,38 @@ class FlagParameter(serializers.BooleanField):
         self.fail("invalid", input="this value")
 
 
-class AssignmentFilter(Query):
-    status = Word(choices=Status.values, required=False)
-    reminder_status = Word(choices=ReminderStatus.values, required=False)
-    answer = Word(choices=Answer.names, required=False, help_text="What the assignee has answered.")
+class AssignmentFilter(QuerySerializer):
+    status = StrictChoiceField(choices=Status.values, required=False)
+    reminder_status = StrictChoiceField(choices=ReminderStatus.values, required=False)
+    answer = StrictChoiceField(
+        choices=Answer.names, required=False, help_text="What the assignee has answered."
+    )
     assignee = NumberParameter(required=False, help_text="The id of an assignee.")
-    starts_after = Instant(required=False, help_text="Work that starts at this instant or later.")
-    starts_before = Instant(required=False, help_text="Work that starts before this instant.")
-    search = Text(
+    starts_after = InstantField(required=False, help_text="Work that starts at this instant or later.")
+    starts_before = InstantField(required=False, help_text="Work that starts before this instant.")
+    search = StrictCharField(
         required=False, max_length=200, help_text="A part of reference, title or the assignee's name."
     )
 
 
 class AssignmentExportQuery(AssignmentFilter):
-    format = Word(choices=("csv", "json"), default="csv")
+    format = StrictChoiceField(choices=("csv", "json"), default="csv")
 
 
 class AssignmentQuery(AssignmentFilter):
-    ordering = Word(choices=ORDERINGS, default="scheduled_start")
+    ordering = StrictChoiceField(choices=ORDERINGS, default="scheduled_start")
     limit = NumberParameter(max_value=MAX_PAGE_SIZE, default=100, help_text="Assignments a page.")
-    cursor = Text(required=False, max_length=200, help_text="Where the page begins; taken from `next`.")
+    cursor = StrictCharField(
+        required=False, max_length=200, help_text="Where the page begins; taken from `next`."
+    )
 
 
-class ReminderExportQuery(Query):
-    due_after = Instant(required=False, help_text="Due at this instant or later.")
-    due_before = Instant(required=False, help_text="Due before this instant.")
-    state = Word(choices=State.values, required=False)
-    format = Word(choices=("csv", "json"), default="csv")
+class ReminderExportQuery(QuerySerializer):
+    due_after = InstantField(required=False, help_text="Due at this instant or later.")
+    due_before = InstantField(required=False, help_text="Due before this instant.")
+    state = StrictChoiceField(choices=State.values, required=False)
+    format = StrictChoiceField(choices=("csv", "json"), default="csv")
 
 
-class DryRunQuery(Query):
+class DryRunQuery(QuerySerializer):
     dry_run = FlagParameter(default=False, help_text="Only say what would happen.")

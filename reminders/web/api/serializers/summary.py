@@ -6,9 +6,7 @@ from rest_framework import serializers
 
 from assignments.models import ReminderStatus, Status
 from reminders.models import State
-from reminders.web.api.fields import (
-    Instant,
-)
+from reminders.web.api.fields import InstantField
 from reminders.web.api.serializers.operations import PauseSerializer
 
 
@@ -19,23 +17,23 @@ class StatusCountSerializer(serializers.Serializer[Any]):
 
 
 class LastScanSerializer(serializers.Serializer[Any]):
-    at = Instant()
+    at = InstantField()
     by = serializers.CharField()
 
 
 class OpenBreakerSerializer(serializers.Serializer[Any]):
     channel = serializers.CharField()
-    until = Instant()
+    until = InstantField()
 
 
 class ProcessCountSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     count = serializers.IntegerField()
-    last_seen_at = Instant()
+    last_seen_at = InstantField()
 
 
 class MessageCountSerializer(serializers.Serializer[Any]):
-    at = Instant(help_text="The begin of five minutes.")
+    at = InstantField(help_text="The begin of five minutes.")
     state = serializers.ChoiceField(choices=State.values)
     count = serializers.IntegerField()
 
@@ -43,7 +41,7 @@ class MessageCountSerializer(serializers.Serializer[Any]):
 class SummarySerializer(serializers.Serializer[Any]):
     """How reminders do, at most 15 seconds old; one set of figures for everybody who asks."""
 
-    taken_at = Instant()
+    taken_at = InstantField()
     enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
     pause = PauseSerializer(allow_null=True, help_text="The pause in force.")
     assignments = StatusCountSerializer(
