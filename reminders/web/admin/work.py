@@ -1,14 +1,12 @@
 """Assignments and assignees: looked at with their ledger, changed through the services, acted on with a preview."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Prefetch, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -21,9 +19,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from assignments import services
+from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
 from assignments.services import NEXT, NewAssignment, Refused
 from reminders import conf
+from reminders.insight import selections
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
@@ -32,6 +32,7 @@ from reminders.web.admin import confirm
 from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.switch import rescan_tool
+from reminders.web.filters import SHOW, START, assignment_search, clean_text, shown_assignments
 
 OFFERED = ("reset", "resend", "close")
 """The proposals that are made for chosen assignments."""
@@ -159,56 +160,34 @@ class LedgerInline(AnyInline):
         return attempts_of(reminder)
 
 
-class OverdueFilter(admin.SimpleListFilter):
-    """By the clock, so that it is right even when nothing runs."""
+class ShowFilter(admin.SimpleListFilter):
+    """The figures of the overview, as the Ops list offers them."""
 
-    title = "overdue"
-    parameter_name = "overdue"
+    title = "show"
+    parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("by_time", "Not started in time"),
-            ("marked", "Marked OVERDUE"),
-            ("unmarked", "Not started in time, not marked yet"),
-        ]
+        return list(SHOW.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
-        late = Q(status=Status.SCHEDULED, scheduled_start__lt=Now() - conf.current().overdue)
-        marked = Q(status=Status.SCHEDULED, overdue_at__isnull=False)
-        wanted = {"by_time": late, "marked": marked, "unmarked": late & ~marked}.get(self.value() or "", Q())
-        return queryset.filter(wanted)
+        if (name := self.value()) not in SHOW:
+            return queryset
+        return queryset & shown_assignments(str(name), now=database_now(), config=conf.current())
 
 
 class StartFilter(admin.SimpleListFilter):
-    """When the work starts, counted from now."""
+    """When the work starts, relative to now, as the Ops list offers it."""
 
     title = "start"
     parameter_name = "start"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("past_day", "In the last 24 hours"),
-            ("look_ahead", "Within the look-ahead"),
-            ("next_day", "In the next 24 hours"),
-            ("next_week", "In the next 7 days"),
-            ("past", "In the past"),
-            ("future", "In the future"),
-        ]
+        return [(name, label) for name, label in START.items() if name != "any"]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
-        day = timedelta(days=1)
-        spans: dict[str, tuple[Any, Any]] = {
-            "past_day": (Now() - day, Now()),
-            "look_ahead": (Now(), Now() + conf.current().lookahead),
-            "next_day": (Now(), Now() + day),
-            "next_week": (Now(), Now() + 7 * day),
-            "past": (None, Now()),
-            "future": (Now(), None),
-        }
-        first, last = spans.get(self.value() or "", (None, None))
-        if first is not None:
-            queryset = queryset.filter(scheduled_start__gte=first)
-        return queryset if last is None else queryset.filter(scheduled_start__lt=last)
+        if (name := self.value()) not in START:
+            return queryset
+        return selections.starting(queryset, str(name), now=database_now(), config=conf.current())
 
 
 @admin.register(Assignment)
@@ -224,12 +203,12 @@ class AssignmentAdmin(_Changes):
         ("reminder_status", WordFilter),
         "answer",
         StartFilter,
-        OverdueFilter,
+        ShowFilter,
     )
     list_select_related = ("assignee",)
     ordering = ("-scheduled_start", "-id")
-    search_fields = ("reference", "title", "assignee__name", "assignee__email")
-    search_help_text = "Reference, title, or the assignee's name or address"
+    search_fields = ("reference",)
+    search_help_text = "Reference, title, the assignee's name or address, or #id"
     autocomplete_fields = ("assignee",)
     readonly_fields = (
         "explained",
@@ -264,6 +243,12 @@ class AssignmentAdmin(_Changes):
     def explained(self, assignment: Assignment) -> str:
         answer = explain(assignment, config=conf.current())
         return render_to_string("admin/reminders/explanation.html", {"answer": answer})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Assignment], search_term: str
+    ) -> tuple[QuerySet[Assignment], bool]:
+        text = clean_text(search_term)
+        return (queryset.filter(assignment_search(text)) if text else queryset), False
 
     @admin.display(description="start", ordering="scheduled_start")
     def starts(self, assignment: Assignment) -> str:

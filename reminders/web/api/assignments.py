@@ -1,28 +1,29 @@
 """Assignments over HTTP: list, read, make, change, and the calls of their life."""
 
-import base64
-import binascii
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from assignments import services
-from assignments.models import Answer, Assignment, Status
+from assignments.models import Assignment, Status
 from assignments.services import NewAssignment
 from assignments.transactions import atomically
 from reminders.ledger import archive
 from reminders.models import Attempt, Reminder
 from reminders.web.api.endpoint import Endpoint, if_match, responses
+from reminders.web.api.filter_backend import StrictFilterBackend
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from reminders.web.api.pagination import AssignmentPagination
 from reminders.web.api.serializers import assignments, explanations, queries
+from reminders.web.filters import AssignmentFilterSet
 
 ETAG_HEADER = OpenApiParameter(
     "ETag",
@@ -77,26 +78,25 @@ def _person(given: dict[str, Any]) -> int:
         raise ModelError({f"assignee.{name}": told for name, told in refusal.error_dict.items()}) from refusal
 
 
-class AssignmentListView(Endpoint):
+class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
     """All assignments."""
+
+    queryset = _all()
+    filter_backends = [StrictFilterBackend]
+    filterset_class = AssignmentFilterSet
+    query_class = queries.PageQuery
+    pagination_class = AssignmentPagination
 
     @extend_schema(
         operation_id="assignments_list",
-        parameters=[queries.AssignmentQuery],
+        filters=True,
+        parameters=[queries.PageQuery],
         responses=responses({200: assignments.AssignmentPageSerializer}),
     )
     def get(self, request: Request) -> Response:
         """Lists assignments, a page at a time."""
-        asked = self.address(queries.AssignmentQuery)
-        limit = asked["limit"]
-        rows = list(_after(matching(asked), asked.get("cursor"), asked["ordering"])[: limit + 1])
-        following = None
-        if len(rows) > limit:
-            query = request.query_params.copy()
-            query["cursor"] = _cursor(rows[limit - 1])
-            following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-        results = assignments.AssignmentSerializer(rows[:limit], many=True).data
-        return Response({"next": following, "results": results})
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(assignments.AssignmentSerializer(rows, many=True).data)
 
     @extend_schema(
         operation_id="assignments_create",
@@ -130,62 +130,6 @@ def _put(
     reference: str, values: dict[str, Any], status: Status | None, seen: str | None
 ) -> tuple[Assignment, bool]:
     return services.put(reference, _columns(values), status=status, if_match=seen)
-
-
-def matching(asked: dict[str, Any]) -> QuerySet[Assignment]:
-    """The assignments that the filters of an address let through, with their people."""
-    rows = _all()
-    columns = {
-        "status": "status",
-        "reminder_status": "reminder_status",
-        "assignee": "assignee_id",
-        "starts_after": "scheduled_start__gte",
-        "starts_before": "scheduled_start__lt",
-    }
-    rows = rows.filter(**{column: asked[name] for name, column in columns.items() if name in asked})
-    if "answer" in asked:
-        rows = rows.filter(answer=Answer[asked["answer"]])
-    if term := asked.get("search"):
-        rows = rows.filter(
-            Q(reference__icontains=term) | Q(title__icontains=term) | Q(assignee__name__icontains=term)
-        )
-    return rows
-
-
-def _after(rows: QuerySet[Assignment], cursor: str | None, ordering: str) -> QuerySet[Assignment]:
-    """Rows behind the cursor, by the key and not by a number of rows: page 1,000 costs what page 1 does."""
-    sign, name = ("-", ordering[1:]) if ordering.startswith("-") else ("", ordering)
-    names = ["id"] if name == "id" else ["scheduled_start", "id"]
-    rows = rows.order_by(*(sign + one for one in names))
-    if cursor is None:
-        return rows
-    start, pk = _read_cursor(cursor)
-    side = "lt" if sign else "gt"
-    behind = Q(**{f"id__{side}": pk})
-    if name == "id":
-        return rows.filter(behind)
-    return rows.filter(
-        Q(**{f"scheduled_start__{side}": start}) | behind, **{f"scheduled_start__{side}e": start}
-    )
-
-
-def _cursor(assignment: Assignment) -> str:
-    key = f"{assignment.scheduled_start.astimezone(UTC).isoformat()}|{assignment.pk}"
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, int]:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-        start, _, pk = text.partition("|")
-        instant = datetime.fromisoformat(start)
-        if instant.utcoffset() is None or not pk.isdigit() or len(pk) > 19:
-            raise ValueError(cursor)
-        return instant.astimezone(UTC), int(pk)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise ValidationError({"cursor": ["this is no cursor of ours: follow `next`"]}, "invalid") from error
 
 
 class AssignmentEndpoint(Endpoint):

@@ -28,7 +28,11 @@ urlpatterns: list[URLPattern] = [
     path("assignments/<int:pk>", assignments.AssignmentView.as_view(), name="assignment"),
     path("assignments/import", imports.ImportView.as_view(), name="import"),
     path("assignments/export", exports.AssignmentExportView.as_view(), name="export"),
-    path("assignments/by-reference/<path:reference>", assignments.AssignmentByReferenceView.as_view(), name="by-reference"),
+    path(
+        "assignments/by-reference/<path:reference>",
+        assignments.AssignmentByReferenceView.as_view(),
+        name="by-reference",
+    ),
     path("assignments/<int:pk>/start", assignments.StartView.as_view(), name="start"),
     path("assignments/<int:pk>/complete", assignments.CompleteView.as_view(), name="complete"),
     path("assignments/<int:pk>/cancel", assignments.CancelView.as_view(), name="cancel"),

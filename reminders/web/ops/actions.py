@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
-from reminders.web.ops.lists import chosen
+from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
 
 OUT_OF_SYNC = "out_of_sync"
@@ -22,7 +22,7 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     out_of_sync = values.get("scope") == OUT_OF_SYNC
     wish = ActionRequest(
         by=request.user.get_username(),
-        ids=None if out_of_sync else tuple(chosen(values)),
+        ids=None if out_of_sync else tuple(selected_ids(values)),
         seen=values.get("plan", ""),
     )
     back = _back(values.get("back", ""))

@@ -5,7 +5,6 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework import serializers
 
-from assignments.models import Answer, ReminderStatus, Status
 from reminders.models import State
 from reminders.web.api.fields import (
     MAX_ID,
@@ -24,6 +23,14 @@ ORDERINGS = ("scheduled_start", "-scheduled_start", "id", "-id")
 
 class QuerySerializer(StrictSerializer):
     """Values out of an address: each is text there, and given once."""
+
+    @classmethod
+    def checked(cls, query: QueryDict) -> Any:
+        """The values of the parameters that this class names; others are not its concern. Raises ValidationError."""
+        own = {name: value for name, value in cls.values_of(query).items() if name in cls().fields}
+        given = cls(data=own)
+        given.is_valid(raise_exception=True)
+        return given.validated_data
 
     @classmethod
     def values_of(cls, query: QueryDict) -> dict[str, Any]:
@@ -55,37 +62,24 @@ class FlagParameter(serializers.BooleanField):
         self.fail("invalid", input="this value")
 
 
-class AssignmentFilter(QuerySerializer):
-    status = StrictChoiceField(choices=Status.values, required=False)
-    reminder_status = StrictChoiceField(choices=ReminderStatus.values, required=False)
-    answer = StrictChoiceField(
-        choices=Answer.names, required=False, help_text="What the assignee has answered."
-    )
-    assignee = NumberParameter(required=False, help_text="The id of an assignee.")
-    starts_after = InstantField(required=False, help_text="Work that starts at this instant or later.")
-    starts_before = InstantField(required=False, help_text="Work that starts before this instant.")
-    search = StrictCharField(
-        required=False, max_length=200, help_text="A part of reference, title or the assignee's name."
+class FormatQuery(QuerySerializer):
+    format = StrictChoiceField(
+        choices=("csv", "json"), required=False, help_text="Before the Accept header; csv where neither says."
     )
 
 
-class AssignmentExportQuery(AssignmentFilter):
-    format = StrictChoiceField(choices=("csv", "json"), default="csv")
-
-
-class AssignmentQuery(AssignmentFilter):
+class PageQuery(QuerySerializer):
     ordering = StrictChoiceField(choices=ORDERINGS, default="scheduled_start")
-    limit = NumberParameter(max_value=MAX_PAGE_SIZE, default=100, help_text="Assignments a page.")
+    limit = NumberParameter(max_value=MAX_PAGE_SIZE, default=100, help_text="Assignments on a page.")
     cursor = StrictCharField(
         required=False, max_length=200, help_text="Where the page begins; taken from `next`."
     )
 
 
-class ReminderExportQuery(QuerySerializer):
+class ReminderExportQuery(FormatQuery):
     due_after = InstantField(required=False, help_text="Due at this instant or later.")
     due_before = InstantField(required=False, help_text="Due before this instant.")
     state = StrictChoiceField(choices=State.values, required=False)
-    format = StrictChoiceField(choices=("csv", "json"), default="csv")
 
 
 class DryRunQuery(QuerySerializer):

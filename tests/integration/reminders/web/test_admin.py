@@ -208,8 +208,8 @@ def test_the_ledger_of_an_assignment_is_shown_with_its_attempts(viewer, clock, r
 
 @pytest.mark.parametrize("query", [
     "", "?status=SCHEDULED", "?reminder_status=SENT", "?start=look_ahead", "?start=past_day", "?start=next_week",
-    "?start=past", "?start=future", "?start=nonsense", "?overdue=by_time", "?overdue=marked",
-    "?overdue=unmarked", "?q=Job", "?q=%00", "?o=1.2.3.4.5.6.7", "?p=2",
+    "?start=past", "?start=future", "?start=nonsense", "?show=overdue", "?reminder_status__exact=OVERDUE",
+    "?show=unmarked", "?q=Job", "?q=%00", "?o=1.2.3.4.5.6.7", "?p=2",
 ])  # fmt: skip
 def test_the_list_can_be_filtered_and_searched_with_a_fixed_number_of_queries(
     operator, clock, query, django_assert_max_num_queries
@@ -223,9 +223,9 @@ def test_the_list_can_be_filtered_and_searched_with_a_fixed_number_of_queries(
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("?overdue=by_time", ["late", "marked"]),
-        ("?overdue=marked", ["marked"]),
-        ("?overdue=unmarked", ["late"]),
+        ("?show=overdue", ["late", "marked"]),
+        ("?reminder_status__exact=OVERDUE", ["marked"]),
+        ("?show=unmarked", ["late"]),
         ("?start=past", ["late", "marked"]),
         ("?start=future", ["ahead", "soon"]),
         ("?start=look_ahead", ["soon"]),
@@ -243,6 +243,28 @@ def test_filters_find_what_they_say(operator, clock, query, found):
     Assignment.objects.filter(title="marked").update(reminder_status="OVERDUE", overdue_at=NOON)
     response = operator.get(page(Assignment) + query)
     assert sorted(work.title for work in response.context["cl"].result_list) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("overdue", "overdue now"),
+        ("unmarked", "overdue now"),
+        ("declined", "declined"),
+        ("unaccounted", "due now"),
+    ],
+)
+def test_admin_and_ops_list_hold_the_same_work_to_the_instant(operator, clock, config, name, title):
+    """The boundary itself counts: overdue from the very instant on, as the figure has it."""
+    AssignmentFactory(title="overdue now", scheduled_start=NOON - config.overdue)
+    AssignmentFactory(title="overdue soon", scheduled_start=NOON - config.overdue + timedelta(seconds=1))
+    declined = AssignmentFactory(title="declined", far=True)
+    services.decline(declined.pk, assignee_id=declined.assignee_id, version=1, note="")
+    due = AssignmentFactory(title="due now", scheduled_start=NOON + config.lead)
+    Reminder.objects.filter(assignment=due).delete()
+    rows = operator.get(page(Assignment) + f"?show={name}").context["cl"].result_list
+    listed = operator.get(f"/ops/assignments?show={name}").context["lines"]
+    assert [work.title for work in rows] == [work.title for work, _ in listed] == [title]
 
 
 def test_a_list_counts_no_further_than_anybody_leafs(operator, clock, monkeypatch, django_assert_num_queries):

@@ -278,13 +278,40 @@ def test_nothing_that_is_asked_breaks_a_page(viewer, everything, query):
     assert viewer.get(f"/ops/{query}").status_code in (200, 302)
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("show=overdue&q=Brandt", ["Brandt, late"]),
+        ("show=overdue", ["Brandt, late", "Abel, late"]),
+        ("q=Brandt", ["Brandt, coming", "Brandt, late"]),
+        ("q=Brandt&status=CANCELLED", []),
+        ("q=Brandt&when=future", ["Brandt, coming"]),
+        ("q=%23{pk}", ["Abel, late"]),
+        ("q=ABEL@EXAMPLE", ["Abel, late"]),
+    ],
+)
+def test_a_search_keeps_every_filter(viewer, clock, query, expected):
+    AssignmentFactory(soon=True, title="Brandt, late")
+    late = AssignmentFactory(soon=True, title="Abel, late", assignee__email="abel@example.com")
+    clock.advance(timedelta(minutes=61))
+    AssignmentFactory(title="Brandt, coming", scheduled_start=NOON + timedelta(hours=5))
+    page = viewer.get(f"/ops/assignments?{query.format(pk=late.pk)}")
+    assert [work.title for work, _ in page.context["lines"]] == expected
+
+
+def test_a_number_with_its_sign_finds_the_assignment(viewer, clock):
+    work = AssignmentFactory()
+    answer = viewer.get("/ops/find", {"q": f"#{work.pk}"})
+    assert (answer.status_code, answer["Location"]) == (302, f"/ops/assignments/{work.pk}")
+
+
 def test_a_list_is_leafed_through(viewer, clock):
     AssignmentFactory.create_batch(51)
     first = viewer.get("/ops/assignments?when=next_week")
     assert (len(first.context["lines"]), first.context["listed"].count) == (50, 51)
     assert "page=2" in first.content.decode()
     last = viewer.get("/ops/assignments?when=next_week&page=2")
-    assert (len(last.context["lines"]), last.context["listed"].after) == (1, None)
+    assert (len(last.context["lines"]), last.context["listed"].next) == (1, None)
 
 
 @pytest.mark.parametrize("text", ["KEY-7", "{pk}"])
@@ -452,7 +479,7 @@ def test_a_question_that_takes_too_long_says_how_to_ask_less(viewer, monkeypatch
     def slow(*_args, **_values):
         raise OperationalError("canceling statement") from errors.QueryCanceled("canceling statement")
 
-    monkeypatch.setattr("reminders.web.ops.lists.assignments_of", slow)
+    monkeypatch.setattr("reminders.web.ops.lists.list_page", slow)
     answer = viewer.get("/ops/assignments?q=a")
     assert answer.status_code == 503
     assert "That took too long" in shown(answer)
