@@ -1,4 +1,6 @@
-"""What operators do from these pages: first what it would do, to whom; then a reason; then one call."""
+"""The confirmation of an operator's action: a preview, a form that asks for a reason, then one call."""
+
+from collections.abc import Sequence
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,45 +12,62 @@ from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
 
 OUT_OF_SYNC = "out_of_sync"
+ON_ASSIGNMENTS = ("reset", "resend", "close")
+"""The actions that need assignments to act on."""
 
 
 @page(operator=True)
 def action(request: HttpRequest, name: str) -> HttpResponse:
-    """Shows what an act would do; does it once that is confirmed with a reason, and goes back."""
-    proposal = ACTIONS.get(name)
-    if proposal is None:
+    """Shows what an action would do; does it once that is confirmed with a reason, and goes back."""
+    if name not in ACTIONS:
         raise Http404("There is no such action.")
     values = request.POST if request.method == "POST" else request.GET
-    out_of_sync = values.get("scope") == OUT_OF_SYNC
-    wish = ActionRequest(
-        by=request.user.get_username(),
-        ids=None if out_of_sync else tuple(selected_ids(values)),
-        seen=values.get("plan", ""),
-    )
     back = _back(values.get("back", ""))
-    confirmed = request.method == "POST" and "confirmed" in values
-    form = proposal.form(values if confirmed else None)
+    if name in ON_ASSIGNMENTS and values.get("scope") == OUT_OF_SYNC:
+        return _confirm(request, name, ids=None, back=back)
+    ids = selected_ids(values)
+    if name in ON_ASSIGNMENTS and not ids:
+        messages.warning(request, "Nothing was selected: select assignments first.")
+        return HttpResponseRedirect(back)
+    return _confirm(request, name, ids=ids, back=back)
+
+
+@page(operator=True)
+def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str) -> HttpResponse:
+    """The confirmation page for these assignments, as an answer to a page outside of `/ops/`, such as the admin."""
+    return _confirm(request, name, ids=ids, back=back)
+
+
+def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back: str) -> HttpResponse:
+    chosen = ACTIONS[name]
+    asked = ActionRequest(
+        by=request.user.get_username(),
+        ids=None if ids is None else tuple(ids),
+        seen=request.POST.get("plan", ""),
+    )
+    confirmed = request.method == "POST" and "confirmed" in request.POST
+    form = chosen.form(request.POST if confirmed else None)
     if confirmed:
-        settled = resolve(proposal, wish, form)
-        if settled.says:
-            messages.add_message(
-                request, messages.SUCCESS if settled.done else messages.WARNING, settled.says
-            )
-        if not settled.again:
+        resolved = resolve(chosen, asked, form)
+        if resolved.says:
+            level = messages.SUCCESS if resolved.done else messages.WARNING
+            messages.add_message(request, level, resolved.says)
+        if not resolved.again:
             return HttpResponseRedirect(back)
     context = {
-        "proposal": proposal,
+        "action": chosen,
         "name": name,
-        "preview": proposal.look(wish),
+        "preview": chosen.look(asked),
         "form": form,
         "back": back,
-        "ids": wish.ids or (),
-        "scope": OUT_OF_SYNC if out_of_sync else "",
+        "ids": asked.ids or (),
+        "scope": OUT_OF_SYNC if ids is None else "",
     }
-    return show(request, "act", context)
+    return show(request, "action", context)
 
 
 def _back(asked: str) -> str:
-    """Where the operator came from, if that is one of our pages."""
-    home = reverse("ops:overview")
-    return asked if asked.startswith(home) and url_has_allowed_host_and_scheme(asked, None) else home
+    """Where the operator came from, if that is a page of this site for staff."""
+    own = (reverse("ops:overview"), reverse("admin:index"))
+    safe = asked.startswith(own) and url_has_allowed_host_and_scheme(asked, None)
+    return asked if safe else own[0]

@@ -160,12 +160,12 @@ def test_a_viewer_is_offered_no_action(viewer, everything):
 
 
 OPERATIONS = [
-    "/admin/reminders/scanrun/rescan/",
-    "/admin/reminders/pause/begin/",
-    "/admin/reminders/pause/end/",
-    "/admin/assignments/assignment/operate/reset/?ids=1",
-    "/admin/assignments/assignment/operate/resend/?ids=1",
-    "/admin/assignments/assignment/operate/close/?ids=1",
+    "/ops/act/rescan",
+    "/ops/act/pause",
+    "/ops/act/resume",
+    "/ops/act/reset?ids=1",
+    "/ops/act/resend?ids=1",
+    "/ops/act/close?ids=1",
 ]
 
 
@@ -428,7 +428,7 @@ def test_a_reset_is_shown_first_and_done_after_a_reason(operator, clock, run):
     assert f"Assignment {cancelled.pk}: it is not SCHEDULED any more" in text
     assert PAYLOAD not in text
     assert not Audit.objects.exists()
-    url = reverse("admin:reminders_operate", args=["reset"])
+    url = reverse("ops:act", args=["reset"])
     refused = operator.post(url, confirmed(shown, reason=" "))
     assert refused.context["form"].errors == {"reason": ["This field is required."]}
     assert not Audit.objects.exists()
@@ -444,9 +444,7 @@ def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
     assignment = AssignmentFactory()
     shown = choose(operator, "reset_reminder_status", assignment)
     services.renudge([assignment.pk])
-    again = operator.post(
-        reverse("admin:reminders_operate", args=["reset"]), confirmed(shown, reason="x"), follow=True
-    )
+    again = operator.post(reverse("ops:act", args=["reset"]), confirmed(shown, reason="x"), follow=True)
     assert "look at it again" in said(again)[0]
     assert again.context["preview"].plan != shown.context["preview"].plan
     assert not Audit.objects.exists()
@@ -456,7 +454,7 @@ def test_a_resend_from_the_page_of_one_assignment(operator, clock, run, outbox):
     assignment = AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(seconds=1))
-    url = reverse("admin:reminders_operate", args=["resend"])
+    url = reverse("ops:act", args=["resend"])
     assert (
         f"{url}?ids={assignment.pk}"
         in operator.get(page(Assignment, "change", assignment.pk)).content.decode()
@@ -474,16 +472,14 @@ def test_forgotten_work_is_closed(operator, clock, config, run):
     delivery_scan.scan(trigger="cli", config=config)
     run()
     shown = choose(operator, "close_as_not_done", forgotten)
-    done = operator.post(
-        reverse("admin:reminders_operate", args=["close"]), confirmed(shown, reason="no show"), follow=True
-    )
+    done = operator.post(reverse("ops:act", args=["close"]), confirmed(shown, reason="no show"), follow=True)
     assert said(done) == ["1 closed, 0 left alone."]
     forgotten.refresh_from_db()
     assert forgotten.status == Status.CANCELLED
 
 
 def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
-    monkeypatch.setattr("reminders.web.admin.work.MAX_TARGETS", 1)
+    monkeypatch.setattr("reminders.web.admin.assignments.MAX_TARGETS", 1)
     response = operator.post(
         page(Assignment),
         {
@@ -495,21 +491,22 @@ def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
     assert said(response)[0].startswith("No more than 1 at once")
 
 
-@pytest.mark.parametrize("ids", ["", "x", "1,,", "-1", "9" * 30, "\x00", "\u0661"])
-def test_odd_ids_name_nothing(operator, clock, ids):
-    response = operator.get(reverse("admin:reminders_operate", args=["reset"]), {"ids": ids})
-    assert response.status_code == 200
-    assert response.context["preview"].possible is False
+@pytest.mark.parametrize("ids", ["", "x", ",,", "-1", "9" * 30, "\x00", "\u0661"])
+def test_an_action_on_nothing_goes_back_and_says_what_to_do(operator, clock, ids):
+    back = page(Assignment)
+    response = operator.get(reverse("ops:act", args=["reset"]), {"ids": ids, "back": back}, follow=True)
+    assert response.redirect_chain == [(back, 302)]
+    assert said(response) == ["Nothing was selected: select assignments first."]
 
 
 def test_an_unknown_operation_does_not_exist(operator, clock):
-    assert operator.get("/admin/assignments/assignment/operate/explode/").status_code == 404
+    assert operator.get("/ops/act/explode").status_code == 404
 
 
 def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
     AssignmentFactory()
     Reminder.objects.all().delete()
-    url = "/admin/reminders/scanrun/rescan/"
+    url = "/ops/act/rescan"
     shown = operator.get(url)
     assert ("reminders planned", 1) in shown.context["preview"].facts
     assert not Reminder.objects.exists()
@@ -521,15 +518,15 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
 
 def test_a_second_rescan_names_the_running_one(operator, clock):
     running = scans.open_scan(trigger="beat", by="")
-    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
+    done = operator.post("/ops/act/rescan", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [f"Scan {running.scan_id} is running already: it does the same work."]
 
 
 def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
     settings.REMINDERS = ReminderConfig(enabled=False)
-    shown = operator.get("/admin/reminders/scanrun/rescan/")
+    shown = operator.get("/ops/act/rescan")
     assert shown.context["preview"].possible is False
-    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
+    done = operator.post("/ops/act/rescan", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [
         "Nothing was done: REMINDER_WORKER_ENABLED is false: nothing is planned until it is true."
     ]
@@ -537,7 +534,7 @@ def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
 
 def test_pausing_and_resuming(operator, clock, run):
     AssignmentFactory(soon=True)
-    begin, end = "/admin/reminders/pause/begin/", "/admin/reminders/pause/end/"
+    begin, end = "/ops/act/pause", "/ops/act/resume"
     assert "Pause all sending" in operator.get(page(Pause)).content.decode()
     missing = operator.post(begin, {"confirmed": "1", "length": "60"})
     assert missing.context["form"].errors == {"reason": ["This field is required."]}

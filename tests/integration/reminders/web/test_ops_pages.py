@@ -370,8 +370,10 @@ def test_a_whole_list_is_acted_on_at_once(operator, everything):
 def test_a_button_without_a_mark_does_not_mean_everything(operator, clock):
     work = AssignmentFactory()
     Assignment.objects.filter(pk=work.pk).update(reminder_status="SENT")
-    nothing = operator.post("/ops/act/reset", {"list": "assignments", "query": ""})
-    assert nothing.context["preview"].possible is False
+    back = {"list": "assignments", "query": "", "back": "/ops/assignments?show=declined"}
+    nothing = operator.post("/ops/act/reset", back, follow=True)
+    assert nothing.redirect_chain == [("/ops/assignments?show=declined", 302)]
+    assert "Nothing was selected: select assignments first." in shown(nothing)
     all_of_it = operator.get("/ops/act/reset?scope=out_of_sync")
     assert [target.id for target, _ in all_of_it.context["preview"].rows] == [work.pk]
 
@@ -382,7 +384,8 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
         ("/ops/reminders?show=failed", "/ops/reminders?show=failed"),
         ("https://example.org/ops/", "/ops/"),
         ("//example.org/ops/", "/ops/"),
-        ("/admin/", "/ops/"),
+        ("/admin/assignments/assignment/", "/admin/assignments/assignment/"),
+        ("/administration/", "/ops/"),
     ):
         done = confirmed(
             operator, f"/ops/act/resend?ids={work.pk}&back={back.replace('?', '%3F')}", reason="x"

@@ -11,11 +11,9 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseNotFound,
     HttpResponseRedirect,
 )
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from assignments import services
@@ -27,20 +25,18 @@ from reminders.insight import selections
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
-from reminders.operations.actions import ACTIONS, MAX_TARGETS
-from reminders.web.admin import confirm
+from reminders.operations.actions import MAX_TARGETS
 from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
 from reminders.web.admin.records import attempts_of
-from reminders.web.admin.switch import rescan_tool
+from reminders.web.admin.tools import action_link, tools
 from reminders.web.filters import SHOW, START, assignment_search, clean_text, shown_assignments
-
-OFFERED = ("reset", "resend", "close")
-"""The proposals that are made for chosen assignments."""
+from reminders.web.ops.actions import confirmation
+from reminders.web.ops.page import may_operate
 
 NO_DELETE = "Nothing is deleted here: cancel the work instead, and its history stays."
 
 
-class _Changes(FastAdmin):
+class _EditableAdmin(FastAdmin):
     """Nobody deletes; what the services refuse is said above the form."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -62,7 +58,7 @@ class _Changes(FastAdmin):
 
 
 @admin.register(Assignee)
-class AssigneeAdmin(_Changes):
+class AssigneeAdmin(_EditableAdmin):
     """People who are given work."""
 
     list_display = ("name", "reference", "email", "phone", "time_zone", "language")
@@ -191,7 +187,7 @@ class StartFilter(admin.SimpleListFilter):
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(_Changes):
+class AssignmentAdmin(_EditableAdmin):
     """Work, with its reminder status and its ledger."""
 
     form = AssignmentForm
@@ -265,20 +261,15 @@ class AssignmentAdmin(_Changes):
             obj.pk = services.create(NewAssignment(**{name: getattr(obj, name) for name in names})).pk
         obj.refresh_from_db()
 
-    # --- what operators do ---
+    # --- what operators do: confirmed on an Ops page ---
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        return confirm.may_operate(request)
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.operate)
-        return [path("operate/<slug:action>/", view, name="reminders_operate"), *super().get_urls()]
+        return may_operate(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        tools = {"tools": rescan_tool(request)}
-        return super().changelist_view(request, {**(extra_context or {}), **tools})
+        return super().changelist_view(request, {**(extra_context or {}), **tools(request, "rescan")})
 
     def change_view(
         self,
@@ -287,62 +278,35 @@ class AssignmentAdmin(_Changes):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        tools = []
-        if confirm.may_operate(request):
-            tools = [
-                (label, reverse("admin:reminders_operate", args=[action]) + f"?ids={object_id}")
-                for action, label in (
-                    ("resend", "Send the reminder again"),
-                    ("reset", "Reset reminder status"),
-                )
-            ]
-        extra = {**(extra_context or {}), "tools": tools}
-        return super().change_view(request, object_id, form_url, extra)
+        links = []
+        if may_operate(request):
+            links = [action_link(request, name, ids=object_id) for name in ("resend", "reset")]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
 
     @admin.action(description="Reset reminder status", permissions=["operate"])
     def reset_reminder_status(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
-    ) -> HttpResponse | None:
-        return self._selected(request, queryset, "reset")
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "reset")
 
     @admin.action(description="Send the reminder again", permissions=["operate"])
     def send_the_reminder_again(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
-    ) -> HttpResponse | None:
-        return self._selected(request, queryset, "resend")
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "resend")
 
     @admin.action(description="Close as not done", permissions=["operate"])
-    def close_as_not_done(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> HttpResponse | None:
-        return self._selected(request, queryset, "close")
+    def close_as_not_done(
+        self, request: HttpRequest, queryset: QuerySet[Assignment]
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "close")
 
-    def _selected(
+    def _confirm(
         self, request: HttpRequest, queryset: QuerySet[Assignment], action: str
-    ) -> HttpResponse | None:
+    ) -> HttpResponseBase | None:
         ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_TARGETS + 1])
         if len(ids) > MAX_TARGETS:
-            told = f"No more than {MAX_TARGETS} at once: narrow the list down, or use `manage.py reset_reminders`."
-            self.message_user(request, told, messages.ERROR)
+            refusal = f"No more than {MAX_TARGETS} at once: narrow the list down, or use `manage.py reset_reminders`."
+            self.message_user(request, refusal, messages.ERROR)
             return None
-        return self._ask(request, action, ids)
-
-    def operate(self, request: HttpRequest, action: str) -> HttpResponseBase:
-        """The confirmation page behind every action, by its own address."""
-        if action not in OFFERED:
-            return HttpResponseNotFound()
-        return self._ask(request, action, _ids(request.POST.get("ids") or request.GET.get("ids") or ""))
-
-    def _ask(self, request: HttpRequest, action: str, ids: Sequence[int]) -> HttpResponse:
-        return confirm.ask(
-            request,
-            ACTIONS[action],
-            opts=self.opts,
-            url=reverse("admin:reminders_operate", args=[action]),
-            back=reverse("admin:assignments_assignment_changelist"),
-            ids=ids,
-        )
-
-
-def _ids(text: str) -> list[int]:
-    """Ids out of a form's field. What is not an id names nothing."""
-    words = [word for word in text.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
-    return sorted({int(word) for word in words})[:MAX_TARGETS]
+        return confirmation(request, action, ids, request.get_full_path())
