@@ -197,7 +197,7 @@ def _send_all(
                 send = Send(config, channel, watch, final_reply_timeout)
                 result, delivery, message_id = send(claim)
                 result = refusals.tracker.judge(claim.row, result, delivery)
-                if retries.trips_breaker(claim.row, result):
+                if retries.trips_breaker(claim.row, result) or _is_gone(claim, result, delivery.code):
                     down.add(claim.row.route)
             finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
             deliveries.append(delivery)
@@ -342,6 +342,11 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:
             pause = min(pause * 2, 1.0)  # shorter than LATE_ANSWER: the row waits for us
 
 
+def _is_gone(claim: Claim, result: Result, code: str) -> bool:
+    """Whether a webhook endpoint has answered 410: nothing more is sent to it."""
+    return claim.row.is_webhook and result is Result.REJECTED and code == GONE
+
+
 def _requeue_mistaken(ends: Sequence[Finished]) -> None:
     """Rows that failed for good by a refusal that has turned out to be the channel's are due again."""
     for end in ends:
@@ -356,7 +361,7 @@ def _end_gone_subscriptions(landed: Sequence[Finished]) -> None:
     gone = {
         subscription_id
         for end in landed
-        if end.code == GONE and end.result is Result.REJECTED
+        if _is_gone(end.claim, end.result, end.code)
         if (subscription_id := recipients.subscription_id_of(end.claim.row.recipient)) is not None
     }
     for subscription_id in sorted(gone):

@@ -69,7 +69,7 @@ def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
 
 @_secret
 @require_http_methods(["GET", "HEAD", "POST"])
-def answering(request: HttpRequest, token: str) -> HttpResponseBase:
+def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows the work as it stands now; a POST writes the answer down. Looking changes nothing, whoever looks."""
     link = links.link_from(token)
     if link is None:

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from reminders.conf import ReminderConfig
-from reminders.web.ops import upkeep
+from reminders.web.ops import maintenance
 from tests.browser import scene
 from tests.browser.scene import Scene
 
@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(live_server, settings, monkeypatch) -> str:
-    monkeypatch.setattr(upkeep, "CANARY_PATIENCE", timedelta(seconds=0.2))  # There is no worker here.
+    monkeypatch.setattr(maintenance, "CANARY_PATIENCE", timedelta(seconds=0.2))  # There is no worker here.
     settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     scene.logins()
     return str(live_server.url)

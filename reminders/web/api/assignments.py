@@ -1,28 +1,29 @@
 """Assignments over HTTP: list, read, make, change, and the calls of their life."""
 
-import base64
-import binascii
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from assignments import services
-from assignments.models import Answer, Assignment, Status
+from assignments.models import Assignment, Status
 from assignments.services import NewAssignment
 from assignments.transactions import atomically
 from reminders.ledger import archive
 from reminders.models import Attempt, Reminder
-from reminders.web.api import serializers
-from reminders.web.api.endpoint import Endpoint, answers, if_match
-from reminders.web.api.once import IDEMPOTENCY_KEY, once
+from reminders.web.api.endpoint import Endpoint, if_match, responses
+from reminders.web.api.filter_backend import StrictFilterBackend
+from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from reminders.web.api.pagination import AssignmentPagination
+from reminders.web.api.serializers import assignments, explanations, queries
+from reminders.web.filters import AssignmentFilterSet
 
 ETAG_HEADER = OpenApiParameter(
     "ETag",
@@ -57,7 +58,7 @@ def _quoted(assignment: Assignment) -> str:
 
 def _shown(pk: int, status: int = 200) -> Response:
     assignment = _all().get(pk=pk)
-    body = serializers.AssignmentSerializer(assignment).data
+    body = assignments.AssignmentSerializer(assignment).data
     return Response(body, status=status, headers={"ETag": _quoted(assignment)})
 
 
@@ -77,37 +78,36 @@ def _person(given: dict[str, Any]) -> int:
         raise ModelError({f"assignee.{name}": told for name, told in refusal.error_dict.items()}) from refusal
 
 
-class Assignments(Endpoint):
+class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
     """All assignments."""
+
+    queryset = _all()
+    filter_backends = [StrictFilterBackend]
+    filterset_class = AssignmentFilterSet
+    query_class = queries.PageQuery
+    pagination_class = AssignmentPagination
 
     @extend_schema(
         operation_id="assignments_list",
-        parameters=[serializers.AssignmentQuery],
-        responses=answers({200: serializers.AssignmentPage}),
+        filters=True,
+        parameters=[queries.PageQuery],
+        responses=responses({200: assignments.AssignmentPageSerializer}),
     )
     def get(self, request: Request) -> Response:
         """Lists assignments, a page at a time."""
-        asked = self.address(serializers.AssignmentQuery)
-        limit = asked["limit"]
-        rows = list(_after(matching(asked), asked.get("cursor"), asked["ordering"])[: limit + 1])
-        following = None
-        if len(rows) > limit:
-            query = request.query_params.copy()
-            query["cursor"] = _cursor(rows[limit - 1])
-            following = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-        results = serializers.AssignmentSerializer(rows[:limit], many=True).data
-        return Response({"next": following, "results": results})
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(assignments.AssignmentSerializer(rows, many=True).data)
 
     @extend_schema(
         operation_id="assignments_create",
-        request=serializers.AssignmentInputSerializer,
-        responses=answers({201: serializers.AssignmentSerializer}, 409, 413, 415, 422),
+        request=assignments.AssignmentInputSerializer,
+        responses=responses({201: assignments.AssignmentSerializer}, 409, 413, 415, 422),
         parameters=[ETAG_HEADER, IDEMPOTENCY_KEY],
     )
-    @once
+    @idempotent
     def post(self, request: Request) -> Response:
         """Makes an assignment and plans its reminder."""
-        values = self.body(serializers.AssignmentInputSerializer)
+        values = self.body(assignments.AssignmentInputSerializer)
         if values.pop("status", Status.SCHEDULED) != Status.SCHEDULED:
             raise ValidationError(
                 {"status": ["new work is SCHEDULED: start, complete or cancel it afterwards"]}
@@ -132,63 +132,7 @@ def _put(
     return services.put(reference, _columns(values), status=status, if_match=seen)
 
 
-def matching(asked: dict[str, Any]) -> QuerySet[Assignment]:
-    """The assignments that the filters of an address let through, with their people."""
-    rows = _all()
-    columns = {
-        "status": "status",
-        "reminder_status": "reminder_status",
-        "assignee": "assignee_id",
-        "starts_after": "scheduled_start__gte",
-        "starts_before": "scheduled_start__lt",
-    }
-    rows = rows.filter(**{column: asked[name] for name, column in columns.items() if name in asked})
-    if "answer" in asked:
-        rows = rows.filter(answer=Answer[asked["answer"]])
-    if term := asked.get("search"):
-        rows = rows.filter(
-            Q(reference__icontains=term) | Q(title__icontains=term) | Q(assignee__name__icontains=term)
-        )
-    return rows
-
-
-def _after(rows: QuerySet[Assignment], cursor: str | None, ordering: str) -> QuerySet[Assignment]:
-    """Rows behind the cursor, by the key and not by a number of rows: page 1,000 costs what page 1 does."""
-    sign, name = ("-", ordering[1:]) if ordering.startswith("-") else ("", ordering)
-    names = ["id"] if name == "id" else ["scheduled_start", "id"]
-    rows = rows.order_by(*(sign + one for one in names))
-    if cursor is None:
-        return rows
-    start, pk = _read_cursor(cursor)
-    side = "lt" if sign else "gt"
-    behind = Q(**{f"id__{side}": pk})
-    if name == "id":
-        return rows.filter(behind)
-    return rows.filter(
-        Q(**{f"scheduled_start__{side}": start}) | behind, **{f"scheduled_start__{side}e": start}
-    )
-
-
-def _cursor(assignment: Assignment) -> str:
-    key = f"{assignment.scheduled_start.astimezone(UTC).isoformat()}|{assignment.pk}"
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, int]:
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-            "ascii"
-        )
-        start, _, pk = text.partition("|")
-        instant = datetime.fromisoformat(start)
-        if instant.utcoffset() is None or not pk.isdigit() or len(pk) > 19:
-            raise ValueError(cursor)
-        return instant.astimezone(UTC), int(pk)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise ValidationError({"cursor": ["this is no cursor of ours: follow `next`"]}, "invalid") from error
-
-
-class OneAssignment(Endpoint):
+class AssignmentEndpoint(Endpoint):
     """What the addresses of one assignment share."""
 
     def current(self) -> tuple[Any, str]:
@@ -196,7 +140,7 @@ class OneAssignment(Endpoint):
         assignment = _all().filter(**self.kwargs).first()
         if assignment is None:
             return None, ""
-        return serializers.AssignmentSerializer(assignment).data, _quoted(assignment)
+        return assignments.AssignmentSerializer(assignment).data, _quoted(assignment)
 
     def _found(self) -> Assignment:
         found = _all().filter(**self.kwargs).first()
@@ -212,36 +156,36 @@ class OneAssignment(Endpoint):
         return if_match(self.request, services.etag(found) if found else None)
 
 
-class AnAssignment(OneAssignment):
+class AssignmentView(AssignmentEndpoint):
     """One assignment by its id."""
 
     @extend_schema(
         operation_id="assignments_read",
-        responses=answers({200: serializers.AssignmentSerializer}, 404),
+        responses=responses({200: assignments.AssignmentSerializer}, 404),
         parameters=[ETAG_HEADER],
     )
     def get(self, request: Request, pk: int) -> Response:
         """Reads an assignment; its ETag names the state that was read."""
         assignment = self._found()
         return Response(
-            serializers.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
+            assignments.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
         )
 
     @extend_schema(
         operation_id="assignments_change",
-        request=serializers.AssignmentInputSerializer(partial=True),
-        responses=answers({200: serializers.AssignmentSerializer}, 404, 409, 412, 413, 415),
+        request=assignments.AssignmentInputSerializer(partial=True),
+        responses=responses({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes the fields that are sent. A change of start, assignee, lead or status plans anew."""
-        _change(pk, self.body(serializers.AssignmentInputSerializer, partial=True), self._seen())
+        _change(pk, self.body(assignments.AssignmentInputSerializer, partial=True), self._seen())
         return _shown(pk)
 
     @extend_schema(
         operation_id="assignments_cancel_by_delete",
         request=None,
-        responses=answers({200: serializers.AssignmentSerializer}, 404, 409, 412),
+        responses=responses({200: assignments.AssignmentSerializer}, 404, 409, 412),
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
@@ -250,15 +194,15 @@ class AnAssignment(OneAssignment):
         return _shown(pk)
 
 
-class ByReference(OneAssignment):
+class AssignmentByReferenceView(AssignmentEndpoint):
     """One assignment by the key of the scheduling system."""
 
     @extend_schema(
         operation_id="assignments_put",
-        request=serializers.AssignmentPutInputSerializer,
-        responses=answers(
+        request=assignments.AssignmentPutInputSerializer,
+        responses=responses(
             # 404: a reference with a line break has no address.
-            {200: serializers.AssignmentSerializer, 201: serializers.AssignmentSerializer},
+            {200: assignments.AssignmentSerializer, 201: assignments.AssignmentSerializer},
             *(404, 409, 412, 413, 415),
         ),
         parameters=[ETAG_HEADER, IF_MATCH],
@@ -269,91 +213,96 @@ class ByReference(OneAssignment):
         What is left out takes its default; the status stays, and a cancelled assignment is put back only by an
         explicit `status: SCHEDULED`.
         """
-        shape = serializers.Reference(data={"reference": reference})
+        shape = assignments.ReferenceSerializer(data={"reference": reference})
         shape.is_valid(raise_exception=True)
-        values = {**DEFAULTS, **self.body(serializers.AssignmentPutInputSerializer)}
+        values = {**DEFAULTS, **self.body(assignments.AssignmentPutInputSerializer)}
         status = values.pop("status", None)
         assignment, made = _put(reference, values, Status(status) if status else None, self._seen())
         return _shown(assignment.pk, status=201 if made else 200)
 
 
-class Life(OneAssignment):
+class StatusChangeView(AssignmentEndpoint):
     """Starts, completes or cancels an assignment."""
 
     status: Status
 
     def _moved(self, pk: int) -> Response:
-        self.body(serializers.Nothing)
+        self.body(assignments.EmptySerializer)
         services.change(pk, {"status": self.status}, if_match=self._seen())
         return _shown(pk)
 
 
-LIFE = answers({200: serializers.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
+LIFE = responses({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
 LIFE_HEADERS = [ETAG_HEADER, IF_MATCH, IDEMPOTENCY_KEY]
 
 
-class Start(Life):
+class StartView(StatusChangeView):
     """Somebody has begun the work."""
 
     status = Status.IN_PROGRESS
 
     @extend_schema(operation_id="assignments_start", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
         return self._moved(pk)
 
 
-class Complete(Life):
+class CompleteView(StatusChangeView):
     """The work is done."""
 
     status = Status.COMPLETED
 
     @extend_schema(operation_id="assignments_complete", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Says that the work is done."""
         return self._moved(pk)
 
 
-class Cancel(Life):
+class CancelView(StatusChangeView):
     """The work will not be done."""
 
     status = Status.CANCELLED
 
     @extend_schema(operation_id="assignments_cancel", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history; cancelling twice is no error."""
         return self._moved(pk)
 
 
-class Reschedule(OneAssignment):
+class RescheduleView(AssignmentEndpoint):
     """Moves an assignment."""
 
     @extend_schema(
         operation_id="assignments_reschedule",
-        request=serializers.Rescheduling,
+        request=assignments.RescheduleInputSerializer,
         responses=LIFE,
         parameters=LIFE_HEADERS,
     )
-    @once
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Moves an assignment and plans its reminder anew; without an end its length stays as it was."""
-        values = self.body(serializers.Rescheduling)
+        values = self.body(assignments.RescheduleInputSerializer)
         services.reschedule(
             pk, start=values["scheduled_start"], end=values.get("scheduled_end"), if_match=self._seen()
         )
         return _shown(pk)
 
 
-class Reminders(OneAssignment):
+class ReminderListView(AssignmentEndpoint):
     """The ledger of one assignment."""
 
-    @extend_schema(operation_id="assignments_reminders", responses=answers({200: serializers.Ledger}, 404))
+    @extend_schema(
+        operation_id="assignments_reminders",
+        responses=responses({200: explanations.ReminderListSerializer}, 404),
+    )
     def get(self, request: Request, pk: int) -> Response:
         """What was planned for an assignment, what came of it, and every attempt; the newest first."""
         tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         found = self._found()
         rows = Reminder.objects.filter(assignment=found).order_by("-id").prefetch_related(tries)
-        return Response(serializers.Ledger({"results": [*rows, *archive.archived_rows(found.pk)]}).data)
+        return Response(
+            explanations.ReminderListSerializer({"results": [*rows, *archive.archived_rows(found.pk)]}).data
+        )

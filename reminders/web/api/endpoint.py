@@ -16,7 +16,8 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from reminders.web.api.errors import TITLES, TooLarge
-from reminders.web.api.serializers import ErrorSerializer, Query
+from reminders.web.api.serializers.errors import ErrorSerializer
+from reminders.web.api.serializers.queries import QuerySerializer
 
 ETAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -57,7 +58,7 @@ def bounded(stream: BinaryIO) -> io.BytesIO:
     return io.BytesIO(body)
 
 
-class JsonAlways(BaseContentNegotiation):
+class JsonNegotiation(BaseContentNegotiation):
     """Answers JSON whatever is asked for: it is all there is."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
@@ -78,7 +79,7 @@ class Endpoint(APIView):
     scope_to_read = "read"
     parser_classes = [BoundedJson]
     renderer_classes = [JSONRenderer]
-    content_negotiation_class = JsonAlways
+    content_negotiation_class = JsonNegotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
     def by(self) -> str:
@@ -91,7 +92,7 @@ class Endpoint(APIView):
         given.is_valid(raise_exception=True)
         return given.validated_data
 
-    def address(self, shape: type[Query]) -> Any:
+    def address(self, shape: type[QuerySerializer]) -> Any:
         """The values of the query string, checked. Raises ValidationError."""
         given = shape(data=shape.values_of(self.request.query_params))
         given.is_valid(raise_exception=True)
@@ -113,7 +114,7 @@ def if_match(request: HttpRequest, present: str | None) -> str | None:
 REFUSALS: Mapping[int, str] = {status: title for status, (_, title) in TITLES.items()}
 
 
-def answers(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
+def responses(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
     """The responses of a call for the schema: its own, and what it may be refused with."""
     always = (400, 401, 403, 503)
     return {

@@ -93,13 +93,13 @@ class Fault:
         return {**row, "field": self.field, "code": self.code, "message": self.message}
 
 
-def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Translates what was raised. None for what nobody expected: Django logs it and answers 500."""
     status, faults, headers = _translate(error)
     if status is None:
         return None
     set_rollback()
-    body = shape(status, faults)
+    body = error_body(status, faults)
     if isinstance(error, Stale) and (current := getattr(context.get("view"), "current", None)):
         state, etag = current()
         body["current"] = state
@@ -108,7 +108,7 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
     return Response(body, status=status, headers=headers)
 
 
-def shape(status: int, faults: Sequence[Fault] = ()) -> dict[str, Any]:
+def error_body(status: int, faults: Sequence[Fault] = ()) -> dict[str, Any]:
     """The body of an error."""
     kind, title = TITLES.get(status, TITLES[400])
     return {"type": kind, "title": title, "errors": [fault.shown() for fault in faults]}
@@ -231,7 +231,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _json(status: int) -> JsonResponse:
     kind, title = TITLES[status]
-    return JsonResponse(shape(status, [Fault(None, kind, title)]), status=status)
+    return JsonResponse(error_body(status, [Fault(None, kind, title)]), status=status)
 
 
 def _expects_json(request: HttpRequest) -> bool:

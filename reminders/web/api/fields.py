@@ -11,10 +11,10 @@ from rest_framework.exceptions import ErrorDetail
 from assignments import instants
 from assignments.models import Answer, validate_email_address
 
-BIGGEST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 
 
-class Text(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """Text; a number is not text."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -23,7 +23,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Email(serializers.EmailField):
+class StrictEmailField(serializers.EmailField):
     """One e-mail address, or an empty text."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -37,7 +37,7 @@ class Email(serializers.EmailField):
         return super().to_internal_value(data)
 
 
-class Word(serializers.ChoiceField):
+class StrictChoiceField(serializers.ChoiceField):
     """One word of a closed set."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -46,7 +46,7 @@ class Word(serializers.ChoiceField):
         return super().to_internal_value(data)
 
 
-class Whole(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A whole number; neither true nor "30" nor 30.5 is one."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -55,14 +55,14 @@ class Whole(serializers.IntegerField):
         return data
 
 
-class Id(Whole):
+class IdField(StrictIntegerField):
     """A number that an id can be."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, max_value=BIGGEST_ID, **kwargs)
+        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
 
 
-class Switch(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """true or false; neither 1 nor "yes" is one."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -71,7 +71,7 @@ class Switch(serializers.BooleanField):
         return data
 
 
-class Instant(serializers.DateTimeField):
+class InstantField(serializers.DateTimeField):
     """An RFC 3339 instant with an offset, kept as UTC. A local time without one is refused: nobody knows when it is."""
 
     default_error_messages = {**instants.COMPLAINTS}
@@ -86,7 +86,7 @@ class Instant(serializers.DateTimeField):
         return None if value is None else instants.shown(value)
 
 
-class AnswerWord(serializers.ChoiceField):
+class AnswerField(serializers.ChoiceField):
     """What the assignee has answered: NONE, CONFIRMED or DECLINED."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -96,7 +96,7 @@ class AnswerWord(serializers.ChoiceField):
         return Answer(value).name
 
 
-class Strict(serializers.Serializer[Any]):
+class StrictSerializer(serializers.Serializer[Any]):
     """An object with the fields that are named here and no others."""
 
     answered: tuple[str, ...] = ()

@@ -16,9 +16,9 @@ from reminders.operations import pauses, rescans, resets
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Done, Selection
 from reminders.operations.resets import ResetPlan
-from reminders.web.api import serializers
-from reminders.web.api.endpoint import Endpoint, answers
-from reminders.web.api.serializers import SHOWN
+from reminders.web.api.endpoint import Endpoint, responses
+from reminders.web.api.serializers import operations, queries
+from reminders.web.api.serializers.operations import MAX_LISTED
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
@@ -29,17 +29,17 @@ class Operation(Endpoint):
     scope = "ops"
 
 
-class Rescan(Operation):
+class RescanView(Operation):
     """Scans now."""
 
     @extend_schema(
         operation_id="reminders_rescan",
-        parameters=[serializers.DryRun],
-        request=serializers.MaybeReasoned,
-        responses=answers(
+        parameters=[queries.DryRunQuery],
+        request=operations.OptionalReasonInputSerializer,
+        responses=responses(
             {
-                200: OpenApiResponse(serializers.ScanPlan, "Dry run: what a scan would do."),
-                202: OpenApiResponse(serializers.ScanSerializer, "The scan; `counts` is null while it runs."),
+                200: OpenApiResponse(operations.ScanPlanSerializer, "Dry run: what a scan would do."),
+                202: OpenApiResponse(operations.ScanSerializer, "The scan; `counts` is null while it runs."),
             },
             409,
             413,
@@ -51,12 +51,12 @@ class Rescan(Operation):
 
         Works without Redis. What takes longer than ten seconds goes on by itself: ask for the scan again.
         """
-        dry_run = self.address(serializers.DryRun)["dry_run"]
-        reason = self.body(serializers.MaybeReasoned)["reason"]
+        dry_run = self.address(queries.DryRunQuery)["dry_run"]
+        reason = self.body(operations.OptionalReasonInputSerializer)["reason"]
         if dry_run:
             preview = rescans.preview_rescan(config=conf.current(), budget=PREVIEW_BUDGET)
             plan = {"dry_run": True, "complete": preview.complete, "counts": asdict(preview.counts)}
-            return Response(serializers.ScanPlan(plan).data)
+            return Response(operations.ScanPlanSerializer(plan).data)
         done = rescans.rescan(
             trigger=ScanRun.Trigger.API,
             by=self.by(),
@@ -66,37 +66,37 @@ class Rescan(Operation):
             hand_over=CeleryBroker().resume_scan_elsewhere,
         )
         run = ScanRun.objects.get(pk=done.scan_id)
-        return Response(serializers.ScanSerializer(run).data, status=202)
+        return Response(operations.ScanSerializer(run).data, status=202)
 
 
-class Scan(Operation):
+class ScanView(Operation):
     """One scan."""
 
-    @extend_schema(operation_id="reminders_scan", responses=answers({200: serializers.ScanSerializer}, 404))
+    @extend_schema(operation_id="reminders_scan", responses=responses({200: operations.ScanSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """Reads a scan: who asked for it, and what came of it."""
         run = ScanRun.objects.filter(pk=pk).first()
         if run is None:
             raise Http404
-        return Response(serializers.ScanSerializer(run).data)
+        return Response(operations.ScanSerializer(run).data)
 
 
-class Reset(Operation):
+class ResetView(Operation):
     """Resets reminder statuses."""
 
     @extend_schema(
         operation_id="reminders_reset",
-        parameters=[serializers.DryRun],
-        request=serializers.ResetInputSerializer,
-        responses=answers({200: serializers.ResetSerializer}, 409, 413, 415),
+        parameters=[queries.DryRunQuery],
+        request=operations.ResetInputSerializer,
+        responses=responses({200: operations.ResetSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Sets the reminder status back to NONE and plans anew: of these ids, or of all that is out of sync.
 
         `future` takes every future SENT assignment, and so nudges people a second time; a dry run says how many.
         """
-        dry_run = self.address(serializers.DryRun)["dry_run"]
-        asked = self.body(serializers.ResetInputSerializer)
+        dry_run = self.address(queries.DryRunQuery)["dry_run"]
+        asked = self.body(operations.ResetInputSerializer)
         ids = asked.get("ids")
         selection = Selection(
             ids=None if ids is None else tuple(sorted(set(ids))),
@@ -118,40 +118,40 @@ def _reset(plan: ResetPlan, done: Done, *, dry_run: bool) -> Response:
         "plan": plan.fingerprint,
         "reset": len(done.ids),
         "people_nudged_again": plan.people_again,
-        "targets": plan.targets[:SHOWN],
-        "skipped": [{"id": one.id, "why": one.why.value} for one in done.skipped[:SHOWN]],
+        "targets": plan.targets[:MAX_LISTED],
+        "skipped": [{"id": one.id, "why": one.why.value} for one in done.skipped[:MAX_LISTED]],
     }
-    return Response(serializers.ResetSerializer(body).data)
+    return Response(operations.ResetSerializer(body).data)
 
 
-class Pause(Operation):
+class PauseView(Operation):
     """Pauses all sending."""
 
     @extend_schema(
         operation_id="reminders_pause",
-        request=serializers.PauseInputSerializer,
-        responses=answers({200: serializers.PauseSerializer}, 409, 413, 415),
+        request=operations.PauseInputSerializer,
+        responses=responses({200: operations.PauseSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Holds every send until somebody resumes, or until `until`. Overdue work is still marked."""
-        asked = self.body(serializers.PauseInputSerializer)
+        asked = self.body(operations.PauseInputSerializer)
         begun = pauses.pause(by=self.by(), reason=asked["reason"], until=asked["until"])
-        return Response(serializers.PauseSerializer(begun).data)
+        return Response(operations.PauseSerializer(begun).data)
 
 
-class Resume(Operation):
+class ResumeView(Operation):
     """Resumes sending."""
 
     @extend_schema(
         operation_id="reminders_resume",
-        parameters=[serializers.DryRun],
-        request=serializers.ResumeInputSerializer,
-        responses=answers({200: serializers.ResumeSerializer}, 409, 413, 415),
+        parameters=[queries.DryRunQuery],
+        request=operations.ResumeInputSerializer,
+        responses=responses({200: operations.ResumeSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Ends the pause. With `dry_run` it only says what waits, and what sending it would still be worth."""
-        dry_run = self.address(serializers.DryRun)["dry_run"]
-        asked = self.body(serializers.ResumeInputSerializer)
+        dry_run = self.address(queries.DryRunQuery)["dry_run"]
+        asked = self.body(operations.ResumeInputSerializer)
         if dry_run:
             waiting = pauses.backlog(config=conf.current())
             pause, skipped = pause_in_force(), 0
@@ -161,4 +161,4 @@ class Resume(Operation):
             )
             pause, waiting, skipped = done.pause, done.backlog, done.skipped
         body = {"dry_run": dry_run, "pause": pause, "backlog": waiting, "skipped": skipped}
-        return Response(serializers.ResumeSerializer(body).data)
+        return Response(operations.ResumeSerializer(body).data)

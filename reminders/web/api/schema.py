@@ -69,13 +69,13 @@ def with_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
     return result
 
 
-class Schema(SpectacularAPIView):
+class SchemaView(SpectacularAPIView):
     """The description as OpenAPI."""
 
     http_method_names = ["get", "head"]
 
 
-class Docs(SpectacularSwaggerView):
+class DocsView(SpectacularSwaggerView):
     """The description to read and to try, served from here without any other host."""
 
     http_method_names = ["get", "head"]

@@ -12,14 +12,14 @@ from reminders.delivery import broker_status
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
-from reminders.web.api import serializers
-from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.endpoint import Endpoint, responses
+from reminders.web.api.serializers import summary
 
 
-class Summary(Endpoint):
+class SummaryView(Endpoint):
     """How reminders do."""
 
-    @extend_schema(operation_id="reminders_summary", responses=answers({200: serializers.SummarySerializer}))
+    @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:
         """Reads the figures of the Ops page: what waits, what ended, what is wrong, who is at work."""
         config = conf.current()
@@ -28,7 +28,7 @@ class Summary(Endpoint):
             "pause": pause_in_force(),
             "queue_depth": broker_status.probe().depth,
         }
-        return Response(serializers.SummarySerializer(shown).data)
+        return Response(summary.SummarySerializer(shown).data)
 
 
 def _shown(taken: Snapshot) -> dict[str, Any]:

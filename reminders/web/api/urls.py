@@ -8,9 +8,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.web.api import assignments, explaining, exporting, importing, ops, summary, webhooks
+from reminders.web.api import assignments, explanation, exports, imports, ops, summary, webhooks
 from reminders.web.api.endpoint import Endpoint
-from reminders.web.api.schema import Docs, Schema
+from reminders.web.api.schema import DocsView, SchemaView
 
 
 @extend_schema(exclude=True)
@@ -24,29 +24,33 @@ class Unknown(Endpoint):
 
 
 urlpatterns: list[URLPattern] = [
-    path("assignments", assignments.Assignments.as_view(), name="assignments"),
-    path("assignments/<int:pk>", assignments.AnAssignment.as_view(), name="assignment"),
-    path("assignments/import", importing.Import.as_view(), name="import"),
-    path("assignments/export", exporting.ExportAssignments.as_view(), name="export"),
-    path("assignments/by-reference/<path:reference>", assignments.ByReference.as_view(), name="by-reference"),
-    path("assignments/<int:pk>/start", assignments.Start.as_view(), name="start"),
-    path("assignments/<int:pk>/complete", assignments.Complete.as_view(), name="complete"),
-    path("assignments/<int:pk>/cancel", assignments.Cancel.as_view(), name="cancel"),
-    path("assignments/<int:pk>/reschedule", assignments.Reschedule.as_view(), name="reschedule"),
-    path("assignments/<int:pk>/reminders", assignments.Reminders.as_view(), name="reminders"),
-    path("assignments/<int:pk>/explain", explaining.Explain.as_view(), name="explain"),
-    path("admin/reminders/export", exporting.ExportReminders.as_view(), name="export-reminders"),
-    path("admin/reminders/rescan", ops.Rescan.as_view(), name="rescan"),
-    path("admin/reminders/scans/<int:pk>", ops.Scan.as_view(), name="scan"),
-    path("admin/reminders/reset", ops.Reset.as_view(), name="reset"),
-    path("admin/reminders/summary", summary.Summary.as_view(), name="summary"),
-    path("admin/reminders/pause", ops.Pause.as_view(), name="pause"),
-    path("admin/reminders/resume", ops.Resume.as_view(), name="resume"),
-    path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
-    path("webhooks/<int:pk>", webhooks.AWebhook.as_view(), name="webhook"),
-    path("webhooks/<int:pk>/rotate", webhooks.Rotate.as_view(), name="rotate-webhook"),
-    path("webhooks/<int:pk>/test", webhooks.TryOut.as_view(), name="test-webhook"),
-    path("schema", Schema.as_view(), name="schema"),
-    path("docs", Docs.as_view(url_name="schema"), name="docs"),
+    path("assignments", assignments.AssignmentListView.as_view(), name="assignments"),
+    path("assignments/<int:pk>", assignments.AssignmentView.as_view(), name="assignment"),
+    path("assignments/import", imports.ImportView.as_view(), name="import"),
+    path("assignments/export", exports.AssignmentExportView.as_view(), name="export"),
+    path(
+        "assignments/by-reference/<path:reference>",
+        assignments.AssignmentByReferenceView.as_view(),
+        name="by-reference",
+    ),
+    path("assignments/<int:pk>/start", assignments.StartView.as_view(), name="start"),
+    path("assignments/<int:pk>/complete", assignments.CompleteView.as_view(), name="complete"),
+    path("assignments/<int:pk>/cancel", assignments.CancelView.as_view(), name="cancel"),
+    path("assignments/<int:pk>/reschedule", assignments.RescheduleView.as_view(), name="reschedule"),
+    path("assignments/<int:pk>/reminders", assignments.ReminderListView.as_view(), name="reminders"),
+    path("assignments/<int:pk>/explain", explanation.ExplanationView.as_view(), name="explain"),
+    path("admin/reminders/export", exports.ReminderExportView.as_view(), name="export-reminders"),
+    path("admin/reminders/rescan", ops.RescanView.as_view(), name="rescan"),
+    path("admin/reminders/scans/<int:pk>", ops.ScanView.as_view(), name="scan"),
+    path("admin/reminders/reset", ops.ResetView.as_view(), name="reset"),
+    path("admin/reminders/summary", summary.SummaryView.as_view(), name="summary"),
+    path("admin/reminders/pause", ops.PauseView.as_view(), name="pause"),
+    path("admin/reminders/resume", ops.ResumeView.as_view(), name="resume"),
+    path("webhooks", webhooks.WebhookListView.as_view(), name="webhooks"),
+    path("webhooks/<int:pk>", webhooks.WebhookView.as_view(), name="webhook"),
+    path("webhooks/<int:pk>/rotate", webhooks.RotateView.as_view(), name="rotate-webhook"),
+    path("webhooks/<int:pk>/test", webhooks.TestView.as_view(), name="test-webhook"),
+    path("schema", SchemaView.as_view(), name="schema"),
+    path("docs", DocsView.as_view(url_name="schema"), name="docs"),
     re_path(r"", Unknown.as_view(), name="unknown"),
 ]

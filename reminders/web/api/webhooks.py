@@ -14,25 +14,33 @@ from reminders.models import Subscription
 from reminders.operations import subscriptions as operations_subscriptions
 from reminders.operations.reasons import LONGEST_REASON
 from reminders.operations.subscriptions import UnknownSubscription
-from reminders.web.api.endpoint import Endpoint, answers
-from reminders.web.api.fields import Instant, Strict, Switch, Text, Word
+from reminders.web.api.endpoint import Endpoint, responses
+from reminders.web.api.fields import (
+    InstantField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictSerializer,
+)
 
 UNKEPT = {"Cache-Control": "no-store"}
 
 
-class SubscriptionInputSerializer(Strict):
+class SubscriptionInputSerializer(StrictSerializer):
     answered = ("id", "secret", "created_at", "created_by", "ended_at", "ended_why", "health")
 
-    name = Text(max_length=100, help_text="What people know it by.")
-    url = Text(max_length=2_000, help_text="https:// and a host in the public internet.")
+    name = StrictCharField(max_length=100, help_text="What people know it by.")
+    url = StrictCharField(max_length=2_000, help_text="https:// and a host in the public internet.")
     events = serializers.ListField(
-        child=Word(choices=list(ledger_events.TYPES)), min_length=1, max_length=len(ledger_events.TYPES)
+        child=StrictChoiceField(choices=list(ledger_events.TYPES)),
+        min_length=1,
+        max_length=len(ledger_events.TYPES),
     )
-    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+    reason = StrictCharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
 
 
 class SubscriptionPatch(SubscriptionInputSerializer):
-    active = Switch(required=False, help_text="false ends it, and what waits for it.")
+    active = StrictBooleanField(required=False, help_text="false ends it, and what waits for it.")
 
     def get_fields(self) -> dict[str, Any]:
         fields = super().get_fields()
@@ -43,11 +51,11 @@ class SubscriptionPatch(SubscriptionInputSerializer):
 
 class HealthSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Events that are still to be delivered.")
-    failing_since = Instant(
+    failing_since = InstantField(
         allow_null=True,
         help_text="Since when its endpoint does not answer or refuses an event that still waits; else null.",
     )
-    breaker_open_until = Instant(allow_null=True, help_text="Until when it is left alone.")
+    breaker_open_until = InstantField(allow_null=True, help_text="Until when it is left alone.")
     code = serializers.CharField(help_text="What it answered last, or how far the call got.")
     detail = serializers.CharField()
 
@@ -58,11 +66,11 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
     events = serializers.ListField(child=serializers.ChoiceField(choices=list(ledger_events.TYPES)))
     active = serializers.BooleanField()
-    created_at = Instant()
+    created_at = InstantField()
     created_by = serializers.CharField()
-    ended_at = Instant(allow_null=True)
+    ended_at = InstantField(allow_null=True)
     ended_why = serializers.CharField()
-    former_until = Instant(allow_null=True, help_text="Until then the former secret signs too.")
+    former_until = InstantField(allow_null=True, help_text="Until then the former secret signs too.")
     health = serializers.SerializerMethodField()
 
     def get_health(self, one: Subscription) -> dict[str, Any]:
@@ -80,8 +88,8 @@ class Subscriptions(serializers.Serializer[Any]):
     results = SubscriptionSerializer(many=True)
 
 
-class Reason(Strict):
-    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+class Reason(StrictSerializer):
+    reason = StrictCharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
 
 
 class Tried(serializers.Serializer[Any]):
@@ -96,10 +104,10 @@ class Operation(Endpoint):
     scope = scope_to_read = "ops"
 
 
-class Webhooks(Operation):
+class WebhookListView(Operation):
     """The subscriptions."""
 
-    @extend_schema(operation_id="webhooks_list", responses=answers({200: Subscriptions}))
+    @extend_schema(operation_id="webhooks_list", responses=responses({200: Subscriptions}))
     def get(self, request: Request) -> Response:
         """Lists all subscriptions, those that have ended too, and how each fares."""
         return Response({"results": _shown(list(Subscription.objects.all()))})
@@ -107,7 +115,7 @@ class Webhooks(Operation):
     @extend_schema(
         operation_id="webhooks_subscribe",
         request=SubscriptionInputSerializer,
-        responses=answers({201: SubscriptionWithSecretSerializer}, 413, 415),
+        responses=responses({201: SubscriptionWithSecretSerializer}, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Makes a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
@@ -117,10 +125,10 @@ class Webhooks(Operation):
         return Response({**_shown([made])[0], "secret": secret}, status=201, headers=UNKEPT)
 
 
-class AWebhook(Operation):
+class WebhookView(Operation):
     """One subscription."""
 
-    @extend_schema(operation_id="webhooks_read", responses=answers({200: SubscriptionSerializer}, 404))
+    @extend_schema(operation_id="webhooks_read", responses=responses({200: SubscriptionSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """Reads a subscription and how it fares."""
         return Response(_shown([_found(pk)])[0])
@@ -128,7 +136,7 @@ class AWebhook(Operation):
     @extend_schema(
         operation_id="webhooks_change",
         request=SubscriptionPatch,
-        responses=answers({200: SubscriptionSerializer}, 404, 413, 415),
+        responses=responses({200: SubscriptionSerializer}, 404, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes what is given. With `active` false it hears no more, and what waits for it ends."""
@@ -136,20 +144,20 @@ class AWebhook(Operation):
             _shown([operations_subscriptions.change(pk, by=self.by(), **self.body(SubscriptionPatch))])[0]
         )
 
-    @extend_schema(operation_id="webhooks_unsubscribe", responses=answers({204: None}, 404))
+    @extend_schema(operation_id="webhooks_unsubscribe", responses=responses({204: None}, 404))
     def delete(self, request: Request, pk: int) -> Response:
         """Removes it with its secrets. What was delivered stays in the ledger."""
         operations_subscriptions.remove(pk, by=self.by())
         return Response(status=204)
 
 
-class Rotate(Operation):
+class RotateView(Operation):
     """A new secret."""
 
     @extend_schema(
         operation_id="webhooks_rotate",
         request=Reason,
-        responses=answers({200: SubscriptionWithSecretSerializer}, 404, 413, 415),
+        responses=responses({200: SubscriptionWithSecretSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
         """Gives it a new secret, shown this once. For a day the former one signs too."""
@@ -159,17 +167,17 @@ class Rotate(Operation):
         return Response({**_shown([changed])[0], "secret": secret}, headers=UNKEPT)
 
 
-class TryOut(Operation):
+class TestView(Operation):
     """A test."""
 
     @extend_schema(
         operation_id="webhooks_try",
         request=inline_serializer("Nothing", {}),
-        responses=answers({200: Tried}, 404, 409, 413, 415),
+        responses=responses({200: Tried}, 404, 409, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
         """Sends a signed event of the type `subscription.test` now, and says what its endpoint answered."""
-        self.body(Strict)
+        self.body(StrictSerializer)
         delivery = operations_subscriptions.try_out(pk, config=conf.current())
         shown = {"outcome": delivery.outcome.value, "code": delivery.code, "detail": delivery.detail}
         return Response(Tried(shown).data)

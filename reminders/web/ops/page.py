@@ -53,7 +53,7 @@ def page(*, operator: bool = False) -> Callable[[View], View]:
                         return HttpResponseNotAllowed(methods)
                     answer = _turned_away(request, operator=operator) or view(request, *args, **kwargs)
                 except Http404 as error:
-                    answer = trouble(request, 404, "There is nothing here", str(error))
+                    answer = error_page(request, 404, "There is nothing here", str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
                 answer = _without_database(error)
             answer["Content-Security-Policy"] = POLICY
@@ -93,13 +93,13 @@ def may_operate(request: HttpRequest) -> bool:
     return request.user.has_perm(roles.OPERATE)
 
 
-def trouble(request: HttpRequest, status: int, title: str, says: str) -> HttpResponse:
+def error_page(request: HttpRequest, status: int, title: str, says: str) -> HttpResponse:
     """A page that says why there is no other."""
     return show(request, "trouble", {"title": title, "says": says}, status=status)
 
 
 @page()
-def nowhere(request: HttpRequest, rest: str) -> HttpResponse:
+def unknown_page(request: HttpRequest, rest: str) -> HttpResponse:
     """An address that no page has."""
     raise Http404(f"No page has the address {request.path}.")
 
@@ -117,7 +117,7 @@ def _turned_away(request: HttpRequest, *, operator: bool) -> HttpResponseBase | 
             request, f"Your login has no role here. An administrator puts it into “{roles.VIEWERS}”."
         )
     if operator and not may_operate(request):
-        return trouble(
+        return error_page(
             request,
             403,
             "Only operators may do this",

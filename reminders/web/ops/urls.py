@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reminders.web.ops import acts, explaining, lists, overview, page, simulating, upkeep
+from reminders.web.ops import actions, explanation, lists, maintenance, overview, page, simulator
 
 app_name = "ops"
 urlpatterns = [
@@ -10,15 +10,15 @@ urlpatterns = [
     path("live", overview.live, name="live"),
     path("find", lists.find, name="find"),
     path("assignments", lists.assignments, name="assignments"),
-    path("assignments/<int:pk>", explaining.explanation, name="explain"),
+    path("assignments/<int:pk>", explanation.explanation, name="explain"),
     path("reminders", lists.reminders, name="reminders"),
-    path("switch", upkeep.switch, name="switch"),
-    path("queue", upkeep.queue, name="queue"),
-    path("doctor", upkeep.doctor, name="doctor"),
-    path("doctor/checks", upkeep.checks, name="checks"),
-    path("simulator", simulating.simulator, name="simulator"),
-    path("audit", upkeep.audit, name="audit"),
-    path("act/<slug:name>", acts.act, name="act"),
+    path("switch", maintenance.switch, name="switch"),
+    path("queue", maintenance.queue, name="queue"),
+    path("doctor", maintenance.doctor, name="doctor"),
+    path("doctor/checks", maintenance.checks, name="checks"),
+    path("simulator", simulator.simulator, name="simulator"),
+    path("audit", maintenance.audit, name="audit"),
+    path("act/<slug:name>", actions.action, name="act"),
     # Last: whatever else is asked for below /ops/.
-    path("<path:rest>", page.nowhere, name="nowhere"),
+    path("<path:rest>", page.unknown_page, name="nowhere"),
 ]

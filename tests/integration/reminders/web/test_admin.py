@@ -160,12 +160,12 @@ def test_a_viewer_is_offered_no_action(viewer, everything):
 
 
 OPERATIONS = [
-    "/admin/reminders/scanrun/rescan/",
-    "/admin/reminders/pause/begin/",
-    "/admin/reminders/pause/end/",
-    "/admin/assignments/assignment/operate/reset/?ids=1",
-    "/admin/assignments/assignment/operate/resend/?ids=1",
-    "/admin/assignments/assignment/operate/close/?ids=1",
+    "/ops/act/rescan",
+    "/ops/act/pause",
+    "/ops/act/resume",
+    "/ops/act/reset?ids=1",
+    "/ops/act/resend?ids=1",
+    "/ops/act/close?ids=1",
 ]
 
 
@@ -208,8 +208,8 @@ def test_the_ledger_of_an_assignment_is_shown_with_its_attempts(viewer, clock, r
 
 @pytest.mark.parametrize("query", [
     "", "?status=SCHEDULED", "?reminder_status=SENT", "?start=look_ahead", "?start=past_day", "?start=next_week",
-    "?start=past", "?start=future", "?start=nonsense", "?overdue=by_time", "?overdue=marked",
-    "?overdue=unmarked", "?q=Job", "?q=%00", "?o=1.2.3.4.5.6.7", "?p=2",
+    "?start=past", "?start=future", "?start=nonsense", "?show=overdue", "?reminder_status__exact=OVERDUE",
+    "?show=unmarked", "?q=Job", "?q=%00", "?o=1.2.3.4.5.6.7", "?p=2",
 ])  # fmt: skip
 def test_the_list_can_be_filtered_and_searched_with_a_fixed_number_of_queries(
     operator, clock, query, django_assert_max_num_queries
@@ -223,9 +223,9 @@ def test_the_list_can_be_filtered_and_searched_with_a_fixed_number_of_queries(
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("?overdue=by_time", ["late", "marked"]),
-        ("?overdue=marked", ["marked"]),
-        ("?overdue=unmarked", ["late"]),
+        ("?show=overdue", ["late", "marked"]),
+        ("?reminder_status__exact=OVERDUE", ["marked"]),
+        ("?show=unmarked", ["late"]),
         ("?start=past", ["late", "marked"]),
         ("?start=future", ["ahead", "soon"]),
         ("?start=look_ahead", ["soon"]),
@@ -243,6 +243,28 @@ def test_filters_find_what_they_say(operator, clock, query, found):
     Assignment.objects.filter(title="marked").update(reminder_status="OVERDUE", overdue_at=NOON)
     response = operator.get(page(Assignment) + query)
     assert sorted(work.title for work in response.context["cl"].result_list) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("overdue", "overdue now"),
+        ("unmarked", "overdue now"),
+        ("declined", "declined"),
+        ("unaccounted", "due now"),
+    ],
+)
+def test_admin_and_ops_list_hold_the_same_work_to_the_instant(operator, clock, config, name, title):
+    """The boundary itself counts: overdue from the very instant on, as the figure has it."""
+    AssignmentFactory(title="overdue now", scheduled_start=NOON - config.overdue)
+    AssignmentFactory(title="overdue soon", scheduled_start=NOON - config.overdue + timedelta(seconds=1))
+    declined = AssignmentFactory(title="declined", far=True)
+    services.decline(declined.pk, assignee_id=declined.assignee_id, version=1, note="")
+    due = AssignmentFactory(title="due now", scheduled_start=NOON + config.lead)
+    Reminder.objects.filter(assignment=due).delete()
+    rows = operator.get(page(Assignment) + f"?show={name}").context["cl"].result_list
+    listed = operator.get(f"/ops/assignments?show={name}").context["lines"]
+    assert [work.title for work in rows] == [work.title for work, _ in listed] == [title]
 
 
 def test_a_list_counts_no_further_than_anybody_leafs(operator, clock, monkeypatch, django_assert_num_queries):
@@ -406,7 +428,7 @@ def test_a_reset_is_shown_first_and_done_after_a_reason(operator, clock, run):
     assert f"Assignment {cancelled.pk}: it is not SCHEDULED any more" in text
     assert PAYLOAD not in text
     assert not Audit.objects.exists()
-    url = reverse("admin:reminders_operate", args=["reset"])
+    url = reverse("ops:act", args=["reset"])
     refused = operator.post(url, confirmed(shown, reason=" "))
     assert refused.context["form"].errors == {"reason": ["This field is required."]}
     assert not Audit.objects.exists()
@@ -422,9 +444,7 @@ def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
     assignment = AssignmentFactory()
     shown = choose(operator, "reset_reminder_status", assignment)
     services.renudge([assignment.pk])
-    again = operator.post(
-        reverse("admin:reminders_operate", args=["reset"]), confirmed(shown, reason="x"), follow=True
-    )
+    again = operator.post(reverse("ops:act", args=["reset"]), confirmed(shown, reason="x"), follow=True)
     assert "look at it again" in said(again)[0]
     assert again.context["preview"].plan != shown.context["preview"].plan
     assert not Audit.objects.exists()
@@ -434,7 +454,7 @@ def test_a_resend_from_the_page_of_one_assignment(operator, clock, run, outbox):
     assignment = AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(seconds=1))
-    url = reverse("admin:reminders_operate", args=["resend"])
+    url = reverse("ops:act", args=["resend"])
     assert (
         f"{url}?ids={assignment.pk}"
         in operator.get(page(Assignment, "change", assignment.pk)).content.decode()
@@ -452,16 +472,14 @@ def test_forgotten_work_is_closed(operator, clock, config, run):
     delivery_scan.scan(trigger="cli", config=config)
     run()
     shown = choose(operator, "close_as_not_done", forgotten)
-    done = operator.post(
-        reverse("admin:reminders_operate", args=["close"]), confirmed(shown, reason="no show"), follow=True
-    )
+    done = operator.post(reverse("ops:act", args=["close"]), confirmed(shown, reason="no show"), follow=True)
     assert said(done) == ["1 closed, 0 left alone."]
     forgotten.refresh_from_db()
     assert forgotten.status == Status.CANCELLED
 
 
 def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
-    monkeypatch.setattr("reminders.web.admin.work.MAX_TARGETS", 1)
+    monkeypatch.setattr("reminders.web.admin.assignments.MAX_TARGETS", 1)
     response = operator.post(
         page(Assignment),
         {
@@ -473,21 +491,22 @@ def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
     assert said(response)[0].startswith("No more than 1 at once")
 
 
-@pytest.mark.parametrize("ids", ["", "x", "1,,", "-1", "9" * 30, "\x00", "\u0661"])
-def test_odd_ids_name_nothing(operator, clock, ids):
-    response = operator.get(reverse("admin:reminders_operate", args=["reset"]), {"ids": ids})
-    assert response.status_code == 200
-    assert response.context["preview"].possible is False
+@pytest.mark.parametrize("ids", ["", "x", ",,", "-1", "9" * 30, "\x00", "\u0661"])
+def test_an_action_on_nothing_goes_back_and_says_what_to_do(operator, clock, ids):
+    back = page(Assignment)
+    response = operator.get(reverse("ops:act", args=["reset"]), {"ids": ids, "back": back}, follow=True)
+    assert response.redirect_chain == [(back, 302)]
+    assert said(response) == ["Nothing was selected: select assignments first."]
 
 
 def test_an_unknown_operation_does_not_exist(operator, clock):
-    assert operator.get("/admin/assignments/assignment/operate/explode/").status_code == 404
+    assert operator.get("/ops/act/explode").status_code == 404
 
 
 def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
     AssignmentFactory()
     Reminder.objects.all().delete()
-    url = "/admin/reminders/scanrun/rescan/"
+    url = "/ops/act/rescan"
     shown = operator.get(url)
     assert ("reminders planned", 1) in shown.context["preview"].facts
     assert not Reminder.objects.exists()
@@ -499,15 +518,15 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
 
 def test_a_second_rescan_names_the_running_one(operator, clock):
     running = scans.open_scan(trigger="beat", by="")
-    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
+    done = operator.post("/ops/act/rescan", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [f"Scan {running.scan_id} is running already: it does the same work."]
 
 
 def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
     settings.REMINDERS = ReminderConfig(enabled=False)
-    shown = operator.get("/admin/reminders/scanrun/rescan/")
+    shown = operator.get("/ops/act/rescan")
     assert shown.context["preview"].possible is False
-    done = operator.post("/admin/reminders/scanrun/rescan/", {"confirmed": "1", "reason": "x"}, follow=True)
+    done = operator.post("/ops/act/rescan", {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(done) == [
         "Nothing was done: REMINDER_WORKER_ENABLED is false: nothing is planned until it is true."
     ]
@@ -515,7 +534,7 @@ def test_a_rescan_is_refused_while_switched_off(operator, clock, settings):
 
 def test_pausing_and_resuming(operator, clock, run):
     AssignmentFactory(soon=True)
-    begin, end = "/admin/reminders/pause/begin/", "/admin/reminders/pause/end/"
+    begin, end = "/ops/act/pause", "/ops/act/resume"
     assert "Pause all sending" in operator.get(page(Pause)).content.decode()
     missing = operator.post(begin, {"confirmed": "1", "length": "60"})
     assert missing.context["form"].errors == {"reason": ["This field is required."]}

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from config.access.models import ApiToken
-from reminders.web.ops import upkeep
+from reminders.web.ops import maintenance
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ ROUTES = sorted({route for route in addresses() if "(?P" not in route and route 
 @pytest.fixture
 def ask(clock, settings, tmp_path, monkeypatch):
     # The doctor asks every server for seconds; what it is sent it does not read.
-    monkeypatch.setattr(upkeep, "run_checks", lambda *_, **__: [])
+    monkeypatch.setattr(maintenance, "run_checks", lambda *_, **__: [])
     settings.SECURE_SSL_REDIRECT = False
     settings.STATIC_ROOT = tmp_path
     settings.API_RATE = 0

@@ -279,13 +279,40 @@ def test_nothing_that_is_asked_breaks_a_page(viewer, everything, query):
     assert viewer.get(f"/ops/{query}").status_code in (200, 302)
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("show=overdue&q=Brandt", ["Brandt, late"]),
+        ("show=overdue", ["Brandt, late", "Abel, late"]),
+        ("q=Brandt", ["Brandt, coming", "Brandt, late"]),
+        ("q=Brandt&status=CANCELLED", []),
+        ("q=Brandt&when=future", ["Brandt, coming"]),
+        ("q=%23{pk}", ["Abel, late"]),
+        ("q=ABEL@EXAMPLE", ["Abel, late"]),
+    ],
+)
+def test_a_search_keeps_every_filter(viewer, clock, query, expected):
+    AssignmentFactory(soon=True, title="Brandt, late")
+    late = AssignmentFactory(soon=True, title="Abel, late", assignee__email="abel@example.com")
+    clock.advance(timedelta(minutes=61))
+    AssignmentFactory(title="Brandt, coming", scheduled_start=NOON + timedelta(hours=5))
+    page = viewer.get(f"/ops/assignments?{query.format(pk=late.pk)}")
+    assert [work.title for work, _ in page.context["lines"]] == expected
+
+
+def test_a_number_with_its_sign_finds_the_assignment(viewer, clock):
+    work = AssignmentFactory()
+    answer = viewer.get("/ops/find", {"q": f"#{work.pk}"})
+    assert (answer.status_code, answer["Location"]) == (302, f"/ops/assignments/{work.pk}")
+
+
 def test_a_list_is_leafed_through(viewer, clock):
     AssignmentFactory.create_batch(51)
     first = viewer.get("/ops/assignments?when=next_week")
     assert (len(first.context["lines"]), first.context["listed"].count) == (50, 51)
     assert "page=2" in first.content.decode()
     last = viewer.get("/ops/assignments?when=next_week&page=2")
-    assert (len(last.context["lines"]), last.context["listed"].after) == (1, None)
+    assert (len(last.context["lines"]), last.context["listed"].next) == (1, None)
 
 
 @pytest.mark.parametrize("text", ["KEY-7", "{pk}"])
@@ -344,8 +371,10 @@ def test_a_whole_list_is_acted_on_at_once(operator, everything):
 def test_a_button_without_a_mark_does_not_mean_everything(operator, clock):
     work = AssignmentFactory()
     Assignment.objects.filter(pk=work.pk).update(reminder_status="SENT")
-    nothing = operator.post("/ops/act/reset", {"list": "assignments", "query": ""})
-    assert nothing.context["preview"].possible is False
+    back = {"list": "assignments", "query": "", "back": "/ops/assignments?show=declined"}
+    nothing = operator.post("/ops/act/reset", back, follow=True)
+    assert nothing.redirect_chain == [("/ops/assignments?show=declined", 302)]
+    assert "Nothing was selected: select assignments first." in shown(nothing)
     all_of_it = operator.get("/ops/act/reset?scope=out_of_sync")
     assert [target.id for target, _ in all_of_it.context["preview"].rows] == [work.pk]
 
@@ -356,7 +385,8 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
         ("/ops/reminders?show=failed", "/ops/reminders?show=failed"),
         ("https://example.org/ops/", "/ops/"),
         ("//example.org/ops/", "/ops/"),
-        ("/admin/", "/ops/"),
+        ("/admin/assignments/assignment/", "/admin/assignments/assignment/"),
+        ("/administration/", "/ops/"),
     ):
         done = confirmed(
             operator, f"/ops/act/resend?ids={work.pk}&back={back.replace('?', '%3F')}", reason="x"
@@ -453,7 +483,7 @@ def test_a_question_that_takes_too_long_says_how_to_ask_less(viewer, monkeypatch
     def slow(*_args, **_values):
         raise OperationalError("canceling statement") from errors.QueryCanceled("canceling statement")
 
-    monkeypatch.setattr("reminders.web.ops.lists.assignments_of", slow)
+    monkeypatch.setattr("reminders.web.ops.lists.list_page", slow)
     answer = viewer.get("/ops/assignments?q=a")
     assert answer.status_code == 503
     assert "That took too long" in shown(answer)

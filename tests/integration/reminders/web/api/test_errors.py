@@ -336,7 +336,9 @@ def test_a_read_only_database_still_reads_and_refuses_changes_in_plain_words(clo
 
 def test_a_fault_of_the_program_is_a_500_in_the_same_shape(api):
     api.client.raise_request_exception = False
-    with mock.patch("reminders.web.api.assignments._all", side_effect=ZeroDivisionError("secret")):
+    with mock.patch(
+        "reminders.web.api.pagination.PageQuery.checked", side_effect=ZeroDivisionError("secret")
+    ):
         answer = api.get("/api/assignments")
     assert (answer.status_code, answer.json()["type"]) == (500, "internal")
     assert faults(answer) == [(None, "internal")]

@@ -11,7 +11,7 @@ from assignments import services
 from assignments.models import Assignee, Assignment
 from reminders.ledger import archive
 from reminders.models import ArchivedReminder, Reminder
-from reminders.web.api import exporting
+from reminders.web.api import exports
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
@@ -69,7 +69,7 @@ def test_the_log_says_what_came_of_each_reminder_without_addresses(api):
 
 
 def test_the_log_holds_what_the_archive_has_taken(api, clock, monkeypatch):
-    monkeypatch.setattr(exporting, "CHUNK", 2)
+    monkeypatch.setattr(exports, "CHUNK", 2)
     done = AssignmentFactory.create_batch(3)
     before = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
     for work in done:

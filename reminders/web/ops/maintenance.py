@@ -14,7 +14,8 @@ from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.doctor import run_checks
 from reminders.models import Audit
 from reminders.operations import pauses
-from reminders.web.ops.lists import page_of, text_of
+from reminders.web.filters import clean_text
+from reminders.web.ops.lists import list_page
 from reminders.web.ops.page import frame, page, show
 
 PAUSES_SHOWN = 20
@@ -65,9 +66,9 @@ def _examined() -> dict[str, object]:
 @page()
 def audit(request: HttpRequest) -> HttpResponse:
     """What operators did, to what, and why."""
-    action, q = text_of(request.GET.get("action")), text_of(request.GET.get("q"))
+    action, q = clean_text(request.GET.get("action")), clean_text(request.GET.get("q"))
     actions = list(Audit.objects.order_by("action").values_list("action", flat=True).distinct())
-    listed = page_of(_audited(action, q), request)
+    listed = list_page(_audited(action, q), request)
     return show(request, "audit", {"listed": listed, "actions": actions, "action": action, "q": q})
 
 

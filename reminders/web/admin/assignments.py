@@ -1,45 +1,42 @@
 """Assignments and assignees: looked at with their ledger, changed through the services, acted on with a preview."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Prefetch, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Model, Prefetch, QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseNotFound,
     HttpResponseRedirect,
 )
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from assignments import services
+from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
 from assignments.services import NEXT, NewAssignment, Refused
 from reminders import conf
+from reminders.insight import selections
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
-from reminders.operations.actions import ACTIONS, MAX_TARGETS
-from reminders.web.admin import confirm
+from reminders.operations.actions import MAX_TARGETS
 from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
 from reminders.web.admin.records import attempts_of
-from reminders.web.admin.switch import rescan_tool
-
-OFFERED = ("reset", "resend", "close")
-"""The proposals that are made for chosen assignments."""
+from reminders.web.admin.tools import action_link, tools
+from reminders.web.filters import SHOW, START, assignment_search, clean_text, shown_assignments
+from reminders.web.ops.actions import confirmation
+from reminders.web.ops.page import may_operate
 
 NO_DELETE = "Nothing is deleted here: cancel the work instead, and its history stays."
 
 
-class _Changes(FastAdmin):
+class _EditableAdmin(FastAdmin):
     """Nobody deletes; what the services refuse is said above the form."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -61,7 +58,7 @@ class _Changes(FastAdmin):
 
 
 @admin.register(Assignee)
-class AssigneeAdmin(_Changes):
+class AssigneeAdmin(_EditableAdmin):
     """People who are given work."""
 
     list_display = ("name", "reference", "email", "phone", "time_zone", "language")
@@ -159,60 +156,38 @@ class LedgerInline(AnyInline):
         return attempts_of(reminder)
 
 
-class OverdueFilter(admin.SimpleListFilter):
-    """By the clock, so that it is right even when nothing runs."""
+class ShowFilter(admin.SimpleListFilter):
+    """The figures of the overview, as the Ops list offers them."""
 
-    title = "overdue"
-    parameter_name = "overdue"
+    title = "show"
+    parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("by_time", "Not started in time"),
-            ("marked", "Marked OVERDUE"),
-            ("unmarked", "Not started in time, not marked yet"),
-        ]
+        return list(SHOW.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
-        late = Q(status=Status.SCHEDULED, scheduled_start__lt=Now() - conf.current().overdue)
-        marked = Q(status=Status.SCHEDULED, overdue_at__isnull=False)
-        wanted = {"by_time": late, "marked": marked, "unmarked": late & ~marked}.get(self.value() or "", Q())
-        return queryset.filter(wanted)
+        if (name := self.value()) not in SHOW:
+            return queryset
+        return queryset & shown_assignments(str(name), now=database_now(), config=conf.current())
 
 
 class StartFilter(admin.SimpleListFilter):
-    """When the work starts, counted from now."""
+    """When the work starts, relative to now, as the Ops list offers it."""
 
     title = "start"
     parameter_name = "start"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("past_day", "In the last 24 hours"),
-            ("look_ahead", "Within the look-ahead"),
-            ("next_day", "In the next 24 hours"),
-            ("next_week", "In the next 7 days"),
-            ("past", "In the past"),
-            ("future", "In the future"),
-        ]
+        return [(name, label) for name, label in START.items() if name != "any"]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
-        day = timedelta(days=1)
-        spans: dict[str, tuple[Any, Any]] = {
-            "past_day": (Now() - day, Now()),
-            "look_ahead": (Now(), Now() + conf.current().lookahead),
-            "next_day": (Now(), Now() + day),
-            "next_week": (Now(), Now() + 7 * day),
-            "past": (None, Now()),
-            "future": (Now(), None),
-        }
-        first, last = spans.get(self.value() or "", (None, None))
-        if first is not None:
-            queryset = queryset.filter(scheduled_start__gte=first)
-        return queryset if last is None else queryset.filter(scheduled_start__lt=last)
+        if (name := self.value()) not in START:
+            return queryset
+        return selections.starting(queryset, str(name), now=database_now(), config=conf.current())
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(_Changes):
+class AssignmentAdmin(_EditableAdmin):
     """Work, with its reminder status and its ledger."""
 
     form = AssignmentForm
@@ -224,12 +199,12 @@ class AssignmentAdmin(_Changes):
         ("reminder_status", WordFilter),
         "answer",
         StartFilter,
-        OverdueFilter,
+        ShowFilter,
     )
     list_select_related = ("assignee",)
     ordering = ("-scheduled_start", "-id")
-    search_fields = ("reference", "title", "assignee__name", "assignee__email")
-    search_help_text = "Reference, title, or the assignee's name or address"
+    search_fields = ("reference",)
+    search_help_text = "Reference, title, the assignee's name or address, or #id"
     autocomplete_fields = ("assignee",)
     readonly_fields = (
         "explained",
@@ -265,6 +240,12 @@ class AssignmentAdmin(_Changes):
         answer = explain(assignment, config=conf.current())
         return render_to_string("admin/reminders/explanation.html", {"answer": answer})
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Assignment], search_term: str
+    ) -> tuple[QuerySet[Assignment], bool]:
+        text = clean_text(search_term)
+        return (queryset.filter(assignment_search(text)) if text else queryset), False
+
     @admin.display(description="start", ordering="scheduled_start")
     def starts(self, assignment: Assignment) -> str:
         return moment(assignment.scheduled_start)
@@ -280,20 +261,15 @@ class AssignmentAdmin(_Changes):
             obj.pk = services.create(NewAssignment(**{name: getattr(obj, name) for name in names})).pk
         obj.refresh_from_db()
 
-    # --- what operators do ---
+    # --- what operators do: confirmed on an Ops page ---
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        return confirm.may_operate(request)
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.operate)
-        return [path("operate/<slug:action>/", view, name="reminders_operate"), *super().get_urls()]
+        return may_operate(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        tools = {"tools": rescan_tool(request)}
-        return super().changelist_view(request, {**(extra_context or {}), **tools})
+        return super().changelist_view(request, {**(extra_context or {}), **tools(request, "rescan")})
 
     def change_view(
         self,
@@ -302,62 +278,35 @@ class AssignmentAdmin(_Changes):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        tools = []
-        if confirm.may_operate(request):
-            tools = [
-                (label, reverse("admin:reminders_operate", args=[action]) + f"?ids={object_id}")
-                for action, label in (
-                    ("resend", "Send the reminder again"),
-                    ("reset", "Reset reminder status"),
-                )
-            ]
-        extra = {**(extra_context or {}), "tools": tools}
-        return super().change_view(request, object_id, form_url, extra)
+        links = []
+        if may_operate(request):
+            links = [action_link(request, name, ids=object_id) for name in ("resend", "reset")]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
 
     @admin.action(description="Reset reminder status", permissions=["operate"])
     def reset_reminder_status(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
-    ) -> HttpResponse | None:
-        return self._selected(request, queryset, "reset")
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "reset")
 
     @admin.action(description="Send the reminder again", permissions=["operate"])
     def send_the_reminder_again(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
-    ) -> HttpResponse | None:
-        return self._selected(request, queryset, "resend")
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "resend")
 
     @admin.action(description="Close as not done", permissions=["operate"])
-    def close_as_not_done(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> HttpResponse | None:
-        return self._selected(request, queryset, "close")
+    def close_as_not_done(
+        self, request: HttpRequest, queryset: QuerySet[Assignment]
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "close")
 
-    def _selected(
+    def _confirm(
         self, request: HttpRequest, queryset: QuerySet[Assignment], action: str
-    ) -> HttpResponse | None:
+    ) -> HttpResponseBase | None:
         ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_TARGETS + 1])
         if len(ids) > MAX_TARGETS:
-            told = f"No more than {MAX_TARGETS} at once: narrow the list down, or use `manage.py reset_reminders`."
-            self.message_user(request, told, messages.ERROR)
+            refusal = f"No more than {MAX_TARGETS} at once: narrow the list down, or use `manage.py reset_reminders`."
+            self.message_user(request, refusal, messages.ERROR)
             return None
-        return self._ask(request, action, ids)
-
-    def operate(self, request: HttpRequest, action: str) -> HttpResponseBase:
-        """The confirmation page behind every action, by its own address."""
-        if action not in OFFERED:
-            return HttpResponseNotFound()
-        return self._ask(request, action, _ids(request.POST.get("ids") or request.GET.get("ids") or ""))
-
-    def _ask(self, request: HttpRequest, action: str, ids: Sequence[int]) -> HttpResponse:
-        return confirm.ask(
-            request,
-            ACTIONS[action],
-            opts=self.opts,
-            url=reverse("admin:reminders_operate", args=[action]),
-            back=reverse("admin:assignments_assignment_changelist"),
-            ids=ids,
-        )
-
-
-def _ids(text: str) -> list[int]:
-    """Ids out of a form's field. What is not an id names nothing."""
-    words = [word for word in text.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
-    return sorted({int(word) for word in words})[:MAX_TARGETS]
+        return confirmation(request, action, ids, request.get_full_path())

@@ -3,27 +3,34 @@
 import csv
 import io
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
+from django.db import Error
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
 from assignments import imports, instants
 from assignments.models import Answer, Assignment
 from assignments.services import ANSWER_FIELDS
+from assignments.spreadsheets import guarded
 from reminders.ledger import archive
-from reminders.web.api import serializers
-from reminders.web.api.assignments import matching
-from reminders.web.api.endpoint import Endpoint, answers
+from reminders.web.api.endpoint import Endpoint, responses
+from reminders.web.api.filter_backend import StrictFilterBackend
+from reminders.web.api.serializers import assignments, queries
+from reminders.web.filters import AssignmentFilterSet
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 2_000
 """Rows that are in memory at once: they come over a cursor of the server's."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LOG = (
     "id",
     "assignment_id",
@@ -43,40 +50,57 @@ LOG = (
 )
 FILES: Mapping[Any, Any] = {
     (200, "text/csv"): OpenApiTypes.STR,
-    (200, "application/json"): serializers.AnyList,
+    (200, "application/json"): assignments.RowListSerializer,
 }
 
 
-class ExportAssignments(Endpoint):
+class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
     """Assignments as an import takes them."""
 
+    queryset = Assignment.objects.select_related("assignee").order_by("id")
+    filter_backends = [StrictFilterBackend]
+    filterset_class = AssignmentFilterSet
+    query_class = queries.FormatQuery
+    pagination_class = None
+
     @extend_schema(
-        operation_id="assignments_export", parameters=[serializers.ExportQuery], responses=answers(FILES)
+        operation_id="assignments_export",
+        filters=True,
+        parameters=[queries.FormatQuery],
+        responses=responses(FILES),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """All assignments that match, as CSV or JSON, without pages.
 
         The CSV file has the columns that an import takes, and the assignees' answers, which it leaves alone. A text
-        that a spreadsheet would take for a formula begins with an apostrophe there; an import takes it off again.
+        that a spreadsheet would take for a formula has an apostrophe before it; an import takes it off again.
         """
-        asked = self.address(serializers.ExportQuery)
-        found = matching(asked).order_by("id").iterator(CHUNK)
-        return _file(asked["format"], "assignments", imports.EXPORTED, map(_importable, found))
+        found = self.filter_queryset(self.get_queryset()).iterator(CHUNK)
+        return _file(_format(request), "assignments", imports.EXPORTED, map(_importable, found))
 
 
-class ExportReminders(Endpoint):
+class ReminderExportView(Endpoint):
     """The delivery log."""
 
     @extend_schema(
-        operation_id="reminders_export", parameters=[serializers.LogQuery], responses=answers(FILES)
+        operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=responses(FILES)
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses.
 
         What has moved to the archive is there too.
         """
-        asked = self.address(serializers.LogQuery)
-        return _file(asked["format"], "reminders", LOG, archive.live_and_archived(LOG, asked, chunk=CHUNK))
+        asked = self.address(queries.ReminderExportQuery)
+        return _file(_format(request), "reminders", LOG, archive.live_and_archived(LOG, asked, chunk=CHUNK))
+
+
+def _format(request: Request) -> str:
+    """csv or json: as `format` says, else as the Accept header prefers, else csv."""
+    asked = queries.FormatQuery.checked(request.query_params).get("format")
+    if asked:
+        return str(asked)
+    preferred = request.get_preferred_type(["text/csv", "application/json"])
+    return "json" if preferred == "application/json" else "csv"
 
 
 def _importable(assignment: Assignment) -> dict[str, Any]:
@@ -90,13 +114,25 @@ def _importable(assignment: Assignment) -> dict[str, Any]:
 def _file(
     kind: str, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> StreamingHttpResponse:
+    """The rows as a download. The first one is read here, so that a database that is away is answered by 503."""
     lines: Callable[[Sequence[str], Iterable[Mapping[str, Any]]], Iterator[str]]
     lines, media_type = (_csv, "text/csv; charset=utf-8") if kind == "csv" else (_json, "application/json")
+    remaining = iter(rows)
+    first = list(islice(remaining, 1))
     return StreamingHttpResponse(
-        lines(columns, rows),
+        _complete_or_broken_off(lines(columns, chain(first, remaining)), name),
         content_type=media_type,
-        headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"', "Vary": "Accept"},
     )
+
+
+def _complete_or_broken_off(lines: Iterator[str], name: str) -> Iterator[str]:
+    """A fault in the middle ends the connection without the last chunk, so that no client takes a part for the whole."""
+    try:
+        yield from lines
+    except Error as error:
+        logger.error("Export broken off", extra={"export": name, "reason": type(error).__name__})
+        raise
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -113,7 +149,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[
 
 def _cell(value: Any) -> Any:
     value = _plain(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def _json(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

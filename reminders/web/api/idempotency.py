@@ -40,7 +40,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 Call = Callable[..., Response]
 
 
-def once(call: Call) -> Call:
+def idempotent(call: Call) -> Call:
     """Lets a `post` of an Endpoint be sent again under the same Idempotency-Key."""
 
     @functools.wraps(call)

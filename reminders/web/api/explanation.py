@@ -6,18 +6,19 @@ from rest_framework.response import Response
 
 from reminders import conf
 from reminders.insight.explain.explain import explain
-from reminders.web.api import serializers
-from reminders.web.api.assignments import OneAssignment
-from reminders.web.api.endpoint import answers
+from reminders.web.api.assignments import AssignmentEndpoint
+from reminders.web.api.endpoint import responses
+from reminders.web.api.serializers import explanations
 
 
-class Explain(OneAssignment):
+class ExplanationView(AssignmentEndpoint):
     """The explanation of one assignment."""
 
     @extend_schema(
-        operation_id="assignments_explain", responses=answers({200: serializers.ExplanationSerializer}, 404)
+        operation_id="assignments_explain",
+        responses=responses({200: explanations.ExplanationSerializer}, 404),
     )
     def get(self, request: Request, pk: int) -> Response:
         """Says whether a reminder will be sent, when and to whom; and if not, why not."""
         answer = explain(self._found(), config=conf.current())
-        return Response(serializers.ExplanationSerializer(answer).data)
+        return Response(explanations.ExplanationSerializer(answer).data)

@@ -13,30 +13,37 @@ from rest_framework.response import Response
 from assignments import bulk, calendars, imports
 from assignments.bulk import Parsed
 from assignments.imports import MOST_AT_ONCE
-from reminders.web.api import serializers
-from reminders.web.api.endpoint import BoundedCalendar, BoundedCsv, BoundedJson, Endpoint, answers, media_type
+from reminders.web.api.endpoint import (
+    BoundedCalendar,
+    BoundedCsv,
+    BoundedJson,
+    Endpoint,
+    media_type,
+    responses,
+)
 from reminders.web.api.errors import TooLarge
-from reminders.web.api.once import IDEMPOTENCY_KEY, once
+from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from reminders.web.api.serializers import assignments, queries
 
 FILES = {"text/csv": imports.csv_rows, "text/calendar": calendars.event_rows}
 
 
-class Import(Endpoint):
+class ImportView(Endpoint):
     """All or nothing."""
 
     parser_classes = [BoundedJson, BoundedCsv, BoundedCalendar]
 
     @extend_schema(
         operation_id="assignments_import",
-        parameters=[serializers.DryRun, IDEMPOTENCY_KEY],
+        parameters=[queries.DryRunQuery, IDEMPOTENCY_KEY],
         request={
-            "application/json": serializers.ImportInputSerializer(many=True),
+            "application/json": assignments.ImportInputSerializer(many=True),
             "text/csv": OpenApiTypes.STR,
             "text/calendar": OpenApiTypes.STR,
         },
-        responses=answers({200: serializers.ImportSerializer}, 409, 413, 415, 422),
+        responses=responses({200: assignments.ImportSerializer}, 409, 413, 415, 422),
     )
-    @once
+    @idempotent
     def post(self, request: Request) -> Response:
         """Takes up to 10,000 assignments: all of them, or none and a list of what is wrong with which row.
 
@@ -44,14 +51,14 @@ class Import(Endpoint):
         reminded of what is past. A CSV file names its columns in its first line; a person's begin with assignee_.
         Of a calendar each event is an assignment, known by its UID.
         """
-        asked = self.address(serializers.DryRun)
+        asked = self.address(queries.DryRunQuery)
         sent: Any = request.data
         if isinstance(sent, bytes):
             parsed = FILES[media_type(request)](imports.text_of(io.BytesIO(sent)))
         else:
             parsed = imports.rows(sent)
         done = bulk.bring_in(_not_too_many(parsed), dry_run=asked["dry_run"])
-        shown = serializers.ImportSerializer(
+        shown = assignments.ImportSerializer(
             {
                 "dry_run": asked["dry_run"],
                 "created": done.created,

@@ -1,0 +1,79 @@
+"""Pages of the assignment list, by cursor."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from assignments.models import Assignment
+from reminders.web.api.serializers.queries import PageQuery
+
+
+class AssignmentPagination(CursorPagination):
+    """REST framework's cursors with the position (start, id): exact among assignments that start at the same instant.
+
+    The class it extends pages through equal starts by an offset of at most 1,000, which skips rows that are inserted
+    meanwhile and repeats the 1,001st for ever (docs/decisions/0016-positions-of-a-cursor.md).
+    """
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        asked: Mapping[str, Any] = PageQuery.checked(request.query_params)
+        self.base_url, limit = request.build_absolute_uri(), asked["limit"]
+        backwards, name = asked["ordering"].startswith("-"), asked["ordering"].lstrip("-")
+        names = ["id"] if name == "id" else ["scheduled_start", "id"]
+        rows = queryset.order_by(*(f"-{one}" if backwards else one for one in names))
+        cursor = self.decode_cursor(request)
+        if cursor is not None:
+            rows = rows.filter(_beyond(*_position(cursor), by_id=name == "id", backwards=backwards))
+        found = list(rows[: limit + 1])
+        page = found[:limit]
+        self.has_next = len(found) > limit
+        self.last = page[-1] if page else None
+        return page
+
+    def get_next_link(self) -> str | None:
+        last: Assignment | None = self.last
+        if last is None or not self.has_next:
+            return None
+        position = f"{last.scheduled_start.astimezone(UTC).isoformat()}|{last.pk}"
+        # The stubs say int; REST framework itself uses a text.
+        cursor = Cursor(offset=0, reverse=False, position=position)  # type: ignore[arg-type]
+        return str(self.encode_cursor(cursor))
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self.get_next_link(), "results": data})
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except NotFound as error:
+            raise _invalid() from error
+
+
+def _beyond(start: datetime, pk: int, *, by_id: bool, backwards: bool) -> Q:
+    side = "lt" if backwards else "gt"
+    beyond = Q(**{f"id__{side}": pk})
+    if by_id:
+        return beyond
+    # The second condition is a range of the index on the start.
+    return (Q(**{f"scheduled_start__{side}": start}) | beyond) & Q(**{f"scheduled_start__{side}e": start})
+
+
+def _position(cursor: Cursor) -> tuple[datetime, int]:
+    try:
+        start, _, pk = str(cursor.position or "").partition("|")
+        instant = datetime.fromisoformat(start)
+        if instant.utcoffset() is None or not (pk.isascii() and pk.isdigit()) or len(pk) > 18:
+            raise ValueError(cursor.position)
+        return instant.astimezone(UTC), int(pk)
+    except (ValueError, OverflowError) as error:
+        raise _invalid() from error
+
+
+def _invalid() -> ValidationError:
+    return ValidationError({"cursor": ["this is not a cursor of this list: follow `next`"]}, "invalid")

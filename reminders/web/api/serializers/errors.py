@@ -1,0 +1,20 @@
+"""The one shape of every error."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+
+class FieldErrorSerializer(serializers.Serializer[Any]):
+    row = serializers.IntegerField(
+        required=False, help_text="Of an import: which assignment, from 1; in a CSV file the header is row 1."
+    )
+    field = serializers.CharField(allow_null=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    title = serializers.CharField()
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name

@@ -1,0 +1,112 @@
+"""The ledger of one assignment, and the explanation of its reminders."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from assignments.models import Answer, ReminderStatus, Status
+from reminders.insight.explain.answer import Outlook
+from reminders.models import Kind, Reason, State
+from reminders.web.api.fields import InstantField
+
+
+class AttemptSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    started_at = InstantField()
+    finished_at = InstantField()
+    outcome = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ReminderSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=Kind.values)
+    rule = serializers.CharField()
+    recipient = serializers.CharField()
+    channel = serializers.CharField()
+    state = serializers.ChoiceField(choices=State.values)
+    reason = serializers.ChoiceField(choices=["", *Reason.values])
+    planned_at = InstantField()
+    planned_start = InstantField()
+    due_at = InstantField()
+    not_after = InstantField(allow_null=True)
+    next_attempt_at = InstantField()
+    sent_at = InstantField(allow_null=True)
+    closed_at = InstantField(allow_null=True)
+    ambiguous = serializers.IntegerField(help_text="Sends whose end nobody can know.")
+    message_id = serializers.CharField()
+    attempts = AttemptSerializer(many=True, source="attempt_rows")
+
+
+class ReminderListSerializer(serializers.Serializer[Any]):
+    results = ReminderSerializer(many=True)
+
+
+class GateSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    passed = serializers.BooleanField()
+    observed = serializers.CharField(help_text="The value that was looked at.")
+    consequence = serializers.CharField(
+        help_text="What it means while it does not hold; empty where it does."
+    )
+
+
+class TimelineEntrySerializer(serializers.Serializer[Any]):
+    at = InstantField(allow_null=True)
+    summary = serializers.CharField()
+
+
+class ReminderExplanationSerializer(serializers.Serializer[Any]):
+    """One row of the ledger. `gates` is empty where it has ended."""
+
+    reminder_id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=Kind.values)
+    recipient = serializers.CharField()
+    to = serializers.CharField()
+    channel = serializers.CharField()
+    state = serializers.ChoiceField(choices=State.values)
+    reason = serializers.ChoiceField(choices=["", *Reason.values])
+    due_at = InstantField()
+    not_after = InstantField(allow_null=True)
+    next_at = InstantField(allow_null=True)
+    sent_at = InstantField(allow_null=True)
+    possible_duplicate = serializers.BooleanField()
+    gates = GateSerializer(many=True)
+    summary = serializers.CharField()
+    attempts = AttemptSerializer(many=True)
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """Will it be sent, when and to whom; and if not, why not."""
+
+    assignment_id = serializers.IntegerField()
+    reference = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.ChoiceField(choices=Status.values)
+    version = serializers.IntegerField()
+    scheduled_start = InstantField()
+    reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    answer = serializers.ChoiceField(choices=Answer.names)
+    answered_at = InstantField(allow_null=True)
+    answer_note = serializers.CharField()
+    asked_at = InstantField()
+    to = serializers.CharField(help_text="Who is reminded; never an address.")
+    outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")
+    will_send = serializers.BooleanField(help_text="A reminder is still to come, by itself.")
+    next_at = InstantField(
+        allow_null=True, help_text="When something happens next; null where a person must act first."
+    )
+    summary = serializers.CharField(help_text="The answer in one sentence.")
+    advice = serializers.CharField(help_text="What an operator can do; empty where nothing is needed.")
+    gates = GateSerializer(many=True, help_text="What must hold, in the order in which it is tried.")
+    upcoming = TimelineEntrySerializer(many=True, help_text="What comes if nobody changes anything.")
+    history = TimelineEntrySerializer(many=True, help_text="What happened.")
+    problems = serializers.ListField(
+        child=serializers.CharField(), help_text="What is wrong with the machinery at this moment."
+    )
+    reminders = ReminderExplanationSerializer(
+        many=True, help_text="Every row of the ledger, the newest version first."
+    )

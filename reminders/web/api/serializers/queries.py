@@ -1,0 +1,86 @@
+"""The query parameters of the API."""
+
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework import serializers
+
+from reminders.models import State
+from reminders.web.api.fields import (
+    MAX_ID,
+    InstantField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
+)
+
+MAX_PAGE_SIZE = 500
+
+
+ORDERINGS = ("scheduled_start", "-scheduled_start", "id", "-id")
+
+
+class QuerySerializer(StrictSerializer):
+    """Values out of an address: each is text there, and given once."""
+
+    @classmethod
+    def checked(cls, query: QueryDict) -> Any:
+        """The values of the parameters that this class names; others are not its concern. Raises ValidationError."""
+        own = {name: value for name, value in cls.values_of(query).items() if name in cls().fields}
+        given = cls(data=own)
+        given.is_valid(raise_exception=True)
+        return given.validated_data
+
+    @classmethod
+    def values_of(cls, query: QueryDict) -> dict[str, Any]:
+        """One text each; what is given more than once is a list, which no field accepts."""
+        return {name: values[0] if len(values) == 1 else values for name, values in query.lists()}
+
+
+class NumberParameter(StrictIntegerField):
+    """A whole number from 1 on as it stands in an address."""
+
+    def __init__(self, *, max_value: int = MAX_ID, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=max_value, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, str) or not data.isascii() or not data.isdigit() or len(data) > 19:
+            self.fail("invalid")
+        return super().to_internal_value(int(data))
+
+
+class FlagParameter(serializers.BooleanField):
+    """1, 0, true or false in an address."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        match data:
+            case "1" | "true":
+                return True
+            case "0" | "false":
+                return False
+        self.fail("invalid", input="this value")
+
+
+class FormatQuery(QuerySerializer):
+    format = StrictChoiceField(
+        choices=("csv", "json"), required=False, help_text="Before the Accept header; csv where neither says."
+    )
+
+
+class PageQuery(QuerySerializer):
+    ordering = StrictChoiceField(choices=ORDERINGS, default="scheduled_start")
+    limit = NumberParameter(max_value=MAX_PAGE_SIZE, default=100, help_text="Assignments on a page.")
+    cursor = StrictCharField(
+        required=False, max_length=200, help_text="Where the page begins; taken from `next`."
+    )
+
+
+class ReminderExportQuery(FormatQuery):
+    due_after = InstantField(required=False, help_text="Due at this instant or later.")
+    due_before = InstantField(required=False, help_text="Due before this instant.")
+    state = StrictChoiceField(choices=State.values, required=False)
+
+
+class DryRunQuery(QuerySerializer):
+    dry_run = FlagParameter(default=False, help_text="Only say what would happen.")

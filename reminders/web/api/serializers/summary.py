@@ -1,0 +1,70 @@
+"""The statistics of the Ops overview."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from assignments.models import ReminderStatus, Status
+from reminders.models import State
+from reminders.web.api.fields import InstantField
+from reminders.web.api.serializers.operations import PauseSerializer
+
+
+class StatusCountSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=Status.values)
+    reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
+    count = serializers.IntegerField()
+
+
+class LastScanSerializer(serializers.Serializer[Any]):
+    at = InstantField()
+    by = serializers.CharField()
+
+
+class OpenBreakerSerializer(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    until = InstantField()
+
+
+class ProcessCountSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    count = serializers.IntegerField()
+    last_seen_at = InstantField()
+
+
+class MessageCountSerializer(serializers.Serializer[Any]):
+    at = InstantField(help_text="The begin of five minutes.")
+    state = serializers.ChoiceField(choices=State.values)
+    count = serializers.IntegerField()
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """How reminders do, at most 15 seconds old; one set of figures for everybody who asks."""
+
+    taken_at = InstantField()
+    enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
+    pause = PauseSerializer(allow_null=True, help_text="The pause in force.")
+    assignments = StatusCountSerializer(
+        many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
+    )
+    declined = serializers.IntegerField(help_text="SCHEDULED, and its assignee can't make it.")
+    overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
+    due_unsent = serializers.IntegerField()
+    oldest_due_age_seconds = serializers.FloatField()
+    unaccounted = serializers.IntegerField(help_text="Due work without any row of the ledger: must be 0.")
+    unknown = serializers.IntegerField(help_text="Reminders that an operator must decide about.")
+    possible_duplicates = serializers.IntegerField(help_text="In the last 24 hours.")
+    ledger = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Rows by state: open ones, and those that ended in the last 24 hours.",
+    )
+    failed = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By reason, in the last 24 hours."
+    )
+    messages = MessageCountSerializer(many=True, help_text="What ended in the last hour, and what is coming.")
+    last_scan = LastScanSerializer(allow_null=True)
+    held_channels = OpenBreakerSerializer(many=True)
+    processes = ProcessCountSerializer(many=True, help_text="Who was seen at work lately.")
+    queue_depth = serializers.IntegerField(
+        allow_null=True, help_text="Messages that wait for workers; null while Redis does not answer."
+    )

@@ -1,0 +1,297 @@
+"""The filters of assignments and reminders: one definition for the API, the Ops lists and the admin."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+
+from assignments import instants
+from assignments.clock import database_now
+from assignments.models import Answer, Assignment, ReminderStatus, Status
+from reminders import conf
+from reminders.conf import ReminderConfig
+from reminders.insight import selections
+from reminders.insight.explain.wording import WORDS
+from reminders.models import Kind, Reason, Reminder
+
+MAX_ID = 2**63 - 1
+MAX_SEARCH_LENGTH = 200
+
+SHOW = {
+    "overdue": "not started in time",
+    "unmarked": "not started in time, not marked yet",
+    "declined": "assignee can't make it",
+    "unaccounted": "due, without a reminder",
+}
+"""What an assignment list may be limited to: the figures of the overview."""
+
+START = {
+    "near": "within a day of now",
+    "past_day": "in the last 24 hours",
+    "look_ahead": "within the look-ahead",
+    "next_day": "in the next 24 hours",
+    "next_week": "in the next 7 days",
+    "past": "in the past",
+    "future": "in the future",
+    "any": "at any time",
+}
+LEDGER = {
+    "open": "to come",
+    "due": "due, not sent",
+    "sent": "sent in 24 hours",
+    "failed": "failed in 24 hours",
+    "skipped": "skipped in 24 hours",
+    "marked": "marked overdue in 24 hours",
+    "duplicates": "possible duplicates",
+    "unknown": "unknown, to be decided",
+    "webhooks": "webhooks to come",
+    "all": "all, newest first",
+}
+
+
+def assignment_id(text: str) -> int | None:
+    """The id that `6` or `#6` names; None for any other text."""
+    digits = text.removeprefix("#")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+
+
+def assignment_search(text: str) -> Q:
+    """Assignments by a part of the reference, the title, or the assignee's name or address, or by `6` or `#6`."""
+    found = (
+        Q(reference__icontains=text)
+        | Q(title__icontains=text)
+        | Q(assignee__name__icontains=text)
+        | Q(assignee__email__icontains=text)
+    )
+    pk = assignment_id(text)
+    return found if pk is None else found | Q(pk=pk)
+
+
+def exact_assignment(text: str, *, prefix: str = "") -> Q:
+    """An assignment by exactly its reference, or by `6` or `#6`; both columns have an index."""
+    named = Q(**{f"{prefix}reference": text})
+    pk = assignment_id(text)
+    return named if pk is None else named | Q(**{f"{prefix}id": pk})
+
+
+# --- fields ----------------------------------------------------------------------------------------------------
+
+
+class InstantField(forms.Field):
+    """An RFC 3339 instant with an offset."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            return instants.read(value)
+        except instants.NotAnInstant as refusal:
+            raise ValidationError(str(refusal), code=refusal.code) from refusal
+
+
+class TimestampField(forms.Field):
+    """Seconds since 1970."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        seconds = assignment_id(str(value or ""))
+        return None if seconds is None or seconds >= 10**11 else datetime.fromtimestamp(seconds, UTC)
+
+
+class PositiveIdField(forms.Field):
+    """A number that an id can be."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20):
+            raise ValidationError("a whole number from 1 on is needed", code="invalid")
+        if not 1 <= (number := int(value)) <= MAX_ID:
+            raise ValidationError(
+                f"a number from 1 to {MAX_ID} is needed", code="max_value" if number else "min_value"
+            )
+        return number
+
+
+class InstantFilter(django_filters.Filter):  # type: ignore[misc]  # django-filter has no types
+    field_class = InstantField
+
+
+class TimestampFilter(django_filters.Filter):  # type: ignore[misc]
+    field_class = TimestampField
+
+
+class IdFilter(django_filters.NumberFilter):  # type: ignore[misc]
+    """Described as a number in the API's schema."""
+
+    field_class = PositiveIdField
+
+
+def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
+    return [(word, word) for word in words]
+
+
+# --- assignments -----------------------------------------------------------------------------------------------
+
+
+class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+    """The filters that API lists, exports and Ops lists share. Each narrows what the others leave."""
+
+    status = django_filters.ChoiceFilter(choices=_choices(Status.values), empty_label="any", label="Status")
+    reminder_status = django_filters.ChoiceFilter(
+        choices=_choices(ReminderStatus.values),
+        empty_label="any",
+        label="Reminder",
+        method="with_reminder_status",
+    )
+    answer = django_filters.ChoiceFilter(
+        choices=[(answer.name, str(answer.label)) for answer in Answer],
+        empty_label="any",
+        label="Answer",
+        method="with_answer",
+        help_text="What the assignee has answered.",
+    )
+    assignee = IdFilter(field_name="assignee_id", help_text="The id of an assignee.")
+    reference = django_filters.CharFilter(
+        max_length=MAX_SEARCH_LENGTH, help_text="Exactly this reference.", strip=False
+    )
+    starts_after = InstantFilter(
+        field_name="scheduled_start",
+        lookup_expr="gte",
+        help_text="Work that starts at this instant or later.",
+    )
+    starts_before = InstantFilter(
+        field_name="scheduled_start", lookup_expr="lt", help_text="Work that starts before this instant."
+    )
+    search = django_filters.CharFilter(
+        max_length=MAX_SEARCH_LENGTH,
+        method="searched",
+        help_text="A part of the reference, the title, or the assignee's name or address; or an id.",
+    )
+
+    class Meta:
+        model = Assignment
+        fields: list[str] = []
+
+    def with_reminder_status(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        # The second condition follows from a constraint of the table; with it the partial indexes serve.
+        overdue = value == ReminderStatus.OVERDUE
+        return rows.filter(reminder_status=value, overdue_at__isnull=not overdue)
+
+    def with_answer(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        return rows.filter(answer=Answer[value])
+
+    def searched(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        return rows.filter(assignment_search(value))
+
+
+class OpsAssignmentFilterSet(AssignmentFilterSet):
+    """The filters of the Ops list. A value that is not known counts as not given; without a search the start is near."""
+
+    show = django_filters.ChoiceFilter(
+        choices=list(SHOW.items()), empty_label="all work", label="Show", method="shown"
+    )
+    when = django_filters.ChoiceFilter(
+        choices=list(START.items()), empty_label=None, label="Start", method="starting"
+    )
+    q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="searched")
+    shown_fields = ("show", "status", "reminder_status", "answer", "when")
+
+    def __init__(self, data: Any, *, now: datetime | None = None) -> None:
+        values = {name: clean_text(data.get(name)) for name in data}
+        if values.get("when") not in START:
+            values["when"] = "any" if values.get("q") or values.get("show") in SHOW else "near"
+        self.now, self.config = now or database_now(), conf.current()
+        rows = Assignment.objects.select_related("assignee")
+        super().__init__(values, queryset=rows)
+
+    def shown(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        return rows & shown_assignments(value, now=self.now, config=self.config)
+
+    def starting(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        if value == "near" and self.form.cleaned_data.get("status") == Status.SCHEDULED:
+            # What is older and still SCHEDULED is counted too: it is unfinished.
+            _, last = selections.START_WINDOWS[value](self.now, self.config)
+            return rows.filter(scheduled_start__lte=last)
+        return selections.starting(rows, value, now=self.now, config=self.config)
+
+    @property
+    def ordered(self) -> QuerySet[Assignment]:
+        """The selected assignments: what lies in the past with the newest first."""
+        self.form.full_clean()
+        values = self.form.cleaned_data
+        backwards = values.get("when") in ("past", "past_day", "any") and not values.get("show")
+        names = ("-scheduled_start", "-pk") if backwards else ("scheduled_start", "pk")
+        rows: QuerySet[Assignment] = self.qs
+        return rows.order_by(*names)
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------
+
+
+class OpsReminderFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+    """The filters of the ledger list. `after` and `before` narrow to a slot of the overview's chart."""
+
+    show = django_filters.ChoiceFilter(
+        choices=list(LEDGER.items()), empty_label=None, label="Show", method="unfiltered"
+    )
+    reason = django_filters.ChoiceFilter(
+        choices=[(reason.value, reason.value.replace("_", " ")) for reason in Reason if reason in WORDS],
+        empty_label="any",
+        label="Reason",
+    )
+    kind = django_filters.ChoiceFilter(choices=_choices(Kind.values), empty_label="any", label="Kind")
+    after = TimestampFilter(method="in_time")
+    before = TimestampFilter(method="in_time")
+    q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="of_assignment")
+    shown_fields = ("show", "reason", "kind")
+
+    class Meta:
+        model = Reminder
+        fields: list[str] = []
+
+    def __init__(self, data: Any, *, now: datetime | None = None) -> None:
+        values = {name: clean_text(data.get(name)) for name in data}
+        if values.get("show") not in LEDGER:
+            values["show"] = "all" if values.get("q") else "open"
+        self.selection = selections.LEDGER_SELECTIONS[str(values["show"])]
+        rows = self.selection.rows(now or database_now()).select_related("assignment__assignee")
+        super().__init__(values, queryset=rows)
+
+    def unfiltered(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:
+        """`show` has chosen the rows already."""
+        return rows
+
+    def in_time(self, rows: QuerySet[Reminder], name: str, value: datetime) -> QuerySet[Reminder]:
+        lookup = "gte" if name == "after" else "lt"
+        return rows.filter(**{f"{self.selection.time_column}__{lookup}": value})
+
+    def of_assignment(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:
+        return rows.filter(exact_assignment(value, prefix="assignment__"))
+
+    @property
+    def ordered(self) -> QuerySet[Reminder]:
+        rows: QuerySet[Reminder] = self.qs
+        return rows.order_by(*self.selection.order)
+
+
+def shown_assignments(name: str, *, now: datetime, config: ReminderConfig) -> QuerySet[Assignment]:
+    """The assignments that a name of SHOW stands for."""
+    match name:
+        case "overdue":
+            return selections.overdue(now=now, config=config)
+        case "unmarked":
+            return selections.overdue_unmarked(now=now, config=config)
+        case "declined":
+            return selections.declined()
+        case "unaccounted":
+            return selections.unaccounted(now=now, config=config)
+    raise ValueError(name)
+
+
+def clean_text(text: str | None) -> str:
+    """Text out of an address as PostgreSQL accepts it, no longer than a search may be."""
+    return (text or "").replace("\x00", "").strip()[:MAX_SEARCH_LENGTH]

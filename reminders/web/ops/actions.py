@@ -1,0 +1,73 @@
+"""The confirmation of an operator's action: a preview, a form that asks for a reason, then one call."""
+
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from reminders.operations.actions import ACTIONS, ActionRequest, resolve
+from reminders.web.ops.lists import selected_ids
+from reminders.web.ops.page import page, show
+
+OUT_OF_SYNC = "out_of_sync"
+ON_ASSIGNMENTS = ("reset", "resend", "close")
+"""The actions that need assignments to act on."""
+
+
+@page(operator=True)
+def action(request: HttpRequest, name: str) -> HttpResponse:
+    """Shows what an action would do; does it once that is confirmed with a reason, and goes back."""
+    if name not in ACTIONS:
+        raise Http404("There is no such action.")
+    values = request.POST if request.method == "POST" else request.GET
+    back = _back(values.get("back", ""))
+    if name in ON_ASSIGNMENTS and values.get("scope") == OUT_OF_SYNC:
+        return _confirm(request, name, ids=None, back=back)
+    ids = selected_ids(values)
+    if name in ON_ASSIGNMENTS and not ids:
+        messages.warning(request, "Nothing was selected: select assignments first.")
+        return HttpResponseRedirect(back)
+    return _confirm(request, name, ids=ids, back=back)
+
+
+@page(operator=True)
+def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str) -> HttpResponse:
+    """The confirmation page for these assignments, as an answer to a page outside of `/ops/`, such as the admin."""
+    return _confirm(request, name, ids=ids, back=back)
+
+
+def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back: str) -> HttpResponse:
+    chosen = ACTIONS[name]
+    asked = ActionRequest(
+        by=request.user.get_username(),
+        ids=None if ids is None else tuple(ids),
+        seen=request.POST.get("plan", ""),
+    )
+    confirmed = request.method == "POST" and "confirmed" in request.POST
+    form = chosen.form(request.POST if confirmed else None)
+    if confirmed:
+        resolved = resolve(chosen, asked, form)
+        if resolved.says:
+            level = messages.SUCCESS if resolved.done else messages.WARNING
+            messages.add_message(request, level, resolved.says)
+        if not resolved.again:
+            return HttpResponseRedirect(back)
+    context = {
+        "action": chosen,
+        "name": name,
+        "preview": chosen.look(asked),
+        "form": form,
+        "back": back,
+        "ids": asked.ids or (),
+        "scope": OUT_OF_SYNC if ids is None else "",
+    }
+    return show(request, "action", context)
+
+
+def _back(asked: str) -> str:
+    """Where the operator came from, if that is a page of this site for staff."""
+    own = (reverse("ops:overview"), reverse("admin:index"))
+    safe = asked.startswith(own) and url_has_allowed_host_and_scheme(asked, None)
+    return asked if safe else own[0]
