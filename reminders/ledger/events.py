@@ -50,7 +50,8 @@ RAISE = """
                    'id', a.id, 'reference', a.reference, 'title', a.title, 'status', a.status, 'version', a.version,
                    'scheduled_start', a.scheduled_start, 'scheduled_end', a.scheduled_end,
                    'reminder_status', a.reminder_status, 'overdue_at', a.overdue_at,
-                   'answer', coalesce(nullif(a.answer, ''), 'NONE'), 'answered_at', a.answered_at, 'answer_note', a.answer_note,
+                   'answer', coalesce(nullif(a.answer, ''), 'NONE'), 'answered_at', a.answered_at,
+                   'answer_note', a.answer_note,
                    'assignee', CASE WHEN p.id IS NOT NULL THEN
                        jsonb_build_object('id', p.id, 'reference', p.reference, 'name', p.name) END))
            || CASE WHEN r.id IS NULL THEN '{}' ELSE jsonb_build_object(

@@ -1,5 +1,6 @@
 """Nothing that anybody can send gets a 5xx: every refusal has one shape and says what would be accepted."""
 
+import gzip
 import json
 from unittest import mock
 
@@ -62,6 +63,37 @@ def test_a_body_that_is_too_large(api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     refused = api.post("/api/assignments", {**WORK, "notes": "x" * 100})
     assert (refused.status_code, faults(refused)) == (413, [(None, "too_large")])
+
+
+def test_a_compressed_body_is_read_within_the_limit(api, settings):
+    made = api.post("/api/assignments", gzip.compress(json.dumps(WORK).encode()), Content_Encoding="gzip")
+    assert (made.status_code, made.json()["title"]) == (201, WORK["title"])
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    bomb = gzip.compress(json.dumps({**WORK, "notes": "x" * 100_000}).encode())
+    assert len(bomb) < 1_000
+    refused = api.post("/api/assignments", bomb, Content_Encoding="gzip")
+    assert (refused.status_code, faults(refused)) == (413, [(None, "too_large")])
+
+
+def test_a_retry_that_is_compressed_anew_is_the_same_call(api):
+    for at in (1, 2):
+        body = gzip.compress(json.dumps(WORK).encode(), mtime=at)
+        made = api.post("/api/assignments", body, Content_Encoding="gzip", Idempotency_Key="k")
+        assert made.status_code == 201
+    assert Assignment.objects.count() == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", gzip.compress(b"{}")[:-1], b"\x1f\x8b" + b"x" * 30])
+def test_a_body_that_is_no_complete_gzip(api, body):
+    refused = api.post("/api/assignments", body or b"-", Content_Encoding="gzip")
+    assert (refused.status_code, faults(refused)) == (400, [(None, "bad_encoding")])
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "nonsense"])
+def test_an_encoding_that_is_not_read_names_those_that_are(api, encoding):
+    refused = api.post("/api/assignments", b"{}", Content_Encoding=encoding)
+    assert (refused.status_code, faults(refused)) == (415, [(None, "unsupported_encoding")])
+    assert "gzip" in refused.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
