@@ -45,6 +45,12 @@ class Endpoint(APIView):
     content_negotiation_class = JsonNegotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
 
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nobody keeps what is personal: no cache on the way, no browser."""
+        answer: Any = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+        return answer
+
     def by(self) -> str:
         """Who is calling, for the audit trail."""
         return str(self.request.user.get_username())
@@ -79,7 +85,7 @@ REFUSALS: Mapping[int, str] = {status: title for status, (_, title) in TITLES.it
 
 def responses(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
     """The responses of a call for the schema: its own, and what it may be refused with."""
-    always = (400, 401, 403, 503)
+    always = (400, 401, 403, 429, 503)
     return {
         **shapes,
         **{
