@@ -15,7 +15,6 @@ from assignments import instants
 from assignments.bulk import BadRow, Parsed, Row
 from assignments.models import ReminderStatus, Status
 from assignments.services import ANSWER_FIELDS
-from assignments.spreadsheets import unguarded
 
 MOST_AT_ONCE = 10_000
 """Assignments in one call; a file of any size is committed in portions of this size."""
@@ -24,6 +23,7 @@ FAULTS_PER_ROW = 10
 SEPARATORS = ",;\t"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SPREADSHEET_DATE = re.compile(r"\d{5}([.,]\d+)?", re.ASCII)
+FORMULA = re.compile(r"'[=+\-@\t\r]")
 """How a cell begins that was kept from being a formula when it was exported."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -275,7 +275,7 @@ def _csv_row(number: int, names: list[str], cells: list[str]) -> Parsed:
     for name, cell in zip(names, cells, strict=True):
         if not cell.strip() or name in ANSWER_FIELDS:
             continue
-        value: Any = unguarded(cell)
+        value: Any = cell[1:] if FORMULA.match(cell) else cell
         if name in ("lead_minutes", "assignee_id") and re.fullmatch(r"\s*-?\d{1,19}\s*", value, re.ASCII):
             value = int(value)
         own = name.removeprefix("assignee_")

@@ -10,8 +10,8 @@ from django.template.response import TemplateResponse
 
 from config.access import tokens
 from config.access.models import SCOPES, ApiToken
-from config.access.permissions import OPERATE
 from reminders.operations.reasons import LONGEST_REASON
+from reminders.roles import OPERATE
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]

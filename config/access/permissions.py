@@ -6,9 +6,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from config.access.models import ApiToken
-
-OPERATE = "reminders.operate"
-"""The permission of the operator role; a viewer lacks it."""
+from reminders.roles import LOOK, OPERATE
 
 
 class ScopedOrStaff(BasePermission):
@@ -25,4 +23,4 @@ class ScopedOrStaff(BasePermission):
         user = request.user
         if not (user and user.is_authenticated and getattr(user, "is_staff", False)):
             return False
-        return needed == "read" or bool(user.has_perm(OPERATE))
+        return bool(user.has_perms(LOOK) if needed == "read" else user.has_perm(OPERATE))

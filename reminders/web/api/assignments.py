@@ -1,5 +1,7 @@
 """Assignments over HTTP: list, read, make, change, and the calls of their life."""
 
+import hashlib
+import json
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
@@ -52,8 +54,16 @@ def _all() -> QuerySet[Assignment]:
     return Assignment.objects.select_related("assignee")
 
 
+def _etag(assignment: Assignment) -> str:
+    """Names the state that is shown: that of the assignment, which the services compare, and that of its assignee."""
+    person = assignment.assignee
+    shown = person and assignments.AssigneeSerializer(person).data
+    digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+    return f"{services.etag(assignment)}-{digest[:16]}"
+
+
 def _quoted(assignment: Assignment) -> str:
-    return f'"{services.etag(assignment)}"'
+    return f'"{_etag(assignment)}"'
 
 
 def _shown(pk: int, status: int = 200) -> Response:
@@ -149,11 +159,13 @@ class AssignmentEndpoint(Endpoint):
         return found
 
     def _seen(self) -> str | None:
-        """What the caller says to have seen, if anything; compared again under the row's lock."""
+        """The state of the assignment that the caller has seen, if a condition was made; compared again under its lock."""
         if "If-Match" not in self.request.headers:
             return None
         found = _all().filter(**self.kwargs).first()
-        return if_match(self.request, services.etag(found) if found else None)
+        present = _etag(found) if found else None
+        seen = if_match(self.request, present)
+        return services.etag(found) if found and seen == present else seen
 
 
 class AssignmentView(AssignmentEndpoint):

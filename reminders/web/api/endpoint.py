@@ -1,61 +1,24 @@
 """What all addresses of the API share: JSON in, JSON out, one shape of errors, ETags."""
 
-import io
 import re
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from reminders.web.api.errors import TITLES, TooLarge
+from reminders.web.api.errors import TITLES
+from reminders.web.api.parsers import BoundedJson, media_type
 from reminders.web.api.serializers.errors import ErrorSerializer
 from reminders.web.api.serializers.queries import QuerySerializer
 
 ETAG = re.compile(r'(W/)?"([^"]*)"')
-
-
-class BoundedJson(JSONParser):
-    """Reads no more than this server is willing to keep in memory."""
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return super().parse(bounded(stream), media_type, parser_context)
-
-
-class BoundedCsv(BaseParser):
-    """A file of assignments; its rows are read by whoever takes it."""
-
-    media_type = "text/csv"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return bounded(stream).getvalue()
-
-
-class BoundedCalendar(BoundedCsv):
-    """A calendar; its events are read by whoever takes it."""
-
-    media_type = "text/calendar"
-
-
-def media_type(request: Request) -> str:
-    """What the body is said to be, without its parameters."""
-    return (request.content_type or "").split(";")[0].strip().lower()
-
-
-def bounded(stream: BinaryIO) -> io.BytesIO:
-    """The body, if it is no larger than this server is willing to keep in memory. Raises TooLarge."""
-    most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    body = stream.read(most + 1)
-    if len(body) > most:
-        raise TooLarge(f"no more than {most} bytes are read")
-    return io.BytesIO(body)
 
 
 class JsonNegotiation(BaseContentNegotiation):
@@ -81,6 +44,12 @@ class Endpoint(APIView):
     renderer_classes = [JSONRenderer]
     content_negotiation_class = JsonNegotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Nobody keeps what is personal: no cache on the way, no browser."""
+        answer: Any = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+        return answer
 
     def by(self) -> str:
         """Who is calling, for the audit trail."""
@@ -116,7 +85,7 @@ REFUSALS: Mapping[int, str] = {status: title for status, (_, title) in TITLES.it
 
 def responses(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
     """The responses of a call for the schema: its own, and what it may be refused with."""
-    always = (400, 401, 403, 503)
+    always = (400, 401, 403, 429, 503)
     return {
         **shapes,
         **{

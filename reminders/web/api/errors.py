@@ -60,6 +60,22 @@ class TooLarge(exceptions.APIException):
     default_code = "too_large"
 
 
+class UnsupportedEncoding(exceptions.APIException):
+    """The body has a Content-Encoding that is not read."""
+
+    status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    default_code = "unsupported_encoding"
+    default_detail = "Content-Encoding gzip, or none, is accepted"
+
+
+class BadEncoding(exceptions.APIException):
+    """The body is not what its Content-Encoding says, or is cut off."""
+
+    status_code = HTTPStatus.BAD_REQUEST
+    default_code = "bad_encoding"
+    default_detail = "the body is not complete gzip, as its Content-Encoding says"
+
+
 class KeyInUse(exceptions.APIException):
     """The same call is being carried out at this moment."""
 

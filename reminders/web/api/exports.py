@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
@@ -19,7 +19,6 @@ from rest_framework.request import Request
 from assignments import imports, instants
 from assignments.models import Answer, Assignment
 from assignments.services import ANSWER_FIELDS
-from assignments.spreadsheets import guarded
 from reminders.ledger import archive
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.filter_backend import StrictFilterBackend
@@ -31,6 +30,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 2_000
 """Rows that are in memory at once: they come over a cursor of the server's."""
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LOG = (
     "id",
     "assignment_id",
@@ -73,10 +73,10 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
         """All assignments that match, as CSV or JSON, without pages.
 
         The CSV file has the columns that an import takes, and the assignees' answers, which it leaves alone. A text
-        that a spreadsheet would take for a formula has an apostrophe before it; an import takes it off again.
+        that a spreadsheet would take for a formula begins with an apostrophe there; an import takes it off again.
         """
-        found = self.filter_queryset(self.get_queryset()).iterator(CHUNK)
-        return _file(_format(request), "assignments", imports.EXPORTED, map(_importable, found))
+        found = _opened(self.filter_queryset(self.get_queryset()).iterator(CHUNK))
+        return _file(_format(request), "assignments", imports.EXPORTED, found, as_values=_importable)
 
 
 class ReminderExportView(Endpoint):
@@ -91,7 +91,9 @@ class ReminderExportView(Endpoint):
         What has moved to the archive is there too.
         """
         asked = self.address(queries.ReminderExportQuery)
-        return _file(_format(request), "reminders", LOG, archive.live_and_archived(LOG, asked, chunk=CHUNK))
+        return _file(
+            _format(request), "reminders", LOG, _opened(archive.live_and_archived(LOG, asked, chunk=CHUNK))
+        )
 
 
 def _format(request: Request) -> str:
@@ -111,28 +113,50 @@ def _importable(assignment: Assignment) -> dict[str, Any]:
     return own | {f"assignee_{name}": person and getattr(person, name) for name in imports.PERSON}
 
 
+def _opened(rows: Iterator[Any]) -> Generator[Any]:
+    """The same rows as a generator, which can be closed."""
+    yield from rows
+
+
+class _Lines:
+    """The lines of a file over an open cursor, which `close` closes: the web server calls it however the answer ends."""
+
+    def __init__(self, lines: Iterator[str], rows: Generator[Any], name: str) -> None:
+        self.lines, self.rows, self.name = lines, rows, name
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            yield from self.lines
+        except Error as error:
+            # The connection ends without the last chunk, so that no client takes a part for the whole.
+            logger.error("Export broken off", extra={"export": self.name, "reason": type(error).__name__})
+            raise
+
+    def close(self) -> None:
+        self.rows.close()
+
+
 def _file(
-    kind: str, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+    kind: str,
+    name: str,
+    columns: Sequence[str],
+    rows: Generator[Any],
+    *,
+    as_values: Callable[[Any], Mapping[str, Any]] = dict,
 ) -> StreamingHttpResponse:
     """The rows as a download. The first one is read here, so that a database that is away is answered by 503."""
-    lines: Callable[[Sequence[str], Iterable[Mapping[str, Any]]], Iterator[str]]
-    lines, media_type = (_csv, "text/csv; charset=utf-8") if kind == "csv" else (_json, "application/json")
-    remaining = iter(rows)
-    first = list(islice(remaining, 1))
+    first = list(islice(rows, 1))
+    values = map(as_values, chain(first, rows))
+    lines, media_type = (
+        (_csv(columns, values), "text/csv; charset=utf-8")
+        if kind == "csv"
+        else (_json(columns, values), "application/json")
+    )
     return StreamingHttpResponse(
-        _complete_or_broken_off(lines(columns, chain(first, remaining)), name),
+        _Lines(lines, rows, name),
         content_type=media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"', "Vary": "Accept"},
     )
-
-
-def _complete_or_broken_off(lines: Iterator[str], name: str) -> Iterator[str]:
-    """A fault in the middle ends the connection without the last chunk, so that no client takes a part for the whole."""
-    try:
-        yield from lines
-    except Error as error:
-        logger.error("Export broken off", extra={"export": name, "reason": type(error).__name__})
-        raise
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -149,7 +173,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[
 
 def _cell(value: Any) -> Any:
     value = _plain(value)
-    return guarded(value) if isinstance(value, str) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _json(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ kept for a day, for its caller alone. What was refused did nothing, so its key m
 
 import functools
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from assignments.transactions import atomically
 from reminders.models import StoredResponse
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.errors import KeyInUse, KeyReused
+from reminders.web.api.parsers import read_body
 
 HEADER = "Idempotency-Key"
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -85,4 +87,6 @@ def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) ->
 def _sent(request: Request) -> str:
     """A hash of everything that says what is wanted."""
     parts = (request.get_full_path(), request.content_type or "", request.headers.get("If-Match", ""))
-    return hashlib.sha256("\n".join(parts).encode() + b"\n" + request.body).hexdigest()
+    return hashlib.sha256(
+        "\n".join(parts).encode() + b"\n" + read_body(io.BytesIO(request.body), request)
+    ).hexdigest()

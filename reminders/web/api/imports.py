@@ -13,16 +13,10 @@ from rest_framework.response import Response
 from assignments import bulk, calendars, imports
 from assignments.bulk import Parsed
 from assignments.imports import MOST_AT_ONCE
-from reminders.web.api.endpoint import (
-    BoundedCalendar,
-    BoundedCsv,
-    BoundedJson,
-    Endpoint,
-    media_type,
-    responses,
-)
+from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.errors import TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedJson, media_type
 from reminders.web.api.serializers import assignments, queries
 
 FILES = {"text/csv": imports.csv_rows, "text/calendar": calendars.event_rows}

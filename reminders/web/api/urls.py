@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.urls import URLPattern, path, re_path
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import Resolver404, URLPattern, path, re_path, resolve
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -19,8 +20,24 @@ class Unknown(Endpoint):
 
     permission_classes = [AllowAny]
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """A known address with a slash too many leads to itself: 308 keeps method and body (RFC 9110, 15.4.9)."""
+        path = request.path.rstrip("/")
+        if path != request.path and _is_known(path):
+            query = request.META.get("QUERY_STRING", "")
+            location = f"{path}?{query}" if query else path
+            return HttpResponse(status=308, headers={"Location": location})
+        return super().dispatch(request, *args, **kwargs)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         raise NotFound("there is nothing at this address")
+
+
+def _is_known(path: str) -> bool:
+    try:
+        return resolve(path).url_name != "unknown"
+    except Resolver404:
+        return False
 
 
 urlpatterns: list[URLPattern] = [

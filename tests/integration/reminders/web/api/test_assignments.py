@@ -217,6 +217,27 @@ def test_a_change_over_any_other_state_is_refused_with_the_state_in_force(api, h
     assert api.get(url).json() == before.json()
 
 
+@pytest.mark.parametrize(
+    "change", [{"name": "Grace"}, {"email": "grace@example.test"}, {"phone": "+49 30 1"}]
+)
+def test_another_assignee_as_shown_is_another_state(api, change):
+    assignment = AssignmentFactory()
+    url = f"/api/assignments/{assignment.pk}"
+    before = api.get(url)["ETag"]
+    services.change_assignee(assignment.assignee_id, change)
+    assert api.get(url)["ETag"] != before
+    refused = api.patch(url, {"title": "x"}, If_Match=before)
+    assert (refused.status_code, faults(refused)) == (412, [(None, "stale")])
+
+
+def test_a_change_of_the_assignee_over_the_state_that_was_read_lands(api):
+    assignment = AssignmentFactory()
+    url = f"/api/assignments/{assignment.pk}"
+    sent = {"assignee": {"id": assignment.assignee_id, "name": "Grace"}}
+    changed = api.patch(url, sent, If_Match=api.get(url)["ETag"])
+    assert (changed.status_code, changed.json()["assignee"]["name"]) == (200, "Grace")
+
+
 # --- life ------------------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,11 @@
 """Nothing that anybody can send gets a 5xx: every refusal has one shape and says what would be accepted."""
 
+import gzip
 import json
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from assignments.models import Assignment
 from config.access.models import ApiToken
+from reminders import roles
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
 
@@ -62,6 +65,37 @@ def test_a_body_that_is_too_large(api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     refused = api.post("/api/assignments", {**WORK, "notes": "x" * 100})
     assert (refused.status_code, faults(refused)) == (413, [(None, "too_large")])
+
+
+def test_a_compressed_body_is_read_within_the_limit(api, settings):
+    made = api.post("/api/assignments", gzip.compress(json.dumps(WORK).encode()), Content_Encoding="gzip")
+    assert (made.status_code, made.json()["title"]) == (201, WORK["title"])
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    bomb = gzip.compress(json.dumps({**WORK, "notes": "x" * 100_000}).encode())
+    assert len(bomb) < 1_000
+    refused = api.post("/api/assignments", bomb, Content_Encoding="gzip")
+    assert (refused.status_code, faults(refused)) == (413, [(None, "too_large")])
+
+
+def test_a_retry_that_is_compressed_anew_is_the_same_call(api):
+    for at in (1, 2):
+        body = gzip.compress(json.dumps(WORK).encode(), mtime=at)
+        made = api.post("/api/assignments", body, Content_Encoding="gzip", Idempotency_Key="k")
+        assert made.status_code == 201
+    assert Assignment.objects.count() == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", gzip.compress(b"{}")[:-1], b"\x1f\x8b" + b"x" * 30])
+def test_a_body_that_is_no_complete_gzip(api, body):
+    refused = api.post("/api/assignments", body or b"-", Content_Encoding="gzip")
+    assert (refused.status_code, faults(refused)) == (400, [(None, "bad_encoding")])
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "nonsense"])
+def test_an_encoding_that_is_not_read_names_those_that_are(api, encoding):
+    refused = api.post("/api/assignments", b"{}", Content_Encoding=encoding)
+    assert (refused.status_code, faults(refused)) == (415, [(None, "unsupported_encoding")])
+    assert "gzip" in refused.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +274,6 @@ def test_no_json_is_too_much(api, body):
     [
         "/api/",
         "/api/nothing",
-        "/api/assignments/",
         "/api/assignments/x",
         "/api/assignments/-1",
         "/api/\x00",
@@ -279,6 +312,45 @@ def test_a_token_that_was_revoked(clock):
 def test_a_token_may_only_do_what_it_is_for(clock):
     answer = ApiCaller("read").post("/api/assignments", WORK)
     assert (answer.status_code, faults(answer)) == (403, [(None, "permission_denied")])
+
+
+@pytest.mark.parametrize(
+    "url", ["assignments", "assignments/1", "assignments/export", "admin/reminders/summary"]
+)
+def test_a_staff_session_reads_with_a_role_only(client, clock, django_user_model, url):
+    """As on the Ops pages."""
+    roles.set_up()
+    AssignmentFactory()
+    user = django_user_model.objects.create_user("nobody", is_staff=True)
+    client.force_login(user)
+    refused = client.get(f"/api/{url}")
+    assert (refused.status_code, faults(refused)) == (403, [(None, "permission_denied")])
+    user.groups.add(Group.objects.get(name=roles.VIEWERS))
+    answer = client.get(f"/api/{url}")
+    assert answer.status_code in (200, 404)
+    if answer.streaming:
+        assert b"".join(answer.streaming_content)
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+def test_a_slash_too_many_leads_to_the_address(api, method):
+    moved = getattr(api, method)("/api/assignments/?q=1" if method != "get" else "/api/assignments/")
+    assert moved.status_code == 308
+    assert moved["Location"] == ("/api/assignments" if method == "get" else "/api/assignments?q=1")
+
+
+@pytest.mark.parametrize("path", ["/api/nothing/", "/api//", "/api/assignments/1/explode/"])
+def test_a_slash_behind_nothing_is_not_found(api, path):
+    assert api.get(path).status_code == 404
+
+
+def test_nothing_personal_is_kept_by_caches(api):
+    AssignmentFactory()
+    for path in ("assignments", "assignments/export", "assignments/0", "nothing"):
+        answer = api.get(f"/api/{path}")
+        assert "no-store" in answer["Cache-Control"], path
+        if answer.streaming:
+            assert b"".join(answer.streaming_content)
 
 
 def test_a_session_needs_a_csrf_token(clock, admin_user):

@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection
+from django.db.models import QuerySet
 
 from assignments import services
 from assignments.models import Assignee, Assignment
@@ -104,3 +106,59 @@ def test_no_cell_of_the_log_is_a_formula(api, clock):
     archive.archive_batch(after=timedelta(days=90))
     file = content(api.get("/api/admin/reminders/export")).decode()
     assert next(csv.DictReader(io.StringIO(file)))["message_id"] == "'=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "media_type"),
+    [
+        ("application/json", {}, "application/json"),
+        ("text/csv;q=0.5, application/json", {}, "application/json"),
+        ("text/csv", {}, "text/csv"),
+        ("*/*", {}, "text/csv"),
+        ("image/png", {}, "text/csv"),
+        ("application/json", {"format": "csv"}, "text/csv"),
+        ("text/csv", {"format": "json"}, "application/json"),
+    ],
+)
+@pytest.mark.parametrize("url", ["/api/assignments/export", "/api/admin/reminders/export"])
+def test_an_export_has_the_format_that_is_accepted(api, url, accept, query, media_type):
+    answer = api.get(url, query, Accept=accept)
+    content(answer)
+    assert answer["Content-Type"].startswith(media_type)
+    assert answer["Vary"].startswith("Accept")
+
+
+@pytest.mark.parametrize("url", ["/api/assignments/export", "/api/admin/reminders/export"])
+def test_a_database_that_is_away_is_answered_before_the_file_begins(api, url, monkeypatch):
+    def away(*_args, **_values):
+        raise OperationalError("server closed the connection") from None
+        yield
+
+    monkeypatch.setattr(QuerySet, "iterator", away)
+    monkeypatch.setattr(archive, "live_and_archived", away)
+    answer = api.get(url)
+    assert (answer.status_code, answer.json()["type"]) == (503, "unavailable")
+
+
+def test_a_fault_in_the_middle_breaks_the_file_off(api, monkeypatch, caplog):
+    AssignmentFactory.create_batch(2)
+
+    def breaks(rows, *_args, **_values):
+        yield rows[0]
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(QuerySet, "iterator", breaks)
+    answer = api.get("/api/assignments/export", {"format": "json"})
+    with pytest.raises(OperationalError):
+        content(answer)
+    assert "Export broken off" in caplog.text
+
+
+def test_an_export_that_nobody_reads_closes_its_cursor(api):
+    AssignmentFactory.create_batch(3)
+    answer = api.get("/api/assignments/export")
+    for close in answer._resource_closers:  # As `close` does, which would end the test's own connection too.
+        close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_cursors")
+        assert cursor.fetchone() == (0,)
