@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from reminders import roles
+from accounts import roles
 from reminders.operations.actions import ActionRequest, OperatorAction, resolve
 
 

@@ -6,13 +6,13 @@ from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import MAX_LEAD_MINUTES, Answer, ReminderStatus, Status
 from assignments.services import ANSWER_FIELDS
 from reminders.insight.explain.answer import Outlook
 from reminders.models import Kind, Reason, ScanRun, State
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Why
-from reminders.operations.reasons import LONGEST_REASON
 from reminders.web.api.fields import (
     BIGGEST_ID,
     AnswerWord,
@@ -353,11 +353,11 @@ class ExplanationSerializer(serializers.Serializer[Any]):
 
 
 class Reasoned(Strict):
-    reason = Text(max_length=LONGEST_REASON, help_text="Kept in the audit trail.")
+    reason = Text(max_length=MAX_REASON_LENGTH, help_text="Kept in the audit trail.")
 
 
 class MaybeReasoned(Strict):
-    reason = Text(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+    reason = Text(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
 class ResetInputSerializer(Reasoned):

@@ -9,8 +9,8 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts.models import ApiToken
 from assignments.models import Assignment
-from config.access.models import ApiToken
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
 
