@@ -1,9 +1,9 @@
 # One image for web, worker, scanner, beat and the commands; the command says which.
 FROM python:3.13-slim AS packages
-COPY requirements-image.lock /build/requirements.lock
-# The lock names every file by its hash, and wheels alone need no compiler. It is requirements.lock and both extras,
-# so that SENTRY_DSN or a collector is all that a container needs to be given. The servers that `manage.py up` brings
-# along are left out: in containers PostgreSQL and Redis have their own.
+COPY requirements/image.lock /build/requirements.lock
+# The lock has the hash of every file, and wheels need no compiler. It is base.lock plus both extras, so that
+# SENTRY_DSN or the address of a collector is all that a container needs. The embedded servers of `manage.py up` are
+# left out: PostgreSQL and Redis have containers of their own.
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
         --require-hashes --no-deps --only-binary=:all: -r /build/requirements.lock \

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one entrance: every command of this project starts here, on a bare machine too."""
+"""Every command of this project starts here, also on a machine where nothing is installed yet."""
 
 import importlib.util
 import os
@@ -7,7 +7,7 @@ import sys
 
 ROOT = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - any Python must get this far
 
-if sys.version_info < (3, 11):  # noqa: UP036 - this is the check that says so in plain words
+if sys.version_info < (3, 11):  # noqa: UP036 - the check itself
     sys.exit(
         "This project needs Python 3.11 or newer, and this is Python "
         + ".".join(map(str, sys.version_info[:3]))
@@ -19,7 +19,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this is the check that says so i
 
 def main() -> None:
     # Loaded by path: `import config` would run config/__init__.py, which needs what is not installed yet.
-    path = os.path.join(ROOT, "config", "bootstrap.py")  # noqa: PTH118
+    path = os.path.join(ROOT, "config", "devstack", "bootstrap.py")  # noqa: PTH118
     spec = importlib.util.spec_from_file_location("project_bootstrap", path)
     assert spec is not None
     assert spec.loader is not None
@@ -28,7 +28,7 @@ def main() -> None:
     spec.loader.exec_module(bootstrap)
 
     bootstrap.ensure_environment(sys.argv)
-    bootstrap.suit_the_terminal(sys.argv)
+    bootstrap.set_terminal_log_defaults(sys.argv)
     bootstrap.join_running_services(sys.argv)
     bootstrap.run_command(sys.argv)
 

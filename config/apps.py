@@ -1,4 +1,4 @@
-"""Makes `config` an application: `manage.py up`, `test` and `bench` are found, and each process may report."""
+"""Makes `config` an application, so that error reports and traces start in each process."""
 
 from django.apps import AppConfig
 from django.conf import settings

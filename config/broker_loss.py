@@ -1,7 +1,7 @@
-"""A worker that loses Redis while it acknowledges a message connects anew, instead of falling silent.
+"""A worker that loses Redis while it acknowledges a message reconnects, instead of receiving no more messages.
 
-Celery (5.7) logs such a failure and goes on. The message then counts as taken for ever; once as many are as the
-worker may hold at a time, it asks for no more, reads nothing, and so never learns that its connection is dead.
+Celery (5.7) only logs such a failure. The message then counts against the prefetch limit for ever; when the limit is
+reached, the worker asks for no more messages, reads nothing, and so never notices that its connection is dead.
 """
 
 import logging
@@ -14,8 +14,8 @@ from celery.worker.request import Request
 logger = logging.getLogger(__name__)
 
 _loop: Any = None
-"""The loop of this worker (kombu.asynchronous.Hub). Kombu's own `get_event_loop` knows it only until the first time
-that a connection is lost: what cleans up after that loss forgets it for good (Celery 5.7, Kombu 5.7)."""
+"""The event loop of this worker (kombu.asynchronous.Hub). Kombu's own `get_event_loop` returns it only until the first
+lost connection: the clean-up after that loss resets it for good (Celery 5.7, Kombu 5.7)."""
 
 
 @worker_ready.connect
@@ -24,17 +24,17 @@ def _keep_loop(sender: Any, **_: object) -> None:
     _loop = sender.hub
 
 
-class HonestRequest(Request):
-    """Tells the worker's loop when an acknowledgement did not get through."""
+class AckLossRequest(Request):
+    """Raises in the worker's event loop if an acknowledgement was lost, so that the worker reconnects."""
 
     @property
     def connection_errors(self) -> tuple[type[Exception], ...]:
-        """What the broker's library raises when the connection is gone."""
+        """What the broker's client library raises when the connection is lost."""
         errors: tuple[type[Exception], ...] = self._connection_errors  # type: ignore[attr-defined]
         return errors
 
     def acknowledge(self) -> None:
-        """Acknowledges once. A lost connection ends the loop's turn, as one that is noticed while reading does."""
+        """Acknowledges once. A lost connection is handled as one that is noticed while reading."""
         if self.acknowledged:
             return
         self.acknowledged = True
@@ -44,15 +44,15 @@ class HonestRequest(Request):
             logger.warning("Broker connection lost", extra={"reason": type(error).__name__})
             if _loop is None:
                 raise
-            _loop.call_soon(_lost, error)
+            _loop.call_soon(_raise, error)
 
 
-class HonestTask(Task[..., object]):
-    """Every task of the project is received by such requests."""
+class AckLossTask(Task[..., object]):
+    """The base of all tasks: Celery receives them as `AckLossRequest`."""
 
     abstract = True
-    Request = f"{__name__}:HonestRequest"
+    Request = f"{__name__}:AckLossRequest"
 
 
-def _lost(error: Exception) -> None:
+def _raise(error: Exception) -> None:
     raise error

@@ -7,7 +7,7 @@ from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("reminders", task_cls="config.broker_loss:HonestTask")
+app = Celery("reminders", task_cls="config.broker_loss:AckLossTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reminders.delivery"])
 
@@ -15,9 +15,9 @@ app.autodiscover_tasks(["reminders.delivery"])
 @worker_init.connect
 @beat_init.connect
 def refuse_bad_settings(**_: object) -> None:
-    """Stops the process where a system check finds an error, as `manage.py` commands do.
+    """Stops the process if a system check finds an error, as `manage.py` commands do.
 
-    Only SystemExit ends a Celery process from here; any other exception would be logged and survived.
+    Only SystemExit ends a Celery process from a signal receiver; Celery logs any other exception and goes on.
     """
     from django.core.checks import ERROR, run_checks
 

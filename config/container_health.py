@@ -1,7 +1,7 @@
-"""`python -P config/container_health.py web|worker|scanner|beat`: whether this container does its work; exit code 0 or 1.
+"""`python -P config/container_health.py web|worker|scanner|beat`: the health check of a container; exit code 0 or 1.
 
-It needs no Django, so that a check costs little. A scanner is found by the name of its container, a worker by
-the address from which it asks Redis.
+It does not import Django, so that a check is cheap. A scanner is identified by the host name of its container, a
+worker by the address of its connections to Redis.
 """
 
 import os
@@ -14,11 +14,11 @@ from pathlib import Path
 import psycopg
 import redis
 
-SECONDS = 4
-SPOKE_WITHIN = 60
+TIMEOUT = 4
+MAX_IDLE_SECONDS = 60
 DISPATCHED_WITHIN = "1 minute"
-# Beat writes its entries' last runs down every three minutes.
-ASKED_WITHIN = "10 minutes"
+# Beat saves the last runs of its entries every three minutes.
+REQUESTED_WITHIN = "10 minutes"
 
 
 def main(arguments: list[str]) -> int:
@@ -27,37 +27,37 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: container_health.py {'|'.join(CHECKS)}\n")
         return 2
     try:
-        trouble = check()
+        problem = check()
     except (OSError, psycopg.Error, redis.RedisError) as error:
-        trouble = type(error).__name__
-    if trouble:
-        sys.stderr.write(f"{arguments[0]}: {trouble}\n")
+        problem = type(error).__name__
+    if problem:
+        sys.stderr.write(f"{arguments[0]}: {problem}\n")
         return 1
     return 0
 
 
 def web() -> str:
-    """Answers under the first name that it may be asked for."""
+    """/healthz answers under the first name of ALLOWED_HOSTS."""
     host = value("ALLOWED_HOSTS", "localhost").split(",")[0].strip().lstrip(".")
     request = urllib.request.Request(
         f"http://127.0.0.1:{value('PORT', '8000')}/healthz",
         headers={"Host": "localhost" if host in {"", "*"} else host},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=SECONDS) as answer:
-        return "" if answer.status == 200 else f"/healthz answers {answer.status}"
+    with opener.open(request, timeout=TIMEOUT) as response:
+        return "" if response.status == 200 else f"/healthz answers {response.status}"
 
 
 def worker() -> str:
-    """A consumer asks Redis for work about once a second, from this container's address."""
-    client = redis.Redis.from_url(value("REDIS_URL"), socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+    """A consumer polls Redis about once a second, from this container's address."""
+    client = redis.Redis.from_url(value("REDIS_URL"), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
     own = client.client_id()
     clients = client.client_list()
     here = {host_of(each) for each in clients if int(each["id"]) == own}
-    spoke = [int(each["idle"]) for each in clients if host_of(each) in here and int(each["id"]) != own]
-    if not spoke:
+    idle = [int(each["idle"]) for each in clients if host_of(each) in here and int(each["id"]) != own]
+    if not idle:
         return "has no connection to Redis"
-    return "" if min(spoke) <= SPOKE_WITHIN else f"has not spoken to Redis for {min(spoke)} s"
+    return "" if min(idle) <= MAX_IDLE_SECONDS else f"has sent nothing to Redis for {min(idle)} s"
 
 
 def scanner() -> str:
@@ -66,12 +66,12 @@ def scanner() -> str:
 
 
 def beat() -> str:
-    """A switched-off entry is an operator's decision, and no fault of beat's."""
-    asked = (
+    """A disabled entry is an operator's decision and does not make beat unhealthy."""
+    overdue = (
         "SELECT NOT EXISTS (SELECT 1 FROM django_celery_beat_periodictask"
         " WHERE task = 'reminders.dispatch' AND enabled AND coalesce(last_run_at, date_changed) < {since})"
     )
-    return "" if holds(asked, ASKED_WITHIN) else "has not asked for a dispatch for ten minutes"
+    return "" if holds(overdue, REQUESTED_WITHIN) else "has not requested a dispatch for ten minutes"
 
 
 CHECKS: Mapping[str, Callable[[], str]] = {"web": web, "worker": worker, "scanner": scanner, "beat": beat}
@@ -79,7 +79,7 @@ CHECKS: Mapping[str, Callable[[], str]] = {"web": web, "worker": worker, "scanne
 
 def holds(statement: str, within: str, *values: str) -> bool:
     text = statement.replace("{since}", f"statement_timestamp() - interval '{within}'")
-    with psycopg.connect(value("DATABASE_URL"), connect_timeout=SECONDS) as connection:
+    with psycopg.connect(value("DATABASE_URL"), connect_timeout=TIMEOUT) as connection:
         row = connection.execute(text.encode(), values or None).fetchone()
         return bool(row and row[0])
 
@@ -89,7 +89,7 @@ def host_of(client: Mapping[str, str]) -> str:
 
 
 def value(name: str, default: str = "") -> str:
-    """A variable, or the content of the file that NAME_FILE names, as the settings read it."""
+    """A variable, or the content of the file that NAME_FILE names, as in the settings."""
     path = os.environ.get(f"{name}_FILE")
     if name not in os.environ and path:
         return Path(path).read_text(encoding="utf-8").strip()

@@ -1,7 +1,7 @@
-"""Reads environment variables, so that a wrong one is named, shown and explained before anything starts.
+"""Reads environment variables, and reports all invalid values at once, before anything starts.
 
-Every reader collects its complaint instead of raising it. `Environment.refuse_if_wrong()` then raises one
-error that lists them all. A secret may come from a file: `NAME_FILE` holds its path.
+Readers collect problems instead of raising. `Environment.refuse_if_wrong()` then raises one error that lists them
+all. A secret may come from a file: `NAME_FILE` holds its path.
 """
 
 import difflib
@@ -20,9 +20,9 @@ MASK = "(hidden)"
 
 
 class Environment:
-    """One pass over the process's variables.
+    """The variables of the process.
 
-    Readers return the value, or the default where the value is wrong; what was wrong is kept in `problems`.
+    Readers return the value, or the default if the value is invalid, and add a message to `problems`.
     """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
@@ -31,7 +31,7 @@ class Environment:
         self.known: set[str] = set()
 
     def text(self, name: str, default: str = "", *, secret: bool = False) -> str:
-        """The variable's text; for a secret also the content of the file that `NAME_FILE` names."""
+        """The text of the variable; for a secret also the content of the file that `NAME_FILE` names."""
         self.known.add(name)
         if secret and name not in self.values and (path := self.values.get(f"{name}_FILE")):
             try:
@@ -68,12 +68,12 @@ class Environment:
         return default
 
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
-        """Words separated by commas; blanks around them do not count."""
+        """Words separated by commas, without blanks around them."""
         raw = self.text(name, ",".join(default))
         return [word.strip() for word in raw.split(",") if word.strip()]
 
     def url(self, name: str, default: str, *, schemes: Sequence[str], secret: bool = True) -> str:
-        """An address with one of the schemes; never shown when it is wrong, for it may hold a password."""
+        """A URL with one of the schemes. An invalid value is never shown, because it may contain a password."""
         raw = self.text(name, default, secret=secret).strip()
         try:
             parts = urlsplit(raw)
@@ -86,18 +86,18 @@ class Environment:
         return default
 
     def origin(self, name: str, *, schemes: Sequence[str]) -> str:
-        """Scheme and host, and a port if need be, with nothing behind them; '' where it is not set."""
+        """Scheme and host, optionally a port, and nothing after them; '' if it is not set."""
         raw = self.text(name).strip()
         if not raw or re.fullmatch(rf"({'|'.join(schemes)})://[0-9A-Za-z.-]+(:[0-9]{{1,5}})?/?", raw):
             return raw.removesuffix("/")
         shown = MASK if "@" in raw else raw
         self._refuse(
-            name, shown, f"{schemes[0]}:// and a host like reminders.example.org, with nothing behind it,"
+            name, shown, f"{schemes[0]}:// and a host like reminders.example.org, with nothing after it,"
         )
         return ""
 
     def email(self, name: str, default: str, *, schemes: Mapping[str, str]) -> dict[str, object]:
-        """EMAIL_URL as django-environ reads it: EMAIL_BACKEND, EMAIL_HOST and their like."""
+        """EMAIL_URL as django-environ parses it: EMAIL_BACKEND, EMAIL_HOST and so on."""
         raw = self.url(name, default, schemes=list(schemes))
         try:
             return dict(environ.Env.email_url_config(raw))
@@ -106,7 +106,7 @@ class Environment:
             return dict(environ.Env.email_url_config(default))
 
     def choice(self, name: str, default: str, *, among: Sequence[str]) -> str:
-        """One of a few words."""
+        """One of the given words."""
         raw = self.text(name, default).strip()
         if raw in among:
             return raw
@@ -114,29 +114,29 @@ class Environment:
         return default
 
     def refuse(self, problem: str) -> None:
-        """Adds a complaint of the caller's own, for values that contradict each other."""
+        """Adds a problem, for values that contradict each other."""
         self.problems.append(problem)
 
-    def strangers(self, prefix: str) -> list[str]:
-        """Warnings for variables with this prefix that nobody reads; each names the nearest known one."""
+    def unknown(self, prefix: str) -> list[str]:
+        """Warnings about variables with this prefix that no setting reads; each names the most similar known one."""
         found = [name for name in sorted(self.values) if name.startswith(prefix)]
-        return [self._strange(name) for name in found if not self._is_known(name)]
+        return [self._unknown(name) for name in found if not self._is_known(name)]
 
-    def refuse_strangers(self, names: Iterable[str]) -> None:
-        """Complains of those of these names that nobody reads."""
-        self.problems += [self._strange(name) for name in sorted(names) if not self._is_known(name)]
+    def refuse_unknown(self, names: Iterable[str]) -> None:
+        """Adds a problem for each of these names that no setting reads."""
+        self.problems += [self._unknown(name) for name in sorted(names) if not self._is_known(name)]
 
     def _is_known(self, name: str) -> bool:
         return name in self.known or name.removesuffix("_FILE") in self.known
 
-    def _strange(self, name: str) -> str:
-        near = difflib.get_close_matches(name, sorted(self.known), n=1, cutoff=0.0)
-        return f"{name} is not a variable of this system; the nearest is {near[0]}"
+    def _unknown(self, name: str) -> str:
+        nearest = difflib.get_close_matches(name, sorted(self.known), n=1, cutoff=0.0)
+        return f"{name} is not a variable of this system; the nearest is {nearest[0]}"
 
     def refuse_if_wrong(self) -> None:
-        """Raises ImproperlyConfigured with every complaint, one a line."""
+        """Raises ImproperlyConfigured with all problems, one per line."""
         if self.problems:
             raise ImproperlyConfigured("\n".join(self.problems))
 
-    def _refuse(self, name: str, seen: str, accepted: str) -> None:
-        self.problems.append(f"{name} is {seen if seen == MASK else repr(seen)}: {accepted} is needed")
+    def _refuse(self, name: str, value: str, accepted: str) -> None:
+        self.problems.append(f"{name} is {value if value == MASK else repr(value)}: {accepted} is needed")

@@ -1,6 +1,6 @@
-"""How a log line looks: one JSON object in production, one readable line in a terminal.
+"""The format of log lines: JSON objects in production, plain text in a terminal.
 
-The message of a line is a constant (`event`); its data travel in `extra` and stand beside it.
+The message of a line is a constant (`event`); its data are passed in `extra` and become fields beside it.
 """
 
 import json
@@ -9,11 +9,11 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-# What every LogRecord has; all else came through `extra` and belongs to the event.
-COMMON = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-# Celery and Django add these to records; they say nothing to a reader of the log.
+# Attributes of every LogRecord; all others were passed in `extra`.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Celery and Django add these; they are of no use in a log.
 NOISE = frozenset({"data", "request", "server_time"})
-NOT_OURS = COMMON | NOISE
+IGNORED = STANDARD | NOISE
 
 LINK = re.compile(r"/a/[^\s\"'<>\\)\]]+")
 HIDDEN_LINK = "/a/(link)"
@@ -21,7 +21,7 @@ HIDDEN_LINK = "/a/(link)"
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
     """What the caller passed in `extra`."""
-    return {k: v for k, v in vars(record).items() if k not in NOT_OURS}
+    return {k: v for k, v in vars(record).items() if k not in IGNORED}
 
 
 class JsonFormatter(logging.Formatter):
@@ -45,20 +45,20 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        told = "".join(f" {name}={_plain(value)}" for name, value in fields(record).items())
+        data = "".join(f" {name}={_plain(value)}" for name, value in fields(record).items())
         error = "\n" + self.formatException(record.exc_info) if record.exc_info else ""
-        return without_links(f"{at} {record.levelname} {record.getMessage()}{told}{error}")
+        return without_links(f"{at} {record.levelname} {record.getMessage()}{data}{error}")
 
 
 def without_links(text: str) -> str:
-    """The same text with the secret of every address of people's own pages replaced."""
-    # Nearly no line has one, and this is all that it then costs.
+    """The same text with the secret part of every link to an assignee page replaced."""
+    # Few lines have one; this test is all that the others cost.
     return LINK.sub(HIDDEN_LINK, text) if "/a/" in text else text
 
 
 @lru_cache(maxsize=4)
 def _second(second: int) -> str:
-    """A line for each reminder makes thousands a second: its second is written out once."""
+    """Cached: with a line per reminder thousands of lines share a second."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 

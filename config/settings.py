@@ -1,7 +1,7 @@
-"""The one settings module of every process. Each variable is described in `.env.example`.
+"""The settings of all processes. `.env.example` describes each variable.
 
-Without any variable the defaults are safe for commands that only look at the code (`check`,
-`makemigrations --check`); whatever talks to PostgreSQL or Redis needs their addresses.
+The defaults are enough for commands that only read the code (`check`, `makemigrations --check`). All others need the
+addresses of PostgreSQL and Redis.
 """
 
 import os
@@ -21,20 +21,18 @@ env = Environment()
 
 # --- the reminder system ---------------------------------------------------------------------------------------
 
-LEAST_POLL_MS, MOST_POLL_MS = 1_000, 86_400_000
+MIN_POLL_MS, MAX_POLL_MS = 1_000, 86_400_000
 
 
 def read_reminders(env: Environment) -> ReminderConfig:
-    """The rules as these variables want them; what is wrong is kept in `env.problems`."""
+    """The rules that these variables ask for; problems are added to `env.problems`."""
     rules = ReminderConfig(
         enabled=env.switch("REMINDER_WORKER_ENABLED", True),
         lead=timedelta(minutes=env.whole("REMINDER_LEAD_MINUTES", 30, least=1, most=43_200)),
         lookahead=timedelta(minutes=env.whole("REMINDER_LOOKAHEAD_MINUTES", 120, least=1, most=86_400)),
         overdue=timedelta(minutes=env.whole("REMINDER_OVERDUE_MINUTES", 30, least=1, most=43_200)),
         poll=timedelta(
-            milliseconds=env.whole(
-                "REMINDER_POLL_INTERVAL_MS", 300_000, least=LEAST_POLL_MS, most=MOST_POLL_MS
-            )
+            milliseconds=env.whole("REMINDER_POLL_INTERVAL_MS", 300_000, least=MIN_POLL_MS, most=MAX_POLL_MS)
         ),
         tick=timedelta(
             milliseconds=env.whole("REMINDER_DISPATCH_INTERVAL_MS", 1_000, least=100, most=60_000)
@@ -61,10 +59,10 @@ def read_reminders(env: Environment) -> ReminderConfig:
 
 
 def changed_reminders(changes: Mapping[str, str]) -> ReminderConfig:
-    """The rules with other values for some variables. Raises ImproperlyConfigured with every complaint."""
+    """The rules with other values for some variables. Raises ImproperlyConfigured with all problems."""
     changed = Environment({**os.environ, **changes})
     rules = read_reminders(changed)
-    changed.refuse_strangers(changes)
+    changed.refuse_unknown(changes)
     changed.refuse_if_wrong()
     return rules
 
@@ -87,11 +85,12 @@ STATE_DIR = Path(env.text("REMINDERS_STATE", str(BASE_DIR / ".run")))
 
 INSTALLED_APPS = [
     "config",
+    "config.devstack",
     "assignments",
     "notifications",
     "reminders",
     "reminders.web",
-    "config.access",
+    "accounts",
     "django_celery_beat",
     "rest_framework",
     "drf_spectacular",
@@ -151,7 +150,7 @@ LOGIN_URL = "/admin/login/"
 
 
 def postgres(address: str) -> dict[str, object]:
-    """Django's database settings for an address; every wait in them is bounded."""
+    """Django's database settings for a URL; every wait in them is bounded."""
     parts = urlsplit(address)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -184,11 +183,11 @@ DATABASES = {"default": postgres(DATABASE_URL or "postgres://localhost/reminders
 
 CELERY_BROKER_URL = env.url("REDIS_URL", "redis://localhost:6379", schemes=["redis", "rediss"])
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Bounded in every process: with the defaults a half-open connection hangs beat and workers for good.
+    # Time-outs for every process: with the defaults a half-open connection blocks beat and workers for ever.
     "socket_timeout": 5,
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
-    # Kombu drops a connection that was silent for twice this long (and reconnects).
+    # Kombu reconnects if a connection was silent for twice this long.
     "health_check_interval": 5,
     "retry_on_timeout": False,
 }
@@ -215,7 +214,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
-# The Django fix-up would close the connection around every task: 125 reminders a second instead of 512.
+# Otherwise Celery's Django fix-up closes the connection after every task: 125 reminders a second instead of 512.
 CELERY_DB_REUSE_MAX = 1_000_000_000
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
@@ -253,16 +252,16 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- webhooks --------------------------------------------------------------------------------------------------
 
-# For development: webhooks may then go to http:// and to private addresses. Refused where HTTPS_ONLY is on.
+# For development: webhooks may then go to http:// and to private addresses. Refused if HTTPS_ONLY is on.
 WEBHOOK_ALLOW_PRIVATE = env.switch("WEBHOOK_ALLOW_PRIVATE", False)
 
 # --- HTTP ------------------------------------------------------------------------------------------------------
 
-# Off only where the site is served without TLS, as `manage.py up` does on this machine's loopback address.
+# Off only if the site is served without TLS, as by `manage.py up` on the loopback address.
 HTTPS_ONLY = env.switch("HTTPS_ONLY", True)
 if HTTPS_ONLY and WEBHOOK_ALLOW_PRIVATE:
     env.refuse("WEBHOOK_ALLOW_PRIVATE is true: only a development system, with HTTPS_ONLY=false, accepts it")
-# Where people reach this site: their mails link to it. Whoever links to a host must answer for it.
+# Where people reach this site: mails link to it, so its host must be accepted too.
 PUBLIC_URL = env.origin("PUBLIC_URL", schemes=["https"] if HTTPS_ONLY else ["https", "http"])
 if PUBLIC_URL:
     ALLOWED_HOSTS.append(str(urlsplit(PUBLIC_URL).hostname))
@@ -281,11 +280,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "config.access.authentication.TokenAuthentication",
+        "accounts.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["config.access.permissions.ScopedOrStaff"],
-    "DEFAULT_THROTTLE_CLASSES": ["config.access.throttle.PerCaller"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.ScopedOrStaff"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttle.PerCaller"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -323,7 +322,7 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # One line a task says nothing that our own events do not say better.
+        # One line per task would only repeat our own events.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
@@ -334,10 +333,10 @@ LOGGING = {
 # --- errors and traces, both optional --------------------------------------------------------------------------
 
 SENTRY_DSN = env.url("SENTRY_DSN", "", schemes=["https", "http"])
-if SENTRY_DSN and telemetry.lacking("sentry_sdk"):
+if SENTRY_DSN and telemetry.is_missing("sentry_sdk"):
     env.refuse("SENTRY_DSN is set: the package sentry-sdk is needed, or no value")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", "", schemes=["http", "https"])
-if OTEL_EXPORTER_OTLP_ENDPOINT and telemetry.lacking(
+if OTEL_EXPORTER_OTLP_ENDPOINT and telemetry.is_missing(
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.instrumentation.django",
     "opentelemetry.instrumentation.celery",
@@ -346,5 +345,5 @@ if OTEL_EXPORTER_OTLP_ENDPOINT and telemetry.lacking(
     env.refuse("OTEL_EXPORTER_OTLP_ENDPOINT is set: the packages of the extra `otel` are needed, or no value")
 
 env.refuse_if_wrong()
-for stranger in env.strangers("REMINDER_"):
-    sys.stderr.write(f"warning: {stranger}\n")
+for warning in env.unknown("REMINDER_"):
+    sys.stderr.write(f"warning: {warning}\n")

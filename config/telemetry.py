@@ -1,4 +1,4 @@
-"""Errors to Sentry, traces to an OpenTelemetry collector: off, and not even imported, until an address is given."""
+"""Errors to Sentry, traces to an OpenTelemetry collector: off, and not imported, unless an address is set."""
 
 import os
 import re
@@ -10,10 +10,10 @@ from config.logs import without_links
 ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 HIDDEN = "(address)"
 UNTRACED = "healthz,readyz,api/metrics,/a/"
-"""Checks say nothing, and the addresses of people's own pages are secrets: no trace of either."""
+"""Not traced: health checks, because they tell nothing, and assignee pages, because their URLs are secret."""
 
 
-def lacking(*modules: str) -> bool:
+def is_missing(*modules: str) -> bool:
     """Whether any of these modules is not installed."""
     try:
         return any(find_spec(module) is None for module in modules)
@@ -22,7 +22,7 @@ def lacking(*modules: str) -> bool:
 
 
 def start(*, sentry_dsn: str, traces_to: str) -> None:
-    """Starts what an address is given for. Settings have made sure that the packages are there."""
+    """Starts what an address is set for. Settings have checked that the packages are installed."""
     if sentry_dsn:
         _report_errors(sentry_dsn)
     if traces_to:
@@ -35,7 +35,7 @@ def _report_errors(dsn: str) -> None:
     sentry_sdk.init(
         dsn=dsn,
         send_default_pii=False,
-        # Local variables and bodies of requests hold people's names and addresses.
+        # Local variables and request bodies contain people's names and addresses.
         include_local_variables=False,
         max_request_body_size="never",
         before_send=lambda event, hint: without_addresses(event),
@@ -43,7 +43,7 @@ def _report_errors(dsn: str) -> None:
 
 
 def without_addresses(event: Any) -> Any:
-    """The same event, with every e-mail address and every link of people's own pages replaced, wherever it stands."""
+    """The same event, with every e-mail address and every link to an assignee page replaced."""
     match event:
         case str():
             return ADDRESS.sub(HIDDEN, without_links(event))
@@ -56,7 +56,7 @@ def without_addresses(event: Any) -> Any:
 
 
 def _trace() -> None:
-    """The exporter reads the address, and all else, from OpenTelemetry's own variables."""
+    """The exporter reads its address and options from OpenTelemetry's own variables."""
     os.environ.setdefault("OTEL_PYTHON_DJANGO_EXCLUDED_URLS", UNTRACED)
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

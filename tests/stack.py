@@ -23,8 +23,8 @@ import psycopg
 import redis
 from psycopg import sql
 
-from config.embedded import free_port
-from config.launch import CELERY_WORKER
+from config.devstack.launch import CELERY_WORKER
+from config.devstack.processes import free_port
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import DatabaseError, OperationalError
 
+from accounts.errors import AccountError
 from assignments.services import Refused
 from assignments.transactions import sqlstate
 from reminders.delivery import scan
@@ -22,7 +23,7 @@ def in_one_line() -> Iterator[None]:
         yield
     except ValidationError as refusal:
         raise CommandError(" ".join(refusal.messages), returncode=2) from refusal
-    except (Refused, scan.Disabled) as refusal:
+    except (AccountError, Refused, scan.Disabled) as refusal:
         raise CommandError(str(refusal)) from refusal
     except OperationalError:
         raise

@@ -12,6 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from accounts.reasons import MAX_REASON_LENGTH
 from assignments.services import Refused
 from reminders import conf
 from reminders.delivery import scan
@@ -23,7 +24,6 @@ from reminders.models import ScanRun
 from reminders.operations import closing, pauses, queue_purge, rescans, resets
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import WORDS, ActionPlan, Effect, PlanChanged, Selection, Target
-from reminders.operations.reasons import LONGEST_REASON
 
 MAX_TARGETS = 5_000
 """Assignments that one proposal takes on; more are a matter for `manage.py reset_reminders`."""
@@ -104,7 +104,7 @@ class ReasonForm(forms.Form):
     """Why it is done."""
 
     reason = forms.CharField(
-        max_length=LONGEST_REASON,
+        max_length=MAX_REASON_LENGTH,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="Kept in the audit trail beside your name.",
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accounts.reasons import checked_reason
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
 from assignments.transactions import atomically
@@ -21,7 +22,6 @@ from reminders.operations.plans import (
     target_of,
     unknown,
 )
-from reminders.operations.reasons import checked_reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import Enum
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 
+from accounts.reasons import checked_reason
 from assignments.clock import database_now
 from assignments.services import Refused
 from assignments.transactions import atomically
@@ -18,7 +19,6 @@ from reminders.ledger import pauses as ledger_pauses
 from reminders.ledger import planning, records
 from reminders.ledger.audit import record
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
-from reminders.operations.reasons import checked_reason
 from reminders.policy.timing import Usefulness
 
 

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from django.db import connection
 
+from accounts import reasons
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
 from reminders.delivery.broker import CeleryBroker
 from reminders.ledger import audit, claims
 from reminders.ledger.records import Hint
-from reminders.operations import reasons, rescans
+from reminders.operations import rescans
 from reminders.operations.rescans import Rescan
 
 

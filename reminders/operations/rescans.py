@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from accounts.reasons import checked_reason
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.delivery import scan
 from reminders.delivery.scan import ScanCounts, ScanPreview
 from reminders.ledger import scans
 from reminders.ledger.audit import record
-from reminders.operations.reasons import checked_reason
 
 REQUEST_BUDGET = timedelta(seconds=10)
 """How long a scan may keep a request waiting; after it the scanner goes on."""

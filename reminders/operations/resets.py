@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.reasons import checked_reason
 from assignments import services
 from assignments.clock import database_now
 from assignments.models import Assignment, ReminderStatus, Status
@@ -33,7 +34,6 @@ from reminders.operations.plans import (
     target_of,
     unknown,
 )
-from reminders.operations.reasons import checked_reason
 from reminders.policy import timing
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from accounts.reasons import checked_reason
 from assignments.clock import database_now
 from assignments.services import Refused
 from assignments.transactions import atomically
@@ -24,7 +25,6 @@ from reminders.ledger import events as ledger_events
 from reminders.ledger.audit import record
 from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Subscription
-from reminders.operations.reasons import checked_reason
 
 BOTH_SIGN = timedelta(hours=24)
 """How long the former secret still signs beside a new one."""

@@ -7,11 +7,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
+from accounts import roles
 from assignments import services
 from assignments.models import Assignment, ReminderStatus
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
-from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics

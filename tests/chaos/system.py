@@ -25,7 +25,10 @@ import psycopg
 import redis
 from psycopg.rows import dict_row
 
-from config.embedded import Postgres, Server, Valkey, end, wait_for
+from config.devstack.postgres import Postgres
+from config.devstack.processes import end, wait_for
+from config.devstack.servers import Server
+from config.devstack.valkey import Valkey
 from tests.chaos import checker
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
@@ -88,7 +91,7 @@ class Kept:
         self.server.prepare()
         with self.log.open("ab") as output:
             self.process = self.server.launch(output)
-        assert wait_for(self.server.answers, seconds=60), f"{self.server.name} does not answer"
+        assert wait_for(self.server.is_ready, seconds=60), f"{self.server.name} does not answer"
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         self.process.send_signal(how)
@@ -361,7 +364,7 @@ def whole_system(folder: Path) -> Iterator[System]:
     finally:
         valkey.stop()
         postgres.stop()
-        postgres.server.forget()  # type: ignore[attr-defined]
+        postgres.server.delete_data()  # type: ignore[attr-defined]
 
 
 def figures(seconds: list[float]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from tests.stack import ROOT, until
 
 pytestmark = pytest.mark.chaos
 SCHEMAS_BACK = 4
-MIGRATIONS = ("assignments/migrations/*.py", "reminders/migrations/*.py", "config/access/migrations/*.py")
+MIGRATIONS = ("assignments/migrations/*.py", "reminders/migrations/*.py", "accounts/migrations/*.py")
 
 
 @pytest.fixture

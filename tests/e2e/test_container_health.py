@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config import embedded
+from config.devstack import processes, servers
+from config.devstack.valkey import Valkey
 from tests.stack import ROOT, Child, Stack, running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -25,14 +26,14 @@ DEFAULTS = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 @pytest.fixture
 def stack(tmp_path) -> Iterator[Stack]:
     """With a Redis of its own: there, as in a container's network, nobody else asks from the same address."""
-    valkey = embedded.Valkey(tmp_path / "redis")
+    valkey = Valkey(tmp_path / "redis")
     programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     with (
-        embedded.running(valkey, state=tmp_path / "redis"),
+        servers.running(valkey, state=tmp_path / "redis"),
         running(
             tmp_path,
             mail=False,
-            more={"REDIS_URL": valkey.url, "PATH": programs, "PORT": str(embedded.free_port())},
+            more={"REDIS_URL": valkey.url, "PATH": programs, "PORT": str(processes.free_port())},
         ) as whole,
     ):
         yield whole
@@ -98,7 +99,7 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
         "UPDATE django_celery_beat_periodictask SET date_changed = now() - interval '11 minutes',"
         " last_run_at = now() - interval '11 minutes' RETURNING 1"
     )
-    assert health(stack, "beat") == (1, "beat: has not asked for a dispatch for ten minutes")
+    assert health(stack, "beat") == (1, "beat: has not requested a dispatch for ten minutes")
     stack.query("UPDATE django_celery_beat_periodictask SET enabled = false RETURNING 1")
     assert health(stack, "beat")[0] == 0  # switched off on purpose: no fault of beat's
 

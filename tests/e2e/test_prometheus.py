@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.embedded import free_port
+from config.devstack.processes import free_port
 from tests.e2e.agreement import Desk, counted
 from tests.e2e.test_whole import plant
 from tests.stack import ROOT, Stack, running, until

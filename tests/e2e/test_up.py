@@ -20,12 +20,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from config import embedded
+from config.devstack import processes
+from config.devstack.postgres import Postgres
 from tests.stack import until
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not embedded.LINUX, reason="reads /proc"),
+    pytest.mark.skipif(not processes.LINUX, reason="reads /proc"),
 ]
 ROOT = Path(__file__).resolve().parent.parent.parent
 OWN = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "SECRET_KEY", "HTTPS_ONLY", "PUBLIC_URL", "PORT")
@@ -62,7 +63,7 @@ def up(state: Path, *words: str) -> Iterator[Up]:
     output = state / "printed"
     with output.open("wb") as handle:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--port", str(embedded.free_port()), *words],
+            [sys.executable, "manage.py", "up", "--port", str(processes.free_port()), *words],
             cwd=ROOT,
             env=environment(state),
             stdin=subprocess.DEVNULL,
@@ -71,7 +72,7 @@ def up(state: Path, *words: str) -> Iterator[Up]:
         )
     running = Up(state, process, output)
     try:
-        ready = embedded.wait_for(
+        ready = processes.wait_for(
             lambda: (state / "up.json").exists() or process.poll() is not None, seconds=120
         )
         assert ready, running.printed()
@@ -107,7 +108,7 @@ def new_state() -> Path:
 
 
 def remove(state: Path) -> None:
-    embedded.Postgres(state, durable=False).forget()
+    Postgres(state, durable=False).delete_data()
     shutil.rmtree(state)
 
 
@@ -183,7 +184,7 @@ def test_no_secret_is_in_a_log_or_on_a_command_line(running: Up) -> None:
     redis_password = told["redis_url"].split(":")[2].split("@")[0]
     seen = "".join(path.read_text(errors="replace") for path in (running.state / "logs").iterdir())
     for pid in processes_of(running.state):
-        seen += " ".join(embedded.words_of_process(pid) or [])
+        seen += " ".join(processes.command_line(pid) or [])
 
     for secret in (
         postgres_password,
@@ -198,7 +199,7 @@ def test_a_second_up_on_the_same_state_is_refused(running: Up) -> None:
     second = manage(running, "up")
 
     assert second.returncode == 1
-    assert "running already" in second.stderr
+    assert "is already running" in second.stderr
     assert running.file()["web"] in second.stderr
     assert running.process.poll() is None
 
@@ -218,7 +219,7 @@ def test_the_doctor_finds_the_running_system_well(running: Up) -> None:
         return asked.returncode == 0
 
     levels: dict[str, str] = {}
-    assert embedded.wait_for(well, seconds=120), levels
+    assert processes.wait_for(well, seconds=120), levels
     taken = ("a message to a worker", "mail server", "switch 1 of 3 in every process", "clocks of the hosts")
     assert {levels[name] for name in taken} == {"pass"}
 
@@ -228,13 +229,13 @@ def test_a_child_that_is_killed_is_started_again(running: Up, name: str) -> None
     before = running.file()["processes"][name]
     os.kill(before, signal.SIGKILL)
 
-    assert embedded.wait_for(
+    assert processes.wait_for(
         lambda: running.file()["processes"].get(name) not in {None, before}, seconds=45
     ), running.printed()
-    assert embedded.wait_for(
-        lambda: f"{name} was ended by SIGKILL; it is started again" in running.printed(), seconds=10
+    assert processes.wait_for(
+        lambda: f"{name} was killed by SIGKILL; restarting" in running.printed(), seconds=10
     )
-    assert embedded.wait_for(lambda: answers(running), seconds=45)
+    assert processes.wait_for(lambda: answers(running), seconds=45)
 
 
 def answers(running: Up) -> bool:
@@ -256,7 +257,7 @@ def test_stopping_leaves_no_process_and_a_second_start_keeps_the_data(
 
         assert first.end(order) == 0, first.printed()
 
-        assert embedded.wait_for(lambda: processes_of(state) == [], seconds=10), processes_of(state)
+        assert processes.wait_for(lambda: processes_of(state) == [], seconds=10), processes_of(state)
         assert not (state / "up.json").exists()
         assert first.printed().strip().endswith("/")
     with up(state) as second:
@@ -273,7 +274,7 @@ def test_a_killed_up_leaves_no_orphan_and_is_no_obstacle(state: Path) -> None:
         first.process.wait()
 
         assert (state / "up.json").exists()
-        assert embedded.wait_for(lambda: processes_of(state) == [], seconds=40), processes_of(state)
+        assert processes.wait_for(lambda: processes_of(state) == [], seconds=40), processes_of(state)
     (state / "up.json").unlink()
     with up(state) as second:
         assert answers(second)
@@ -293,10 +294,10 @@ def test_the_demo_visibly_delivers_within_a_minute(state: Path) -> None:
             told = [line.split(maxsplit=2)[1:] for line in demo.printed().splitlines() if line[2:3] == ":"]
             return [rest for first, rest in told if first == word]
 
-        assert embedded.wait_for(
+        assert processes.wait_for(
             lambda: len(list((state / "mail").glob("*.eml"))) >= 5 and len(lines("sent")) >= 5, seconds=60
         ), demo.printed()
-        assert embedded.wait_for(lambda: lines("overdue") != [], seconds=30), demo.printed()
+        assert processes.wait_for(lambda: lines("overdue") != [], seconds=30), demo.printed()
         each_mail_links_to_a_page_that_opens(demo)
         skipped = lines("skipped")
 
@@ -330,5 +331,5 @@ def test_a_demo_on_a_named_database_with_work_in_it_is_refused(state: Path, runn
     )
 
     assert refused.returncode == 1
-    assert "--demo wants an empty one" in refused.stderr
+    assert "--demo needs an empty one" in refused.stderr
     assert processes_of(state) == []

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.test import Client
 
-from config.access.models import ApiToken
+from accounts.models import ApiToken
 
 
 class ApiCaller:

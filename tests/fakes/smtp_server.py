@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from notifications.sink import end_with_parent
+from config.devstack.processes import end_with_parent
 
 Step = Literal[
     "connect", "ehlo", "starttls", "auth", "rset", "mail", "rcpt", "data", "content", "dot", "quit"

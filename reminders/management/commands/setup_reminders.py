@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reminders import conf, roles
+from accounts import roles
+from reminders import conf
 from reminders.delivery import beat_schedule
 from reminders.management.refusals import in_one_line
 

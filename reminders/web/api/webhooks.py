@@ -7,12 +7,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.reasons import MAX_REASON_LENGTH
 from reminders import conf
 from reminders.insight import subscription_health
 from reminders.ledger import events as ledger_events
 from reminders.models import Subscription
 from reminders.operations import subscriptions as operations_subscriptions
-from reminders.operations.reasons import LONGEST_REASON
 from reminders.operations.subscriptions import UnknownSubscription
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.fields import (
@@ -36,7 +36,7 @@ class SubscriptionInputSerializer(StrictSerializer):
         min_length=1,
         max_length=len(ledger_events.TYPES),
     )
-    reason = StrictCharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
 class SubscriptionPatch(SubscriptionInputSerializer):
@@ -89,7 +89,7 @@ class Subscriptions(serializers.Serializer[Any]):
 
 
 class Reason(StrictSerializer):
-    reason = StrictCharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
 class Tried(serializers.Serializer[Any]):

@@ -13,7 +13,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from reminders import conf, roles
+from accounts import roles
+from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _turned_away(request: HttpRequest, *, operator: bool) -> HttpResponseBase | 
         if "HX-Request" in request.headers:  # The login belongs into the whole window.
             return HttpResponse(status=401, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
-    if not user.has_perms(roles.LOOK):
+    if not user.has_perms(roles.VIEW):
         return _locked(
             request, f"Your login has no role here. An administrator puts it into “{roles.VIEWERS}”."
         )

@@ -17,7 +17,7 @@ from django.urls import resolve
 
 from config import container_health as health
 from config.celery import app
-from config.launch import CELERY_WORKER
+from config.devstack.launch import CELERY_WORKER
 
 ROOT = Path(settings.BASE_DIR)
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -59,7 +59,7 @@ def test_the_image_installs_what_the_lock_names_by_its_hash_and_runs_as_nobody_s
     recipe = (ROOT / "Dockerfile").read_text()
     assert "--require-hashes --no-deps" in recipe
     (lock,) = re.findall(r"^COPY (\S+\.lock) ", recipe, re.MULTILINE)
-    assert lock == "requirements-image.lock"
+    assert lock == "requirements/image.lock"
     assert re.findall(r"^USER (.+)$", recipe, re.MULTILINE)[-1] not in {"root", "0"}
 
 
@@ -71,8 +71,8 @@ def locked(name: str) -> dict[str, str]:
 
 
 def test_the_image_has_what_was_tested_and_both_extras():
-    image, tested = locked("requirements-image.lock"), locked("requirements-dev.lock")
-    assert locked("requirements.lock").items() <= image.items() <= tested.items()
+    image, tested = locked("requirements/image.lock"), locked("requirements/dev.lock")
+    assert locked("requirements/base.lock").items() <= image.items() <= tested.items()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = {
         re.split("[>=<]", wanted)[0]

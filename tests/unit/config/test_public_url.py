@@ -39,7 +39,7 @@ def test_anything_else_is_refused_by_name_and_value(given):
     assert env.origin("PUBLIC_URL", schemes=["https"]) == ""
     with pytest.raises(ImproperlyConfigured) as refusal:
         env.refuse_if_wrong()
-    accepted = "https:// and a host like reminders.example.org, with nothing behind it, is needed"
+    accepted = "https:// and a host like reminders.example.org, with nothing after it, is needed"
     assert str(refusal.value) == f"PUBLIC_URL is {given!r}: {accepted}"
 
 

@@ -5,11 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import ReminderStatus
 from reminders.models import ScanRun
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Why
-from reminders.operations.reasons import LONGEST_REASON
 from reminders.web.api.fields import (
     IdField,
     InstantField,
@@ -26,11 +26,11 @@ MAX_LISTED = 1_000
 
 
 class ReasonInputSerializer(StrictSerializer):
-    reason = StrictCharField(max_length=LONGEST_REASON, help_text="Kept in the audit trail.")
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, help_text="Kept in the audit trail.")
 
 
 class OptionalReasonInputSerializer(StrictSerializer):
-    reason = StrictCharField(max_length=LONGEST_REASON, required=False, allow_blank=True, default="")
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
 class ResetInputSerializer(ReasonInputSerializer):

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
 
+from accounts import roles
 from assignments.clock import database_now
-from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
 

@@ -12,10 +12,10 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.urls import reverse
 
+from accounts import roles
+from accounts.models import ApiToken, digest
 from assignments import services
 from assignments.models import Assignee, Assignment, ReminderStatus, Status
-from config.access.models import ApiToken, digest
-from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch
 from reminders.delivery import scan as delivery_scan
@@ -619,7 +619,7 @@ def test_a_token_is_revoked_and_stays_on_record(root, clock):
     token.refresh_from_db()
     assert token.revoked_at is None
     done = root.post(url, {**wish, "confirmed": "1", "reason": "it leaked"}, follow=True)
-    assert said(done) == ["Tokens that are refused from now on: 1."]
+    assert said(done) == ["Tokens revoked: 1."]
     token.refresh_from_db()
     assert token.revoked_at == NOON
     record = Audit.objects.get(action="revoke_token")

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.access.models import ApiToken
-from reminders import roles
+from accounts import roles
+from accounts.models import ApiToken
 
 pytestmark = pytest.mark.django_db
 

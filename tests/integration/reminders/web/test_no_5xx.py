@@ -6,7 +6,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from config.access.models import ApiToken
+from accounts.models import ApiToken
 from reminders.web.ops import maintenance
 from tests.factories import AssignmentFactory
 

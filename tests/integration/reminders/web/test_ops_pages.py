@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from psycopg import errors
 
+from accounts import roles
 from assignments import services
 from assignments.models import Assignment
 from notifications.message import Outcome
-from reminders import roles
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
 from reminders.delivery.broker_status import BrokerProbe

@@ -11,9 +11,9 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accounts import roles
+from accounts.models import ApiToken
 from assignments.models import Assignment
-from config.access.models import ApiToken
-from reminders import roles
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
 

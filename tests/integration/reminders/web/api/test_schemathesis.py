@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from config.access.models import ApiToken
+from accounts.models import ApiToken
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db

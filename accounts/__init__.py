@@ -1,0 +1,1 @@
+"""Who may do what: roles, API tokens with scopes, authentication, permissions, and the rate limit."""

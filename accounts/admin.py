@@ -1,0 +1,135 @@
+"""API tokens in the admin: created here and shown once, listed, and revoked."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts import tokens
+from accounts.models import MAX_LIFETIME_DAYS, SCOPES, ApiToken
+from accounts.reasons import MAX_REASON_LENGTH
+from accounts.roles import OPERATE
+
+if TYPE_CHECKING:
+    AnyAdmin = admin.ModelAdmin[Any]
+    AnyModelForm = forms.ModelForm[Any]
+else:  # Django's own classes take no parameters.
+    AnyAdmin, AnyModelForm = admin.ModelAdmin, forms.ModelForm
+
+SCOPE_LABELS = {
+    "read": "read: see assignments and reminders",
+    "write": "write: change assignments",
+    "ops": "ops: operate",
+}
+
+
+class NewTokenForm(AnyModelForm):
+    """Who will use the token, for what, and for how long."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, SCOPE_LABELS[scope]) for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only what the program needs.",
+    )
+    days = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_LIFETIME_DAYS,
+        help_text="How many days the token is valid; empty: until it is revoked.",
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("name",)
+        help_texts = {
+            "name": "Who will use it. The audit trail shows this name with all that is done with the token."
+        }
+
+
+class ReasonForm(forms.Form):
+    """Why tokens are revoked."""
+
+    reason = forms.CharField(max_length=MAX_REASON_LENGTH, help_text="It is kept in the audit trail.")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(AnyAdmin):
+    """Programs that may call the API."""
+
+    list_display = ("name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    readonly_fields = fields = (
+        "name",
+        "prefix",
+        "scopes",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        return self.fields if obj else ("name", "scopes", "days")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def get_form(
+        self, request: HttpRequest, obj: ApiToken | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return super().get_form(request, obj, change, **kwargs) if obj else NewTokenForm
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # A token can have the scope `ops`, so creating one needs the same permission.
+        return super().has_add_permission(request) and request.user.has_perm(OPERATE)
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return super().has_change_permission(request)
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        values = form.cleaned_data
+        token, secret = tokens.issue(
+            obj.name, scopes=values["scopes"], days=values["days"], by=request.user.get_username()
+        )
+        obj.pk = token.pk
+        obj.refresh_from_db()
+        obj.secret = secret  # type: ignore[attr-defined]  # for the response to this form only
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Shows the secret in the response to the form itself, so that no session, cookie or message stores it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "A new token",
+            "token": obj,
+            "secret": obj.secret,  # type: ignore[attr-defined]
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "admin/access/new_token.html", context)
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> HttpResponse | None:
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if form.is_valid():
+            ids = list(queryset.values_list("pk", flat=True))
+            number = tokens.revoke(ids, by=request.user.get_username(), reason=form.cleaned_data["reason"])
+            self.message_user(request, f"Tokens revoked: {number}.")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Revoke",
+            "tokens": queryset,
+            "form": form,
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "admin/access/revoke.html", context)

@@ -1,0 +1,65 @@
+"""`Authorization: Bearer ...`: authentication by API token."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError, transaction
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.models import ApiToken, digest
+
+_USE_TO_BE_STORED = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
+"""`last_used_at` is exact to a minute, so that not every call writes to the row."""
+
+
+class TokenUser(AnonymousUser):
+    """The user of a request with a token; its name is that of the token."""
+
+    def __init__(self, token: ApiToken) -> None:
+        super().__init__()
+        self.username = f"token:{token.name}"  # type: ignore[assignment]  # the stubs know only ""
+        self.token = token
+
+    @property
+    def is_authenticated(self) -> Any:
+        return True
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Finds the token by its hash. Unknown, expired and revoked tokens get the same response."""
+
+    def authenticate(self, request: Request) -> tuple[TokenUser, ApiToken] | None:
+        parts = get_authorization_header(request).split()
+        if not parts or parts[0].lower() != b"bearer":
+            return None
+        if len(parts) != 2:
+            raise AuthenticationFailed("'Authorization: Bearer <token>' is needed, with one token")
+        secret = parts[1].decode("ascii", errors="replace")
+        token = (
+            ApiToken.objects.filter(digest=digest(secret), revoked_at__isnull=True)
+            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
+            .annotate(store_use=ExpressionWrapper(_USE_TO_BE_STORED, output_field=BooleanField()))
+            .first()
+        )
+        if token is None:
+            raise AuthenticationFailed("this token is unknown, has expired or was revoked")
+        if token.store_use:
+            _store_use(token)
+        return TokenUser(token), token
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+def _store_use(token: ApiToken) -> None:
+    """Stores when the token was used; a read-only database is no reason to refuse the caller."""
+    try:
+        with transaction.atomic():
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=Now())
+    except DatabaseError:
+        return

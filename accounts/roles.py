@@ -1,0 +1,53 @@
+"""The two roles, as groups to which an administrator adds people: viewers and operators."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.errors import RolesNotReady
+
+VIEWERS = "Reminder viewers"
+OPERATORS = "Reminder operators"
+
+OPERATE = "reminders.operate"
+"""The permission of the operator role."""
+
+VIEW = ("reminders.view_reminder", "assignments.view_assignment")
+"""The permissions that the Ops pages need; both roles have them."""
+
+_VIEWING = Q(codename__startswith="view_") & (
+    Q(content_type__app_label__in=("assignments", "reminders"))
+    | Q(
+        content_type__app_label="django_celery_beat",
+        content_type__model__in=("periodictask", "intervalschedule"),
+    )
+)
+_CHANGING = Q(content_type__app_label="assignments", codename__in=("change_assignment", "change_assignee"))
+_OPERATING = Q(content_type__app_label="reminders", codename="operate")
+
+
+@transaction.atomic
+def set_up() -> list[str]:
+    """Creates the groups and adds missing permissions; returns what was done. Never removes a permission.
+
+    Raises RolesNotReady on a database that is not migrated.
+    """
+    operate = Permission.objects.filter(_OPERATING)
+    if not operate.exists():
+        raise RolesNotReady("the permission reminders.operate is missing: run `manage.py migrate` first")
+    return [
+        *_add(VIEWERS, Permission.objects.filter(_VIEWING)),
+        *_add(OPERATORS, Permission.objects.filter(_VIEWING | _CHANGING | _OPERATING)),
+    ]
+
+
+def _add(name: str, permissions: Iterable[Permission]) -> list[str]:
+    group, made = Group.objects.get_or_create(name=name)
+    present = set(group.permissions.values_list("pk", flat=True))
+    missing = [permission for permission in permissions if permission.pk not in present]
+    group.permissions.add(*missing)
+    if made:
+        return [f"{name}: made"]
+    return [f"{name}: {len(missing)} permissions added"] if missing else []

@@ -1,0 +1,81 @@
+"""`manage.py bench MODE`: measures the real system; prints one JSON line per run, then the medians."""
+
+import json
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config.devstack.management.commands.test import environment_for
+from config.devstack.servers import temporary_servers
+
+MODES = ("drain", "cycle", "enqueue", "punctual", "waiting", "scan", "import", "web", "limit")
+COMPARE = "compare"
+
+
+class Command(BaseCommand):
+    help = "Measures speed and memory with processes, PostgreSQL (fsync on) and Redis of its own."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("mode", nargs="?", default="drain", choices=[*MODES, COMPARE])
+        parser.add_argument("--n", type=int, default=0, help="how many; 0: the default of the mode")
+        parser.add_argument("--workers", type=int, default=1)
+        parser.add_argument("--concurrency", type=int, default=2)
+        parser.add_argument("--channel", choices=["noop", "smtp"], default="noop")
+        parser.add_argument("--batch", type=int, default=100, help="reminders per Celery message")
+        parser.add_argument("--runs", type=int, default=3)
+        parser.add_argument(
+            "--no-warm-up", action="store_true", help="skip the first run, which is not measured"
+        )
+        parser.add_argument("--json", action="store_true", help="only the JSON lines, no summary")
+        parser.add_argument(
+            "--peer", type=Path, help="compare: the folder of the replaced system's benchmark"
+        )
+        parser.add_argument(
+            "--only", default="", help="compare: the measurements to run, by name, separated by commas"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["runs"] < 1:
+            raise CommandError(f"--runs is {options['runs']}: a whole number from 1 on is needed")
+        with temporary_servers(durable=True) as addresses:
+            os.environ.update(environment_for(addresses))
+            if options["mode"] == COMPARE:
+                self._compare(options)
+            else:
+                self._measure(options)
+
+    def _measure(self, options: dict[str, Any]) -> None:
+        from benchmarks.runs import measured, readable
+        from benchmarks.stage import Options
+
+        asked = Options(
+            n=options["n"],
+            workers=options["workers"],
+            concurrency=options["concurrency"],
+            channel=options["channel"],
+            batch=options["batch"],
+        )
+        figures = {}
+        for figures in measured(
+            options["mode"], asked, runs=options["runs"], warm_up=not options["no_warm_up"]
+        ):
+            self.stdout.write(json.dumps(figures))
+            self.stdout.flush()
+        if not options["json"]:
+            self.stderr.write(readable(figures))
+
+    def _compare(self, options: dict[str, Any]) -> None:
+        from benchmarks.alternately import compared
+
+        if options["peer"] is None or not (options["peer"] / "bench.mjs").is_file():
+            raise CommandError(
+                f"--peer is {options['peer']}: the folder with the replaced system's bench.mjs is needed"
+            )
+        names = [name for name in options["only"].split(",") if name]
+        for line in compared(options["peer"], runs=options["runs"], only=names):
+            self.stdout.write(line)
+            self.stdout.flush()

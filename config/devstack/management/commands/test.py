@@ -1,0 +1,108 @@
+"""`manage.py test`: the whole test suite, against a PostgreSQL and a Redis of its own.
+
+All arguments are passed on to pytest. TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead
+of the embedded ones; DATABASE_URL and REDIS_URL are never touched by a test.
+"""
+
+import importlib.util
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from config.devstack.processes import CannotStart, start_child
+from config.devstack.servers import Addresses, temporary_servers
+
+NO_TESTS_COLLECTED = 5  # pytest.ExitCode
+# Variables of the caller's shell must not decide whether a test passes.
+REMOVED_VARIABLES = {
+    *("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "EMAIL_BACKEND", "DEFAULT_FROM_EMAIL", "METRICS_TOKEN"),
+    *("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE", "SENTRY_DSN"),
+    *("LOG_LEVEL", "LOG_FORMAT", "HTTPS_ONLY", "PUBLIC_URL", "PORT", "API_RATE"),
+}
+
+
+class Command(BaseCommand):
+    help = "Runs the test suite; the arguments go to pytest (-k, -x, -v ...)."
+    requires_system_checks = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Bypass Django's parser, which would refuse or consume options of pytest."""
+        try:
+            code = run_suite(argv[2:])
+        except (CommandError, CannotStart) as error:
+            sys.exit(f"Error: {error}")
+        if code == NO_TESTS_COLLECTED:
+            sys.stderr.write("Error: no test ran.\n")
+        sys.exit(code)
+
+
+def run_suite(arguments: Sequence[str]) -> int:
+    """Run pytest as a child process with servers of its own; returns its exit code."""
+    if importlib.util.find_spec("pytest") is None:
+        raise CommandError("pytest is not installed here: install requirements/dev.lock")
+    if {"--help", "-h", "--version", "-V"} & set(arguments):
+        return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
+    started: list[int] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        # Ctrl-C reaches pytest directly, because it is in the same process group.
+        if number == signal.SIGINT:
+            return
+        if not started:
+            raise SystemExit(128 + number)
+        for pid in started:
+            os.kill(pid, signal.SIGINT)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, forward)
+    with temporary_servers() as addresses:
+        signal.signal(signal.SIGINT, forward)
+        command = [sys.executable, "-m", "pytest", *parallel(arguments), *arguments]
+        child = start_child(
+            command,
+            output=None,
+            folder=Path(settings.BASE_DIR),
+            environment=environment_for(addresses),
+            own_group=False,
+            when_parent_dies=signal.SIGINT,
+        )
+        started.append(child.pid)
+        return child.wait()
+
+
+def parallel(arguments: Sequence[str]) -> list[str]:
+    """Options that spread a whole run over two processes; none for a run of chosen tests, or with `-n`.
+
+    A file stays in one process: what its tests share, such as a running system, is started once.
+    """
+    chosen = any(not word.startswith("-") and Path(word.split("::")[0]).exists() for word in arguments)
+    if chosen or any(
+        word.startswith("-n") or word in {"--pdb", "--collect-only", "--co"} for word in arguments
+    ):
+        return []
+    return ["-n", "2", "--dist", "loadfile"]
+
+
+def environment_for(addresses: Addresses) -> dict[str, str]:
+    """The caller's environment without variables of this system, plus the servers of this run."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix("_FILE") not in REMOVED_VARIABLES and not name.startswith("REMINDER")
+    }
+    return {
+        **kept,
+        "DATABASE_URL": addresses.database_url,
+        "REDIS_URL": addresses.redis_url,
+        "REMINDERS_STATE": str(addresses.state),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "HTTPS_ONLY": "false",
+    }

@@ -1,0 +1,59 @@
+"""`manage.py up`: the whole system on one machine, from nothing, until Ctrl-C."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from config.devstack.launch import CannotGoUp, System, is_set
+
+
+class Command(BaseCommand):
+    help = "Starts PostgreSQL, Redis, web, worker, scanner and beat, and shows what they do. Ctrl-C stops them all."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--demo", action="store_true", help="load sample assignments that fall due within seconds"
+        )
+        parser.add_argument("--port", type=port, help="port of the web pages (default: PORT, or 8000)")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            System(
+                root=Path(settings.BASE_DIR),
+                state=Path(settings.BASE_DIR) / settings.STATE_DIR,
+                port=options["port"] or port_of_environment(),
+                demo=options["demo"],
+                concurrency=settings.REMINDERS.concurrency,
+                database_url=settings.DATABASE_URL,
+                redis_url=settings.CELERY_BROKER_URL if is_set("REDIS_URL") else "",
+                use_database=use_database,
+            ).run()
+        except CannotGoUp as error:
+            raise CommandError(str(error)) from error
+
+
+def port(word: str) -> int:
+    if word.isdigit() and 0 < int(word) < 65_536:
+        return int(word)
+    raise argparse.ArgumentTypeError(f"{word!r} is not a port: a number from 1 to 65535 is needed")
+
+
+def port_of_environment() -> int:
+    try:
+        return port(os.environ.get("PORT") or "8000")
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"PORT: {error}") from error
+
+
+def use_database(address: str) -> None:
+    """Point this process at the database: settings were read before the server was started."""
+    from config.settings import postgres
+
+    connections["default"].close()
+    connections.databases["default"].update(postgres(address))

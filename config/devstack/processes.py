@@ -1,0 +1,151 @@
+"""Processes on this machine: starting one that ends with its parent, its command line, a free port, waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 15.0
+LINUX = sys.platform.startswith("linux")
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that this process gets when its parent dies."""
+
+_libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
+
+
+class CannotStart(Exception):
+    """A server cannot be started; the message says why, for people."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that a process runs under, where it is not the current one."""
+
+    uid: int
+    gid: int
+
+
+def start_child(
+    command: Sequence[str | Path],
+    *,
+    output: int | IO[bytes] | None,
+    folder: Path,
+    account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
+    own_group: bool = True,
+    when_parent_dies: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a process in a process group of its own: Ctrl-C reaches the parent only, which stops children in order.
+
+    On Linux the child also ends when this process is killed. Call this from the main thread only: to Linux the
+    parent is the thread that started the child. Without `output` the child inherits stdout and stderr.
+    """
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=minimal_environment() if environment is None else environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=None if output is None else subprocess.STDOUT,
+        start_new_session=own_group,
+        preexec_fn=_end_with_parent_setup(when_parent_dies),
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def _end_with_parent_setup(order: signal.Signals) -> Callable[[], None] | None:
+    """A preexec function (after a change of account, which would undo it) that ties the child to this process."""
+    libc, parent = _libc, os.getpid()
+    if libc is None:
+        return None
+
+    def set_up() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, int(order), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return set_up
+
+
+def end_with_parent() -> None:
+    """Asks Linux to send SIGTERM to this process when its parent dies; elsewhere nothing happens."""
+    if _libc is None:
+        return
+    parent = os.getppid()
+    _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != parent:
+        # The parent died before the call, so the signal will never come.
+        raise SystemExit(0)
+
+
+def end(process: subprocess.Popen[bytes], *, order: signal.Signals, patience: float = STOP_SECONDS) -> None:
+    """Send the signal, and SIGKILL if the process still runs after `patience` seconds."""
+    if process.poll() is None:
+        process.send_signal(order)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def minimal_environment() -> dict[str, str]:
+    """No PG* or LC_* variable of the caller may change how a server behaves."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
+
+
+def free_port(preferred: str | None = None) -> int:
+    """The preferred loopback port if it is free, otherwise any free one."""
+    for port in (int(preferred or 0), 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise CannotStart("No free port on the loopback address.")
+
+
+def command_line(pid: int) -> list[str] | None:
+    """The arguments of a living process, or None; a zombie counts as gone."""
+    if LINUX:
+        try:
+            raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return None
+        return [word.decode(errors="replace") for word in raw.split(b"\0") if word] or None
+    listed = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True
+    )
+    return listed.stdout.split() or None
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:
+    """Whether the condition became true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def tail(path: Path, lines: int = 8) -> str:
+    """The last lines of a file, indented; '' if it cannot be read."""
+    with contextlib.suppress(OSError):
+        return "\n".join(f"  {line}" for line in path.read_text(errors="replace").splitlines()[-lines:])
+    return ""

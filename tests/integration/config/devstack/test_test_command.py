@@ -1,0 +1,88 @@
+"""`manage.py test` itself: its own servers, nobody's settings, and no silence about tests that did not run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.devstack import servers
+from config.devstack.management.commands.test import environment_for, parallel
+from tests.parallel import own_redis
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+def run_tests(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "test", *words],
+        cwd=folder,
+        env={
+            **os.environ,
+            "DATABASE_URL": "postgres://nobody.invalid/real",
+            "REDIS_URL": "redis://nobody.invalid",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_no_setting_of_the_callers_shell_reaches_a_test(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("DATABASE_URL", "SECRET_KEY_FILE", "REMINDER_LEAD_MINUTES", "TIME_ZONE", "EMAIL_URL"):
+        monkeypatch.setenv(name, "the caller's")
+    monkeypatch.setenv("LANG", "kept")
+
+    told = environment_for(servers.Addresses("postgres://own", "redis://own", tmp_path))
+
+    assert "the caller's" not in told.values()
+    assert (told["DATABASE_URL"], told["REDIS_URL"]) == ("postgres://own", "redis://own")
+    assert (told["REMINDERS_STATE"], told["LANG"]) == (str(tmp_path), "kept")
+
+
+def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> None:
+    run = run_tests(
+        "-v", "-x", "tests/unit/config/devstack/test_narration.py", "-k", "each_event or no_such_word"
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "8 passed" in run.stdout
+    assert "test_each_event_has_its_sentence" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["-n", "2", "--dist", "loadfile"]),
+        (["-rs", "--cov"], ["-n", "2", "--dist", "loadfile"]),
+        (["tests/unit"], []),
+        (["-x", "tests/unit/test_docs.py::test_any"], []),
+        (["-n", "4"], []),
+        (["-n0"], []),
+        (["--pdb"], []),
+    ],
+)
+def test_a_whole_run_is_spread_over_two_processes(arguments: list[str], expected: list[str]) -> None:
+    assert parallel(arguments) == expected
+
+
+def test_each_process_of_a_parallel_run_has_a_redis_database_of_its_own() -> None:
+    url = "redis://:secret@127.0.0.1:6379/0"
+    assert own_redis(url, "") == url
+    assert own_redis(url, "gw0") == "redis://:secret@127.0.0.1:6379/15"
+    assert own_redis(url, "gw1") == "redis://:secret@127.0.0.1:6379/14"
+
+
+def test_a_run_without_a_test_is_a_failure_and_said() -> None:
+    run = run_tests("tests/unit/config/devstack/test_narration.py", "-k", "no_such_word")
+
+    assert run.returncode == 5
+    assert "no test ran" in run.stderr
+
+
+def test_help_and_version_start_no_server() -> None:
+    assert "pytest" in run_tests("--version").stdout
