@@ -1,17 +1,29 @@
-"""What is to be done, by whom and when: the tables. Only `assignments.services` writes them."""
+"""The tables: assignments and assignees. Only `services`, `people` and `imports.writer` write them."""
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+import re
 
 from django.conf import settings
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from django.utils.module_loading import import_string
+
+from assignments import instants
+from assignments.wording import quoted
 
 MAX_LEAD_MINUTES = 43_200
 LONGEST_ANSWER_NOTE = 200
+ANSWER_FIELDS = ("answer", "answered_at", "answer_note")
+"""What assignees answer; nobody else sets it."""
+
+LANGUAGES = {tag.split("-")[0] for tag in LANG_INFO}
+LANGUAGE_TAG = re.compile(
+    r"([A-Za-z]{2,3})(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?(-[A-Za-z\d]{4,8})*", re.ASCII
+)
+"""Language, script, region and variants (RFC 5646, section 2.1)."""
 
 
 class Status(models.TextChoices):
@@ -24,7 +36,7 @@ class Status(models.TextChoices):
 
 
 class ReminderStatus(models.TextChoices):
-    """The roll-up that Ops knows. Only the ledger of `reminders` writes it."""
+    """The roll-up of an assignment's reminders. Only the ledger of `reminders` writes it."""
 
     NONE = "NONE"
     SENT = "SENT"
@@ -32,7 +44,7 @@ class ReminderStatus(models.TextChoices):
 
 
 class Answer(models.TextChoices):
-    """What the assignee has said about the appointment in force; '' says nothing yet."""
+    """The assignee's answer for the appointment in force; '' is no answer yet."""
 
     NONE = "", "no answer"
     CONFIRMED = "CONFIRMED", "confirmed"
@@ -46,19 +58,25 @@ def default_time_zone() -> str:
 
 def validate_time_zone(name: str) -> None:
     """Refuses a name that the IANA time zone database does not know."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValidationError(
-            "%(name)r is not a time zone: a name like Europe/Berlin is needed",
-            code="unknown_time_zone",
-            params={"name": name},
-        ) from error
+    if instants.known_zone(name) is None:
+        message = f"{quoted(name)} is not a time zone: a name like Europe/Berlin is needed"
+        raise ValidationError(message, code="unknown_time_zone")
+
+
+def validate_language(tag: str) -> None:
+    """Refuses what is not a BCP 47 tag of a language that Django knows."""
+    found = LANGUAGE_TAG.fullmatch(tag)
+    if found is None or found[1].lower() not in LANGUAGES:
+        message = f"{quoted(tag)} is not a language: a BCP 47 tag like en, de-AT or zh-Hant is needed"
+        raise ValidationError(message, code="unknown_language")
 
 
 def validate_email_address(address: str) -> None:
     """Refuses what no message could be sent to; EMAIL_ADDRESS_VALIDATOR names the function that knows."""
-    import_string(settings.EMAIL_ADDRESS_VALIDATOR)(address)
+    try:
+        import_string(settings.EMAIL_ADDRESS_VALIDATOR)(address)
+    except ValidationError as refusal:
+        raise ValidationError(f"{quoted(address)}: {' '.join(refusal.messages)}", code="invalid") from refusal
 
 
 class Assignee(models.Model):
@@ -69,13 +87,17 @@ class Assignee(models.Model):
     email = models.CharField(max_length=254, blank=True, default="", validators=[validate_email_address])
     phone = models.CharField(max_length=40, blank=True, default="")
     time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
-    language = models.CharField(max_length=16, default="en")
+    language = models.CharField(max_length=16, default="en", validators=[validate_language])
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["name", "id"]
-        indexes = [models.Index(fields=["email"], name="assignee_email_idx")]
+        indexes = [
+            # Earlier releases look addresses up by their case; they may run beside this one.
+            models.Index(fields=["email"], name="assignee_email_idx"),
+            models.Index(Lower("email"), name="assignee_email_lower_idx"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -86,8 +108,9 @@ class Assignment(models.Model):
 
     `version` counts changes of plan (start, assignee, lead, status, an operator's reset), nothing else.
     `known_at` is the instant at which the start in force became known: work that is entered after its start
-    is not reminded of. Messages accepted before `renudge_at` do not count as told: an operator's reset sets it.
-    `answer` is the assignee's own word on the start in force: another start, assignee or status takes it away.
+    is not reminded of. An operator's reset sets `reset_at`: messages accepted before do not count as notified.
+    `answer` is the assignee's answer for the start in force: another start, assignee or status removes it.
+    `calendar_sequence` is the SEQUENCE (RFC 5545) of the calendar event that was imported last.
     """
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
@@ -106,7 +129,7 @@ class Assignment(models.Model):
     )
     version = models.PositiveIntegerField(default=1, editable=False)
     known_at = models.DateTimeField(db_default=Now(), editable=False)
-    renudge_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reset_at = models.DateTimeField(null=True, blank=True, editable=False, db_column="renudge_at")
     reminder_status = models.CharField(
         max_length=7, choices=ReminderStatus, default=ReminderStatus.NONE, editable=False
     )
@@ -118,6 +141,7 @@ class Assignment(models.Model):
     answer_note = models.CharField(
         max_length=LONGEST_ANSWER_NOTE, blank=True, default="", db_default="", editable=False
     )
+    calendar_sequence = models.PositiveIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -125,7 +149,7 @@ class Assignment(models.Model):
         ordering = ["scheduled_start", "id"]
         indexes = [
             models.Index(fields=["scheduled_start", "id"], name="assignment_start_idx"),
-            # What a scan looks at. No index holds reminder_status, so that SENT is a heap-only update.
+            # What a scan reads. No index holds reminder_status, so that SENT is a heap-only update.
             models.Index(
                 fields=["scheduled_start", "id"],
                 name="assignment_open_idx",

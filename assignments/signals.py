@@ -1,4 +1,4 @@
-"""What the neighbourhood may listen to. All are sent inside the service's transaction, with plain ids."""
+"""The signals of this package. All are sent inside the service's transaction, with plain ids."""
 
 from django.dispatch import Signal
 
@@ -6,10 +6,10 @@ plan_changed = Signal()
 """`ids`: assignments that are new or whose `version` has just grown. The rows are locked."""
 
 contact_changed = Signal()
-"""`ids`: assignees whose way to be reached has just changed."""
+"""`ids`: assignees whose e-mail address or phone number has just changed."""
 
-told_elsewhere = Signal()
-"""`ids`: assignments whose present plan the former system has told their people. Sent before `plan_changed`."""
+imported_as_notified = Signal()
+"""`ids`: assignments of whose present plan another system has notified the assignee. Sent before `plan_changed`."""
 
 answered = Signal()
-"""`ids`: assignments whose people have just answered; `answer`: CONFIRMED or DECLINED. The plan stays as it was."""
+"""`ids`: assignments whose assignees have just answered; `answer`: CONFIRMED or DECLINED. The plan stays as it was."""

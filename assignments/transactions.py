@@ -1,4 +1,4 @@
-"""A transaction that survives deadlocks and silence: open this to see what is tried again, and what is given up when."""
+"""Transactions that are repeated after a deadlock and end when the database server stops responding."""
 
 import functools
 import os
@@ -16,58 +16,62 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TRIES = 3
-SILENCE_SECONDS = 60.0
-"""No transaction of ours takes this long; a server that is silent for so long is gone."""
+MAX_TRIES = 3
+CONNECTION_DEADLINE_SECONDS = 60.0
+"""No transaction here takes this long; a server that has not responded by then is taken for lost."""
 
-TRANSIENT = {"40P01", "40001"}
+RETRIED_CODES = {"40P01", "40001"}
 """deadlock_detected and serialization_failure (PostgreSQL manual, appendix A): trying again is safe."""
 
-
-PASSING = frozenset({"08", "25", "40", "53", "55", "57", "58"})
-"""Classes of SQLSTATE (same appendix) that speak of the server's state: connection, read-only, rollback, resources,
+TRANSIENT_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""Classes of SQLSTATE (same appendix) that describe the server's state: connection, read-only, rollback, resources,
 object in use, operator intervention, system."""
 
-BROKEN_LINE = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+CONNECTION_ERRORS = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 
 
-class StartAgain(DatabaseError):
-    """The step failed for a reason that whoever raises this has put out of the way: it may be tried once more."""
+class RetryTransaction(DatabaseError):
+    """The step failed for a reason that is removed by now: `atomically` may run it once more."""
 
 
 def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's five-letter code of a database error; '' where the server gave none."""
+    """PostgreSQL's five-character code of a database error; '' where the server sent none."""
     return str(getattr(error.__cause__ or error, "sqlstate", None) or "")
 
 
-def passing(error: Exception) -> bool:
-    """Whether a database error says something about the server's state, not about the statement.
+def is_transient(error: Exception) -> bool:
+    """Whether a database error is about the server's state and not about the statement.
 
-    No code at all is a broken line.
+    An error without a code is a lost connection.
     """
     code = sqlstate(error)
-    return code[:2] in PASSING if code else isinstance(error, BROKEN_LINE)
+    return code[:2] in TRANSIENT_CLASSES if code else isinstance(error, CONNECTION_ERRORS)
 
 
 def atomically(step: Callable[P, R]) -> Callable[P, R]:
     """Runs `step` in one transaction; after a deadlock or a serialization failure up to 3 times.
 
-    A server that falls silent in the middle ends it with an OperationalError (see `hanging_up_after`).
+    A server that stops responding ends it with an OperationalError (see `connection_deadline`).
 
-    Inside a transaction of the caller it simply takes part in it: only the outermost can start again.
+    Inside a transaction of the caller it takes part in that one: only the outermost can be repeated.
     """
 
     @functools.wraps(step)
     def in_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
         if connection.in_atomic_block:
             return step(*args, **kwargs)
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, MAX_TRIES + 1):
             try:
-                with hanging_up_after(SILENCE_SECONDS), transaction.atomic():
+                with connection_deadline(CONNECTION_DEADLINE_SECONDS), transaction.atomic():
                     return step(*args, **kwargs)
             except DatabaseError as error:
-                again = isinstance(error, StartAgain) or sqlstate(error) in TRANSIENT
-                if attempt == TRIES or not again:
+                retry = isinstance(error, RetryTransaction) or sqlstate(error) in RETRIED_CODES
+                if attempt == MAX_TRIES or not retry:
                     raise
         raise AssertionError("unreachable")
 
@@ -75,17 +79,16 @@ def atomically(step: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def hanging_up_after(seconds: float) -> Iterator[None]:
-    """Ends this process's line to the database if the block takes longer, so that it fails instead of waiting for ever.
+def connection_deadline(seconds: float) -> Iterator[None]:
+    """Shuts down this process's database connection if the block takes longer, so that it fails instead of blocking.
 
-    A server that vanished without a word, or something between that swallows everything, is noticed by nobody
-    else. What fails then is an OperationalError like that of any broken line. Only the main thread can do this:
-    the kernel's timer wakes it.
+    Nothing else notices a server that vanished without closing the connection, or a network that drops every packet.
+    The error is the OperationalError of any lost connection. Only the main thread can do this: it uses SIGALRM.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGALRM, _hang_up)
+    before = signal.signal(signal.SIGALRM, _shut_down_connection)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -94,9 +97,9 @@ def hanging_up_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _hang_up(_signal: int, _frame: FrameType | None) -> None:
-    line = connection.connection
-    if line is not None and not line.closed:
-        # A copy of the descriptor: the driver goes on to own the line, and finds it ended.
-        with socket.socket(fileno=os.dup(line.fileno())) as handle:
+def _shut_down_connection(_signal: int, _frame: FrameType | None) -> None:
+    pg = connection.connection
+    if pg is not None and not pg.closed:
+        # A copy of the descriptor: the driver keeps its own and finds the connection ended.
+        with socket.socket(fileno=os.dup(pg.fileno())) as handle:
             handle.shutdown(socket.SHUT_RDWR)

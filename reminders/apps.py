@@ -9,13 +9,15 @@ class RemindersConfig(AppConfig):
     def ready(self) -> None:
         """Connects the receivers of plan changes, and registers the system checks."""
         from accounts.signals import account_changed
-        from assignments.signals import answered, contact_changed, plan_changed, told_elsewhere
+        from assignments.signals import answered, contact_changed, imported_as_notified, plan_changed
         from reminders import checks
         from reminders.delivery import receivers
         from reminders.operations import account_audit
 
         plan_changed.connect(receivers.on_plan_changed, dispatch_uid="reminders.plan_changed")
-        told_elsewhere.connect(receivers.on_told_elsewhere, dispatch_uid="reminders.told_elsewhere")
+        imported_as_notified.connect(
+            receivers.on_imported_as_notified, dispatch_uid="reminders.imported_as_notified"
+        )
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
         answered.connect(receivers.on_answered, dispatch_uid="reminders.answered")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")

@@ -5,7 +5,7 @@ from typing import Any
 
 import factory
 
-from assignments import services
+from assignments import people, services
 from assignments.models import Assignee, Assignment
 from assignments.services import NewAssignment
 
@@ -29,7 +29,7 @@ class AssigneeFactory(factory.Factory[Assignee]):
 
     @classmethod
     def _create(cls, model_class: type[Assignee], *args: Any, **kwargs: Any) -> Assignee:
-        return services.add_assignee(**kwargs)
+        return people.add_assignee(**kwargs)
 
 
 class AssignmentFactory(factory.Factory[Assignment]):

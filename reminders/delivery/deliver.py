@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from assignments.transactions import passing
+from assignments.transactions import is_transient
 from notifications.channels import registry
 from notifications.channels.base import Channel
 from notifications.channels.webhook.channel import GONE
@@ -317,7 +317,7 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:
         try:
             return finishing.finish(ends, config=config)
         except (DatabaseError, InterfaceError, ValueError) as error:
-            if not passing(error):
+            if not is_transient(error):
                 if len(ends) > 1:
                     alone = [_record([end], config) for end in ends]
                     return Recorded(

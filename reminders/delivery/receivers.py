@@ -12,8 +12,8 @@ def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
     log_ended(replanning.replan(ids, conf.current()))
 
 
-def on_told_elsewhere(*, ids: Sequence[int], **_: object) -> None:
-    """The former system has told of these plans: nobody hears of them a second time."""
+def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:
+    """Another system has notified the assignees of these plans: nobody is notified a second time."""
     log_ended(notified.record_as_notified(ids, conf.current()))
 
 

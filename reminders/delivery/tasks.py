@@ -10,7 +10,7 @@ from celery.signals import beat_init, before_task_publish, task_prerun, worker_r
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from assignments.transactions import hanging_up_after
+from assignments.transactions import connection_deadline
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import (
@@ -123,7 +123,7 @@ def _send_canary(broker: CeleryBroker) -> None:
 @task_prerun.connect
 def replace_broken_connections(**_: object) -> None:
     """A connection that broke is replaced before the task begins; CELERY_DB_REUSE_MAX keeps it across tasks."""
-    with hanging_up_after(ANSWER_SECONDS):
+    with connection_deadline(ANSWER_SECONDS):
         close_old_connections()
         connection.close_if_health_check_failed()  # now, while somebody watches, and not at the first statement
 

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db.backends.utils import CursorWrapper
 
 from assignments.models import Status
-from assignments.transactions import StartAgain, passing
+from assignments.transactions import RetryTransaction, is_transient
 from reminders.models import Reason, State
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def write(cursor: Cursor, counts: Counts) -> None:
     """Adds the counts, in the caller's transaction.
 
     Where only the counters are at fault (no such table, no right to write, a broken index) the figures are lost,
-    not the send: one line says so, and StartAgain makes the caller's `atomically` run without them. What ails
+    not the send: one line says so, and RetryTransaction makes the caller's `atomically` run without them. What ails
     the server as a whole is raised as it is.
     """
     global _left_alone_until
@@ -104,11 +104,11 @@ def write(cursor: Cursor, counts: Counts) -> None:
     try:
         _write(cursor, counts)
     except (DatabaseError, psycopg.Error) as error:
-        if passing(error):
+        if is_transient(error):
             raise
         _left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
         logger.exception("Metrics incomplete", extra={"part": "counters"})
-        raise StartAgain("the counters cannot be written") from error
+        raise RetryTransaction("the counters cannot be written") from error
 
 
 def _write(cursor: Cursor, counts: Counts) -> None:

@@ -114,7 +114,7 @@ def _reset_some(
         else:
             ids.append(target.id)
     before = state_of(locked[pk] for pk in ids)
-    ids = services.renudge(ids)
+    ids = services.remind_again(ids)
     if ids:
         after = state_of(Assignment.objects.filter(pk__in=ids).order_by("pk"))
         record(action, by=by, reason=reason, selection=plan.selection.as_json(), before=before, after=after)

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 from assignments import services
 from assignments.clock import database_now
 from assignments.models import LONGEST_ANSWER_NOTE, Answer, Assignment, Status
-from assignments.services import NotTheirs, Refused, UnknownAssignment
+from assignments.services import NotAssigned, Refused, UnknownAssignment
 from reminders.content import compose, links
 from reminders.content.links import Link
 
@@ -91,7 +91,7 @@ def _take(request: HttpRequest, link: Link) -> HttpResponseBase:
             services.confirm(link.assignment_id, **seen)
         else:
             services.decline(link.assignment_id, **seen, note=form.cleaned_data["note"])
-    except (NotTheirs, UnknownAssignment):
+    except (NotAssigned, UnknownAssignment):
         return _nothing()
     except Refused:
         return _show(request, link, refusal="changed", status=409)

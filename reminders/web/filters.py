@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from assignments import instants
 from assignments.clock import database_now
 from assignments.models import Answer, Assignment, ReminderStatus, Status
+from assignments.references import spellings
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.insight import selections
@@ -73,7 +74,7 @@ def assignment_search(text: str) -> Q:
 
 def exact_assignment(text: str, *, prefix: str = "") -> Q:
     """An assignment by exactly its reference, or by `6` or `#6`; both columns have an index."""
-    named = Q(**{f"{prefix}reference": text})
+    named = Q(**{f"{prefix}reference__in": spellings(text)})
     pk = assignment_id(text)
     return named if pk is None else named | Q(**{f"{prefix}id": pk})
 
@@ -156,7 +157,10 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     )
     assignee = IdFilter(field_name="assignee_id", help_text="The id of an assignee.")
     reference = django_filters.CharFilter(
-        max_length=MAX_SEARCH_LENGTH, help_text="Exactly this reference.", strip=False
+        max_length=MAX_SEARCH_LENGTH,
+        method="with_reference",
+        help_text="Exactly this reference.",
+        strip=False,
     )
     starts_after = InstantFilter(
         field_name="scheduled_start",
@@ -180,6 +184,9 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
         # The second condition follows from a constraint of the table; with it the partial indexes serve.
         overdue = value == ReminderStatus.OVERDUE
         return rows.filter(reminder_status=value, overdue_at__isnull=not overdue)
+
+    def with_reference(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        return rows.filter(reference__in=spellings(value))
 
     def with_answer(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
         return rows.filter(answer=Answer[value])

@@ -199,8 +199,8 @@ class _Asked:
     def history(self) -> Iterator[TimelineEntry]:
         """What happened, from the ledger and its attempts, in the order of time."""
         steps = [TimelineEntry(self.assignment.created_at, "The assignment was entered.")]
-        if self.assignment.renudge_at:
-            steps.append(TimelineEntry(self.assignment.renudge_at, "An operator reset the reminder status."))
+        if self.assignment.reset_at:
+            steps.append(TimelineEntry(self.assignment.reset_at, "An operator reset the reminder status."))
         if self.assignment.answer:
             summary = f"The assignee answered: {Answer(self.assignment.answer).label}"
             note = f" ({self.assignment.answer_note})" if self.assignment.answer_note else ""

@@ -1,28 +1,30 @@
-"""`manage.py import_assignments FILE`: takes a file of any size, committed in portions of 10,000 rows."""
+"""`manage.py import_assignments FILE`: imports a file of any size, committed in portions of 10,000 rows."""
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from assignments import bulk, calendars, imports
-from assignments.bulk import BadRow, BadRows, Brought, Parsed, Row
-from assignments.imports import MOST_AT_ONCE, Unreadable
+from assignments.imports.csv_rows import read_csv
+from assignments.imports.formats import BY_SUFFIX
+from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
+from assignments.imports.text_files import python_charset
+from assignments.imports.writer import ImportResult, RowsRefused, import_rows
 from reminders.management.refusals import in_one_line
 
-SHOWN = 100
+MAX_SHOWN = 100
 
 
 class Command(BaseCommand):
     help = (
         "Imports assignments from a CSV file, from JSON lines (.jsonl: one object a line), from a JSON list "
         "(.json) or from a calendar (.ics). "
-        f"Every {MOST_AT_ONCE} rows are committed. A portion with a bad row is not written, nor is anything behind it: "
-        "mend the file and go on with --from-row."
+        f"Every {MAX_ROWS} rows are committed. A portion with a bad row is not written, nor is anything behind it: "
+        "correct the file and continue with --from-row."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,96 +35,103 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
         parser.add_argument(
+            "--match-ids",
+            action="store_true",
+            help="find assignees by id: the file was exported from this very system",
+        )
+        parser.add_argument("--charset", help="the encoding of a CSV file or a calendar; default: UTF-8")
+        parser.add_argument(
             "--json", action="store_true", help="answer as one line of JSON, with every bad row"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        total = Brought(0, 0, 0)
-        bad: list[BadRow] = []
+        total = ImportResult()
+        bad: list[RowError] = []
         stopped_at: int | None = None
         next_row = options["from_row"]
         try:
             with in_one_line(), path.open("rb") as file:
-                rows = (one for one in _parsed(path, file) if _number(one) >= options["from_row"])
-                while portion := list(islice(rows, MOST_AT_ONCE)):
+                read = BY_SUFFIX.get(path.suffix.lower(), read_csv)
+                source = read(file, python_charset(options["charset"]))
+                rows = (one for one in source if _number(one) >= options["from_row"])
+                while portion := list(islice(rows, MAX_ROWS)):
                     dry = options["dry_run"] or stopped_at is not None
-                    done, faults = _brought(portion, dry_run=dry, skip_bad=options["skip_bad"])
-                    bad += faults
-                    if faults and not options["skip_bad"] and stopped_at is None:
+                    done, errors = _imported(portion, {**options, "dry_run": dry})
+                    bad += errors
+                    if errors and not options["skip_bad"] and stopped_at is None:
                         stopped_at = _number(portion[0])
                     if stopped_at is None:
                         total = _sum(total, done)
                         next_row = _number(portion[-1]) + 1
                     self._progress(_number(portion[-1]))
-        except (OSError, Unreadable, CommandError) as error:
-            raise CommandError(f"{path.name}: {_why(error)}; {self._go_on(next_row, options)}") from error
-        self._tell(total, bad, options)
+        except (OSError, UnreadableFile, CommandError) as error:
+            raise CommandError(f"{path.name}: {_why(error)}; {_what_to_do(next_row, options)}") from error
+        self._report(total, total.left_out + source.left_out, bad, options)
         if stopped_at is not None:
-            rows_bad = len({fault.row for fault in bad})
-            raise CommandError(f"{path.name}: {rows_bad} bad rows; {self._go_on(stopped_at, options)}")
-
-    def _go_on(self, row: int, options: dict[str, Any]) -> str:
-        if options["dry_run"]:
-            return "nothing was written"
-        return f"nothing from row {row} on was written: mend it, then go on with --from-row {row}"
+            rows_bad = len({error.row for error in bad})
+            raise CommandError(f"{path.name}: {rows_bad} bad rows; {_what_to_do(stopped_at, options)}")
 
     def _progress(self, row: int) -> None:
         if self.stderr.isatty():
             self.stderr.write(f"\r{row} rows", ending="")
 
-    def _tell(self, total: Brought, bad: list[BadRow], options: dict[str, Any]) -> None:
+    def _report(
+        self, total: ImportResult, left_out: Counter[str], bad: list[RowError], options: dict[str, Any]
+    ) -> None:
         counts = {"created": total.created, "updated": total.updated, "unchanged": total.unchanged}
         if options["json"]:
-            faults = [
+            errors = [
                 {"row": one.row, "field": one.field, "code": one.code, "message": one.message} for one in bad
             ]
-            self.stdout.write(json.dumps({"dry_run": options["dry_run"], **counts, "errors": faults}))
+            answer = {"dry_run": options["dry_run"], **counts, "left_out": dict(left_out), "errors": errors}
+            self.stdout.write(json.dumps(answer))
             return
-        for one in bad[:SHOWN]:
+        for one in bad[:MAX_SHOWN]:
             self.stdout.write(f"row {one.row}: {one.field or 'the row'}: {one.message}")
-        if len(bad) > SHOWN:
-            self.stdout.write(f"... and {len(bad) - SHOWN} more: --json shows all")
+        if len(bad) > MAX_SHOWN:
+            self.stdout.write(f"... and {len(bad) - MAX_SHOWN} more: --json shows all")
+        for what, count in sorted(left_out.items()):
+            self.stdout.write(f"left out: {count} x {what}")
         would = "would be " if options["dry_run"] else ""
         self.stdout.write(
             f"{total.created} {would}created, {total.updated} {would}updated, {total.unchanged} unchanged"
         )
 
 
-def _parsed(path: Path, file: Any) -> Iterator[Parsed]:
-    match path.suffix.lower():
-        case ".json":
-            return imports.rows(imports.json_of(file.read()))
-        case ".jsonl" | ".ndjson":
-            return imports.json_lines(imports.text_of(file))
-        case ".ics":
-            return calendars.event_rows(imports.text_of(file))
-        case _:
-            return imports.csv_rows(imports.text_of(file))
-
-
-def _brought(portion: list[Parsed], *, dry_run: bool, skip_bad: bool) -> tuple[Brought, list[BadRow]]:
-    """What was done with the good rows, if they may go without the bad ones; and what is wrong with those."""
-    faults: list[BadRow] = []
+def _imported(portion: list[ParsedRow], options: dict[str, Any]) -> tuple[ImportResult, list[RowError]]:
+    """What was done with the good rows, if they may be written without the bad ones; and the errors of those."""
+    errors: list[RowError] = []
     while True:
         try:
-            return bulk.bring_in(portion, dry_run=dry_run), faults
-        except BadRows as refused:
-            faults += refused.faults
-            if not skip_bad:
-                return Brought(0, 0, 0), faults
-            # A row that counted on one that is left out may be bad in its turn.
-            left_out = {fault.row for fault in refused.faults}
+            done = import_rows(portion, match_ids=options["match_ids"], dry_run=options["dry_run"])
+        except RowsRefused as refused:
+            errors += refused.errors
+            if not options["skip_bad"]:
+                return ImportResult(), errors
+            # A row that depended on one that is left out may be bad in its turn.
+            left_out = {error.row for error in refused.errors}
             portion = [one for one in portion if isinstance(one, Row) and one.number not in left_out]
+        else:
+            return done, errors
 
 
-def _number(one: Parsed) -> int:
+def _what_to_do(row: int, options: dict[str, Any]) -> str:
+    if options["dry_run"]:
+        return "nothing was written"
+    return f"nothing from row {row} on was written: correct it, then continue with --from-row {row}"
+
+
+def _number(one: ParsedRow) -> int:
     return one.number if isinstance(one, Row) else one[0].row
 
 
-def _sum(total: Brought, done: Brought) -> Brought:
-    return Brought(
-        total.created + done.created, total.updated + done.updated, total.unchanged + done.unchanged
+def _sum(total: ImportResult, done: ImportResult) -> ImportResult:
+    return ImportResult(
+        created=total.created + done.created,
+        updated=total.updated + done.updated,
+        unchanged=total.unchanged + done.unchanged,
+        left_out=total.left_out + done.left_out,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from assignments import people as assignments_people
 from assignments import services
 from assignments.clock import database_now
 from assignments.models import Assignee, Assignment
@@ -38,7 +39,7 @@ class Command(BaseCommand):
 def _known(person: Person) -> Assignee:
     reference = f"demo-{person.key}"
     found = Assignee.objects.filter(reference=reference).first()
-    return found or services.add_assignee(
+    return found or assignments_people.add_assignee(
         reference=reference,
         name=person.name,
         email=person.email,

@@ -16,10 +16,10 @@ from django.http import (
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from assignments import services
+from assignments import people, services
 from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
-from assignments.services import NEXT, NewAssignment, Refused
+from assignments.services import ALLOWED_NEXT, NewAssignment, Refused
 from reminders import conf
 from reminders.insight import selections
 from reminders.insight.explain.explain import explain
@@ -77,9 +77,9 @@ class AssigneeAdmin(_EditableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Assignee, form: Any, change: bool) -> None:
         if change:
-            services.change_assignee(obj.pk, {name: getattr(obj, name) for name in form.changed_data})
+            people.change_assignee(obj.pk, {name: getattr(obj, name) for name in form.changed_data})
         else:
-            obj.pk = services.add_assignee(**form.cleaned_data).pk
+            obj.pk = people.add_assignee(**form.cleaned_data).pk
         obj.refresh_from_db()
 
 
@@ -106,7 +106,7 @@ class AssignmentForm(AnyModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk and "status" in self.fields:
             present = Status(self.instance.status)
-            allowed = {present, *NEXT[present]}
+            allowed = {present, *ALLOWED_NEXT[present]}
             status = self.fields["status"]
             assert isinstance(status, forms.ChoiceField)
             status.choices = [(word, word) for word in Status.values if word in allowed]

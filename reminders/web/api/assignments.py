@@ -14,10 +14,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
-from assignments import services
+from assignments import people, services
+from assignments.imports import writer
+from assignments.imports.rows import row_of
 from assignments.models import Assignment, Status
+from assignments.references import spellings
 from assignments.services import NewAssignment
 from assignments.transactions import atomically
+from assignments.validation import nested
+from assignments.wording import quoted
 from reminders.ledger import archive
 from reminders.models import Attempt, Reminder
 from reminders.web.api.endpoint import Endpoint, if_match, responses
@@ -40,14 +45,12 @@ IF_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The ETag that was read: any other state answers 412.",
 )
-DEFAULTS: dict[str, Any] = {
-    "kind": "",
-    "location": "",
-    "notes": "",
-    "assignee": None,
-    "scheduled_end": None,
-    "lead_minutes": None,
-}
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="`*`: only create; an assignment that exists already answers 412.",
+)
 
 
 def _all() -> QuerySet[Assignment]:
@@ -83,9 +86,9 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
 
 def _person(given: dict[str, Any]) -> int:
     try:
-        return services.identify(given).pk
+        return people.identify(given).pk
     except ModelError as refusal:
-        raise ModelError({f"assignee.{name}": told for name, told in refusal.error_dict.items()}) from refusal
+        raise nested(refusal, "assignee") from refusal
 
 
 class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
@@ -135,25 +138,22 @@ def _change(pk: int, values: dict[str, Any], seen: str | None) -> None:
     services.change(pk, _columns(values), if_match=seen)
 
 
-@atomically
-def _put(
-    reference: str, values: dict[str, Any], status: Status | None, seen: str | None
-) -> tuple[Assignment, bool]:
-    return services.put(reference, _columns(values), status=status, if_match=seen)
-
-
 class AssignmentEndpoint(Endpoint):
     """What the addresses of one assignment share."""
 
+    def lookup(self) -> dict[str, Any]:
+        """The assignment that the address names, as a filter."""
+        return dict(self.kwargs)
+
     def current(self) -> tuple[Any, str]:
         """The state in force and its ETag, for whoever has seen another one; None and '' where there is none."""
-        assignment = _all().filter(**self.kwargs).first()
+        assignment = _all().filter(**self.lookup()).first()
         if assignment is None:
             return None, ""
         return assignments.AssignmentSerializer(assignment).data, _quoted(assignment)
 
     def _found(self) -> Assignment:
-        found = _all().filter(**self.kwargs).first()
+        found = _all().filter(**self.lookup()).first()
         if found is None:
             raise Http404
         return found
@@ -162,7 +162,7 @@ class AssignmentEndpoint(Endpoint):
         """The state of the assignment that the caller has seen, if a condition was made; compared again under its lock."""
         if "If-Match" not in self.request.headers:
             return None
-        found = _all().filter(**self.kwargs).first()
+        found = _all().filter(**self.lookup()).first()
         present = _etag(found) if found else None
         seen = if_match(self.request, present)
         return services.etag(found) if found and seen == present else seen
@@ -209,6 +209,23 @@ class AssignmentView(AssignmentEndpoint):
 class AssignmentByReferenceView(AssignmentEndpoint):
     """One assignment by the key of the scheduling system."""
 
+    def lookup(self) -> dict[str, Any]:
+        if "\x00" in self.kwargs["reference"]:
+            raise Http404  # PostgreSQL's text has no NUL.
+        return {"reference__in": spellings(self.kwargs["reference"])}
+
+    @extend_schema(
+        operation_id="assignments_read_by_reference",
+        responses=responses({200: assignments.AssignmentSerializer}, 404),
+        parameters=[ETAG_HEADER],
+    )
+    def get(self, request: Request, reference: str) -> Response:
+        """Reads the assignment of this reference; its ETag names the state that was read."""
+        assignment = self._found()
+        return Response(
+            assignments.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
+        )
+
     @extend_schema(
         operation_id="assignments_put",
         request=assignments.AssignmentPutInputSerializer,
@@ -217,20 +234,26 @@ class AssignmentByReferenceView(AssignmentEndpoint):
             {200: assignments.AssignmentSerializer, 201: assignments.AssignmentSerializer},
             *(404, 409, 412, 413, 415),
         ),
-        parameters=[ETAG_HEADER, IF_MATCH],
+        parameters=[ETAG_HEADER, IF_MATCH, IF_NONE_MATCH],
     )
     def put(self, request: Request, reference: str) -> Response:
-        """Makes the assignment of this reference, or brings it to these values; the same call twice changes nothing.
+        """Creates the assignment of this reference, or gives it these values; the same call twice changes nothing.
 
         What is left out takes its default; the status stays, and a cancelled assignment is put back only by an
         explicit `status: SCHEDULED`.
         """
         shape = assignments.ReferenceSerializer(data={"reference": reference})
         shape.is_valid(raise_exception=True)
-        values = {**DEFAULTS, **self.body(assignments.AssignmentPutInputSerializer)}
-        status = values.pop("status", None)
-        assignment, made = _put(reference, values, Status(status) if status else None, self._seen())
-        return _shown(assignment.pk, status=201 if made else 200)
+        values = self.body(assignments.AssignmentPutInputSerializer)
+        if reference.endswith("/") and not _all().filter(**self.lookup()).exists():
+            message = f"{quoted(reference)} ends with a slash: an address without it names another assignment"
+            raise ValidationError({"reference": [message]}, "slash")
+        assignment, created = writer.put(
+            row_of(1, {**values, "reference": reference}),
+            if_match="*" if request.headers.get("If-Match", "").strip() == "*" else self._seen(),
+            if_none_match=request.headers.get("If-None-Match", "").strip() == "*",
+        )
+        return _shown(assignment.pk, status=201 if created else 200)
 
 
 class StatusChangeView(AssignmentEndpoint):

@@ -16,8 +16,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from assignments.bulk import BadRow, BadRows
-from assignments.imports import Unreadable
+from assignments.imports.rows import UnreadableFile
+from assignments.imports.writer import RowsRefused
 from assignments.services import Refused, Stale, UnknownAssignment
 from assignments.transactions import sqlstate
 from reminders.delivery.scan import Disabled
@@ -46,6 +46,8 @@ TITLES = {
 }
 RETRY_AFTER_SECONDS = 5
 LONGEST_MESSAGE = 500
+MAX_ROW_ERRORS = 1_000
+"""Errors of an import that are listed: nobody corrects more of them by hand."""
 
 UNIQUE_VIOLATION = "23505"
 AWAY = ("", "08", "25", "40", "53", "55", "57", "58")
@@ -74,6 +76,15 @@ class BadEncoding(exceptions.APIException):
     status_code = HTTPStatus.BAD_REQUEST
     default_code = "bad_encoding"
     default_detail = "the body is not complete gzip, as its Content-Encoding says"
+
+
+class ImportRunning(exceptions.APIException):
+    """Another import occupies the memory of this process."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "import_running"
+    default_detail = "another import is running: try again in a moment"
+    wait = RETRY_AFTER_SECONDS
 
 
 class KeyInUse(exceptions.APIException):
@@ -140,9 +151,9 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 403, [Fault(None, "forbidden", "the caller may not do this")], {}
         case ModelError():
             return 400, list(_from_model(error)), {}
-        case BadRows():
-            return 400, [_bad(row) for row in error.faults], {}
-        case Unreadable():
+        case RowsRefused():
+            return 400, list(_rows(error)), {}
+        case UnreadableFile():
             return 400, [Fault(None, "unreadable", _plain(str(error)))], {}
         case UnknownAssignment() | UnknownSubscription():
             return 404, [_fault(error)], {}
@@ -161,8 +172,12 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
     return None, [], {}
 
 
-def _bad(row: BadRow) -> Fault:
-    return Fault(row.field and _plain(row.field), row.code, _plain(row.message), row.row)
+def _rows(error: RowsRefused) -> Iterator[Fault]:
+    for one in error.errors[:MAX_ROW_ERRORS]:
+        yield Fault(one.field and _plain(one.field), one.code, _plain(one.message), one.row)
+    if (more := len(error.errors) - MAX_ROW_ERRORS) > 0:
+        rows = len({one.row for one in error.errors})
+        yield Fault(None, "more", f"{more} more errors are not listed; {rows} rows are not accepted in all")
 
 
 def _fault(refusal: Refused) -> Fault:

@@ -16,9 +16,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
-from assignments import imports, instants
-from assignments.models import Answer, Assignment
-from assignments.services import ANSWER_FIELDS
+from assignments import instants
+from assignments.imports.csv_rows import ASSIGNEE_PREFIX, EXPORTED_COLUMNS
+from assignments.imports.fields import ASSIGNEE, ROW
+from assignments.imports.formulas import guarded
+from assignments.models import ANSWER_FIELDS, Answer, Assignment
 from reminders.ledger import archive
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.filter_backend import StrictFilterBackend
@@ -30,7 +32,6 @@ logger = logging.getLogger(__name__)
 CHUNK = 2_000
 """Rows that are in memory at once: they come over a cursor of the server's."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LOG = (
     "id",
     "assignment_id",
@@ -72,11 +73,15 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
     def get(self, request: Request) -> StreamingHttpResponse:
         """All assignments that match, as CSV or JSON, without pages.
 
-        The CSV file has the columns that an import takes, and the assignees' answers, which it leaves alone. A text
-        that a spreadsheet would take for a formula begins with an apostrophe there; an import takes it off again.
+        Both have what an import takes, and the assignees' answers, which it leaves alone. People are named by reference,
+        name and address, not by id. In CSV an apostrophe is put before what a spreadsheet would take for a formula;
+        an import takes it off again.
         """
         found = _opened(self.filter_queryset(self.get_queryset()).iterator(CHUNK))
-        return _file(_format(request), "assignments", imports.EXPORTED, found, as_values=_importable)
+        if _format(request) == "json":
+            columns: tuple[str, ...] = (*ROW, "assignee", *ANSWER_FIELDS)
+            return _file("json", "assignments", columns, found, as_values=_nested)
+        return _file("csv", "assignments", EXPORTED_COLUMNS, found, as_values=_flat)
 
 
 class ReminderExportView(Endpoint):
@@ -105,12 +110,20 @@ def _format(request: Request) -> str:
     return "json" if preferred == "application/json" else "csv"
 
 
-def _importable(assignment: Assignment) -> dict[str, Any]:
+def _nested(assignment: Assignment) -> dict[str, Any]:
+    """An assignment as an import of JSON takes it. The person's id is left out: it would be somebody else's elsewhere."""
     person = assignment.assignee
-    own = {name: getattr(assignment, name) for name in (*imports.VALUES, *imports.STATES)}
-    own |= {name: getattr(assignment, name) for name in ANSWER_FIELDS}
-    own["answer"] = Answer(assignment.answer).name
-    return own | {f"assignee_{name}": person and getattr(person, name) for name in imports.PERSON}
+    values = {name: getattr(assignment, name) for name in (*ROW, *ANSWER_FIELDS)}
+    values["answer"] = Answer(assignment.answer).name
+    named = [name for name in ASSIGNEE if name != "id"]
+    return values | {"assignee": person and {name: getattr(person, name) for name in named}}
+
+
+def _flat(assignment: Assignment) -> dict[str, Any]:
+    """An assignment by the columns of a CSV file."""
+    values = dict.fromkeys(EXPORTED_COLUMNS) | _nested(assignment)
+    person = values.pop("assignee") or {}
+    return values | {ASSIGNEE_PREFIX + name: value for name, value in person.items()}
 
 
 def _opened(rows: Iterator[Any]) -> Generator[Any]:
@@ -173,7 +186,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[
 
 def _cell(value: Any) -> Any:
     value = _plain(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def _json(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -187,4 +200,4 @@ def _json(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return instants.shown(value)
-    return value if value is None or isinstance(value, int) else str(value)
+    return value if value is None or isinstance(value, (int, dict)) else str(value)

@@ -4,32 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.core.validators import EmailValidator
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
 from assignments import instants
-from assignments.models import Answer, validate_email_address
-
-MAX_ID = 2**63 - 1
+from assignments.imports import fields as declared
+from assignments.imports.fields import LARGEST_ID, OMITTED, Field, InvalidValue
+from assignments.models import Answer
 
 
 class StrictCharField(serializers.CharField):
     """Text; a number is not text."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class StrictEmailField(serializers.EmailField):
-    """One e-mail address, or an empty text."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.validators = [each for each in self.validators if not isinstance(each, EmailValidator)]
-        self.validators.append(validate_email_address)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -59,7 +44,7 @@ class IdField(StrictIntegerField):
     """A number that an id can be."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(min_value=1, max_value=MAX_ID, **kwargs)
+        super().__init__(min_value=1, max_value=LARGEST_ID, **kwargs)
 
 
 class StrictBooleanField(serializers.BooleanField):
@@ -74,16 +59,70 @@ class StrictBooleanField(serializers.BooleanField):
 class InstantField(serializers.DateTimeField):
     """An RFC 3339 instant with an offset, kept as UTC. A local time without one is refused: nobody knows when it is."""
 
-    default_error_messages = {**instants.COMPLAINTS}
-
     def to_internal_value(self, value: Any) -> datetime:
         try:
             return instants.read(value)
         except instants.NotAnInstant as refusal:
-            self.fail(refusal.code)
+            raise serializers.ValidationError(str(refusal), refusal.code) from refusal
 
     def to_representation(self, value: Any) -> Any:
         return None if value is None else instants.shown(value)
+
+
+class _Declared(serializers.Field):  # type: ignore[type-arg]
+    """A field of `assignments.imports.fields`: what is described here is read there."""
+
+    declaration: Field
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data is serializers.empty:
+            return super().run_validation(data)
+        try:
+            value = self.declaration.read(data)
+        except InvalidValue as refusal:
+            raise serializers.ValidationError(str(refusal), refusal.code) from refusal
+        if value is OMITTED:
+            raise serializers.SkipField
+        return value
+
+
+class _DeclaredText(_Declared, serializers.CharField):
+    pass
+
+
+class _DeclaredInstant(_Declared, serializers.DateTimeField):
+    pass
+
+
+class _DeclaredNumber(_Declared, serializers.IntegerField):
+    pass
+
+
+class _DeclaredChoice(_Declared, serializers.ChoiceField):
+    pass
+
+
+def declared_field(declaration: Field) -> serializers.Field[Any, Any, Any, Any]:
+    """The field of a serializer, with what the description of the API shows of the declaration."""
+    common: dict[str, Any] = {
+        "required": declaration.required,
+        "allow_null": not declaration.required,
+        "help_text": declaration.help_text or None,
+    }
+    if isinstance(declaration.form, declared.Choice):
+        common["allow_null"] = False
+    field: _Declared
+    match declaration.form:
+        case declared.Text(max_length=length, blank=blank):
+            field = _DeclaredText(max_length=length, allow_blank=blank, **common)
+        case declared.Instant():
+            field = _DeclaredInstant(**common)
+        case declared.Number(minimum=least, maximum=most):
+            field = _DeclaredNumber(min_value=least, max_value=most, **common)
+        case declared.Choice(choices=choices):
+            field = _DeclaredChoice(choices=choices.values, **common)
+    field.declaration = declaration
+    return field
 
 
 class AnswerField(serializers.ChoiceField):

@@ -1,35 +1,42 @@
 """Many assignments in one call, as JSON, as a CSV file or as a calendar."""
 
 import io
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+from django.utils.http import parse_header_parameters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from assignments import bulk, calendars, imports
-from assignments.bulk import Parsed
-from assignments.imports import MOST_AT_ONCE
+from assignments.imports.formats import BY_MEDIA_TYPE
+from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
+from assignments.imports.text_files import python_charset
+from assignments.imports.writer import import_rows
 from reminders.web.api.endpoint import Endpoint, responses
-from reminders.web.api.errors import TooLarge
+from reminders.web.api.errors import ImportRunning, TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
-from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedJson, media_type
+from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedFile, media_type
 from reminders.web.api.serializers import assignments, queries
 
-FILES = {"text/csv": imports.csv_rows, "text/calendar": calendars.event_rows}
+SECONDS_TO_WAIT = 30
+_RUNNING = threading.Lock()
+"""One import at a time in a process: its rows and their statements are in memory."""
 
 
 class ImportView(Endpoint):
     """All or nothing."""
 
-    parser_classes = [BoundedJson, BoundedCsv, BoundedCalendar]
+    parser_classes = [BoundedFile, BoundedCsv, BoundedCalendar]
 
     @extend_schema(
         operation_id="assignments_import",
-        parameters=[queries.DryRunQuery, IDEMPOTENCY_KEY],
+        parameters=[queries.ImportQuery, IDEMPOTENCY_KEY],
         request={
             "application/json": assignments.ImportInputSerializer(many=True),
             "text/csv": OpenApiTypes.STR,
@@ -41,33 +48,47 @@ class ImportView(Endpoint):
     def post(self, request: Request) -> Response:
         """Takes up to 10,000 assignments: all of them, or none and a list of what is wrong with which row.
 
-        An assignment whose reference is known is brought to these values, as by PUT; others are made. Nobody is
+        An assignment whose reference is known gets these values, as by PUT; others are created. Nobody is
         reminded of what is past. A CSV file names its columns in its first line; a person's begin with assignee_.
         Of a calendar each event is an assignment, known by its UID.
         """
-        asked = self.address(queries.DryRunQuery)
-        sent: Any = request.data
-        if isinstance(sent, bytes):
-            parsed = FILES[media_type(request)](imports.text_of(io.BytesIO(sent)))
-        else:
-            parsed = imports.rows(sent)
-        done = bulk.bring_in(_not_too_many(parsed), dry_run=asked["dry_run"])
+        asked = self.address(queries.ImportQuery)
+        read = BY_MEDIA_TYPE.get(media_type(request))
+        body: Any = request.data
+        if read is None:
+            raise UnsupportedMediaType(media_type(request))
+        if not isinstance(body, io.BytesIO):
+            body = io.BytesIO()  # A body without a byte never meets a parser.
+        _, parameters = parse_header_parameters(request.content_type or "")
+        with _one_at_a_time():
+            source = read(body, python_charset(parameters.get("charset")))
+            done = import_rows(_bounded(source), match_ids=asked["match_ids"], dry_run=asked["dry_run"])
+        left_out = done.left_out + source.left_out
         shown = assignments.ImportSerializer(
             {
                 "dry_run": asked["dry_run"],
                 "created": done.created,
                 "updated": done.updated,
                 "unchanged": done.unchanged,
+                "left_out": [{"what": what, "count": count} for what, count in sorted(left_out.items())],
                 "ids": done.ids,
             }
         )
         return Response(shown.data)
 
 
-def _not_too_many(parsed: Iterator[Parsed]) -> list[Parsed]:
-    rows = list(islice(parsed, MOST_AT_ONCE))
-    if next(parsed, None) is not None:
-        raise TooLarge(
-            f"no more than {MOST_AT_ONCE} assignments are taken in one call: send them in portions"
-        )
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    if not _RUNNING.acquire(timeout=SECONDS_TO_WAIT):
+        raise ImportRunning
+    try:
+        yield
+    finally:
+        _RUNNING.release()
+
+
+def _bounded(source: RowFile) -> list[ParsedRow]:
+    rows = list(islice(source, MAX_ROWS))
+    if next(iter(source), None) is not None:
+        raise TooLarge(f"no more than {MAX_ROWS} assignments are accepted in one call: send them in portions")
     return rows

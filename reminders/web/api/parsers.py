@@ -24,17 +24,23 @@ class BoundedJson(JSONParser):
         return super().parse(io.BytesIO(body), media_type, parser_context)
 
 
-class BoundedCsv(BaseParser):
-    """A CSV file, as bytes; its rows are read by the import."""
+class BoundedFile(BaseParser):
+    """A file of assignments; `assignments.imports` reads its rows, and closes it so that its memory is free."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return io.BytesIO(read_body(stream, parser_context["request"]))
+
+
+class BoundedCsv(BoundedFile):
+    """A CSV file."""
 
     media_type = "text/csv"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return read_body(stream, parser_context["request"])
 
-
-class BoundedCalendar(BoundedCsv):
-    """A calendar, as bytes; its events are read by the import."""
+class BoundedCalendar(BoundedFile):
+    """A calendar."""
 
     media_type = "text/calendar"
 

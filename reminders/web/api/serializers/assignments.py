@@ -1,78 +1,65 @@
 """Assignments and their assignees, as the API takes and returns them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
-from assignments.models import MAX_LEAD_MINUTES, ReminderStatus, Status
-from assignments.services import ANSWER_FIELDS
+from assignments.imports.fields import ASSIGNEE, ASSIGNMENT, IDENTIFYING, READ_ONLY, ROW, STATUS, Field
+from assignments.models import ReminderStatus, Status
+from assignments.wording import quoted
 from reminders.web.api.fields import (
     AnswerField,
-    IdField,
     InstantField,
     StrictCharField,
-    StrictChoiceField,
-    StrictEmailField,
-    StrictIntegerField,
     StrictSerializer,
+    declared_field,
 )
 
 
-class AssigneeInputSerializer(StrictSerializer):
-    """Who does the work: by `id`, else by `reference`, else by `email`, else somebody new called `name`.
+class DeclaredSerializer(StrictSerializer):
+    """An object whose fields are declared in `assignments.imports.fields`."""
 
-    What is given besides is written to the person.
+    declarations: Mapping[str, Field] = {}
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = {name: declared_field(one) for name, one in self.declarations.items()}
+        return {**fields, **super().get_fields()}
+
+
+class AssigneeInputSerializer(DeclaredSerializer):
+    """Who does the work: by `id`, else by `reference`, else by `email` and `name`, else by `name`; else somebody new.
+
+    Other values are written to the person, unless it has a reference and is found without it. Where several people
+    share the address, the name is needed; where it is nobody's, it is the name of a person without one.
     """
 
-    id = IdField(required=False)
-    reference = StrictCharField(required=False, allow_null=True, max_length=200)
-    name = StrictCharField(required=False, max_length=200)
-    email = StrictEmailField(required=False, allow_blank=True, max_length=254)
-    phone = StrictCharField(required=False, allow_blank=True, max_length=40)
-    time_zone = StrictCharField(required=False, max_length=64)
-    language = StrictCharField(required=False, max_length=16)
+    declarations = ASSIGNEE
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs.keys() & {"id", "reference", "name", "email"}:
+        if not any(attrs.get(name) for name in IDENTIFYING):
             raise serializers.ValidationError(
-                "an id, a reference, an e-mail address or a name is needed", "required"
+                f"an assignee needs one of {', '.join(IDENTIFYING)}", "required"
             )
         return attrs
 
 
-class AssignmentInputSerializer(StrictSerializer):
-    """An assignment as it is made or replaced."""
+class AssignmentInputSerializer(DeclaredSerializer):
+    """An assignment as it is created or replaced."""
 
-    answered: tuple[str, ...] = (
-        *("id", "reminder_status", "version", "created_at", "updated_at"),
-        *ANSWER_FIELDS,
-    )
+    declarations: Mapping[str, Field] = {**ASSIGNMENT, "status": STATUS}
+    answered: tuple[str, ...] = (*READ_ONLY, "reminder_status")
 
-    reference = StrictCharField(
-        required=False, allow_null=True, max_length=200, help_text="The key in the scheduling system."
-    )
-    title = StrictCharField(max_length=200)
-    kind = StrictCharField(required=False, allow_blank=True, max_length=60)
-    location = StrictCharField(required=False, allow_blank=True, max_length=300)
-    notes = StrictCharField(required=False, allow_blank=True, max_length=10_000)
     assignee = AssigneeInputSerializer(required=False, allow_null=True)
-    status = StrictChoiceField(choices=Status.values, required=False)
-    scheduled_start = InstantField()
-    scheduled_end = InstantField(required=False, allow_null=True)
-    lead_minutes = StrictIntegerField(
-        required=False,
-        allow_null=True,
-        min_value=1,
-        max_value=MAX_LEAD_MINUTES,
-        help_text="Minutes before the start at which the reminder is due; null: the installation's own lead.",
-    )
 
 
 class AssignmentPutInputSerializer(AssignmentInputSerializer):
-    """An assignment by its reference, which stands in the address. What is left out takes its default; status stays."""
+    """An assignment by its reference, which is in the address. What is left out takes its default; status stays."""
 
+    declarations = {
+        name: one for name, one in AssignmentInputSerializer.declarations.items() if name != "reference"
+    }
     answered = (*AssignmentInputSerializer.answered, "reference")
-    reference = None  # type: ignore[assignment]
 
 
 class ReferenceSerializer(StrictSerializer):
@@ -82,7 +69,9 @@ class ReferenceSerializer(StrictSerializer):
 
     def validate_reference(self, value: str) -> str:
         if value != value.strip():
-            raise serializers.ValidationError("no space is accepted before or after it", "spaces")
+            raise serializers.ValidationError(
+                f"{quoted(value)} begins or ends with a blank, which no reference does", "spaces"
+            )
         return value
 
 
@@ -98,13 +87,14 @@ class RescheduleInputSerializer(StrictSerializer):
 
 
 class ImportInputSerializer(AssignmentInputSerializer):
-    """One assignment of an import: brought to these values if its reference is known, else made."""
+    """One assignment of an import: it gets these values if its reference is known, else it is created."""
 
-    reminder_status = StrictChoiceField(
-        choices=ReminderStatus.values,
-        required=False,
-        help_text="SENT: the former system has told this plan, so nobody is told again. Others change nothing.",
-    )
+    declarations = ROW
+
+
+class LeftOutSerializer(serializers.Serializer[Any]):
+    what = serializers.CharField()
+    count = serializers.IntegerField()
 
 
 class ImportSerializer(serializers.Serializer[Any]):
@@ -112,8 +102,10 @@ class ImportSerializer(serializers.Serializer[Any]):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     unchanged = serializers.IntegerField()
+    left_out = LeftOutSerializer(many=True, help_text="What else was sent and was not imported.")
     ids = serializers.ListField(
-        child=serializers.IntegerField(), help_text="In the order of the rows; empty when dry."
+        child=serializers.IntegerField(),
+        help_text="In the order of the rows that were taken; empty when dry.",
     )
 
 
@@ -149,7 +141,7 @@ class AssignmentSerializer(serializers.Serializer[Any]):
 
 
 class RowListSerializer(serializers.ListSerializer[Any]):
-    """Flat objects with the columns of the CSV file."""
+    """The objects of an export."""
 
     child = serializers.DictField()
 

@@ -5,9 +5,9 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework import serializers
 
+from assignments.imports.fields import LARGEST_ID
 from reminders.models import State
 from reminders.web.api.fields import (
-    MAX_ID,
     InstantField,
     StrictCharField,
     StrictChoiceField,
@@ -41,7 +41,7 @@ class QuerySerializer(StrictSerializer):
 class NumberParameter(StrictIntegerField):
     """A whole number from 1 on as it stands in an address."""
 
-    def __init__(self, *, max_value: int = MAX_ID, **kwargs: Any) -> None:
+    def __init__(self, *, max_value: int = LARGEST_ID, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=max_value, **kwargs)
 
     def to_internal_value(self, data: Any) -> int:
@@ -84,3 +84,11 @@ class ReminderExportQuery(FormatQuery):
 
 class DryRunQuery(QuerySerializer):
     dry_run = FlagParameter(default=False, help_text="Only say what would happen.")
+
+
+class ImportQuery(DryRunQuery):
+    match_ids = FlagParameter(
+        default=False,
+        help_text="Find assignees by `id` too. Only for what was exported from this very system: another system's ids"
+        " are other people's here.",
+    )

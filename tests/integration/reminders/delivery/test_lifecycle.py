@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from assignments import services
+from assignments import people, services
 from assignments.models import Assignment, ReminderStatus
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
@@ -267,7 +267,7 @@ def test_a_reset_reminds_again_though_it_was_told_already(clock, run, outbox):
     assignment = AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(seconds=1))
-    assert services.renudge([assignment.pk]) == [assignment.pk]
+    assert services.remind_again([assignment.pk]) == [assignment.pk]
     assert run().sent == 1
     assert len(outbox.messages) == 2
 
@@ -277,7 +277,7 @@ def test_a_person_without_address_fails_with_a_reason_and_revives_when_corrected
     run()
     row = reminder_of(assignment)
     assert (row.state, row.reason) == (State.FAILED, Reason.NO_CONTACT)
-    services.change_assignee(assignment.assignee_id, {"email": "found@example.test"})
+    people.change_assignee(assignment.assignee_id, {"email": "found@example.test"})
     assert run().sent == 1
     assert [m.address for m in outbox.messages] == ["found@example.test"]
 
@@ -446,7 +446,7 @@ def test_an_address_corrected_during_the_send_gets_a_send_of_its_own(
     assignment = AssignmentFactory(soon=True)
     claims = begun(desk, config)
     clock.advance(timedelta(seconds=1))
-    services.change_assignee(assignment.assignee_id, {"email": "right@example.test"})
+    people.change_assignee(assignment.assignee_id, {"email": "right@example.test"})
     outbox.answer_with(Outcome.REJECTED)
     finishing.finish(deliver._send_all(claims, config, channel_of), config=config)
     assert run().sent == 1

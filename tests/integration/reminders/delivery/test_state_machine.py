@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from assignments import services
+from assignments import people, services
 from assignments.models import Assignment, Status
 from assignments.services import NewAssignment
 from notifications.channels.memory.channel import MemoryChannel
@@ -110,7 +110,7 @@ class Life(RuleBasedStateMachine):
         self.old_hints: list[Hint] = []
         self.late: list[records.Finished] = []
         self.people = [
-            services.add_assignee(name=f"P{n}", email=f"p{n}@example.test", time_zone="UTC") for n in range(2)
+            people.add_assignee(name=f"P{n}", email=f"p{n}@example.test", time_zone="UTC") for n in range(2)
         ]
         self.work = [
             services.create(
@@ -159,7 +159,7 @@ class Life(RuleBasedStateMachine):
             case "lead":
                 self.change(lambda: services.change(pk, {"lead_minutes": [None, 5, 60, 200][minutes % 4]}))
             case "reset":
-                services.renudge([pk])
+                services.remind_again([pk])
             case _:
                 self.change(lambda: services.change(pk, {"status": Status(event)}))
 

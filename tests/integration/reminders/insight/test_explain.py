@@ -383,7 +383,7 @@ def change(
                 case "lead":
                     services.change(work, {"lead_minutes": [None, 5, 60, 200][minutes % 4]})
                 case "reset":
-                    services.renudge([work])
+                    services.remind_again([work])
                 case "tick":
                     deliver(config, outbox)
                 case "fails":

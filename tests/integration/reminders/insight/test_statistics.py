@@ -125,7 +125,7 @@ def test_unknown_waits_for_an_operator_until_the_plan_is_another_one(clock, conf
         clock.advance(AMBIGUOUS_WAIT * config.send_timeout)
     taken = statistics.count(config)
     assert (taken.unknown, taken.possible_duplicates, taken.failed) == (2, 2, {"ambiguous": 2})
-    services.renudge([first.pk])
+    services.remind_again([first.pk])
     assert statistics.count(config).unknown == 1
     services.start(second.pk)
     taken = statistics.count(config)

@@ -289,7 +289,7 @@ def test_a_plan_that_shows_something_else_by_now_is_refused(clock, config):
     lost = out_of_sync()
     shown = resets.plan_reset(Selection(ids=(lost.pk,)), config=config).fingerprint
     resets.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
-    services.renudge([lost.pk])
+    services.remind_again([lost.pk])
     with pytest.raises(plans.PlanChanged):
         resets.plan_reset(Selection(ids=(lost.pk,)), config=config).confirm(shown)
 

@@ -443,7 +443,7 @@ def test_a_reset_is_shown_first_and_done_after_a_reason(operator, clock, run):
 def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
     assignment = AssignmentFactory()
     shown = choose(operator, "reset_reminder_status", assignment)
-    services.renudge([assignment.pk])
+    services.remind_again([assignment.pk])
     again = operator.post(reverse("ops:act", args=["reset"]), confirmed(shown, reason="x"), follow=True)
     assert "look at it again" in said(again)[0]
     assert again.context["preview"].plan != shown.context["preview"].plan

@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from assignments import bulk, services
+from assignments import services
+from assignments.imports import rows, writer
 from assignments.models import Answer, Assignment
 from assignments.signals import answered, plan_changed
 from reminders.models import Reminder
@@ -79,8 +80,8 @@ CHANGES = {
     "reassigned": lambda work: services.reassign(work.pk, assignee_id=AssigneeFactory().pk),
     "unassigned": lambda work: services.reassign(work.pk, assignee_id=None),
     "cancelled": lambda work: services.cancel(work.pk),
-    "imported": lambda work: bulk.bring_in(
-        [bulk.Row(number=1, values={"reference": "W-1", "title": "T", "scheduled_start": NOON})]
+    "imported": lambda work: writer.import_rows(
+        [rows.Row(number=1, values={"reference": "W-1", "title": "T", "scheduled_start": NOON})]
     ),
 }
 
@@ -96,7 +97,7 @@ def test_another_appointment_takes_the_answer_away(work, what):
 KEEPS = {
     "title": lambda work: services.change(work.pk, {"title": "Other", "notes": "n"}),
     "lead": lambda work: services.change(work.pk, {"lead_minutes": 45}),
-    "sent again": lambda work: services.renudge([work.pk]),
+    "sent again": lambda work: services.remind_again([work.pk]),
     "started": lambda work: services.start(work.pk),
     "completed": lambda work: services.complete(work.pk),
 }
@@ -111,7 +112,7 @@ def test_what_is_no_other_appointment_leaves_the_answer(work, what):
 
 def test_what_is_not_theirs_or_not_so_any_more_is_refused(work, told):
     other = AssigneeFactory()
-    with pytest.raises(services.NotTheirs):
+    with pytest.raises(services.NotAssigned):
         services.confirm(work.pk, assignee_id=other.pk, version=1)
     with pytest.raises(services.UnknownAssignment):
         services.confirm(work.pk + 1, assignee_id=other.pk, version=1)

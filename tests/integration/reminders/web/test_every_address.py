@@ -26,7 +26,7 @@ NEEDS = {
     "api/assignments/<int:pk>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
     "api/assignments/import": {"POST": WRITE},
     "api/assignments/export": {"GET": READ},
-    "api/assignments/by-reference/<path:reference>": {"PUT": WRITE},
+    "api/assignments/by-reference/<path:reference>": {"GET": READ, "PUT": WRITE},
     "api/assignments/<int:pk>/start": {"POST": WRITE},
     "api/assignments/<int:pk>/complete": {"POST": WRITE},
     "api/assignments/<int:pk>/cancel": {"POST": WRITE},

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from assignments import services
+from assignments import people, services
 from assignments.models import Assignee, Assignment
 from notifications.message import Outcome
 from reminders.delivery import deliver, dispatch
@@ -148,7 +148,10 @@ def test_a_bare_name_is_the_same_person_every_time(api):
         ({}, ("assignee", "required")),
         ({"id": 999}, ("assignee.id", "unknown")),
         ({"phone": "1"}, ("assignee", "required")),
-        ({"email": "ada@example.test"}, ("assignee.name", "blank")),
+        ({"id": None, "reference": None, "email": None}, ("assignee", "required")),
+        ({"name": "Ada", "language": "klingon"}, ("assignee.language", "unknown_language")),
+        ({"name": "Ada", "language": "xx-DE"}, ("assignee.language", "unknown_language")),
+        ({"name": "Ada", "time_zone": "localtime"}, ("assignee.time_zone", "unknown_time_zone")),
         ({"name": "Ada", "time_zone": "Mars/Olympus"}, ("assignee.time_zone", "unknown_time_zone")),
         ({"name": "Ada", "email": "a@example.test, b@example.test"}, ("assignee.email", "invalid")),
         ({"name": "Ada", "email": "a@example.test\r\nBcc: b@example.test"}, ("assignee.email", "invalid")),
@@ -224,7 +227,7 @@ def test_another_assignee_as_shown_is_another_state(api, change):
     assignment = AssignmentFactory()
     url = f"/api/assignments/{assignment.pk}"
     before = api.get(url)["ETag"]
-    services.change_assignee(assignment.assignee_id, change)
+    people.change_assignee(assignment.assignee_id, change)
     assert api.get(url)["ETag"] != before
     refused = api.patch(url, {"title": "x"}, If_Match=before)
     assert (refused.status_code, faults(refused)) == (412, [(None, "stale")])

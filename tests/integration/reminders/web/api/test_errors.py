@@ -222,8 +222,8 @@ def test_a_value_that_is_none(api, call, field, value, code):
         ("2026-06-15t13:00:00z", "2026-06-15T13:00:00Z"),
         ("2026-06-15 13:00:00Z", "2026-06-15T13:00:00Z"),
         ("2026-06-15T13:00Z", "2026-06-15T13:00:00Z"),
-        ("2026-06-15T13:00:00.5Z", "2026-06-15T13:00:00.500000Z"),
-        ("2026-06-15T13:00:00.123456789Z", "2026-06-15T13:00:00.123456Z"),
+        ("2026-06-15T13:00:00.5Z", "2026-06-15T13:00:00Z"),
+        ("2026-06-15T13:00:00.123456789Z", "2026-06-15T13:00:00Z"),
         ("2026-06-15T13:00:00-00:00", "2026-06-15T13:00:00Z"),
         ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
         ("2200-12-31T23:59:59Z", "2200-12-31T23:59:59Z"),
@@ -232,7 +232,7 @@ def test_a_value_that_is_none(api, call, field, value, code):
         ("2026-10-25T02:30:00+01:00", "2026-10-25T01:30:00Z"),
     ],
 )
-def test_an_instant_is_kept_to_the_microsecond(api, text, kept):
+def test_an_instant_is_kept_to_the_second(api, text, kept):
     made = api.post("/api/assignments", {**WORK, "scheduled_start": text})
     assert (made.status_code, made.json()["scheduled_start"]) == (201, kept)
 

@@ -1,5 +1,6 @@
 """Many assignments at once: all or nothing, over JSON and CSV, in a number of statements that does not grow."""
 
+import io
 import json
 import threading
 from datetime import timedelta
@@ -8,7 +9,10 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from assignments import bulk, imports, services
+from assignments import people as assignees
+from assignments import services
+from assignments.imports.json_rows import read_json
+from assignments.imports.writer import import_rows
 from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
 from tests.conftest import NOON
@@ -109,6 +113,10 @@ def test_known_work_is_brought_to_the_values_as_by_put(api):
         {"email": "ada@example.test", "name": "Countess"},
         {"name": "Ada"},
         {"name": "Nobody yet"},
+        {"name": "ada@example.test", "email": "ADA@example.test"},
+        {"email": "ADA@Example.test", "name": "Ada", "phone": "1"},
+        {"email": "nobody@example.test"},
+        {"email": None, "name": "Ada", "reference": None},
         {"reference": "P-2", "name": "Bo", "email": "ada@example.test"},
     ],
 )
@@ -123,13 +131,13 @@ def test_a_person_is_found_as_by_a_single_call(api, given, named):
     outcomes = []
     for call in (
         lambda: api.post("/api/assignments", {**WORK, "assignee": given}),
-        lambda: api.post(URL, [{**WORK, "assignee": given}, {**WORK, "assignee": given}]),
+        lambda: api.post(f"{URL}?match_ids=1", [{**WORK, "assignee": given}, {**WORK, "assignee": given}]),
     ):
         with connection.cursor() as cursor:
             cursor.execute("SAVEPOINT one")
             status = call().status_code
             people = [
-                tuple(getattr(one, name) for name in services.CONTACT_FIELDS)
+                tuple(getattr(one, name) for name in assignees.CONTACT_FIELDS)
                 for one in Assignee.objects.order_by("pk")
             ]
             outcomes.append((status < 300, people))
@@ -200,14 +208,16 @@ def test_every_bad_row_is_told_and_nothing_is_written(api):
         "work",
     ]
     assert bad(api.post(URL, rows)) == [
+        (2, "title", "blank"),
         (2, "scheduled_start", "required"),
         (3, "scheduled_start", "naive"),
         (5, "reference", "repeated"),
+        (6, "lead_minutes", "min_value"),
         (6, "colour", "unknown_field"),
         (6, "version", "read_only"),
         (7, "assignee.email", "invalid"),
         (8, "assignee", "required"),
-        (9, "assignee.id", "unknown"),
+        (9, "assignee.id", "ids_not_matched"),
         (10, "scheduled_end", "invalid"),
         (11, "notes", "max_length"),
         (12, "title", "null_characters_not_allowed"),
@@ -232,13 +242,17 @@ def test_every_bad_row_is_told_and_nothing_is_written(api):
         ({**WORK, "scheduled_start": "45983.375"}, ("scheduled_start", "spreadsheet_date")),
         ({**WORK, "scheduled_start": 45983.375}, ("scheduled_start", "invalid")),
         ({**WORK, "assignee": "Ada"}, ("assignee", "invalid")),
-        ({**WORK, "assignee": {"id": 2**63}}, ("assignee.id", "unknown")),
+        ({**WORK, "assignee": {"id": 2**63}}, ("assignee.id", "max_value")),
         (
             {**WORK, "assignee": {"name": "Ada", "time_zone": "Mars/Olympus"}},
             ("assignee.time_zone", "unknown_time_zone"),
         ),
         ({**WORK, "assignee": {"name": "A\x00"}}, ("assignee.name", "null_characters_not_allowed")),
-        ({**WORK, "assignee": {"email": "a@b.test"}}, ("assignee.name", "blank")),
+        (
+            {**WORK, "assignee": {"name": "A", "language": "Klingon"}},
+            ("assignee.language", "unknown_language"),
+        ),
+        ({**WORK, "reference": "a/../b"}, ("reference", "not_addressable")),
     ],
 )
 def test_a_value_that_no_single_call_takes_is_refused(api, row, fault):
@@ -257,7 +271,8 @@ def test_a_cancelled_one_is_put_back_only_by_saying_so(api):
 def test_a_reference_of_somebody_else_is_refused(api):
     AssigneeFactory(reference="P-1")
     other = AssigneeFactory(reference="P-2")
-    refused = api.post(URL, [{**WORK, "assignee": {"id": other.pk, "reference": "P-1"}}])
+    rows = [{**WORK, "assignee": {"id": other.pk, "reference": "P-1"}}]
+    refused = api.post(f"{URL}?match_ids=1", rows)
     assert [(f["row"], f["field"], f["code"]) for f in refused.json()["errors"]] == [
         (1, "assignee.reference", "duplicate")
     ]
@@ -321,8 +336,8 @@ def test_a_cell_that_was_escaped_on_export_is_itself_again(api):
         (f"{HEADER},colour\n", (None, None, "unreadable")),
         ("reference,title\n", (None, None, "unreadable")),
         ("title,title,scheduled_start\n", (None, None, "unreadable")),
-        ("", (None, None, "unreadable")),
-        (f'{HEADER}\n"W-1,T', (None, None, "unreadable")),
+        (f'{HEADER}\n"W-1,T', (2, None, "broken_csv")),
+        (f'{HEADER}\nW-1,"T"x,2026-06-15T13:00:00Z,,\n', (2, None, "broken_csv")),
         (f"{HEADER}\n".encode("utf-16"), (None, None, "unreadable")),
         (f"{HEADER}\n".encode("utf-16-le"), (None, None, "unreadable")),
         (f"{HEADER}\nW-1,Müll,2026-06-15T13:00:00Z,,\n".encode("latin-1"), (None, None, "unreadable")),
@@ -330,6 +345,20 @@ def test_a_cell_that_was_escaped_on_export_is_itself_again(api):
 )
 def test_a_csv_file_that_cannot_be_read_says_where_and_why(api, text, fault):
     assert bad(csv(api, text)) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "words"),
+    [
+        ("text/csv", "there is no header"),
+        ("text/calendar", "this is not a calendar"),
+        ("application/json", "a list of assignments is needed"),
+    ],
+)
+def test_an_empty_file_gets_the_message_of_its_format(api, media_type, words):
+    refused = api.client.generic("POST", URL, b"", CONTENT_TYPE=media_type, headers=api.headers)
+    assert refused.status_code == 400
+    assert words in refused.json()["errors"][0]["message"]
 
 
 # --- size and neighbours ---------------------------------------------------------------------------------------
@@ -351,7 +380,7 @@ def statements(given):
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        bulk.bring_in(list(imports.rows(given)))
+        import_rows(list(read_json(io.BytesIO(json.dumps(given).encode()))))
     return len(queries)
 
 

@@ -1,14 +1,14 @@
 """Assignments out of iCalendar files: what an event becomes, and what is refused instead of guessed."""
 
-from io import StringIO
+from io import BytesIO, StringIO
 
 import pytest
 from django.core.management import call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assignments import calendars
-from assignments.imports import Unreadable
+from assignments.imports.calendar_rows import read_calendar
+from assignments.imports.rows import UnreadableFile
 from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
 from tests.fakes.api_caller import ApiCaller
@@ -50,6 +50,11 @@ def taken(api, *lines, **more):
     return Assignment.objects.get()
 
 
+def left_out(answer):
+    assert answer.status_code == 200, answer.content
+    return {one["what"]: one["count"] for one in answer.json()["left_out"]}
+
+
 def bad(answer):
     assert answer.status_code == 400, answer.content
     assert not Assignment.objects.exists()
@@ -72,7 +77,7 @@ def test_an_event_becomes_an_assignment_and_is_planned(api):
         *("BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT45M", "END:VALARM"),
     ]
     assert sent(api, calendar(event)).json() | {"ids": 0} == {
-        "dry_run": False, "created": 1, "updated": 0, "unchanged": 0, "ids": 0,
+        "dry_run": False, "created": 1, "updated": 0, "unchanged": 0, "left_out": [], "ids": 0,
     }  # fmt: skip
     work = Assignment.objects.get()
     kept = [work.reference, work.title, work.location, work.notes, work.lead_minutes, work.status]
@@ -154,10 +159,6 @@ NAMED = ["UID:W-1", "SUMMARY:x"]
         ([*NAMED, "DTSTART:20260615T130000"], ("scheduled_start", "naive")),
         ([*NAMED, "DTSTART;TZID=Nowhere/At All:20260615T130000"], ("scheduled_start", "unknown_time_zone")),
         ([*NAMED, "DTSTART;TZID=/etc/passwd:20260615T130000"], ("scheduled_start", "unknown_time_zone")),
-        (
-            [*NAMED, "DTSTART;TZID=W. Europe Standard Time:20260615T130000"],
-            ("scheduled_start", "unknown_time_zone"),
-        ),
         ([*NAMED, "DTSTART;TZID=Europe/Berlin:20260329T023000"], ("scheduled_start", "nonexistent")),
         ([*NAMED, "DTSTART;TZID=Europe/Berlin:20261025T023000"], ("scheduled_start", "ambiguous")),
         ([*NAMED, "DTSTART:20261325T023000Z"], ("scheduled_start", "invalid")),
@@ -171,7 +172,7 @@ NAMED = ["UID:W-1", "SUMMARY:x"]
         ([*WORK, "DURATION:-P999999999D"], ("scheduled_end", "invalid")),
         (
             [*NAMED, "DTSTART;TZID=Europe/Berlin,UTC:20260615T130000"],
-            ("scheduled_start", "invalid"),
+            ("scheduled_start", "unknown_time_zone"),
         ),
         ([*WORK, "RRULE:FREQ=DAILY"], ("RRULE", "recurring")),
         ([*WORK, "RECURRENCE-ID:20260615T130000Z"], ("RECURRENCE-ID", "recurring")),
@@ -181,7 +182,6 @@ NAMED = ["UID:W-1", "SUMMARY:x"]
         ),
         ([*WORK, "ATTENDEE:urn:uuid:1"], ("assignee", "invalid")),
         ([*WORK, "ATTENDEE;CN=A:mailto:a@example.test%0D%0Ab@example.test"], ("assignee.email", "invalid")),
-        ([*WORK, "ATTENDEE:mailto:a@example.test"], ("assignee.name", "blank")),
         ([*WORK, "LOCATION:a\x00b"], ("location", "null_characters_not_allowed")),
         ([*WORK, "SUMMARY:" + "x" * 201], ("title", "repeated")),
         (["UID:W-1", "SUMMARY:" + "x" * 201, START], ("title", "max_length")),
@@ -192,8 +192,10 @@ def test_what_an_assignment_cannot_hold_is_refused_by_row_and_field(api, event, 
     assert bad(sent(api, calendar(good, event))) == [(2, *expected)]
 
 
-def test_a_line_that_is_none_is_refused(api):
-    assert [(row, code) for row, _, code in bad(sent(api, calendar([*WORK, "nonsense"])))] == [(1, "invalid")]
+def test_a_line_that_is_no_property_is_left_out_and_counted(api):
+    assert left_out(sent(api, calendar([*WORK, "nonsense"]))) == {
+        "lines of events without a name and a colon": 1
+    }
 
 
 def test_a_uid_may_come_once(api):
@@ -203,7 +205,7 @@ def test_a_uid_may_come_once(api):
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
+        b"\r\n",
         b"title,scheduled_start\r\n",
         b"BEGIN:VEVENT\r\nEND:VEVENT\r\n",
         b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n",
@@ -224,7 +226,9 @@ def test_the_command_takes_a_calendar(clock, tmp_path):
     (tmp_path / "team.ics").write_text(calendar(WORK, [*NAMED, "RRULE:FREQ=DAILY", START]), newline="")
     out = StringIO()
     call_command("import_assignments", str(tmp_path / "team.ics"), "--skip-bad", stdout=out)
-    told = "row 2: RRULE: an event that repeats is not taken: send each date as an event"
+    told = (
+        "row 2: RRULE: 'RRULE:FREQ=DAILY': an event that repeats is not accepted, send each date as an event"
+    )
     assert out.getvalue().splitlines() == [told, "1 created, 0 updated, 0 unchanged"]
 
 
@@ -247,7 +251,7 @@ LINES = st.lists(
 @given(lines=LINES)
 def test_no_event_is_too_much(lines):
     try:
-        for one in calendars.event_rows(StringIO(calendar([*WORK, *lines]))):
+        for one in read_calendar(BytesIO(calendar([*WORK, *lines]).encode(errors="replace"))):
             assert one
-    except Unreadable:
+    except UnreadableFile:
         pass

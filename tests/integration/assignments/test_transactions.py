@@ -17,7 +17,7 @@ A_LONG_SILENCE = "SET client_connection_check_interval = '50ms'; SELECT pg_sleep
 def test_a_statement_that_takes_too_long_fails_and_the_next_connection_works():
     with (
         pytest.raises(OperationalError),
-        transactions.hanging_up_after(0.2),
+        transactions.connection_deadline(0.2),
         connection.cursor() as cursor,
     ):
         cursor.execute(A_LONG_SILENCE)
@@ -28,7 +28,7 @@ def test_a_statement_that_takes_too_long_fails_and_the_next_connection_works():
 
 
 def test_a_transaction_of_ours_gives_a_silent_server_up(monkeypatch):
-    monkeypatch.setattr(transactions, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(transactions, "CONNECTION_DEADLINE_SECONDS", 0.2)
 
     @transactions.atomically
     def waits_for_ever() -> None:
@@ -41,7 +41,7 @@ def test_a_transaction_of_ours_gives_a_silent_server_up(monkeypatch):
 
 
 def test_what_comes_back_in_time_is_left_alone():
-    with transactions.hanging_up_after(30), connection.cursor() as cursor:
+    with transactions.connection_deadline(30), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     assert connection.connection is not None
     assert connection.is_usable()
@@ -51,7 +51,7 @@ def test_other_threads_are_not_watched():
     seen = []
 
     def elsewhere() -> None:
-        with transactions.hanging_up_after(0.01):
+        with transactions.connection_deadline(0.01):
             seen.append(socket.socket)
 
     thread = threading.Thread(target=elsewhere)

@@ -19,7 +19,7 @@ def path(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _small_portions(monkeypatch, clock):
-    monkeypatch.setattr(import_assignments, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(import_assignments, "MAX_ROWS", 2)
 
 
 def written(path, *titles):
@@ -48,7 +48,7 @@ def test_it_stops_before_the_portion_with_a_bad_row_and_goes_on_there(path):
     with pytest.raises(CommandError) as stopped:
         run(written(path, "a", "b", "c", "", "e", ""))
     assert str(stopped.value) == (
-        "work.csv: 2 bad rows; nothing from row 4 on was written: mend it, then go on with --from-row 4"
+        "work.csv: 2 bad rows; nothing from row 4 on was written: correct it, then continue with --from-row 4"
     )
     assert titles() == ["a", "b"]
     assert run(written(path, *"abcdef"), "--from-row", "4") == "4 created, 0 updated, 0 unchanged\n"
@@ -57,8 +57,9 @@ def test_it_stops_before_the_portion_with_a_bad_row_and_goes_on_there(path):
 
 def test_bad_rows_are_skipped_on_request(path):
     said = json.loads(run(written(path, "a", "", "c", "d"), "--skip-bad", "--json"))
-    fault = {"row": 3, "field": "title", "code": "required", "message": "this is needed"}
-    assert said == {"dry_run": False, "created": 3, "updated": 0, "unchanged": 0, "errors": [fault]}
+    fault = {"row": 3, "field": "title", "code": "required", "message": "title is needed"}
+    counts = {"created": 3, "updated": 0, "unchanged": 0, "left_out": {}}
+    assert said == {"dry_run": False, **counts, "errors": [fault]}
     assert titles() == ["a", "c", "d"]
 
 
@@ -80,7 +81,7 @@ def test_json_and_json_lines_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(None, "No such file"), (b"\xff\xfet", "UTF-16"), (b"colour\n", "unknown column")]
+    ("content", "why"), [(None, "No such file"), (b"\xff\xfet", "UTF-16"), (b"colour\n", "not a column")]
 )
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(path, content, why):
     if content is not None:

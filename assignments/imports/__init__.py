@@ -1,0 +1,1 @@
+"""Reads assignments that other systems send (JSON, CSV, iCalendar) and writes them in bulk."""

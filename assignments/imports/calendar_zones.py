@@ -1,0 +1,81 @@
+"""Which zone a TZID of a calendar names: one of the IANA database, one of Windows, or one that the file defines."""
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from icalendar import Timezone
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from assignments import instants
+from assignments.instants import NotAnInstant
+from assignments.wording import quoted
+
+MAX_ZONES = 200
+"""Definitions that are kept of one file."""
+
+
+class CalendarZones:
+    """The zones of one file."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, str] = {}
+        self._zones: dict[str, tzinfo | None] = {}
+
+    def define(self, text: str) -> None:
+        """Takes a VTIMEZONE of the file."""
+        for line in text.splitlines():
+            name, colon, value = line.partition(":")
+            if colon and name.upper() == "TZID" and len(self._definitions) < MAX_ZONES:
+                self._definitions.setdefault(value.strip(), text)
+                return
+
+    def instant(self, local: datetime, name: str) -> datetime:
+        """The instant in UTC at which clocks in the zone of this name show this time. Raises NotAnInstant."""
+        if name not in self._zones:
+            if len(self._zones) > MAX_ZONES:
+                self._zones.clear()
+            self._zones[name] = self._find(name)
+        zone = self._zones[name]
+        if zone is None:
+            raise NotAnInstant("unknown_time_zone", name)
+        try:
+            return instants.in_zone(local, zone)
+        except NotAnInstant as refusal:
+            raise NotAnInstant(refusal.code, f"{local.isoformat()} in {name}") from refusal
+
+    def _find(self, name: str) -> tzinfo | None:
+        """A name with an area is the IANA zone; others, such as EST, mean what the file defines, if it defines them."""
+        if "/" in name and (zone := _with_prefix(name)):
+            return zone
+        if name in WINDOWS_TO_OLSON:
+            return instants.known_zone(WINDOWS_TO_OLSON[name])
+        if name in self._definitions:
+            return _defined(self._definitions[name])
+        return instants.known_zone(name)
+
+
+def _with_prefix(name: str) -> tzinfo | None:
+    """Europe/Berlin, and /example.org/20260101/Europe/Berlin too (RFC 5545, section 3.8.3.1)."""
+    parts = name.split("/")
+    tails = ["/".join(parts[-length:]) for length in (3, 2)] if name.startswith("/") else [name]
+    return next((zone for tail in tails if "/" in tail and (zone := instants.known_zone(tail))), None)
+
+
+def _defined(text: str) -> tzinfo | None:
+    """The zone of a VTIMEZONE, or None if it cannot be read."""
+    # Offsets change once a year by a rule; other rules could name more instants than anybody can count.
+    rules = [line for line in text.splitlines() if line.upper().startswith("RRULE")]
+    if any("FREQ=YEARLY" not in rule.upper() or "BY" not in rule.upper() for rule in rules):
+        return None
+    try:
+        component: Any = Timezone.from_ical(text)
+        zone: tzinfo = component.to_tz(lookup_tzid=False)
+        zone.utcoffset(datetime(2026, 1, 1))  # noqa: DTZ001 the zone's own clock
+    except Exception:
+        return None
+    return zone
+
+
+def missing_zone(value: str) -> str:
+    """The message for a local time without a TZID."""
+    return f"{quoted(value)} has no time zone: a TZID such as Europe/Berlin is needed, or UTC with a Z at the end"

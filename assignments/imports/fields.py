@@ -1,0 +1,208 @@
+"""The fields of an assignment and an assignee as other programs send them: one declaration for JSON, CSV and the API.
+
+A reader turns the value that was sent into the value that is stored, or raises InvalidValue. Null means none.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from assignments import instants
+from assignments.models import ANSWER_FIELDS, MAX_LEAD_MINUTES, Assignee, Assignment, ReminderStatus, Status
+from assignments.validation import too_long
+from assignments.wording import quoted
+
+SPREADSHEET_DATE = re.compile(r"\d{5}([.,]\d+)?", re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")
+LARGEST_ID = 2**63 - 1
+
+
+class InvalidValue(Exception):
+    """A value is not of the accepted form. The text names the value and the form."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _Omitted:
+    """As if the field had not been sent."""
+
+
+OMITTED = _Omitted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Text without blanks around it. `none` is the value of null; without one null is refused."""
+
+    max_length: int
+    none: Any = ""
+    blank: bool = True
+
+    def read(self, value: Any) -> Any:
+        """The text."""
+        if value is None:
+            return _none(self.none, "text")
+        if not isinstance(value, str):
+            raise InvalidValue("invalid", f"{quoted(value)} is not text: a string is needed")
+        if "\x00" in value:
+            message = f"{quoted(value)} contains a NUL character, which cannot be stored"
+            raise InvalidValue("null_characters_not_allowed", message)
+        if SURROGATE.search(value):
+            message = f"{quoted(value)} contains half of a character (a surrogate): Unicode text is needed"
+            raise InvalidValue("surrogate_characters_not_allowed", message)
+        text = value.strip()
+        if not text and not self.blank:
+            raise InvalidValue("blank", "this is empty: text is needed")
+        if len(text) > self.max_length:
+            raise InvalidValue("max_length", too_long(text, self.max_length).messages[0])
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """An RFC 3339 instant with an offset, to the second."""
+
+    optional: bool = False
+
+    def read(self, value: Any) -> datetime | None:
+        """The instant in UTC."""
+        if value is None:
+            return None if self.optional else _none(None, "an RFC 3339 instant")
+        if isinstance(value, str) and SPREADSHEET_DATE.fullmatch(value.strip()):
+            message = (
+                f"{quoted(value)} is a date as spreadsheets count days: "
+                "an RFC 3339 instant is needed, such as 2026-11-23T09:00:00+01:00"
+            )
+            raise InvalidValue("spreadsheet_date", message)
+        try:
+            return instants.to_second(instants.read(value))
+        except instants.NotAnInstant as refusal:
+            raise InvalidValue(refusal.code, str(refusal)) from refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """A whole number in a range; null means `none`."""
+
+    minimum: int
+    maximum: int
+    none: Any = None
+
+    def read(self, value: Any) -> Any:
+        """The number."""
+        if value is None:
+            return self.none
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise InvalidValue("invalid", f"{quoted(value)} is not a whole number")
+        if value < self.minimum:
+            raise InvalidValue("min_value", f"{quoted(value)} is too small: {self.minimum} or more is needed")
+        if value > self.maximum:
+            raise InvalidValue("max_value", f"{quoted(value)} is too large: {self.maximum} or less is needed")
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of a closed set of words."""
+
+    choices: type[Status] | type[ReminderStatus]
+
+    def read(self, value: Any) -> Any:
+        """The member of the set."""
+        if value is None:
+            return _none(None, f"one of {', '.join(self.choices.values)}")
+        if not isinstance(value, str) or value.strip() not in self.choices.values:
+            message = f"{quoted(value)} is not one of {', '.join(self.choices.values)}"
+            raise InvalidValue("invalid_choice", message)
+        return self.choices(value.strip())
+
+
+Form = Text | Instant | Number | Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field: the form of its values, and what the documentation of the API says of it."""
+
+    form: Form
+    required: bool = False
+    help_text: str = ""
+
+    @property
+    def read(self) -> Callable[[Any], Any]:
+        """Turns what was sent into what is stored; OMITTED where it counts as not sent. Raises InvalidValue."""
+        return self.form.read
+
+
+def _none(value: Any, form: str) -> Any:
+    if value is None:
+        raise InvalidValue("null", f"null is not accepted here: {form} is needed")
+    return value
+
+
+def _length(model: type[Assignee] | type[Assignment], name: str) -> int:
+    return int(getattr(model._meta.get_field(name), "max_length", None) or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key(Text):
+    """A key of the scheduling system; null where there is none, but never empty."""
+
+    def read(self, value: Any) -> Any:
+        """The key, or None."""
+        return None if value is None else Text.read(self, value)
+
+
+def _key(model: type[Assignee] | type[Assignment], help_text: str) -> Field:
+    return Field(form=Key(max_length=_length(model, "reference"), blank=False), help_text=help_text)
+
+
+ASSIGNMENT: Mapping[str, Field] = {
+    "reference": _key(Assignment, "The key in the scheduling system; unique."),
+    "title": Field(form=Text(max_length=_length(Assignment, "title"), none=None, blank=False), required=True),
+    "kind": Field(form=Text(max_length=_length(Assignment, "kind"))),
+    "location": Field(form=Text(max_length=_length(Assignment, "location"))),
+    "notes": Field(form=Text(max_length=_length(Assignment, "notes"))),
+    "scheduled_start": Field(form=Instant(), required=True, help_text="Kept to the second."),
+    "scheduled_end": Field(form=Instant(optional=True), help_text="Kept to the second."),
+    "lead_minutes": Field(
+        form=Number(minimum=1, maximum=MAX_LEAD_MINUTES),
+        help_text="Minutes before the start at which the reminder is due; null: the installation's own lead.",
+    ),
+}
+STATUS = Field(form=Choice(choices=Status))
+REMINDER_STATUS = Field(
+    form=Choice(choices=ReminderStatus),
+    help_text="SENT: another system has notified the assignee of this plan, so no reminder is sent for it."
+    " Other values change nothing.",
+)
+ASSIGNEE: Mapping[str, Field] = {
+    "id": Field(
+        form=Number(minimum=1, maximum=LARGEST_ID, none=OMITTED),
+        help_text="The person's id in this system. An import reads it only with `match_ids`.",
+    ),
+    "reference": _key(Assignee, "The person's key in the scheduling system; unique."),
+    "name": Field(form=Text(max_length=_length(Assignee, "name"), none=OMITTED, blank=False)),
+    "email": Field(form=Text(max_length=_length(Assignee, "email"))),
+    "phone": Field(form=Text(max_length=_length(Assignee, "phone"))),
+    "time_zone": Field(
+        form=Text(max_length=_length(Assignee, "time_zone"), none=OMITTED, blank=False),
+        help_text="A zone of the IANA database, such as Europe/Berlin.",
+    ),
+    "language": Field(
+        form=Text(max_length=_length(Assignee, "language"), none=OMITTED, blank=False),
+        help_text="A BCP 47 language tag, such as en or de-AT.",
+    ),
+}
+ROW: Mapping[str, Field] = {**ASSIGNMENT, "status": STATUS, "reminder_status": REMINDER_STATUS}
+"""What a row of an import has besides `assignee`."""
+
+IDENTIFYING = ("id", "reference", "name", "email")
+"""An assignee needs one of these."""
+
+READ_ONLY = ("id", "version", "created_at", "updated_at", *ANSWER_FIELDS)
+"""What the API and the exports show of an assignment and nobody can set."""

@@ -1,0 +1,25 @@
+"""The formats of which an import reads rows, by media type and by the ending of a file's name."""
+
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
+
+from assignments.imports.calendar_rows import read_calendar
+from assignments.imports.csv_rows import read_csv
+from assignments.imports.json_rows import read_json, read_json_lines
+from assignments.imports.rows import RowFile
+
+RowReader = Callable[[BinaryIO, str], RowFile]
+"""Reads the rows of a file in a charset of `text_files.CHARSETS`."""
+
+BY_MEDIA_TYPE: Mapping[str, RowReader] = {
+    "application/json": read_json,
+    "text/csv": read_csv,
+    "text/calendar": read_calendar,
+}
+BY_SUFFIX: Mapping[str, RowReader] = {
+    ".csv": read_csv,
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".ics": read_calendar,
+}

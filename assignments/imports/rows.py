@@ -1,0 +1,141 @@
+"""A row of an import: one assignment as it is to be, out of the values that were sent."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from assignments.imports.fields import ASSIGNEE, IDENTIFYING, OMITTED, READ_ONLY, ROW, Field, InvalidValue
+from assignments.models import ANSWER_FIELDS, ReminderStatus, Status
+from assignments.wording import quoted
+
+MAX_ROWS = 10_000
+"""Rows in one call; files of any size are committed in portions of so many rows."""
+
+LONGEST_ROW = 256 * 1024
+"""Bytes or characters of one row; a row whose fields are all as long as they may be is shorter."""
+
+ERRORS_PER_ROW = 10
+
+
+class UnreadableFile(Exception):
+    """The whole file cannot be read. The text says what is needed instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One assignment that is to exist. `number` is its place in what was sent.
+
+    `values` are those of NewAssignment but `assignee_id`. `assignee` is what `people.identify` takes, or None.
+    Without `status` the present one stays. `notified`: another system has notified the assignee of this plan.
+    `sequence` is the revision in the sender's calendar; an older one changes nothing. `cancellation`: the row only
+    cancels the assignment with this reference.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    assignee: Mapping[str, Any] | None = None
+    status: Status | None = None
+    notified: bool = False
+    sequence: int | None = None
+    cancellation: bool = False
+
+    @property
+    def reference(self) -> str | None:
+        """The key under which the next import finds this assignment."""
+        return self.values.get("reference")
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What is wrong with one row, and with which field."""
+
+    row: int
+    field: str | None
+    code: str
+    message: str
+
+
+ParsedRow = Row | list[RowError]
+"""A row, or what is wrong with it."""
+
+
+@dataclass(slots=True)
+class RowFile:
+    """The rows of a file, read one after the other, and how much of what else is in it was left out."""
+
+    rows: Iterator[ParsedRow]
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[ParsedRow]:
+        return self.rows
+
+
+def row_of(number: int, values: Mapping[str, Any], **more: Any) -> Row:
+    """The row of values that have been read already."""
+    own = {
+        name: value for name, value in values.items() if name not in ("assignee", "status", "reminder_status")
+    }
+    return Row(
+        number=number,
+        values=own,
+        assignee=values.get("assignee"),
+        status=values.get("status"),
+        notified=values.get("reminder_status") == ReminderStatus.SENT,
+        **more,
+    )
+
+
+def read_row(number: int, given: Any, **more: Any) -> ParsedRow:
+    """The row of an object as JSON has it, or what is wrong with it: 10 errors at most."""
+    if not isinstance(given, Mapping):
+        message = f"{quoted(given)} is not an object: each row is an object with the fields of one assignment"
+        return [RowError(number, None, "invalid", message)]
+    errors: list[RowError] = []
+    values = _read(number, given, ROW, errors, ignored=("assignee", *ANSWER_FIELDS))
+    person = given.get("assignee")
+    if isinstance(person, Mapping):
+        values["assignee"] = _read(number, person, ASSIGNEE, errors, path="assignee.")
+        if not any(person.get(name) is not None for name in IDENTIFYING):
+            message = f"an assignee needs one of {', '.join(IDENTIFYING)}"
+            errors.append(RowError(number, "assignee", "required", message))
+    elif person is not None:
+        message = f"{quoted(person)} is not an assignee: an object or null is needed"
+        errors.append(RowError(number, "assignee", "invalid", message))
+    return errors[:ERRORS_PER_ROW] or row_of(number, values, **more)
+
+
+def _read(
+    number: int,
+    given: Mapping[str, Any],
+    fields: Mapping[str, Field],
+    errors: list[RowError],
+    *,
+    path: str = "",
+    ignored: Iterable[str] = (),
+) -> dict[str, Any]:
+    values = {}
+    for name, declared in fields.items():
+        if name not in given:
+            if declared.required:
+                errors.append(RowError(number, path + name, "required", f"{path}{name} is needed"))
+            continue
+        try:
+            value = declared.read(given[name])
+        except InvalidValue as refusal:
+            errors.append(RowError(number, path + name, refusal.code, str(refusal)))
+        else:
+            if value is not OMITTED:
+                values[name] = value
+    for name in given:
+        if name in fields or name in ignored:
+            continue
+        if len(errors) >= ERRORS_PER_ROW:
+            break
+        if name in READ_ONLY and not path:
+            message = f"{name} cannot be set: leave it out"
+            errors.append(RowError(number, name, "read_only", message))
+        else:
+            message = f"{quoted(name)} is not a field: {', '.join(fields)} are accepted"
+            errors.append(RowError(number, path + name[:100], "unknown_field", message))
+    return values

@@ -1,0 +1,63 @@
+"""Files as text: which encodings are accepted, and lines whose length is bounded."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, TextIO
+
+from assignments.imports.rows import LONGEST_ROW, UnreadableFile
+from assignments.wording import quoted
+
+CHARSETS = {
+    "utf-8",
+    "ascii",
+    "iso8859-1",
+    "iso8859-2",
+    "iso8859-15",
+    *(f"cp125{number}" for number in range(9)),
+}
+"""Python's names of the encodings that are accepted; in all of them ASCII is itself."""
+
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def python_charset(declared: str | None) -> str:
+    """Python's name of a charset that was declared; UTF-8 where none was. Raises UnreadableFile."""
+    try:
+        name = codecs.lookup(declared or "utf-8").name
+    except (LookupError, ValueError, UnicodeError):
+        name = ""
+    if name not in CHARSETS:
+        raise UnreadableFile(f"the charset {quoted(declared)} is not accepted: save the file in UTF-8")
+    return name
+
+
+def refuse_utf16(file: BinaryIO) -> None:
+    """Raises UnreadableFile if the file begins as UTF-16 does."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith(UTF16) or b"\x00" in start:
+        raise UnreadableFile("this file is in UTF-16: save it in UTF-8")
+
+
+def decoded(file: BinaryIO, charset: str) -> TextIO:
+    """The file as text, without a byte order mark; line ends are kept."""
+    encoding = "utf-8-sig" if charset == "utf-8" else charset
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
+
+
+def bounded_lines(text: TextIO) -> Iterator[str]:
+    """The lines of a text, with their ends. Raises UnreadableFile for one that is longer than a row may be."""
+    number = 0
+    while line := text.readline(LONGEST_ROW + 1):
+        number += 1
+        if len(line) > LONGEST_ROW:
+            raise UnreadableFile(f"line {number} is longer than {LONGEST_ROW:,} characters")
+        yield line
+
+
+def not_in_charset(charset: str, line: int | None = None) -> UnreadableFile:
+    """The error for bytes that the charset does not have."""
+    where = "this file" if line is None else f"line {line}"
+    name = "UTF-8" if charset == "utf-8" else charset
+    return UnreadableFile(f"{where} is not in {name}: save the file in UTF-8, or declare its charset")

@@ -1,0 +1,211 @@
+"""Who an assignee is, and every change of one.
+
+A person is known by `reference`; without one, by e-mail address (compared without case) and name, because several
+people may share an address; without an address, by name among those who have neither. Whoever has a reference is
+changed only by it, or by id.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from assignments.clock import database_now
+from assignments.locks import lock_keys
+from assignments.models import Assignee
+from assignments.references import normalized, spellings
+from assignments.set_based import BATCH_SIZE, update_columns
+from assignments.signals import contact_changed
+from assignments.transactions import atomically
+from assignments.validation import check_assignee, differing, stored_form
+from assignments.wording import quoted
+
+CONTACT_FIELDS = ("reference", "name", "email", "phone", "time_zone", "language")
+REACHED_BY = {"email", "phone"}
+
+
+@atomically
+def add_assignee(**values: Any) -> Assignee:
+    """Creates an assignee. Raises ValidationError, which names the field."""
+    assignee = _unsaved(stored_form(values), now=database_now())
+    assignee.validate_unique()
+    assignee.save()
+    return assignee
+
+
+@atomically
+def change_assignee(pk: int, changes: Mapping[str, object]) -> Assignee:
+    """Writes the given fields of an assignee; sends `contact_changed` if the person can be reached another way now.
+
+    Raises Assignee.DoesNotExist or ValidationError.
+    """
+    assignee = Assignee.objects.select_for_update(no_key=True).get(pk=pk)
+    written = _apply(assignee, changes, now=database_now())
+    if not written:
+        return assignee
+    assignee.validate_unique()
+    assignee.save(update_fields=sorted(written))
+    if written & REACHED_BY:
+        contact_changed.send(sender=Assignee, ids=[pk])
+    return assignee
+
+
+@atomically
+def identify(given: Mapping[str, Any]) -> Assignee:
+    """The person that another system means, created where nobody is meant yet; see `Directory.identify`."""
+    lock_keys([lock_key(given)])
+    directory = Directory([given], now=database_now())
+    person = directory.identify(given)
+    directory.write()
+    return person
+
+
+def lock_key(given: Mapping[str, Any]) -> str:
+    """What calls that mean the same person have in common."""
+    values = stored_form(given)
+    key = values.get("id") or values.get("reference") or (values.get("email") or "").lower()
+    return f"assignee {key or values.get('name')}"
+
+
+class Directory:
+    """The people whom the rows of one call may mean, locked, in the order of their ids.
+
+    The caller has locked their keys (`assignments.locks`). Changes are made in memory; `write` stores them.
+    """
+
+    def __init__(self, given: Sequence[Mapping[str, Any]], *, now: datetime) -> None:
+        self._now = now
+        self._by_id: dict[int, Assignee] = {}
+        self._by_reference: dict[str, Assignee] = {}
+        self._by_email: defaultdict[str, defaultdict[str, list[Assignee]]] = defaultdict(_lists)
+        self._by_name: dict[str, Assignee] = {}
+        self._created: list[Assignee] = []
+        self._changed: dict[int, set[str]] = {}
+        wanted = [stored_form(one) for one in given]
+        emails = {one["email"] for one in wanted if one.get("email")}
+        candidates = (
+            Q(pk__in={one["id"] for one in wanted if one.get("id")})
+            | Q(
+                reference__in={
+                    s for one in wanted if one.get("reference") for s in spellings(one["reference"])
+                }
+            )
+            | Q(email_key__in={email.lower() for email in emails})
+            | Q(email__in=emails)  # The database's lower() may know fewer letters than Python's.
+            | Q(name__in={one["name"] for one in wanted if _is_bare_name(one)}, email="", reference=None)
+        )
+        people = Assignee.objects.annotate(email_key=Lower("email")).filter(candidates)
+        for person in people.select_for_update(no_key=True).order_by("pk"):
+            self._by_id[person.pk] = person
+            self._index(person)
+
+    def identify(self, given: Mapping[str, Any]) -> Assignee:
+        """The one person who is meant, with the other values that are given written to them in memory.
+
+        Without a name the address must belong to one person; where it belongs to nobody, it becomes the name.
+        A person who has a reference and is found without it is not changed. Raises ValidationError, by field.
+        """
+        values = stored_form(given)
+        wanted = values.pop("id", None)
+        if wanted is not None:
+            person = self._by_id.get(wanted)
+            if person is None:
+                message = f"there is no assignee with id {quoted(wanted)}"
+                raise ValidationError({"id": ValidationError(message, code="unknown")})
+        elif values.get("reference"):
+            person = self._by_reference.get(values["reference"])
+        else:
+            values.pop("reference", None)
+            person = self._find_unreferenced(values)
+            if person is not None:
+                if person.reference is not None:
+                    return person
+                values.pop("email", None)
+        self._check_reference_is_free(values.get("reference"), person)
+        if person is None:
+            if not values.get("name"):
+                values["name"] = values.get("email", "")
+            person = _unsaved(values, now=self._now)
+            self._created.append(person)
+            self._index(person)
+        elif written := _apply(person, values, now=self._now):
+            self._index(person)
+            if person.pk is not None:
+                self._changed.setdefault(person.pk, set()).update(written)
+        return person
+
+    def _find_unreferenced(self, values: dict[str, Any]) -> Assignee | None:
+        email, name = values.get("email"), values.get("name")
+        if not email:
+            found = self._by_name.get(name or "")
+            return found if found is not None and not found.email and found.reference is None else None
+        at_address = self._by_email[email.lower()]
+        if name and name.lower() != email.lower():
+            matching = [one for one in at_address[name] if normalized(one.name) == name]
+        else:
+            values.pop("name", None)
+            everybody = [one for sharing in at_address.values() for one in sharing]
+            matching = [one for one in everybody if one.name.lower() == email.lower()] or everybody
+            if len({one.name for one in matching}) > 1:
+                message = f"{len(matching)} people share {quoted(email)}: a name or a reference is needed"
+                raise ValidationError({"name": ValidationError(message, code="ambiguous")})
+        matching = [one for one in matching if one.email.lower() == email.lower()]
+        # Of two who cannot be told apart, the one who can be changed without a reference.
+        return min(matching, key=lambda one: one.reference is not None, default=None)
+
+    def _check_reference_is_free(self, reference: str | None, person: Assignee | None) -> None:
+        owner = self._by_reference.get(reference) if reference else None
+        if owner is not None and owner is not person:
+            message = f"{quoted(reference)} is another person's reference already"
+            raise ValidationError({"reference": ValidationError(message, code="duplicate")})
+
+    def _index(self, person: Assignee) -> None:
+        if person.reference is not None:
+            self._by_reference[normalized(person.reference)] = person
+        name = normalized(person.name)
+        if person.email and person not in (sharing := self._by_email[person.email.lower()][name]):
+            sharing.append(person)
+        if not person.email and person.reference is None:
+            self._by_name.setdefault(name, person)
+
+    def write(self) -> None:
+        """Stores who is new and who has changed; sends `contact_changed` for those who can be reached another way."""
+        Assignee.objects.bulk_create(self._created, batch_size=BATCH_SIZE)
+        changed = [self._by_id[pk] for pk in self._changed]
+        update_columns(changed, (*CONTACT_FIELDS, "updated_at"))
+        reached = sorted(pk for pk, written in self._changed.items() if written & REACHED_BY)
+        if reached:
+            contact_changed.send(sender=Assignee, ids=reached)
+
+
+def _is_bare_name(values: Mapping[str, Any]) -> bool:
+    return bool(values.get("name")) and not any(values.get(key) for key in ("id", "reference", "email"))
+
+
+def _lists() -> defaultdict[str, list[Assignee]]:
+    return defaultdict(list)
+
+
+def _unsaved(values: Mapping[str, Any], *, now: datetime) -> Assignee:
+    assignee = Assignee(**values, created_at=now, updated_at=now)
+    check_assignee(assignee, CONTACT_FIELDS)
+    return assignee
+
+
+def _apply(assignee: Assignee, changes: Mapping[str, object], *, now: datetime) -> set[str]:
+    """Gives a locked assignee these values in memory; returns the names of the fields that changed."""
+    changed = differing(assignee, stored_form(changes))
+    unknown = set(changed) - set(CONTACT_FIELDS)
+    if unknown:
+        raise ValueError(f"not writable: {sorted(unknown)}")
+    if not changed:
+        return set()
+    for name, value in changed.items():
+        setattr(assignee, name, value)
+    check_assignee(assignee, changed)
+    assignee.updated_at = now
+    return {*changed, "updated_at"}

@@ -1,0 +1,89 @@
+"""What values an assignment and an assignee may have, and the form in which they are stored.
+
+Nothing here asks the database. A value that is stored already is not checked again: a time zone may have left the
+zone database since, and that is no reason to refuse another change.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+
+from assignments import instants
+from assignments.models import Assignee, Assignment
+from assignments.references import normalized, validate_addressable
+from assignments.wording import quoted
+
+NORMALIZED_TEXTS = {"reference", "name"}
+TEXTS = ("reference", "title", "kind", "location", "notes", "name", "email", "phone", "time_zone", "language")
+
+
+def stored_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they are stored: instants to the second, references and names in one spelling.
+
+    Raises ValidationError for an instant without an offset.
+    """
+    return {name: _stored(name, value) for name, value in values.items()}
+
+
+def _stored(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            message = f"{value.isoformat()} has no offset: 2026-11-23T09:00:00+01:00 has one"
+            raise ValidationError({name: ValidationError(message, code="naive")})
+        return instants.to_second(value)
+    return normalized(value) if isinstance(value, str) and name in NORMALIZED_TEXTS else value
+
+
+def differing(row: Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values (in stored form) that differ from what the row has, compared in stored form."""
+    return {name: value for name, value in values.items() if _stored(name, getattr(row, name)) != value}
+
+
+def check_assignment(assignment: Assignment, names: Iterable[str]) -> None:
+    """Raises ValidationError, by field, if one of the named fields has a value that is not accepted."""
+    names = set(names)
+    _check_fields(assignment, names)
+    start, end = assignment.scheduled_start, assignment.scheduled_end
+    if names & {"scheduled_start", "scheduled_end"} and end is not None and end < start:
+        message = f"the end {instants.shown(end)} is before the start {instants.shown(start)}"
+        raise ValidationError({"scheduled_end": ValidationError(message, code="invalid")})
+    if "reference" in names and assignment.reference is not None:
+        try:
+            validate_addressable(assignment.reference)
+        except ValidationError as refusal:
+            raise ValidationError({"reference": refusal}) from refusal
+
+
+def check_assignee(assignee: Assignee, names: Iterable[str]) -> None:
+    """Raises ValidationError, by field, if one of the named fields has a value that is not accepted."""
+    _check_fields(assignee, set(names))
+
+
+def _check_fields(row: Model, names: set[str]) -> None:
+    fields = {field.attname: field for field in row._meta.concrete_fields}
+    for name in names.intersection(TEXTS):
+        text = getattr(row, name) or ""
+        if "\x00" in text:
+            message = f"{quoted(text)} contains a NUL character, which cannot be stored"
+            raise ValidationError({name: ValidationError(message, code="null_characters_not_allowed")})
+        longest = fields[name].max_length
+        if longest is not None and len(text) > longest:
+            raise ValidationError({name: too_long(text, longest)})
+    # Whether the assignee exists is for the foreign key to say.
+    checked = names - {"assignee_id"}
+    row.clean_fields(exclude=[field.name for attname, field in fields.items() if attname not in checked])
+
+
+def too_long(text: str, longest: int) -> ValidationError:
+    """The error for a text that is longer than its field."""
+    return ValidationError(
+        f"{quoted(text)} has {len(text):,} characters: no more than {longest} are accepted", code="max_length"
+    )
+
+
+def nested(refusal: ValidationError, path: str) -> ValidationError:
+    """The same errors, with the path of the object whose fields they name."""
+    return ValidationError({f"{path}.{name}": errors for name, errors in refusal.error_dict.items()})
