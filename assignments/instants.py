@@ -76,6 +76,8 @@ def in_zone(local: datetime, zone: tzinfo) -> datetime:
         raise NotAnInstant("nonexistent", local.isoformat())
     if first < second:
         raise NotAnInstant("ambiguous", local.isoformat())
+    if first.astimezone(zone).replace(tzinfo=None, fold=0) != local.replace(fold=0):
+        raise NotAnInstant("nonexistent", local.isoformat())  # Not every tzinfo tells by the fold.
     return first
 
 
