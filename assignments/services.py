@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from assignments.clock import database_now
 from assignments.models import ANSWER_FIELDS, LONGEST_ANSWER_NOTE, Answer, Assignment, Status
+from assignments.set_based import BATCH_SIZE
 from assignments.signals import answered, plan_changed
 from assignments.transactions import atomically
 from assignments.validation import check_assignment, differing, stored_form, too_long
@@ -103,7 +104,9 @@ def create_many(new: Sequence[NewAssignment]) -> list[Assignment]:
     Raises ValidationError, which names the field, where a value is not accepted.
     """
     now = database_now()
-    created = Assignment.objects.bulk_create([unsaved(values, now=now) for values in new], batch_size=2_000)
+    created = Assignment.objects.bulk_create(
+        [unsaved(values, now=now) for values in new], batch_size=BATCH_SIZE
+    )
     announce_plan(assignment.pk for assignment in created)
     return created
 

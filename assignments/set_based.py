@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.db import connection, models
 
-BATCH_SIZE = 2_000
+BATCH_SIZE = 500
 """Rows in one statement: their texts are in memory several times while it is made."""
 
 

@@ -7,7 +7,7 @@ and parsed: what nobody needs may be as broken as it likes.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from assignments.imports.calendar_events import CANCEL, NEEDED, CalendarEvent, Property, event_row
 from assignments.imports.calendar_zones import CalendarZones
@@ -29,9 +29,8 @@ def read_calendar(file: BinaryIO, charset: str = "utf-8") -> RowFile:
     return RowFile(_rows(file, charset, left_out), left_out)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One unfolded line. `word` is the line in capital letters if it begins or ends a component."""
+class _Line(NamedTuple):
+    """One unfolded line."""
 
     number: int
     content: bytes
@@ -39,13 +38,16 @@ class _Line:
 
     @property
     def name(self) -> str:
+        """The name of the property, in capital letters."""
         return self.content[:40].replace(b":", b";").split(b";")[0].strip().upper().decode("ascii", "replace")
 
     @property
     def word(self) -> str:
-        if self.name not in ("BEGIN", "END"):
+        """The line in capital letters if it begins or ends a component, else ''."""
+        if self.content[:1] not in b"BbEe":
             return ""
-        return self.content[:60].strip().upper().replace(b" ", b"").decode("ascii", "replace")
+        word = self.content[:60].strip().upper().replace(b" ", b"").decode("ascii", "replace")
+        return word if word.startswith(("BEGIN:", "END:")) else ""
 
 
 def _unfolded(file: BinaryIO) -> Iterator[_Line]:
@@ -188,6 +190,8 @@ def _zones(file: BinaryIO) -> list[CalendarZones]:
     file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
     for line in _unfolded(file):
         word = line.word
+        if not word and definition is None:
+            continue
         if word == "BEGIN:VCALENDAR":
             found.append(CalendarZones())
         elif word == "BEGIN:VTIMEZONE":

@@ -54,6 +54,7 @@ class ImportView(Endpoint):
         """
         asked = self.address(queries.ImportQuery)
         read = BY_MEDIA_TYPE.get(media_type(request))
+        read = BY_MEDIA_TYPE.get(media_type(request))
         body: Any = request.data
         if read is None:
             raise UnsupportedMediaType(media_type(request))

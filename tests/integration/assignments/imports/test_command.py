@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from assignments.models import Assignment
 from reminders.management.commands import import_assignments
+from tests.factories import AssigneeFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -89,3 +90,24 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_line(path, content, why):
     with pytest.raises(CommandError, match=why) as refused:
         run(path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_charset_and_the_ids_of_this_system_are_read_on_request(path):
+    there = AssigneeFactory(name="Ada")
+    path.write_bytes(
+        f"title,scheduled_start,assignee_id\nM\u00fcll,2026-06-15T13:00:00Z,{there.pk}\n".encode("cp1252")
+    )
+    with pytest.raises(CommandError, match="not in UTF-8"):
+        run(path)
+    with pytest.raises(CommandError, match="1 bad rows"):
+        run(path, "--charset", "windows-1252")
+    assert run(path, "--charset", "windows-1252", "--match-ids") == "1 created, 0 updated, 0 unchanged\n"
+    assert Assignment.objects.get().assignee == there
+
+
+def test_what_was_left_out_is_counted(tmp_path):
+    todo = "BEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nEND:VTODO\r\nEND:VCALENDAR\r\n"
+    (tmp_path / "work.ics").write_text(todo)
+    said = run(tmp_path / "work.ics")
+    assert said == "left out: 1 x VTODO\n0 created, 0 updated, 0 unchanged\n"
+    assert json.loads(run(tmp_path / "work.ics", "--json"))["left_out"] == {"VTODO": 1}

@@ -15,6 +15,7 @@ from assignments.imports.json_rows import read_json
 from assignments.imports.writer import import_rows
 from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
+from reminders.web.api import imports as importing
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
@@ -417,3 +418,19 @@ def test_imports_and_puts_of_the_same_references_make_each_once():
     assert len(answers) == 8
     assert (Assignment.objects.count(), Assignee.objects.count()) == (20, 7)
     assert json.loads(api.post(URL, rows).content)["unchanged"] == 20
+
+
+def test_one_import_runs_at_a_time_in_a_process(api, monkeypatch):
+    monkeypatch.setattr(importing, "SECONDS_TO_WAIT", 0.01)
+    with importing._one_at_a_time():
+        refused = api.post(URL, [WORK])
+    assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+    assert refused.json()["errors"][0]["code"] == "import_running"
+    assert api.post(URL, [WORK]).status_code == 200
+
+
+def test_a_thousand_errors_are_listed_and_the_others_counted(api):
+    refused = api.post(URL, [{"title": "x"}] * 1_500)
+    errors = refused.json()["errors"]
+    assert (refused.status_code, len(errors), errors[-1]["code"]) == (400, 1_001, "more")
+    assert errors[-1]["message"] == "500 more errors are not listed; 1500 rows are not accepted in all"
