@@ -16,13 +16,11 @@ from django.views.decorators.cache import never_cache
 from accounts import roles
 from reminders import conf
 from reminders.ledger.pauses import pause_in_force
+from reminders.web.security_headers import POLICY
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
-
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-"""Scripts, styles and pictures from this site's files alone; nothing inline."""
 
 QUERY_CANCELED = "57014"
 NAVIGATION = (

@@ -1,0 +1,31 @@
+"""What a page may load, and from where."""
+
+import pytest
+
+from reminders import roles
+from reminders.web.security_headers import API_DOCS_POLICY, POLICY
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/", "/admin/login/", "/admin/assignments/assignment/", "/ops/", "/api/assignments", "/nothing"],
+)
+def test_nothing_inline_and_nothing_foreign_on_any_page(admin_client, path):
+    roles.set_up()
+    assert admin_client.get(path)["Content-Security-Policy"] == POLICY
+
+
+def test_the_api_docs_have_scripts_in_files_alone(client):
+    page = client.get("/api/docs")
+    assert page["Content-Security-Policy"] == API_DOCS_POLICY
+    assert b"<script>" not in page.content
+    script = client.get("/api/docs?script=")
+    assert (script.status_code, b"SwaggerUIBundle" in script.content) == (200, True)
