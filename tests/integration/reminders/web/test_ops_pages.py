@@ -339,8 +339,11 @@ def test_the_simulator_foresees_under_todays_rules_and_under_others(viewer, cloc
 
 
 def test_the_simulator_names_a_rule_that_is_refused(viewer, clock):
-    page = viewer.get("/ops/simulator", {"lead": "x"})
-    assert "REMINDER_LEAD_MINUTES" in str(page.context["form"].errors["rules"])
+    page = viewer.get("/ops/simulator", {"lead": "x", "rules": "REMINDER_OVERDUE_MINUTES=y"})
+    errors = page.context["form"].errors
+    assert "REMINDER_LEAD_MINUTES" in str(errors["lead"])
+    assert "REMINDER_LEAD_MINUTES" not in str(errors["rules"])
+    assert "REMINDER_OVERDUE_MINUTES" in str(errors["rules"])
     assert "found" not in page.context
 
 
