@@ -2,7 +2,7 @@
 
 import pytest
 
-from reminders import roles
+from accounts import roles
 from reminders.web.security_headers import API_DOCS_POLICY, POLICY
 
 pytestmark = pytest.mark.django_db
@@ -29,3 +29,10 @@ def test_the_api_docs_have_scripts_in_files_alone(client):
     assert b"<script>" not in page.content
     script = client.get("/api/docs?script=")
     assert (script.status_code, b"SwaggerUIBundle" in script.content) == (200, True)
+
+
+@pytest.mark.parametrize("where", ["https://example.org/", "//example.org", "javascript:alert(1)"])
+def test_a_login_that_shall_lead_elsewhere_leads_to_the_overview(client, django_user_model, where):
+    django_user_model.objects.create_user("olga", password="a-long-password", is_staff=True)
+    answer = client.post("/admin/login/", {"username": "olga", "password": "a-long-password", "next": where})
+    assert (answer.status_code, answer["Location"]) == (302, "/ops/")
