@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -84,20 +85,36 @@ def connection_deadline(seconds: float) -> Iterator[None]:
 
     Nothing else notices a server that vanished without closing the connection, or a network that drops every packet.
     The error is the OperationalError of any lost connection. Only the main thread can do this: it uses SIGALRM.
+    Another alarm that runs already, such as the watchdog of a send, keeps its time and its effect.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGALRM, _shut_down_connection)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    outer, (outer_left, _) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    started = time.monotonic()
+    outer_rang = False
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        nonlocal outer_rang
+        if callable(outer) and outer_left and time.monotonic() - started >= outer_left:
+            outer_rang = True
+            outer(number, frame)  # It sets what comes after it by itself.
+        else:
+            _shut_down_connection()
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, outer_left or seconds))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        if not outer_rang:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, outer)
+            if outer_left:
+                signal.setitimer(signal.ITIMER_REAL, max(0.001, outer_left - (time.monotonic() - started)))
 
 
-def _shut_down_connection(_signal: int, _frame: FrameType | None) -> None:
+def _shut_down_connection() -> None:
     pg = connection.connection
     if pg is not None and not pg.closed:
         # A copy of the descriptor: the driver keeps its own and finds the connection ended.

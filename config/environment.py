@@ -96,6 +96,18 @@ class Environment:
         )
         return ""
 
+    def origins(self, name: str, *, schemes: Sequence[str]) -> list[str]:
+        """Origins separated by commas: scheme and host, optionally a port."""
+        found = []
+        for word in self.words(name):
+            if re.fullmatch(rf"({'|'.join(schemes)})://[0-9A-Za-z.-]+(:[0-9]{{1,5}})?", word):
+                found.append(word)
+            else:
+                self._refuse(
+                    name, MASK if "@" in word else word, f"{schemes[0]}:// and a host, with nothing after it,"
+                )
+        return found
+
     def email(self, name: str, default: str, *, schemes: Mapping[str, str]) -> dict[str, object]:
         """EMAIL_URL as django-environ parses it: EMAIL_BACKEND, EMAIL_HOST and so on."""
         raw = self.url(name, default, schemes=list(schemes))

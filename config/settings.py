@@ -96,6 +96,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_filters",
+    "corsheaders",
     "django_prometheus",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -108,7 +109,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "reminders.web.security_headers.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -145,6 +148,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
 CSRF_FAILURE_VIEW = "reminders.web.assignee_page.csrf_failure"
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/ops/"  # where `next` is missing or leads to another site
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
 
@@ -274,6 +278,17 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/metrics$"]
 if HTTPS_ONLY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+# Pages of other sites that may call the API from a browser, with a token; none unless named.
+CORS_ALLOWED_ORIGINS = env.origins(
+    "CORS_ALLOWED_ORIGINS", schemes=["https"] if HTTPS_ONLY else ["https", "http"]
+)
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = [
+    *("authorization", "content-type", "content-encoding"),
+    *("if-match", "if-none-match", "idempotency-key"),
+]
+CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Retry-After", "Content-Disposition"]
 X_FRAME_OPTIONS = "DENY"
 API_RATE = env.whole("API_RATE", 1_200, least=0, most=1_000_000)  # calls a minute
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024

@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import dataclass
 
+from billiard.process import current_process
 from django.db import Error, connection
 
 from reminders import conf
@@ -23,6 +24,7 @@ def record(kind: str, *, at_once: bool = False) -> bool:
     It says how far this host's clock is off, and under which settings the process runs. Never raises a database
     error.
     """
+    process = _process_id()
     key = (os.getpid(), kind)
     now = time.monotonic()
     if not at_once and now - _touched_at.get(key, -HEARTBEAT_SECONDS) < HEARTBEAT_SECONDS:
@@ -43,13 +45,18 @@ def record(kind: str, *, at_once: bool = False) -> bool:
                     seen_at = excluded.seen_at, clock_ahead_seconds = excluded.clock_ahead_seconds,
                     enabled = excluded.enabled, rules = excluded.rules
                 """,
-                [kind, socket.gethostname(), os.getpid(), time.time(), config.enabled, config.fingerprint],
+                [kind, socket.gethostname(), process, time.time(), config.enabled, config.fingerprint],
             )
     except Error:
         if not connection.in_atomic_block:
             connection.close()  # A broken one must not be left to whoever comes next.
         return False
     return True
+
+
+def _process_id() -> int:
+    """The worker's own process id in its children too: which of them was busy lately says nothing about their number."""
+    return os.getpid() if current_process().name == "MainProcess" else os.getppid()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +73,7 @@ class ProcessCount:
 
 
 def recent_by_kind() -> dict[str, ProcessCount]:
-    """The processes that were seen lately, by kind; each child of a worker counts."""
+    """The processes that were seen lately, by kind; a worker with its children counts as one."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

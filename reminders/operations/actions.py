@@ -201,7 +201,9 @@ def _look_at_reset(wish: ActionRequest) -> Preview:
             f"{found}. The reminder status goes back to NONE, and the reminder is planned anew for whom it is "
             "still of use."
         ),
-        warnings=[f"{again} people were told already and will be nudged a second time."] if again else [],
+        warnings=[f"Already notified: {counted(again, 'person', 'people')}. They get a second message."]
+        if again
+        else [],
         effects=True,
     )
 
@@ -248,9 +250,9 @@ def _preview(
     )
 
 
-def counted(number: int, thing: str) -> str:
-    """1 assignment, 2 assignments."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def counted(number: int, thing: str, things: str = "") -> str:
+    """1 assignment, 2 assignments; 1 person, 2 people."""
+    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"
 
 
 # --- rescan, pause, resume, purge ------------------------------------------------------------------------------
@@ -300,7 +302,7 @@ def _run_rescan(wish: ActionRequest, form: Any) -> str:
         hand_over=CeleryBroker().resume_scan_elsewhere,
     )
     if done.counts is not None:
-        return f"Scan {done.scan_id} is finished: {done.counts.planned} reminders planned."
+        return f"Scan {done.scan_id} is finished: {counted(done.counts.planned, 'reminder')} planned."
     if not done.is_new:
         return f"Scan {done.scan_id} is running already: it does the same work."
     return f"Scan {done.scan_id} takes longer and goes on by itself: its record says how it ends."
@@ -328,9 +330,7 @@ def _look_at_resume(_wish: ActionRequest) -> Preview:
     pause, waits = pause_in_force(), pauses.backlog(config=conf.current())
     if pause is None:
         return Preview(summary="Sending is not paused: there is nothing to end.", possible=False)
-    unseen = (
-        f"{waits.unplanned} due assignments were seen by no scan yet: rescan first, and they stand below."
-    )
+    unseen = f"Not planned yet: {counted(waits.unplanned, 'due assignment')}. After a rescan they are counted below."
     return Preview(
         summary="Choose what becomes of the messages that have become due meanwhile:",
         warnings=[unseen] if waits.unplanned else [],
@@ -345,7 +345,7 @@ def _look_at_resume(_wish: ActionRequest) -> Preview:
 
 def _run_resume(wish: ActionRequest, form: Any) -> str:
     done = pauses.resume(by=wish.by, reason=form.cleaned_data["reason"], skip=form.skipped())
-    return f"Sending goes on. {done.skipped} messages were skipped."
+    return f"Sending goes on. Skipped: {counted(done.skipped, 'message')}."
 
 
 def _look_at_purge(_wish: ActionRequest) -> Preview:
@@ -375,7 +375,8 @@ def _run_purge(wish: ActionRequest, form: Any) -> str:
         budget=rescans.REQUEST_BUDGET,
     )
     return (
-        f"{sum(done.redis.values())} messages thrown away, {done.returned} reminders returned to the ledger."
+        f"Deleted from Redis: {counted(sum(done.redis.values()), 'message')}. "
+        f"Returned to the ledger: {counted(done.returned, 'reminder')}."
     )
 
 

@@ -58,7 +58,7 @@ def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
             answer = view(request, *args, **kwargs)
         except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
             logger.warning("Page without database", extra={"reason": type(error).__name__})
-            answer = _page("away", status=503)
+            answer = _page("unavailable", status=503)
             answer["Retry-After"] = "30"
         for name, value in HEADERS.items():
             answer[name] = value
@@ -73,15 +73,15 @@ def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows the work as it stands now; a POST writes the answer down. Looking changes nothing, whoever looks."""
     link = links.link_from(token)
     if link is None:
-        return _nothing()
+        return _not_found()
     if request.method == "POST":
-        return _take(request, link)
+        return _save_answer(request, link)
     return _show(request, link)
 
 
-def _take(request: HttpRequest, link: Link) -> HttpResponseBase:
-    if _theirs(link) is None:
-        return _nothing()
+def _save_answer(request: HttpRequest, link: Link) -> HttpResponseBase:
+    if _assigned(link) is None:
+        return _not_found()
     form = AnswerForm(request.POST)
     if not form.is_valid():
         return _show(request, link, refusal="invalid", status=400)
@@ -92,7 +92,7 @@ def _take(request: HttpRequest, link: Link) -> HttpResponseBase:
         else:
             services.decline(link.assignment_id, **seen, note=form.cleaned_data["note"])
     except (NotAssigned, UnknownAssignment):
-        return _nothing()
+        return _not_found()
     except Refused:
         return _show(request, link, refusal="changed", status=409)
     except ValidationError:
@@ -107,9 +107,9 @@ def _take(request: HttpRequest, link: Link) -> HttpResponseBase:
 
 
 def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 200) -> HttpResponse:
-    found = _theirs(link)
+    found = _assigned(link)
     if found is None:
-        return _nothing()
+        return _not_found()
     assignment, now = found
     person = assignment.assignee
     assert person is not None  # the link names them
@@ -132,7 +132,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
     return _page("assignment", context, request=request, language=person.language, status=status)
 
 
-def _theirs(link: Link) -> tuple[Assignment, datetime] | None:
+def _assigned(link: Link) -> tuple[Assignment, datetime] | None:
     """The work, if it is still this person's and not long over; and the instant at which that was so."""
     rows = Assignment.objects.select_related("assignee")
     found = rows.filter(pk=link.assignment_id, assignee=link.assignee_id).first()
@@ -142,9 +142,9 @@ def _theirs(link: Link) -> tuple[Assignment, datetime] | None:
     return (found, now) if now < (found.scheduled_end or found.scheduled_start) + KEPT_OPEN else None
 
 
-def _nothing() -> HttpResponse:
+def _not_found() -> HttpResponse:
     """The same for every link that does not open, so that it says nothing about the work or the reason."""
-    return _page("nothing", status=404)
+    return _page("not_found", status=404)
 
 
 def _page(

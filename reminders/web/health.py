@@ -38,19 +38,19 @@ def readyz(request: HttpRequest) -> HttpResponse:
     config = conf.current()
     try:
         missing = unapplied()
-        taken = None if missing else statistics.current(config=config)
+        snapshot = None if missing else statistics.current(config=config)
     except DatabaseError as error:
         return JsonResponse(
             {"status": "unavailable", "database": f"no answer ({type(error).__name__})"}, status=503
         )
-    if taken is None:
+    if snapshot is None:
         return JsonResponse(
             {"status": "unavailable", "database": "ok", "migrations": f"not applied: {', '.join(missing)}"},
             status=503,
         )
     heartbeats.record("web")
     return JsonResponse(
-        _readiness(taken, (broker_status.probe().error or "ok"), config=config, now=time.time())
+        _readiness(snapshot, (broker_status.probe().error or "ok"), config=config, now=time.time())
     )
 
 
@@ -59,7 +59,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def show_metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text: this process's own series and those of the whole system; always 200 for who may see it."""
     token = str(settings.METRICS_TOKEN)
-    if token and not _bears(request, token):
+    if token and not _has_token(request, token):
         refusal = HttpResponse(
             "METRICS_TOKEN is needed as a bearer token\n", status=401, content_type="text/plain"
         )
@@ -69,8 +69,8 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(metrics.exposition_of_all(), content_type=CONTENT_TYPE_LATEST)
 
 
-def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: float) -> dict[str, Any]:
-    last_scan = taken.last_scan_timestamp_seconds
+def _readiness(snapshot: Snapshot, redis: str, *, config: ReminderConfig, now: float) -> dict[str, Any]:
+    last_scan = snapshot.last_scan_timestamp_seconds
     age = round(max(0.0, now - last_scan)) if last_scan else None
     reasons = []
     if redis != "ok":
@@ -81,7 +81,7 @@ def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: floa
         reasons.append("no scan has ended yet")
     elif scan_is_late(age, config):
         reasons.append(f"the last scan ended {age} s ago: are beat and scanner running?")
-    if taken.paused:
+    if snapshot.paused:
         reasons.append("sending is paused")
     return {
         "status": "degraded" if reasons else "ok",
@@ -90,12 +90,12 @@ def _readiness(taken: Snapshot, redis: str, *, config: ReminderConfig, now: floa
         "migrations": "ok",
         "redis": redis,
         "enabled": config.enabled,
-        "paused": taken.paused,
+        "paused": snapshot.paused,
         "last_scan_age_seconds": age,
     }
 
 
-def _bears(request: HttpRequest, token: str) -> bool:
+def _has_token(request: HttpRequest, token: str) -> bool:
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     # Both are compared as bytes, in constant time: text outside ASCII would raise.
     return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), token.encode())

@@ -60,7 +60,7 @@ def test_an_operator_pauses_looks_at_the_backlog_and_resumes(visit, stage):
 def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
     page = visit("olga", "/ops/")
     page.get_by_role("link", name="Repair what is out of sync…").click()
-    table = page.get_by_role("region", name="Who is meant")
+    table = page.get_by_role("region", name="Affected assignments")
     expect(table.locator("tbody tr")).to_have_count(1)
     expect(table).to_contain_text(stage.out_of_sync.title)
     page.get_by_role("button", name="Reset reminder status").click()  # The browser asks for the reason.
@@ -74,7 +74,7 @@ def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
 
 def test_marked_rows_are_sent_again_after_a_look(visit, stage):
     page = visit("olga", "/ops/reminders?show=unknown")
-    page.get_by_label("mark all shown").check()
+    page.get_by_label("select all shown").check()
     page.get_by_role("button", name="Send again…").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody")).to_contain_text("nudged a second time")
@@ -85,7 +85,7 @@ def test_marked_rows_are_sent_again_after_a_look(visit, stage):
 
 def test_the_page_renews_itself_and_keeps_what_is_open(visit, stage, monkeypatch):
     page = visit("vera", "/ops/")
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     with page.expect_response("**/ops/live"):
         page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
     expect(page.locator("#chart-table")).to_have_attribute("open", "")
@@ -162,6 +162,6 @@ def test_markup_stays_text_on_every_page(visit, config):
 
 def test_somebody_without_a_role_or_a_login_is_told_so(visit, site):
     page = visit("guest", "/ops/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("No entry")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No access")
     page = visit("", "/ops/doctor")
     expect(page).to_have_url(re.compile(r"/admin/login/\?next=/ops/doctor"))

@@ -175,7 +175,7 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
         worker, scanner = stack.worker(), stack.scanner()
         stack.beat()
         with watching(tmp_path, web.removeprefix("http://")) as watch:
-            # All is well: what was sent is counted, and nothing fires.
+            # All checks passed: what was sent is counted, and nothing fires.
             due(stack, "well", timedelta(minutes=10), 20)
             until(lambda: len(stack.mails()) == 20, within=60, what="the first mails arrive")
             until(

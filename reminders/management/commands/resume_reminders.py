@@ -11,6 +11,7 @@ from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.refusals import in_one_line
 from reminders.operations import pauses
+from reminders.operations.actions import counted
 from reminders.operations.pauses import Backlog, BacklogPart
 
 BACKLOG = (
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             state = "Sending is paused." if answer["paused"] else "Sending is not paused."
             head = f"{state} This waits:" if lines else f"{state} Nothing waits."
         else:
-            head = f"Sending goes on. {answer['skipped']} messages were skipped."
+            head = f"Sending goes on. Skipped: {counted(answer['skipped'], 'message')}."
             head += " This had waited:" if lines else ""
         self.stdout.write("\n".join([head, *lines]))
 

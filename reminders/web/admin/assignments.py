@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import Model, Prefetch, QuerySet
 from django.http import (
     HttpRequest,
@@ -26,6 +28,7 @@ from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
 from reminders.operations.actions import MAX_TARGETS
+from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.tools import action_link, tools
@@ -87,6 +90,7 @@ class AssignmentForm(AnyModelForm):
     """An assignment as people may write it. `seen` is the state that the form was filled in over."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
+    end_moved_along = False
 
     class Meta:
         model = Assignment
@@ -111,12 +115,22 @@ class AssignmentForm(AnyModelForm):
             assert isinstance(status, forms.ChoiceField)
             status.choices = [(word, word) for word in Status.values if word in allowed]
             self.fields["seen"].initial = services.etag(self.instance)
+        # The instance takes on the values of the form while it is checked.
+        self.stored_start, self.stored_end = self.instance.scheduled_start, self.instance.scheduled_end
+        for name, stored in (("scheduled_start", self.stored_start), ("scheduled_end", self.stored_end)):
+            if isinstance(field := self.fields.get(name), StoredInstantField):
+                field.keep(stored)
 
     def clean(self) -> dict[str, Any]:
+        """A start that is moved past an end that is left alone takes the end along: the duration stays."""
         values = super().clean() or {}
         start, end = values.get("scheduled_start"), values.get("scheduled_end")
         if start and end and end < start:
-            self.add_error("scheduled_end", "The end must not lie before the start.")
+            if end == self.stored_end and self.stored_start:
+                values["scheduled_end"] = start + (end - self.stored_start)
+                self.end_moved_along = True
+            else:
+                self.add_error("scheduled_end", "The end must not lie before the start.")
         return values
 
 
@@ -191,6 +205,9 @@ class AssignmentAdmin(_EditableAdmin):
     """Work, with its reminder status and its ledger."""
 
     form = AssignmentForm
+    formfield_overrides = {
+        models.DateTimeField: {"form_class": StoredInstantField, "widget": AdminSplitDateTime}
+    }
     list_display = (
         "title", "reference", "assignee", "starts", word("status"), word("reminder_status"), "answer", "version",
     )  # fmt: skip
@@ -255,6 +272,12 @@ class AssignmentAdmin(_EditableAdmin):
         names = [columns.get(name, name) for name in form.cleaned_data if name != "seen"]
         if change:
             changed = {columns.get(name, name) for name in form.changed_data} & set(names)
+            if form.end_moved_along:
+                changed.add("scheduled_end")
+                end = moment(obj.scheduled_end)
+                self.message_user(
+                    request, f"The end was moved along with the start, to {end}.", messages.INFO
+                )
             wanted = {name: getattr(obj, name) for name in sorted(changed)}
             services.change(obj.pk, wanted, if_match=form.cleaned_data["seen"] or None)
         else:

@@ -201,7 +201,7 @@ class AssignmentView(AssignmentEndpoint):
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
-        """Cancels an assignment. It is kept, with its history."""
+        """Cancels an assignment. It is kept, with its hireminder."""
         services.change(pk, {"status": Status.CANCELLED}, if_match=self._seen())
         return _shown(pk)
 

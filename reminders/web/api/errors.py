@@ -256,7 +256,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A fault of the program; Django has logged it."""
+    """Something went wrong; Django has logged it."""
     return _json(500) if _expects_json(request) else defaults.server_error(request)
 
 

@@ -1,12 +1,20 @@
 """The OpenAPI description: where it is served, and how callers say who they are."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from assignments import instants
+from reminders.web.api.errors import Fault, error_body
+from reminders.web.security_headers import API_DOCS_POLICY
 
 
 class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -39,17 +47,31 @@ FILES = {
 }
 """Bodies of an import that are not JSON."""
 
-AN_ERROR = {
-    "type": "invalid",
-    "title": "The request is not accepted as it is.",
-    "errors": [
-        {
-            "field": "scheduled_start",
-            "code": "naive",
-            "message": "an offset is needed, such as 2026-11-23T09:00:00+01:00 or ...Z: nobody knows which zone is meant",
-        }
-    ],
+EXAMPLE_ERRORS: Mapping[int, tuple[str | None, str, str]] = {
+    400: ("scheduled_start", "naive", instants.MESSAGES["naive"]),
+    401: (None, "not_authenticated", "Authentication credentials were not provided."),
+    403: (None, "permission_denied", "You do not have permission to perform this action."),
+    404: (None, "not_found", "there is no assignment 4711"),
+    409: (None, "conflict", "assignment 7 is COMPLETED: IN_PROGRESS cannot follow it, only nothing can"),
+    412: (None, "stale", "assignment 7 has changed since it was read: read it again, then send the change"),
+    413: (None, "too_large", "no more than 20971520 bytes are read"),
+    415: (None, "unsupported_encoding", "Content-Encoding gzip, or none, is accepted"),
+    422: (
+        None,
+        "key_reused",
+        "this Idempotency-Key has named another request: take a new key for a new request",
+    ),
+    429: (None, "throttled", "Request was throttled. Expected available in 1 second."),
+    503: (
+        None,
+        "unavailable",
+        "the database is read-only or does not answer at present: nothing was changed",
+    ),
 }
+"""Field, code and message of an error with each status."""
+
+RETRY_AFTER = {"description": "Seconds until another try is worth while.", "schema": {"type": "integer"}}
+RETRYABLE = (429, 503)
 
 
 def with_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
@@ -62,20 +84,45 @@ def with_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
         example = first.get(call["operationId"], {})
         for media, content in call.get("requestBody", {}).get("content", {}).items():
             content["example"] = FILES.get(media, example.get("request", {}))
+        for status, error in EXAMPLE_ERRORS.items():
+            _describe_error(call["responses"].get(str(status), {}), status, Fault(*error))
         answered = call["responses"].get(str(example.get("status")), {})
         for content in answered.get("content", {}).values():
             content["example"] = example["response"]
-    result["components"]["schemas"]["Error"]["example"] = AN_ERROR
     return result
+
+
+def _describe_error(response: dict[str, Any], status: int, fault: Fault) -> None:
+    for content in response.get("content", {}).values():
+        content["example"] = error_body(status, [fault])
+    if response and status in RETRYABLE:
+        response.setdefault("headers", {})["Retry-After"] = RETRY_AFTER
+
+
+class CachedGenerator(SchemaGenerator):
+    """Makes the description once in each process: nothing in it depends on who asks."""
+
+    kept: dict[str, Any] | None = None
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+        if CachedGenerator.kept is None:
+            CachedGenerator.kept = super().get_schema(request=request, public=True)  # type: ignore[no-untyped-call]
+        return CachedGenerator.kept
 
 
 class SchemaView(SpectacularAPIView):
     """The description as OpenAPI."""
 
+    generator_class = CachedGenerator
     http_method_names = ["get", "head"]
 
 
-class DocsView(SpectacularSwaggerView):
+class DocsView(SpectacularSwaggerSplitView):
     """The description to read and to try, served from here without any other host."""
 
     http_method_names = ["get", "head"]
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers["Content-Security-Policy"] = API_DOCS_POLICY
+        return answer

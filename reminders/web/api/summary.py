@@ -31,33 +31,35 @@ class SummaryView(Endpoint):
         return Response(summary.SummarySerializer(shown).data)
 
 
-def _shown(taken: Snapshot) -> dict[str, Any]:
-    scanned = taken.last_scan_timestamp_seconds
+def _shown(snapshot: Snapshot) -> dict[str, Any]:
+    scanned = snapshot.last_scan_timestamp_seconds
     return {
-        "taken_at": taken.taken,
+        "taken_at": snapshot.taken,
         "assignments": [
             {"status": status, "reminder_status": reminder_status, "count": count}
-            for (status, reminder_status), count in sorted(taken.assignments.items())
+            for (status, reminder_status), count in sorted(snapshot.assignments.items())
         ],
-        "declined": taken.declined,
-        "overdue": taken.overdue,
-        "due_unsent": taken.due_unsent,
-        "oldest_due_age_seconds": taken.oldest_due_age_seconds,
-        "unaccounted": taken.unaccounted,
-        "unknown": taken.unknown,
-        "possible_duplicates": taken.possible_duplicates,
-        "ledger": taken.ledger,
-        "failed": taken.failed,
+        "declined": snapshot.declined,
+        "overdue": snapshot.overdue,
+        "due_unsent": snapshot.due_unsent,
+        "oldest_due_age_seconds": snapshot.oldest_due_age_seconds,
+        "unaccounted": snapshot.unaccounted,
+        "unknown": snapshot.unknown,
+        "possible_duplicates": snapshot.possible_duplicates,
+        "ledger": snapshot.ledger,
+        "failed": snapshot.failed,
         "messages": [
-            {"at": _instant(begin), "state": state, "count": count} for begin, state, count in taken.messages
+            {"at": _instant(begin), "state": state, "count": count}
+            for begin, state, count in snapshot.messages
         ],
-        "last_scan": {"at": _instant(scanned), "by": taken.last_scan_by} if scanned else None,
+        "last_scan": {"at": _instant(scanned), "by": snapshot.last_scan_by} if scanned else None,
         "held_channels": [
-            {"channel": channel, "until": _instant(until)} for channel, until in taken.held_channels.items()
+            {"channel": channel, "until": _instant(until)}
+            for channel, until in snapshot.held_channels.items()
         ],
         "processes": [
             {"kind": kind, "count": seen.count, "last_seen_at": _instant(seen.last_seen_at)}
-            for kind, seen in sorted(taken.processes.items())
+            for kind, seen in sorted(snapshot.processes.items())
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Messages by five minutes as a picture: from counts to rectangles. Pure arithmetic, no clock and no database."""
+"""Messages per five minutes as a picture: from counts to rectangles. Pure arithmetic, no clock and no database."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

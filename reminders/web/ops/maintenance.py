@@ -16,10 +16,10 @@ from reminders.models import Audit
 from reminders.operations import pauses
 from reminders.web.filters import clean_text
 from reminders.web.ops.lists import list_page
-from reminders.web.ops.page import frame, page, show
+from reminders.web.ops.page import page, page_context, show
 
 PAUSES_SHOWN = 20
-CANARY_PATIENCE = timedelta(seconds=5)
+CANARY_TIMEOUT = timedelta(seconds=5)
 """How long the page lets a worker take for a message without hints."""
 
 
@@ -27,30 +27,30 @@ CANARY_PATIENCE = timedelta(seconds=5)
 def switch(request: HttpRequest) -> HttpResponse:
     """The three places in which reminders can be switched off, named one by one."""
     config = conf.current()
-    context = {"standing": beat_schedule.check_entries(config), "pauses": pauses.pauses()[:PAUSES_SHOWN]}
+    context = {"entries": beat_schedule.check_entries(config), "pauses": pauses.pauses()[:PAUSES_SHOWN]}
     return show(request, "switch", context)
 
 
 @page()
 def queue(request: HttpRequest) -> HttpResponse:
     """What waits where: in Redis, in workers, in the ledger."""
-    return show(request, "queue", {"waiting": queue_status.read_queue_status()})
+    return show(request, "queue", {"queue": queue_status.read_queue_status()})
 
 
 @page()
 def doctor(request: HttpRequest) -> HttpResponse:
-    """The frame of the checklist; the checks themselves take a moment and come after it."""
-    return show(request, "doctor", {} if "wait" not in request.GET else _examined())
+    """The page of the checklist; the checks take a moment and are loaded after it."""
+    return show(request, "doctor", {} if "wait" not in request.GET else _checklist())
 
 
 @page()
 def checks(request: HttpRequest) -> HttpResponse:
-    """The checklist, asked now."""
-    return render(request, "ops/parts/checks.html", {**frame(request), **_examined()})
+    """The checklist, checked now."""
+    return render(request, "ops/parts/checks.html", {**page_context(request), **_checklist()})
 
 
-def _examined() -> dict[str, object]:
-    found = list(run_checks(conf.current(), canary=CANARY_PATIENCE))
+def _checklist() -> dict[str, object]:
+    found = list(run_checks(conf.current(), canary=CANARY_TIMEOUT))
     counts = Counter(check.level for check in found)
     worst = next((level for level in (Level.FAIL, Level.WARN) if counts[level]), Level.PASS)
     order = {Level.FAIL: 0, Level.WARN: 1, Level.PASS: 2}

@@ -27,7 +27,7 @@ from reminders.insight.explain.wording import WORDS
 from reminders.insight.statistics import Snapshot
 from reminders.models import Reason
 from reminders.web.ops import chart
-from reminders.web.ops.page import frame, page
+from reminders.web.ops.page import page, page_context
 from reminders.web.templatetags.ops import age
 
 ASKED_EVERY = timedelta(seconds=15)
@@ -53,7 +53,7 @@ class Part:
     """One part of the machinery in the health strip."""
 
     name: str
-    says: str
+    summary: str
     tone: str
     href: str
 
@@ -71,15 +71,15 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def _shown(request: HttpRequest) -> dict[str, object]:
-    framed, config = frame(request), conf.current()
+    framed, config = page_context(request), conf.current()
     # Whoever has just paused must not read for 15 seconds more that sending is on.
-    taken = replace(statistics.current(config=config), paused=framed["pause"] is not None)
+    snapshot = replace(statistics.current(config=config), paused=framed["pause"] is not None)
     return {
         **framed,
-        "taken": taken,
-        "old": timezone.now() - taken.taken > OLD,
-        "work": list(work(taken, config)),
-        "worries": list(worries(taken, config)),
+        "snapshot": snapshot,
+        "old": timezone.now() - snapshot.taken > OLD,
+        "work": list(work(snapshot, config)),
+        "problems": list(problems(snapshot, config)),
         "failed": [
             (
                 reason.replace("_", " "),
@@ -87,10 +87,10 @@ def _shown(request: HttpRequest) -> dict[str, object]:
                 _reminders(show="failed", reason=reason),
                 WORDS.get(Reason(reason), ""),
             )
-            for reason, number in sorted(taken.failed.items(), key=lambda item: (-item[1], item[0]))
+            for reason, number in sorted(snapshot.failed.items(), key=lambda item: (-item[1], item[0]))
         ],
-        "chart": chart.draw(taken.messages, now=taken.taken, ahead=statistics.chart_ahead(config)),
-        "health": list(health(taken, broker(), config=config)),
+        "chart": chart.draw(snapshot.messages, now=snapshot.taken, ahead=statistics.chart_ahead(config)),
+        "health": list(health(snapshot, broker(), config=config)),
         "every": int(ASKED_EVERY.total_seconds()),
     }
 
@@ -98,10 +98,10 @@ def _shown(request: HttpRequest) -> dict[str, object]:
 # --- figures ---------------------------------------------------------------------------------------------------
 
 
-def work(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
+def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     """Scheduled work by its reminder status; overdue is counted by the clock."""
     counts = {
-        roll_up: taken.assignments.get((Status.SCHEDULED, roll_up), 0)
+        roll_up: snapshot.assignments.get((Status.SCHEDULED, roll_up), 0)
         for roll_up in (ReminderStatus.NONE, ReminderStatus.SENT)
     }
     yield Tile(
@@ -119,12 +119,12 @@ def work(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
         href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.SENT),
         tone="good",
     )
-    alarm = taken.overdue > config.overdue_alert
+    alarm = snapshot.overdue > config.overdue_alert
     allowed = f"more than {config.overdue_alert} is an alarm"
     yield Tile(
         name="overdue",
         label="OVERDUE",
-        value=taken.overdue,
+        value=snapshot.overdue,
         note=f"not started {age(config.overdue)} after the start; {allowed}",
         href=_assignments(show="overdue"),
         tone="bad" if alarm else "quiet",
@@ -132,16 +132,16 @@ def work(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     )
 
 
-def worries(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
+def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     """What should be 0, or gone soon."""
-    held = taken.paused or not config.enabled
-    late = taken.oldest_due_age_seconds > LATE.total_seconds()
+    held = snapshot.paused or not config.enabled
+    late = snapshot.oldest_due_age_seconds > LATE.total_seconds()
     yield Tile(
         name="due",
         label="Due, not sent",
-        value=taken.due_unsent,
-        note=f"the oldest waits for {age(taken.oldest_due_age_seconds)}"
-        if taken.due_unsent
+        value=snapshot.due_unsent,
+        note=f"the oldest waits for {age(snapshot.oldest_due_age_seconds)}"
+        if snapshot.due_unsent
         else "nothing waits",
         href=_reminders(show="due"),
         tone="quiet" if not late else "warn" if held else "bad",
@@ -150,46 +150,46 @@ def worries(taken: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     yield Tile(
         name="failed",
         label="Failed",
-        value=sum(taken.failed.values()),
+        value=sum(snapshot.failed.values()),
         note="in the last 24 hours",
         href=_reminders(show="failed"),
-        tone="bad" if taken.failed else "quiet",
-        alarm="Somebody was not reminded" if taken.failed else "",
+        tone="bad" if snapshot.failed else "quiet",
+        alarm="Somebody was not reminded" if snapshot.failed else "",
     )
     yield Tile(
         name="duplicates",
         label="Possible duplicates",
-        value=taken.possible_duplicates,
+        value=snapshot.possible_duplicates,
         note="may have arrived twice, in the last 24 hours",
         href=_reminders(show="duplicates"),
-        tone="warn" if taken.possible_duplicates else "quiet",
+        tone="warn" if snapshot.possible_duplicates else "quiet",
     )
     yield Tile(
         name="unknown",
         label="Unknown",
-        value=taken.unknown,
+        value=snapshot.unknown,
         note="may or may not have arrived: to be decided",
         href=_reminders(show="unknown"),
-        tone="warn" if taken.unknown else "quiet",
-        alarm="An operator decides" if taken.unknown else "",
+        tone="warn" if snapshot.unknown else "quiet",
+        alarm="An operator decides" if snapshot.unknown else "",
     )
     yield Tile(
         name="declined",
         label="Can't make it",
-        value=taken.declined,
+        value=snapshot.declined,
         note="scheduled work whose assignee has said no",
         href=_assignments(show="declined"),
-        tone="warn" if taken.declined else "quiet",
-        alarm="Somebody else is needed" if taken.declined else "",
+        tone="warn" if snapshot.declined else "quiet",
+        alarm="Somebody else is needed" if snapshot.declined else "",
     )
     yield Tile(
         name="unaccounted",
         label="Unaccounted",
-        value=taken.unaccounted,
+        value=snapshot.unaccounted,
         note="due work without a reminder: must be 0",
         href=_assignments(show="unaccounted"),
-        tone="bad" if taken.unaccounted else "quiet",
-        alarm="A rescan plans them" if taken.unaccounted else "",
+        tone="bad" if snapshot.unaccounted else "quiet",
+        alarm="A rescan plans them" if snapshot.unaccounted else "",
     )
 
 
@@ -220,19 +220,19 @@ def broker() -> BrokerProbe:
         return found
 
 
-def health(taken: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) -> Iterator[Part]:
+def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) -> Iterator[Part]:
     """Every part that reminders need, in one line each."""
     doctor, queue, processes = (
         reverse("ops:doctor"),
         reverse("ops:queue"),
         reverse("admin:reminders_process_changelist"),
     )
-    yield _switch(taken, config)
-    yield _last_scan(taken, config)
-    beats = taken.processes.get("beat")
+    yield _switch(snapshot, config)
+    yield _last_scan(snapshot, config)
+    beats = snapshot.processes.get("beat")
     yield Part(
         name="Beat",
-        says="not seen"
+        summary="not seen"
         if beats is None
         else "one at work"
         if beats.at_once == 1
@@ -241,51 +241,51 @@ def health(taken: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) -> It
         href=processes,
     )
     for kind, name in (("scanner", "Scanner"), ("worker", "Workers")):
-        seen = taken.processes.get(kind)
+        seen = snapshot.processes.get(kind)
         off = kind == "worker" and not config.enabled
         yield Part(
             name=name,
-            says=f"{seen.count} seen" if seen else "not asked while off" if off else "not seen",
+            summary=f"{seen.count} seen" if seen else "not asked while off" if off else "not seen",
             tone="good" if seen else "warn" if off else "bad",
             href=processes,
         )
     yield Part(
         name="Queue",
-        says="unknown" if redis.depth is None else f"{redis.depth} waiting",
+        summary="unknown" if redis.depth is None else f"{redis.depth} waiting",
         tone="warn" if redis.depth is None else "good",
         href=queue,
     )
     yield Part(
         name="Redis",
-        says="does not answer" if redis.depth is None else "answers",
+        summary="does not answer" if redis.depth is None else "answers",
         tone="bad" if redis.depth is None else "good",
         href=doctor,
     )
-    yield Part(name="Database", says="answers", tone="good", href=doctor)
-    for channel, until in taken.held_channels.items():
+    yield Part(name="Database", summary="answers", tone="good", href=doctor)
+    for channel, until in snapshot.held_channels.items():
         yield Part(
             name=f"Channel {channel}",
-            says=f"held for {age(max(0.0, until - taken.taken_at))}",
+            summary=f"held for {age(max(0.0, until - snapshot.taken_at))}",
             tone="warn",
             href=reverse("admin:reminders_circuitbreaker_changelist"),
         )
 
 
-def _switch(taken: Snapshot, config: ReminderConfig) -> Part:
-    says, tone = ("on", "good") if config.enabled else ("off", "bad")
-    if config.enabled and taken.paused:
-        says, tone = "paused", "warn"
-    return Part(name="Sending", says=says, tone=tone, href=reverse("ops:switch"))
+def _switch(snapshot: Snapshot, config: ReminderConfig) -> Part:
+    summary, tone = ("on", "good") if config.enabled else ("off", "bad")
+    if config.enabled and snapshot.paused:
+        summary, tone = "paused", "warn"
+    return Part(name="Sending", summary=summary, tone=tone, href=reverse("ops:switch"))
 
 
-def _last_scan(taken: Snapshot, config: ReminderConfig) -> Part:
+def _last_scan(snapshot: Snapshot, config: ReminderConfig) -> Part:
     scans = reverse("admin:reminders_scanrun_changelist")
-    if not taken.last_scan_timestamp_seconds:
-        return Part(name="Last scan", says="none yet", tone="bad", href=scans)
-    passed = max(0.0, taken.taken_at - taken.last_scan_timestamp_seconds)
+    if not snapshot.last_scan_timestamp_seconds:
+        return Part(name="Last scan", summary="none yet", tone="bad", href=scans)
+    passed = max(0.0, snapshot.taken_at - snapshot.last_scan_timestamp_seconds)
     return Part(
         name="Last scan",
-        says=f"{age(passed)} ago by {taken.last_scan_by}",
+        summary=f"{age(passed)} ago by {snapshot.last_scan_by}",
         tone="bad" if scan_is_late(passed, config) else "good",
         href=scans,
     )

@@ -16,13 +16,11 @@ from django.views.decorators.cache import never_cache
 from accounts import roles
 from reminders import conf
 from reminders.ledger.pauses import pause_in_force
+from reminders.web.security_headers import POLICY
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
-
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-"""Scripts, styles and pictures from this site's files alone; nothing inline."""
 
 QUERY_CANCELED = "57014"
 NAVIGATION = (
@@ -52,9 +50,9 @@ def page(*, operator: bool = False) -> Callable[[View], View]:
                 try:
                     if request.method not in methods:
                         return HttpResponseNotAllowed(methods)
-                    answer = _turned_away(request, operator=operator) or view(request, *args, **kwargs)
+                    answer = _refused(request, operator=operator) or view(request, *args, **kwargs)
                 except Http404 as error:
-                    answer = error_page(request, 404, "There is nothing here", str(error))
+                    answer = error_page(request, 404, "Page not found", str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
                 answer = _without_database(error)
             answer["Content-Security-Policy"] = POLICY
@@ -70,16 +68,21 @@ def show(
     request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """Renders a whole page, with what stands on every page: navigation, role, and whatever holds sending."""
-    return render(request, f"ops/{template}.html", {**frame(request), **(context or {})}, status=status)
+    return render(
+        request, f"ops/{template}.html", {**page_context(request), **(context or {})}, status=status
+    )
 
 
-def frame(request: HttpRequest) -> dict[str, Any]:
+def page_context(request: HttpRequest) -> dict[str, Any]:
     """What every page shows, whatever it is about."""
+    config = conf.current()
     return {
         "navigation": [_entry(request, reverse(name), label) for name, label in NAVIGATION],
         "may_operate": may_operate(request),
         "pause": pause_in_force(),
-        "enabled": conf.current().enabled,
+        "enabled": config.enabled,
+        "channel": config.channel,
+        "reaches_people": config.reaches_people,
     }
 
 
@@ -94,9 +97,9 @@ def may_operate(request: HttpRequest) -> bool:
     return request.user.has_perm(roles.OPERATE)
 
 
-def error_page(request: HttpRequest, status: int, title: str, says: str) -> HttpResponse:
-    """A page that says why there is no other."""
-    return show(request, "trouble", {"title": title, "says": says}, status=status)
+def error_page(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
+    """A page that message why there is no other."""
+    return show(request, "error", {"title": title, "message": message}, status=status)
 
 
 @page()
@@ -105,16 +108,16 @@ def unknown_page(request: HttpRequest, rest: str) -> HttpResponse:
     raise Http404(f"No page has the address {request.path}.")
 
 
-def _turned_away(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None:
+def _refused(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None:
     user = request.user
     if not (user.is_active and user.is_staff):
         if user.is_authenticated:
-            return _locked(request, "Your login is not one of the staff.")
+            return _no_access(request, "Your login is not one of the staff.")
         if "HX-Request" in request.headers:  # The login belongs into the whole window.
             return HttpResponse(status=401, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
     if not user.has_perms(roles.VIEW):
-        return _locked(
+        return _no_access(
             request, f"Your login has no role here. An administrator puts it into “{roles.VIEWERS}”."
         )
     if operator and not may_operate(request):
@@ -127,13 +130,13 @@ def _turned_away(request: HttpRequest, *, operator: bool) -> HttpResponseBase | 
     return None
 
 
-def _locked(request: HttpRequest, says: str) -> HttpResponse:
-    return render(request, "ops/locked.html", {"title": "No entry", "says": says}, status=403)
+def _no_access(request: HttpRequest, message: str) -> HttpResponse:
+    return render(request, "ops/locked.html", {"title": "No access", "message": message}, status=403)
 
 
 def _without_database(error: Exception) -> HttpResponse:
     """Asks the database nothing, not even who is looking."""
     canceled = getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
     logger.warning("Page without database", extra={"reason": type(error).__name__})
-    text = render_to_string("ops/away.html", {"canceled": canceled})
+    text = render_to_string("ops/unavailable.html", {"canceled": canceled})
     return HttpResponse(text, status=503, headers={"Retry-After": "5"})

@@ -16,6 +16,7 @@ from reminders.web.ops.page import page, show
 
 BUDGET = timedelta(seconds=5)
 LISTED = 100
+LEAD = "REMINDER_LEAD_MINUTES"
 DAY = timedelta(days=1)
 LONGEST_OVERRIDES = 1_000
 LOCAL = "%Y-%m-%dT%H:%M"
@@ -31,7 +32,7 @@ class RulesForm(forms.Form):
 
     since = _instant("From")
     until = _instant("To")
-    lead = forms.CharField(label="REMINDER_LEAD_MINUTES", required=False, max_length=20)
+    lead = forms.CharField(label=LEAD, required=False, max_length=20)
     rules = forms.CharField(
         label="Other rules",
         required=False,
@@ -56,7 +57,7 @@ class RulesForm(forms.Form):
                 raise ValidationError({"rules": "NAME=VALUE is needed, such as REMINDER_OVERDUE_MINUTES=45"})
             changes[name.strip()] = value.strip()
         if self.cleaned_data["lead"]:
-            changes["REMINDER_LEAD_MINUTES"] = self.cleaned_data["lead"]
+            changes[LEAD] = self.cleaned_data["lead"]
         return changes
 
     def config(self) -> ReminderConfig:
@@ -65,7 +66,11 @@ class RulesForm(forms.Form):
         try:
             return conf.with_values(changes) if changes else conf.current()
         except ImproperlyConfigured as refusal:
-            raise ValidationError({"rules": str(refusal).splitlines()}) from refusal
+            problems: dict[str, list[str]] = {}
+            for line in str(refusal).splitlines():
+                of_lead = self.cleaned_data["lead"] and line.startswith(LEAD)
+                problems.setdefault("lead" if of_lead else "rules", []).append(line)
+            raise ValidationError(problems) from refusal
 
     def span(self) -> tuple[datetime, datetime]:
         """From when until when: from now, and a day, where nothing else is said."""

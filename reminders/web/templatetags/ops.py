@@ -25,12 +25,11 @@ def instant(at: datetime | None) -> str | SafeString:
     if at is None:
         return "-"
     local = timezone.localtime(at)
-    today = local.date() == timezone.localdate()
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(timespec="seconds"),
-        date_format(local, "Y-m-d H:i:s T"),
-        date_format(local, "H:i:s" if today else "j M H:i"),
+        full_instant(at),
+        date_format(local, _short_format(local, today="H:i:s")),
     )
 
 
@@ -38,13 +37,25 @@ def instant(at: datetime | None) -> str | SafeString:
 def minute(at: datetime) -> str:
     """An instant below a picture: the minute, with the day where that is another one."""
     local = timezone.localtime(at)
-    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M H:i")
+    return date_format(local, _short_format(local, today="H:i"))
+
+
+def _short_format(local: datetime, *, today: str) -> str:
+    """The format of an instant in a list: what is the same now, day and year, is left out."""
+    now = timezone.localdate()
+    if local.date() == now:
+        return today
+    return "j M H:i" if local.year == now.year else "j M Y H:i"
 
 
 @register.filter
 def full_instant(at: datetime | None) -> str:
     """An instant with date and zone."""
-    return date_format(timezone.localtime(at), "Y-m-d H:i:s T") if at else "-"
+    if at is None:
+        return "-"
+    local = timezone.localtime(at)
+    # Django's format character T is empty in the hour that comes twice, where it is needed most.
+    return f"{date_format(local, 'Y-m-d H:i:s')} {local.tzname()}"
 
 
 @register.filter

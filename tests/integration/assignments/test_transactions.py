@@ -1,7 +1,9 @@
 """A database that falls silent: the line is ended, and the next one works."""
 
+import signal
 import socket
 import threading
+import time
 
 import pytest
 from django.db import OperationalError, connection
@@ -58,3 +60,41 @@ def test_other_threads_are_not_watched():
     thread.start()
     thread.join()
     assert seen
+
+
+def test_an_alarm_that_runs_already_keeps_its_time_and_its_effect():
+    """The watchdog of a send, for instance: a deadline inside it must neither swallow nor postpone it."""
+    rang: list[float] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(time.monotonic()))
+    started = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with transactions.connection_deadline(30):
+            left, _ = signal.getitimer(signal.ITIMER_REAL)
+            assert 0 < left <= 0.3
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 0.3
+        while not rang and time.monotonic() - started < 20:
+            signal.sigtimedwait([], 0.05)
+        assert rang
+        assert rang[0] - started >= 0.3
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_an_alarm_that_is_due_inside_a_deadline_has_its_own_effect():
+    class Outer(Exception):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Outer
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(Outer), transactions.connection_deadline(30), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(20)")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert connection.connection is None or connection.is_usable()

@@ -24,7 +24,15 @@ NO_TESTS_COLLECTED = 5  # pytest.ExitCode
 # Variables of the caller's shell must not decide whether a test passes.
 REMOVED_VARIABLES = {
     *("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "EMAIL_BACKEND", "DEFAULT_FROM_EMAIL", "METRICS_TOKEN"),
-    *("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE", "SENTRY_DSN"),
+    *(
+        "SECRET_KEY",
+        "DEBUG",
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        "CORS_ALLOWED_ORIGINS",
+        "TIME_ZONE",
+        "SENTRY_DSN",
+    ),
     *("LOG_LEVEL", "LOG_FORMAT", "HTTPS_ONLY", "PUBLIC_URL", "PORT", "API_RATE"),
 }
 

@@ -101,7 +101,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     )
     summary = serializers.CharField(help_text="The answer in one sentence.")
     advice = serializers.CharField(help_text="What an operator can do; empty where nothing is needed.")
-    gates = GateSerializer(many=True, help_text="What must hold, in the order in which it is tried.")
+    gates = GateSerializer(many=True, help_text="Conditions, in the order in which they are checked.")
     upcoming = TimelineEntrySerializer(many=True, help_text="What comes if nobody changes anything.")
     history = TimelineEntrySerializer(many=True, help_text="What happened.")
     problems = serializers.ListField(

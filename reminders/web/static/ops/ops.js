@@ -1,12 +1,12 @@
 // What the pages do beyond htmx: rest while nobody looks, say when the server is lost, mark whole lists.
 "use strict";
 
-const lost = () => document.getElementById("lost");
+const lost = () => document.getElementById("connection-lost");
 let reachedAt = new Date();
 
 function reached(yes) {
   if (yes) reachedAt = new Date();
-  else document.getElementById("lost-since").textContent = reachedAt.toLocaleTimeString();
+  else document.getElementById("connection-lost-since").textContent = reachedAt.toLocaleTimeString();
   lost().hidden = yes;
 }
 
@@ -20,7 +20,7 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, () => reached(false));
 }
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) document.body.dispatchEvent(new Event("seen-again"));
+  if (!document.hidden) document.body.dispatchEvent(new Event("visible-again"));
 });
 
 // What somebody has opened stays open when the figures around it are renewed.

@@ -1,7 +1,7 @@
 """The operators' pages: what viewers see, what operators may do, and that text stays text."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -362,6 +362,54 @@ def test_an_end_before_the_start_is_refused_at_its_field(operator, clock):
     }
 
 
+def test_a_start_that_is_moved_past_the_end_takes_it_along(operator, clock):
+    assignment = AssignmentFactory(scheduled_end=NOON + timedelta(hours=3))
+    sent = filled(operator, assignment, scheduled_start_0="2026-06-16")
+    response = operator.post(page(Assignment, "change", assignment.pk), sent, follow=True)
+    assignment.refresh_from_db()
+    start = NOON + timedelta(days=1, hours=1)
+    assert (assignment.scheduled_start, assignment.scheduled_end) == (start, start + timedelta(hours=2))
+    assert said(response)[0].startswith("The end was moved along with the start, to ")
+
+
+def test_an_end_that_is_given_too_is_taken_as_it_is(operator, clock):
+    assignment = AssignmentFactory(scheduled_end=NOON + timedelta(hours=3))
+    sent = filled(operator, assignment, scheduled_start_0="2026-06-16", scheduled_end_1="16:00:00")
+    response = operator.post(page(Assignment, "change", assignment.pk), sent)
+    assert list(response.context["adminform"].form.errors) == ["scheduled_end"]
+
+
+@pytest.mark.parametrize("hour", [0, 1], ids=["first", "second"])
+def test_work_in_the_repeated_hour_can_be_changed_and_cancelled(operator, clock, settings, hour):
+    """02:30 comes twice in Berlin on 2027-10-31, at 00:30 and at 01:30 UTC."""
+    settings.TIME_ZONE = "Europe/Berlin"
+    start = datetime(2027, 10, 31, hour, 30, 15, 123456, tzinfo=UTC)
+    assignment = AssignmentFactory(scheduled_start=start, scheduled_end=start + timedelta(minutes=20))
+    local = {
+        "scheduled_start_0": "2027-10-31", "scheduled_start_1": "02:30:15",
+        "scheduled_end_0": "2027-10-31", "scheduled_end_1": "02:50:15",
+    }  # fmt: skip
+    url = page(Assignment, "change", assignment.pk)
+    assert f"stored is 02:30 {('CEST', 'CET')[hour]}" in operator.get(url).content.decode()
+    for change in ({"title": "Other"}, {"status": "CANCELLED"}):
+        sent = filled(operator, assignment, **local, **change)
+        assert operator.post(url, sent).status_code == 302
+        assignment.refresh_from_db()
+        assert (assignment.scheduled_start, assignment.scheduled_end - start) == (
+            start,
+            timedelta(minutes=20),
+        )
+    assert (assignment.title, assignment.status) == ("Other", "CANCELLED")
+
+
+def test_a_new_time_in_the_repeated_hour_is_refused(operator, clock, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    assignment = AssignmentFactory()
+    sent = filled(operator, assignment, scheduled_start_0="2027-10-31", scheduled_start_1="02:30:00")
+    response = operator.post(page(Assignment, "change", assignment.pk), sent)
+    assert list(response.context["adminform"].form.errors) == ["scheduled_start"]
+
+
 def test_work_that_is_added_in_the_admin_is_planned(root, clock):
     person = AssigneeFactory()
     response = root.post(
@@ -424,7 +472,7 @@ def test_a_reset_is_shown_first_and_done_after_a_reason(operator, clock, run):
     services.cancel(cancelled.pk)
     shown = choose(operator, "reset_reminder_status", told, untold, cancelled)
     text = shown.content.decode()
-    assert "1 people were told already and will be nudged a second time" in text
+    assert "Already notified: 1 person. They get a second message." in text
     assert f"Assignment {cancelled.pk}: it is not SCHEDULED any more" in text
     assert PAYLOAD not in text
     assert not Audit.objects.exists()
@@ -512,7 +560,7 @@ def test_a_rescan_shows_what_it_would_do_and_does_it(operator, clock):
     assert not Reminder.objects.exists()
     done = operator.post(url, {"confirmed": "1", "reason": "x"}, follow=True)
     scan = ScanRun.objects.get()
-    assert said(done) == [f"Scan {scan.pk} is finished: 1 reminders planned."]
+    assert said(done) == [f"Scan {scan.pk} is finished: 1 reminder planned."]
     assert (scan.trigger, scan.by) == ("admin", "olga")
 
 
@@ -550,7 +598,7 @@ def test_pausing_and_resuming(operator, clock, run):
     assert ("reminders that are still useful", 1) in shown.context["preview"].facts
     assert PAYLOAD not in shown.content.decode()
     done = operator.post(end, {"confirmed": "1", "reason": "x"}, follow=True)
-    assert said(done) == ["Sending goes on. 0 messages were skipped."]
+    assert said(done) == ["Sending goes on. Skipped: 0 messages."]
     assert run().sent == 1
     again = operator.post(end, {"confirmed": "1", "reason": "x"}, follow=True)
     assert said(again) == ["Nothing was done: sending is not paused."]

@@ -64,7 +64,7 @@ def answer_of(work):
 def assert_nothing(response):
     """The one answer of every link that does not open."""
     assert response.status_code == 404
-    assert "This link does not open" in text_of(response)
+    assert "This link does not work" in text_of(response)
     made_up = Client().get("/a/made-up")
     assert response.content == made_up.content
     assert response.headers.items() >= SECRET_HEADERS.items()
@@ -181,7 +181,7 @@ def test_an_answer_is_logged_without_its_words(client, work, caplog):
 def test_what_is_no_answer_is_not_taken(client, work, values):
     response = client.post(path_of(work), values)
     assert response.status_code == 400
-    assert "Your answer was not taken" in text_of(response)
+    assert "Your answer was not saved" in text_of(response)
     assert answer_of(work) == ("", "")
 
 
@@ -189,11 +189,11 @@ def test_a_form_without_its_token_is_refused_in_words_for_this_person(work):
     client = Client(enforce_csrf_checks=True)
     response = client.post(path_of(work), {"answer": "CONFIRMED", "version": 1})
     assert response.status_code == 403
-    assert "Your answer was not taken" in text_of(response)
+    assert "Your answer was not saved" in text_of(response)
     assert response.headers.items() >= SECRET_HEADERS.items()
     assert answer_of(work) == ("", "")
     assert "/ops/" not in text_of(response)
-    assert "This form is too old" in text_of(client.post("/admin/login/"))
+    assert "This form has expired" in text_of(client.post("/admin/login/"))
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
@@ -209,7 +209,7 @@ def test_no_other_method_is_known(client, work, method):
 def test_moved_work_is_shown_as_it_is_now_and_answered_by_the_old_link(client, work):
     services.reschedule(work.pk, start=NOON + timedelta(hours=3))
     text = text_of(client.get(path_of(work)))
-    assert "There is news since that mail was written." in text
+    assert "This has changed since that mail was sent." in text
     assert "Monday 15 June 2026, 17:00 (CEST, Europe/Berlin)" in text
     client.post(path_of(work), {"answer": "CONFIRMED", "version": 2})
     assert answer_of(work) == ("CONFIRMED", "")
@@ -219,7 +219,7 @@ def test_what_moves_while_somebody_looks_is_not_confirmed(client, work):
     services.reschedule(work.pk, start=NOON + timedelta(hours=3))
     response = client.post(path_of(work), {"answer": "CONFIRMED", "version": 1})
     assert response.status_code == 409
-    assert "This has changed while you looked." in text_of(response)
+    assert "This has changed since you opened the page." in text_of(response)
     assert "17:00" in text_of(response)
     assert answer_of(work) == ("", "")
 
@@ -291,7 +291,7 @@ def test_a_database_that_is_away_is_said_without_detail(client, work, monkeypatc
     def away(*_):
         raise OperationalError("connection to server at 10.0.0.7 failed")
 
-    monkeypatch.setattr(assignee_page, "_theirs", away)
+    monkeypatch.setattr(assignee_page, "_assigned", away)
     response = client.get(path_of(work))
     assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
     assert "Please try again in a minute" in text_of(response)

@@ -107,7 +107,7 @@ def shown(response):
 
 def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     page = viewer.get("/ops/").context
-    tiles = {tile.name: tile for tile in [*page["work"], *page["worries"]]}
+    tiles = {tile.name: tile for tile in [*page["work"], *page["problems"]]}
     counts = {name: tile.value for name, tile in tiles.items()}
     assert counts == {
         "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1,
@@ -151,10 +151,10 @@ def test_the_overdue_tile_turns_above_the_threshold(viewer, clock, settings, con
 def test_late_messages_are_an_alarm_but_not_while_they_are_held_on_purpose(viewer, clock):
     AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=2))
-    due = viewer.get("/ops/").context["worries"][0]
+    due = viewer.get("/ops/").context["problems"][0]
     assert (due.value, due.tone, due.note) == (1, "bad", "the oldest waits for 2 min")
     pauses.pause(by="olga", reason="x")  # It counts at once, whatever figures are kept.
-    due = viewer.get("/ops/").context["worries"][0]
+    due = viewer.get("/ops/").context["problems"][0]
     assert (due.tone, due.alarm) == ("warn", "Held by the switch")
 
 
@@ -173,7 +173,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
     monkeypatch.setattr(statistics, "count", lambda config: (_ for _ in ()).throw(OperationalError("slow")))
     Statistics.objects.update(taken_at=old)
     Statistics.objects.update(values={**Statistics.objects.get().values, "taken_at": old.timestamp()})
-    assert "counting them anew does not succeed" in shown(viewer.get("/ops/"))
+    assert "they cannot be refreshed" in shown(viewer.get("/ops/"))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_held_channel_stands_in_the_strip():
         last_scan_by="vera",
     )
     parts = {
-        part.name: part.says
+        part.name: part.summary
         for part in overview.health(taken, BrokerProbe({"reminders": 0}), config=ReminderConfig())
     }
     assert parts["Channel email"] == "held for 42 s"
@@ -339,8 +339,11 @@ def test_the_simulator_foresees_under_todays_rules_and_under_others(viewer, cloc
 
 
 def test_the_simulator_names_a_rule_that_is_refused(viewer, clock):
-    page = viewer.get("/ops/simulator", {"lead": "x"})
-    assert "REMINDER_LEAD_MINUTES" in str(page.context["form"].errors["rules"])
+    page = viewer.get("/ops/simulator", {"lead": "x", "rules": "REMINDER_OVERDUE_MINUTES=y"})
+    errors = page.context["form"].errors
+    assert "REMINDER_LEAD_MINUTES" in str(errors["lead"])
+    assert "REMINDER_LEAD_MINUTES" not in str(errors["rules"])
+    assert "REMINDER_OVERDUE_MINUTES" in str(errors["rules"])
     assert "found" not in page.context
 
 
@@ -503,6 +506,12 @@ def test_a_fault_of_the_program_has_a_page_too(viewer, monkeypatch):
     monkeypatch.setattr(overview, "_shown", lambda request: 1 / 0)
     answer = viewer.get("/ops/")
     assert answer.status_code == 500
-    assert "A fault of the program" in shown(answer)
+    assert "Something went wrong" in shown(answer)
     assert "ZeroDivisionError" not in shown(answer)
-    assert "There is nothing here" in shown(viewer.get("/nothing"))
+    assert "Page not found" in shown(viewer.get("/nothing"))
+
+
+def test_a_channel_that_reaches_nobody_is_a_banner_on_every_page(operator, settings):
+    assert "Nobody receives reminders" in operator.get("/ops/").content.decode()
+    settings.REMINDERS = ReminderConfig(channel="email")
+    assert "Nobody receives reminders" not in operator.get("/ops/").content.decode()

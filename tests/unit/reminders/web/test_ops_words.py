@@ -1,10 +1,12 @@
 """How the Ops pages say spans of time."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
-from reminders.web.templatetags.ops import age
+from reminders.web.templatetags.ops import age, full_instant, instant, minute
 
 
 @pytest.mark.parametrize(
@@ -16,3 +18,24 @@ from reminders.web.templatetags.ops import age
 )  # fmt: skip
 def test_a_span_is_said_in_its_largest_unit(span, said):
     assert age(span) == said
+
+
+@pytest.mark.parametrize(
+    ("at", "shown", "below_a_chart"),
+    [
+        (datetime(2026, 6, 15, 14, 0, 5, tzinfo=UTC), "14:00:05", "14:00"),
+        (datetime(2026, 11, 3, 14, 0, tzinfo=UTC), "3 Nov 14:00", "3 Nov 14:00"),
+        (datetime(2030, 6, 15, 14, 0, tzinfo=UTC), "15 Jun 2030 14:00", "15 Jun 2030 14:00"),
+        (datetime(2025, 12, 31, 23, 59, tzinfo=UTC), "31 Dec 2025 23:59", "31 Dec 2025 23:59"),
+    ],
+)
+def test_an_instant_leaves_out_only_what_is_the_same_now(monkeypatch, at, shown, below_a_chart):
+    monkeypatch.setattr(timezone, "localdate", lambda: datetime(2026, 6, 15).date())
+    assert re.sub("<.*?>", "", instant(at)) == shown
+    assert minute(at) == below_a_chart
+
+
+@pytest.mark.parametrize(("hour", "zone"), [(0, "CEST"), (1, "CET")])
+def test_an_instant_in_the_repeated_hour_names_its_zone(settings, hour, zone):
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert full_instant(datetime(2027, 10, 31, hour, 30, tzinfo=UTC)) == f"2027-10-31 02:30:00 {zone}"

@@ -85,7 +85,7 @@ def test_a_retry_that_is_compressed_anew_is_the_same_call(api):
     assert Assignment.objects.count() == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", gzip.compress(b"{}")[:-1], b"\x1f\x8b" + b"x" * 30])
+@pytest.mark.parametrize("body", [b"", b"{}", gzip.compress(b"{}", mtime=0)[:-1], b"\x1f\x8b" + b"x" * 30])
 def test_a_body_that_is_no_complete_gzip(api, body):
     refused = api.post("/api/assignments", body or b"-", Content_Encoding="gzip")
     assert (refused.status_code, faults(refused)) == (400, [(None, "bad_encoding")])

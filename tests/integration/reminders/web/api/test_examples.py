@@ -10,6 +10,7 @@ from django.test import Client
 
 from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome
+from reminders.web.api.errors import TITLES
 from reminders.web.api.schema import examples
 from tests.fakes.api_caller import ApiCaller
 
@@ -65,6 +66,17 @@ def test_every_call_has_one():
             if "example" in content
         ]
         assert shown or good == ["204"], f"{named}: the answer"
+
+
+def test_every_error_has_an_example_of_its_own_status():
+    for path, method, operation in operations(described()):
+        refused = {status: one for status, one in operation["responses"].items() if status >= "400"}
+        assert {"400", "401", "403", "429", "503"} <= refused.keys(), f"{method} {path}"
+        for status, response in refused.items():
+            example = response["content"]["application/json"]["example"]
+            kind, title = TITLES[int(status)]
+            assert (example["type"], example["title"]) == (kind, title), f"{method} {path}: {status}"
+            assert ("Retry-After" in response.get("headers", {})) == (status in ("429", "503"))
 
 
 def test_each_is_answered_as_it_says(clock):

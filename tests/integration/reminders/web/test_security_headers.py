@@ -1,0 +1,38 @@
+"""What a page may load, and from where."""
+
+import pytest
+
+from accounts import roles
+from reminders.web.security_headers import API_DOCS_POLICY, POLICY
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/", "/admin/login/", "/admin/assignments/assignment/", "/ops/", "/api/assignments", "/nothing"],
+)
+def test_nothing_inline_and_nothing_foreign_on_any_page(admin_client, path):
+    roles.set_up()
+    assert admin_client.get(path)["Content-Security-Policy"] == POLICY
+
+
+def test_the_api_docs_have_scripts_in_files_alone(client):
+    page = client.get("/api/docs")
+    assert page["Content-Security-Policy"] == API_DOCS_POLICY
+    assert b"<script>" not in page.content
+    script = client.get("/api/docs?script=")
+    assert (script.status_code, b"SwaggerUIBundle" in script.content) == (200, True)
+
+
+@pytest.mark.parametrize("where", ["https://example.org/", "//example.org", "javascript:alert(1)"])
+def test_a_login_that_shall_lead_elsewhere_leads_to_the_overview(client, django_user_model, where):
+    django_user_model.objects.create_user("olga", password="a-long-password", is_staff=True)
+    answer = client.post("/admin/login/", {"username": "olga", "password": "a-long-password", "next": where})
+    assert (answer.status_code, answer["Location"]) == (302, "/ops/")
