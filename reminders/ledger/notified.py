@@ -54,7 +54,7 @@ def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignmen
     same = Q(
         state=State.SENT,
         planned_start=OuterRef("scheduled_start"),
-        sent_at__gt=Coalesce(OuterRef("renudge_at"), Value(ever)),
+        sent_at__gt=Coalesce(OuterRef("reset_at"), Value(ever)),
     )
     last = (
         _to_assignee()

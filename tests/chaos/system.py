@@ -59,14 +59,14 @@ PLANT = """
 import json, sys
 from datetime import timedelta
 from django.utils import timezone
-from assignments import services
+from assignments import people, services
 from assignments.services import NewAssignment
 order = json.load(sys.stdin)
 start = timezone.now() + timedelta(seconds=order["start"])
 made = services.create_many([
     NewAssignment(
         title=f"{order['name']} {n}", scheduled_start=start,
-        assignee_id=services.add_assignee(name=f"P{n}", email=f"{order['name']}-{n}@example.test").pk)
+        assignee_id=people.add_assignee(name=f"P{n}", email=f"{order['name']}-{n}@example.test").pk)
     for n in range(order["n"])])
 print(json.dumps([a.pk for a in made]))
 """
@@ -98,7 +98,7 @@ class Kept:
         self.process.wait(timeout=30)
 
     def stop(self) -> None:
-        end(self.process, gently=self.server.stop_signal)
+        end(self.process, order=self.server.stop_signal)
 
 
 class System:

@@ -19,11 +19,11 @@ import django; django.setup()
 from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
-from assignments import services
+from assignments import people, services
 order = json.load(sys.stdin)
 chance = random.Random(order["seed"])
 ids = order["ids"]; chance.shuffle(ids)
-other = services.add_assignee(name="Other", email="other@example.test").pk
+other = people.add_assignee(name="Other", email="other@example.test").pk
 done = {"moved": [], "cancelled": [], "reassigned": []}
 def change(share):
     for pk, what in share:

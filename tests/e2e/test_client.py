@@ -58,8 +58,8 @@ def call(name: str):
 
 def test_there_and_back(client):
     models = importlib.import_module("reminders_client.models")
-    ada = models.AssigneeInputSerializer(reference="P-1", name="Ada", email="ada@example.org")
-    wanted = models.AssignmentPutInputSerializer(
+    ada = models.AssigneeInput(reference="P-1", name="Ada", email="ada@example.org")
+    wanted = models.AssignmentPutInput(
         title="Check the boiler", scheduled_start=START, assignee=ada
     )
 
@@ -76,11 +76,11 @@ def test_there_and_back(client):
     assert explained.will_send is True
 
     later = START.replace(hour=14)
-    moved = call("reschedule")(made.id, client=client, body=models.Rescheduling(scheduled_start=later))
+    moved = call("reschedule")(made.id, client=client, body=models.RescheduleInput(scheduled_start=later))
     assert (moved.version, moved.scheduled_start) == (2, later)
 
     cancelled = call("cancel")(made.id, client=client)
     assert cancelled.status.value == "CANCELLED"
 
-    refused = call("reschedule")(made.id, client=client, body=models.Rescheduling(scheduled_start=START))
+    refused = call("reschedule")(made.id, client=client, body=models.RescheduleInput(scheduled_start=START))
     assert refused.type_ == "conflict"

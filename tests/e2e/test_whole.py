@@ -27,11 +27,11 @@ DUE = (
 PLANT = """
 import json, sys
 from datetime import datetime, timedelta
-from assignments import services
+from assignments import people as people_, services
 from assignments.services import NewAssignment
 order = json.load(sys.stdin)
 people = [
-    services.add_assignee(name=f"P{n}", email=p["email"], time_zone=p["zone"]).pk
+    people_.add_assignee(name=f"P{n}", email=p["email"], time_zone=p["zone"]).pk
     for n, p in enumerate(order["people"])]
 made = services.create_many([
     NewAssignment(title=w["title"], scheduled_start=datetime.fromisoformat(w["start"]), assignee_id=people[w["who"]])

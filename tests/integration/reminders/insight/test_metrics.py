@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from assignments import services
 from assignments.models import Status
-from notifications.message import Outcome
+from notifications.message import Delivery, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, deliver, dispatch
 from reminders.delivery import scan as delivery_scan
@@ -165,8 +165,8 @@ ENDS = [
     Outcome.ACCEPTED,
     Outcome.ACCEPTED,
     Outcome.ACCEPTED,
-    Outcome.REFUSED_FOR_NOW,
-    Outcome.REJECTED,
+    Delivery(Outcome.REFUSED_FOR_NOW, "450", subject=Subject.RECIPIENT),
+    Delivery(Outcome.REJECTED, "550", subject=Subject.RECIPIENT),
     Outcome.UNKNOWABLE,
     Outcome.CHANNEL_DOWN,
 ]
