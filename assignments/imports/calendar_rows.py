@@ -5,7 +5,7 @@ and parsed: what nobody needs may be as broken as it likes.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -15,9 +15,11 @@ from assignments.imports.rows import LONGEST_ROW, ParsedRow, RowError, RowFile, 
 from assignments.imports.text_files import not_in_charset, refuse_utf16
 
 ACCEPTED_METHODS = {"", "PUBLISH", "REQUEST", CANCEL}
-"""What replaces or cancels an event (RFC 5546, section 1.4); a reply or a counter-proposal is not the organizer's word."""
+"""What replaces or cancels an event (RFC 5546, section 1.4); replies and counter-proposals are not."""
 
 AFTER_THE_END = "lines after END:VCALENDAR"
+NOT_A_CALENDAR = "this is not a calendar: BEGIN:VCALENDAR is its first line"
+OTHER_COMPONENTS = "other components"
 NO_PROPERTIES = "lines of events without a name and a colon"
 COUNTED_COMPONENTS = {"VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}
 LONGEST_ZONE = 64 * 1024
@@ -42,12 +44,12 @@ class _Line(NamedTuple):
         return self.content[:40].replace(b":", b";").split(b";")[0].strip().upper().decode("ascii", "replace")
 
     @property
-    def word(self) -> str:
-        """The line in capital letters if it begins or ends a component, else ''."""
+    def marker(self) -> str:
+        """BEGIN: or END: with the name of a component, in capital letters; '' for any other line."""
         if self.content[:1] not in b"BbEe":
             return ""
-        word = self.content[:60].strip().upper().replace(b" ", b"").decode("ascii", "replace")
-        return word if word.startswith(("BEGIN:", "END:")) else ""
+        marker = self.content[:60].strip().upper().replace(b" ", b"").decode("ascii", "replace")
+        return marker if marker.startswith(("BEGIN:", "END:")) else ""
 
 
 def _unfolded(file: BinaryIO) -> Iterator[_Line]:
@@ -97,114 +99,147 @@ class _Collected:
 def _rows(file: BinaryIO, charset: str, left_out: Counter[str]) -> Iterator[ParsedRow]:
     refuse_utf16(file)
     with file:
-        zones = _zones(file)
-        file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
-        calendar, number, method = -1, 0, ""
-        skipped: list[str] = []
-        event: _Collected | None = None
-        inside = ended = False
+        reader = _Reader(_zones(file), charset, left_out)
+        _skip_mark(file)
         for line in _unfolded(file):
-            word = line.word
-            if not inside:
-                if word == "BEGIN:VCALENDAR":
-                    inside, method, calendar = True, "", calendar + 1
-                elif calendar < 0:
-                    raise UnreadableFile("this is not a calendar: BEGIN:VCALENDAR is its first line")
-                else:
-                    left_out[AFTER_THE_END] += 1
-            elif event is not None:
-                if word in ("END:VEVENT", "BEGIN:VEVENT", "END:VCALENDAR"):
-                    ended = word == "END:VEVENT"
-                    yield from _finished(event, ended, method, zones[calendar], charset, left_out)
-                    event = None
-                    if word == "BEGIN:VEVENT":
-                        number += 1
-                        event = _Collected(number, line.number)
-                    inside = word != "END:VCALENDAR"
-                elif word.startswith("BEGIN:"):
-                    event.inner.append(word.removeprefix("BEGIN:"))
-                elif word.startswith("END:"):
-                    event.inner = event.inner[:-1]
-                elif b":" not in line.content:
-                    left_out[NO_PROPERTIES] += 1
-                else:
-                    event.add(line)
-            elif skipped:
-                if word.startswith("BEGIN:"):
-                    skipped.append(word.removeprefix("BEGIN:"))
-                elif word == f"END:{skipped[-1]}":
-                    skipped.pop()
-                elif word == "END:VCALENDAR":
-                    skipped, inside = [], False
-            elif word == "END:VCALENDAR":
-                inside = False
-            elif word == "BEGIN:VEVENT":
-                number += 1
-                event = _Collected(number, line.number)
-            elif word.startswith("BEGIN:"):
-                name = word.removeprefix("BEGIN:")
-                skipped = [name]
-                if name in COUNTED_COMPONENTS:
-                    left_out[name] += 1
-                elif name != "VTIMEZONE":
-                    left_out["other components"] += 1
-            elif line.name == "METHOD":
-                method = line.content[:40].partition(b":")[2].strip().upper().decode("ascii", "replace")
-        if calendar < 0:
-            raise UnreadableFile("this is not a calendar: BEGIN:VCALENDAR is its first line")
-        if inside:
+            yield from reader.read(line)
+        reader.end()
+
+
+class _Reader:
+    """Follows the components of a file: calendars, their events, and what is left out."""
+
+    def __init__(self, zones: Sequence[CalendarZones], charset: str, left_out: Counter[str]) -> None:
+        self._zones = iter(zones)
+        self._charset = charset
+        self._left_out = left_out
+        self._calendar: CalendarZones | None = None
+        self._calendars = 0
+        self._method = ""
+        self._number = 0
+        self._event: _Collected | None = None
+        self._skipped: list[str] = []
+
+    def read(self, line: _Line) -> Iterator[ParsedRow]:
+        """Takes the next line; yields the row of an event that it ends. Raises UnreadableFile."""
+        marker = line.marker
+        if self._calendar is None:
+            self._outside(marker)
+        elif self._event is not None:
+            yield from self._in_event(self._event, line, marker)
+        elif marker == "END:VCALENDAR":
+            self._calendar, self._skipped = None, []
+        elif self._skipped:
+            self._in_skipped(marker)
+        elif marker == "BEGIN:VEVENT":
+            self._begin_event(line)
+        elif marker.startswith("BEGIN:"):
+            self._skip(marker.removeprefix("BEGIN:"))
+        elif line.name == "METHOD":
+            self._method = line.content[:40].partition(b":")[2].strip().upper().decode("ascii", "replace")
+
+    def end(self) -> None:
+        """Raises UnreadableFile unless the file is a calendar that has been read to its end."""
+        if not self._calendars:
+            raise UnreadableFile(NOT_A_CALENDAR)
+        if self._calendar is not None:
             raise UnreadableFile("this calendar is cut off: END:VCALENDAR is its last line")
 
+    def _outside(self, marker: str) -> None:
+        if marker == "BEGIN:VCALENDAR":
+            self._calendar, self._method = next(self._zones), ""
+            self._calendars += 1
+        elif self._calendars:
+            self._left_out[AFTER_THE_END] += 1
+        else:
+            raise UnreadableFile(NOT_A_CALENDAR)
 
-def _finished(
-    event: _Collected, ended: bool, method: str, zones: CalendarZones, charset: str, left_out: Counter[str]
-) -> Iterator[ParsedRow]:
-    if method not in ACCEPTED_METHODS:
-        left_out[f"events with METHOD:{method[:20]}"] += 1
-        return
-    if not ended:
-        yield [
-            RowError(event.number, None, "parse_error", f"the event of line {event.line} has no END:VEVENT")
-        ]
-        return
-    if event.size > LONGEST_ROW or not all(line.complete for line, _ in event.properties):
-        message = f"the event of line {event.line} is longer than {LONGEST_ROW:,} bytes"
-        yield [RowError(event.number, None, "too_large", message)]
-        return
-    properties: list[Property] = []
-    triggers: list[Property] = []
-    for line, alarm in event.properties:
+    def _begin_event(self, line: _Line) -> None:
+        self._number += 1
+        self._event = _Collected(self._number, line.number)
+
+    def _in_event(self, event: _Collected, line: _Line, marker: str) -> Iterator[ParsedRow]:
+        if marker in ("END:VEVENT", "BEGIN:VEVENT", "END:VCALENDAR"):
+            yield from self._finished(event, complete=marker == "END:VEVENT")
+            self._event = None
+            if marker == "BEGIN:VEVENT":
+                self._begin_event(line)
+            elif marker == "END:VCALENDAR":
+                self._calendar = None
+        elif marker.startswith("BEGIN:"):
+            event.inner.append(marker.removeprefix("BEGIN:"))
+        elif marker:
+            event.inner = event.inner[:-1]
+        elif b":" not in line.content:
+            self._left_out[NO_PROPERTIES] += 1
+        else:
+            event.add(line)
+
+    def _skip(self, component: str) -> None:
+        self._skipped = [component]
+        if component in COUNTED_COMPONENTS:
+            self._left_out[component] += 1
+        elif component != "VTIMEZONE":
+            self._left_out[OTHER_COMPONENTS] += 1
+
+    def _in_skipped(self, marker: str) -> None:
+        if marker.startswith("BEGIN:"):
+            self._skipped.append(marker.removeprefix("BEGIN:"))
+        elif marker == f"END:{self._skipped[-1]}":
+            self._skipped.pop()
+
+    def _finished(self, event: _Collected, *, complete: bool) -> Iterator[ParsedRow]:
+        if self._method not in ACCEPTED_METHODS:
+            self._left_out[f"events with METHOD:{self._method[:20]}"] += 1
+            return
+        if not complete:
+            message = f"the event of line {event.line} has no END:VEVENT"
+            yield [RowError(event.number, None, "parse_error", message)]
+            return
+        if event.size > LONGEST_ROW or not all(line.complete for line, _ in event.properties):
+            message = f"the event of line {event.line} is longer than {LONGEST_ROW:,} bytes"
+            yield [RowError(event.number, None, "too_large", message)]
+            return
+        assert self._calendar is not None
+        properties = [self._property(line) for line, alarm in event.properties if not alarm]
+        triggers = [self._property(line) for line, alarm in event.properties if alarm]
+        yield event_row(CalendarEvent(event.number, properties, triggers, self._method, self._calendar))
+
+    def _property(self, line: _Line) -> Property:
         try:
-            text = line.content.decode(charset)
+            return Property(line.name, line.content.decode(self._charset))
         except UnicodeDecodeError as error:
-            raise not_in_charset(charset, line.number) from error
-        (triggers if alarm else properties).append(Property(line.name, text))
-    yield event_row(CalendarEvent(event.number, properties, triggers, method, zones))
+            raise not_in_charset(self._charset, line.number) from error
+
+
+def _skip_mark(file: BinaryIO) -> None:
+    """Goes to the start of the text, behind a byte order mark."""
+    file.seek(0)
+    file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
 
 
 def _zones(file: BinaryIO) -> list[CalendarZones]:
-    """The zones that each calendar of the file defines, wherever in it they stand. Leaves the file at its start."""
+    """The zones that each calendar of the file defines, wherever in it they stand."""
     found: list[CalendarZones] = []
     definition: list[bytes] | None = None
     size = 0
-    file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
+    _skip_mark(file)
     for line in _unfolded(file):
-        word = line.word
-        if not word and definition is None:
+        marker = line.marker
+        if not marker and definition is None:
             continue
-        if word == "BEGIN:VCALENDAR":
+        if marker == "BEGIN:VCALENDAR":
             found.append(CalendarZones())
-        elif word == "BEGIN:VTIMEZONE":
+        elif marker == "BEGIN:VTIMEZONE":
             definition, size = [], 0
         if definition is None or not found:
             continue
         size += len(line.content)
         if size <= LONGEST_ZONE:
             definition.append(line.content)
-        if word == "END:VTIMEZONE":
+        if marker == "END:VTIMEZONE":
             if size <= LONGEST_ZONE:
                 text = b"\r\n".join(definition).decode(errors="replace")
                 found[-1].define(text)
             definition = None
-    file.seek(0)
     return found
