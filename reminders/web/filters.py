@@ -135,6 +135,16 @@ def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
     return [(word, word) for word in words]
 
 
+class OpsFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+    """The filters of an Ops list; `selects` names those that its form offers, in their order."""
+
+    selects: tuple[str, ...] = ()
+
+    @property
+    def fields_shown(self) -> list[forms.BoundField]:
+        return [self.form[name] for name in self.selects]
+
+
 # --- assignments -----------------------------------------------------------------------------------------------
 
 
@@ -195,7 +205,7 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
         return rows.filter(assignment_search(value))
 
 
-class OpsAssignmentFilterSet(AssignmentFilterSet):
+class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
     """The filters of the Ops list. A value that is not known counts as not given; without a search the start is near."""
 
     show = django_filters.ChoiceFilter(
@@ -205,7 +215,7 @@ class OpsAssignmentFilterSet(AssignmentFilterSet):
         choices=list(START.items()), empty_label=None, label="Start", method="starting"
     )
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="searched")
-    shown_fields = ("show", "status", "reminder_status", "answer", "when")
+    selects = ("show", "status", "reminder_status", "answer", "when")
 
     def __init__(self, data: Any, *, now: datetime | None = None) -> None:
         values = {name: clean_text(data.get(name)) for name in data}
@@ -239,7 +249,7 @@ class OpsAssignmentFilterSet(AssignmentFilterSet):
 # --- the ledger ------------------------------------------------------------------------------------------------
 
 
-class OpsReminderFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+class OpsReminderFilterSet(OpsFilterSet):
     """The filters of the ledger list. `after` and `before` narrow to a slot of the overview's chart."""
 
     show = django_filters.ChoiceFilter(
@@ -254,7 +264,7 @@ class OpsReminderFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     after = TimestampFilter(method="in_time")
     before = TimestampFilter(method="in_time")
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="of_assignment")
-    shown_fields = ("show", "reason", "kind")
+    selects = ("show", "reason", "kind")
 
     class Meta:
         model = Reminder

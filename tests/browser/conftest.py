@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(live_server, settings, monkeypatch) -> str:
-    monkeypatch.setattr(maintenance, "CANARY_PATIENCE", timedelta(seconds=0.2))  # There is no worker here.
+    monkeypatch.setattr(maintenance, "CANARY_TIMEOUT", timedelta(seconds=0.2))  # There is no worker here.
     settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     scene.logins()
     return str(live_server.url)

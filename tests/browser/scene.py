@@ -51,6 +51,8 @@ def set_up(config: ReminderConfig) -> Scene:
         channel = MemoryChannel()
         channel.answer_with(*outcomes)
         desk = MemoryBroker()
+        # What may have arrived waits before it is repeated: here its time has come.
+        Reminder.objects.filter(closed_at__isnull=True, ambiguous__gt=0).update(next_attempt_at=now)
         dispatch.dispatch(config=config, broker=desk)
         deliver.deliver(desk.hints(), config=config, channel=lambda _name: channel)
 

@@ -72,6 +72,15 @@ def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
     expect(page.locator(".trail")).to_contain_text("restored from a backup")
 
 
+def test_every_state_is_shown_as_a_pill(visit, stage):
+    """MARKED once took on the style of the toolbar below the list."""
+    page = visit("olga", "/ops/reminders?show=all")
+    styles = page.locator("td .pill").evaluate_all("pills => pills.map(pill => getComputedStyle(pill).display)")
+    assert len(styles) > 20
+    assert set(styles) == {"inline-block"}
+    expect(page.locator(".pill.marked")).to_have_text("MARKED")
+
+
 def test_marked_rows_are_sent_again_after_a_look(visit, stage):
     page = visit("olga", "/ops/reminders?show=unknown")
     page.get_by_label("select all shown").check()

@@ -173,7 +173,7 @@ class LedgerInline(AnyInline):
 class ShowFilter(admin.SimpleListFilter):
     """The figures of the overview, as the Ops list offers them."""
 
-    title = "show"
+    title = "figure of the overview"
     parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
