@@ -75,7 +75,9 @@ def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
 def test_every_state_is_shown_as_a_pill(visit, stage):
     """MARKED once took on the style of the toolbar below the list."""
     page = visit("olga", "/ops/reminders?show=all")
-    styles = page.locator("td .pill").evaluate_all("pills => pills.map(pill => getComputedStyle(pill).display)")
+    styles = page.locator("td .pill").evaluate_all(
+        "pills => pills.map(pill => getComputedStyle(pill).display)"
+    )
     assert len(styles) > 20
     assert set(styles) == {"inline-block"}
     expect(page.locator(".pill.marked")).to_have_text("MARKED")

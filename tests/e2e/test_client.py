@@ -59,9 +59,7 @@ def call(name: str):
 def test_there_and_back(client):
     models = importlib.import_module("reminders_client.models")
     ada = models.AssigneeInput(reference="P-1", name="Ada", email="ada@example.org")
-    wanted = models.AssignmentPutInput(
-        title="Check the boiler", scheduled_start=START, assignee=ada
-    )
+    wanted = models.AssignmentPutInput(title="Check the boiler", scheduled_start=START, assignee=ada)
 
     made = call("put")("W-1", client=client, body=wanted)
     again = call("put")("W-1", client=client, body=wanted)
