@@ -30,7 +30,7 @@ BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
 
 
 class CeleryBroker:
-    """Implements `lifecycle.Broker`."""
+    """Implements `hints.Broker`."""
 
     def depth(self, queue: str = QUEUE) -> int:
         """How many messages wait in the queue. Raises BrokerDown."""

@@ -38,7 +38,7 @@ def rescan(
     """Scans now, behind every entrance: API, admin and command. A second one answers with the running scan's id.
 
     Needs no broker. Only a scan that takes longer than `budget` is handed over, to `hand_over`; where nobody
-    takes it, its record says so and the next scan does the rest. Raises lifecycle.Disabled.
+    takes it, its record says so and the next scan does the rest. Raises scan.Disabled.
     """
     if not config.enabled:
         raise scan.Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")

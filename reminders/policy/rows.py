@@ -96,7 +96,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What holds for every row at this moment: the switch, the pause, the roads that are held."""
+    """What holds for every row at this moment: the switch, the pause, the open breakers."""
 
     now: datetime
     enabled: bool = True
