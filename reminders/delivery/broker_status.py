@@ -23,7 +23,7 @@ class BrokerStatus:
 
     writable: bool
     policy: str
-    clock: datetime
+    clock_ahead: timedelta
 
 
 def queue_lengths() -> dict[str, int]:
@@ -68,13 +68,24 @@ def purge() -> dict[str, int]:
 def read_status() -> BrokerStatus:
     """Writes a word, reads the clock and the eviction policy. Raises BrokerDown."""
     with _client() as client:
+        asked_at = datetime.now(UTC)
         seconds, micros = client.time()
+        answered_at = datetime.now(UTC)
         policy = str(client.info("memory").get("maxmemory_policy", ""))
         return BrokerStatus(
             writable=_takes_a_word(client),
             policy=policy,
-            clock=datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros),
+            clock_ahead=_outside(
+                datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros), asked_at, answered_at
+            ),
         )
+
+
+def _outside(clock: datetime, asked_at: datetime, answered_at: datetime) -> timedelta:
+    """How far a clock that was read within this time is certainly off: a slow answer is no wrong clock."""
+    if clock > answered_at:
+        return clock - answered_at
+    return min(timedelta(), clock - asked_at)
 
 
 def _takes_a_word(client: Any) -> bool:
