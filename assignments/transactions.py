@@ -106,12 +106,24 @@ def connection_deadline(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, min(seconds, outer_left or seconds))
     try:
         yield
+    except BaseException:
+        _close_if_busy()
+        raise
     finally:
         if not outer_rang:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, outer)
             if outer_left:
                 signal.setitimer(signal.ITIMER_REAL, max(0.001, outer_left - (time.monotonic() - started)))
+
+
+def _close_if_busy() -> None:
+    """An exception out of a signal handler leaves the statement running: the connection would refuse every other one."""
+    pg = connection.connection
+    if pg is None or connection.in_atomic_block:
+        return
+    if pg.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+        connection.close()
 
 
 def _shut_down_connection() -> None:

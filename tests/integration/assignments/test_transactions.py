@@ -97,3 +97,23 @@ def test_an_alarm_that_is_due_inside_a_deadline_has_its_own_effect():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_an_alarm_during_a_statement_leaves_a_connection_that_works():
+    class Outer(Exception):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Outer
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(Outer), transactions.connection_deadline(30), connection.cursor() as cursor:
+            cursor.execute(A_LONG_SILENCE)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
