@@ -14,6 +14,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -40,7 +41,7 @@ from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
-CONFIG = ReminderConfig(channel="memory", max_attempts=3)
+CONFIG = ReminderConfig(channel="memory", max_attempts=3, send_timeout=timedelta(seconds=1))
 
 
 EVENTS = (
@@ -295,4 +296,4 @@ def test_the_machine_catches_a_broken_guard(settings, monkeypatch, sabotage):
     settings.REMINDERS = CONFIG
     sabotage(monkeypatch)
     with pytest.raises((AssertionError, IntegrityError, ExceptionGroup)):
-        run_state_machine_as_test(Life, settings=STEPS)
+        run_state_machine_as_test(Life, settings=hypothesis_settings(STEPS, max_examples=400))
