@@ -7,13 +7,11 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from notifications.channels import registry
+
 MAX_LEAD = timedelta(days=30)
 NOTIFY_WINDOW = timedelta(hours=4)
 """How long after the overdue instant supervisors may still be notified of it."""
-
-
-CHANNELS_WITHOUT_PEOPLE = frozenset({"noop", "memory", "webhook"})
-"""Channels that reach no person, for trials and tests: under them a reminder is SENT and nobody has received it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ class ReminderConfig:
     @property
     def reaches_people(self) -> bool:
         """Whether what is SENT over REMINDER_CHANNEL has been sent to a person."""
-        return self.channel not in CHANNELS_WITHOUT_PEOPLE
+        return registry.reaches_people(self.channel)
 
     @property
     def fingerprint(self) -> str:

@@ -11,6 +11,8 @@ class Channel(ABC):
     """A way to reach people. Its instances may keep a connection; each thread uses its own."""
 
     name: ClassVar[str]
+    reaches_people: ClassVar[bool] = True
+    """Whether what it accepts goes to a person; not so for channels of trials, tests and programs."""
 
     @abstractmethod
     def address(self, contact: Contact) -> str | None:

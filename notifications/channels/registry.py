@@ -29,6 +29,11 @@ def get(name: str) -> Channel:
     return _instances[key]
 
 
+def reaches_people(name: str) -> bool:
+    """Whether a person receives what is sent over the channel of this name; False where there is none."""
+    return name in names() and _class_of(name).reaches_people
+
+
 @cache
 def names() -> tuple[str, ...]:
     """The names that `get` accepts, in alphabetical order."""

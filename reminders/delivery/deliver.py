@@ -45,7 +45,6 @@ BUSY_RETRIES = 20
 BUSY_WAIT = 0.05
 
 
-PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REJECTED, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
 PATIENT_SECONDS = 600.0
 """How long after a response that did not come in time sends are given all the time there is."""
 
@@ -280,7 +279,7 @@ class Send:
             logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
             return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
         delivery = self._send(channel, message, claim)
-        return result_of(delivery), delivery, message.message_id
+        return refusals.result_of(delivery), delivery, message.message_id
 
     def _send(self, channel: Channel, message: Message, claim: Claim) -> Delivery:
         """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
@@ -295,14 +294,6 @@ class Send:
         except Exception as error:
             logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
             return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
-
-
-def result_of(delivery: Delivery) -> Result:
-    """The result of the outcome's name. Where the channel is only presumed to be the cause, it counts as this message's own
-    failure: one recipient must not hold up all others."""
-    if delivery.subject is Subject.UNSTATED and delivery.outcome in PRESUMED:
-        return PRESUMED[delivery.outcome]
-    return Result(delivery.outcome.value)
 
 
 def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:

@@ -33,6 +33,7 @@ def log_begun(begun: Begun) -> None:
 
 def log_finished(recorded: Recorded) -> None:
     log_ended(recorded.ended)
+    outdated = recorded.outdated
     for end in recorded.landed:
         webhook = end.claim.row.is_webhook
         fields = fields_of(end.claim)
@@ -40,7 +41,7 @@ def log_finished(recorded: Recorded) -> None:
             case State.SENT:
                 logger.info(SENT_EVENTS[end.claim.row.kind], extra=fields)
             case State.PLANNED:
-                if end.result is not Result.HANDED_BACK and end.claim.row.id not in recorded.outdated:
+                if end.result is not Result.HANDED_BACK and end.claim.row.id not in outdated:
                     logger.warning(
                         "Webhook will be tried again" if webhook else "Reminder will be tried again",
                         extra={**fields, "reason": end.result.value, "code": end.code},

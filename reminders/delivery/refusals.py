@@ -6,14 +6,23 @@ A mail server that refuses this sender often says so only at RCPT, in the words 
 
 from dataclasses import dataclass, field
 
-from notifications.message import Delivery, Subject
+from notifications.message import Delivery, Outcome, Subject
 from reminders.policy.retries import Result
 from reminders.policy.rows import Row
 
 SEVERAL = 3
 """Recipients in a row, with nobody accepted in between."""
 
+PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REJECTED, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
 PRESUMED_RECIPIENT = {Result.REJECTED: Result.CHANNEL_REFUSED, Result.REFUSED_FOR_NOW: Result.THROTTLED}
+
+
+def result_of(delivery: Delivery) -> Result:
+    """The result of the outcome's name. Where the channel is only presumed to be the cause, it counts as this message's own
+    failure: one recipient must not hold up all others."""
+    if delivery.subject is Subject.UNSTATED and delivery.outcome in PRESUMED:
+        return PRESUMED[delivery.outcome]
+    return Result(delivery.outcome.value)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from reminders.policy.retries import Result
 
 
 def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderConfig) -> list[Finished]:
-    """Holds roads that are down and opens those that work; rows of a held road wait for it."""
+    """Opens the breakers of routes that are down, closes those of routes that work; returns the ends, waiting for theirs."""
     down = {end.claim.row.route: end for end in ends if retries.trips_breaker(end.claim.row, end.result)}
     answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
     works = {

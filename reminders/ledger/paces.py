@@ -1,7 +1,5 @@
 """The pace of each channel that takes only so many messages in a time: one row for all workers and dispatchers."""
 
-from django.db import connection
-
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.records import Finished
@@ -82,13 +80,6 @@ def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted
     slower = pace.throttled(known, accepted=recorded + accepted, now=now, limit=config.rate_limit(channel))
     _save(cursor, channel, slower, code=end.code[:40], detail=end.detail[:500])
     return slower
-
-
-def rates() -> dict[str, float]:
-    """Messages a minute that each channel with a pace takes."""
-    with connection.cursor() as cursor:
-        run(cursor, "SELECT channel, per_minute FROM reminders_channelpace ORDER BY channel")
-        return dict(cursor.fetchall())
 
 
 def _save(cursor: Cursor, channel: str, saved: Pace, *, code: str = "", detail: str = "") -> None:

@@ -132,22 +132,21 @@ REQUEUE_FAILED = f"""
 """  # noqa: S608 - our own constants
 
 
-@atomically
 def requeue_mistaken(ids: Sequence[int]) -> int:
     """Puts those of these rows back to PLANNED that failed by a refusal that was not about them; returns how many."""
-    if not ids:
-        return 0
-    with connection.cursor() as cursor:
-        run(cursor, REQUEUE_FAILED.format(scope="r.id = ANY(%s)"), [list(ids)])
-        return int(cursor.rowcount)
+    return _requeue("r.id = ANY(%s)", ids) if ids else 0
 
 
-@atomically
 def requeue_failed(assignee_ids: Sequence[int]) -> int:
     """Puts rows that failed for want of a good contact back to PLANNED, once the contact was corrected.
 
     Only of the current version and while the message is still of use. Returns how many.
     """
+    return _requeue("p.id = ANY(%s)", assignee_ids)
+
+
+@atomically
+def _requeue(scope: str, ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
-        run(cursor, REQUEUE_FAILED.format(scope="p.id = ANY(%s)"), [list(assignee_ids)])
+        run(cursor, REQUEUE_FAILED.format(scope=scope), [list(ids)])
         return int(cursor.rowcount)

@@ -16,6 +16,7 @@ class MemoryChannel(Channel):
     """
 
     name = "memory"
+    reaches_people = False
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

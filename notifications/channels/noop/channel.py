@@ -10,6 +10,7 @@ ACCEPTED = Delivery(Outcome.ACCEPTED, "noop")
 
 class NoopChannel(Channel):
     name = "noop"
+    reaches_people = False
 
     def __init__(self) -> None:
         self.count = 0

@@ -43,6 +43,7 @@ class WebhookChannel(Channel):
     """One POST for each message. `Message.text` is the body, `Message.headers` are sent as they are."""
 
     name = "webhook"
+    reaches_people = False
 
     def __init__(
         self,

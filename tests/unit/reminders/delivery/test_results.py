@@ -3,13 +3,13 @@
 import pytest
 
 from notifications.message import Delivery, Outcome, Subject
-from reminders.delivery import deliver
+from reminders.delivery import refusals
 from reminders.policy.retries import Result
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_each_outcome_is_a_result_of_the_same_word(outcome):
-    assert deliver.result_of(Delivery(outcome, "", subject=Subject.CHANNEL)).value == outcome.value
+    assert refusals.result_of(Delivery(outcome, "", subject=Subject.CHANNEL)).value == outcome.value
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ def test_each_outcome_is_a_result_of_the_same_word(outcome):
     [(Outcome.CHANNEL_REFUSED, Result.REJECTED), (Outcome.THROTTLED, Result.REFUSED_FOR_NOW)],
 )
 def test_a_reply_that_only_may_be_about_the_channel_holds_up_nobody_else(outcome, result):
-    assert deliver.result_of(Delivery(outcome, "550", subject=Subject.UNSTATED)) is result
+    assert refusals.result_of(Delivery(outcome, "550", subject=Subject.UNSTATED)) is result
