@@ -292,6 +292,7 @@ CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Retry-After", "Content-Di
 X_FRAME_OPTIONS = "DENY"
 API_RATE = env.whole("API_RATE", 1_200, least=0, most=1_000_000)  # calls a minute
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["config.uploads.RefuseFiles"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -342,6 +343,9 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "django_celery_beat": {"level": "WARNING"},
+        # A line for each request that waits for a thread, and for each client that hung up.
+        "waitress": {"level": "ERROR"},
+        "waitress.queue": {"level": "ERROR"},
     },
 }
 

@@ -23,7 +23,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from config.devstack.launch import CELERY_WORKER
+from config.devstack.launch import CELERY_WORKER, WEB_WORKER
 from config.devstack.processes import free_port
 
 T = TypeVar("T")
@@ -176,11 +176,7 @@ class Stack:
                 "config.wsgi",
                 "--bind",
                 address,
-                "--worker-class",
-                "gthread",
-                "--threads",
-                "8",
-                "--no-control-socket",
+                *WEB_WORKER,
             ],
         )
 

@@ -28,6 +28,10 @@ READY_SECONDS = 90.0
 PREPARE_SECONDS = 600.0
 STOP_SECONDS = 20.0
 QUEUE_READY = "Reminder queue initialised"
+WEB_WORKER = (
+    *("--worker-class", "config.web_worker.BufferingWorker"),
+    *("--threads", "8", "--no-control-socket"),
+)
 CELERY_WORKER = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--prefetch-multiplier", "1")
 
 
@@ -193,14 +197,13 @@ class System:
             "config.wsgi",
             "--bind",
             f"127.0.0.1:{self.port}",
-            "--no-control-socket",
         ]
         celery = ["-m", "celery", "-A", "config"]
         level = ["--loglevel", os.environ.get("LOG_LEVEL") or "INFO"]  # else Celery sets WARNING
         pool = ["--pool", "prefork", *CELERY_WORKER, *level, "--concurrency"]
         beat = [*level, "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile="]
         return {
-            "web": [*gunicorn, "--worker-class", "gthread", "--workers", "1", "--threads", "8"],
+            "web": [*gunicorn, *WEB_WORKER, "--workers", "1"],
             "worker": [*celery, "worker", "-Q", "reminders", "-n", "worker@%h", *pool, str(self.concurrency)],
             "scanner": [*celery, "worker", "-Q", "reminders.scan", "-n", "scanner@%h", *pool, "2"],
             "beat": [*celery, "beat", *beat],
