@@ -2,12 +2,14 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import register
 
-from config import telemetry
+from config import checks, telemetry
 
 
 class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
+        register(checks.check_secret_key, deploy=True)
         telemetry.start(sentry_dsn=settings.SENTRY_DSN, traces_to=settings.OTEL_EXPORTER_OTLP_ENDPOINT)

@@ -21,6 +21,8 @@ def refuse_bad_settings(**_: object) -> None:
     """
     from django.core.checks import ERROR, run_checks
 
-    problems = [problem for problem in run_checks() if problem.level >= ERROR]
+    from config.checks import check_secret_key
+
+    problems = [problem for problem in [*run_checks(), *check_secret_key(None)] if problem.level >= ERROR]
     if problems:
         raise SystemExit("\n".join(str(problem) for problem in problems))

@@ -67,9 +67,9 @@ class Environment:
         self._refuse(name, raw, "true or false")
         return default
 
-    def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
+    def words(self, name: str, default: Sequence[str] = (), *, secret: bool = False) -> list[str]:
         """Words separated by commas, without blanks around them."""
-        raw = self.text(name, ",".join(default))
+        raw = self.text(name, ",".join(default), secret=secret)
         return [word.strip() for word in raw.split(",") if word.strip()]
 
     def url(self, name: str, default: str, *, schemes: Sequence[str], secret: bool = True) -> str:

@@ -76,9 +76,11 @@ PROMETHEUS_URL = env.url("PROMETHEUS_URL", "", schemes=["https", "http"])
 
 DEBUG = env.switch("DEBUG", False)
 SECRET_KEY = env.text("SECRET_KEY", secret=True)
+SECRET_KEY_IS_SET = bool(SECRET_KEY)
 if not SECRET_KEY:
-    # Good for commands that sign nothing; `check --deploy` and every server refuse to go on with it.
+    # Enough for commands that sign nothing; the processes refuse to start with it (config.checks).
     SECRET_KEY = "insecure-" + secrets.token_urlsafe(50)
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", secret=True)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 STATE_DIR = Path(env.text("REMINDERS_STATE", str(BASE_DIR / ".run")))
