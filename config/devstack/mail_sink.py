@@ -40,7 +40,11 @@ class Folder:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         assert isinstance(envelope.content, bytes)
-        self.store(envelope.content, sender=envelope.mail_from or "", recipients=envelope.rcpt_tos)
+        try:
+            self.store(envelope.content, sender=envelope.mail_from or "", recipients=envelope.rcpt_tos)
+        except OSError as error:
+            # RFC 5321, 4.2.3 and RFC 3463, 3.4: the sender tries again.
+            return f"452 4.3.1 Insufficient system storage ({error.strerror})"
         return "250 2.0.0 Stored"
 
     def store(self, content: bytes, *, sender: str, recipients: list[str]) -> Path:
@@ -51,8 +55,12 @@ class Folder:
             f"Delivered-To: {each}\r\n" for each in recipients
         )
         unfinished = self._directory / f".{name}.part"
-        unfinished.write_bytes(envelope.encode() + content)
-        path = unfinished.rename(self._directory / name)
+        try:
+            unfinished.write_bytes(envelope.encode() + content)
+            path = unfinished.rename(self._directory / name)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
         self._names.append(name)
         while len(self._names) > self._limit:
             (self._directory / self._names.popleft()).unlink(missing_ok=True)

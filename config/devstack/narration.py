@@ -6,6 +6,7 @@ an address never.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -236,8 +237,10 @@ def shortened(text: str, limit: int = 160) -> str:
 def show(line: str) -> None:
     try:
         print(line, flush=True)
-    except (OSError, ValueError):
-        # The terminal is gone; the system goes on.
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # on a full disk this line is lost, and the next may be printed
+            sys.stdout = open_nothing()  # the terminal is gone; the system goes on
+    except ValueError:
         sys.stdout = open_nothing()
 
 

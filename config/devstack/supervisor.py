@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from types import FrameType
 
@@ -69,18 +70,27 @@ class BoundedLog:
     """A log file that is rotated at its size limit; one earlier file is kept."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.handle = path.open("ab")
+        self._path = path
+        self._file: FileIO | None = None
 
     def write(self, line: bytes) -> None:
-        # On a full disk the line is lost; the supervised processes must go on.
-        with contextlib.suppress(OSError):
-            if self.handle.tell() > LOG_LIMIT:
-                self.handle.close()
-                self.path.replace(self.path.with_suffix(".log.1"))
-                self.handle = self.path.open("ab")
-            self.handle.write(line + b"\n")
-            self.handle.flush()
+        """Raises OSError, for example on a full disk; the next call then opens the file again."""
+        try:
+            if self._file is None:
+                self._file = FileIO(self._path, "ab")
+            if self._file.tell() > LOG_LIMIT:
+                self.close()
+                self._path.replace(self._path.with_suffix(".log.1"))
+                self._file = FileIO(self._path, "ab")
+            self._file.write(line + b"\n")
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class Supervisor:
@@ -100,6 +110,8 @@ class Supervisor:
         self._on_line, self._on_change, self._report = on_line, on_change, report
         self._selector = selectors.DefaultSelector()
         self._leftovers: set[int] = set()
+        self._lines_lost = 0
+        self._change_pending = False
         self._wake: list[int] = []
         self._stop_requests = 0
         self._stopping = False
@@ -134,7 +146,7 @@ class Supervisor:
         os.set_blocking(readable, False)
         self._selector.register(readable, selectors.EVENT_READ, Stream(child, readable))
         child.started, child.next_start, child.code = time.monotonic(), None, None
-        self._on_change()
+        self._notify_change()
         return child
 
     def wait_until(
@@ -173,6 +185,8 @@ class Supervisor:
         """Keep all children running until StopRequested is raised."""
         while True:
             self.pump(1.0)
+            if self._change_pending:
+                self._notify_change()
 
     def pump(self, seconds: float) -> None:
         """One turn of the event loop: wait at most so long for an event, then process what happened."""
@@ -232,7 +246,7 @@ class Supervisor:
             os.close(waker)
         self._wake = []
         for log in self._logs.values():
-            log.handle.close()
+            log.close()
         self._logs = {}
 
     # -- inside ------------------------------------------------------------------------------------------
@@ -261,10 +275,36 @@ class Supervisor:
         log = self._logs.get(child.name)
         if log is None:
             log = self._logs[child.name] = BoundedLog(self._logs_folder / f"{child.name}.log")
-        log.write(line)
+        self._write(log, line)
         text = line.decode(errors="replace")
         child.last_lines = [*child.last_lines[-7:], text]
         self._on_line(child, text)
+
+    def _write(self, log: BoundedLog, line: bytes) -> None:
+        """On a full disk lines are lost, but the supervised processes and this one go on."""
+        try:
+            log.write(line)
+        except OSError as error:
+            if not self._lines_lost:
+                self._report(
+                    f"log files cannot be written ({error.strerror}); all processes go on without them"
+                )
+            self._lines_lost += 1
+        else:
+            if self._lines_lost:
+                self._report(f"log files are written again; {self._lines_lost} lines were lost")
+            self._lines_lost = 0
+
+    def _notify_change(self) -> None:
+        """Calls `on_change`; if it cannot write its file, `watch` calls it again."""
+        try:
+            self._on_change()
+        except OSError as error:
+            if not self._change_pending:
+                self._report(f"the list of processes cannot be written ({error.strerror}); trying again")
+            self._change_pending = True
+        else:
+            self._change_pending = False
 
     def _reap(self, child: Child, code: int) -> None:
         assert child.process is not None
@@ -284,7 +324,7 @@ class Supervisor:
             delay = min(MAX_RESTART_DELAY, 0.5 * 2 ** (child.failures - 1))
             child.next_start = time.monotonic() + delay
             self._report(f"{child.name} {describe_exit(code)}; restarting in {delay:g} s")
-        self._on_change()
+        self._notify_change()
 
     def _restart(self, child: Child) -> None:
         try:

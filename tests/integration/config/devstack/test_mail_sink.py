@@ -1,5 +1,7 @@
 """The local mail sink and the test server, as the processes that `manage.py up` and the chaos tests start."""
 
+import asyncio
+import errno
 import json
 import os
 import select
@@ -13,6 +15,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
+from aiosmtpd.smtp import Envelope
 
 from config.devstack.mail_sink import Folder
 from notifications.channels.email.server import Server
@@ -87,6 +90,20 @@ def test_the_newest_mails_are_kept_by_order_of_arrival(tmp_path: Path) -> None:
         folder = Folder(tmp_path, limit=3)
         kept = [folder.store(b"", sender="", recipients=[]) for _ in range(5)][-3:]
         assert sorted(tmp_path.iterdir()) == kept
+
+
+def test_a_full_disk_defers_the_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder, envelope = Folder(tmp_path), Envelope()
+    envelope.content = b"Hello"
+    monkeypatch.setattr(Path, "write_bytes", full)
+    answer = asyncio.run(folder.handle_DATA(None, None, envelope))  # type: ignore[arg-type]
+    assert answer == "452 4.3.1 Insufficient system storage (No space left on device)"
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert asyncio.run(folder.handle_DATA(None, None, envelope)) == "250 2.0.0 Stored"  # type: ignore[arg-type]
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

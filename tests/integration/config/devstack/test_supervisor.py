@@ -1,6 +1,9 @@
 """The supervisor restarts what dies, gives up on what never starts, and in the end nothing is left."""
 
+import contextlib
+import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from config.devstack import processes, supervisor
+from config.devstack.state import write_private
 from config.devstack.supervisor import Child, GaveUp, StopRequested, Supervisor
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('here'); time.sleep(120)"
 )
+ECHO = "import itertools, time\nfor n in itertools.count(): print('tick', n, 'x' * 500); time.sleep(0.01)"
 SLEEPER = "import time; print('here'); time.sleep(120)"
 
 
@@ -165,6 +170,67 @@ def test_a_log_starts_anew_at_its_limit(desk: Desk, monkeypatch: pytest.MonkeyPa
     kept = (desk.folder / "talker.log.1").read_text() + (desk.folder / "talker.log").read_text()
     assert kept.endswith("line 39\n")
     assert len(kept) < 300
+
+
+def test_a_full_disk_costs_log_lines_and_nothing_else(desk: Desk) -> None:
+    log = desk.folder / "talker.log"
+    log.symlink_to("/dev/full")
+    child = desk.supervisor.start(desk.child("talker", ECHO))
+    desk.until(lambda: len(desk.lines) > 2)
+
+    assert child.alive
+    assert desk.said == [
+        "log files cannot be written (No space left on device); all processes go on without them"
+    ]
+    log.unlink()
+    desk.until(lambda: len(desk.said) == 2)
+    assert re.fullmatch(r"log files are written again; \d+ lines were lost", desk.said[1])
+    assert log.read_text().startswith("tick")
+
+
+def test_the_list_of_processes_is_written_once_there_is_room(desk: Desk) -> None:
+    full = [True]
+
+    def write() -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        desk.supervisor._stop_requests = 1
+
+    desk.supervisor._on_change = write
+    child = desk.supervisor.start(desk.child("sleeper", SLEEPER))
+
+    assert child.alive
+    assert desk.said == ["the list of processes cannot be written (No space left on device); trying again"]
+    full[0] = False
+    with pytest.raises(StopRequested):
+        desk.supervisor.watch()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_small_disk_that_is_filled_and_emptied(desk: Desk) -> None:
+    """The same with a real file system: the file that exists cannot grow, and a new one cannot be made."""
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", desk.folder], check=False
+    ).returncode:
+        pytest.skip("needs root")
+    try:
+        ballast = desk.folder / "ballast"
+        child = desk.supervisor.start(desk.child("talker", ECHO))
+        desk.until(lambda: len(desk.lines) > 2)
+        with contextlib.suppress(OSError):
+            ballast.write_bytes(b"x" * 64_000)
+        desk.until(lambda: any("cannot be written (No space left" in text for text in desk.said))
+        with pytest.raises(OSError, match="No space left"):
+            write_private(desk.folder / "up.json", "{}" * 5_000)
+        ballast.unlink()
+        desk.until(lambda: any("are written again" in text for text in desk.said))
+        write_private(desk.folder / "up.json", "{}")
+
+        assert child.alive
+        desk.supervisor.stop([child], timeout=5.0)
+        desk.supervisor.close()
+    finally:
+        subprocess.run(["umount", desk.folder], check=True)
 
 
 def test_a_line_without_end_is_cut_and_not_collected_for_ever(desk: Desk) -> None:
