@@ -30,6 +30,7 @@ def main() -> None:
     bootstrap.ensure_environment(sys.argv)
     bootstrap.set_terminal_log_defaults(sys.argv)
     bootstrap.join_running_services(sys.argv)
+    bootstrap.set_up_defaults(sys.argv)
     bootstrap.run_command(sys.argv)
 
 

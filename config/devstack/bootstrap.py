@@ -296,6 +296,12 @@ def set_terminal_log_defaults(
         environ.setdefault("LOG_LEVEL", "WARNING")
 
 
+def set_up_defaults(argv: Sequence[str], environ: MutableMapping[str, str] = os.environ) -> None:
+    """`up` serves the loopback address without TLS: its settings are read with HTTPS_ONLY=false unless the caller set it."""
+    if command_of(argv) == "up" and not is_set("HTTPS_ONLY", environ):
+        environ["HTTPS_ONLY"] = "false"
+
+
 def run_command(argv: Sequence[str]) -> None:
     """Hand over to Django. An error that an operator can act on is one line, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

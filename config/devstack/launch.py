@@ -53,10 +53,12 @@ class System:
         database_url: str,
         redis_url: str,
         use_database: Callable[[str], None],
+        inherited: Mapping[str, str],
     ) -> None:
         """`database_url` and `redis_url` name servers to use; for an empty one an embedded server is started.
 
-        `use_database` is called with the database's address, so that this process can query it too.
+        `use_database` is called with the database's address, so that this process can query it too. `inherited` are
+        the variables of this process that commands in another terminal need as well.
         """
         self.root, self.state, self.demo, self.concurrency = root, state.resolve(), demo, concurrency
         self.requested_port = port
@@ -66,6 +68,7 @@ class System:
             redis_url,
         )
         self.use_database = use_database
+        self.inherited = inherited
         self.environment: dict[str, str] = {}
         self.mail: str | None = None
         self.login: dict[str, str | None] | None = None
@@ -266,7 +269,7 @@ class System:
             "mail": self.mail,
             "processes": pids,
             # For commands in another terminal, which join this system.
-            "environment": self.environment,
+            "environment": {**self.inherited, **self.environment},
         }
         write_private(self._up_file, json.dumps(content, indent=2) + "\n")
 

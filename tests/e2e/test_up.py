@@ -58,14 +58,14 @@ def environment(state: Path) -> dict[str, str]:
 
 
 @contextmanager
-def up(state: Path, *words: str) -> Iterator[Up]:
+def up(state: Path, *words: str, **more: str) -> Iterator[Up]:
     """`manage.py up` until it is ready; whatever is left of it at the end is killed by its number."""
     output = state / "printed"
     with output.open("wb") as handle:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--port", str(processes.free_port()), *words],
             cwd=ROOT,
-            env=environment(state),
+            env=environment(state) | more,
             stdin=subprocess.DEVNULL,
             stdout=handle,
             stderr=subprocess.STDOUT,
@@ -123,7 +123,7 @@ def state() -> Iterator[Path]:
 def running() -> Iterator[Up]:
     """One `up` for the tests that leave it running."""
     folder = new_state()
-    with up(folder) as one:
+    with up(folder, REMINDER_LEAD_MINUTES="45", WEBHOOK_ALLOW_PRIVATE="true") as one:
         yield one
     remove(folder)
 
@@ -208,6 +208,17 @@ def test_a_command_in_another_terminal_finds_the_services(running: Up) -> None:
     asked = manage(running, "migrate", "--check")
 
     assert asked.returncode == 0, asked.stderr
+
+
+def test_a_command_in_another_terminal_has_the_same_settings(running: Up) -> None:
+    """Also WEBHOOK_ALLOW_PRIVATE, which is refused where HTTPS_ONLY is on."""
+    ask = (
+        "from django.conf import settings as s;"
+        "print(s.REMINDERS.lead, s.WEBHOOK_ALLOW_PRIVATE, s.HTTPS_ONLY, f'smtp://{s.EMAIL_HOST}:{s.EMAIL_PORT}')"
+    )
+    asked = manage(running, "shell", "--verbosity", "0", "-c", ask)
+
+    assert asked.stdout.strip() == f"0:45:00 True False {running.file()['mail']}", asked.stderr
 
 
 def test_the_doctor_finds_the_running_system_well(running: Up) -> None:

@@ -33,6 +33,7 @@ class Command(BaseCommand):
                 database_url=settings.DATABASE_URL,
                 redis_url=settings.CELERY_BROKER_URL if is_set("REDIS_URL") else "",
                 use_database=use_database,
+                inherited=inherited(),
             ).run()
         except CannotGoUp as error:
             raise CommandError(str(error)) from error
@@ -49,6 +50,19 @@ def port_of_environment() -> int:
         return port(os.environ.get("PORT") or "8000")
     except argparse.ArgumentTypeError as error:
         raise CommandError(f"PORT: {error}") from error
+
+
+def inherited() -> dict[str, str]:
+    """The variables that the settings have read, for commands beside this `up`: a command logs as its own terminal wants."""
+    from config.settings import env
+
+    found = {}
+    for name in sorted(env.known):
+        if value := os.environ.get(name):
+            found[name] = value
+        elif path := os.environ.get(f"{name}_FILE"):
+            found[f"{name}_FILE"] = str(Path(path).resolve())
+    return {name: value for name, value in found.items() if not name.startswith("LOG_")}
 
 
 def use_database(address: str) -> None:

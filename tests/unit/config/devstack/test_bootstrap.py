@@ -278,3 +278,14 @@ def test_a_command_in_a_terminal_logs_only_what_is_wrong_and_plainly(
     environ = dict(before)
     bootstrap.set_terminal_log_defaults(["manage.py", command], environ, terminal=terminal)
     assert environ == after
+
+
+def test_only_up_serves_this_machine_without_tls_by_default(bootstrap: ModuleType) -> None:
+    environ: dict[str, str] = {}
+    bootstrap.set_up_defaults(["manage.py", "migrate"], environ)
+    assert environ == {}
+    bootstrap.set_up_defaults(["manage.py", "up"], environ)
+    assert environ == {"HTTPS_ONLY": "false"}
+    environ = {"HTTPS_ONLY": "true"}
+    bootstrap.set_up_defaults(["manage.py", "up"], environ)
+    assert environ == {"HTTPS_ONLY": "true"}
