@@ -183,7 +183,9 @@ def postgres(address: str) -> dict[str, object]:
 
 
 DATABASE_URL = env.url("DATABASE_URL", "", schemes=["postgres", "postgresql"])
-DATABASES = {"default": postgres(DATABASE_URL or "postgres://localhost/reminders")}
+# The owner of the tables, for `migrate` and `prepare` alone: wherever it is set, it is used instead of DATABASE_URL.
+DATABASE_OWNER_URL = env.url("DATABASE_OWNER_URL", "", schemes=["postgres", "postgresql"])
+DATABASES = {"default": postgres(DATABASE_OWNER_URL or DATABASE_URL or "postgres://localhost/reminders")}
 
 # --- Celery over Redis -----------------------------------------------------------------------------------------
 

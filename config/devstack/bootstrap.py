@@ -27,6 +27,8 @@ DEVELOPMENT_LOCK = "requirements/dev.lock"
 # These commands start services of their own, so they never join a running `up`.
 DEVELOPMENT_COMMANDS = frozenset({"test", "bench"})
 SELF_SUFFICIENT_COMMANDS = DEVELOPMENT_COMMANDS | {"up"}
+# These change tables, so beside a running `up` they connect as the owner of its database.
+OWNER_COMMANDS = frozenset({"migrate", "prepare", "flush", "sqlflush", "dbshell"})
 
 # An environment with all of these was prepared for this project by other means (a container, an active venv):
 # it is used as it is.
@@ -254,7 +256,10 @@ def join_running_services(argv: Sequence[str], environ: MutableMapping[str, str]
     running = read_up_file(state_folder(environ))
     if running is None:
         return False
-    for name, value in running.get("environment", {}).items():
+    variables = dict(running.get("environment", {}))
+    if command_of(argv) in OWNER_COMMANDS:
+        variables |= running.get("owner_environment", {})
+    for name, value in variables.items():
         if not is_set(name, environ):
             environ[name] = value
     return True

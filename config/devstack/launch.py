@@ -70,6 +70,7 @@ class System:
         self.use_database = use_database
         self.inherited = inherited
         self.environment: dict[str, str] = {}
+        self.owner_url = ""
         self.mail: str | None = None
         self.login: dict[str, str | None] | None = None
         self.ready: set[str] = set()
@@ -126,7 +127,7 @@ class System:
         if not self.database_url:
             postgres = Postgres(self.state, durable=True)
             self._start_server(postgres, "PostgreSQL")
-            self.database_url = postgres.url
+            self.database_url, self.owner_url = postgres.application_url, postgres.url
         if not self.redis_url:
             valkey = Valkey(self.state)
             self._start_server(valkey, "Redis")
@@ -168,7 +169,8 @@ class System:
         show_step("database and static files ...")
         must_be_empty = ["--require-empty"] if self.demo and self.external_database else []
         words = ["manage.py", "prepare", "--static", "--login", str(self._password_file), *must_be_empty]
-        child = self._child("prepare", words, restart=False)
+        owner = {"DATABASE_OWNER_URL": self.owner_url} if self.owner_url else {}
+        child = self._child("prepare", words, restart=False, more=owner)
         if self.supervisor.run_to_end(child, seconds=PREPARE_SECONDS) != 0:
             raise CannotGoUp("\n".join(line.removeprefix("Error: ") for line in child.last_lines))
         username = next(
@@ -235,9 +237,12 @@ class System:
 
     # -- the processes: environment and output -----------------------------------------------------------
 
-    def _child(self, name: str, words: Sequence[str], *, restart: bool = True) -> Child:
+    def _child(
+        self, name: str, words: Sequence[str], *, restart: bool = True, more: Mapping[str, str] | None = None
+    ) -> Child:
         def launch(output: int) -> subprocess.Popen[bytes]:
             environment = {**os.environ, **self.environment, "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
+            environment |= more or {}
             return start_child(
                 [sys.executable, *words], output=output, folder=self.root, environment=environment
             )
@@ -264,12 +269,13 @@ class System:
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "web": self.web,
             "login": self.login,
-            "database_url": self.database_url,
+            "database_url": self.owner_url or self.database_url,
             "redis_url": self.redis_url,
             "mail": self.mail,
             "processes": pids,
-            # For commands in another terminal, which join this system.
+            # For commands in another terminal, which join this system; the second for those that change tables.
             "environment": {**self.inherited, **self.environment},
+            "owner_environment": {"DATABASE_OWNER_URL": self.owner_url} if self.owner_url else {},
         }
         write_private(self._up_file, json.dumps(content, indent=2) + "\n")
 

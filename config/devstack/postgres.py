@@ -37,6 +37,7 @@ class Postgres:
     name = "postgres"
     stop_signal = signal.SIGINT  # PostgreSQL's fast shutdown: ends sessions, then writes a clean end
     user = database = "reminders"
+    application_user = "reminders_app"
 
     def __init__(self, state: Path, *, durable: bool) -> None:
         self.durable = durable
@@ -50,6 +51,13 @@ class Postgres:
         return self._url(self.database)
 
     @property
+    def application_url(self) -> str:
+        """For the processes: a role that `manage.py prepare` creates, neither superuser nor owner of a table."""
+        return self._url(
+            self.database, user=self.application_user, password=self.saved["application_password"]
+        )
+
+    @property
     def home(self) -> Path:
         """The folder of the data, owned by the account that PostgreSQL runs as."""
         return Path(self.saved["home"])
@@ -59,6 +67,7 @@ class Postgres:
         self._choose_home()
         self.programs = self._accessible_programs()
         self.saved.setdefault("password", secrets.token_urlsafe(24))
+        self.saved.setdefault("application_password", secrets.token_urlsafe(24))
         data = self.home / "data"
         stop_left_over_postmaster(data)
         if not (data / "PG_VERSION").exists():
@@ -109,8 +118,9 @@ class Postgres:
             if not Path(home).is_relative_to(self.state):
                 shutil.rmtree(Path(home).parent, ignore_errors=True)
 
-    def _url(self, database: str) -> str:
-        return f"postgres://{self.user}:{self.saved['password']}@{HOST}:{self.saved['port']}/{database}"
+    def _url(self, database: str, *, user: str = user, password: str = "") -> str:
+        secret = password or self.saved["password"]
+        return f"postgres://{user}:{secret}@{HOST}:{self.saved['port']}/{database}"
 
     def _choose_home(self) -> None:
         home = Path(self.saved.get("home") or self.state / self.name)

@@ -188,6 +188,7 @@ def test_no_secret_is_in_a_log_or_on_a_command_line(running: Up) -> None:
 
     for secret in (
         postgres_password,
+        told["environment"]["DATABASE_URL"].split(":")[2].split("@")[0],
         redis_password,
         told["environment"]["SECRET_KEY"],
         told["login"]["password"],
@@ -219,6 +220,25 @@ def test_a_command_in_another_terminal_has_the_same_settings(running: Up) -> Non
     asked = manage(running, "shell", "--verbosity", "0", "-c", ask)
 
     assert asked.stdout.strip() == f"0:45:00 True False {running.file()['mail']}", asked.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "TRUNCATE reminders_audit",
+        "ALTER TABLE reminders_audit DISABLE TRIGGER append_only",
+        "SET session_replication_role = replica",
+        "CREATE ROLE another",
+        "DROP TABLE reminders_audit",
+    ],
+)
+def test_the_processes_cannot_bypass_the_audit_trail(running: Up, statement: str) -> None:
+    """Their role neither owns a table nor is a superuser; `migrate` and `prepare` connect as the owner."""
+    with (
+        psycopg.connect(running.file()["environment"]["DATABASE_URL"]) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement)
 
 
 def test_the_doctor_finds_the_running_system_well(running: Up) -> None:

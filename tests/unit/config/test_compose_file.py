@@ -143,6 +143,14 @@ def test_every_variable_is_in_the_example():
     assert {"SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"} <= named
 
 
+def test_the_owner_of_the_tables_is_known_to_the_migration_alone():
+    for service in OURS:
+        given = SERVICES[service].get("environment", {})
+        assert ("DATABASE_OWNER_URL" in given) is (service == "migrate")
+        assert given["DATABASE_URL"].startswith("postgres://reminders_app:${POSTGRES_APP_PASSWORD:?")
+        assert given["POSTGRES_PASSWORD"] == ""  # .env has it, and reaches every container
+
+
 def test_no_secret_has_a_default():
     for name, how, default in INTERPOLATED.findall((ROOT / "docker-compose.yml").read_text()):
         if name.endswith(("_PASSWORD", "_KEY")):

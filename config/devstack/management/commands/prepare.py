@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from assignments.models import Assignment
+from config.devstack import application_role
 from config.devstack.state import write_private
 
 OPS = "ops"
@@ -31,6 +32,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
+        if settings.DATABASE_OWNER_URL and settings.DATABASE_URL:
+            application_role.set_up(settings.DATABASE_URL)
         if options["require_empty"] and Assignment.objects.exists():
             raise CommandError(
                 "the database that DATABASE_URL names has assignments already: --demo needs an empty one, so that "

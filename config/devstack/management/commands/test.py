@@ -23,7 +23,15 @@ from config.devstack.servers import Addresses, temporary_servers
 NO_TESTS_COLLECTED = 5  # pytest.ExitCode
 # Variables of the caller's shell must not decide whether a test passes.
 REMOVED_VARIABLES = {
-    *("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "EMAIL_BACKEND", "DEFAULT_FROM_EMAIL", "METRICS_TOKEN"),
+    *(
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "REDIS_URL",
+        "EMAIL_URL",
+        "EMAIL_BACKEND",
+        "DEFAULT_FROM_EMAIL",
+        "METRICS_TOKEN",
+    ),
     *(
         "SECRET_KEY",
         "SECRET_KEY_FALLBACKS",

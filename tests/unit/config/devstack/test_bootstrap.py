@@ -210,6 +210,22 @@ def test_a_command_joins_the_up_that_runs(bootstrap: ModuleType, state: Path) ->
     assert environ == {"SECRET_KEY": "my own", "DATABASE_URL": "postgres://here"}
 
 
+@pytest.mark.parametrize(
+    ("command", "owner"), [("migrate", True), ("prepare", True), ("explain_reminder", False)]
+)
+def test_only_what_changes_tables_connects_as_their_owner(
+    bootstrap: ModuleType, state: Path, command: str, owner: bool
+) -> None:
+    told = {"environment": {"DATABASE_URL": "app"}, "owner_environment": {"DATABASE_OWNER_URL": "owner"}}
+    (state / "up.json").write_text(json.dumps(told))
+    environ: dict[str, str] = {}
+    with (state / "up.lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert bootstrap.join_running_services(["manage.py", command], environ)
+
+    assert ("DATABASE_OWNER_URL" in environ) is owner
+
+
 @pytest.mark.parametrize("command", ["up", "test", "bench"])
 def test_what_brings_its_own_services_does_not_join(bootstrap: ModuleType, state: Path, command: str) -> None:
     environ: dict[str, str] = {}
