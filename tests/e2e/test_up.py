@@ -87,16 +87,16 @@ def up(state: Path, *words: str, **more: str) -> Iterator[Up]:
 
 
 def processes_of(state: Path) -> list[int]:
-    """Every living process that was told of this state folder, by its arguments or its environment."""
+    """Every living process that has this state folder in its arguments or its environment."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            content = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
         except OSError:
             continue
-        if str(state).encode() in told:
+        if str(state).encode() in content:
             found.append(int(entry.name))
     return found
 
@@ -156,18 +156,18 @@ def manage(running: Up, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_web_answers_and_everything_runs(running: Up) -> None:
-    told = running.file()
+    content = running.file()
 
     def answers() -> bool:  # a test before may have killed it: it is on its way back
         with contextlib.suppress(OSError):
-            return status(told["web"] + "/healthz") == 200
+            return status(content["web"] + "/healthz") == 200
         return False
 
     until(answers, within=60, what="web answers")
-    assert status(told["web"] + "/admin/login/") == 200
-    assert set(told["processes"]) == {"postgres", "redis", "mail", "web", "worker", "scanner", "beat"}
-    assert told["login"]["username"] == "ops"
-    assert told["login"]["password"] in running.printed()
+    assert status(content["web"] + "/admin/login/") == 200
+    assert set(content["processes"]) == {"postgres", "redis", "mail", "web", "worker", "scanner", "beat"}
+    assert content["login"]["username"] == "ops"
+    assert content["login"]["password"] in running.printed()
 
 
 def test_what_holds_secrets_is_for_its_owner_alone(running: Up) -> None:
@@ -179,19 +179,19 @@ def test_what_holds_secrets_is_for_its_owner_alone(running: Up) -> None:
 
 
 def test_no_secret_is_in_a_log_or_on_a_command_line(running: Up) -> None:
-    told = running.file()
-    postgres_password = told["database_url"].split(":")[2].split("@")[0]
-    redis_password = told["redis_url"].split(":")[2].split("@")[0]
+    content = running.file()
+    postgres_password = content["database_url"].split(":")[2].split("@")[0]
+    redis_password = content["redis_url"].split(":")[2].split("@")[0]
     seen = "".join(path.read_text(errors="replace") for path in (running.state / "logs").iterdir())
     for pid in processes_of(running.state):
         seen += " ".join(processes.command_line(pid) or [])
 
     for secret in (
         postgres_password,
-        told["environment"]["DATABASE_URL"].split(":")[2].split("@")[0],
+        content["environment"]["DATABASE_URL"].split(":")[2].split("@")[0],
         redis_password,
-        told["environment"]["SECRET_KEY"],
-        told["login"]["password"],
+        content["environment"]["SECRET_KEY"],
+        content["login"]["password"],
     ):
         assert secret not in seen
 
@@ -282,8 +282,8 @@ def test_stopping_leaves_no_process_and_a_second_start_keeps_the_data(
     state: Path, order: signal.Signals
 ) -> None:
     with up(state) as first:
-        told = first.file()
-        with psycopg.connect(told["database_url"]) as connection:
+        content = first.file()
+        with psycopg.connect(content["database_url"]) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
 
         assert first.end(order) == 0, first.printed()
@@ -295,8 +295,8 @@ def test_stopping_leaves_no_process_and_a_second_start_keeps_the_data(
         again = second.file()
         with psycopg.connect(again["database_url"]) as connection:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
-        assert again["login"] == told["login"]
-        assert again["environment"]["SECRET_KEY"] == told["environment"]["SECRET_KEY"]
+        assert again["login"] == content["login"]
+        assert again["environment"]["SECRET_KEY"] == content["environment"]["SECRET_KEY"]
 
 
 def test_a_killed_up_leaves_no_orphan_and_is_no_obstacle(state: Path) -> None:
@@ -322,8 +322,8 @@ def test_the_demo_visibly_delivers_within_a_minute(state: Path) -> None:
     with up(state, "--demo") as demo:
 
         def lines(word: str) -> list[str]:
-            told = [line.split(maxsplit=2)[1:] for line in demo.printed().splitlines() if line[2:3] == ":"]
-            return [rest for first, rest in told if first == word]
+            content = [line.split(maxsplit=2)[1:] for line in demo.printed().splitlines() if line[2:3] == ":"]
+            return [rest for first, rest in content if first == word]
 
         assert processes.wait_for(
             lambda: len(list((state / "mail").glob("*.eml"))) >= 5 and len(lines("sent")) >= 5, seconds=60
@@ -338,11 +338,11 @@ def test_the_demo_visibly_delivers_within_a_minute(state: Path) -> None:
 
 
 def test_a_demo_on_a_named_database_with_work_in_it_is_refused(state: Path, running: Up) -> None:
-    told = running.file()
-    with psycopg.connect(told["database_url"], autocommit=True) as connection:
+    content = running.file()
+    with psycopg.connect(content["database_url"], autocommit=True) as connection:
         connection.execute("CREATE DATABASE named TEMPLATE template0")
-    named = told["database_url"].rpartition("/")[0] + "/named"
-    own = environment(state) | {"DATABASE_URL": named, "REDIS_URL": told["redis_url"]}
+    named = content["database_url"].rpartition("/")[0] + "/named"
+    own = environment(state) | {"DATABASE_URL": named, "REDIS_URL": content["redis_url"]}
     command = [sys.executable, "manage.py"]
     make = (
         "from assignments.models import Assignment; from django.utils.timezone import now; "

@@ -18,7 +18,7 @@ from config.devstack import processes, servers
 from config.devstack.postgres import Postgres, postgres_programs
 from config.devstack.valkey import Valkey
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root does this")
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def state() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def words_of(process: subprocess.Popen[bytes]) -> str:
+def arguments_of(process: subprocess.Popen[bytes]) -> str:
     return " ".join(processes.command_line(process.pid) or [])
 
 
@@ -85,10 +85,12 @@ def test_no_password_is_on_a_command_line_or_open_to_others(state: Path) -> None
         servers.running(postgres, state=state) as first,
         servers.running(valkey, state=state) as second,
     ):
-        told = words_of(first) + words_of(second) + processes.tail(state / "logs" / "postgres.log", 100)
+        seen = (
+            arguments_of(first) + arguments_of(second) + processes.tail(state / "logs" / "postgres.log", 100)
+        )
 
-    assert postgres.saved["password"] not in told
-    assert valkey.saved["password"] not in told
+    assert postgres.saved["password"] not in seen
+    assert valkey.saved["password"] not in seen
     private = [state / "postgres.json", state / "redis.json", state / "redis" / "valkey.conf"]
     assert [oct(path.stat().st_mode & 0o777) for path in private] == ["0o600"] * 3
 

@@ -37,11 +37,11 @@ def test_no_setting_of_the_callers_shell_reaches_a_test(
         monkeypatch.setenv(name, "the caller's")
     monkeypatch.setenv("LANG", "kept")
 
-    told = environment_for(servers.Addresses("postgres://own", "redis://own", tmp_path))
+    variables = environment_for(servers.Addresses("postgres://own", "redis://own", tmp_path))
 
-    assert "the caller's" not in told.values()
-    assert (told["DATABASE_URL"], told["REDIS_URL"]) == ("postgres://own", "redis://own")
-    assert (told["REMINDERS_STATE"], told["LANG"]) == (str(tmp_path), "kept")
+    assert "the caller's" not in variables.values()
+    assert (variables["DATABASE_URL"], variables["REDIS_URL"]) == ("postgres://own", "redis://own")
+    assert (variables["REMINDERS_STATE"], variables["LANG"]) == (str(tmp_path), "kept")
 
 
 def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> None:

@@ -11,7 +11,7 @@ NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 WORKS = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedelta(minutes=30))}
 
 
-def told(event: str, *, number: int | None = 12, source: str = "worker", **fields: Any) -> str | None:
+def line_for(event: str, *, number: int | None = 12, source: str = "worker", **fields: Any) -> str | None:
     about = {} if number is None else {"assignment_id": number}
     return sentence_of(Event(source=source, at=NOON, fields={"event": event, **about, **fields}), WORKS)
 
@@ -54,11 +54,11 @@ def told(event: str, *, number: int | None = 12, source: str = "worker", **field
     ],
 )
 def test_each_event_has_its_sentence(event: str, fields: dict[str, Any], line: str) -> None:
-    assert told(event, **fields) == line
+    assert line_for(event, **fields) == line
 
 
 def test_an_assignment_that_cannot_be_looked_up_keeps_its_number() -> None:
-    assert told("Reminder sent", number=99) == "sent      #99 - reminder"
+    assert line_for("Reminder sent", number=99) == "sent      #99 - reminder"
 
 
 def test_another_day_is_said() -> None:
@@ -72,23 +72,26 @@ def test_another_day_is_said() -> None:
 
 @pytest.mark.parametrize("event", ["Queued reminder", "Reminder queue initialised", "something else"])
 def test_what_is_routine_stays_in_the_log(event: str) -> None:
-    assert told(event, level="INFO") is None
+    assert line_for(event, level="INFO") is None
 
 
 @pytest.mark.parametrize("reason", ["stale", "too_early"])
 def test_a_hint_that_came_twice_is_not_told(reason: str) -> None:
-    assert told("Reminder job skipped", reason=reason) is None
+    assert line_for("Reminder job skipped", reason=reason) is None
 
 
 def test_a_scan_is_told_only_when_it_found_something() -> None:
-    assert told("Scan finished", number=None, planned=0, voided=0) is None
+    assert line_for("Scan finished", number=None, planned=0, voided=0) is None
     assert (
-        told("Scan finished", number=None, planned=3, voided=1) == "scan      3 planned, 1 no longer wanted"
+        line_for("Scan finished", number=None, planned=3, voided=1)
+        == "scan      3 planned, 1 no longer wanted"
     )
 
 
 def test_an_error_of_any_process_is_told_by_its_last_line() -> None:
-    line = told("boom", number=None, source="beat", level="ERROR", error="Traceback\n  File x\nOSError: full")
+    line = line_for(
+        "boom", number=None, source="beat", level="ERROR", error="Traceback\n  File x\nOSError: full"
+    )
 
     assert line == "error     beat: boom: OSError: full"
 
