@@ -298,7 +298,7 @@ CORS_EXPOSE_HEADERS = ["ETag", "Idempotent-Replayed", "Retry-After", "Content-Di
 X_FRAME_OPTIONS = "DENY"
 API_RATE = env.whole("API_RATE", 1_200, least=0, most=1_000_000)  # calls a minute
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
-FILE_UPLOAD_HANDLERS = ["config.uploads.RefuseFiles"]
+FILE_UPLOAD_HANDLERS = ["webserver.uploads.RefuseFiles"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -29,7 +29,7 @@ PREPARE_SECONDS = 600.0
 STOP_SECONDS = 20.0
 QUEUE_READY = "Reminder queue initialised"
 WEB_WORKER = (
-    *("--worker-class", "config.web_worker.BufferingWorker"),
+    *("--worker-class", "webserver.worker.BufferingWorker"),
     *("--threads", "8", "--no-control-socket"),
 )
 CELERY_WORKER = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--prefetch-multiplier", "1")

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from config.web_worker import HEADER_SECONDS, IDLE_SECONDS, MAX_ANONYMOUS_BODY, REQUEST_SECONDS, Channel
 from tests.stack import Child, Stack, running, until
+from webserver.worker import HEADER_SECONDS, IDLE_SECONDS, MAX_ANONYMOUS_BODY, REQUEST_SECONDS, Channel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

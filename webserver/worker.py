@@ -3,7 +3,7 @@
 So a client that sends slowly, or stops in the middle of a header or body, costs a connection and no thread
 (docs/decisions/0018). gunicorn starts, restarts and stops the processes.
 
-    gunicorn config.wsgi --worker-class config.web_worker.BufferingWorker --threads 8
+    gunicorn config.wsgi --worker-class webserver.worker.BufferingWorker --threads 8
 """
 
 import json
