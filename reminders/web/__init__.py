@@ -1,1 +1,1 @@
-"""What people and programs see over HTTP: Ops pages, admin, API, the page behind a link, health."""
+"""HTTP: Ops pages, admin, API, the assignee page, health."""

@@ -1,7 +1,7 @@
-"""The page behind the link in a person's mail: see the work, confirm it, or say that you can't make it.
+"""The page behind the link in a person's mail: shows the assignment and takes a confirmation or a decline.
 
-The address is all that is asked for. So it stands in no log, no referrer and no cache, and whatever does not
-open (made up, cut off, over, no longer theirs) gets one and the same answer.
+The address is the only credential. So it is kept out of logs, referrers and caches, and every link that does not work
+(invented, incomplete, expired, no longer assigned) gets the same response.
 """
 
 import logging
@@ -27,7 +27,7 @@ from reminders.content.links import Link
 
 logger = logging.getLogger(__name__)
 
-KEPT_OPEN = timedelta(days=7)
+LINK_VALID_FOR = timedelta(days=7)
 """How long after the end of the work its link still opens; after the start where no end is known."""
 
 HEADERS = {
@@ -40,7 +40,7 @@ HEADERS = {
 
 
 class AnswerForm(forms.Form):
-    """What a person says, and the version of the plan that they had before their eyes."""
+    """A person's answer, and the version of the plan that the page showed."""
 
     answer = forms.ChoiceField(
         choices=[(word.value, word.label) for word in (Answer.CONFIRMED, Answer.DECLINED)]
@@ -50,7 +50,7 @@ class AnswerForm(forms.Form):
 
 
 def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Gives every answer the headers of a secret address, a database that is away included."""
+    """Sets the headers of a secret address on every response, also while the database cannot be reached."""
 
     @wraps(view)
     def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -70,7 +70,7 @@ def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
 @_secret
 @require_http_methods(["GET", "HEAD", "POST"])
 def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
-    """Shows the work as it stands now; a POST writes the answer down. Looking changes nothing, whoever looks."""
+    """Shows the assignment as it is now; a POST records the answer. GET changes nothing: mail scanners follow links too."""
     link = links.link_from(token)
     if link is None:
         return _not_found()
@@ -85,12 +85,12 @@ def _save_answer(request: HttpRequest, link: Link) -> HttpResponseBase:
     form = AnswerForm(request.POST)
     if not form.is_valid():
         return _show(request, link, refusal="invalid", status=400)
-    seen = {"assignee_id": link.assignee_id, "version": form.cleaned_data["version"]}
+    shown = {"assignee_id": link.assignee_id, "version": form.cleaned_data["version"]}
     try:
         if form.cleaned_data["answer"] == Answer.CONFIRMED:
-            services.confirm(link.assignment_id, **seen)
+            services.confirm(link.assignment_id, **shown)
         else:
-            services.decline(link.assignment_id, **seen, note=form.cleaned_data["note"])
+            services.decline(link.assignment_id, **shown, note=form.cleaned_data["note"])
     except (NotAssigned, UnknownAssignment):
         return _not_found()
     except Refused:
@@ -99,7 +99,7 @@ def _save_answer(request: HttpRequest, link: Link) -> HttpResponseBase:
         return _show(request, link, refusal="invalid", status=400)
     extra = {
         "assignment_id": link.assignment_id,
-        "version": seen["version"],
+        "version": shown["version"],
         "answer": form.cleaned_data["answer"],
     }
     logger.info("Assignment answered", extra=extra)
@@ -139,11 +139,11 @@ def _assigned(link: Link) -> tuple[Assignment, datetime] | None:
     if found is None:
         return None
     now = database_now()
-    return (found, now) if now < (found.scheduled_end or found.scheduled_start) + KEPT_OPEN else None
+    return (found, now) if now < (found.scheduled_end or found.scheduled_start) + LINK_VALID_FOR else None
 
 
 def _not_found() -> HttpResponse:
-    """The same for every link that does not open, so that it says nothing about the work or the reason."""
+    """The same for every link that does not work, so that it reveals neither the assignment nor the reason."""
     return _page("not_found", status=404)
 
 
@@ -162,7 +162,7 @@ def _page(
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
-    """A form that Django refuses: here most often from a browser that keeps no cookies."""
+    """A form that fails the CSRF check: here most often from a browser that keeps no cookies."""
     if request.path.startswith(links.PATH):
         return _secret(lambda _request: _page("cookies", status=403))(request)
     return csrf.csrf_failure(request, reason)

@@ -296,7 +296,7 @@ class OpsReminderFilterSet(OpsFilterSet):
 
 
 def shown_assignments(name: str, *, now: datetime, config: ReminderConfig) -> QuerySet[Assignment]:
-    """The assignments that a name of SHOW stands for."""
+    """The assignments of one choice of SHOW."""
     match name:
         case "overdue":
             return selections.overdue(now=now, config=config)

@@ -1,4 +1,4 @@
-"""What machines ask a web process: is it alive, is it ready, and how does the system do."""
+"""Liveness, readiness and metrics of a web process."""
 
 import secrets
 import time
@@ -23,7 +23,7 @@ from reminders.insight.statistics import Snapshot
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Alive: this process answers. Asks nobody else, so that a broken database restarts no web process."""
+    """Alive: this process responds. Depends on nothing else, so that a broken database restarts no web process."""
     return JsonResponse({"status": "ok"})
 
 
@@ -33,7 +33,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Ready: 200 while database and schema are there, 503 otherwise.
 
     What only delays reminders (Redis, an old scan, a pause, the switch) is "degraded" and still 200: the pages
-    and the API work, and taking them away would hide the trouble.
+    and the API work, and taking them out of service would hide the problem.
     """
     config = conf.current()
     try:

@@ -1,4 +1,4 @@
-"""Assignments and assignees: looked at with their ledger, changed through the services, acted on with a preview."""
+"""Assignments and assignees, with their ledger: changed through the services."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -29,18 +29,18 @@ from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
 from reminders.operations.actions import MAX_TARGETS
 from reminders.web.admin.instants import StoredInstantField
-from reminders.web.admin.lists import AnyInline, AnyModelForm, FastAdmin, WordFilter, word
+from reminders.web.admin.lists import AnyInline, AnyModelForm, CodeFilter, FastAdmin, code
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.tools import action_link, tools
 from reminders.web.filters import SHOW, START, assignment_search, clean_text, shown_assignments
 from reminders.web.ops.actions import confirmation
 from reminders.web.ops.page import may_operate
 
-NO_DELETE = "Nothing is deleted here: cancel the work instead, and its history stays."
+NO_DELETE = "Assignments are not deleted: cancel one instead, and its history stays."
 
 
 class _EditableAdmin(FastAdmin):
-    """Nobody deletes; what the services refuse is said above the form."""
+    """Nothing is deleted; a refusal of the services is shown above the form."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -55,8 +55,8 @@ class _EditableAdmin(FastAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except (Refused, ValidationError) as refusal:
-            told = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
-            self.message_user(request, f"Nothing was changed: {' '.join(told)}", messages.ERROR)
+            reasons = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
+            self.message_user(request, f"Nothing was changed: {' '.join(reasons)}", messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
 
@@ -87,7 +87,7 @@ class AssigneeAdmin(_EditableAdmin):
 
 
 class AssignmentForm(AnyModelForm):
-    """An assignment as people may write it. `seen` is the state that the form was filled in over."""
+    """The writable fields of an assignment. `seen` is the ETag of the state that the form showed."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
     end_moved_along = False
@@ -138,9 +138,9 @@ class LedgerInline(AnyInline):
     """The ledger of one assignment, with every attempt."""
 
     model = Reminder
-    verbose_name_plural = "what was planned and what came of it"
+    verbose_name_plural = "ledger"
     fields = readonly_fields = (
-        "version", word("kind"), word("state"), word("reason"), "recipient", "due", "sent", "ambiguous", "attempts_shown",
+        "version", code("kind"), code("state"), code("reason"), "recipient", "due", "sent", "ambiguous", "attempts_shown",
     )  # fmt: skip
     extra = max_num = 0
     can_delete = False
@@ -202,18 +202,18 @@ class StartFilter(admin.SimpleListFilter):
 
 @admin.register(Assignment)
 class AssignmentAdmin(_EditableAdmin):
-    """Work, with its reminder status and its ledger."""
+    """Assignments with their reminder status and ledger."""
 
     form = AssignmentForm
     formfield_overrides = {
         models.DateTimeField: {"form_class": StoredInstantField, "widget": AdminSplitDateTime}
     }
     list_display = (
-        "title", "reference", "assignee", "starts", word("status"), word("reminder_status"), "answer", "version",
+        "title", "reference", "assignee", "starts", code("status"), code("reminder_status"), "answer", "version",
     )  # fmt: skip
     list_filter = (
-        ("status", WordFilter),
-        ("reminder_status", WordFilter),
+        ("status", CodeFilter),
+        ("reminder_status", CodeFilter),
         "answer",
         StartFilter,
         ShowFilter,
@@ -225,7 +225,7 @@ class AssignmentAdmin(_EditableAdmin):
     autocomplete_fields = ("assignee",)
     readonly_fields = (
         "explained",
-        word("reminder_status"),
+        code("reminder_status"),
         "answer",
         "answered_at",
         "answer_note",
@@ -252,7 +252,7 @@ class AssignmentAdmin(_EditableAdmin):
             ("Reminder", {"fields": self.readonly_fields}),
         ]
 
-    @admin.display(description="what will happen, and why")
+    @admin.display(description="outlook")
     def explained(self, assignment: Assignment) -> str:
         answer = explain(assignment, config=conf.current())
         return render_to_string("admin/reminders/explanation.html", {"answer": answer})

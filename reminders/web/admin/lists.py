@@ -24,18 +24,18 @@ else:  # Django's own classes take no parameters.
         Paginator,
     )
 
-MOST_COUNTED = 10_001
-"""A list counts no further than this; whoever looks for more narrows it down with a filter."""
+MAX_COUNTED = 10_001
+"""A list counts its rows up to here; a filter narrows a longer one down."""
 
 
 class CappedPaginator(AnyPaginator):
-    """Counts no more rows than anybody will leaf through."""
+    """Counts no more rows than anybody pages through."""
 
     @cached_property
     def count(self) -> int:
         rows = self.object_list
         assert isinstance(rows, QuerySet)
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by()[:MAX_COUNTED].count())
 
 
 class FastAdmin(AnyAdmin):
@@ -47,12 +47,12 @@ class FastAdmin(AnyAdmin):
     list_per_page = 50
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        # PostgreSQL refuses to look for a text with a NUL; no row has such a name.
+        # PostgreSQL refuses a text with a NUL; no row has such a key.
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
 
-class WordFilter(admin.ChoicesFieldListFilter):
-    """Filters by a closed set of words, and shows them as metrics and log lines do: SENT, too_late."""
+class CodeFilter(admin.ChoicesFieldListFilter):
+    """Filters by the values of an enum, shown as in metrics and log lines: SENT, too_late."""
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         first, *others = super().choices(changelist)
@@ -61,8 +61,8 @@ class WordFilter(admin.ChoicesFieldListFilter):
             yield {**choice, "display": word}
 
 
-def word(name: str) -> Any:
-    """A column that shows a word of a closed set as it is."""
+def code(name: str) -> Any:
+    """A column that shows the value of an enum as it is."""
 
     @admin.display(description=name.replace("_", " "), ordering=name)
     def show(row: Model) -> str:

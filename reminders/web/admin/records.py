@@ -1,4 +1,4 @@
-"""What the system writes down and people read: the ledger, holds, the audit trail, processes."""
+"""Records that the system writes: the ledger, circuit breakers, the audit trail, processes."""
 
 import json
 from urllib.parse import urlsplit
@@ -14,11 +14,11 @@ from django.utils.safestring import SafeString
 
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
-from reminders.web.admin.lists import RecordAdmin, WordFilter, word
+from reminders.web.admin.lists import CodeFilter, RecordAdmin, code
 
 
 def attempts_of(reminder: Reminder) -> str | SafeString:
-    """Every send of this row that was begun, and how it ended."""
+    """Every attempt of this row and its outcome."""
     lines = format_html_join(
         "",
         "<li>{}. {} to {}: <strong>{}</strong> {} {}</li>",
@@ -44,29 +44,29 @@ def pretty(value: object) -> SafeString:
 
 @admin.register(Reminder)
 class ReminderAdmin(RecordAdmin):
-    """The ledger: one row for each nudge that was or is to be."""
+    """The ledger: one row for each message, sent or planned."""
 
     list_display = (
         "due",
         "assignment_link",
-        word("kind"),
-        word("state"),
-        word("reason"),
+        code("kind"),
+        code("state"),
+        code("reason"),
         "recipient",
         "channel",
         "sent",
         "attempts",
     )
     list_display_links = ("due",)
-    list_filter = (("state", WordFilter), ("kind", WordFilter), ("reason", WordFilter))
+    list_filter = (("state", CodeFilter), ("kind", CodeFilter), ("reason", CodeFilter))
     list_select_related = ("assignment",)
     ordering = ("-id",)
     search_fields = ("assignment__reference",)
     search_help_text = "The number or the reference of an assignment"
     fields = (
-        "assignment_link", "version", word("kind"), word("state"), word("reason"), "recipient", "channel",
+        "assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "channel",
         "due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at", "lease_until",
-        "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "tries_shown",
+        "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "attempts_shown",
     )  # fmt: skip
 
     @admin.display(description="due", ordering="due_at")
@@ -83,7 +83,7 @@ class ReminderAdmin(RecordAdmin):
         return format_html('<a href="{}">{}</a>', url, reminder.assignment.title)
 
     @admin.display(description="attempts")
-    def tries_shown(self, reminder: Reminder) -> str | SafeString:
+    def attempts_shown(self, reminder: Reminder) -> str | SafeString:
         return attempts_of(reminder)
 
     def get_search_results(
@@ -100,15 +100,15 @@ class ReminderAdmin(RecordAdmin):
 
 
 @admin.register(CircuitBreaker)
-class ChannelHoldAdmin(RecordAdmin):
-    """Channels that cannot be used at present, and until when they are left alone."""
+class CircuitBreakerAdmin(RecordAdmin):
+    """Channels that are not used at present, and until when."""
 
     list_display = ("channel", "since", "until", "failures", "code", "detail")
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(RecordAdmin):
-    """Programs that are told of events. They are made and changed over the API; secrets are shown nowhere."""
+    """Webhook subscriptions. They are created and changed over the API; secrets are never shown."""
 
     list_display = ("name", "host", "events_shown", "active", "created_by", "ended_at", "ended_why")
     list_filter = ("active",)
@@ -157,7 +157,7 @@ class AuditAdmin(RecordAdmin):
 
 @admin.register(Process)
 class ProcessAdmin(RecordAdmin):
-    """Who was seen at work lately."""
+    """The processes with a recent heartbeat."""
 
     list_display = ("kind", "host", "pid", "started_at", "seen_at")
     list_filter = ("kind",)

@@ -1,4 +1,4 @@
-"""What all addresses of the API share: JSON in, JSON out, one shape of errors, ETags."""
+"""The base of every view of the API: JSON in, JSON out, one shape of errors, ETags."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ ETAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 class JsonNegotiation(BaseContentNegotiation):
-    """Answers JSON whatever is asked for: it is all there is."""
+    """Responds with JSON whatever the Accept header names."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
         content_type = media_type(request)
@@ -36,7 +36,7 @@ class JsonNegotiation(BaseContentNegotiation):
 
 
 class Endpoint(APIView):
-    """One address. `scope` is what a token needs for its unsafe methods, `scope_to_read` for the others."""
+    """A view of the API. `scope` is what a token needs for unsafe methods, `scope_to_read` for the others."""
 
     scope = "write"
     scope_to_read = "read"
@@ -69,7 +69,7 @@ class Endpoint(APIView):
 
 
 def if_match(request: HttpRequest, present: str | None) -> str | None:
-    """The one ETag that the caller has seen, without quotes; None where no condition was made.
+    """The one ETag of the caller's If-Match, without quotes; None where there is no condition.
 
     Of several it is the one in force, if it is among them. A weak one never matches (RFC 9110, 13.1.1).
     """

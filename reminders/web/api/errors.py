@@ -1,4 +1,4 @@
-"""One shape for everything that is refused: {"type", "title", "errors": [{"field", "code", "message"}]}."""
+"""One shape for every error: {"type", "title", "errors": [{"field", "code", "message"}]}."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 TITLES = {
     400: ("invalid", "The request is not accepted as it is."),
-    401: ("not_authenticated", "Who is calling? A token or a staff session is needed."),
+    401: ("not_authenticated", "A token or a staff session is needed."),
     403: ("forbidden", "The caller may not do this."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not know this method."),
@@ -50,8 +50,8 @@ MAX_ROW_ERRORS = 1_000
 """Errors of an import that are listed: nobody corrects more of them by hand."""
 
 UNIQUE_VIOLATION = "23505"
-AWAY = ("", "08", "25", "40", "53", "55", "57", "58")
-"""SQLSTATE classes that speak of the server, not of the statement (PostgreSQL manual, appendix A)."""
+UNAVAILABLE = ("", "08", "25", "40", "53", "55", "57", "58")
+"""SQLSTATE classes about the server, not the statement (PostgreSQL manual, appendix A)."""
 NOT_A_VALUE = "22"
 
 
@@ -71,11 +71,11 @@ class UnsupportedEncoding(exceptions.APIException):
 
 
 class BadEncoding(exceptions.APIException):
-    """The body is not what its Content-Encoding says, or is cut off."""
+    """The body is not valid for its Content-Encoding, or is incomplete."""
 
     status_code = HTTPStatus.BAD_REQUEST
     default_code = "bad_encoding"
-    default_detail = "the body is not complete gzip, as its Content-Encoding says"
+    default_detail = "the body is not complete gzip, which its Content-Encoding announces"
 
 
 class ImportRunning(exceptions.APIException):
@@ -105,9 +105,9 @@ class KeyReused(exceptions.APIException):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, and with which field; `field` is None where it is no field's fault.
+    """What is wrong, and with which field; `field` is None where no single field is.
 
-    `row` is told where many assignments came at once.
+    `row` is the number of the row in an import.
     """
 
     field: str | None
@@ -213,9 +213,9 @@ def _from_model(error: ModelError) -> Iterator[Fault]:
     if not hasattr(error, "error_dict"):
         yield from (Fault(None, "invalid", _plain(message)) for message in error.messages)
         return
-    for name, told in error.error_dict.items():
+    for name, problems in error.error_dict.items():
         field = None if name == "__all__" else name.removesuffix("_id")
-        for one in told:
+        for one in problems:
             yield Fault(field, one.code or "invalid", _plain(" ".join(one.messages)))
 
 
@@ -227,7 +227,7 @@ def _from_database(error: Exception) -> tuple[int | None, list[Fault], dict[str,
         return 409, [Fault(field, "duplicate", "this is taken already: no two may share it")], {}
     if code[:2] == NOT_A_VALUE:
         return 400, [Fault(None, "invalid", "a value is not one that can be stored")], {}
-    if code[:2] in AWAY:
+    if code[:2] in UNAVAILABLE:
         logger.error("Database refused a request", extra={"reason": type(error).__name__, "code": code})
         message = "the database is read-only or does not answer at present: nothing was changed"
         return 503, [Fault(None, "unavailable", message)], {"Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -235,7 +235,7 @@ def _from_database(error: Exception) -> tuple[int | None, list[Fault], dict[str,
 
 
 def _plain(text: str) -> str:
-    """Text that can be sent as JSON whatever was sent to us, and no longer than anybody reads."""
+    """The text as valid Unicode, and at most LONGEST_MESSAGE characters."""
     clean = text.encode("utf-8", "backslashreplace").decode()
     return clean if len(clean) <= LONGEST_MESSAGE else clean[:LONGEST_MESSAGE] + "..."
 

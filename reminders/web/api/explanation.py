@@ -1,4 +1,4 @@
-"""Why a reminder came, will come, or will not, over HTTP."""
+"""The explanation of an assignment's reminder over HTTP."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -19,6 +19,6 @@ class ExplanationView(AssignmentEndpoint):
         responses=responses({200: explanations.ExplanationSerializer}, 404),
     )
     def get(self, request: Request, pk: int) -> Response:
-        """Says whether a reminder will be sent, when and to whom; and if not, why not."""
+        """Explains whether a reminder will be sent, when and to whom; and if not, why not."""
         answer = explain(self._found(), config=conf.current())
         return Response(explanations.ExplanationSerializer(answer).data)

@@ -1,7 +1,7 @@
-"""`Idempotency-Key`: a POST that is sent again, because its answer was lost, is carried out once.
+"""`Idempotency-Key`: a POST that is repeated because its response was lost is carried out once.
 
-The work and its answer are committed together: either both are there for the next call, or neither. An answer is
-kept for a day, for its caller alone. What was refused did nothing, so its key may be used again.
+The change and its response are committed together. A response is stored for a day, for its caller only. A refused
+request changed nothing, so its key may be used again.
 """
 
 import functools
@@ -43,7 +43,7 @@ Call = Callable[..., Response]
 
 
 def idempotent(call: Call) -> Call:
-    """Lets a `post` of an Endpoint be sent again under the same Idempotency-Key."""
+    """Lets a `post` of an Endpoint be repeated under the same Idempotency-Key."""
 
     @functools.wraps(call)
     def answered(view: Endpoint, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -52,13 +52,13 @@ def idempotent(call: Call) -> Call:
             return call(view, request, *args, **kwargs)
         if not KEY.fullmatch(key):
             raise ValidationError({HEADER: ["1 to 200 visible ASCII characters are needed"]}, "invalid")
-        return _answered(view.by(), key, _sent(request), lambda: call(view, request, *args, **kwargs))
+        return _answered(view.by(), key, _request_hash(request), lambda: call(view, request, *args, **kwargs))
 
     return answered
 
 
 @atomically
-def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) -> Response:
+def _answered(caller: str, key: str, request_hash: str, call: Callable[[], Response]) -> Response:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{caller}\n{key}"])
         if not cursor.fetchone()[0]:
@@ -66,7 +66,7 @@ def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) ->
     own = StoredResponse.objects.filter(caller=caller, key=key)
     kept = own.filter(at__gt=Now() - KEPT).first()
     if kept is not None:
-        if kept.request_hash != sent:
+        if kept.request_hash != request_hash:
             raise KeyReused
         return Response(
             kept.body, status=kept.status, headers={**kept.headers, "Idempotent-Replayed": "true"}
@@ -76,7 +76,7 @@ def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) ->
     StoredResponse.objects.create(
         caller=caller,
         key=key,
-        request_hash=sent,
+        request_hash=request_hash,
         status=response.status_code,
         headers=dict(response.items()),
         body=json.loads(JSONRenderer().render(response.data)),
@@ -84,8 +84,8 @@ def _answered(caller: str, key: str, sent: str, call: Callable[[], Response]) ->
     return response
 
 
-def _sent(request: Request) -> str:
-    """A hash of everything that says what is wanted."""
+def _request_hash(request: Request) -> str:
+    """A hash of everything that makes a request the same one."""
     parts = (request.get_full_path(), request.content_type or "", request.headers.get("If-Match", ""))
     return hashlib.sha256(
         "\n".join(parts).encode() + b"\n" + read_body(io.BytesIO(request.body), request)

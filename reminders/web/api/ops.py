@@ -1,4 +1,4 @@
-"""What operators do, over HTTP: rescan, reset, pause, resume."""
+"""The actions of operators over HTTP: rescan, reset, pause, resume."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -24,7 +24,7 @@ PREVIEW_BUDGET = timedelta(seconds=10)
 
 
 class Operation(Endpoint):
-    """Something that only operators may do."""
+    """For operators only."""
 
     scope = "ops"
 
@@ -47,9 +47,10 @@ class RescanView(Operation):
         ),
     )
     def post(self, request: Request) -> Response:
-        """Plans what is missing and ends what no longer holds. One at a time: a second call answers with the running scan.
+        """Plans missing reminders and ends those whose plan has changed.
 
-        Works without Redis. What takes longer than ten seconds goes on by itself: ask for the scan again.
+        One at a time: a second call returns the running scan. Works without Redis. A scan that takes
+        longer than ten seconds continues in the background: read it again.
         """
         dry_run = self.address(queries.DryRunQuery)["dry_run"]
         reason = self.body(operations.OptionalReasonInputSerializer)["reason"]
@@ -74,7 +75,7 @@ class ScanView(Operation):
 
     @extend_schema(operation_id="reminders_scan", responses=responses({200: operations.ScanSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
-        """Reads a scan: who asked for it, and what came of it."""
+        """Reads a scan: what started it, and its result."""
         run = ScanRun.objects.filter(pk=pk).first()
         if run is None:
             raise Http404
@@ -93,7 +94,7 @@ class ResetView(Operation):
     def post(self, request: Request) -> Response:
         """Sets the reminder status back to NONE and plans anew: of these ids, or of all that is out of sync.
 
-        `future` takes every future SENT assignment, and so nudges people a second time; a dry run says how many.
+        `future` takes every future SENT assignment, and so sends people a second message; a dry run counts them.
         """
         dry_run = self.address(queries.DryRunQuery)["dry_run"]
         asked = self.body(operations.ResetInputSerializer)
@@ -133,7 +134,7 @@ class PauseView(Operation):
         responses=responses({200: operations.PauseSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Holds every send until somebody resumes, or until `until`. Overdue work is still marked."""
+        """Stops all sending until somebody resumes, or until `until`. Overdue work is still marked."""
         asked = self.body(operations.PauseInputSerializer)
         begun = pauses.pause(by=self.by(), reason=asked["reason"], until=asked["until"])
         return Response(operations.PauseSerializer(begun).data)
@@ -149,7 +150,7 @@ class ResumeView(Operation):
         responses=responses({200: operations.ResumeSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Ends the pause. With `dry_run` it only says what waits, and what sending it would still be worth."""
+        """Ends the pause. With `dry_run` it only counts what is waiting, by whether sending it is still useful."""
         dry_run = self.address(queries.DryRunQuery)["dry_run"]
         asked = self.body(operations.ResumeInputSerializer)
         if dry_run:

@@ -1,4 +1,4 @@
-"""The figures of the Ops page, over HTTP."""
+"""The statistics of the Ops overview over HTTP."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,11 +17,11 @@ from reminders.web.api.serializers import summary
 
 
 class SummaryView(Endpoint):
-    """How reminders do."""
+    """The state of all reminders."""
 
     @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:
-        """Reads the figures of the Ops page: what waits, what ended, what is wrong, who is at work."""
+        """Reads the figures of the Ops overview: what is waiting, what ended, what is wrong, which processes run."""
         config = conf.current()
         shown = _shown(statistics.current(config=config)) | {
             "enabled": config.enabled,

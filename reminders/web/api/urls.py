@@ -15,13 +15,13 @@ from reminders.web.api.schema import DocsView, SchemaView
 
 
 @extend_schema(exclude=True)
-class Unknown(Endpoint):
-    """Any other address below /api/: says so in the API's own shape."""
+class UnknownView(Endpoint):
+    """Any other address below /api/: 404 in the shape of every error."""
 
     permission_classes = [AllowAny]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """A known address with a slash too many leads to itself: 308 keeps method and body (RFC 9110, 15.4.9)."""
+        """A known address with a trailing slash redirects to the one without; 308 keeps method and body (RFC 9110)."""
         path = request.path.rstrip("/")
         if path != request.path and _is_known(path):
             query = request.META.get("QUERY_STRING", "")
@@ -69,5 +69,5 @@ urlpatterns: list[URLPattern] = [
     path("webhooks/<int:pk>/test", webhooks.TestView.as_view(), name="test-webhook"),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="schema"), name="docs"),
-    re_path(r"", Unknown.as_view(), name="unknown"),
+    re_path(r"", UnknownView.as_view(), name="unknown"),
 ]

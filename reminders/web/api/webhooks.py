@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: who is told of events, where, and with which secret. For operators: a URL may hold a secret too."""
+"""Webhook subscriptions over HTTP. For operators only: a URL may hold a secret."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ from reminders.web.api.fields import (
     StrictSerializer,
 )
 
-UNKEPT = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 class SubscriptionInputSerializer(StrictSerializer):
     answered = ("id", "secret", "created_at", "created_by", "ended_at", "ended_why", "health")
 
-    name = StrictCharField(max_length=100, help_text="What people know it by.")
+    name = StrictCharField(max_length=100, help_text="A name for people.")
     url = StrictCharField(max_length=2_000, help_text="https:// and a host in the public internet.")
     events = serializers.ListField(
         child=StrictChoiceField(choices=list(ledger_events.TYPES)),
@@ -39,7 +39,7 @@ class SubscriptionInputSerializer(StrictSerializer):
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
-class SubscriptionPatch(SubscriptionInputSerializer):
+class SubscriptionPatchSerializer(SubscriptionInputSerializer):
     active = StrictBooleanField(required=False, help_text="false ends it, and what waits for it.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -49,14 +49,14 @@ class SubscriptionPatch(SubscriptionInputSerializer):
         return fields
 
 
-class HealthSerializer(serializers.Serializer[Any]):
+class SubscriptionHealthSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Events that are still to be delivered.")
     failing_since = InstantField(
         allow_null=True,
         help_text="Since when its endpoint does not answer or refuses an event that still waits; else null.",
     )
-    breaker_open_until = InstantField(allow_null=True, help_text="Until when it is left alone.")
-    code = serializers.CharField(help_text="What it answered last, or how far the call got.")
+    breaker_open_until = InstantField(allow_null=True, help_text="Until when nothing is sent to it.")
+    code = serializers.CharField(help_text="What it answered last, or how far the request got.")
     detail = serializers.CharField()
 
 
@@ -74,32 +74,32 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
     health = serializers.SerializerMethodField()
 
     def get_health(self, one: Subscription) -> dict[str, Any]:
-        health: dict[str, Any] = HealthSerializer(self.context["health"][one.pk]).data
+        health: dict[str, Any] = SubscriptionHealthSerializer(self.context["health"][one.pk]).data
         return health
 
-    get_health.__annotations__["return"] = HealthSerializer
+    get_health.__annotations__["return"] = SubscriptionHealthSerializer
 
 
 class SubscriptionWithSecretSerializer(SubscriptionSerializer):
     secret = serializers.CharField(help_text="Shown this once. It signs what is sent.")
 
 
-class Subscriptions(serializers.Serializer[Any]):
+class SubscriptionListSerializer(serializers.Serializer[Any]):
     results = SubscriptionSerializer(many=True)
 
 
-class Reason(StrictSerializer):
+class RotateInputSerializer(StrictSerializer):
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
 
-class Tried(serializers.Serializer[Any]):
+class TestResultSerializer(serializers.Serializer[Any]):
     outcome = serializers.CharField(help_text="accepted, or why not.")
-    code = serializers.CharField(help_text="The status that was answered, or how far the call got.")
+    code = serializers.CharField(help_text="The status that was answered, or how far the request got.")
     detail = serializers.CharField()
 
 
 class Operation(Endpoint):
-    """What only operators see and do."""
+    """For operators only."""
 
     scope = scope_to_read = "ops"
 
@@ -107,9 +107,9 @@ class Operation(Endpoint):
 class WebhookListView(Operation):
     """The subscriptions."""
 
-    @extend_schema(operation_id="webhooks_list", responses=responses({200: Subscriptions}))
+    @extend_schema(operation_id="webhooks_list", responses=responses({200: SubscriptionListSerializer}))
     def get(self, request: Request) -> Response:
-        """Lists all subscriptions, those that have ended too, and how each fares."""
+        """Lists all subscriptions, those that have ended too, and the health of each."""
         return Response({"results": _shown(list(Subscription.objects.all()))})
 
     @extend_schema(
@@ -118,11 +118,11 @@ class WebhookListView(Operation):
         responses=responses({201: SubscriptionWithSecretSerializer}, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Makes a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
+        """Creates a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
         made, secret = operations_subscriptions.subscribe(
             by=self.by(), **self.body(SubscriptionInputSerializer)
         )
-        return Response({**_shown([made])[0], "secret": secret}, status=201, headers=UNKEPT)
+        return Response({**_shown([made])[0], "secret": secret}, status=201, headers=NO_STORE)
 
 
 class WebhookView(Operation):
@@ -130,18 +130,20 @@ class WebhookView(Operation):
 
     @extend_schema(operation_id="webhooks_read", responses=responses({200: SubscriptionSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
-        """Reads a subscription and how it fares."""
+        """Reads a subscription and its health."""
         return Response(_shown([_found(pk)])[0])
 
     @extend_schema(
         operation_id="webhooks_change",
-        request=SubscriptionPatch,
+        request=SubscriptionPatchSerializer,
         responses=responses({200: SubscriptionSerializer}, 404, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes what is given. With `active` false it hears no more, and what waits for it ends."""
+        """Changes what is given. With `active` false it receives no more events, and waiting ones end."""
         return Response(
-            _shown([operations_subscriptions.change(pk, by=self.by(), **self.body(SubscriptionPatch))])[0]
+            _shown(
+                [operations_subscriptions.change(pk, by=self.by(), **self.body(SubscriptionPatchSerializer))]
+            )[0]
         )
 
     @extend_schema(operation_id="webhooks_unsubscribe", responses=responses({204: None}, 404))
@@ -156,15 +158,15 @@ class RotateView(Operation):
 
     @extend_schema(
         operation_id="webhooks_rotate",
-        request=Reason,
+        request=RotateInputSerializer,
         responses=responses({200: SubscriptionWithSecretSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
         """Gives it a new secret, shown this once. For a day the former one signs too."""
         changed, secret = operations_subscriptions.rotate(
-            pk, by=self.by(), reason=self.body(Reason)["reason"]
+            pk, by=self.by(), reason=self.body(RotateInputSerializer)["reason"]
         )
-        return Response({**_shown([changed])[0], "secret": secret}, headers=UNKEPT)
+        return Response({**_shown([changed])[0], "secret": secret}, headers=NO_STORE)
 
 
 class TestView(Operation):
@@ -173,14 +175,14 @@ class TestView(Operation):
     @extend_schema(
         operation_id="webhooks_try",
         request=inline_serializer("Nothing", {}),
-        responses=responses({200: Tried}, 404, 409, 413, 415),
+        responses=responses({200: TestResultSerializer}, 404, 409, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Sends a signed event of the type `subscription.test` now, and says what its endpoint answered."""
+        """Sends a signed event of the type `subscription.test` now, and returns the endpoint's answer."""
         self.body(StrictSerializer)
         delivery = operations_subscriptions.try_out(pk, config=conf.current())
         shown = {"outcome": delivery.outcome.value, "code": delivery.code, "detail": delivery.detail}
-        return Response(Tried(shown).data)
+        return Response(TestResultSerializer(shown).data)
 
 
 def _found(pk: int) -> Subscription:

@@ -9,14 +9,14 @@ from reminders.models import State
 
 BAR, GAP, HEIGHT = 10.0, 2.0, 100.0
 LABEL_EVERY = timedelta(minutes=30)
-MOST_LABELS = 6
-LEAST_SHOWN = 2.5
-"""Height of the smallest bar: one failure among a thousand is still seen."""
+MAX_LABELS = 6
+MIN_HEIGHT = 2.5
+"""Height of the smallest bar: one failure among a thousand stays visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One rectangle, in the picture's own units."""
+    """One rectangle, in the units of the SVG's viewBox."""
 
     kind: str
     x: float
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Five minutes in numbers: a row of the table that says the same as the picture."""
+    """Five minutes in numbers: a row of the table below the chart."""
 
     begin: datetime
     end: datetime
@@ -38,7 +38,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """The picture, the labels below it, and what it says in words and in numbers."""
+    """The bars, their labels, and the same in numbers."""
 
     bars: Sequence[Bar]
     width: float
@@ -83,7 +83,7 @@ def draw(messages: Sequence[tuple[int, str, int]], *, now: datetime, ahead: time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """Counts over a range, as a picture with the beginnings of some spans below it."""
+    """Counts over a range, with labels at the start of some spans."""
 
     bars: Sequence[Bar]
     width: float
@@ -99,10 +99,10 @@ def spread(spans: Mapping[datetime, int], *, since: datetime, until: datetime, s
     highest = max(spans.values(), default=0)
     bars = []
     for at, number in spans.items():
-        height = max(LEAST_SHOWN, number * HEIGHT / highest)
+        height = max(MIN_HEIGHT, number * HEIGHT / highest)
         x = (at - first) / span * BAR + GAP / 2
         bars.append(Bar("planned", round(x, 2), round(HEIGHT - height, 2), round(height, 2)))
-    shown = min(MOST_LABELS, slots)
+    shown = min(MAX_LABELS, slots)
     return Spread(
         bars=bars,
         width=slots * BAR,
@@ -131,7 +131,7 @@ def _stack(slot: Slot, *, x: float, scale: float) -> Iterator[Bar]:
     top = HEIGHT
     for kind, number in (("sent", slot.sent), ("failed", slot.failed), ("planned", slot.planned)):
         if number:
-            height = max(LEAST_SHOWN, number * scale)
+            height = max(MIN_HEIGHT, number * scale)
             top = max(0.0, top - height)
             yield Bar(kind, round(x + GAP / 2, 2), round(top, 2), round(height, 2))
 

@@ -1,4 +1,4 @@
-"""Why a reminder came, will come, or will not: the page of one assignment."""
+"""The page of one assignment: why its reminder was sent, will be sent, or will not."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 

@@ -1,4 +1,4 @@
-"""The pages about the machinery: the switch, the doctor, the queue, the audit trail."""
+"""The pages about the system: switches, queue, doctor, audit trail."""
 
 from collections import Counter
 from datetime import timedelta
@@ -20,7 +20,7 @@ from reminders.web.ops.page import page, page_context, show
 
 PAUSES_SHOWN = 20
 CANARY_TIMEOUT = timedelta(seconds=5)
-"""How long the page lets a worker take for a message without hints."""
+"""How long a worker may take for a message without hints."""
 
 
 @page()
@@ -33,7 +33,7 @@ def switch(request: HttpRequest) -> HttpResponse:
 
 @page()
 def queue(request: HttpRequest) -> HttpResponse:
-    """What waits where: in Redis, in workers, in the ledger."""
+    """What is waiting in Redis, in workers and in the ledger."""
     return show(request, "queue", {"queue": queue_status.read_queue_status()})
 
 

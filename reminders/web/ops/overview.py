@@ -1,7 +1,7 @@
-"""`/ops/`: how reminders do at this moment, every figure with the list behind it.
+"""`/ops/`: the state of all reminders; every figure leads to the list behind it.
 
-All of it comes from the one row of figures that everybody shares, so that a page which asks again every 15
-seconds costs the database next to nothing.
+All of it comes from the shared statistics row, so that a page that refreshes every 15 seconds costs the database
+next to nothing.
 """
 
 import threading
@@ -30,14 +30,14 @@ from reminders.web.ops import chart
 from reminders.web.ops.page import page, page_context
 from reminders.web.templatetags.ops import age
 
-ASKED_EVERY = timedelta(seconds=15)
-OLD = 4 * statistics.MAX_AGE
-"""Figures older than this are shown with a warning: counting fails."""
+REFRESH_INTERVAL = timedelta(seconds=15)
+STALE_AFTER = 4 * statistics.MAX_AGE
+"""Older statistics are shown with a warning: counting fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One figure and the list behind it. `tone` is quiet, good, warn or bad; `alarm` says in words why it is bad."""
+    """One figure and the list behind it. `tone` is quiet, good, warn or bad; `alarm` is the reason in words."""
 
     name: str
     label: str
@@ -49,8 +49,8 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One part of the machinery in the health strip."""
+class HealthItem:
+    """One process or server in the health list."""
 
     name: str
     summary: str
@@ -66,18 +66,18 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 @page()
 def live(request: HttpRequest) -> HttpResponse:
-    """The part of the page that is asked for again and again."""
+    """The part of the page that refreshes itself."""
     return render(request, "ops/parts/live.html", {**_shown(request), "again": True})
 
 
 def _shown(request: HttpRequest) -> dict[str, object]:
-    framed, config = page_context(request), conf.current()
-    # Whoever has just paused must not read for 15 seconds more that sending is on.
-    snapshot = replace(statistics.current(config=config), paused=framed["pause"] is not None)
+    context, config = page_context(request), conf.current()
+    # A pause that has just begun is shown at once.
+    snapshot = replace(statistics.current(config=config), paused=context["pause"] is not None)
     return {
-        **framed,
+        **context,
         "snapshot": snapshot,
-        "old": timezone.now() - snapshot.taken > OLD,
+        "stale": timezone.now() - snapshot.taken > STALE_AFTER,
         "work": list(work(snapshot, config)),
         "problems": list(problems(snapshot, config)),
         "failed": [
@@ -91,7 +91,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         ],
         "chart": chart.draw(snapshot.messages, now=snapshot.taken, ahead=statistics.chart_ahead(config)),
         "health": list(health(snapshot, broker(), config=config)),
-        "every": int(ASKED_EVERY.total_seconds()),
+        "refresh_seconds": int(REFRESH_INTERVAL.total_seconds()),
     }
 
 
@@ -133,14 +133,14 @@ def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
 
 
 def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
-    """What should be 0, or gone soon."""
+    """Figures that should be 0, or soon will be."""
     held = snapshot.paused or not config.enabled
     late = snapshot.oldest_due_age_seconds > LATE.total_seconds()
     yield Tile(
         name="due",
         label="Due, not sent",
         value=snapshot.due_unsent,
-        note=f"the oldest waits for {age(snapshot.oldest_due_age_seconds)}"
+        note=f"the oldest has waited for {age(snapshot.oldest_due_age_seconds)}"
         if snapshot.due_unsent
         else "nothing waits",
         href=_reminders(show="due"),
@@ -177,7 +177,7 @@ def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
         name="declined",
         label="Can't make it",
         value=snapshot.declined,
-        note="scheduled work whose assignee has said no",
+        note="scheduled work whose assignee declined",
         href=_assignments(show="declined"),
         tone="warn" if snapshot.declined else "quiet",
         alarm="Somebody else is needed" if snapshot.declined else "",
@@ -201,7 +201,7 @@ def _reminders(**query: str) -> str:
     return f"{reverse('ops:reminders')}?{urlencode(query)}"
 
 
-# --- the machinery ---------------------------------------------------------------------------------------------
+# --- system health ---------------------------------------------------------------------------------------------
 
 
 _turn = threading.Lock()
@@ -209,10 +209,10 @@ _asked: tuple[float, BrokerProbe] | None = None
 
 
 def broker() -> BrokerProbe:
-    """Redis, asked at most every 15 seconds by this process: a stalled one must not hold up every viewer."""
+    """The state of Redis, probed at most every 15 seconds by this process: a stalled one must not delay every viewer."""
     global _asked
     kept = _asked
-    if kept is not None and (time.monotonic() - kept[0] < ASKED_EVERY.total_seconds() or _turn.locked()):
+    if kept is not None and (time.monotonic() - kept[0] < REFRESH_INTERVAL.total_seconds() or _turn.locked()):
         return kept[1]
     with _turn:
         found = broker_status.probe()
@@ -220,8 +220,8 @@ def broker() -> BrokerProbe:
         return found
 
 
-def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) -> Iterator[Part]:
-    """Every part that reminders need, in one line each."""
+def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) -> Iterator[HealthItem]:
+    """The state of every process and server that reminders need."""
     doctor, queue, processes = (
         reverse("ops:doctor"),
         reverse("ops:queue"),
@@ -230,40 +230,40 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
     yield _switch(snapshot, config)
     yield _last_scan(snapshot, config)
     beats = snapshot.processes.get("beat")
-    yield Part(
+    yield HealthItem(
         name="Beat",
-        summary="not seen"
+        summary="no heartbeat"
         if beats is None
-        else "one at work"
+        else "running"
         if beats.at_once == 1
-        else f"{beats.at_once} at once",
+        else f"{beats.at_once} running",
         tone="bad" if beats is None else "good" if beats.at_once == 1 else "warn",
         href=processes,
     )
     for kind, name in (("scanner", "Scanner"), ("worker", "Workers")):
         seen = snapshot.processes.get(kind)
         off = kind == "worker" and not config.enabled
-        yield Part(
+        yield HealthItem(
             name=name,
-            summary=f"{seen.count} seen" if seen else "not asked while off" if off else "not seen",
+            summary=f"{seen.count} running" if seen else "no canary while off" if off else "no heartbeat",
             tone="good" if seen else "warn" if off else "bad",
             href=processes,
         )
-    yield Part(
+    yield HealthItem(
         name="Queue",
         summary="unknown" if redis.depth is None else f"{redis.depth} waiting",
         tone="warn" if redis.depth is None else "good",
         href=queue,
     )
-    yield Part(
+    yield HealthItem(
         name="Redis",
         summary="does not answer" if redis.depth is None else "answers",
         tone="bad" if redis.depth is None else "good",
         href=doctor,
     )
-    yield Part(name="Database", summary="answers", tone="good", href=doctor)
+    yield HealthItem(name="Database", summary="answers", tone="good", href=doctor)
     for channel, until in snapshot.held_channels.items():
-        yield Part(
+        yield HealthItem(
             name=f"Channel {channel}",
             summary=f"held for {age(max(0.0, until - snapshot.taken_at))}",
             tone="warn",
@@ -271,19 +271,19 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
         )
 
 
-def _switch(snapshot: Snapshot, config: ReminderConfig) -> Part:
+def _switch(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:
     summary, tone = ("on", "good") if config.enabled else ("off", "bad")
     if config.enabled and snapshot.paused:
         summary, tone = "paused", "warn"
-    return Part(name="Sending", summary=summary, tone=tone, href=reverse("ops:switch"))
+    return HealthItem(name="Sending", summary=summary, tone=tone, href=reverse("ops:switch"))
 
 
-def _last_scan(snapshot: Snapshot, config: ReminderConfig) -> Part:
+def _last_scan(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:
     scans = reverse("admin:reminders_scanrun_changelist")
     if not snapshot.last_scan_timestamp_seconds:
-        return Part(name="Last scan", summary="none yet", tone="bad", href=scans)
+        return HealthItem(name="Last scan", summary="none yet", tone="bad", href=scans)
     passed = max(0.0, snapshot.taken_at - snapshot.last_scan_timestamp_seconds)
-    return Part(
+    return HealthItem(
         name="Last scan",
         summary=f"{age(passed)} ago by {snapshot.last_scan_by}",
         tone="bad" if scan_is_late(passed, config) else "good",

@@ -1,4 +1,4 @@
-"""What every page below /ops/ has in common: who may see it, what may run in it, and how it fails."""
+"""What every page below /ops/ has in common: access, security headers, and error pages."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -35,10 +35,10 @@ NAVIGATION = (
 
 
 def page(*, operator: bool = False) -> Callable[[View], View]:
-    """Makes a view a page: for staff with a role (`operator`: for operators alone), with a strict policy.
+    """Makes a view a page for staff with a role (`operator`: for operators only), with a strict security policy.
 
-    Looking is GET; only what operators do may also be POST. What the view cannot answer becomes a
-    page too: not found, not allowed, the database away or too slow.
+    Pages answer GET; those of operators POST too. Errors become pages as well: not found, not allowed, a
+    database that cannot be reached or is too slow.
     """
     methods = ["GET", "HEAD", "POST"] if operator else ["GET", "HEAD"]
 
@@ -67,14 +67,14 @@ def page(*, operator: bool = False) -> Callable[[View], View]:
 def show(
     request: HttpRequest, template: str, context: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
-    """Renders a whole page, with what stands on every page: navigation, role, and whatever holds sending."""
+    """Renders a whole page, with what every page shows: navigation, role, and a pause."""
     return render(
         request, f"ops/{template}.html", {**page_context(request), **(context or {})}, status=status
     )
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """What every page shows, whatever it is about."""
+    """The context of every page."""
     config = conf.current()
     return {
         "navigation": [_entry(request, reverse(name), label) for name, label in NAVIGATION],
@@ -87,7 +87,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _entry(request: HttpRequest, address: str, label: str) -> tuple[str, str, str]:
-    """Address, label, and how this page stands to it: the page itself, below it, or ''."""
+    """Address, label, and the value of aria-current: page, true for a page below it, or ''."""
     below = request.path.startswith(address) and address != reverse("ops:overview")
     return address, label, "page" if request.path == address else "true" if below else ""
 
@@ -104,7 +104,7 @@ def error_page(request: HttpRequest, status: int, title: str, message: str) -> H
 
 @page()
 def unknown_page(request: HttpRequest, rest: str) -> HttpResponse:
-    """An address that no page has."""
+    """Any other address below /ops/."""
     raise Http404(f"No page has the address {request.path}.")
 
 
@@ -125,7 +125,7 @@ def _refused(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None
             request,
             403,
             "Only operators may do this",
-            f"You can look at everything. To act, you need the role “{roles.OPERATORS}”.",
+            f"You can see everything. Actions need the role “{roles.OPERATORS}”.",
         )
     return None
 
@@ -135,7 +135,7 @@ def _no_access(request: HttpRequest, message: str) -> HttpResponse:
 
 
 def _without_database(error: Exception) -> HttpResponse:
-    """Asks the database nothing, not even who is looking."""
+    """Uses no database, not even for the session."""
     canceled = getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
     logger.warning("Page without database", extra={"reason": type(error).__name__})
     text = render_to_string("ops/unavailable.html", {"canceled": canceled})

@@ -1,4 +1,4 @@
-"""What would be sent, when and to whom, under today's rules or under others: the simulator's page."""
+"""The simulator: what would be sent, when and to whom, under the present settings or others."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def _instant(label: str) -> forms.DateTimeField:
 
 
 class RulesForm(forms.Form):
-    """The range and the rules. What is left empty is as it is today."""
+    """The range and the settings. An empty field keeps the present value."""
 
     since = _instant("From")
     until = _instant("To")
@@ -73,14 +73,14 @@ class RulesForm(forms.Form):
             raise ValidationError(problems) from refusal
 
     def span(self) -> tuple[datetime, datetime]:
-        """From when until when: from now, and a day, where nothing else is said."""
+        """The range; by default a day from now."""
         since = self.cleaned_data["since"] or database_now()
         return since, self.cleaned_data["until"] or since + DAY
 
 
 @page()
 def simulator(request: HttpRequest) -> HttpResponse:
-    """Foresees a range; sends and writes nothing."""
+    """Simulates a range; sends and writes nothing."""
     form = RulesForm(request.GET)
     context: dict[str, object] = {"form": form}
     if form.is_valid():
@@ -89,8 +89,8 @@ def simulator(request: HttpRequest) -> HttpResponse:
             since, until = form.span()
             found = simulate(since=since, until=until, config=config, limit=LISTED, budget=BUDGET)
         except ValidationError as refusal:
-            for name, told in refusal.message_dict.items():
-                form.add_error(name if name in form.fields else None, told)
+            for name, problems in refusal.message_dict.items():
+                form.add_error(name if name in form.fields else None, problems)
         else:
             context |= {
                 "found": found,

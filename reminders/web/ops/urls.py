@@ -19,6 +19,6 @@ urlpatterns = [
     path("simulator", simulator.simulator, name="simulator"),
     path("audit", maintenance.audit, name="audit"),
     path("act/<slug:name>", actions.action, name="act"),
-    # Last: whatever else is asked for below /ops/.
-    path("<path:rest>", page.unknown_page, name="nowhere"),
+    # Last: any other address below /ops/.
+    path("<path:rest>", page.unknown_page, name="unknown"),
 ]

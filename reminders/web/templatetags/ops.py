@@ -1,4 +1,4 @@
-"""How the Ops pages write instants and ages; and the banner that stands on every page while nothing is sent."""
+"""How the Ops pages write instants and durations, and the pause that every page shows."""
 
 import json
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 @register.filter
 def instant(at: datetime | None) -> str | SafeString:
-    """An instant in the installation's own zone, short for today; the whole of it stands in its title."""
+    """An instant in the installation's own zone, short for today; its title has all of it."""
     if at is None:
         return "-"
     local = timezone.localtime(at)
@@ -60,7 +60,7 @@ def full_instant(at: datetime | None) -> str:
 
 @register.filter
 def age(span: timedelta | float) -> str:
-    """A span as people say it, rounded down: 45 s, 12 min, 3 h 20 min, 2 d."""
+    """A duration in its largest unit, rounded down: 45 s, 12 min, 3 h 20 min, 2 d."""
     seconds = int(max(0.0, span.total_seconds() if isinstance(span, timedelta) else span))
     size, unit = next((step for step in STEPS if seconds >= step[0]), STEPS[-1])
     whole, rest = divmod(seconds, size)
@@ -79,7 +79,7 @@ def distance(at: datetime | None) -> str:
 
 @register.filter
 def words(code: object) -> str:
-    """A word of a closed set as people read it: too_late becomes too late."""
+    """The words of a code: too_late becomes too late."""
     return str(code).replace("_", " ")
 
 
@@ -97,7 +97,7 @@ def pretty(value: object) -> str:
 
 @register.simple_tag
 def pause_in_force() -> Pause | None:
-    """The pause that holds sending now, for pages that are not ours to fill."""
+    """The pause in force, for pages of Django's admin."""
     return pauses.pause_in_force()
 
 

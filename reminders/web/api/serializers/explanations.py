@@ -35,7 +35,7 @@ class ReminderSerializer(serializers.Serializer[Any]):
     next_attempt_at = InstantField()
     sent_at = InstantField(allow_null=True)
     closed_at = InstantField(allow_null=True)
-    ambiguous = serializers.IntegerField(help_text="Sends whose end nobody can know.")
+    ambiguous = serializers.IntegerField(help_text="Attempts whose outcome cannot be known.")
     message_id = serializers.CharField()
     attempts = AttemptSerializer(many=True, source="attempt_rows")
 
@@ -47,10 +47,8 @@ class ReminderListSerializer(serializers.Serializer[Any]):
 class GateSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     passed = serializers.BooleanField()
-    observed = serializers.CharField(help_text="The value that was looked at.")
-    consequence = serializers.CharField(
-        help_text="What it means while it does not hold; empty where it does."
-    )
+    observed = serializers.CharField(help_text="The value that was checked.")
+    consequence = serializers.CharField(help_text="What follows while it fails; empty where it passes.")
 
 
 class TimelineEntrySerializer(serializers.Serializer[Any]):
@@ -95,17 +93,17 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     asked_at = InstantField()
     to = serializers.CharField(help_text="Who is reminded; never an address.")
     outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")
-    will_send = serializers.BooleanField(help_text="A reminder is still to come, by itself.")
+    will_send = serializers.BooleanField(help_text="A reminder is still planned.")
     next_at = InstantField(
         allow_null=True, help_text="When something happens next; null where a person must act first."
     )
     summary = serializers.CharField(help_text="The answer in one sentence.")
     advice = serializers.CharField(help_text="What an operator can do; empty where nothing is needed.")
     gates = GateSerializer(many=True, help_text="Conditions, in the order in which they are checked.")
-    upcoming = TimelineEntrySerializer(many=True, help_text="What comes if nobody changes anything.")
+    upcoming = TimelineEntrySerializer(many=True, help_text="What happens if nothing changes.")
     history = TimelineEntrySerializer(many=True, help_text="What happened.")
     problems = serializers.ListField(
-        child=serializers.CharField(), help_text="What is wrong with the machinery at this moment."
+        child=serializers.CharField(), help_text="Problems of the system at this moment."
     )
     reminders = ReminderExplanationSerializer(
         many=True, help_text="Every row of the ledger, the newest version first."

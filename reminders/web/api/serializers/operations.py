@@ -39,20 +39,18 @@ class ResetInputSerializer(ReasonInputSerializer):
     ids = serializers.ListField(child=IdField(), required=False, min_length=1, max_length=MAX_IDS)
     future = StrictBooleanField(
         default=False,
-        help_text="Every future assignment that is SENT: their people are nudged a second time.",
+        help_text="Every future assignment that is SENT: their assignees get a second message.",
     )
     starts_after = InstantField(required=False)
     starts_before = InstantField(required=False)
-    dry_run = StrictBooleanField(default=False, help_text="Only say what would happen.")
+    dry_run = StrictBooleanField(default=False, help_text="Only a preview.")
     plan = StrictCharField(
         required=False, max_length=64, help_text="The plan that a dry run has shown: any other is refused."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "ids" in attrs and (attrs["future"] or attrs.keys() & {"starts_after", "starts_before"}):
-            raise serializers.ValidationError(
-                "ids stand alone: leave future and the window out", "contradiction"
-            )
+            raise serializers.ValidationError("with ids, leave future and the window out", "contradiction")
         return attrs
 
 
@@ -108,12 +106,12 @@ class PauseSerializer(serializers.Serializer[Any]):
 class BacklogSerializer(serializers.Serializer[Any]):
     useful = serializers.IntegerField(help_text="Reminders of work that is still ahead: sent at once.")
     late = serializers.IntegerField(help_text="Reminders of work that has begun by the clock.")
-    too_late = serializers.IntegerField(help_text="Of no use any more: skipped by itself.")
+    too_late = serializers.IntegerField(help_text="No longer useful: skipped automatically.")
     overdue_notices = serializers.IntegerField(
         source="notices", help_text="To supervisors, about work that nobody has started."
     )
     unplanned = serializers.IntegerField(
-        help_text="Due work that no scan has seen yet: a rescan sorts it into the figures above."
+        help_text="Due assignments that no scan has planned yet: a rescan adds them to the figures above."
     )
 
 
@@ -126,7 +124,7 @@ class ResumeSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}, "nullable": True})
 class ScanCountsField(serializers.Field[Any, Any, Any, Any]):
-    """How much of what a scan did."""
+    """What a scan did, by kind."""
 
     def to_representation(self, value: Any) -> Any:
         return value

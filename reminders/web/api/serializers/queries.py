@@ -22,7 +22,7 @@ ORDERINGS = ("scheduled_start", "-scheduled_start", "id", "-id")
 
 
 class QuerySerializer(StrictSerializer):
-    """Values out of an address: each is text there, and given once."""
+    """Query parameters: each is text and given once."""
 
     @classmethod
     def checked(cls, query: QueryDict) -> Any:
@@ -34,12 +34,12 @@ class QuerySerializer(StrictSerializer):
 
     @classmethod
     def values_of(cls, query: QueryDict) -> dict[str, Any]:
-        """One text each; what is given more than once is a list, which no field accepts."""
+        """One text each; a repeated parameter is a list, which no field accepts."""
         return {name: values[0] if len(values) == 1 else values for name, values in query.lists()}
 
 
 class NumberParameter(StrictIntegerField):
-    """A whole number from 1 on as it stands in an address."""
+    """A positive whole number in a query string."""
 
     def __init__(self, *, max_value: int = LARGEST_ID, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=max_value, **kwargs)
@@ -51,7 +51,7 @@ class NumberParameter(StrictIntegerField):
 
 
 class FlagParameter(serializers.BooleanField):
-    """1, 0, true or false in an address."""
+    """1, 0, true or false in a query string."""
 
     def to_internal_value(self, data: Any) -> bool:
         match data:
@@ -83,7 +83,7 @@ class ReminderExportQuery(FormatQuery):
 
 
 class DryRunQuery(QuerySerializer):
-    dry_run = FlagParameter(default=False, help_text="Only say what would happen.")
+    dry_run = FlagParameter(default=False, help_text="Only a preview.")
 
 
 class ImportQuery(DryRunQuery):

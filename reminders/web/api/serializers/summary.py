@@ -33,13 +33,13 @@ class ProcessCountSerializer(serializers.Serializer[Any]):
 
 
 class MessageCountSerializer(serializers.Serializer[Any]):
-    at = InstantField(help_text="The begin of five minutes.")
+    at = InstantField(help_text="The start of five minutes.")
     state = serializers.ChoiceField(choices=State.values)
     count = serializers.IntegerField()
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """How reminders do, at most 15 seconds old; one set of figures for everybody who asks."""
+    """The state of all reminders, at most 15 seconds old, shared by all callers."""
 
     taken_at = InstantField()
     enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
@@ -47,7 +47,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     assignments = StatusCountSerializer(
         many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
     )
-    declined = serializers.IntegerField(help_text="SCHEDULED, and its assignee can't make it.")
+    declined = serializers.IntegerField(help_text="SCHEDULED, and declined by the assignee.")
     overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
     due_unsent = serializers.IntegerField()
     oldest_due_age_seconds = serializers.FloatField()
@@ -61,10 +61,12 @@ class SummarySerializer(serializers.Serializer[Any]):
     failed = serializers.DictField(
         child=serializers.IntegerField(), help_text="By reason, in the last 24 hours."
     )
-    messages = MessageCountSerializer(many=True, help_text="What ended in the last hour, and what is coming.")
+    messages = MessageCountSerializer(
+        many=True, help_text="What ended in the last hour, and what is planned."
+    )
     last_scan = LastScanSerializer(allow_null=True)
     held_channels = OpenBreakerSerializer(many=True)
-    processes = ProcessCountSerializer(many=True, help_text="Who was seen at work lately.")
+    processes = ProcessCountSerializer(many=True, help_text="Processes with a recent heartbeat.")
     queue_depth = serializers.IntegerField(
-        allow_null=True, help_text="Messages that wait for workers; null while Redis does not answer."
+        allow_null=True, help_text="Messages waiting for workers; null while Redis does not answer."
     )

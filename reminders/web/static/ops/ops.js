@@ -1,4 +1,4 @@
-// What the pages do beyond htmx: rest while nobody looks, say when the server is lost, mark whole lists.
+// What the pages do beyond htmx: no refresh while hidden, a banner while the server is unreachable, select whole lists.
 "use strict";
 
 const lost = () => document.getElementById("connection-lost");
@@ -23,7 +23,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) document.body.dispatchEvent(new Event("visible-again"));
 });
 
-// What somebody has opened stays open when the figures around it are renewed.
+// An open <details> stays open when the statistics around it are refreshed.
 let open = [];
 document.addEventListener("htmx:beforeSwap", () => {
   open = [...document.querySelectorAll("details[id][open]")].map((one) => one.id);

@@ -268,7 +268,7 @@ def test_admin_and_ops_list_hold_the_same_work_to_the_instant(operator, clock, c
 
 
 def test_a_list_counts_no_further_than_anybody_leafs(operator, clock, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr("reminders.web.admin.lists.MOST_COUNTED", 2)
+    monkeypatch.setattr("reminders.web.admin.lists.MAX_COUNTED", 2)
     AssignmentFactory.create_batch(3)
     response = operator.get(page(Assignment))
     assert response.context["cl"].result_count == 2

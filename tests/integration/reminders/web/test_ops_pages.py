@@ -152,7 +152,7 @@ def test_late_messages_are_an_alarm_but_not_while_they_are_held_on_purpose(viewe
     AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=2))
     due = viewer.get("/ops/").context["problems"][0]
-    assert (due.value, due.tone, due.note) == (1, "bad", "the oldest waits for 2 min")
+    assert (due.value, due.tone, due.note) == (1, "bad", "the oldest has waited for 2 min")
     pauses.pause(by="olga", reason="x")  # It counts at once, whatever figures are kept.
     due = viewer.get("/ops/").context["problems"][0]
     assert (due.tone, due.alarm) == ("warn", "Held by the switch")
