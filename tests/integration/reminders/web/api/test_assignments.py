@@ -241,6 +241,20 @@ def test_a_change_of_the_assignee_over_the_state_that_was_read_lands(api):
     assert (changed.status_code, changed.json()["assignee"]["name"]) == (200, "Grace")
 
 
+def test_a_put_over_what_must_exist_or_must_not_is_refused(api):
+    """RFC 9110, 13.1.1 and 13.1.2."""
+    url = "/api/assignments/by-reference/W-1"
+    absent = api.put(url, WORK, If_Match="*")
+    assert (absent.status_code, faults(absent)) == (412, [(None, "stale")])
+    assert not Assignment.objects.exists()
+    assert api.put(url, WORK, If_None_Match="*").status_code == 201
+    before = api.get(url).json()
+    present = api.put(url, {**WORK, "title": "Other"}, If_None_Match="*")
+    assert (present.status_code, faults(present)) == (412, [(None, "stale")])
+    assert present.json()["current"] == api.get(url).json() == before
+    assert api.put(url, {**WORK, "title": "Other"}, If_Match="*").status_code == 200
+
+
 # --- life ------------------------------------------------------------------------------------------------------
 
 
