@@ -388,7 +388,7 @@ class StoredResponse(models.Model):
 
 
 class Process(models.Model):
-    """A process that was seen at work; touched every ten seconds.
+    """A running process; its heartbeat is recorded every ten seconds.
 
     `clock_ahead_seconds` is how far its host's clock was ahead of the database's, `enabled` its master switch and
     `rules` the fingerprint of its settings. A row of kind "scrape" is a web process whose metrics were read.

@@ -30,11 +30,11 @@ END_PAUSE = """
 
 DUE = f"""r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
     AND r.{TO_PEOPLE} AND r.next_attempt_at <= statement_timestamp()"""
-"""What people would be sent now, if nothing held it. Events for programs are not asked about: they go on by themselves."""
+"""What people would be sent now, if nothing held it. Events for programs are left out: they go on by themselves."""
 
 USE = """CASE WHEN r.not_after < statement_timestamp() THEN 'too_late'
     WHEN r.kind = 'REMINDER' AND r.planned_start < statement_timestamp() THEN 'late' ELSE 'useful' END"""
-"""`policy.use` is the same rule as a pure function."""
+"""`policy.timing.usefulness` is the same rule as a pure function."""
 
 
 @atomically

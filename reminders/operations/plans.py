@@ -19,7 +19,7 @@ AT_ONCE = 1_000
 
 
 MAX_PLAN_TARGETS = 50_000
-"""Assignments that one plan may take on: it is kept in memory, and somebody is to look at it."""
+"""Assignments that one plan may take on: it is kept in memory, and somebody is to read it."""
 
 
 class TooMany(Refused):
@@ -125,7 +125,7 @@ class ActionPlan:
     def confirm(self, seen: str | None) -> None:
         """Raises PlanChanged where this is not the plan that was shown; None: it was not shown to anybody."""
         if seen is not None and seen != self.fingerprint:
-            raise PlanChanged("this is not what the preview showed any more: look at it again, then confirm")
+            raise PlanChanged("this is not what the preview showed any more: read the new one, then confirm")
 
 
 @dataclass(frozen=True, slots=True)

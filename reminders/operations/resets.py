@@ -49,7 +49,7 @@ class ResetPlan(ActionPlan):
 
     @property
     def again(self) -> tuple[Target, ...]:
-        """Those whose person was told of this very start already."""
+        """Those whose person was already notified of this very start."""
         return tuple(target for target in self.targets if target.effect is Effect.AGAIN)
 
     @property

@@ -1,4 +1,4 @@
-"""Subscriptions: which programs are told of events, where, and what signs it. Secrets are shown when they are made."""
+"""Subscriptions: which programs are notified of events, where, and what signs it. Secrets are shown when they are made."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -165,8 +165,8 @@ def _described(one: Subscription) -> dict[str, object]:
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        told = f"a name of 1 to {LONGEST_NAME} printable characters is needed"
-        raise ValidationError({"name": ValidationError(told, code="invalid")})
+        message = f"a name of 1 to {LONGEST_NAME} printable characters is needed"
+        raise ValidationError({"name": ValidationError(message, code="invalid")})
     return name
 
 
@@ -177,8 +177,8 @@ def _checked_url(url: str) -> str:
     except ValueError as error:
         raise ValidationError({"url": ValidationError(str(error), code="invalid")}) from error
     if not plain and _is_literal(host) and not is_public(host):
-        told = "this address is not in the public internet: nothing is ever sent there"
-        raise ValidationError({"url": ValidationError(told, code="not_public")})
+        message = "this address is not in the public internet: nothing is ever sent there"
+        raise ValidationError({"url": ValidationError(message, code="not_public")})
     return url
 
 
@@ -194,6 +194,6 @@ def _checked_events(events: Sequence[str]) -> list[str]:
     known = [type for type in ledger_events.TYPES if type in events]
     strangers = sorted(set(events) - set(known))
     if strangers or not known:
-        told = f"{', '.join(strangers) or 'nothing'}: some of {', '.join(ledger_events.TYPES)} are needed"
-        raise ValidationError({"events": ValidationError(told, code="invalid_choice")})
+        message = f"{', '.join(strangers) or 'nothing'}: some of {', '.join(ledger_events.TYPES)} are needed"
+        raise ValidationError({"events": ValidationError(message, code="invalid_choice")})
     return known

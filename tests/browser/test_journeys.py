@@ -88,7 +88,7 @@ def test_marked_rows_are_sent_again_after_a_look(visit, stage):
     page.get_by_label("select all shown").check()
     page.get_by_role("button", name="Send again…").click()
     expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.locator("tbody")).to_contain_text("nudged a second time")
+    expect(page.locator("tbody")).to_contain_text("gets a second reminder")
     give_reason(page, "Send the reminder again", "she says nothing came")
     expect(page).to_have_url(re.compile(r"/ops/reminders\?show=unknown$"))
     assert Assignment.objects.get(pk=stage.unknown.pk).version == 2

@@ -31,7 +31,7 @@ WORDS = {
 }
 """Each reason as an operator would say it, after "because"."""
 
-_AGAIN = "Once that is mended, send the reminder again."
+_AGAIN = "Once that is corrected, send the reminder again."
 ADVICE = {
     Reason.TOO_LATE: "Tell the person yourself if it still matters.",
     Reason.PAST: "Tell the person yourself: no reminder is sent for work that was entered after its start.",

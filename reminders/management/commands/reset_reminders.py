@@ -27,7 +27,7 @@ class Command(BaseCommand):
         scope.add_argument(
             "--future",
             action="store_true",
-            help="every future assignment that is SENT; its people are nudged a second time",
+            help="every future assignment that is SENT; its people get a second reminder",
         )
         for name in ("--starts-after", "--starts-before"):
             parser.add_argument(
@@ -72,8 +72,10 @@ def _id(text: str) -> int:
 def _in_words(plan: ResetPlan, reset: tuple[int, ...], skipped: tuple[Skipped, ...], *, dry_run: bool) -> str:
     asked = len(plan.targets) + len(plan.skipped)
     if dry_run:
-        first = f"{len(reset)} of {asked} would be reset; {plan.people_again} people would be nudged a second time."
+        first = (
+            f"{len(reset)} of {asked} would be reset; {plan.people_again} people would get a second reminder."
+        )
     else:
-        first = f"{len(reset)} of {asked} reset; {plan.people_again} people will be nudged a second time."
+        first = f"{len(reset)} of {asked} reset; {plan.people_again} people will get a second reminder."
     left = [f"  assignment {one.id} is left alone: {WORDS[one.why]}" for one in skipped]
     return "\n".join([first, *left])

@@ -40,34 +40,34 @@ def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str)
 
 def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back: str) -> HttpResponse:
     chosen = ACTIONS[name]
-    asked = ActionRequest(
+    requested = ActionRequest(
         by=request.user.get_username(),
         ids=None if ids is None else tuple(ids),
-        seen=request.POST.get("plan", ""),
+        plan=request.POST.get("plan", ""),
     )
     confirmed = request.method == "POST" and "confirmed" in request.POST
     form = chosen.form(request.POST if confirmed else None)
     if confirmed:
-        resolved = resolve(chosen, asked, form)
-        if resolved.says:
+        resolved = resolve(chosen, requested, form)
+        if resolved.message:
             level = messages.SUCCESS if resolved.done else messages.WARNING
-            messages.add_message(request, level, resolved.says)
+            messages.add_message(request, level, resolved.message)
         if not resolved.again:
             return HttpResponseRedirect(back)
     context = {
         "action": chosen,
         "name": name,
-        "preview": chosen.look(asked),
+        "preview": chosen.preview(requested),
         "form": form,
         "back": back,
-        "ids": asked.ids or (),
+        "ids": requested.ids or (),
         "scope": OUT_OF_SYNC if ids is None else "",
     }
     return show(request, "action", context)
 
 
-def _back(asked: str) -> str:
+def _back(path: str) -> str:
     """Where the operator came from, if that is a page of this site for staff."""
     own = (reverse("ops:overview"), reverse("admin:index"))
-    safe = asked.startswith(own) and url_has_allowed_host_and_scheme(asked, None)
-    return asked if safe else own[0]
+    safe = path.startswith(own) and url_has_allowed_host_and_scheme(path, None)
+    return path if safe else own[0]

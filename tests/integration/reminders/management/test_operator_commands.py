@@ -117,7 +117,7 @@ def test_a_reset_in_words_names_what_it_leaves_alone(clock, capsys):
     assignment = lost()
     call_command("reset_reminders", "--ids", str(assignment.pk), str(2**63 - 1), "--reason", "restore")
     assert capsys.readouterr().out == (
-        "1 of 2 reset; 0 people will be nudged a second time.\n"
+        "1 of 2 reset; 0 people will get a second reminder.\n"
         f"  assignment {2**63 - 1} is left alone: there is no such assignment\n"
     )
 

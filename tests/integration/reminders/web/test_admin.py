@@ -493,7 +493,7 @@ def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
     shown = choose(operator, "reset_reminder_status", assignment)
     services.remind_again([assignment.pk])
     again = operator.post(reverse("ops:act", args=["reset"]), confirmed(shown, reason="x"), follow=True)
-    assert "look at it again" in said(again)[0]
+    assert "read the new one" in said(again)[0]
     assert again.context["preview"].plan != shown.context["preview"].plan
     assert not Audit.objects.exists()
 

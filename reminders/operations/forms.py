@@ -1,0 +1,90 @@
+"""The forms of what operators do: why, for how long, and what becomes of the backlog."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from accounts.reasons import MAX_REASON_LENGTH
+from reminders.operations.pauses import BacklogPart
+
+
+class ReasonForm(forms.Form):
+    """Why it is done."""
+
+    reason = forms.CharField(
+        max_length=MAX_REASON_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Kept in the audit trail beside your name.",
+    )
+
+
+class PauseForm(ReasonForm):
+    """Why, and for how long."""
+
+    field_order = ("length", "until", "reason")
+    LENGTHS = (
+        ("15", "15 minutes"),
+        ("60", "1 hour"),
+        ("240", "4 hours"),
+        ("", "until somebody resumes"),
+        ("at", "until the instant below"),
+    )
+    length = forms.ChoiceField(
+        choices=LENGTHS,
+        required=False,
+        initial="60",
+        label="For how long",
+        widget=forms.RadioSelect,
+        help_text="Sending goes on by itself at its end.",
+    )
+    until = forms.DateTimeField(
+        required=False,
+        label="Until",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zone = timezone.get_current_timezone_name()
+        self.fields["until"].help_text = f"Only with “until the instant below”. In {zone}."
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("length") == "at" and not values.get("until") and "until" not in self.errors:
+            self.add_error("until", "Say until when.")
+        return values
+
+    def end(self) -> datetime | None:
+        """When the pause ends by itself."""
+        length = self.cleaned_data["length"]
+        if length == "at":
+            until: datetime = self.cleaned_data["until"]
+            return until
+        return timezone.now() + timedelta(minutes=int(length)) if length else None
+
+
+class ResumeForm(ReasonForm):
+    """What becomes of each part of the backlog. What is stale floods out only where somebody asks for it."""
+
+    field_order = ("useful", "late", "notices", "reason")
+    useful, late, notices = (
+        forms.ChoiceField(
+            label=label,
+            required=False,
+            choices=(("send", "send"), ("skip", "skip: never sent")),
+            initial=initial,
+            widget=forms.RadioSelect,
+        )
+        for label, initial in (
+            ("Reminders that are still useful", "send"),
+            ("Late reminders: the work has begun by the clock", "skip"),
+            ("Notices of overdue work", "send"),
+        )
+    )
+
+    def skipped(self) -> list[BacklogPart]:
+        """The parts that are not to be sent."""
+        parts = {"useful": BacklogPart.USEFUL, "late": BacklogPart.LATE, "notices": BacklogPart.NOTICES}
+        return [part for name, part in parts.items() if self.cleaned_data[name] == "skip"]
