@@ -14,6 +14,9 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, refusals
 from tests.factories import NOON
 
+WHOLE_SYSTEM = {"e2e", "chaos", "browser"}
+"""The folders of tests that start processes and wait for them."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -36,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "the tests need a PostgreSQL and a Redis of their own: start them by `python3 manage.py test`"
         )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start the whole system come first: they mostly wait, beside the computing of the others."""
+    items.sort(key=lambda item: not WHOLE_SYSTEM & set(item.path.parts))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
