@@ -25,6 +25,9 @@ def start(*, sentry_dsn: str, traces_to: str) -> None:
     """Starts what an address is set for. Settings have checked that the packages are installed."""
     if sentry_dsn:
         _report_errors(sentry_dsn)
+        # A fork copies the sender's queue with the waiting thread of the parent, which nothing wakes in the child: its
+        # next error would stay there. So a child, such as one of a worker, begins with a client of its own.
+        os.register_at_fork(after_in_child=lambda: _report_errors(sentry_dsn))
     if traces_to:
         _trace()
 

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.config.test_telemetry import Sink, sink
 from tests.stack import Stack, running, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 __all__ = ["sink"]
 

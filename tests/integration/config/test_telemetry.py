@@ -95,6 +95,37 @@ def test_an_error_is_reported_without_addresses(sink):
     assert "ada.lovelace" not in text
 
 
+def test_a_forked_process_reports_though_its_parent_has_reported(sink):
+    """The parent's sender waits for work when it is forked: nobody else may be woken in its place."""
+    done = run(
+        "import logging, os, time, sentry_sdk\n"
+        "def sender_waits():\n"
+        "    sender = sentry_sdk.get_client().transport._worker\n"
+        "    before = len(sender._queue.not_empty._waiters)\n"
+        "    if not sender.is_alive:\n"
+        "        sender.start()\n"
+        "        wait_for(lambda: len(sender._queue.not_empty._waiters) > before)\n"
+        "    wait_for(lambda: sender._queue.not_empty._waiters)\n"
+        "def wait_for(condition):\n"
+        "    end = time.monotonic() + 5\n"
+        "    while not condition() and time.monotonic() < end: time.sleep(0.01)\n"
+        "logging.getLogger('reminders').error('From the parent')\n"
+        "sentry_sdk.flush(10)\n"
+        "sender_waits()\n"
+        "if child := os.fork():\n"
+        "    os.waitpid(child, 0)\n"
+        "else:\n"
+        "    sender_waits()\n"
+        "    logging.getLogger('reminders').error('From the child')\n"
+        "    wait_for(lambda: not sentry_sdk.get_client().transport._worker._queue.unfinished_tasks)\n"
+        "    os._exit(0)",
+        SENTRY_DSN=f"http://key@127.0.0.1:{sink.server_port}/1",
+    )
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(body.splitlines()[2]) for _, body in sink.posted]
+    assert [event["logentry"]["message"] for event in events] == ["From the parent", "From the child"]
+
+
 def test_pages_tasks_and_statements_are_traced(sink):
     done = run(
         "from django.test import Client\n"
