@@ -24,6 +24,9 @@ CONNECTION_DEADLINE_SECONDS = 60.0
 RETRIED_CODES = {"40P01", "40001"}
 """deadlock_detected and serialization_failure (PostgreSQL manual, appendix A): trying again is safe."""
 
+READ_ONLY_CODE = "25006"
+"""read_only_sql_transaction: the server is a standby, or the session began while the database was read-only."""
+
 TRANSIENT_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """Classes of SQLSTATE (same appendix) that describe the server's state: connection, read-only, rollback, resources,
 object in use, operator intervention, system."""
@@ -57,6 +60,8 @@ def is_transient(error: Exception) -> bool:
 def atomically(step: Callable[P, R]) -> Callable[P, R]:
     """Runs `step` in one transaction; after a deadlock or a serialization failure up to 3 times.
 
+    A connection that refuses to write is replaced, and the step runs again: nothing of it was written.
+
     A server that stops responding ends it with an OperationalError (see `connection_deadline`).
 
     Inside a transaction of the caller it takes part in that one: only the outermost can be repeated.
@@ -71,7 +76,10 @@ def atomically(step: Callable[P, R]) -> Callable[P, R]:
                 with connection_deadline(CONNECTION_DEADLINE_SECONDS), transaction.atomic():
                     return step(*args, **kwargs)
             except DatabaseError as error:
-                retry = isinstance(error, RetryTransaction) or sqlstate(error) in RETRIED_CODES
+                code = sqlstate(error)
+                if code == READ_ONLY_CODE:
+                    connection.close()
+                retry = isinstance(error, RetryTransaction) or code in RETRIED_CODES | {READ_ONLY_CODE}
                 if attempt == MAX_TRIES or not retry:
                     raise
         raise AssertionError("unreachable")

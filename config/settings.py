@@ -159,7 +159,7 @@ def postgres(address: str) -> dict[str, object]:
     """Django's database settings for a URL; every wait in them is bounded."""
     parts = urlsplit(address)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.database",
         "NAME": unquote(parts.path.lstrip("/")) or "reminders",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

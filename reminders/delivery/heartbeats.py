@@ -21,37 +21,43 @@ _touched_at: dict[tuple[int, str], float] = {}
 def record(kind: str, *, at_once: bool = False) -> bool:
     """Leaves a sign of life for this process, at most every ten seconds unless `at_once`; True where it did.
 
-    It says how far this host's clock is off, and under which settings the process runs. Never raises a database
-    error.
+    Never raises a database error.
     """
-    process = _process_id()
     key = (os.getpid(), kind)
     now = time.monotonic()
     if not at_once and now - _touched_at.get(key, -HEARTBEAT_SECONDS) < HEARTBEAT_SECONDS:
         return False
     _touched_at[key] = now
-    config = conf.current()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                INSERT INTO reminders_process AS p
-                    (kind, host, pid, started_at, seen_at, clock_ahead_seconds, enabled, rules)
-                VALUES (%s, %s, %s, statement_timestamp(), statement_timestamp(),
-                        %s - extract(epoch FROM statement_timestamp())::float8, %s, %s)
-                ON CONFLICT (kind, host, pid) DO UPDATE SET
-                    started_at = CASE WHEN p.seen_at < statement_timestamp() - interval '1 minute'
-                                      THEN excluded.started_at ELSE p.started_at END,
-                    seen_at = excluded.seen_at, clock_ahead_seconds = excluded.clock_ahead_seconds,
-                    enabled = excluded.enabled, rules = excluded.rules
-                """,
-                [kind, socket.gethostname(), process, time.time(), config.enabled, config.fingerprint],
-            )
+        write(kind)
     except Error:
         if not connection.in_atomic_block:
             connection.close()  # A broken one must not be left to whoever comes next.
         return False
     return True
+
+
+def write(kind: str) -> None:
+    """Writes a sign of life for this process now, whenever the last one was. Raises the database's error.
+
+    It says how far this host's clock is off, and under which settings the process runs.
+    """
+    config = conf.current()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO reminders_process AS p
+                (kind, host, pid, started_at, seen_at, clock_ahead_seconds, enabled, rules)
+            VALUES (%s, %s, %s, statement_timestamp(), statement_timestamp(),
+                    %s - extract(epoch FROM statement_timestamp())::float8, %s, %s)
+            ON CONFLICT (kind, host, pid) DO UPDATE SET
+                started_at = CASE WHEN p.seen_at < statement_timestamp() - interval '1 minute'
+                                  THEN excluded.started_at ELSE p.started_at END,
+                seen_at = excluded.seen_at, clock_ahead_seconds = excluded.clock_ahead_seconds,
+                enabled = excluded.enabled, rules = excluded.rules
+            """,
+            [kind, socket.gethostname(), _process_id(), time.time(), config.enabled, config.fingerprint],
+        )
 
 
 def _process_id() -> int:

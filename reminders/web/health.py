@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from assignments.transactions import READ_ONLY_CODE, sqlstate
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, heartbeats
@@ -30,7 +31,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Ready: 200 while database and schema are there, 503 otherwise.
+    """Ready: 200 while the database takes writes and has the schema, 503 otherwise.
 
     What only delays reminders (Redis, an old scan, a pause, the switch) is "degraded" and still 200: the pages
     and the API work, and taking them out of service would hide the problem.
@@ -38,17 +39,16 @@ def readyz(request: HttpRequest) -> HttpResponse:
     config = conf.current()
     try:
         missing = unapplied()
+        if not missing:
+            heartbeats.write("web")
         snapshot = None if missing else statistics.current(config=config)
     except DatabaseError as error:
-        return JsonResponse(
-            {"status": "unavailable", "database": f"no answer ({type(error).__name__})"}, status=503
-        )
+        return JsonResponse({"status": "unavailable", "database": _refusal(error)}, status=503)
     if snapshot is None:
         return JsonResponse(
             {"status": "unavailable", "database": "ok", "migrations": f"not applied: {', '.join(missing)}"},
             status=503,
         )
-    heartbeats.record("web")
     return JsonResponse(
         _readiness(snapshot, (broker_status.probe().error or "ok"), config=config, now=time.time())
     )
@@ -93,6 +93,13 @@ def _readiness(snapshot: Snapshot, redis: str, *, config: ReminderConfig, now: f
         "paused": snapshot.paused,
         "last_scan_age_seconds": age,
     }
+
+
+def _refusal(error: DatabaseError) -> str:
+    """What the database said to a write, in the words of `/readyz`."""
+    if sqlstate(error) == READ_ONLY_CODE:
+        return "read-only: it refuses every write"
+    return f"no answer ({type(error).__name__})"
 
 
 def _has_token(request: HttpRequest, token: str) -> bool:

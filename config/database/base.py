@@ -1,0 +1,23 @@
+"""The backend that Django loads for ENGINE `config.database`."""
+
+from django.db.backends.postgresql import base
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection of Django that counts as usable only while it accepts writes.
+
+    After a failover a kept connection may lead to a server that is a standby now, or to a session that began while
+    the database was read-only. Both answer, and refuse every write for as long as they are kept. Django asks
+    `is_usable` before a request, and whoever keeps a connection (tasks, beat) before its work: a connection
+    that is not usable is replaced by a new one.
+    """
+
+    def is_usable(self) -> bool:
+        """Asks the server, in one round trip: `transaction_read_only` is also on during recovery (on a standby)."""
+        if self.connection is None:
+            return False
+        try:
+            answer = self.connection.execute("SHOW transaction_read_only").fetchone()
+        except self.Database.Error:
+            return False
+        return bool(answer[0] == "off")
