@@ -361,6 +361,7 @@ class Audit(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["action"], name="audit_action_idx")]
         verbose_name_plural = "audit trail"
         permissions = [("operate", "May pause, resume, rescan, reset and resend")]
 

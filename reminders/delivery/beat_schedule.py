@@ -1,21 +1,46 @@
-"""What beat runs and how often: the entries of django-celery-beat, brought in line with the settings.
+"""What beat runs and how often: the entries of django-celery-beat, kept as the settings want them.
 
-Operators may switch an entry off in the admin; that is theirs to decide, and nothing here switches it on again.
+An operator may switch an entry off, with a reason that is recorded (`reminders.operations.schedule`). Whatever else
+stops an entry is a fault, and is corrected: beat itself disables one that is a one-off, has expired or cannot be read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from assignments.clock import database_now
 from reminders.conf import ReminderConfig
 from reminders.delivery.broker import SCAN_QUEUE
+from reminders.ledger import audit, switches
+from reminders.ledger.switches import SwitchOff
 
 SCAN = "reminders.scan"
 DISPATCH = "reminders.dispatch"
+CORRECTED = "correct_schedule"
+"""The action in the audit trail; its actor is the system."""
+
+PERIODS = frozenset(value for value, _ in IntervalSchedule.PERIOD_CHOICES)
+REQUIRED: Mapping[str, object] = {
+    "queue": SCAN_QUEUE,
+    "exchange": None,
+    "routing_key": None,
+    "priority": None,
+    "headers": "{}",
+    "args": "[]",
+    "kwargs": "{}",
+    "one_off": False,
+    "start_time": None,
+    "expires": None,
+    "crontab_id": None,
+    "solar_id": None,
+    "clocked_id": None,
+}
+"""What an entry needs to be run for good. Anything else stops it at once, later, or after one run."""
+
 SHORTEST_EXPIRY = timedelta(minutes=15)
 """Expiry compares the clocks of two hosts and only removes stale messages, so it is generous."""
 
@@ -29,13 +54,17 @@ class Entry:
     description: str
 
     @property
-    def expiry(self) -> timedelta:
-        return max(self.every, SHORTEST_EXPIRY)
+    def expire_seconds(self) -> int:
+        return round(max(self.every, SHORTEST_EXPIRY).total_seconds())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryStatus:
-    """How an entry was found, or left: whether it is there, switched on, and at the right interval."""
+    """How an entry was found.
+
+    `altered` names the columns that keep it from being run, `outdated` those that follow other settings. `switch` is
+    an operator's decision to switch it off, whether or not the entry is off.
+    """
 
     task: str
     exists: bool
@@ -43,10 +72,42 @@ class EntryStatus:
     every: timedelta | None = None
     wanted: timedelta = timedelta()
     runs_in_future: bool = False
+    altered: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
+    switch: SwitchOff | None = None
+
+    @property
+    def switched_off(self) -> SwitchOff | None:
+        """The decision that keeps this entry from being run."""
+        return None if self.enabled else self.switch
+
+    @property
+    def broken(self) -> bool:
+        """Whether something other than an operator's decision stops it, whatever the settings are."""
+        return not self.exists or self.enabled == (self.switch is not None) or bool(self.altered)
 
     @property
     def right(self) -> bool:
-        return self.exists and self.every == self.wanted and not self.runs_in_future
+        """Whether there is nothing to correct."""
+        return not self.broken and not self.outdated and not self.runs_in_future
+
+    @property
+    def problem(self) -> str:
+        """Why beat does not run it as the settings say; '' where it does. For operators: it names who and why."""
+        if self.switched_off is not None:
+            return f"switched off by {self.switched_off.by}: {self.switched_off.reason}"
+        if not self.exists:
+            return "its entry is missing"
+        if not self.enabled:
+            return "its entry is disabled, by no operator"
+        if self.altered:
+            return f"its entry was altered: {', '.join(self.altered)}"
+        if self.runs_in_future:
+            return "its last run lies in the future"
+        if self.every != self.wanted:
+            every = f"every {_shown(self.every)}" if self.every else "not at an interval"
+            return f"it runs {every} where the settings say {_shown(self.wanted)}"
+        return ""
 
 
 def entries(config: ReminderConfig) -> tuple[Entry, ...]:
@@ -69,8 +130,8 @@ def entries(config: ReminderConfig) -> tuple[Entry, ...]:
 def set_up(config: ReminderConfig) -> list[str]:
     """Makes, corrects and repairs the entries; returns what was done, one line each, nothing if all was right.
 
-    Sets task, queue, interval and expiry. Keeps `enabled` as it is, and puts back a last run that lies in the
-    future (after a clock was set back), for beat would wait until then.
+    An entry is enabled unless an operator's decision to switch it off is recorded. A last run that lies in the future
+    (after a clock was set back) is put back, for beat would wait until then.
     """
     done: list[str] = []
     for entry in entries(config):
@@ -80,25 +141,41 @@ def set_up(config: ReminderConfig) -> list[str]:
 
 def check_entries(config: ReminderConfig) -> list[EntryStatus]:
     """How the entries stand now, without changing them."""
-    now = database_now()
-    found = []
-    for entry in entries(config):
-        row = _found(entry.task)
-        found.append(
-            EntryStatus(
-                task=entry.task,
-                exists=row is not None,
-                enabled=row is not None and row.enabled,
-                every=_interval_of(row),
-                wanted=entry.every,
-                runs_in_future=row is not None and row.last_run_at is not None and row.last_run_at > now,
-            )
-        )
-    return found
+    return [_status(entry, _found(entry.task), now=database_now()) for entry in entries(config)]
+
+
+def stopped_by(task: str) -> SwitchOff | None:
+    """The decision that keeps this task from being run; None while it is run, or stopped by a fault."""
+    row = _found(task)
+    return switches.switch_off_in_force(task) if row is None or not row.enabled else None
+
+
+def _status(entry: Entry, row: PeriodicTask | None, *, now: datetime) -> EntryStatus:
+    switch = switches.switch_off_in_force(entry.task)
+    if row is None:
+        return EntryStatus(task=entry.task, exists=False, wanted=entry.every, switch=switch)
+    required = {"task": entry.task, **REQUIRED}
+    follows = {"expire_seconds": entry.expire_seconds, "description": entry.description}
+    outdated = [name for name, value in follows.items() if getattr(row, name) != value]
+    if _interval_of(row) != entry.every:
+        outdated.insert(0, "interval")
+    return EntryStatus(
+        task=entry.task,
+        exists=True,
+        enabled=row.enabled,
+        every=_interval_of(row),
+        wanted=entry.every,
+        runs_in_future=row.last_run_at is not None and row.last_run_at > now,
+        altered=tuple(name for name, value in required.items() if not _is(getattr(row, name), value)),
+        outdated=tuple(outdated),
+        switch=switch,
+    )
 
 
 def _set_up(entry: Entry) -> Sequence[str]:
     row = _found(entry.task, lock=True)
+    now = database_now()
+    status = _status(entry, row, now=now)
     if row is None:
         PeriodicTask.objects.get_or_create(  # somebody else may set up at the same time
             name=entry.task,
@@ -106,42 +183,59 @@ def _set_up(entry: Entry) -> Sequence[str]:
                 "task": entry.task,
                 "queue": SCAN_QUEUE,
                 "interval": _interval(entry.every),
-                "expire_seconds": round(entry.expiry.total_seconds()),
+                "expire_seconds": entry.expire_seconds,
                 "description": entry.description,
+                "enabled": status.switch is None,
             },
         )
         return [f"{entry.task}: made, every {_shown(entry.every)}"]
+    if status.right:
+        return []
     done = []
-    if _interval_of(row) != entry.every:
-        row.interval, row.crontab, row.solar, row.clocked = _interval(entry.every), None, None, None
+    faults = []
+    if status.enabled and status.switch is not None:
+        switches.record_switch(entry.task, on=True, by=switches.SYSTEM, reason="its entry was found enabled")
+    elif not status.enabled and status.switch is None:
+        faults.append("enabled again: no operator had switched it off")
+    if status.altered:
+        faults.append(f"corrected {', '.join(status.altered)}")
+    if "interval" in status.outdated:
+        row.interval = _interval(entry.every)
         done.append(f"{entry.task}: runs every {_shown(entry.every)} now")
-    wanted = {
-        "queue": SCAN_QUEUE,
-        "expires": None,
-        "expire_seconds": round(entry.expiry.total_seconds()),
-        "one_off": False,
-        "start_time": None,
-        "description": entry.description,
-    }
-    differing = [name for name, value in wanted.items() if getattr(row, name) != value]
-    for name in differing:
-        setattr(row, name, wanted[name])
-    if differing:
-        done.append(f"{entry.task}: corrected {', '.join(differing)}")
-    now = database_now()
-    if row.last_run_at is not None and row.last_run_at > now:
+    if others := [name for name in status.outdated if name != "interval"]:
+        done.append(f"{entry.task}: corrected {', '.join(others)}")
+    if status.runs_in_future:
         row.last_run_at = now
         done.append(f"{entry.task}: its last run lay in the future")
-    if done:
-        row.save()  # Tells a running beat to read its entries again.
-    return done
+    row.enabled = status.enabled or status.switch is None
+    for name, value in {"task": entry.task, **REQUIRED}.items():
+        setattr(row, name, value)
+    row.expire_seconds, row.description = entry.expire_seconds, entry.description
+    row.save()  # Tells a running beat to read its entries again.
+    if faults:
+        audit.record(
+            CORRECTED,
+            by=switches.SYSTEM,
+            reason="; ".join(faults),
+            selection={"task": entry.task},
+            before={"enabled": status.enabled},
+            after={"enabled": row.enabled},
+        )
+    return [*(f"{entry.task}: {fault}" for fault in faults), *done]
 
 
 def _found(task: str, *, lock: bool = False) -> PeriodicTask | None:
-    """The entry that runs this task: also under another name, for then it was renamed in the admin."""
+    """The entry that runs this task, under whatever name; else the one of its name, whose task was changed."""
     rows = PeriodicTask.objects.select_for_update() if lock else PeriodicTask.objects.all()
-    candidates = list(rows.filter(task=task).order_by("pk"))
-    return next((row for row in candidates if row.name == task), candidates[0] if candidates else None)
+    candidates = list(rows.filter(Q(task=task) | Q(name=task)).order_by("pk"))
+    candidates.sort(key=lambda row: (row.task != task, row.name != task))
+    return candidates[0] if candidates else None
+
+
+def _is(value: object, required: object) -> bool:
+    """Whether a column is as required; an empty text is stored for several of its defaults."""
+    empty = (None, "", "{}", "[]")
+    return value == required or (required in empty and value in (None, ""))
 
 
 def _interval(every: timedelta) -> IntervalSchedule:
@@ -154,9 +248,13 @@ def _interval(every: timedelta) -> IntervalSchedule:
 
 
 def _interval_of(row: PeriodicTask | None) -> timedelta | None:
-    if row is None or row.interval is None:
+    """None where there is no interval, or one that this program cannot read."""
+    if row is None or row.interval is None or row.interval.period not in PERIODS:
         return None
-    return timedelta(**{row.interval.period: row.interval.every})
+    try:
+        return timedelta(**{row.interval.period: row.interval.every})
+    except OverflowError:
+        return None
 
 
 def _spelled(every: timedelta) -> tuple[int, str]:

@@ -1,8 +1,9 @@
 """When nobody drives scans and dispatch, the workers do: no reminder waits for a beat or a scanner that is gone.
 
-Each worker looks every five seconds whether dispatch was seen lately. While it was not, the worker puts dispatch,
-and scans that are late, into its own queue. Both are single-flight, so any number of workers may do this at once.
-Beat entries that an operator has switched off are a decision: then nobody steps in.
+Each worker looks every five seconds whether dispatch was seen lately, and whether beat's entries are as they must be.
+It corrects an entry that something other than an operator has stopped. While dispatch was not seen, or its entry was
+just corrected, the worker puts dispatch, and scans that are late, into its own queue. Both are single-flight, so any
+number of workers may do this at once. What an operator has switched off, with a recorded reason, is left off.
 """
 
 import logging
@@ -11,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import Error, connection
-from django_celery_beat.models import PeriodicTask
 
 from reminders.conf import ReminderConfig
-from reminders.delivery import beat_schedule
+from reminders.delivery import beat_schedule, heartbeats
+from reminders.delivery.beat_schedule import EntryStatus
 from reminders.delivery.broker import CeleryBroker
 from reminders.delivery.heartbeats import HEARTBEAT_SECONDS
 
@@ -58,15 +60,41 @@ class SchedulerFailover:
             with connection.cursor() as cursor:
                 cursor.execute(DRIVEN, [self._silence(), self._seconds(self.config.poll)])
                 dispatched, scanned = cursor.fetchone()
-            switched_off = PeriodicTask.objects.filter(task=beat_schedule.DISPATCH, enabled=False).exists()
-            self.silent = self.config.enabled and not dispatched and not switched_off
-            self.scan_is_late = self.silent and not scanned
+            found = {entry.task: entry for entry in beat_schedule.check_entries(self.config)}
+            dispatch, scan = found[beat_schedule.DISPATCH], found[beat_schedule.SCAN]
+            wrong = {task for task, entry in found.items() if self._is_wrong(entry, silent=not dispatched)}
+            if wrong:
+                self._correct()
+            drives = dispatched and dispatch.task not in wrong
+            self.silent = self.config.enabled and not drives and dispatch.switched_off is None
+            self.scan_is_late = self.silent and not scanned and scan.switched_off is None
         except Error:
             self.silent = False
         finally:
             connection.close()
         if self.silent and not was_silent:
             logger.warning("Nobody dispatches: this worker steps in")
+
+    def _is_wrong(self, entry: EntryStatus, *, silent: bool) -> bool:
+        """Whether to correct an entry now.
+
+        What follows the settings is left alone while processes run with different ones, as during a restart: they
+        would correct each other for ever. So is a last run in the future while dispatch is seen all the same: then
+        beat's clock is ahead.
+        """
+        if entry.broken or (silent and not entry.right):
+            return True
+        return "interval" in entry.outdated and all(
+            process.rules == self.config.fingerprint for process in heartbeats.live_processes()
+        )
+
+    def _correct(self) -> None:
+        """An entry that cannot be corrected keeps nobody from stepping in."""
+        try:
+            for line in beat_schedule.set_up(self.config):
+                logger.warning("Beat entry corrected", extra={"entry": line})
+        except (Error, ValidationError) as error:
+            logger.warning("Beat entries not corrected", extra={"reason": type(error).__name__})
 
     def _silence(self) -> float:
         """Seconds after which dispatch counts as silent: a scanner leaves its sign every ten, but not between ticks."""

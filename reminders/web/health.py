@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from assignments.transactions import READ_ONLY_CODE, sqlstate
 from reminders import conf
 from reminders.conf import ReminderConfig
-from reminders.delivery import broker_status, heartbeats
+from reminders.delivery import beat_schedule, broker_status, heartbeats
+from reminders.delivery.beat_schedule import EntryStatus
 from reminders.insight import metrics, statistics
 from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
@@ -42,6 +44,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         if not missing:
             heartbeats.write("web")
         snapshot = None if missing else statistics.current(config=config)
+        entries = [] if missing else beat_schedule.check_entries(config)
     except DatabaseError as error:
         return JsonResponse({"status": "unavailable", "database": _refusal(error)}, status=503)
     if snapshot is None:
@@ -50,7 +53,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
             status=503,
         )
     return JsonResponse(
-        _readiness(snapshot, (broker_status.probe().error or "ok"), config=config, now=time.time())
+        _readiness(snapshot, (broker_status.probe().error or "ok"), entries, config=config, now=time.time())
     )
 
 
@@ -69,7 +72,9 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(metrics.exposition_of_all(), content_type=CONTENT_TYPE_LATEST)
 
 
-def _readiness(snapshot: Snapshot, redis: str, *, config: ReminderConfig, now: float) -> dict[str, Any]:
+def _readiness(
+    snapshot: Snapshot, redis: str, entries: Sequence[EntryStatus], *, config: ReminderConfig, now: float
+) -> dict[str, Any]:
     last_scan = snapshot.last_scan_timestamp_seconds
     age = round(max(0.0, now - last_scan)) if last_scan else None
     reasons = []
@@ -83,6 +88,7 @@ def _readiness(snapshot: Snapshot, redis: str, *, config: ReminderConfig, now: f
         reasons.append(f"the last scan ended {age} s ago: are beat and scanner running?")
     if snapshot.paused:
         reasons.append("sending is paused")
+    reasons += [_stopped(entry) for entry in entries if entry.problem]
     return {
         "status": "degraded" if reasons else "ok",
         "reasons": reasons,
@@ -93,6 +99,13 @@ def _readiness(snapshot: Snapshot, redis: str, *, config: ReminderConfig, now: f
         "paused": snapshot.paused,
         "last_scan_age_seconds": age,
     }
+
+
+def _stopped(entry: EntryStatus) -> str:
+    """Why beat does not run a task. Who switched it off, and why, is shown to those who are signed in."""
+    if entry.switched_off is not None:
+        return f"{entry.task} is switched off by an operator"
+    return f"beat does not run {entry.task}: {entry.problem}; workers correct it"
 
 
 def _refusal(error: DatabaseError) -> str:

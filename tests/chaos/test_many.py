@@ -141,9 +141,36 @@ def test_beat_entries_that_went_wrong_are_right_after_its_start(system, fault, r
 
 
 @long
+@pytest.mark.parametrize(
+    "change",
+    ["enabled = false", "one_off = true", "expires = '2020-01-01', expire_seconds = NULL", "kwargs = '{broken'"],
+    ids=["disabled by nobody", "one-off", "expired", "broken kwargs"],
+)  # fmt: skip
+def test_entries_that_are_altered_while_beat_runs_heal_by_themselves(system, change, report):
+    system.query(f"UPDATE django_celery_beat_periodictask SET {change} WHERE task LIKE 'reminders.%'")  # noqa: S608
+    system.query("UPDATE django_celery_beat_periodictasks SET last_update = now()")
+    since = now()
+    system.plant(20)
+    system.holds()
+    assert system.sent() == 20
+    assert system.one(
+        "SELECT bool_and(enabled) FROM django_celery_beat_periodictask WHERE task LIKE 'reminders.%'"
+    )
+    report("beat entries altered", system, since)
+
+
+SWITCHED_OFF = """
+    INSERT INTO reminders_audit (actor, action, reason, selection, before, after)
+    SELECT 'ada', 'switch_off_schedule', 'a test', jsonb_build_object('task', task), '{}', '{}'
+    FROM unnest(ARRAY['reminders.scan', 'reminders.dispatch']) AS task
+"""
+
+
+@long
 def test_entries_that_an_operator_switched_off_stay_off(system):
     """A decision, not a fault: nothing goes out, and the doctor names it."""
     system.kill("beat")
+    system.query(SWITCHED_OFF)
     system.query("UPDATE django_celery_beat_periodictask SET enabled = false WHERE task LIKE 'reminders.%'")
     system.query("UPDATE django_celery_beat_periodictasks SET last_update = now()")
     system.crew("beat")

@@ -18,6 +18,8 @@ SCANS_MISSED = 3
 LATE = timedelta(minutes=1)
 """A message that is due for longer than this should have been handed over, begun and sent."""
 
+CORRECTED_SOON = "A worker corrects it within ten seconds; `manage.py setup_reminders` does so at once."
+
 SCRAPED_LATELY = timedelta(minutes=5)
 """Prometheus commonly reads once a minute or more often."""
 
@@ -62,30 +64,16 @@ def _pause() -> Check:
 
 def _entry(standing: EntryStatus) -> Check:
     name = f"switch 3 of 3: beat entry {standing.task}"
-    if not standing.exists:
-        return Check(name, Level.FAIL, "it is missing", "Run `manage.py setup_reminders`.")
-    if not standing.enabled:
+    if standing.switched_off is not None:
         return Check(
             name,
             Level.FAIL,
-            "switched off by an operator",
+            f"{standing.problem} (since {standing.switched_off.since.isoformat(timespec='minutes')})",
             f"Switch {standing.task} on again in the admin under Periodic tasks; nothing else does.",
         )
-    if standing.runs_in_future:
-        return Check(
-            name,
-            Level.FAIL,
-            "its last run lies in the future: beat waits until then",
-            "Run `manage.py setup_reminders`.",
-        )
-    if not standing.right:
-        every = f"every {standing.every.total_seconds():g} s" if standing.every else "not at an interval"
-        return Check(
-            name,
-            Level.WARN,
-            f"runs {every} where the settings say {standing.wanted.total_seconds():g} s",
-            "Run `manage.py setup_reminders`.",
-        )
+    if standing.problem:
+        stopped = standing.broken or standing.runs_in_future
+        return Check(name, Level.FAIL if stopped else Level.WARN, standing.problem, CORRECTED_SOON)
     return Check(name, Level.PASS, f"on, every {standing.wanted.total_seconds():g} s")
 
 

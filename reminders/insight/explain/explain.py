@@ -12,6 +12,7 @@ from django.db.models import Prefetch, Q
 
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import ReminderConfig
+from reminders.delivery import beat_schedule
 from reminders.insight import forecast
 from reminders.insight.explain.answer import (
     AttemptView,
@@ -28,11 +29,12 @@ from reminders.insight.explain.inputs import (
     problems,
     situation_of,
 )
-from reminders.insight.explain.wording import ADVICE, moment, words
+from reminders.insight.explain.wording import ADVICE, SWITCH_ON_ADVICE, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
+from reminders.ledger.switches import SwitchOff
 from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
 from reminders.policy import recipients, timing
@@ -85,7 +87,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         will_send=answer.outlook is Outlook.COMING,
         next_at=answer.at,
         summary=f"The reminder {answer.summary}.",
-        advice=ADVICE.get(answer.reason, "") if answer.reason else "",
+        advice=answer.advice or (ADVICE.get(answer.reason, "") if answer.reason else ""),
         gates=answer.gates,
         upcoming=list(asked.upcoming(answer)),
         history=list(asked.history()),
@@ -106,6 +108,7 @@ class _Answer:
     summary: str
     gates: Sequence[GateResult] = ()
     reason: Reason | None = None
+    advice: str = ""
 
 
 class _Asked:
@@ -121,15 +124,25 @@ class _Asked:
         self.config = config
         self.work = facts_of(assignment)
         self.person = contact_of(assignment.assignee)
+        self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
 
     def answer(self) -> _Answer:
         """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
         row = self._current(Kind.REMINDER)
-        if row is not None and row.closed_at is not None:
+        if row is not None:
+            return self._row_answer(row)
+        stop = beat_schedule.stopped_by(beat_schedule.SCAN) or self.dispatch_stop
+        return _unless_stopped(self._unplanned(), stop)
+
+    def _row_answer(self, row: Reminder) -> _Answer:
+        if row.closed_at is not None:
             reason = Reason(row.reason) if row.reason else None
             return _Answer(OUTLOOK[State(row.state)], None, self._fate(row), reason=reason)
-        if row is not None:
-            return self._prospect(row)
+        stop = self.dispatch_stop if row.state == State.PLANNED else None
+        return _unless_stopped(self._prospect(row), stop)
+
+    def _unplanned(self) -> _Answer:
+        """What becomes of work that has no row yet."""
         gates = list(forecast.planning_gates(self.work, self.situation, config=self.config))
         foreseen = forecast.forecast_assignment(self.work, self.situation, config=self.config)
         conditions = [self._condition(gate) for gate in gates]
@@ -157,7 +170,7 @@ class _Asked:
 
     def explain_row(self, row: Reminder) -> ReminderExplanation:
         ended = row.closed_at is not None
-        answer = _Answer(Outlook.SENT, None, self._fate(row)) if ended else self._prospect(row)
+        answer = _Answer(Outlook.SENT, None, self._fate(row)) if ended else self._row_answer(row)
         return ReminderExplanation(
             reminder_id=row.pk,
             version=row.version,
@@ -330,7 +343,7 @@ class _Asked:
             )
         else:
             at = max(self.situation.now, timing.overdue_at(work.scheduled_start, config=self.config))
-        if at is None or not self.config.enabled:
+        if at is None or not self.config.enabled or self.dispatch_stop is not None:
             return None
         return TimelineEntry(
             at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}."
@@ -350,6 +363,17 @@ class _Asked:
                 return f"may or may not have arrived: {reason}"
             case _:
                 return f"failed: {reason}"
+
+
+def _unless_stopped(answer: _Answer, stop: SwitchOff | None) -> _Answer:
+    """The answer, or that what would come waits until somebody switches the schedule on again."""
+    if stop is None or answer.outlook is not Outlook.COMING:
+        return answer
+    seen = f"switched off by {stop.by} at {moment(stop.since)}: {stop.reason}"
+    gate = GateResult("the schedule is on", False, seen, "waits until somebody switches it on again")
+    return _Answer(
+        Outlook.WAITS, None, f"waits: the schedule was {seen}", [gate, *answer.gates], advice=SWITCH_ON_ADVICE
+    )
 
 
 OUTLOOK = {

@@ -64,8 +64,8 @@ def can_reach(recipient: str, channel: str, person: Contact, config: ReminderCon
 def problems(config: ReminderConfig) -> Iterator[str]:
     """What is wrong with the machinery right now, so that even what may be sent is not."""
     for entry in beat_schedule.check_entries(config):
-        if not entry.exists or not entry.enabled:
-            yield f"beat does not run {entry.task}: its entry is {'switched off' if entry.exists else 'missing'}"
+        if entry.problem:
+            yield f"beat does not run {entry.task}: {entry.problem}"
     seen = heartbeats.recent_by_kind()
     for kind in ("beat", "scanner", "worker"):
         if kind not in seen:

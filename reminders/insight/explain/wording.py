@@ -54,6 +54,9 @@ ADVICE = {
 """What an operator can do about it; nothing is needed for the reasons that are missing."""
 
 
+SWITCH_ON_ADVICE = "Switch reminders.scan and reminders.dispatch on again in the admin, under Periodic tasks."
+
+
 def words(reason: Reason | None) -> str:
     """A reason in plain words."""
     return WORDS.get(reason, reason.value) if reason else "no reason is known"

@@ -1,6 +1,6 @@
 """What `setup_reminders` makes, corrects and leaves alone: beat entries and roles."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -14,6 +14,8 @@ from accounts import roles
 from assignments.clock import database_now
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
+from reminders.models import Audit
+from reminders.operations import schedule
 
 pytestmark = pytest.mark.django_db
 
@@ -64,21 +66,112 @@ def test_a_new_interval_is_followed_and_beat_is_told():
     assert PeriodicTasks.last_change() > told
 
 
-def test_an_entry_that_an_operator_switched_off_stays_off():
+def test_an_entry_that_an_operator_switched_off_with_a_reason_stays_off():
     beat_schedule.set_up(CONFIG)
-    off = entry(beat_schedule.SCAN)
-    off.enabled = False
-    off.save()
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="the import runs")
     beat_schedule.set_up(ReminderConfig(poll=timedelta(seconds=60)))
     found = entry(beat_schedule.SCAN)
     assert (found.enabled, found.interval.every) == (False, 60)
+    status = beat_schedule.check_entries(ReminderConfig(poll=timedelta(seconds=60), tick=CONFIG.tick))[0]
+    assert (status.right, status.problem) == (True, "switched off by ada: the import runs")
 
 
 def test_an_entry_that_was_renamed_and_switched_off_is_not_made_again():
     beat_schedule.set_up(CONFIG)
-    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(name="Nightly quiet", enabled=False)
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(name="Nightly quiet")
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="at night")
     assert beat_schedule.set_up(CONFIG) == []
     assert PeriodicTask.objects.filter(task=beat_schedule.SCAN).count() == 1
+
+
+def test_an_entry_that_was_switched_off_and_deleted_is_made_again_and_stays_off():
+    beat_schedule.set_up(CONFIG)
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="the import runs")
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).delete()
+    beat_schedule.set_up(CONFIG)
+    assert entry(beat_schedule.SCAN).enabled is False
+
+
+def test_a_decision_is_over_once_the_entry_was_switched_on_by_whatever_means():
+    """What disables it afterwards is a fault, and no decision of the operator of old."""
+    beat_schedule.set_up(CONFIG)
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="the import runs")
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(enabled=True)
+    beat_schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(enabled=False)
+    assert beat_schedule.set_up(CONFIG) == ["reminders.scan: enabled again: no operator had switched it off"]
+    assert entry(beat_schedule.SCAN).enabled
+
+
+FAULTS = {
+    "disabled by nobody": ({"enabled": False}, "its entry is disabled, by no operator"),
+    "one-off": ({"one_off": True, "total_run_count": 1}, "its entry was altered: one_off"),
+    "expired": (
+        {"expires": datetime(2020, 1, 1, tzinfo=UTC), "expire_seconds": None},
+        "its entry was altered: expires",
+    ),
+    "kwargs are no JSON": ({"kwargs": "{broken"}, "its entry was altered: kwargs"),
+    "args are no JSON": ({"args": "[broken"}, "its entry was altered: args"),
+    "an argument too many": ({"args": "[1, 2, 3]"}, "its entry was altered: args"),
+    "headers are no JSON": ({"headers": "{broken"}, "its entry was altered: headers"),
+    "starts in the future": (
+        {"start_time": datetime(2100, 1, 1, tzinfo=UTC)},
+        "its entry was altered: start_time",
+    ),
+    "another task": ({"task": "reminders.dispach"}, "its entry was altered: task"),
+    "another queue": ({"queue": "nobody"}, "its entry was altered: queue"),
+    "another exchange": ({"exchange": "nobody", "routing_key": "x"}, "its entry was altered: exchange, routing_key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "problem"), FAULTS.values(), ids=FAULTS)
+def test_whatever_else_stops_an_entry_is_seen_corrected_and_recorded(change, problem):
+    beat_schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(name=beat_schedule.DISPATCH).update(**change)
+    assert [found.problem for found in beat_schedule.check_entries(CONFIG)] == ["", problem]
+    assert len(beat_schedule.set_up(CONFIG)) >= 1
+    assert [found.right for found in beat_schedule.check_entries(CONFIG)] == [True, True]
+    found = entry(beat_schedule.DISPATCH)
+    assert (found.enabled, found.name) == (True, beat_schedule.DISPATCH)
+    assert beat_waits(beat_schedule.DISPATCH) <= 1.5
+    record = Audit.objects.get()
+    assert (record.actor, record.action, record.selection) == (
+        "system",
+        "correct_schedule",
+        {"task": "reminders.dispatch"},
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"one_off": True, "total_run_count": 1}, {"expires": datetime(2020, 1, 1, tzinfo=UTC), "expire_seconds": None}],
+    ids=["one-off", "expired"],
+)  # fmt: skip
+def test_an_entry_that_beat_itself_has_disabled_is_enabled_again(change):
+    beat_schedule.set_up(CONFIG)
+    PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).update(**change)
+    beat_waits(beat_schedule.DISPATCH)
+    assert entry(beat_schedule.DISPATCH).enabled is False
+    beat_schedule.set_up(CONFIG)
+    assert entry(beat_schedule.DISPATCH).enabled
+    assert beat_waits(beat_schedule.DISPATCH) <= 1.5
+    assert entry(beat_schedule.DISPATCH).enabled
+
+
+@pytest.mark.parametrize("broken", [{"every": 1, "period": "days"}, {"every": 2_147_483_647, "period": "days"},
+                                    {"every": 1, "period": "fortnights"}])  # fmt: skip
+def test_an_interval_that_was_changed_in_place_is_corrected(broken):
+    beat_schedule.set_up(CONFIG)
+    IntervalSchedule.objects.filter(pk=entry(beat_schedule.DISPATCH).interval_id).update(**broken)
+    assert beat_schedule.check_entries(CONFIG)[1].problem.startswith("it runs ")
+    assert beat_schedule.set_up(CONFIG) == ["reminders.dispatch: runs every 1.5 s now"]
+
+
+def test_an_interval_that_was_deleted_takes_its_entry_along_and_both_come_back():
+    beat_schedule.set_up(CONFIG)
+    entry(beat_schedule.DISPATCH).interval.delete()
+    assert beat_schedule.check_entries(CONFIG)[1].problem == "its entry is missing"
+    assert beat_schedule.set_up(CONFIG) == ["reminders.dispatch: made, every 1.5 s"]
 
 
 def test_a_deleted_entry_is_made_again():
@@ -92,7 +185,10 @@ def test_a_crontab_in_place_of_the_interval_is_put_right():
     PeriodicTask.objects.filter(task=beat_schedule.SCAN).update(
         interval=None, crontab=CrontabSchedule.objects.create(minute="0")
     )
-    assert beat_schedule.set_up(CONFIG) == ["reminders.scan: runs every 300 s now"]
+    assert beat_schedule.set_up(CONFIG) == [
+        "reminders.scan: corrected crontab_id",
+        "reminders.scan: runs every 300 s now",
+    ]
     assert entry(beat_schedule.SCAN).crontab is None
 
 

@@ -16,6 +16,7 @@ from reminders.delivery import beat_schedule, broker_status, deadman, heartbeats
 from reminders.ledger import scans
 from reminders.ledger.records import Hint
 from reminders.models import Kind, Process, Reminder, ScanRun
+from reminders.operations import schedule
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -182,7 +183,7 @@ def beat_signal():
 def test_beats_start_puts_its_entries_right(settings, beat_signal):
     beat_schedule.set_up(settings.REMINDERS)
     PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).delete()
-    PeriodicTask.objects.update(enabled=False)
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="a test")
     tasks.at_beat_start()
     assert dict(PeriodicTask.objects.values_list("task", "enabled")) == {
         beat_schedule.SCAN: False,

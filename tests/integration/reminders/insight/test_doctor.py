@@ -33,7 +33,7 @@ from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.servers import shipped_rules
 from reminders.ledger.pauses import open_pause
 from reminders.models import Reminder
-from reminders.operations import pauses
+from reminders.operations import pauses, schedule
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -203,13 +203,14 @@ def test_the_second_switch_names_who_and_until_when(healthy):
 @pytest.mark.parametrize(
     ("change", "level", "seen"),
     [
-        ({"enabled": False}, Level.FAIL, "switched off by an operator"),
+        ({"enabled": False}, Level.FAIL, "its entry is disabled, by no operator"),
+        ({"kwargs": "{broken"}, Level.FAIL, "its entry was altered: kwargs"),
         (
             {"last_run_at": NOON + timedelta(days=40_000)},
             Level.FAIL,
-            "its last run lies in the future: beat waits until then",
+            "its last run lies in the future",
         ),
-        ({"interval": None}, Level.WARN, "runs not at an interval where the settings say 300 s"),
+        ({"interval": None}, Level.WARN, "it runs not at an interval where the settings say 300 s"),
     ],
 )
 def test_the_third_switch(healthy, change, level, seen):
@@ -217,6 +218,15 @@ def test_the_third_switch(healthy, change, level, seen):
     name = "switch 3 of 3: beat entry reminders.scan"
     assert trouble(healthy) == {name: level}
     assert found(healthy)[name].seen == seen
+
+
+def test_the_third_switch_in_the_hand_of_an_operator_names_who_and_why(healthy):
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="the import runs")
+    name = "switch 3 of 3: beat entry reminders.scan"
+    assert trouble(healthy) == {name: Level.FAIL}
+    assert found(healthy)[name].seen.startswith("switched off by ada: the import runs (since 20")
+    schedule.switch(beat_schedule.SCAN, on=True, by="ada", reason="the import is done")
+    assert trouble(healthy) == {}
 
 
 def test_an_entry_that_is_missing_and_one_that_follows_older_settings(healthy):
@@ -557,15 +567,17 @@ def test_the_command_ends_well_and_in_words(healthy):
 
 
 def test_the_command_fails_when_a_check_does_and_says_how_many(healthy):
-    PeriodicTask.objects.update(enabled=False)
+    for task in (beat_schedule.SCAN, beat_schedule.DISPATCH):
+        schedule.switch(task, on=False, by="ada", reason="the import runs")
     said = StringIO()
     with pytest.raises(CommandError, match=f"2 of {len(NAMES)} checks failed") as failure:
         call_command("reminders_doctor", stdout=said)
     assert failure.value.returncode == 1
     assert (
-        "FAIL  switch 3 of 3: beat entry reminders.scan: switched off by an operator\n"
-        "      Switch reminders.scan on again in the admin" in said.getvalue()
+        "FAIL  switch 3 of 3: beat entry reminders.scan: switched off by ada: the import runs"
+        in said.getvalue()
     )
+    assert "      Switch reminders.scan on again in the admin" in said.getvalue()
 
 
 def test_a_warning_alone_does_not_fail_a_deployment(healthy):

@@ -27,8 +27,8 @@ from reminders.insight.explain.answer import Explanation, Outlook
 from reminders.insight.explain.explain import explain, find
 from reminders.insight.explain.wording import ADVICE, WORDS
 from reminders.ledger import archive, beginning
-from reminders.models import CircuitBreaker, Kind, Reason
-from reminders.operations import pauses, resets
+from reminders.models import CircuitBreaker, Kind, Reason, Reminder
+from reminders.operations import pauses, resets, schedule
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
@@ -154,8 +154,30 @@ def test_what_is_due_for_long_says_so_and_names_what_is_wrong(clock, config):
     beat_schedule.set_up(config)
     PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).update(enabled=False)
     assert explain(assignment, config=config).problems[0] == (
-        "beat does not run reminders.dispatch: its entry is switched off"
+        "beat does not run reminders.dispatch: its entry is disabled, by no operator"
     )
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_while_an_operator_has_switched_the_schedule_off_nothing_is_said_to_come(clock, config, planned):
+    assignment = AssignmentFactory(soon=True)
+    if planned:
+        scan.scan(trigger="cli", config=config)
+    else:
+        Reminder.objects.all().delete()
+    beat_schedule.set_up(config)
+    assert explain(assignment, config=config).will_send
+    schedule.switch(beat_schedule.DISPATCH, on=False, by="ada", reason="the import runs")
+    answer = explain(assignment, config=config)
+    assert (answer.outlook, answer.will_send, answer.next_at) == (Outlook.WAITS, False, None)
+    assert answer.summary.startswith("The reminder waits: the schedule was switched off by ada at ")
+    assert answer.summary.endswith(": the import runs.")
+    assert answer.advice.startswith("Switch reminders.scan and reminders.dispatch on again")
+    assert (answer.gates[0].name, answer.gates[0].passed) == ("the schedule is on", False)
+    assert answer.problems[0] == "beat does not run reminders.dispatch: switched off by ada: the import runs"
+    assert [step.at for step in answer.upcoming] == [None]
+    schedule.switch(beat_schedule.DISPATCH, on=True, by="ada", reason="done")
+    assert explain(assignment, config=config).will_send
 
 
 def test_past_and_future_are_told_in_the_order_of_time(clock, config, outbox):

@@ -5,13 +5,15 @@ import json
 import pytest
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
+from django_celery_beat.models import PeriodicTask
 
 from assignments.clock import database_now
 from reminders.conf import ReminderConfig
-from reminders.delivery import broker_status, heartbeats, scan
+from reminders.delivery import beat_schedule, broker_status, heartbeats, scan
 from reminders.delivery.hints import BrokerDown
 from reminders.ledger import pauses
 from reminders.models import Process
+from reminders.operations import schedule
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,11 @@ def no_database(monkeypatch):
 
     monkeypatch.setattr(connection, "cursor", refuse)
     monkeypatch.setattr(connection, "ensure_connection", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _entries(db, config):
+    beat_schedule.set_up(config)
 
 
 def ready(client) -> tuple[int, dict]:
@@ -101,6 +108,25 @@ def test_a_pause_and_the_switch_are_said(client, config, settings):
         "sending is paused",
     ]
     assert b"not shown here" not in answer.content
+
+
+def test_an_entry_that_was_switched_off_is_said_without_name_or_reason(client, config):
+    scan.scan(trigger="cli", config=config)
+    schedule.switch(beat_schedule.DISPATCH, on=False, by="ada", reason="not shown here")
+    answer = client.get("/readyz")
+    assert json.loads(answer.content)["reasons"] == ["reminders.dispatch is switched off by an operator"]
+    assert not {b"ada", b"not shown here"} & set(answer.content.split(b'"'))
+
+
+def test_an_entry_that_a_fault_has_stopped_is_degraded(client, config):
+    scan.scan(trigger="cli", config=config)
+    PeriodicTask.objects.filter(task=beat_schedule.DISPATCH).update(enabled=False)
+    status, said = ready(client)
+    assert (status, said["status"], said["reasons"]) == (
+        200,
+        "degraded",
+        ["beat does not run reminders.dispatch: its entry is disabled, by no operator; workers correct it"],
+    )
 
 
 def test_without_database_it_is_not_ready(client, no_database):
