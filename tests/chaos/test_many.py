@@ -147,7 +147,7 @@ def test_beat_entries_that_went_wrong_are_right_after_its_start(system, fault, r
     ids=["disabled by nobody", "one-off", "expired", "broken kwargs"],
 )  # fmt: skip
 def test_entries_that_are_altered_while_beat_runs_heal_by_themselves(system, change, report):
-    system.query(f"UPDATE django_celery_beat_periodictask SET {change} WHERE task LIKE 'reminders.%'")  # noqa: S608
+    system.query(f"UPDATE django_celery_beat_periodictask SET {change} WHERE task LIKE 'reminders.%'")
     system.query("UPDATE django_celery_beat_periodictasks SET last_update = now()")
     since = now()
     system.plant(20)
