@@ -220,7 +220,7 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "reminders.delivery.beat_scheduler:BoundedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 # Otherwise Celery's Django fix-up closes the connection after every task: 125 reminders a second instead of 512.
 CELERY_DB_REUSE_MAX = 1_000_000_000

@@ -160,7 +160,7 @@ class Stack:
                 "--loglevel",
                 "INFO",
                 "--scheduler",
-                "django_celery_beat.schedulers:DatabaseScheduler",
+                "reminders.delivery.beat_scheduler:BoundedScheduler",
                 "--pidfile=",
             ],
         )

@@ -206,7 +206,7 @@ class System:
         celery = ["-m", "celery", "-A", "config"]
         level = ["--loglevel", os.environ.get("LOG_LEVEL") or "INFO"]  # else Celery sets WARNING
         pool = ["--pool", "prefork", *CELERY_WORKER, *level, "--concurrency"]
-        beat = [*level, "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--pidfile="]
+        beat = [*level, "--scheduler", "reminders.delivery.beat_scheduler:BoundedScheduler", "--pidfile="]
         return {
             "web": [*gunicorn, *WEB_WORKER, "--workers", "1"],
             "worker": [*celery, "worker", "-Q", "reminders", "-n", "worker@%h", *pool, str(self.concurrency)],

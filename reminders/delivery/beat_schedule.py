@@ -20,6 +20,7 @@ from reminders.ledger.switches import SwitchOff
 
 SCAN = "reminders.scan"
 DISPATCH = "reminders.dispatch"
+TASKS = (SCAN, DISPATCH)
 CORRECTED = "correct_schedule"
 """The action in the audit trail; its actor is the system."""
 

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 QUEUE = "reminders"
 SCAN_QUEUE = "reminders.scan"
+SCAN_QUEUE_LIMIT = 30
+"""So many messages for the scanner ask for no more than one of them does: beat adds none."""
 DELIVER = "reminders.deliver"
 RESUME_SCAN = "reminders.go_on_with_scan"
 RESUME_SCAN_EXPIRES = timedelta(seconds=60)

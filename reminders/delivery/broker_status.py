@@ -44,6 +44,11 @@ class BrokerProbe:
         """How many messages wait for workers."""
         return None if self.queues is None else self.queues[QUEUE]
 
+    @property
+    def scan_depth(self) -> int | None:
+        """How many messages wait for the scanner."""
+        return None if self.queues is None else self.queues[SCAN_QUEUE]
+
 
 def probe() -> BrokerProbe:
     """Asks the broker once, for at most a second or two; never raises for one that does not answer."""

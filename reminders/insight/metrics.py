@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from assignments.models import ReminderStatus, Status
 from reminders import conf
 from reminders.conf import ReminderConfig
-from reminders.delivery import broker_status, heartbeats
+from reminders.delivery import beat_schedule, broker_status, heartbeats
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import counters
@@ -55,6 +55,7 @@ class Reading:
     totals: Totals | None
     snapshot: Snapshot | None
     depth: int | None
+    scan_depth: int | None = None
 
 
 def exposition_of_all() -> bytes:
@@ -101,6 +102,11 @@ class ReminderCollector(Collector):
             "Messages that wait for workers; NaN while the broker does not answer.",
             math.nan if told.depth is None else told.depth,
         )
+        yield _gauge(
+            "reminder_scan_queue_depth",
+            "Messages that wait for the scanner; NaN while the broker does not answer.",
+            math.nan if told.scan_depth is None else told.scan_depth,
+        )
         if told.totals is not None:
             yield from _counters(told.totals, self.config)
             yield from _histograms(told.totals)
@@ -143,7 +149,7 @@ def read(config: ReminderConfig) -> Reading:
     broker = broker_status.probe()
     if broker.error:
         logger.warning("Metrics without broker", extra={"reason": broker.error})
-    return Reading(totals, snapshot, broker.depth)
+    return Reading(totals, snapshot, broker.depth, broker.scan_depth)
 
 
 # --- how it is shown -------------------------------------------------------------------------------------------
@@ -232,6 +238,12 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         taken.last_scan_timestamp_seconds,
     )
     yield _gauge("reminder_paused", "Whether sending is paused.", taken.paused)
+    yield _labelled(
+        "reminder_schedule_enabled",
+        "Whether a task of the schedule is run: 0 while an operator has switched it off.",
+        "task",
+        {task: task not in taken.switched_off for task in beat_schedule.TASKS},
+    )
     yield _labelled(
         "reminder_channel_held",
         "Whether a channel is left alone because it does not work.",

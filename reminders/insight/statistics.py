@@ -18,7 +18,7 @@ from django.db import DatabaseError, connection, transaction
 from assignments.clock import database_now
 from reminders import conf
 from reminders.conf import ReminderConfig
-from reminders.delivery import heartbeats
+from reminders.delivery import beat_schedule, heartbeats
 from reminders.delivery.heartbeats import ProcessCount
 from reminders.ledger import planning
 from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
@@ -43,6 +43,7 @@ class Snapshot:
     `assignments` counts what starts within a day of now (or within the look-ahead), and what is older and
     still SCHEDULED, by (status, reminder_status). `ledger_open` counts the open rows by state, `ledger_closed`
     those that ended in the last 24 hours; `failed` and `possible_duplicates` are of the last 24 hours too.
+    `switched_off` names the tasks of the schedule that an operator has switched off.
     `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
     what is open and comes within the look-ahead (four hours at most).
     """
@@ -60,6 +61,7 @@ class Snapshot:
     last_scan_timestamp_seconds: float = 0.0
     last_scan_by: str = ""
     paused: bool = False
+    switched_off: Sequence[str] = ()
     failed: Mapping[str, int] = field(default_factory=dict)
     possible_duplicates: int = 0
     held_channels: Mapping[str, float] = field(default_factory=dict)
@@ -105,6 +107,7 @@ def count(config: ReminderConfig) -> Snapshot:
         for question in questions(now, config):
             cursor.execute(question.statement, question.params)
             values |= question.read(cursor.fetchall())
+    values["switched_off"] = [task for task in beat_schedule.TASKS if beat_schedule.stopped_by(task)]
     return Snapshot(taken_at=now.timestamp(), processes=heartbeats.recent_by_kind(), **values)
 
 

@@ -41,6 +41,8 @@ SERIES = (
     "reminder_worker_enabled",
     "reminder_paused",
     "reminder_queue_depth",
+    "reminder_scan_queue_depth",
+    "reminder_schedule_enabled",
     "reminder_send_delay_seconds",
     "reminder_scan_duration_seconds",
 )

@@ -10,10 +10,8 @@ from django.http import HttpRequest
 from django_celery_beat.admin import PeriodicTaskAdmin, PeriodicTaskForm
 from django_celery_beat.models import PeriodicTask
 
-from reminders.delivery.beat_schedule import DISPATCH, SCAN
+from reminders.delivery.beat_schedule import TASKS
 from reminders.operations import schedule
-
-OWN_TASKS = (SCAN, DISPATCH)
 
 
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -94,12 +92,12 @@ class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]
         super().toggle_tasks(request, self._without_own(request, queryset))
 
     def _without_own(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> QuerySet[PeriodicTask]:
-        own = list(queryset.filter(task__in=OWN_TASKS).values_list("name", flat=True))
+        own = list(queryset.filter(task__in=TASKS).values_list("name", flat=True))
         if own:
             text = f"Left as they are: {', '.join(own)}. Open each and switch it with a reason."
             self.message_user(request, text, level=messages.WARNING)
-        return queryset.exclude(task__in=OWN_TASKS)
+        return queryset.exclude(task__in=TASKS)
 
 
 def _is_own(entry: PeriodicTask | None) -> bool:
-    return entry is not None and entry.task in OWN_TASKS
+    return entry is not None and entry.task in TASKS

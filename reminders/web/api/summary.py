@@ -23,10 +23,14 @@ class SummaryView(Endpoint):
     def get(self, request: Request) -> Response:
         """Reads the figures of the Ops overview: what is waiting, what ended, what is wrong, which processes run."""
         config = conf.current()
-        shown = _shown(statistics.current(config=config)) | {
+        broker = broker_status.probe()
+        snapshot = statistics.current(config=config)
+        shown = _shown(snapshot) | {
             "enabled": config.enabled,
             "pause": pause_in_force(),
-            "queue_depth": broker_status.probe().depth,
+            "queue_depth": broker.depth,
+            "scan_queue_depth": broker.scan_depth,
+            "switched_off": snapshot.switched_off,
         }
         return Response(summary.SummarySerializer(shown).data)
 

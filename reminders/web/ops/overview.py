@@ -20,6 +20,7 @@ from assignments.models import ReminderStatus, Status
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
+from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
@@ -251,8 +252,10 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
         )
     yield HealthItem(
         name="Queue",
-        summary="unknown" if redis.depth is None else f"{redis.depth} waiting",
-        tone="warn" if redis.depth is None else "good",
+        summary="unknown"
+        if redis.depth is None
+        else f"{redis.depth} waiting, {redis.scan_depth} for the scanner",
+        tone="warn" if redis.scan_depth is None or redis.scan_depth >= SCAN_QUEUE_LIMIT else "good",
         href=queue,
     )
     yield HealthItem(
@@ -275,6 +278,8 @@ def _switch(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:
     summary, tone = ("on", "good") if config.enabled else ("off", "bad")
     if config.enabled and snapshot.paused:
         summary, tone = "paused", "warn"
+    if config.enabled and snapshot.switched_off:
+        summary, tone = f"{' and '.join(snapshot.switched_off)} switched off", "bad"
     return HealthItem(name="Sending", summary=summary, tone=tone, href=reverse("ops:switch"))
 
 

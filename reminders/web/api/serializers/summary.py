@@ -70,3 +70,9 @@ class SummarySerializer(serializers.Serializer[Any]):
     queue_depth = serializers.IntegerField(
         allow_null=True, help_text="Messages waiting for workers; null while Redis does not answer."
     )
+    scan_queue_depth = serializers.IntegerField(
+        allow_null=True, help_text="Messages waiting for the scanner; null while Redis does not answer."
+    )
+    switched_off = serializers.ListField(
+        child=serializers.CharField(), help_text="Tasks of the schedule that an operator has switched off."
+    )

@@ -15,13 +15,14 @@ from assignments import services
 from assignments.models import Status
 from notifications.message import Delivery, Outcome, Subject
 from reminders.conf import ReminderConfig
-from reminders.delivery import broker_status, deliver, dispatch
+from reminders.delivery import beat_schedule, broker_status, deliver, dispatch
 from reminders.delivery import scan as delivery_scan
 from reminders.delivery.hints import BrokerDown
 from reminders.insight import metrics, statistics
 from reminders.insight.metrics import ReminderCollector
 from reminders.ledger import beginning, counters, pauses
 from reminders.models import Attempt, Kind, Reminder, State
+from reminders.operations import schedule
 from reminders.policy.retries import Result
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -83,6 +84,7 @@ DOCUMENTED = {
     "reminder_last_scan_timestamp_seconds": [{}],
     "reminder_paused": [{}],
     "reminder_queue_depth": [{}],
+    "reminder_scan_queue_depth": [{}],
     "reminder_send_delay_seconds_count": [{}],
     "reminder_send_delay_seconds_sum": [{}],
     "reminder_scan_duration_seconds_count": [{}],
@@ -299,7 +301,17 @@ def test_without_broker_the_depth_is_no_number_and_all_else_is_there(clock, conf
 
 def test_the_depth_is_that_of_the_workers_queue(clock, config, depths):
     depths |= {"reminders": 12, "reminders.scan": 3}
-    assert value(scrape(config), "reminder_queue_depth") == 12.0
+    found = scrape(config)
+    assert value(found, "reminder_queue_depth") == 12.0
+    assert value(found, "reminder_scan_queue_depth") == 3.0
+
+
+def test_a_task_that_an_operator_switched_off_is_shown(clock, config):
+    beat_schedule.set_up(config)
+    schedule.switch(beat_schedule.SCAN, on=False, by="ada", reason="the import runs")
+    found = scrape(config)
+    assert value(found, "reminder_schedule_enabled", task="reminders.scan") == 0.0
+    assert value(found, "reminder_schedule_enabled", task="reminders.dispatch") == 1.0
 
 
 def test_without_database_what_is_known_is_still_shown(clock, config, depths, monkeypatch):
@@ -315,6 +327,7 @@ def test_without_database_what_is_known_is_still_shown(clock, config, depths, mo
         "reminder_database_up",
         "reminder_broker_up",
         "reminder_queue_depth",
+        "reminder_scan_queue_depth",
     }
     assert value(found, "reminder_database_up") == 0.0
     assert value(found, "reminder_queue_depth") == 4.0

@@ -30,6 +30,9 @@ NIGHT: Series = {
     "reminder_database_up": f"1x{MINUTES}",
     "reminder_broker_up": f"1x{MINUTES}",
     "reminder_queue_depth": f"0x{MINUTES}",
+    "reminder_scan_queue_depth": f"0x{MINUTES}",
+    'reminder_schedule_enabled{task="reminders.scan"}': f"1x{MINUTES}",
+    'reminder_schedule_enabled{task="reminders.dispatch"}': f"1x{MINUTES}",
     "reminder_due_unsent": f"0x{MINUTES}",
     "reminder_oldest_due_age_seconds": f"0x{MINUTES}",
     "reminder_unaccounted": f"0x{MINUTES}",
@@ -58,6 +61,7 @@ EVENTS = 'reminder_events_total{state="FAILED"}'
 DOUBT = 'reminder_ambiguous_total{channel="email"}'
 HELD = 'reminder_channel_held{channel="email"}'
 SENT = 'reminder_sent_total{status="SCHEDULED"}'
+DISPATCH_ON = 'reminder_schedule_enabled{task="reminders.dispatch"}'
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
 
@@ -86,6 +90,8 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("Redis does not answer", "ReminderBrokerAway", {"reminder_broker_up": "1x9 0x60"}, 15),
     ("dispatch cannot reach Redis", "ReminderBrokerAway", {BROKER: "0x9 0+60x60"}, 15),
     ("messages pile up", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 150x60"}, 25),
+    ("the scanner takes nothing", "ReminderScanQueueDeep", {"reminder_scan_queue_depth": "0x9 34x60"}, 25),
+    ("a switched off dispatch is forgotten", "ReminderScheduleOff", {DISPATCH_ON: f"0x{MINUTES}"}, 61),
     ("a pause is forgotten", "ReminderPausedLong", PAUSED, 241),
     ("the switch is forgotten", "ReminderSwitchedOff", OFF, 61),
 ]
@@ -122,6 +128,8 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("it is switched off", "ReminderProcessMissing", {GONE: f"0x{MINUTES}"} | OFF, 30),
     ("one tick without Redis", "ReminderBrokerAway", {"reminder_broker_up": "1x9 0 1x60"}, 13),
     ("nine o'clock", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 200x5 0x60"}, 25),
+    ("a scanner restarts", "ReminderScanQueueDeep", {"reminder_scan_queue_depth": "0x9 34x3 0x60"}, 25),
+    ("a short stop of dispatch", "ReminderScheduleOff", {DISPATCH_ON: f"1x9 0x20 1x{MINUTES}"}, 90),
     ("an hour's pause", "ReminderPausedLong", {"reminder_paused": f"0x9 1x60 0x{MINUTES}"}, 300),
     ("a short stop", "ReminderSwitchedOff", {"reminder_worker_enabled": f"1x9 0x20 1x{MINUTES}"}, 90),
 ]

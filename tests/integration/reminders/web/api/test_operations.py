@@ -326,7 +326,8 @@ def test_the_summary_stays_there_while_redis_is_away(api, monkeypatch):
         raise BrokerDown("the broker does not answer")
 
     monkeypatch.setattr(broker_status, "queue_lengths", refuse)
-    assert api.get(SUMMARY).json()["queue_depth"] is None
+    shown = api.get(SUMMARY).json()
+    assert (shown["queue_depth"], shown["scan_queue_depth"], shown["switched_off"]) == (None, None, [])
 
 
 # --- the description -------------------------------------------------------------------------------------------
