@@ -11,7 +11,7 @@ from pytest_socket import disable_socket, socket_allow_hosts
 
 from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver, refusals
+from reminders.delivery import deliver, dispatch, refusals
 from tests.factories import NOON
 
 WHOLE_SYSTEM = {"e2e", "chaos", "browser"}
@@ -75,6 +75,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test begins with what the sends of another have taught this process."""
     monkeypatch.setattr(deliver.speed, "seconds_per_send", deliver.SendSpeed().seconds_per_send)
     monkeypatch.setattr(deliver.speed, "patient_until", 0.0)
+    monkeypatch.setattr(dispatch.handover, "rows", None)
     refusals.tracker.met.clear()
 
 

@@ -10,6 +10,7 @@ from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.log_lines import log_ended, log_queued
 from reminders.ledger import claims
 from reminders.ledger.records import Claimed, Ended
+from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +29,33 @@ class Dispatched:
     ambiguous_rows: list[Ended] = field(default_factory=list)
 
 
-def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
+@dataclass(slots=True)
+class HandoverLimit:
+    """How many rows this process hands over: all that the settings allow, until rows come back untouched."""
+
+    rows: int | None = None
+
+    def learn(self, *, returned: int, queued: int, config: ReminderConfig) -> int:
+        """The limit for this tick."""
+        self.rows = next_limit(
+            config.queue_limit if self.rows is None else self.rows,
+            returned=returned,
+            queued=queued,
+            least=min(4 * config.concurrency, config.queue_limit),
+            most=config.queue_limit,
+        )
+        return self.rows
+
+
+handover = HandoverLimit()
+
+
+def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = handover) -> Dispatched:
     """Claims what is due, or falls due before the next tick, and hands it to the workers.
 
     First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing moves, and
-    one line says so. No more than `queue_limit` rows are handed over and not begun. People come first, then
-    programs.
+    one line says so. No more than `queue_limit` rows are handed over and not begun, and fewer while the workers do not
+    get round to them. People come first, then programs.
     """
     done = Dispatched()
     if not config.enabled:
@@ -49,7 +71,8 @@ def dispatch(*, config: ReminderConfig, broker: Broker) -> Dispatched:
         return done
     if depth >= 2 * config.queue_limit // config.batch_size + 8 * config.concurrency:
         return done  # Nobody takes messages: what waits there is worth no more hints.
-    room = config.queue_limit - claims.queued()
+    queued = claims.queued()
+    room = limit.learn(returned=done.returned, queued=queued, config=config) - queued
     while room > 0:
         claimed = claims.claim(config, room=min(room, 1_000), ahead=timedelta())
         if not claimed:
