@@ -47,7 +47,7 @@ class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]
         self, request: HttpRequest, obj: PeriodicTask | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form = SwitchForm if _is_own(obj) else PeriodicTaskForm
-        return super().get_form(request, obj, change=change, **{**kwargs, "form": form})  # type: ignore[no-any-return]
+        return super().get_form(request, obj, change=change, **{**kwargs, "form": form})
 
     def get_fieldsets(self, request: HttpRequest, obj: PeriodicTask | None = None) -> Any:
         if not _is_own(obj):
