@@ -17,6 +17,7 @@ from assignments.models import Assignment
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
+from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.models import Audit, Pause, Reminder, Statistics
@@ -181,7 +182,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
     [
         (
             {},
-            BrokerProbe({"reminders": 0}),
+            BrokerProbe({"reminders": 0, "reminders.scan": 0}),
             ReminderConfig(),
             {"Beat": "bad", "Scanner": "bad", "Workers": "bad", "Sending": "good"},
         ),
@@ -193,15 +194,21 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
         ),
         (
             {},
-            BrokerProbe({"reminders": 0}),
+            BrokerProbe({"reminders": 0, "reminders.scan": 0}),
             ReminderConfig(enabled=False),
             {"Sending": "bad", "Workers": "warn", "Redis": "good"},
         ),
         (
             {"beat": heartbeats.ProcessCount(count=2, at_once=2, last_seen_at=0)},
-            BrokerProbe({"reminders": 3}),
+            BrokerProbe({"reminders": 3, "reminders.scan": 0}),
             ReminderConfig(),
             {"Beat": "warn", "Queue": "good"},
+        ),
+        (
+            {},
+            BrokerProbe({"reminders": 0, "reminders.scan": SCAN_QUEUE_LIMIT}),
+            ReminderConfig(),
+            {"Queue": "warn"},
         ),
     ],
 )
@@ -210,6 +217,14 @@ def test_the_health_strip_says_what_is_wrong(seen, redis, config, expected):
     tones = {part.name: part.tone for part in overview.health(taken, redis, config=config)}
     assert {name: tones[name] for name in expected} == expected
     assert tones["Last scan"] == "bad"
+
+
+def test_a_task_that_an_operator_switched_off_stands_in_the_strip():
+    taken = statistics.Snapshot(taken_at=1_000.0, switched_off=["reminders.dispatch"])
+    probe = BrokerProbe({"reminders": 0, "reminders.scan": 4})
+    parts = {part.name: part for part in overview.health(taken, probe, config=ReminderConfig())}
+    assert (parts["Sending"].summary, parts["Sending"].tone) == ("reminders.dispatch switched off", "bad")
+    assert parts["Queue"].summary == "0 waiting, 4 for the scanner"
 
 
 def test_a_held_channel_stands_in_the_strip():
@@ -221,7 +236,9 @@ def test_a_held_channel_stands_in_the_strip():
     )
     parts = {
         part.name: part.summary
-        for part in overview.health(taken, BrokerProbe({"reminders": 0}), config=ReminderConfig())
+        for part in overview.health(
+            taken, BrokerProbe({"reminders": 0, "reminders.scan": 0}), config=ReminderConfig()
+        )
     }
     assert parts["Channel email"] == "held for 42 s"
     assert parts["Last scan"] == "30 s ago by vera"
@@ -234,7 +251,7 @@ def test_fifty_viewers_count_once_and_each_asks_little(viewer, everything, monke
     counted = []
     count = statistics.count
     monkeypatch.setattr(statistics, "count", lambda config: counted.append(1) or count(config))
-    monkeypatch.setattr(overview, "broker", lambda: BrokerProbe({"reminders": 0}))
+    monkeypatch.setattr(overview, "broker", lambda: BrokerProbe({"reminders": 0, "reminders.scan": 0}))
     for _ in range(50):
         with CaptureQueriesContext(connection) as asked:
             assert viewer.get("/ops/live").status_code == 200
