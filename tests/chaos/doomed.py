@@ -117,7 +117,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "send before the dot": lambda: in_the_content(3),
     "send after the dot": lambda: in_the_content(0),
     "send after 250": lambda: before(deliver, "_record"),
-    "finish before commit": lambda: before(finishing, "_tally_finished"),
+    "finish before commit": lambda: before(finishing, "_count_finished"),
     "finish after commit": lambda: before(deliver, "log_finished"),
     "broken template": a_template_that_breaks,
     "begin believes any ticket": a_begin_that_believes_any_ticket,
