@@ -3,7 +3,8 @@
 In a test: `with SmtpServer() as server: server.plan(Fault("rcpt", "answer", "550 no such user"))`.
 As a process: `python -m tests.fakes.smtp_server --port 0 --ledger FILE` prints {"port": N} when it is ready, and
 writes one JSON line per accepted message, on the disk before the client gets the reply. A running one is
-controlled over SMTP itself: XFAULT {...} (the fields of Fault), XCLEAR, and XSTAT (answers {"accepted", ...}).
+controlled over SMTP itself: XFAULT {...} (the fields of Fault), XRULE {...} (see `smtp_rules`), XCLEAR, and XSTAT
+(answers {"accepted", ...}).
 """
 
 import argparse
@@ -25,11 +26,12 @@ from types import TracebackType
 from typing import Literal, Self
 
 from config.devstack.processes import end_with_parent
+from tests.fakes.smtp_rules import Rule, rule_from
 
 Step = Literal[
     "connect", "ehlo", "starttls", "auth", "rset", "mail", "rcpt", "data", "content", "dot", "quit"
 ]
-Action = Literal["answer", "drop", "reset", "hang", "tarpit"]
+Action = Literal["answer", "drop", "reset", "hang", "tarpit", "late"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,11 @@ class Fault:
 
     `step`: where. "content" is right after the 354, before any content is read; "dot" after the final dot.
     `action`: "answer" (with `answer`), "drop" (closes in order), "reset" (closes with a TCP reset), "hang"
-    (never answers), "tarpit" (answers one octet per `pause` seconds).
+    (never answers), "tarpit" (answers one octet per `pause` seconds), "late" (answers after `pause` seconds).
     `accept`: a fault at "dot" keeps the message all the same, as when only the answer is lost.
     `times`: how often, None for always. `skip`: how many fitting occasions pass before the first.
     `recipient`: only in mails to this one (from "rcpt" on).
+    `about`: what a refusal is about in truth, the "recipient" or the "channel"; it is noted with the refusal.
     """
 
     step: Step
@@ -52,6 +55,7 @@ class Fault:
     skip: int = 0
     recipient: str | None = None
     pause: float = 1.0
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class SmtpServer:
         implicit_tls: bool = False,
         credentials: tuple[str, str] | None = None,
         ledger: Path | None = None,
+        refusals: Path | None = None,
         fsync: bool = True,
         keep_content: bool = True,
     ) -> None:
@@ -96,9 +101,11 @@ class SmtpServer:
         self.credentials = credentials
         self._features = (*features, *(["PIPELINING"] if pipelining else []))
         self._ledger = open(ledger, "ab") if ledger else None  # noqa: SIM115, PTH123  closed by stop()
+        self._refusals = open(refusals, "a") if refusals else None  # noqa: SIM115, PTH123  closed by stop()
         self._fsync = fsync
         self._keep_content = keep_content
         self._faults: list[tuple[Fault, list[int]]] = []
+        self._rules: list[Rule] = []
         self._sockets: set[socket.socket] = set()
 
     # --- what tests do -----------------------------------------------------------------------------------
@@ -112,10 +119,16 @@ class SmtpServer:
         with self.changed:
             self._faults.extend((fault, [0]) for fault in faults)
 
+    def hold_to(self, *rules: Rule) -> None:
+        """Adds rules; what none of them refuses, and no fault concerns, is served."""
+        with self.changed:
+            self._rules.extend(rules)
+
     def clear(self) -> None:
-        """No more faults."""
+        """No more faults and rules."""
         with self.changed:
             self._faults.clear()
+            self._rules.clear()
 
     def drop_connections(self) -> None:
         """Ends all open connections, as a server does whose patience with idle clients is over."""
@@ -159,12 +172,13 @@ class SmtpServer:
         for sock in sockets:
             _shut(sock)
         self.wait_until(lambda: self.open_connections == 0)
-        if self._ledger:
-            self._ledger.close()
+        for file in (self._ledger, self._refusals):
+            if file:
+                file.close()
 
     # --- what conversations do ---------------------------------------------------------------------------
 
-    def fault_at(self, step: Step, recipients: list[str]) -> Fault | None:
+    def fault_at(self, step: Step, recipients: list[str], *, connection: int) -> Fault | None:
         with self.changed:
             for fault, occasions in self._faults:
                 if fault.step != step or (fault.recipient and fault.recipient not in recipients):
@@ -173,7 +187,26 @@ class SmtpServer:
                 number = occasions[0] - fault.skip
                 if number > 0 and (fault.times is None or number <= fault.times):
                     return fault
+            for rule in self._rules:
+                if rule.step == step and rule.refuses(
+                    recipients, connection=connection, now=time.monotonic()
+                ):
+                    return Fault(step, "answer", rule.answer, about=rule.about)
         return None
+
+    def note_refusal(self, fault: Fault, answer: str, recipients: list[str]) -> None:
+        """Writes down whom this answer has refused, and what it was about."""
+        with self.changed:
+            if self._refusals:
+                row = {
+                    "at": time.time(),
+                    "step": fault.step,
+                    "answer": answer,
+                    "about": fault.about,
+                    "recipients": recipients,
+                }
+                self._refusals.write(json.dumps(row) + "\n")
+                self._refusals.flush()
 
     def take(self, message: Accepted) -> None:
         with self.changed:
@@ -248,6 +281,7 @@ class _Conversation:
         self.answers: list[bytes] = []
         self.sender: str | None = None
         self.recipients: list[str] = []
+        self.refused_at_mail: Fault | None = None
 
     def encrypt(self, context: ssl.SSLContext | None) -> None:
         assert context is not None
@@ -269,16 +303,21 @@ class _Conversation:
                 text = "\r\n".join(f"250-{line}" for line in lines)
                 self._answer("ehlo", text[: text.rfind("250-")] + "250 " + lines[-1])
             elif verb == "MAIL":
+                self.refused_at_mail = None
                 if self._answer("mail", "250 ok" if self.sender is None else "503 nested MAIL"):
                     self.sender = _between_angles(command)
             elif verb == "RCPT":
                 recipient = _between_angles(command)
+                if self.refused_at_mail:  # only now is it known for whom
+                    self.server.note_refusal(self.refused_at_mail, self.refused_at_mail.answer, [recipient])
                 usual = "503 MAIL first" if self.sender is None else "250 ok"
                 if self._answer("rcpt", usual, about=[recipient]):
                     self.recipients.append(recipient)
             elif verb == "DATA":
-                fault = self.server.fault_at("data", self.recipients)
+                fault = self._fault_at("data")
                 answer = self._suffer(fault, usual="354 go on")
+                if fault and answer and answer[0] in "45":
+                    self._note_refusal(fault, answer, self.recipients)
                 if answer is None:
                     answer = "354 go on" if self.recipients else "503 RCPT first"
                     self._say(answer)
@@ -311,6 +350,9 @@ class _Conversation:
         if verb == "XFAULT":
             self.server.plan(Fault(**json.loads(argument)))
             self._say("250 planned")
+        elif verb == "XRULE":
+            self.server.hold_to(rule_from(json.loads(argument)))
+            self._say("250 held to")
         elif verb == "XCLEAR":
             self.server.clear()
             self._say("250 cleared")
@@ -326,9 +368,9 @@ class _Conversation:
             self._say("500 what?")
 
     def _read_content(self) -> None:
-        self._suffer(self.server.fault_at("content", self.recipients))
+        self._suffer(self._fault_at("content"))
         content = self._content()
-        fault = self.server.fault_at("dot", self.recipients)
+        fault = self._fault_at("dot")
         accept = bool(self.recipients) and (fault is None or fault.accept)
         if accept:
             self.server.take(
@@ -341,8 +383,12 @@ class _Conversation:
                     content=content if self.keep_content else b"",
                 )
             )
+        recipients = self.recipients
         self._forget()
-        if self._suffer(fault) is None:
+        answer = self._suffer(fault)
+        if fault and answer and answer[0] in "45":
+            self._note_refusal(fault, answer, recipients)
+        if answer is None:
             self._say("250 2.0.0 accepted" if accept else "554 5.5.1 no valid recipients")
 
     def _content(self) -> bytes:
@@ -358,11 +404,23 @@ class _Conversation:
 
     def _answer(self, step: Step, usual: str, *, about: list[str] | None = None) -> bool:
         """The usual answer, unless a fault is planned. True if it was a good one."""
-        answer = self._suffer(self.server.fault_at(step, about or self.recipients), usual=usual)
+        fault = self._fault_at(step, about)
+        answer = self._suffer(fault, usual=usual)
+        if fault and answer and answer[0] in "45":
+            self._note_refusal(fault, answer, about or self.recipients)
         if answer is None:
             self._say(usual)
             answer = usual
         return answer[0] in "23"
+
+    def _note_refusal(self, fault: Fault, answer: str, recipients: list[str]) -> None:
+        if fault.step == "mail":
+            self.refused_at_mail = fault
+        else:
+            self.server.note_refusal(fault, answer, recipients)
+
+    def _fault_at(self, step: Step, about: list[str] | None = None) -> Fault | None:
+        return self.server.fault_at(step, about or self.recipients, connection=self.number)
 
     def _suffer(self, fault: Fault | None, *, usual: str = "250 ok") -> str | None:
         """Does what the fault says; returns the answer that was given, None if none was."""
@@ -370,6 +428,12 @@ class _Conversation:
             return None
         answer = fault.answer or usual
         if fault.action == "answer":
+            self._say(answer)
+            return answer
+        if fault.action == "late":
+            self._flush()
+            if self.server.stopping.wait(fault.pause):
+                raise _Over
             self._say(answer)
             return answer
         if fault.action == "tarpit":
@@ -447,6 +511,7 @@ def main() -> None:
     )
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--ledger", type=Path, help="one JSON line per accepted message")
+    parser.add_argument("--refusals", type=Path, help="one JSON line per refusal that a test has planned")
     parser.add_argument("--no-fsync", action="store_true", help="do not wait for the disk before answering")
     parser.add_argument("--no-pipelining", action="store_true", help="do not offer PIPELINING")
     parser.add_argument("--fault", type=json.loads, action="append", default=[], help="a Fault as JSON")
@@ -459,6 +524,7 @@ def main() -> None:
         port=given.port,
         pipelining=not given.no_pipelining,
         ledger=given.ledger,
+        refusals=given.refusals,
         fsync=not given.no_fsync,
         keep_content=False,
     )
