@@ -57,8 +57,8 @@ class Evidence:
     """What everybody says. `before` are counters seen earlier in the same test, `gauges` those of a scrape.
 
     `hooks` are the webhooks that an endpoint has read to their end. `refusals` are the mail sink's own, each with what it
-    was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the database's clock
-    was moved, and says nothing about the instants of the sinks.
+    was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the
+    database's clock was moved, and says nothing about the instants of the sinks.
     """
 
     now: datetime
