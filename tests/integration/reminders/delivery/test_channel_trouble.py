@@ -221,7 +221,7 @@ def test_people_who_can_still_come_go_before_notices_to_supervisors(clock, confi
     assert sorted(handed_over) == ["OVERDUE"] * 10 + ["REMINDER"] * 5
 
 
-def test_after_a_response_that_did_not_come_in_time_sends_are_patient_and_go_one_by_one(
+def test_every_response_is_waited_for_and_after_one_that_did_not_come_in_time_rows_are_begun_one_by_one(
     clock, config, outbox, channel_of
 ):
     people(3)
@@ -240,6 +240,7 @@ def test_after_a_response_that_did_not_come_in_time_sends_are_patient_and_go_one
     deliver.deliver(broker.hints()[:1], config=config, channel=channel_of, speed=speed)
     assert speed.slice_size(100) == 1
     deliver.deliver(broker.hints()[1:], config=config, channel=channel_of, speed=speed)
-    assert asked == [timedelta(), timedelta(seconds=14), timedelta(seconds=14)]
+    assert len(asked) == 3
+    assert all(timedelta(seconds=13) < one <= timedelta(seconds=14) for one in asked)
     unclear = Reminder.objects.get(state=State.PLANNED, channel="memory")
     assert unclear.next_attempt_at == clock.now() + timedelta(seconds=60) or unclear.ambiguous == 1
