@@ -1,5 +1,6 @@
 """The circuit breakers of routes: a route that does not work is left alone, for longer each time."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from reminders.ledger.sql import fetch, run
 from reminders.models import State
 from reminders.policy import retries
 from reminders.policy.retries import Result
+
+logger = logging.getLogger(__name__)
 
 
 def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderConfig) -> list[Finished]:
@@ -90,4 +93,6 @@ def _close(cursor: Cursor, ends: list[Finished], down: Collection[str]) -> None:
             ],
         )
         for closed in fetch(cursor):
-            requeue_refused(cursor, **closed)
+            if requeued := requeue_refused(cursor, **closed):
+                extra = {"count": requeued, "code": closed["code"]}
+                logger.warning("Refused reminders are due again", extra=extra)

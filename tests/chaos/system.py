@@ -332,7 +332,7 @@ class System:
         self.query("UPDATE django_celery_beat_periodictask SET enabled = true")
         with self.redis as client:
             client.flushdb()
-        self.query(f"TRUNCATE {TABLES} CASCADE")
+        until(self._truncated, within=60, what="no other lock crosses those of TRUNCATE")
         self.counted.clear()
         for file in (self.stack.ledger, self.stack.refusals):
             if file.exists():
@@ -342,6 +342,14 @@ class System:
             if left_behind and child.process.poll() is None:
                 child.kill()  # a test that failed did not get as far
         self.crew(*EVERYBODY)
+
+    def _truncated(self) -> bool:
+        """False where somebody who is at work has locked the same tables the other way round."""
+        try:
+            self.query(f"TRUNCATE {TABLES} CASCADE")
+        except psycopg.errors.DeadlockDetected:
+            return False
+        return True
 
 
 def now() -> datetime:
