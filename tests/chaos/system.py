@@ -197,7 +197,7 @@ class System:
         return done.stdout
 
     def mail(self, **fault: Any) -> None:
-        """Plans a fault of the sink (see `tests.fakes.smtp_server.Fault`); without one the sink is well again."""
+        """Plans a fault of the sink (see `tests.fakes.smtp_faults.Fault`); without one the sink is well again."""
         self._ask_sink("XFAULT", json.dumps(fault)) if fault else self._ask_sink("XCLEAR")
 
     def mail_rule(self, **rule: Any) -> None:

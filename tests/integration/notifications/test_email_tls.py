@@ -11,7 +11,8 @@ import pytest
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
-from tests.fakes.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_faults import Fault
+from tests.fakes.smtp_server import SmtpServer
 
 CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
 PLENTY = timedelta(seconds=60)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import MAX_AGE, MAX_IDLE, MAX_MESSAGES, SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
+from tests.fakes.smtp_faults import Fault
 from tests.fakes.smtp_rules import SessionLimit
-from tests.fakes.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_server import SmtpServer
 
 SENDER = "reminders@example.com"
 ANN, BOB = "ann@example.com", "bob@example.com"
