@@ -74,7 +74,7 @@ def _default_rules(config: ReminderConfig) -> Iterator[None]:
 def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test begins with what the sends of another have taught this process."""
     monkeypatch.setattr(deliver.speed, "seconds_per_send", deliver.SendSpeed().seconds_per_send)
-    monkeypatch.setattr(deliver.speed, "patient_until", 0.0)
+    monkeypatch.setattr(deliver.speed, "cautious_until", 0.0)
     monkeypatch.setattr(dispatch.handover, "rows", None)
     refusals.tracker.met.clear()
 

@@ -97,6 +97,11 @@ class Stack:
     children: list[Child] = field(default_factory=list)
     mail_port: int = 0
 
+    @property
+    def refusals(self) -> Path:
+        """The file in which the sink notes what it has refused."""
+        return self.ledger.with_name("refused.jsonl")
+
     def start(self, name: str, words: list[str], **more: str) -> Child:
         log = self.folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
         with log.open("wb") as output:
@@ -202,15 +207,19 @@ class Stack:
                 str(self.mail_port),
                 "--ledger",
                 str(self.ledger),
+                "--refusals",
+                str(self.refusals),
             ],
         )
         return self._ready(child, '"port"')
 
     def mails(self) -> list[dict[str, Any]]:
         """What the sink has accepted."""
-        if not self.ledger.exists():
-            return []
-        return [json.loads(line) for line in self.ledger.read_text().splitlines() if line]
+        return _lines(self.ledger)
+
+    def mail_refusals(self) -> list[dict[str, Any]]:
+        """What the sink has refused because a test had planned it."""
+        return _lines(self.refusals)
 
     def query(self, statement: str, params: Any = None) -> list[tuple[Any, ...]]:
         """Asks the stack's database."""
@@ -239,6 +248,10 @@ class Stack:
 
         until(said, within=READY_SECONDS, what=f"{child.name} says {text!r}", every=0.1)
         return child
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines() if line] if file.exists() else []
 
 
 @contextlib.contextmanager

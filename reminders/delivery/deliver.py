@@ -5,7 +5,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -29,6 +28,7 @@ from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Reason, State
 from reminders.policy import recipients, retries
 from reminders.policy.retries import Result
+from reminders.policy.send_times import SendTimes, may_begin, send_times
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,8 @@ BUSY_RETRIES = 20
 BUSY_WAIT = 0.05
 
 
-PATIENT_SECONDS = 600.0
-"""How long after a response that did not come in time sends are given all the time there is."""
-
-LEASE_MARGIN = timedelta(seconds=1)
-"""A patient send ends so long before its lease."""
+CAUTIOUS_SECONDS = 600.0
+"""How long after a response that did not come in time rows are begun one by one."""
 
 NOT_SENT = Delivery(Outcome.CHANNEL_DOWN, "", "not sent in this turn")
 
@@ -90,21 +87,16 @@ class Delivered:
 
 @dataclass(slots=True)
 class SendSpeed:
-    """How fast this process sends, and so how many rows it begins at once and how patient it is.
+    """How fast this process sends, and so how many rows it begins at once.
 
-    After a send whose response did not come in time, sends go one by one for a while, and each waits for its response
-    as long as its lease allows: a server that is slow must not get everything twice.
+    After a send whose response did not come in time, rows are begun one by one for a while.
     """
 
     seconds_per_send: float = 0.02
-    patient_until: float = 0.0
-
-    @property
-    def patient(self) -> bool:
-        return time.monotonic() < self.patient_until
+    cautious_until: float = 0.0
 
     def slice_size(self, most: int) -> int:
-        if self.patient:
+        if time.monotonic() < self.cautious_until:
             return 1
         return max(1, min(most, int(SLICE_SECONDS / max(self.seconds_per_send, 1e-6))))
 
@@ -116,7 +108,7 @@ class SendSpeed:
         if sends:
             self.seconds_per_send += 0.3 * (seconds / sends - self.seconds_per_send)
         if any(end.result is Result.UNKNOWABLE for end in ends):
-            self.patient_until = time.monotonic() + PATIENT_SECONDS
+            self.cautious_until = time.monotonic() + CAUTIOUS_SECONDS
 
 
 speed = SendSpeed()
@@ -147,7 +139,7 @@ def deliver(
         done.count_begun(begun)
         if begun.claims:
             started = time.monotonic()
-            ends = _send_all(begun.claims, config, channel, patient=speed.patient)
+            ends = _send_all(begun.claims, config, channel)
             speed.learn(ends, time.monotonic() - started)
             recorded = _record(ends, config)
             log_finished(recorded)
@@ -169,31 +161,23 @@ def deliver(
 
 
 def _send_all(
-    claims: Sequence[Claim],
-    config: ReminderConfig,
-    channel: Callable[[str], Channel],
-    *,
-    patient: bool = False,
+    claims: Sequence[Claim], config: ReminderConfig, channel: Callable[[str], Channel]
 ) -> list[Finished]:
     """Sends claim after claim, outside any transaction; each has its own end.
 
-    Once a channel is down, or time is up, the rest is handed back unsent. `patient`: the response to a message may
-    take as long as the lease allows. So may that to a message that is repeated, which always goes alone.
+    Once a channel is down, or time is up, the rest is handed back unsent.
     """
     ends: list[Finished] = []
     deliveries: list[Delivery] = []
     down: set[str] = set()
     started = time.monotonic()
-    last_start = started + config.last_start.total_seconds()
-    patient = patient or any(claim.row.ambiguous for claim in claims)
-    soft = config.lease - LEASE_MARGIN / 2 if patient else config.interrupt_after
-    final_reply_timeout = config.lease - config.send_timeout - LEASE_MARGIN if patient else timedelta()
-    with watchdog.watching(soft=soft, hard=config.lease) as watch:
+    with watchdog.watching(hard=config.lease) as watch:
         for claim in claims:
-            if claim.row.route in down or (ends and time.monotonic() > last_start):
+            elapsed = timedelta(seconds=time.monotonic() - started)
+            if claim.row.route in down or (ends and not may_begin(claim.row, elapsed=elapsed, config=config)):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
-                send = Send(config, channel, watch, final_reply_timeout)
+                send = Send(config, channel, watch, send_times(claim.row, elapsed=elapsed, config=config))
                 result, delivery, message_id = send(claim)
                 result = refusals.tracker.judge(claim.row, result, delivery)
                 if retries.trips_breaker(claim.row, result) or _is_gone(claim, result, delivery.code):
@@ -251,12 +235,12 @@ def _with_hindsight(
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Sends the messages of a slice, each within its time. `watch` interrupts what does not come back."""
+    """Sends one message within its time. `watch` interrupts what does not come back."""
 
     config: ReminderConfig
     channel: Callable[[str], Channel]
-    watch: AbstractContextManager[None]
-    final_reply_timeout: timedelta = timedelta()
+    watch: watchdog.Watch
+    times: SendTimes
 
     def __call__(self, claim: Claim) -> tuple[Result, Delivery, str]:
         """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
@@ -270,7 +254,7 @@ class Send:
             logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
             return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
         try:
-            with self.watch:
+            with self.watch(self.config.interrupt_after):
                 message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
         except watchdog.SendInterrupted:
             logger.error("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
@@ -284,9 +268,11 @@ class Send:
     def _send(self, channel: Channel, message: Message, claim: Claim) -> Delivery:
         """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
         try:
-            with self.watch:
+            with self.watch(self.times.interrupt_after):
                 return channel.send(
-                    message, timeout=self.config.send_timeout, final_reply_timeout=self.final_reply_timeout
+                    message,
+                    timeout=self.config.send_timeout,
+                    final_reply_timeout=self.times.final_reply_timeout,
                 )
         except watchdog.SendInterrupted:
             logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})

@@ -1,7 +1,8 @@
 """Whose fault a refusal is where the reply leaves it open: of one that several recipients in a row meet, the channel's.
 
 A mail server that refuses this sender often says so only at RCPT, in the words it uses for a mailbox that does not exist
-(docs/decisions/0015). A refusal that names the recipient (5.1.x of RFC 3463, for instance) never counts here.
+(docs/decisions/0015). A refusal that names the recipient (5.1.x of RFC 3463, for instance) never counts here, and neither
+does a refusal for now at the first try: so does greylisting, which refuses everybody once (RFC 6647).
 """
 
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class RefusalTracker:
             self._forget(row.route)
             return result
         if delivery.subject is not Subject.UNSTATED or result not in PRESUMED_RECIPIENT:
+            return result
+        if delivery.outcome is Outcome.REFUSED_FOR_NOW and not row.failures:
             return result
         recipients = self.met.setdefault((row.route, delivery.code), {})
         recipients.setdefault(row.recipient, []).append(row.id)

@@ -7,7 +7,7 @@ children send there.
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from types import FrameType
@@ -17,12 +17,20 @@ class SendInterrupted(BaseException):
     """The send was still going on at its limit. Not an Exception, so that a careless `except` lets it pass."""
 
 
-class Timer:
-    """Watches one block at a time: `with timer: send()`."""
+Watch = Callable[[timedelta], AbstractContextManager[None]]
+"""Watches one block, which may take so long: `with watch(soft): send()`."""
 
-    def __init__(self, *, soft: timedelta, hard: timedelta) -> None:
-        self._soft, self._hard = soft.total_seconds(), hard.total_seconds()
+
+class Timer:
+    """Watches one block at a time."""
+
+    def __init__(self, *, hard: timedelta) -> None:
+        self._soft = self._hard = hard.total_seconds()
         self._rang = False
+
+    def __call__(self, soft: timedelta) -> "Timer":
+        self._soft = soft.total_seconds()
+        return self
 
     def __enter__(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, self._soft)
@@ -42,16 +50,16 @@ class Timer:
 
 
 @contextmanager
-def watching(*, soft: timedelta, hard: timedelta) -> Iterator[AbstractContextManager[None]]:
-    """A timer for a slice of sends: it raises SendInterrupted in a send that still goes on after `soft`.
+def watching(*, hard: timedelta) -> Iterator[Watch]:
+    """A watch for a slice of sends: it raises SendInterrupted in a block that still goes on after its time.
 
-    A send that still goes on `hard` after it began ends the process. The signal's handler is set once for all
-    sends of the slice; a send costs two calls of the kernel.
+    A block that still goes on `hard` after it began ends the process. The signal's handler is set once for all blocks of
+    the slice; a block costs two calls of the kernel.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield nullcontext()
+        yield lambda _: nullcontext()
         return
-    timer = Timer(soft=soft, hard=hard)
+    timer = Timer(hard=hard)
     before = signal.signal(signal.SIGALRM, timer.ring)
     try:
         yield timer

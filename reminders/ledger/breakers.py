@@ -1,5 +1,7 @@
 """The circuit breakers of routes: a route that does not work is left alone, for longer each time."""
 
+import logging
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -7,28 +9,19 @@ from reminders.conf import ReminderConfig
 from reminders.ledger import paces
 from reminders.ledger.counters import Cursor
 from reminders.ledger.records import Finished
-from reminders.ledger.sql import run
+from reminders.ledger.replanning import requeue_refused
+from reminders.ledger.sql import fetch, run
 from reminders.models import State
 from reminders.policy import retries
 from reminders.policy.retries import Result
+
+logger = logging.getLogger(__name__)
 
 
 def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderConfig) -> list[Finished]:
     """Opens the breakers of routes that are down, closes those of routes that work; returns the ends, waiting for theirs."""
     down = {end.claim.row.route: end for end in ends if retries.trips_breaker(end.claim.row, end.result)}
-    answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
-    works = {
-        end.claim.row.route: end.claim
-        for end in ends
-        if end.result in answered and end.claim.was_open_breaker
-    }
-    for route in sorted(works.keys() - down.keys()):
-        # Only a breaker whose time was over when this send began: a later one knows something newer.
-        run(
-            cursor,
-            "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s",
-            [route, works[route].begun_at],
-        )
+    _close(cursor, ends, down.keys())
     until: dict[str, datetime] = {}
     for route, end in sorted(down.items()):
         run(
@@ -41,11 +34,12 @@ def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderCon
         if breaker_until is None or breaker_until <= now:  # Workers that fail together count once.
             failures += 1
             policy = retries.retry_policy(end.claim.row)
-            if end.result is Result.THROTTLED:
+            accepted = sum(e.result is Result.ACCEPTED and e.claim.row.route == route for e in ends)
+            if end.result is Result.THROTTLED and (
+                slower := paces.slow_down(cursor, end, config, accepted=accepted)
+            ):
                 # The channel works, and takes the next message when its pace allows.
                 failures = 0
-                accepted = sum(e.result is Result.ACCEPTED and e.claim.row.route == route for e in ends)
-                slower = paces.slow_down(cursor, end, config, accepted=accepted)
                 delay = max(slower.interval, end.retry_after or timedelta())
             else:
                 delay = retries.breaker_delay(failures, policy, retry_after=end.retry_after)
@@ -74,3 +68,31 @@ def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderCon
         else end
         for end in ends
     ]
+
+
+def _close(cursor: Cursor, ends: list[Finished], down: Collection[str]) -> None:
+    """Closes the breakers of routes that have answered, and puts back what failed by the refusal that had opened them."""
+    answered = (Result.ACCEPTED, Result.REJECTED, Result.REFUSED_FOR_NOW)
+    by_route: dict[str, list[Finished]] = {}
+    for end in ends:
+        if end.result in answered and end.claim.was_open_breaker and end.claim.row.route not in down:
+            by_route.setdefault(end.claim.row.route, []).append(end)
+    for route, answers in sorted(by_route.items()):
+        # Only a breaker whose time was over when this send began: a later one knows something newer. The refusal that had
+        # opened it, met again, is no sign that the route works, though this process has not met it several times.
+        accepted = any(end.result is Result.ACCEPTED for end in answers)
+        run(
+            cursor,
+            "DELETE FROM reminders_channelhold WHERE channel = %s AND until <= %s AND (%s OR code <> ALL(%s))"
+            " RETURNING channel, since, code, detail",
+            [
+                route,
+                max(end.claim.begun_at for end in answers),
+                accepted,
+                [end.code[:40] for end in answers],
+            ],
+        )
+        for closed in fetch(cursor):
+            if requeued := requeue_refused(cursor, **closed):
+                extra = {"count": requeued, "code": closed["code"]}
+                logger.warning("Refused reminders are due again", extra=extra)

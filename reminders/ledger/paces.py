@@ -58,10 +58,11 @@ def spend(cursor: Cursor, channel: str, messages: int) -> None:
     )
 
 
-def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted: int) -> Pace:
+def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted: int) -> Pace | None:
     """Lowers the pace of a channel that has just said that it is sent too much; returns it.
 
-    `accepted` messages of this very slice were accepted, and are not recorded yet.
+    `accepted` messages of this very slice were accepted, and are not recorded yet. None, and nothing is changed, where the
+    channel has accepted nothing for a minute: it does not serve at all.
     """
     channel = end.claim.row.channel
     run(
@@ -72,13 +73,20 @@ def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted
     known = next((Pace(**row) for row in fetch(cursor)), None)
     run(
         cursor,
-        "SELECT count(*), statement_timestamp() FROM reminders_reminder"
+        "SELECT count(*), count(*) FILTER (WHERE closed_at > %s), statement_timestamp() FROM reminders_reminder"
         " WHERE closed_at > statement_timestamp() - interval '1 minute' AND state = 'SENT' AND channel = %s",
-        [channel],
+        [known and known.throttled_at, channel],
     )
-    ((recorded, now),) = cursor.fetchall()
-    slower = pace.throttled(known, accepted=recorded + accepted, now=now, limit=config.rate_limit(channel))
-    _save(cursor, channel, slower, code=end.code[:40], detail=end.detail[:500])
+    ((recorded, since_last, now),) = cursor.fetchall()
+    slower = pace.throttled(
+        known,
+        accepted=recorded + accepted,
+        since_last=since_last + accepted,
+        now=now,
+        limit=config.rate_limit(channel),
+    )
+    if slower is not None:
+        _save(cursor, channel, slower, code=end.code[:40], detail=end.detail[:500])
     return slower
 
 

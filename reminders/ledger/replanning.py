@@ -1,11 +1,13 @@
 """Makes the ledger follow a changed plan, a changed setting or a corrected contact."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
+from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import PLAN_NOTIFIED, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
@@ -132,9 +134,44 @@ REQUEUE_FAILED = f"""
 """  # noqa: S608 - our own constants
 
 
+# FAILED rows are locked only where nobody else has them: this happens in the middle of a finish.
+REQUEUE_MISTAKEN = f"""
+    UPDATE reminders_reminder r
+    SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
+    FROM (
+        SELECT r.id FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+        WHERE {{scope}} AND r.state = 'FAILED' AND r.reason IN ('rejected', 'exhausted') AND r.{TO_PEOPLE}
+          AND a.version = r.version AND a.status = 'SCHEDULED' AND a.scheduled_start = r.planned_start
+          AND (r.kind <> 'REMINDER' OR r.recipient = {assignee_recipient_sql("a")})
+          AND statement_timestamp() < r.not_after
+        FOR NO KEY UPDATE OF r SKIP LOCKED) mistaken
+    WHERE r.id = mistaken.id AND r.state = 'FAILED'
+"""  # noqa: S608 - our own constants
+REFUSED_ALIKE = """
+    r.channel = %s AND r.closed_at >= %s - interval '1 minute' AND EXISTS (
+        SELECT FROM reminders_attempt t
+        WHERE t.reminder_id = r.id AND t.number = r.attempts AND t.outcome IN ('rejected', 'refused_for_now')
+          AND t.code = %s AND t.detail = %s)
+"""
+
+
+@atomically
 def requeue_mistaken(ids: Sequence[int]) -> int:
     """Puts those of these rows back to PLANNED that failed by a refusal that was not about them; returns how many."""
-    return _requeue("r.id = ANY(%s)", ids) if ids else 0
+    if not ids:
+        return 0
+    with connection.cursor() as cursor:
+        run(cursor, REQUEUE_MISTAKEN.format(scope="r.id = ANY(%s)"), [list(ids)])
+        return int(cursor.rowcount)
+
+
+def requeue_refused(cursor: Cursor, *, channel: str, since: datetime, code: str, detail: str) -> int:
+    """Puts rows back to PLANNED that have failed, in any process, by the very refusal for which the channel was left alone.
+
+    The detail names no recipient, and so is the same for all of them.
+    """
+    run(cursor, REQUEUE_MISTAKEN.format(scope=REFUSED_ALIKE), [channel, since, code, detail])
+    return int(cursor.rowcount)
 
 
 def requeue_failed(assignee_ids: Sequence[int]) -> int:

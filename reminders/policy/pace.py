@@ -1,8 +1,9 @@
 """How fast a channel may be used that takes only so many messages in a time: a token bucket whose rate adapts.
 
 A channel has no pace until it says that it is sent too much (a mail server's 452, for instance). Then its rate becomes
-what it accepted in the last minute, falls again each time it complains, and rises while it does not; after an hour
-without a complaint it is forgotten. A known limit (EMAIL_RATE) is a ceiling from the beginning.
+what it accepted in the last minute, and falls again each time it complains. After a minute without a complaint it rises
+by a quarter, and from then on each ten seconds by a half: of a limit for each second the first rate is far too low. After
+an hour without a complaint it is forgotten. A known limit (EMAIL_RATE) is a ceiling from the beginning.
 """
 
 from dataclasses import dataclass, replace
@@ -12,8 +13,11 @@ MINUTE = timedelta(minutes=1)
 SLOWEST = 1.0
 """Messages a minute. Below it nothing would be learnt any more."""
 BACK_OFF = 0.8
-RISE = 1.25
+FIRST_RISE = 1.25
+RISE = 1.5
+RISE_EVERY = timedelta(seconds=10)
 FORGOTTEN_AFTER = timedelta(hours=1)
+SAME_COMPLAINT = timedelta(seconds=10)
 BURST = timedelta(seconds=10)
 """What was not used in this time may be used at once, and no more."""
 
@@ -43,8 +47,8 @@ def refilled(pace: Pace, *, now: datetime, limit: float) -> Pace | None:
         if not limit:
             return None
         rate = limit
-    elif now - raised_at >= MINUTE:
-        rate, raised_at = rate * RISE, now
+    elif now - raised_at >= (RISE_EVERY if has_risen(pace) else MINUTE):
+        rate, raised_at = rate * (RISE if has_risen(pace) else FIRST_RISE), now
     if limit:
         rate = min(rate, limit)
     elapsed = max(timedelta(), now - pace.refilled_at)
@@ -52,11 +56,26 @@ def refilled(pace: Pace, *, now: datetime, limit: float) -> Pace | None:
     return replace(pace, per_minute=rate, tokens=tokens, refilled_at=now, raised_at=raised_at)
 
 
-def throttled(pace: Pace | None, *, accepted: int, now: datetime, limit: float) -> Pace:
-    """The pace after a complaint. `accepted` messages were accepted in the last minute."""
-    rate = float(accepted) if pace is None or pace.throttled_at is None else pace.per_minute * BACK_OFF
-    if pace is not None and pace.throttled_at is not None and now - pace.throttled_at < timedelta(seconds=10):
-        rate = pace.per_minute  # Several workers that hear the same complaint slow down once.
+def has_risen(pace: Pace) -> bool:
+    """Whether the rate has risen since the last complaint."""
+    return pace.throttled_at is not None and pace.raised_at > pace.throttled_at
+
+
+def throttled(
+    pace: Pace | None, *, accepted: int, since_last: int, now: datetime, limit: float
+) -> Pace | None:
+    """The pace after a complaint. `accepted` messages were accepted in the last minute, `since_last` of them after the last
+    complaint.
+
+    None where nothing was accepted: that says nothing about how much would be. A complaint that only repeats the last one
+    leaves the rate as it is, and so does one that several workers hear.
+    """
+    if not accepted:
+        return None
+    rate = float(accepted)
+    if pace is not None and pace.throttled_at is not None:
+        heard = not since_last or now - pace.throttled_at < SAME_COMPLAINT
+        rate = pace.per_minute if heard else min(rate, pace.per_minute * BACK_OFF)
     rate = max(SLOWEST, rate)
     if limit:
         rate = min(rate, limit)

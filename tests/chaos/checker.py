@@ -21,6 +21,9 @@ FINAL = ("SENT", "FAILED", "SKIPPED", "UNKNOWN", "MARKED")
 LEASED = ("QUEUED", "SENDING")
 MAY_BE_EARLY = timedelta(seconds=1)
 SLACK = timedelta(seconds=2)
+LONGEST_HOLD = timedelta(seconds=60)
+"""How long a channel's circuit breaker is open at the most: what could only leave after it may end before it."""
+FOR_THE_CHANNEL = ("channel_down", "channel_refused", "throttled", "handed_back")
 A_COMMIT = timedelta(seconds=1)
 """How long a service's transaction takes at the most, from the instant it writes down to its commit."""
 
@@ -53,8 +56,9 @@ COUNTERS = "SELECT name, labels, sum(value) AS value FROM reminders_counter GROU
 class Evidence:
     """What everybody says. `before` are counters seen earlier in the same test, `gauges` those of a scrape.
 
-    `hooks` are the webhooks that an endpoint has read to their end. Where `same_clock` is False the database's clock
-    was moved, and says nothing about the instants of the sinks.
+    `hooks` are the webhooks that an endpoint has read to their end. `refusals` are the mail sink's own, each with what it
+    was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the
+    database's clock was moved, and says nothing about the instants of the sinks.
     """
 
     now: datetime
@@ -65,6 +69,7 @@ class Evidence:
     mails: list[Facts]
     counters: Mapping[tuple[str, str], float]
     hooks: list[Facts] = field(default_factory=list)
+    refusals: list[Facts] = field(default_factory=list)
     subscriptions: list[Facts] = field(default_factory=list)
     same_clock: bool = True
     before: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -84,6 +89,19 @@ class Evidence:
     def accepted(self) -> Counter[str]:
         """How often the sinks took each message."""
         return Counter(message["message_id"] for message in [*self.mails, *self.hooks])
+
+    def refused_about(self, row: Facts) -> set[str]:
+        """What the mail server's refusals were about that this row's person has met."""
+        return self._refused_about.get(row["email"] or row["recipient"], set())
+
+    @cached_property
+    def _refused_about(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for refusal in self.refusals:
+            for address in refusal["recipients"]:
+                found[address].add(refusal["about"])
+                found[supervisor_recipient(address)].add(refusal["about"])
+        return found
 
     @cached_property
     def owners(self) -> dict[str, Facts]:
@@ -304,6 +322,36 @@ def the_roll_up_is_right(e: Evidence) -> Found:
             yield f"assignment {assignment['id']} says {assignment['reminder_status']}, the ledger {wanted}"
 
 
+def the_channels_fault_is_nobodys(e: Evidence) -> Found:
+    """I11: nobody's message ends FAILED by a mail server's refusal, unless that server has refused this person."""
+    for row in e.rows:
+        last = e.tries_of(row)[-1:]
+        if row["state"] != "FAILED" or row["channel"] != "email" or not last or not last[0]["code"].isdigit():
+            continue
+        is_final = last[0]["outcome"] == "rejected" or row["reason"] == "rejected"
+        if is_final and e.refused_about(row) <= {"channel"}:
+            yield f"row {row['id']} is FAILED ({row['reason']}), and the mail server has nothing against its person"
+
+
+def nothing_ends_early_for_the_channel(e: Evidence) -> Found:
+    """I12: what the channel did not take goes on until not_after, less the longest time for which it is left alone."""
+    for row in e.rows:
+        last = e.tries_of(row)[-1:]
+        if (
+            row["kind"] == "EVENT"
+            or row["state"] not in ("FAILED", "SKIPPED")
+            or not last
+            or not row["not_after"]
+        ):
+            continue
+        for_the_channel = last[0]["outcome"] in FOR_THE_CHANNEL or (
+            last[0]["outcome"] == "refused_for_now" and e.refused_about(row) == {"channel"}
+        )
+        gave_up = row["reason"] in ("exhausted", "rejected", "too_late")
+        if for_the_channel and gave_up and row["closed_at"] < row["not_after"] - LONGEST_HOLD:
+            yield f"row {row['id']} ended at {row['closed_at']} for the channel's sake, of use until {row['not_after']}"
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I1": nothing_is_silent,
     "I2": doubles_are_flagged,
@@ -315,4 +363,6 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I8": nothing_comes_too_early_or_too_late,
     "I9": one_message_has_one_id,
     "I10": the_roll_up_is_right,
+    "I11": the_channels_fault_is_nobodys,
+    "I12": nothing_ends_early_for_the_channel,
 }

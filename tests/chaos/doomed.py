@@ -18,11 +18,15 @@ from config.celery import app
 
 django.setup()
 
-from notifications.channels.email import connection  # noqa: E402 - models need the applications
+from notifications.channels.email import connection, transport  # noqa: E402 - models need the applications
 from notifications.channels.email.channel import EmailChannel  # noqa: E402
+from notifications.channels.email.responses import Phase, Refusal  # noqa: E402
+from notifications.message import Outcome, Subject  # noqa: E402
 from reminders.content import compose  # noqa: E402
 from reminders.delivery import broker, deliver, dispatch  # noqa: E402
 from reminders.ledger import beginning, claims, finishing, planning, replanning  # noqa: E402
+from reminders.models import Reason, State  # noqa: E402
+from reminders.policy import retries  # noqa: E402
 
 __all__ = ["app"]
 
@@ -105,6 +109,28 @@ def a_begin_that_believes_any_ticket() -> None:
     beginning.PICK = beginning.PICK.replace(guard, "")
 
 
+def every_refusal_is_the_persons() -> None:
+    """As if a reply said nothing but whether it is for good."""
+
+    def naive(phase: Phase, code: int, text: str) -> Refusal:
+        outcome = Outcome.REJECTED if code >= 500 else Outcome.REFUSED_FOR_NOW
+        return Refusal(outcome, Subject.RECIPIENT, "")
+
+    transport.judge = naive
+
+
+def a_channel_that_refuses_is_given_up() -> None:
+    """Whatever the channel does not take ends at once."""
+    original = retries.transition_after
+
+    def impatient(row: Any, result: retries.Result, **more: Any) -> retries.Transition:
+        if result is retries.Result.CHANNEL_REFUSED:
+            return retries.Transition(State.FAILED, Reason.EXHAUSTED)
+        return original(row, result, **more)
+
+    retries.transition_after = impatient
+
+
 POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "scan before commit": lambda: before(planning, "Planned"),
@@ -117,10 +143,12 @@ POINTS: dict[str, Callable[[], None]] = {
     "send before the dot": lambda: in_the_content(3),
     "send after the dot": lambda: in_the_content(0),
     "send after 250": lambda: before(deliver, "_record"),
-    "finish before commit": lambda: before(finishing, "_tally_finished"),
+    "finish before commit": lambda: before(finishing, "_count_finished"),
     "finish after commit": lambda: before(deliver, "log_finished"),
     "broken template": a_template_that_breaks,
     "begin believes any ticket": a_begin_that_believes_any_ticket,
+    "every refusal is the person's": every_refusal_is_the_persons,
+    "a channel that refuses is given up": a_channel_that_refuses_is_given_up,
     "os._exit in a channel": lambda: a_channel_that(lambda: os._exit(1)),
     "default socket options": lambda: app.conf.update(broker_transport_options={}),
     "endless loop in a channel": lambda: a_channel_that(loop_for_ever),

@@ -53,7 +53,7 @@ QUIET = 60.0
 EVERYBODY = ("web", "scanner", "beat", "worker", "worker2")
 TABLES = (
     "reminders_attempt, reminders_reminder, assignments_assignment, assignments_assignee, reminders_counter,"
-    " reminders_channelhold, reminders_pause, reminders_scanrun, reminders_subscription"
+    " reminders_channelhold, reminders_channelpace, reminders_pause, reminders_scanrun, reminders_subscription"
 )
 PLANT = """
 import json, sys
@@ -197,9 +197,17 @@ class System:
         return done.stdout
 
     def mail(self, **fault: Any) -> None:
-        """Plans a fault of the sink (see `tests.fakes.smtp_server.Fault`); without one the sink is well again."""
+        """Plans a fault of the sink (see `tests.fakes.smtp_faults.Fault`); without one the sink is well again."""
+        self._ask_sink("XFAULT", json.dumps(fault)) if fault else self._ask_sink("XCLEAR")
+
+    def mail_rule(self, **rule: Any) -> None:
+        """Holds the sink's clients to a rule (see `tests.fakes.smtp_rules`) until it is well again."""
+        self._ask_sink("XRULE", json.dumps(rule))
+
+    def _ask_sink(self, *command: str) -> None:
         with smtplib.SMTP("127.0.0.1", self.stack.mail_port, timeout=10) as client:
-            client.docmd("XFAULT", json.dumps(fault)) if fault else client.docmd("XCLEAR")
+            code, text = client.docmd(*command)
+            assert code == 250, text
 
     @property
     def redis(self) -> "redis.Redis":
@@ -295,6 +303,7 @@ class System:
                     for row in link.execute(checker.COUNTERS.encode())
                 },
                 mails=self.stack.mails(),
+                refusals=self.stack.mail_refusals(),
                 hooks=[
                     {"message_id": one.headers["webhook-id"], "body": one.body.decode(), "at": one.at}
                     for one in self.hooks.taken
@@ -323,15 +332,24 @@ class System:
         self.query("UPDATE django_celery_beat_periodictask SET enabled = true")
         with self.redis as client:
             client.flushdb()
-        self.query(f"TRUNCATE {TABLES} CASCADE")
+        until(self._truncated, within=60, what="no other lock crosses those of TRUNCATE")
         self.counted.clear()
-        if self.stack.ledger.exists():
-            os.truncate(self.stack.ledger, 0)
+        for file in (self.stack.ledger, self.stack.refusals):
+            if file.exists():
+                os.truncate(file, 0)
         for child in self.stack.children:
             left_behind = child.name != "sink" and child not in self.children.values()
             if left_behind and child.process.poll() is None:
                 child.kill()  # a test that failed did not get as far
         self.crew(*EVERYBODY)
+
+    def _truncated(self) -> bool:
+        """False where somebody who is at work has locked the same tables the other way round."""
+        try:
+            self.query(f"TRUNCATE {TABLES} CASCADE")
+        except psycopg.errors.DeadlockDetected:
+            return False
+        return True
 
 
 def now() -> datetime:

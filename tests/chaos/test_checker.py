@@ -21,8 +21,14 @@ def sound() -> Evidence:
         "lease_until": None, "attempts": 2,
     }  # fmt: skip
     attempts: list[Facts] = [
-        {"reminder_id": 1, "number": 1, "outcome": "unknowable", "started_at": NOW - 9 * MINUTE},
-        {"reminder_id": 1, "number": 2, "outcome": "accepted", "started_at": NOW - 8 * MINUTE},
+        {
+            "reminder_id": 1,
+            "number": 1,
+            "outcome": "unknowable",
+            "code": "answer",
+            "started_at": NOW - 9 * MINUTE,
+        },
+        {"reminder_id": 1, "number": 2, "outcome": "accepted", "code": "250", "started_at": NOW - 8 * MINUTE},
     ]
     assignment: Facts = {
         "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None,
@@ -115,6 +121,18 @@ def told_under_two_ids(e: Evidence) -> Evidence:
     )
 
 
+def refused(about: str, outcome: str, *, reason: str = "rejected", left: float = 30):
+    """The row has ended so many minutes before its `not_after`, by an answer that was about this."""
+
+    def sabotage(e: Evidence) -> Evidence:
+        refusal = {"recipients": ["a@example.test"], "about": about, "answer": "550 5.7.1 suspended"}
+        ended = row(state="FAILED", reason=reason, closed_at=NOW + (50 - left) * MINUTE)(e)
+        last = {**e.attempts[1], "outcome": outcome, "code": "550"}
+        return replace(ended, attempts=[e.attempts[0], last, *e.attempts[2:]], refusals=[refusal])
+
+    return sabotage
+
+
 def counters(**changes: float) -> Callable[[Evidence], Evidence]:
     key = ("reminder_sent_total", "status=SCHEDULED")
     return lambda e: replace(e, counters={**e.counters, key: changes["sent"]})
@@ -153,6 +171,10 @@ SABOTAGES = [
     ("I9", "another body under the same id", hooks("{}", "{1}")),
     ("I9", "a supervisor told under two ids", told_under_two_ids),
     ("I10", "the roll-up forgot", assignment(reminder_status="NONE")),
+    ("I11", "a suspended sender is a person's fault", refused("channel", "rejected")),
+    ("I12", "given up while the channel is down", refused("channel", "channel_refused", reason="exhausted")),
+    ("I12", "too late before its time", refused("channel", "throttled", reason="too_late")),
+    ("I12", "tried too often against a limit", refused("channel", "refused_for_now", reason="exhausted")),
 ]
 
 
@@ -167,4 +189,18 @@ def test_each_invariant_finds_its_sabotage(invariant, name, sabotage):
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 11)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 13)}
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        refused("recipient", "rejected"),
+        refused("recipient", "refused_for_now", reason="exhausted"),
+        refused("channel", "channel_refused", reason="exhausted", left=0.9),
+    ],
+    ids=["the person's own fault", "the person's own patience", "of no use any more"],
+)
+def test_an_end_that_is_the_persons_or_in_time_breaks_neither(ended):
+    found = {line.split(":")[0] for line in broken(ended(sound()))}
+    assert not found & {"I11", "I12"}

@@ -3,67 +3,28 @@
 In a test: `with SmtpServer() as server: server.plan(Fault("rcpt", "answer", "550 no such user"))`.
 As a process: `python -m tests.fakes.smtp_server --port 0 --ledger FILE` prints {"port": N} when it is ready, and
 writes one JSON line per accepted message, on the disk before the client gets the reply. A running one is
-controlled over SMTP itself: XFAULT {...} (the fields of Fault), XCLEAR, and XSTAT (answers {"accepted", ...}).
+controlled over SMTP itself: XFAULT {...} (the fields of Fault), XRULE {...} (see `smtp_rules`), XCLEAR, and XSTAT
+(answers {"accepted", ...}).
 """
 
 import argparse
-import base64
 import json
 import os
-import re
 import signal
 import socket
 import ssl
-import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from config.devstack.processes import end_with_parent
-
-Step = Literal[
-    "connect", "ehlo", "starttls", "auth", "rset", "mail", "rcpt", "data", "content", "dot", "quit"
-]
-Action = Literal["answer", "drop", "reset", "hang", "tarpit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What goes wrong, and when.
-
-    `step`: where. "content" is right after the 354, before any content is read; "dot" after the final dot.
-    `action`: "answer" (with `answer`), "drop" (closes in order), "reset" (closes with a TCP reset), "hang"
-    (never answers), "tarpit" (answers one octet per `pause` seconds).
-    `accept`: a fault at "dot" keeps the message all the same, as when only the answer is lost.
-    `times`: how often, None for always. `skip`: how many fitting occasions pass before the first.
-    `recipient`: only in mails to this one (from "rcpt" on).
-    """
-
-    step: Step
-    action: Action
-    answer: str = ""
-    accept: bool = False
-    times: int | None = None
-    skip: int = 0
-    recipient: str | None = None
-    pause: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A message that the server took over. `content` is without dot-stuffing, with CRLF."""
-
-    connection: int
-    sender: str
-    recipients: tuple[str, ...]
-    message_id: str
-    subject: str
-    content: bytes
+from tests.fakes.smtp_conversation import Conversation, Over, shut
+from tests.fakes.smtp_faults import Accepted, Fault, Step
+from tests.fakes.smtp_rules import Rule
 
 
 class SmtpServer:
@@ -80,6 +41,7 @@ class SmtpServer:
         implicit_tls: bool = False,
         credentials: tuple[str, str] | None = None,
         ledger: Path | None = None,
+        refusals: Path | None = None,
         fsync: bool = True,
         keep_content: bool = True,
     ) -> None:
@@ -96,9 +58,11 @@ class SmtpServer:
         self.credentials = credentials
         self._features = (*features, *(["PIPELINING"] if pipelining else []))
         self._ledger = open(ledger, "ab") if ledger else None  # noqa: SIM115, PTH123  closed by stop()
+        self._refusals = open(refusals, "a") if refusals else None  # noqa: SIM115, PTH123  closed by stop()
         self._fsync = fsync
         self._keep_content = keep_content
         self._faults: list[tuple[Fault, list[int]]] = []
+        self._rules: list[Rule] = []
         self._sockets: set[socket.socket] = set()
 
     # --- what tests do -----------------------------------------------------------------------------------
@@ -112,17 +76,23 @@ class SmtpServer:
         with self.changed:
             self._faults.extend((fault, [0]) for fault in faults)
 
+    def hold_to(self, *rules: Rule) -> None:
+        """Adds rules; what none of them refuses, and no fault concerns, is served."""
+        with self.changed:
+            self._rules.extend(rules)
+
     def clear(self) -> None:
-        """No more faults."""
+        """No more faults and rules."""
         with self.changed:
             self._faults.clear()
+            self._rules.clear()
 
     def drop_connections(self) -> None:
         """Ends all open connections, as a server does whose patience with idle clients is over."""
         with self.changed:
             sockets = list(self._sockets)
         for sock in sockets:
-            _shut(sock)
+            shut(sock)
 
     def count(self) -> Counter[str]:
         """Accepted messages by recipient."""
@@ -157,14 +127,15 @@ class SmtpServer:
         with self.changed:
             sockets = list(self._sockets)
         for sock in sockets:
-            _shut(sock)
+            shut(sock)
         self.wait_until(lambda: self.open_connections == 0)
-        if self._ledger:
-            self._ledger.close()
+        for file in (self._ledger, self._refusals):
+            if file:
+                file.close()
 
     # --- what conversations do ---------------------------------------------------------------------------
 
-    def fault_at(self, step: Step, recipients: list[str]) -> Fault | None:
+    def fault_at(self, step: Step, recipients: list[str], *, connection: int) -> Fault | None:
         with self.changed:
             for fault, occasions in self._faults:
                 if fault.step != step or (fault.recipient and fault.recipient not in recipients):
@@ -173,7 +144,26 @@ class SmtpServer:
                 number = occasions[0] - fault.skip
                 if number > 0 and (fault.times is None or number <= fault.times):
                     return fault
+            for rule in self._rules:
+                if rule.step == step and rule.refuses(
+                    recipients, connection=connection, now=time.monotonic()
+                ):
+                    return Fault(step, "answer", rule.answer, about=rule.about)
         return None
+
+    def note_refusal(self, fault: Fault, answer: str, recipients: list[str]) -> None:
+        """Writes down whom this answer has refused, and what it was about."""
+        with self.changed:
+            if self._refusals:
+                row = {
+                    "at": time.time(),
+                    "step": fault.step,
+                    "answer": answer,
+                    "about": fault.about,
+                    "recipients": recipients,
+                }
+                self._refusals.write(json.dumps(row) + "\n")
+                self._refusals.flush()
 
     def take(self, message: Accepted) -> None:
         with self.changed:
@@ -213,12 +203,12 @@ class SmtpServer:
             threading.Thread(target=self._converse, args=(sock, number), daemon=True).start()
 
     def _converse(self, sock: socket.socket, number: int) -> None:
-        conversation = _Conversation(self, sock, number, self._features, self._keep_content)
+        conversation = Conversation(self, sock, number, self._features, self._keep_content)
         try:
             if self._implicit_tls:
                 conversation.encrypt(self._tls)
             conversation.run(self._tls if not self._implicit_tls else None)
-        except (OSError, _Over):
+        except (OSError, Over):
             pass
         finally:
             with self.changed:
@@ -229,224 +219,13 @@ class SmtpServer:
             sock.close()
 
 
-class _Over(Exception):
-    """This conversation has ended."""
-
-
-class _Conversation:
-    def __init__(
-        self,
-        server: SmtpServer,
-        sock: socket.socket,
-        number: int,
-        features: tuple[str, ...],
-        keep_content: bool,
-    ) -> None:
-        self.server, self.sock, self.number = server, sock, number
-        self.features, self.keep_content = features, keep_content
-        self.unread = b""
-        self.answers: list[bytes] = []
-        self.sender: str | None = None
-        self.recipients: list[str] = []
-
-    def encrypt(self, context: ssl.SSLContext | None) -> None:
-        assert context is not None
-        plain, self.sock = self.sock, context.wrap_socket(self.sock, server_side=True)
-        self.server.swap(plain, self.sock)
-
-    def run(self, tls: ssl.SSLContext | None) -> None:
-        self._answer("connect", "220 test ESMTP")
-        while True:
-            command = self._line()
-            verb = command[:4].upper()
-            if verb in ("EHLO", "HELO"):
-                self._forget()
-                lines = ["test", *self.features, *(["STARTTLS"] if tls else [])]
-                if self.server.credentials:
-                    lines.append("AUTH PLAIN")
-                if verb == "HELO":
-                    lines = lines[:1]
-                text = "\r\n".join(f"250-{line}" for line in lines)
-                self._answer("ehlo", text[: text.rfind("250-")] + "250 " + lines[-1])
-            elif verb == "MAIL":
-                if self._answer("mail", "250 ok" if self.sender is None else "503 nested MAIL"):
-                    self.sender = _between_angles(command)
-            elif verb == "RCPT":
-                recipient = _between_angles(command)
-                usual = "503 MAIL first" if self.sender is None else "250 ok"
-                if self._answer("rcpt", usual, about=[recipient]):
-                    self.recipients.append(recipient)
-            elif verb == "DATA":
-                fault = self.server.fault_at("data", self.recipients)
-                answer = self._suffer(fault, usual="354 go on")
-                if answer is None:
-                    answer = "354 go on" if self.recipients else "503 RCPT first"
-                    self._say(answer)
-                if answer.startswith("354"):
-                    self._read_content()
-            elif verb == "RSET":
-                self._forget()
-                self._answer("rset", "250 ok")
-            elif verb == "NOOP":
-                self._say("250 ok")
-            elif verb == "AUTH":
-                good = base64.b64encode("\0{}\0{}".format(*(self.server.credentials or ("", ""))).encode())
-                right = command.split()[1:] == ["PLAIN", good.decode()]
-                self._answer("auth", "235 welcome" if right else "535 5.7.8 wrong credentials")
-            elif verb == "STAR" and tls:
-                if self._answer("starttls", "220 go on"):
-                    self._flush()
-                    self.unread = b""
-                    self.encrypt(tls)
-                    tls = None
-            elif verb == "QUIT":
-                self._answer("quit", "221 bye")
-                self._flush()
-                raise _Over
-            else:
-                self._control(command)
-
-    def _control(self, command: str) -> None:
-        verb, _, argument = command.partition(" ")
-        if verb == "XFAULT":
-            self.server.plan(Fault(**json.loads(argument)))
-            self._say("250 planned")
-        elif verb == "XCLEAR":
-            self.server.clear()
-            self._say("250 cleared")
-        elif verb == "XSTAT":
-            counts = self.server.count()
-            answer = {
-                "accepted": counts.total(),
-                "unique": len(counts),
-                "connections": self.server.connections,
-            }
-            self._say(f"250 {json.dumps(answer)}")
-        else:
-            self._say("500 what?")
-
-    def _read_content(self) -> None:
-        self._suffer(self.server.fault_at("content", self.recipients))
-        content = self._content()
-        fault = self.server.fault_at("dot", self.recipients)
-        accept = bool(self.recipients) and (fault is None or fault.accept)
-        if accept:
-            self.server.take(
-                Accepted(
-                    connection=self.number,
-                    sender=self.sender or "",
-                    recipients=tuple(self.recipients),
-                    message_id=_message_id(content),
-                    subject=_subject(content),
-                    content=content if self.keep_content else b"",
-                )
-            )
-        self._forget()
-        if self._suffer(fault) is None:
-            self._say("250 2.0.0 accepted" if accept else "554 5.5.1 no valid recipients")
-
-    def _content(self) -> bytes:
-        """What stands before the lone dot, without dot-stuffing."""
-        # The CRLF before it makes the first line look like all others.
-        text = bytearray(b"\r\n" + self.unread)
-        seen = 0
-        while (end := text.find(b"\r\n.\r\n", seen)) < 0:
-            seen = max(0, len(text) - 4)
-            text += self._read()
-        self.unread = bytes(text[end + 5 :])
-        return bytes(text[: end + 2]).replace(b"\r\n..", b"\r\n.")[2:]
-
-    def _answer(self, step: Step, usual: str, *, about: list[str] | None = None) -> bool:
-        """The usual answer, unless a fault is planned. True if it was a good one."""
-        answer = self._suffer(self.server.fault_at(step, about or self.recipients), usual=usual)
-        if answer is None:
-            self._say(usual)
-            answer = usual
-        return answer[0] in "23"
-
-    def _suffer(self, fault: Fault | None, *, usual: str = "250 ok") -> str | None:
-        """Does what the fault says; returns the answer that was given, None if none was."""
-        if fault is None:
-            return None
-        answer = fault.answer or usual
-        if fault.action == "answer":
-            self._say(answer)
-            return answer
-        if fault.action == "tarpit":
-            for octet in f"{answer}\r\n".encode():
-                self._flush()
-                self.sock.sendall(bytes([octet]))
-                if self.server.stopping.wait(fault.pause):
-                    raise _Over
-            return answer
-        self._flush()
-        if fault.action == "hang" and fault.step == "content":
-            self.server.stopping.wait()
-        elif fault.action == "hang":
-            while self.sock.recv(65_536):
-                pass
-        elif fault.action == "reset":
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        else:
-            _shut(self.sock)
-        raise _Over
-
-    def _forget(self) -> None:
-        self.sender = None
-        self.recipients = []
-
-    def _say(self, answer: str) -> None:
-        self.answers.append(answer.encode() + b"\r\n")
-
-    def _flush(self) -> None:
-        if self.answers:
-            waiting, self.answers = self.answers, []
-            self.sock.sendall(b"".join(waiting))
-
-    def _line(self) -> str:
-        while (end := self.unread.find(b"\r\n")) < 0:
-            self.unread += self._read()
-        line, self.unread = self.unread[:end].decode("utf-8", "replace"), self.unread[end + 2 :]
-        self.server.commands.append(line)
-        return line
-
-    def _read(self) -> bytes:
-        self._flush()
-        octets = self.sock.recv(262_144)
-        if not octets:
-            raise _Over
-        self.server.groups.append(octets.count(b"\r\n"))
-        return octets
-
-
-def _shut(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-
-
-def _between_angles(command: str) -> str:
-    return command[command.find("<") + 1 : command.rfind(">")]
-
-
-def _message_id(content: bytes) -> str:
-    found = re.search(rb"(?im)^message-id:\s*<([^>]*)>", content.partition(b"\r\n\r\n")[0])
-    return found[1].decode() if found else ""
-
-
-def _subject(content: bytes) -> str:
-    """The subject as it stands in the header, not decoded."""
-    found = re.search(rb"^Subject: (.*)\r$", content.partition(b"\r\n\r\n")[0] + b"\r\n", re.MULTILINE)
-    return found[1].decode("ascii", "replace") if found else ""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fakes.smtp_server", description="A scriptable SMTP server."
     )
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--ledger", type=Path, help="one JSON line per accepted message")
+    parser.add_argument("--refusals", type=Path, help="one JSON line per refusal that a test has planned")
     parser.add_argument("--no-fsync", action="store_true", help="do not wait for the disk before answering")
     parser.add_argument("--no-pipelining", action="store_true", help="do not offer PIPELINING")
     parser.add_argument("--fault", type=json.loads, action="append", default=[], help="a Fault as JSON")
@@ -459,6 +238,7 @@ def main() -> None:
         port=given.port,
         pipelining=not given.no_pipelining,
         ledger=given.ledger,
+        refusals=given.refusals,
         fsync=not given.no_fsync,
         keep_content=False,
     )

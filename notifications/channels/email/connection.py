@@ -14,17 +14,27 @@ from typing import Any
 
 from notifications import resolver
 
-MAX_REPLY_LINE = 4096  # octets; RFC 5321 section 4.5.3.1.5 allows 512
-MAX_REPLY_LINES = 100
+MAX_REPLY_LINE = 4096  # octets that are kept of a line; RFC 5321 section 4.5.3.1.5 allows 512
+MAX_REPLY_LINES = 100  # that are kept of a reply
+MAX_REPLY = 1_048_576  # octets of a reply that are read at all
 MAX_ADDRESSES = 4  # of one host name; they share the time left
 READ_SIZE = 65_536
 
 # RFC 5321 section 4.2: three digits, then a blank, a hyphen if more lines follow, or nothing.
 _REPLY = re.compile(rb"[2-5][0-9][0-9](?:[ -]|\Z)")
+_CODE = re.compile(rb"[2-5][0-9][0-9][ -]")
 
 
 class ConnectionBroken(smtplib.SMTPServerDisconnected):
     """The connection is unusable: it broke, its time ran out, or the other side does not speak SMTP."""
+
+
+class ReplyCutShort(ConnectionBroken):
+    """The connection became unusable within a reply, after its code: `code` and `text` are what is known of it."""
+
+    def __init__(self, reason: str, *, code: int, text: bytes) -> None:
+        super().__init__(reason)
+        self.code, self.text = code, text
 
 
 class SmtpConnection(smtplib.SMTP):
@@ -42,6 +52,7 @@ class SmtpConnection(smtplib.SMTP):
         self._tls = tls
         self._clock = clock
         self._unread = bytearray()
+        self._reply_size = 0
 
     def connect_to(self, host: str, port: int) -> None:
         """Connects. The server's greeting is the next reply."""
@@ -81,24 +92,37 @@ class SmtpConnection(smtplib.SMTP):
         except OSError as error:
             raise _broken(error) from error
 
+    @property
+    def is_out_of_step(self) -> bool:
+        """Whether more has come than was asked for: it would be taken for the reply to the next command."""
+        return bool(self._unread)
+
     def getreply(self) -> tuple[int, bytes]:
+        """The next reply; what is too long of it is read and left out. Raises ReplyCutShort where its end is missing."""
         texts: list[bytes] = []
+        self._reply_size = 0
         while True:
-            line = self._read_line()
+            try:
+                line = self._read_line()
+            except ConnectionBroken as error:
+                texts.append(bytes(self._unread[:MAX_REPLY_LINE]))
+                raise _cut_short(error, texts) from error
             if not _REPLY.match(line):
                 raise ConnectionBroken("the server's reply is not SMTP")
-            texts.append(line[4:])
+            if len(texts) < MAX_REPLY_LINES:
+                texts.append(line)
             if line[3:4] != b"-":
-                return int(line[:3]), b"\n".join(texts)
-            if len(texts) == MAX_REPLY_LINES:
-                raise ConnectionBroken("the server's reply does not end")
+                return int(line[:3]), b"\n".join(text[4:] for text in texts)
 
     def _read_line(self) -> bytes:
         while (end := self._unread.find(b"\n")) < 0:
-            if len(self._unread) > MAX_REPLY_LINE:
-                raise ConnectionBroken("a line of the server's reply is too long")
-            self._unread += self._receive()
-        line = bytes(self._unread[:end]).rstrip(b"\r")
+            del self._unread[MAX_REPLY_LINE:]
+            octets = self._receive()
+            self._reply_size += len(octets)
+            if self._reply_size > MAX_REPLY:
+                raise ConnectionBroken("the server's reply does not end")
+            self._unread += octets
+        line = bytes(self._unread[: min(end, MAX_REPLY_LINE)]).rstrip(b"\r")
         del self._unread[: end + 1]
         return line
 
@@ -147,6 +171,14 @@ class SmtpConnection(smtplib.SMTP):
             return self._tls.wrap_socket(sock, server_hostname=self._host)
         except (OSError, ValueError) as error:
             raise _broken(error) from error
+
+
+def _cut_short(error: ConnectionBroken, lines: list[bytes]) -> ConnectionBroken:
+    """The error, with as much of the reply as these lines tell. Its code is known once a blank or hyphen follows it."""
+    told = [line for line in lines if _CODE.match(line)]
+    if not told:
+        return error
+    return ReplyCutShort(str(error), code=int(told[-1][:3]), text=b"\n".join(line[4:] for line in told))
 
 
 def _own_host_name(sock: socket.socket) -> str:

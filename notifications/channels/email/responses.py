@@ -120,14 +120,16 @@ _NOT_FOR_US = re.compile(
     r"relay|sender (?:address |is |was )?(?:reject|not |denied|block|unverified)|not owned", re.IGNORECASE
 )
 
-# RFC 2034 section 4: class, subject and detail stand before the text, and the class is the code's first digit.
-_STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+# RFC 2034 section 4: class, subject and detail stand before the text, on each line. Some servers leave them out on the
+# first lines. The class is to be the code's first digit; where it is not, the code decides whether the refusal is for
+# good (RFC 5321 section 4.2.1), and subject and detail still say what it is about.
+_STATUS = re.compile(r"^[ \t]*([45]\.\d{1,3}\.\d{1,3})(?![\d.])", re.MULTILINE)
 _SEARCHED = 2_000  # characters of the text
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal as the tables judge it. `status` is its enhanced status code, or empty."""
+    """A refusal as the tables judge it. `status` is its enhanced status code as the server wrote it, or empty."""
 
     outcome: Outcome
     subject: Subject
@@ -137,14 +139,14 @@ class Refusal:
 def judge(phase: Phase, code: int, text: str) -> Refusal:
     """What the refusal `code` (4xx or 5xx) with this text means in this phase."""
     text = text[:_SEARCHED]
-    status = _status(code, text)
+    status = _status(text)
     meaning = _meaning(phase, code, status, text)
     return Refusal(meaning.for_good if code >= 500 else meaning.for_now, meaning.subject, status)
 
 
-def _status(code: int, text: str) -> str:
-    found = _STATUS.match(text)
-    return ".".join(found.groups()) if found and found[1] == str(code)[0] else ""
+def _status(text: str) -> str:
+    found = _STATUS.search(text)
+    return found[1] if found else ""
 
 
 def _meaning(phase: Phase, code: int, status: str, text: str) -> Meaning:

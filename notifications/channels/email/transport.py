@@ -1,5 +1,6 @@
 """Submits mails to the mail server: over a kept connection, within a deadline, knowing how far each send got."""
 
+import binascii
 import contextlib
 import os
 import smtplib
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from notifications.channels.email.connection import ConnectionBroken, SmtpConnection
+from notifications.channels.email.connection import ConnectionBroken, ReplyCutShort, SmtpConnection
 from notifications.channels.email.responses import IF_BROKEN, SERVICE_CODES, Phase, judge
 from notifications.channels.email.server import Server, tls_context
 from notifications.message import Delivery, Outcome, Subject
@@ -67,7 +68,7 @@ class SmtpTransport:
         deadline = self._clock() + timeout.total_seconds()
         kept = self._has_connection()
         delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
-        if kept and delivery.outcome in CHANNEL_OUTCOMES and self._phase in (Phase.RESET, Phase.MAIL):
+        if kept and self._may_be_the_connection(delivery) and self._clock() < deadline:
             # The server had closed the kept connection, or accepts no more on it. A new one decides.
             delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
         return delivery
@@ -135,6 +136,13 @@ class SmtpTransport:
             self._drop()
         return delivery
 
+    def _may_be_the_connection(self, delivery: Delivery) -> bool:
+        """Whether a new connection may be served where this one was not. The mail was certainly not accepted then."""
+        if self._phase in (Phase.RESET, Phase.MAIL):
+            return delivery.outcome in CHANNEL_OUTCOMES
+        # Once a mail is begun only a reply says so: what breaks the connection may be this very mail.
+        return delivery.code.isdigit() and delivery.outcome in (Outcome.CHANNEL_DOWN, Outcome.THROTTLED)
+
     def _has_connection(self) -> bool:
         """Whether a connection is kept. Closes one that is a parent process's, or has been used long enough."""
         if self._connection is None:
@@ -146,10 +154,13 @@ class SmtpTransport:
         return self._connection is not None
 
     def _kept_connection(self, deadline: float) -> SmtpConnection:
-        """The kept connection: probed first if it may be closed, and reset after a refused mail."""
+        """The kept connection, ready for the next mail: probed first if it may be closed, and reset after a refused mail."""
         connection = self._connection
         assert connection is not None
         now = self._clock()
+        if connection.is_out_of_step:
+            self._phase = Phase.RESET
+            raise ConnectionBroken("the server has replied to what it was not asked")
         if self._must_reset or now - self._used_at > MAX_IDLE:
             self._phase = Phase.RESET
             connection.deadline = min(deadline, now + PROBE_TIMEOUT)
@@ -193,6 +204,8 @@ class SmtpTransport:
             self._phase = Phase.AUTH
             try:
                 connection.login(server.username, server.password)
+            except binascii.Error as error:
+                raise ConnectionBroken("the server's challenge is not base64") from error
             except ValueError as error:
                 raise smtplib.SMTPException("user name or password is not ASCII") from error
         return connection
@@ -229,7 +242,12 @@ class SmtpTransport:
         connection.send(body)
         self._phase = Phase.FINAL_REPLY
         connection.deadline = max(connection.deadline, self._clock() + final_reply_timeout.total_seconds())
-        code, text = connection.getreply()
+        try:
+            code, text = connection.getreply()
+        except ReplyCutShort as error:
+            # The code decides, not the text (RFC 5321 section 4.2); the connection is of no more use.
+            code, text = error.code, error.text
+            self._drop()
         self._count += 1
         self._used_at = self._clock()
         if code // 100 == 2:

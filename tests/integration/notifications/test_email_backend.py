@@ -18,7 +18,8 @@ from notifications.channels import registry
 from notifications.channels.email.backend import EmailBackend, NotDelivered
 from notifications.channels.email.channel import EmailChannel
 from notifications.message import Delivery, Message, Outcome, Subject
-from tests.fakes.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_faults import Fault
+from tests.fakes.smtp_server import SmtpServer
 
 PLENTY = timedelta(seconds=60)
 MESSAGE = Message(

@@ -11,7 +11,8 @@ import pytest
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
-from tests.fakes.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_faults import Fault
+from tests.fakes.smtp_server import SmtpServer
 
 CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
 PLENTY = timedelta(seconds=60)
@@ -142,13 +143,31 @@ def test_a_client_certificate_that_cannot_be_read_is_a_channel_down(server: Smtp
 
 
 @pytest.mark.parametrize("way", ["starttls"])
-def test_a_server_that_refuses_starttls_is_a_channel_down(
-    server: SmtpServer, transport: SmtpTransport
+@pytest.mark.parametrize(
+    ("fault", "outcome", "code"),
+    [
+        (Fault("starttls", "answer", "454 no TLS today", times=1), Outcome.CHANNEL_DOWN, "454"),
+        (Fault("starttls", "answer", "421 closing", times=1), Outcome.CHANNEL_DOWN, "421"),
+        (Fault("starttls", "answer", "502 5.5.1 what?", times=1), Outcome.CHANNEL_REFUSED, "502"),
+        (Fault("starttls", "answer", "554 5.7.1 not you", times=1), Outcome.CHANNEL_REFUSED, "554"),
+        (Fault("starttls", "answer", "what?", times=1), Outcome.CHANNEL_DOWN, "tls"),
+        (Fault("starttls", "drop", times=1), Outcome.CHANNEL_DOWN, "tls"),
+        (Fault("starttls", "hang", times=1), Outcome.CHANNEL_DOWN, "tls"),
+    ],
+    ids=lambda value: f"{value.action} {value.answer}" if isinstance(value, Fault) else None,
+)
+def test_trouble_at_starttls_is_about_the_channel(
+    server: SmtpServer, transport: SmtpTransport, fault: Fault, outcome: Outcome, code: str
 ) -> None:
-    server.plan(Fault("starttls", "answer", "454 no TLS today", times=1))
-    assert send(transport) == Delivery(
-        Outcome.CHANNEL_DOWN, "454", "no TLS today", phase="tls", subject=Subject.CHANNEL
+    server.plan(fault)
+    delivery = send(transport, timeout=timedelta(seconds=1) if fault.action == "hang" else PLENTY)
+    assert (delivery.outcome, delivery.code, delivery.phase, delivery.subject) == (
+        outcome,
+        code,
+        "tls",
+        Subject.CHANNEL,
     )
+    assert not [command for command in server.commands if command.upper().startswith(("AUTH", "MAIL"))]
     assert send(transport).accepted
 
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import MAX_AGE, MAX_IDLE, MAX_MESSAGES, SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
-from tests.fakes.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_faults import Fault
+from tests.fakes.smtp_rules import SessionLimit
+from tests.fakes.smtp_server import SmtpServer
 
 SENDER = "reminders@example.com"
 ANN, BOB = "ann@example.com", "bob@example.com"
@@ -194,6 +196,94 @@ def test_a_refusal_of_the_channel_closes_the_connection(
     assert server.connections == 2
 
 
+@pytest.mark.parametrize(
+    ("step", "answer"),
+    [
+        ("mail", "452 4.4.5 too many in this session"),
+        ("rcpt", "452 4.5.3 too many recipients in this session"),
+        ("data", "421 4.7.0 too many on this connection"),
+        ("dot", "421 4.7.0 too many on this connection"),
+        ("dot", "452 too many messages"),
+    ],
+)
+def test_a_session_limit_costs_nobody_a_try(
+    server: SmtpServer, transport: SmtpTransport, step: str, answer: str
+) -> None:
+    server.hold_to(SessionLimit(most=3, step=step, answer=answer))
+    assert [send(transport, number).accepted for number in range(10)] == [True] * 10
+    assert [each.connection for each in server.accepted] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+
+
+def test_a_hang_on_a_kept_connection_is_reported_where_it_was(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    assert send(transport).accepted
+    server.plan(Fault("rcpt", "hang"))
+    delivery = send(transport, 2, timeout=SHORT)
+    assert (delivery.outcome, delivery.code, delivery.phase) == (DOWN, "rcpt", "rcpt")
+
+
+class TestOddReplies:
+    """What a server may write that is not as RFC 5321 has it, and what is still certain."""
+
+    @pytest.mark.parametrize(
+        ("text", "detail"),
+        [
+            ("x" * 5_000, ""),  # one word: half an address, for all that is known
+            ("5.1.1 " + "no " * 30_000, "5.1.1 no"),
+            ("\r\n550-".join(["550-more"] * 500)[4:] + "\r\n550 end", "more"),
+            ("\x00\x1b[31m r\u00f6t \ud7ff", "[31m r"),
+            ("", ""),
+        ],
+        ids=["a long line", "a very long line", "many lines", "no ASCII", "no text"],
+    )
+    @pytest.mark.parametrize("step", ["rcpt", "dot"])
+    def test_a_refusal_is_a_refusal_whatever_its_text(
+        self, server: SmtpServer, transport: SmtpTransport, step: str, text: str, detail: str
+    ) -> None:
+        first = "550-" if "\r\n" in text else "550 "
+        server.plan(Fault(step, "answer", first + text, times=1))  # type: ignore[arg-type]
+        delivery = send(transport)
+        assert (delivery.outcome, delivery.code) == (NEVER, "550")
+        assert delivery.detail.startswith(detail)
+        assert len(delivery.detail) <= 500
+        assert send(transport, 2).accepted
+        assert server.connections == 1
+
+    @pytest.mark.parametrize("text", ["x" * 100_000, "\r\n250-".join(["more"] * 500) + "\r\n250 ok"])
+    def test_an_acceptance_is_an_acceptance_whatever_its_text(
+        self, server: SmtpServer, transport: SmtpTransport, text: str
+    ) -> None:
+        first = "250-" if "\r\n" in text else "250 "
+        server.plan(Fault("dot", "answer", first + text, accept=True, times=1))
+        assert [send(transport, number).accepted for number in (1, 2)] == [True, True]
+        assert server.connections == 1
+
+    def test_a_line_that_does_not_end_is_read_no_further_than_a_bound(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
+        server.plan(Fault("rcpt", "answer", "550 " + "x" * 3_000_000, times=1))
+        assert send(transport) == Delivery(
+            DOWN, "rcpt", "the server's reply does not end", phase="rcpt", subject=Subject.CHANNEL
+        )
+
+    def test_a_421_that_nobody_asked_for_ends_the_connection_and_no_mail(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
+        server.plan(Fault("dot", "answer", "250 ok\r\n421 4.3.2 closing", accept=True, times=1))
+        assert [send(transport, number).accepted for number in (1, 2)] == [True, True]
+        assert [each.connection for each in server.accepted] == [1, 2]
+
+    def test_a_reply_too_many_is_taken_for_no_other(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
+        """Each later reply would be taken for that to the command before; no mail counts as accepted that was not."""
+        server.plan(Fault("dot", "answer", "250 ok\r\n250 ok again", accept=True, times=1))
+        outcomes = [send(transport, number).accepted for number in (1, 2)]
+        assert outcomes == [True, True]
+        assert ids(server) == ["1@example.com", "2@example.com"]
+
+
 class TestPipelining:
     """What happens when later commands have been sent before an earlier one is refused (RFC 2920)."""
 
@@ -254,7 +344,6 @@ class TestDeadline:
             ("mail", DOWN),
             ("rcpt", DOWN),
             ("data", DOWN),
-            ("dot", UNKNOWABLE),
         ],
     )
     def test_one_octet_at_a_time_does_not_outlive_it(
@@ -268,6 +357,22 @@ class TestDeadline:
         assert time.monotonic() - start < 20
         assert (delivery.outcome, delivery.detail) == (outcome, "time ran out")
 
+    def test_a_reply_to_the_dot_that_has_not_come_to_its_code_leaves_it_open(
+        self, server: SmtpServer, transport: SmtpTransport
+    ) -> None:
+        server.plan(Fault("dot", "tarpit", "250 ok", pause=10, accept=True))
+        delivery = send(transport, timeout=SHORT)
+        assert (delivery.outcome, delivery.detail) == (UNKNOWABLE, "time ran out")
+
+    @pytest.mark.parametrize(("code", "outcome"), [("250", Outcome.ACCEPTED), ("550", NEVER), ("452", PACE)])
+    def test_a_reply_to_the_dot_whose_text_does_not_end_is_known_by_its_code(
+        self, server: SmtpServer, transport: SmtpTransport, code: str, outcome: Outcome
+    ) -> None:
+        server.plan(Fault("dot", "tarpit", code + LONG_ANSWER, pause=0.05, times=1))
+        assert send(transport, timeout=timedelta(seconds=2)).outcome is outcome
+        assert send(transport, 2).accepted
+        assert server.connections == 2
+
     def test_a_tarpit_that_ends_in_time_is_only_slow(
         self, server: SmtpServer, transport: SmtpTransport
     ) -> None:
@@ -275,8 +380,7 @@ class TestDeadline:
         assert send(transport).accepted
 
     def test_the_reply_to_the_dot_may_have_longer(self, server: SmtpServer, transport: SmtpTransport) -> None:
-        server.plan(Fault("dot", "tarpit", "250 ok" + LONG_ANSWER, pause=0.01, accept=True))
-        # The reply takes at least 5 seconds.
+        server.plan(Fault("dot", "late", pause=5, accept=True))
         assert send(transport, timeout=timedelta(seconds=2)).outcome is Outcome.UNKNOWABLE
         delivery = transport.deliver(
             mail(2),
@@ -329,7 +433,7 @@ class TestDeadline:
         assert ids(server) == ["2@example.com"]
 
 
-@pytest.mark.parametrize("answer", ["250-more\r\n" * 200 + "250 end", "250 " + "x" * 100_000])
+@pytest.mark.parametrize("answer", ["250-more\r\n" * 200_000 + "250 end", "250 " + "x" * 2_000_000])
 def test_an_answer_without_end_is_no_answer(
     server: SmtpServer, transport: SmtpTransport, answer: str
 ) -> None:
@@ -563,6 +667,32 @@ class TestAuthentication:
         delivery = send(SmtpTransport(Server("127.0.0.1", locked.port, "worker", password)))
         assert (delivery.outcome, delivery.code) == (outcome, code)
         assert password not in delivery.detail
+
+    @pytest.mark.parametrize(
+        ("fault", "outcome", "code"),
+        [
+            (Fault("auth", "answer", "334 a"), DOWN, "auth"),
+            (Fault("auth", "answer", "421 4.3.2 closing"), DOWN, "421"),
+            (Fault("auth", "answer", "454 4.7.0 temporary failure"), DOWN, "454"),
+            (Fault("auth", "answer", "432 4.7.12 change your password"), DOWN, "432"),
+            (Fault("auth", "answer", "504 5.5.4 mechanism unknown"), REFUSED, "504"),
+            (Fault("auth", "answer", "535-5.7.8 no\r\n535 5.7.8 r\u00f6d"), REFUSED, "535"),
+            (Fault("auth", "answer", "550 5.1.1 no such user"), REFUSED, "550"),
+            (Fault("auth", "answer", "421 4.7.0 too many logins"), PACE, "421"),
+            (Fault("auth", "answer", "what?"), DOWN, "auth"),
+            (Fault("auth", "drop"), DOWN, "auth"),
+            (Fault("auth", "hang"), DOWN, "auth"),
+        ],
+        ids=lambda value: f"{value.action} {value.answer}" if isinstance(value, Fault) else None,
+    )
+    def test_trouble_at_auth_is_about_the_channel(
+        self, locked: SmtpServer, fault: Fault, outcome: Outcome, code: str
+    ) -> None:
+        locked.plan(fault)
+        transport = SmtpTransport(Server("127.0.0.1", locked.port, "worker", "correct horse"))
+        delivery = send(transport, timeout=SHORT if fault.action == "hang" else PLENTY)
+        assert (delivery.outcome, delivery.code, delivery.subject) == (outcome, code, Subject.CHANNEL)
+        assert locked.accepted == []
 
     def test_a_server_without_auth_is_a_channel_down(self, server: SmtpServer) -> None:
         delivery = send(SmtpTransport(Server("127.0.0.1", server.port, "worker", "correct horse")))

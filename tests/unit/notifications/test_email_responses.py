@@ -162,13 +162,15 @@ def test_a_limit_that_is_stated_after_the_dot_is_not_the_persons_fault(reply: st
         ("550 5.1.1 no such user", "5.1.1"),
         ("550 5.1.10", "5.1.10"),
         ("550 no 5.1.1 status here", ""),
-        ("550 4.1.1 a class that is not the code's", ""),
+        ("550 4.1.1 a class that is not the code's", "4.1.1"),
+        ("550 2.1.5 the class of an acceptance", ""),
+        ("550 no status on this line\n5.1.1 but on the next", "5.1.1"),
         ("550 5.1.1.1 too many parts", ""),
         ("550 5.1.1234 too long", ""),
         ("550 ", ""),
     ],
 )
-def test_the_status_stands_before_the_text_and_has_the_class_of_the_code(reply: str, status: str) -> None:
+def test_the_status_stands_before_the_text_of_a_line(reply: str, status: str) -> None:
     assert judge(RCPT, int(reply[:3]), reply[4:]).status == status
 
 
@@ -180,6 +182,44 @@ def test_every_refusal_has_a_meaning_that_fits_its_class(phase: Phase, code: int
         assert refusal.outcome in (LATER, NEVER)
     if refusal.subject is CHANNEL:
         assert refusal.outcome in (PACE, DOWN, REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "subject"),
+    [
+        ("450 5.1.1 no such user, said for now", LATER, RECIPIENT),
+        ("550 4.1.1 no such user, said for good", NEVER, RECIPIENT),
+        ("452 5.2.2 mailbox full", LATER, RECIPIENT),
+        ("550 4.4.5 quota", REFUSED, CHANNEL),
+        ("451 5.7.1 not allowed", LATER, UNSTATED),
+        ("550 4.7.1 greylisted", REFUSED, UNSTATED),
+    ],
+)
+def test_where_code_and_status_differ_the_code_says_for_how_long_and_the_status_of_what(
+    reply: str, outcome: Outcome, subject: Subject
+) -> None:
+    assert verdict(RCPT, reply) == (outcome, subject)
+
+
+@pytest.mark.parametrize("phase", [RCPT, DATA, DOT])
+@pytest.mark.parametrize(
+    ("reply", "outcome", "subject"),
+    [
+        ("550 The address that you wrote to\n5.1.1 does not exist.", NEVER, RECIPIENT),
+        ("550 5.1.1 The address that you wrote to\n5.1.1 does not exist.", NEVER, RECIPIENT),
+        ("550 \t5.1.1\tno such user", NEVER, RECIPIENT),
+        ("550 5.1.1", NEVER, RECIPIENT),
+        ("550 ", NEVER, UNSTATED),
+        ("450 \ufffd\x00\x1b[31m", LATER, UNSTATED),
+        ("550 " + "x" * 100_000, NEVER, UNSTATED),
+        ("452 " + "5" * 100_000, PACE, UNSTATED),
+        ("599 6.1.1 no such class", NEVER, UNSTATED),
+        ("550 5.9.9 no such subject", NEVER, UNSTATED),
+        ("550 5.01.1 zeros before it", NEVER, UNSTATED),
+    ],
+)
+def test_odd_replies(phase: Phase, reply: str, outcome: Outcome, subject: Subject) -> None:
+    assert verdict(phase, reply) == (outcome, subject)
 
 
 def test_each_row_of_the_tables_is_a_status_or_a_code() -> None:

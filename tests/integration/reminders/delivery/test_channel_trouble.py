@@ -7,6 +7,7 @@ import pytest
 
 from notifications.message import Delivery, Outcome, Subject
 from reminders.delivery import deliver, dispatch
+from reminders.delivery.refusals import RefusalTracker
 from reminders.models import ChannelPace, CircuitBreaker, Reminder, State
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -107,13 +108,79 @@ def test_a_known_limit_is_kept_from_the_beginning(clock, config, outbox, channel
 
 
 def test_a_forgotten_pace_leaves_no_row(clock, config, outbox, channel_of):
-    people(1)
-    outbox.answer_with(Delivery(Outcome.THROTTLED, "452", "slow down", subject=Subject.CHANNEL))
+    people(2)
+    full = Delivery(Outcome.THROTTLED, "452", "slow down", subject=Subject.CHANNEL)
+    outbox.answer_with(Delivery(Outcome.ACCEPTED, "250"), full)
     tick(config, channel_of)
     assert ChannelPace.objects.count() == 1
     clock.advance(timedelta(hours=1, minutes=1))
     tick(config, channel_of)
     assert ChannelPace.objects.count() == 0
+
+
+def test_a_channel_that_accepts_nothing_is_left_alone_and_used_in_full_once_it_does(
+    clock, config, outbox, channel_of
+):
+    """452 for whatever reason, ten minutes long: it says nothing about how many would be accepted."""
+    people(50)
+    outbox.answer_with(*[Delivery(Outcome.THROTTLED, "452", "not now", subject=Subject.CHANNEL)] * 12)
+    for _ in range(12):
+        tick(config, channel_of)
+        clock.advance(timedelta(seconds=61))
+    assert states() == {State.PLANNED: 50}
+    assert ChannelPace.objects.count() == 0
+    tick(config, channel_of)
+    assert states() == {State.SENT: 50}
+
+
+DENIED = Delivery(Outcome.REJECTED, "550", "sender suspended")
+
+
+def failed_elsewhere(monkeypatch, number: int, config, outbox, channel_of) -> None:
+    """So many people meet the refusal in a process of their own, too few for it to know better."""
+    monkeypatch.setattr("reminders.delivery.refusals.tracker", RefusalTracker())
+    people(number)
+    outbox.answer_with(*[DENIED] * number)
+    tick(config, channel_of)
+    monkeypatch.setattr("reminders.delivery.refusals.tracker", RefusalTracker())
+
+
+def test_people_who_were_refused_in_another_process_are_due_again_when_the_channel_is_right(
+    clock, config, outbox, channel_of, monkeypatch
+):
+    failed_elsewhere(monkeypatch, 2, config, outbox, channel_of)
+    people(1)
+    dead = Delivery(Outcome.REJECTED, "550", "5.1.1 no such user", subject=Subject.RECIPIENT)
+    outbox.answer_with(dead)
+    tick(config, channel_of)
+    assert states() == {State.FAILED: 3}
+    people(10)
+    outbox.answer_with(*[DENIED] * 3)
+    tick(config, channel_of)
+    assert states() == {State.FAILED: 3, State.PLANNED: 10}
+    clock.advance(timedelta(seconds=10))
+    tick(config, channel_of)
+    tick(config, channel_of)
+    assert states() == {State.FAILED: 1, State.SENT: 12}
+    assert Reminder.objects.get(state=State.FAILED).attempt_rows.get().detail == "5.1.1 no such user"
+
+
+def test_the_refusal_that_opened_a_breaker_does_not_close_it(clock, config, outbox, channel_of, monkeypatch):
+    people(3)
+    outbox.answer_with(*[DENIED] * 3)
+    tick(config, channel_of)
+    clock.advance(timedelta(seconds=10))
+    monkeypatch.setattr("reminders.delivery.refusals.tracker", RefusalTracker())
+    outbox.answer_with(DENIED, DENIED)
+    broker = MemoryBroker()
+    dispatch.dispatch(config=config, broker=broker)
+    deliver.deliver(broker.hints()[:2], config=config, channel=channel_of)
+    assert states() == {State.FAILED: 2, State.QUEUED: 1}
+    assert CircuitBreaker.objects.count() == 1
+    deliver.deliver(broker.hints()[2:], config=config, channel=channel_of)
+    tick(config, channel_of)
+    assert states() == {State.SENT: 3}
+    assert CircuitBreaker.objects.count() == 0
 
 
 def test_greylisting_of_five_minutes_is_outlived(clock, config, outbox, channel_of):
@@ -154,7 +221,7 @@ def test_people_who_can_still_come_go_before_notices_to_supervisors(clock, confi
     assert sorted(handed_over) == ["OVERDUE"] * 10 + ["REMINDER"] * 5
 
 
-def test_after_a_response_that_did_not_come_in_time_sends_are_patient_and_go_one_by_one(
+def test_every_response_is_waited_for_and_after_one_that_did_not_come_in_time_rows_are_begun_one_by_one(
     clock, config, outbox, channel_of
 ):
     people(3)
@@ -173,6 +240,7 @@ def test_after_a_response_that_did_not_come_in_time_sends_are_patient_and_go_one
     deliver.deliver(broker.hints()[:1], config=config, channel=channel_of, speed=speed)
     assert speed.slice_size(100) == 1
     deliver.deliver(broker.hints()[1:], config=config, channel=channel_of, speed=speed)
-    assert asked == [timedelta(), timedelta(seconds=14), timedelta(seconds=14)]
+    assert len(asked) == 3
+    assert all(timedelta(seconds=13) < one <= timedelta(seconds=14) for one in asked)
     unclear = Reminder.objects.get(state=State.PLANNED, channel="memory")
     assert unclear.next_attempt_at == clock.now() + timedelta(seconds=60) or unclear.ambiguous == 1

@@ -37,7 +37,8 @@ from reminders.operations import pauses, schedule
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
-from tests.fakes.smtp_server import Fault, SmtpServer
+from tests.fakes.smtp_faults import Fault
+from tests.fakes.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db
 

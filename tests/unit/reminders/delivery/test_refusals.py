@@ -31,6 +31,26 @@ def test_what_three_recipients_in_a_row_meet_is_the_channels(result, channels):
     assert results(RefusalTracker(), 1, 2, 3, 4, result=result) == [result, result, channels, channels]
 
 
+LATER = Delivery(Outcome.REFUSED_FOR_NOW, "451", "4.7.1 try again later")
+
+
+def test_what_refuses_everybody_once_is_no_sign_that_the_channel_is_sent_too_much():
+    assert (
+        results(RefusalTracker(), *range(20), result=Result.REFUSED_FOR_NOW, delivery=LATER)
+        == [Result.REFUSED_FOR_NOW] * 20
+    )
+
+
+def test_what_refuses_several_of_them_again_is():
+    tracker = RefusalTracker()
+    again = [replace(row(number), failures=1) for number in (1, 2, 3)]
+    assert [tracker.judge(one, Result.REFUSED_FOR_NOW, LATER) for one in again] == [
+        Result.REFUSED_FOR_NOW,
+        Result.REFUSED_FOR_NOW,
+        Result.THROTTLED,
+    ]
+
+
 def test_one_recipient_who_meets_it_three_times_is_one_recipient():
     assert results(RefusalTracker(), 1, 1, 1) == [Result.REJECTED] * 3
 

@@ -18,8 +18,8 @@ SWALLOWS = """
 import time
 from datetime import timedelta
 from reminders.delivery import watchdog
-with watchdog.watching(soft=timedelta(milliseconds=50), hard=timedelta(milliseconds=150)) as watch:
-    with watch:
+with watchdog.watching(hard=timedelta(milliseconds=150)) as watch:
+    with watch(timedelta(milliseconds=50)):
         while True:
             try:
                 time.sleep(30)
@@ -36,16 +36,16 @@ def hang():
 
 
 def test_each_send_of_a_slice_that_hangs_is_interrupted():
-    with watchdog.watching(soft=SOON, hard=LATER) as watch:
+    with watchdog.watching(hard=LATER) as watch:
         for _ in range(3):
-            with pytest.raises(watchdog.SendInterrupted), watch:
+            with pytest.raises(watchdog.SendInterrupted), watch(SOON):
                 hang()
 
 
 def test_a_send_that_comes_back_in_time_is_left_alone_and_nothing_rings_afterwards():
     before = signal.getsignal(signal.SIGALRM)
-    with watchdog.watching(soft=timedelta(seconds=30), hard=LATER) as watch:
-        with watch:
+    with watchdog.watching(hard=LATER) as watch:
+        with watch(timedelta(seconds=30)):
             pass
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
@@ -63,10 +63,10 @@ def test_outside_the_main_thread_nothing_is_watched():
     seen = []
 
     def elsewhere():
-        with watchdog.watching(soft=SOON, hard=LATER) as watch:
+        with watchdog.watching(hard=LATER) as watch:
             seen.append(watch)
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
     thread.join()
-    assert isinstance(seen[0], nullcontext)
+    assert isinstance(seen[0](SOON), nullcontext)
