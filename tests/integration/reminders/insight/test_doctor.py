@@ -63,6 +63,7 @@ NAMES = [
     "unknown",
     "due and unsent",
     "channels",
+    "pace",
     "Redis",
     "Redis takes writes",
     "Redis eviction policy",
