@@ -316,7 +316,8 @@ class CircuitBreaker(models.Model):
 class ChannelPace(models.Model):
     """How many messages a minute a channel takes that has said that it is sent too much, or whose limit is configured.
 
-    `tokens` is what may be handed over now (see `policy.pace`). `code` and `detail` are its last complaint.
+    `tokens` is what may be handed over now (see `policy.pace`). `throttled_at`, `code` and `detail` are its last
+    complaint, `since` is the first one.
     """
 
     channel = models.CharField(max_length=80, primary_key=True)
@@ -325,6 +326,7 @@ class ChannelPace(models.Model):
     refilled_at = models.DateTimeField()
     raised_at = models.DateTimeField()
     throttled_at = models.DateTimeField(null=True)
+    since = models.DateTimeField(null=True)
     code = models.CharField(max_length=40, default="", db_default="", blank=True)
     detail = models.CharField(max_length=500, default="", db_default="", blank=True)
 

@@ -222,7 +222,7 @@ def _with_hindsight(
     }
     judged = []
     for end, delivery in zip(ends, deliveries, strict=True):
-        result = refusals.PRESUMED_RECIPIENT.get(end.result)
+        result = refusals.result_if_the_channels(end.result, delivery)
         if (
             result is not None
             and delivery.subject is Subject.UNSTATED

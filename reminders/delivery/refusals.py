@@ -14,7 +14,8 @@ from reminders.policy.rows import Row
 SEVERAL = 3
 """Recipients in a row, with nobody accepted in between."""
 
-PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REJECTED, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
+PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REFUSED_FOR_NOW, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
+"""The reply speaks of a limit, a policy or this sender: that may pass, though it is a 5xx, and no address is wrong."""
 PRESUMED_RECIPIENT = {Result.REJECTED: Result.CHANNEL_REFUSED, Result.REFUSED_FOR_NOW: Result.THROTTLED}
 
 
@@ -24,6 +25,13 @@ def result_of(delivery: Delivery) -> Result:
     if delivery.subject is Subject.UNSTATED and delivery.outcome in PRESUMED:
         return PRESUMED[delivery.outcome]
     return Result(delivery.outcome.value)
+
+
+def result_if_the_channels(result: Result, delivery: Delivery) -> Result | None:
+    """The result where it has turned out to be the channel's; None where it cannot be."""
+    if delivery.outcome in PRESUMED:
+        return Result(delivery.outcome.value)
+    return PRESUMED_RECIPIENT.get(result)
 
 
 @dataclass(slots=True)
@@ -43,7 +51,9 @@ class RefusalTracker:
             return result
         recipients = self.met.setdefault((row.route, delivery.code), {})
         recipients.setdefault(row.recipient, []).append(row.id)
-        return PRESUMED_RECIPIENT[result] if len(recipients) >= SEVERAL else result
+        if len(recipients) < SEVERAL:
+            return result
+        return result_if_the_channels(result, delivery) or result
 
     def mistaken(self, row: Row, code: str) -> list[int]:
         """The rows that met the same refusal before it was known to be the channel's; they are named once."""

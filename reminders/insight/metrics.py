@@ -250,6 +250,20 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "channel",
         {name: name in taken.held_channels for name in sorted({config.channel, *taken.held_channels})},
     )
+    paces = {one.channel: one for one in taken.paces}
+    channels = sorted({config.channel, *paces})
+    yield _labelled(
+        "reminder_channel_pace_per_minute",
+        "How many messages a minute a channel accepts; 0: no such limit is known.",
+        "channel",
+        {name: paces[name].per_minute if name in paces else 0 for name in channels},
+    )
+    yield _labelled(
+        "reminder_channel_pace_too_late",
+        "Messages that are due, or fall due within the look-ahead, and cannot leave in time at that pace.",
+        "channel",
+        {name: paces[name].too_late if name in paces else 0 for name in channels},
+    )
     yield _labelled(
         "reminder_processes",
         "Processes that gave a sign of life in the last 30 s.",

@@ -9,7 +9,7 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from django.core.exceptions import ValidationError
@@ -20,13 +20,15 @@ from assignments.models import Assignment, Status
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
-from reminders.insight import forecast
+from reminders.insight import forecast, pace_outlook
 from reminders.insight.explain.inputs import contact_of, facts_of
 from reminders.insight.forecast import Forecast
 from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import rows as policy_rows
-from reminders.policy.rows import Action, Situation
+from reminders.policy import timing
+from reminders.policy.departures import Waiting
+from reminders.policy.rows import Action, Row, Situation
 
 LONGEST = timedelta(days=366)
 MOST_LISTED = 1_000
@@ -39,7 +41,11 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Send:
-    """One reminder that would be sent. `contact` is masked; it is empty where there is no address, and it would fail."""
+    """One reminder that would be sent. `contact` is masked; it is empty where there is no address, and it would fail.
+
+    `due` is when it would leave if its channel took any number of messages. `too_late`: at the channel's pace its turn does
+    not come by `at`, after which it is of no use, and it would be skipped.
+    """
 
     at: datetime
     assignment_id: int
@@ -49,6 +55,14 @@ class Send:
     to: str
     channel: str
     contact: str
+    due: datetime
+    too_late: bool = False
+
+    @property
+    def wait(self) -> timedelta:
+        """How much later it leaves for the channel's pace; zero where that is not noticeable."""
+        wait = self.at - self.due
+        return wait if wait >= pace_outlook.NOTICEABLE and not self.too_late else timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +71,9 @@ class Simulation:
 
     `spans` counts the sends by their instants, in spans of `span`; those without any are left out. `sends` are the
     first of them. `unreachable` would fail for want of an address, `skipped` counts by reason what would be
-    skipped. `complete` is False where time was over before every assignment was asked.
+    skipped. `paces` are the channels that accept only so many messages a minute, with that number; the sends are in turn
+    there. `complete` is False where time was over, or a channel had more waiting than are looked at, before every
+    assignment was asked.
     """
 
     since: datetime
@@ -70,6 +86,7 @@ class Simulation:
     span: timedelta
     spans: Mapping[datetime, int]
     sends: tuple[Send, ...]
+    paces: Mapping[str, float]
     complete: bool
 
     @property
@@ -98,45 +115,123 @@ def simulate(
     over = None if budget is None else time.monotonic() + budget.total_seconds()
     situation = Situation(now=now, enabled=config.enabled, held={})
     span = next((span for span in SPANS if (until - since) <= MOST_SPANS * span), SPANS[-1])
-    spans: Counter[datetime] = Counter()
-    by_channel: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
-    people: set[int | None] = set()
-    first: list[_Latest] = []
-    unreachable, complete = 0, True
+    tally = _Tally(since=since, until=until, span=span, limit=limit)
+    queues = {
+        channel: _PacedQueue(known, until=until)
+        for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
+    }
+    complete = True
     for assignment in _candidates(since, until, config):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
-        foreseen, channel = _foresee(assignment, situation, config)
-        if foreseen is None or foreseen.at is None or not since <= foreseen.at < until:
+        foreseen, channel, row = _foresee(assignment, situation, config)
+        if row is not None and channel in queues:
+            queues[channel].leave_out(row.id)
+        if foreseen is None or foreseen.at is None or foreseen.at >= until:
             continue
         if foreseen.verdict.action is Action.END:
-            skipped[(foreseen.verdict.reason or Reason.REPLANNED).value] += 1
+            tally.skip(foreseen.verdict.reason or Reason.REPLANNED, foreseen.at)
         elif foreseen.verdict.action is Action.SEND:
             send = _send(assignment, foreseen.at, channel)
-            if not send.contact:
-                unreachable += 1
+            if channel not in queues or not send.contact:
+                tally.add(send, assignment.assignee_id)
             else:
-                people.add(assignment.assignee_id)
-                by_channel[send.channel] += 1
-                spans[_start_of(span, send.at)] += 1
-            heapq.heappush(first, _Latest(send))
-            if len(first) > limit:
-                heapq.heappop(first)
+                message = Waiting(
+                    id=row.id if row else 0,
+                    at=row.next_attempt_at if row else send.at,
+                    not_after=timing.overdue_at(send.start, config=config),
+                )
+                queues[channel].add(send, assignment.assignee_id, message)
+                if queues[channel].is_full:
+                    complete = False
+                    break
+    for queue in queues.values():
+        for send, person in queue.sends():
+            tally.add(send, person)
     return Simulation(
         since=since,
         until=until,
-        total=by_channel.total(),
-        people=len(people),
-        unreachable=unreachable,
-        skipped=dict(skipped),
-        by_channel=dict(by_channel),
+        total=tally.by_channel.total(),
+        people=len(tally.people),
+        unreachable=tally.unreachable,
+        skipped=dict(tally.skipped),
+        by_channel=dict(tally.by_channel),
         span=span,
-        spans=dict(sorted(spans.items())),
-        sends=tuple(sorted(one.send for one in first)),
+        spans=dict(sorted(tally.spans.items())),
+        sends=tuple(sorted(one.send for one in tally.first)),
+        paces={channel: queue.known.pace.per_minute for channel, queue in queues.items()},
         complete=complete,
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """What is counted, and the first sends."""
+
+    since: datetime
+    until: datetime
+    span: timedelta
+    limit: int
+    spans: Counter[datetime] = field(default_factory=Counter)
+    by_channel: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    people: set[int | None] = field(default_factory=set)
+    unreachable: int = 0
+    first: list["_Latest"] = field(default_factory=list)
+
+    def skip(self, reason: Reason, at: datetime) -> None:
+        if self.since <= at < self.until:
+            self.skipped[reason.value] += 1
+
+    def add(self, send: Send, person: int | None) -> None:
+        if not self.since <= send.at < self.until:
+            return
+        if not send.contact:
+            self.unreachable += 1
+        elif send.too_late:
+            self.skip(Reason.TOO_LATE, send.at)
+        else:
+            self.people.add(person)
+            self.by_channel[send.channel] += 1
+            self.spans[_start_of(self.span, send.at)] += 1
+        heapq.heappush(self.first, _Latest(send))
+        if len(self.first) > self.limit:
+            heapq.heappop(self.first)
+
+
+class _PacedQueue:
+    """The sends over a channel that has a pace, and what else the ledger has waiting for it."""
+
+    def __init__(self, known: pace_outlook.ChannelPace, *, until: datetime) -> None:
+        # As everywhere here, nothing is held: the breaker that a complaint opens is over in a moment.
+        self.known = replace(known, opens_at=known.pace.refilled_at)
+        self._rows = {row.id: row for row in pace_outlook.waiting(known.channel, until=until)}
+        self._sends: list[tuple[Send, int | None, Waiting]] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._sends) >= pace_outlook.MOST_WAITING
+
+    def leave_out(self, row_id: int) -> None:
+        """What the ledger has waiting is asked like all other work, under these rules."""
+        self._rows.pop(row_id, None)
+
+    def add(self, send: Send, person: int | None, message: Waiting) -> None:
+        self._sends.append((send, person, message))
+
+    def sends(self) -> Iterator[tuple[Send, int | None]]:
+        """Each send at its turn."""
+        simulated = {id(message): (send, person) for send, person, message in self._sends}
+        queue = [*self._rows.values(), *(message for _, _, message in self._sends)]
+        for departure in pace_outlook.leaving(queue, self.known):
+            if id(departure.message) not in simulated:
+                continue
+            send, person = simulated[id(departure.message)]
+            if departure.at is not None:
+                yield replace(send, at=departure.at), person
+            elif departure.message.not_after is not None:
+                yield replace(send, at=departure.message.not_after, too_late=True), person
 
 
 def _check(since: datetime, until: datetime, limit: int, now: datetime) -> None:
@@ -179,8 +274,8 @@ def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Ite
 
 def _foresee(
     assignment: Assignment, situation: Situation, config: ReminderConfig
-) -> tuple[Forecast | None, str]:
-    """What becomes of it under these rules, and the channel; None where that is settled already.
+) -> tuple[Forecast | None, str, Row | None]:
+    """What becomes of it under these rules (None where that is settled already), the channel, and its open row, if any.
 
     A scan moves the instants of a row that nobody has begun, so such a row is as good as none.
     """
@@ -188,16 +283,16 @@ def _foresee(
     rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
     row = next((row for row in rows if row.rule == "default"), None)
     if row is None:
-        return forecast.forecast_assignment(work, situation, config=config), config.channel
+        return forecast.forecast_assignment(work, situation, config=config), config.channel, None
     if row.closed_at is not None:
-        return None, row.channel
+        return None, row.channel, None
     believed = policy_rows.from_model(row)
     if not row.attempts:
         fresh = forecast.planned_row(work, now=situation.now, config=config)
         believed = replace(
             believed, due_at=fresh.due_at, not_after=fresh.not_after, next_attempt_at=fresh.next_attempt_at
         )
-    return forecast.forecast_row(believed, work.plan, situation), row.channel
+    return forecast.forecast_row(believed, work.plan, situation), row.channel, believed
 
 
 def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
@@ -212,6 +307,7 @@ def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
         to=f"{person.name} (assignee {person.pk})" if person else "nobody",
         channel=channel,
         contact=masked(address) if address else "",
+        due=at,
     )
 
 

@@ -20,6 +20,8 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.delivery.heartbeats import ProcessCount
+from reminders.insight import pace_outlook
+from reminders.insight.pace_outlook import PaceFigures
 from reminders.ledger import planning
 from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
 from reminders.models import State
@@ -45,7 +47,8 @@ class Snapshot:
     those that ended in the last 24 hours; `failed` and `possible_duplicates` are of the last 24 hours too.
     `switched_off` names the tasks of the schedule that an operator has switched off.
     `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
-    what is open and comes within the look-ahead (four hours at most).
+    what is open and comes within the look-ahead (four hours at most). `paces` are the channels that take only so many
+    messages in a time.
     """
 
     taken_at: float
@@ -65,6 +68,7 @@ class Snapshot:
     failed: Mapping[str, int] = field(default_factory=dict)
     possible_duplicates: int = 0
     held_channels: Mapping[str, float] = field(default_factory=dict)
+    paces: Sequence[PaceFigures] = ()
     processes: Mapping[str, ProcessCount] = field(default_factory=dict)
     messages: Sequence[tuple[int, str, int]] = ()
 
@@ -108,7 +112,12 @@ def count(config: ReminderConfig) -> Snapshot:
             cursor.execute(question.statement, question.params)
             values |= question.read(cursor.fetchall())
     values["switched_off"] = [task for task in beat_schedule.TASKS if beat_schedule.stopped_by(task)]
-    return Snapshot(taken_at=now.timestamp(), processes=heartbeats.recent_by_kind(), **values)
+    return Snapshot(
+        taken_at=now.timestamp(),
+        paces=pace_outlook.figures(now=now, config=config, ahead=chart_ahead(config)),
+        processes=heartbeats.recent_by_kind(),
+        **values,
+    )
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------
@@ -329,7 +338,10 @@ def _read(values: dict[str, Any]) -> Snapshot | None:
         assignments = {(status, roll_up): number for status, roll_up, number in values.pop("assignments")}
         processes = {kind: ProcessCount(**seen) for kind, seen in values.pop("processes").items()}
         messages = tuple((at, state, number) for at, state, number in values.pop("messages"))
-        return Snapshot(assignments=assignments, processes=processes, messages=messages, **values)
+        paces = tuple(PaceFigures(**figures) for figures in values.pop("paces"))
+        return Snapshot(
+            assignments=assignments, processes=processes, messages=messages, paces=paces, **values
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

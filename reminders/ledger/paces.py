@@ -7,17 +7,17 @@ from reminders.ledger.sql import fetch, fetch_one, run
 from reminders.policy import pace
 from reminders.policy.pace import Pace
 
-FIELDS = "per_minute, tokens, refilled_at, raised_at, throttled_at"
+FIELDS = "per_minute, tokens, refilled_at, raised_at, throttled_at, since"
 ROUNDING = 1e-6
 """A token that is due to the microsecond is there."""
 ALL = f"SELECT channel, {FIELDS}, statement_timestamp() AS now FROM reminders_channelpace FOR UPDATE"  # noqa: S608
 SAVE = """
     INSERT INTO reminders_channelpace
-        (channel, per_minute, tokens, refilled_at, raised_at, throttled_at, code, detail)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        (channel, per_minute, tokens, refilled_at, raised_at, throttled_at, since, code, detail)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (channel) DO UPDATE
     SET per_minute = excluded.per_minute, tokens = excluded.tokens, refilled_at = excluded.refilled_at,
-        raised_at = excluded.raised_at, throttled_at = excluded.throttled_at,
+        raised_at = excluded.raised_at, throttled_at = excluded.throttled_at, since = excluded.since,
         code = CASE WHEN excluded.code = '' THEN reminders_channelpace.code ELSE excluded.code END,
         detail = CASE WHEN excluded.code = '' THEN reminders_channelpace.detail ELSE excluded.detail END
 """
@@ -33,10 +33,7 @@ def allowances(cursor: Cursor, config: ReminderConfig) -> dict[str, int]:
     if config.email_rate and "email" not in rows:
         run(cursor, "SELECT statement_timestamp()")
         now = fetch_one(cursor)
-        first = Pace(
-            per_minute=config.email_rate, tokens=1, refilled_at=now, raised_at=now, throttled_at=None
-        )
-        _save(cursor, "email", first)
+        _save(cursor, "email", pace.configured(config.email_rate, now=now))
         return {"email": 1}
     allowed = {}
     for channel, row in rows.items():
@@ -91,5 +88,12 @@ def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted
 
 
 def _save(cursor: Cursor, channel: str, saved: Pace, *, code: str = "", detail: str = "") -> None:
-    values = (saved.per_minute, saved.tokens, saved.refilled_at, saved.raised_at, saved.throttled_at)
+    values = (
+        saved.per_minute,
+        saved.tokens,
+        saved.refilled_at,
+        saved.raised_at,
+        saved.throttled_at,
+        saved.since,
+    )
     run(cursor, SAVE, [channel, *values, code, detail])

@@ -1,9 +1,10 @@
 """How fast a channel may be used that takes only so many messages in a time: a token bucket whose rate adapts.
 
 A channel has no pace until it says that it is sent too much (a mail server's 452, for instance). Then its rate becomes
-what it accepted in the last minute, and falls again each time it complains. After a minute without a complaint it rises
-by a quarter, and from then on each ten seconds by a half: of a limit for each second the first rate is far too low. After
-an hour without a complaint it is forgotten. A known limit (EMAIL_RATE) is a ceiling from the beginning.
+what it accepted in the last minute, and falls again each time it complains. It rises while all of it is used: after a
+minute without a complaint by a quarter, and from then on each ten seconds by a half, for of a limit for each second the
+first rate is far too low. After an hour without a complaint it is forgotten. A known limit (EMAIL_RATE) is a ceiling from
+the beginning.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +26,8 @@ BURST = timedelta(seconds=10)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """`per_minute` is the rate, `tokens` how many messages may be handed over now; both are rates of messages, not of
-    attempts. `throttled_at` is None where only a configured limit is known.
+    attempts. `throttled_at` is the last complaint and `since` the first one that it remembers: None where only a
+    configured limit is known.
     """
 
     per_minute: float
@@ -33,27 +35,42 @@ class Pace:
     refilled_at: datetime
     raised_at: datetime
     throttled_at: datetime | None
+    since: datetime | None = None
 
     @property
     def interval(self) -> timedelta:
         """The time between two messages at this rate."""
         return MINUTE / self.per_minute
 
+    @property
+    def capacity(self) -> float:
+        """The most tokens that are kept."""
+        return max(1.0, self.per_minute * (BURST / MINUTE))
+
+
+def configured(limit: float, *, now: datetime) -> Pace:
+    """The pace of a channel of which nothing but a configured limit is known."""
+    return Pace(per_minute=limit, tokens=1.0, refilled_at=now, raised_at=now, throttled_at=None)
+
 
 def refilled(pace: Pace, *, now: datetime, limit: float) -> Pace | None:
-    """The pace at `now`, raised where it is time to; None where it is forgotten. `limit` is configured; 0: none."""
-    rate, raised_at = pace.per_minute, pace.raised_at
-    if pace.throttled_at is not None and now - pace.throttled_at >= FORGOTTEN_AFTER:
+    """The pace at `now`, raised where it is time to; None where it is forgotten. `limit` is configured; 0: none.
+
+    It rises only where the tokens of the last time were used: a rate that nobody asks for proves nothing.
+    """
+    remembered = pace.throttled_at is not None and now - pace.throttled_at < FORGOTTEN_AFTER
+    if not remembered:
         if not limit:
             return None
-        rate = limit
-    elif now - raised_at >= (RISE_EVERY if has_risen(pace) else MINUTE):
-        rate, raised_at = rate * (RISE if has_risen(pace) else FIRST_RISE), now
+        pace = replace(pace, per_minute=limit, throttled_at=None, since=None)
+    elif pace.tokens < 1 and now - pace.raised_at >= (RISE_EVERY if has_risen(pace) else MINUTE):
+        rise = RISE if has_risen(pace) else FIRST_RISE
+        pace = replace(pace, per_minute=pace.per_minute * rise, raised_at=now)
     if limit:
-        rate = min(rate, limit)
+        pace = replace(pace, per_minute=min(pace.per_minute, limit))
     elapsed = max(timedelta(), now - pace.refilled_at)
-    tokens = min(max(1.0, rate * (BURST / MINUTE)), pace.tokens + rate * (elapsed / MINUTE))
-    return replace(pace, per_minute=rate, tokens=tokens, refilled_at=now, raised_at=raised_at)
+    tokens = min(pace.capacity, pace.tokens + elapsed / pace.interval)
+    return replace(pace, tokens=tokens, refilled_at=now)
 
 
 def has_risen(pace: Pace) -> bool:
@@ -79,12 +96,17 @@ def throttled(
     rate = max(SLOWEST, rate)
     if limit:
         rate = min(rate, limit)
-    return Pace(per_minute=rate, tokens=0.0, refilled_at=now, raised_at=now, throttled_at=now)
+    since = now if pace is None or pace.throttled_at is None else pace.since or pace.throttled_at
+    return Pace(per_minute=rate, tokens=0.0, refilled_at=now, raised_at=now, throttled_at=now, since=since)
 
 
-def notices_share(tokens: int, *, turn: int) -> int:
+ONE_IN = 10
+"""One of so many messages of a channel that has a pace is a notice to a supervisor, while any waits."""
+
+
+def notices_share(tokens: int, *, draw: int) -> int:
     """Of `tokens` messages: how many notices to supervisors get at least, ahead of people who can still come.
 
-    A tenth, over time: `turn` is any number that goes on by one with each dispatch.
+    One in ten, over time and whatever the instants at which tokens come: `draw` is from 0 to 9, each as likely.
     """
-    return tokens // 10 if tokens >= 10 else int(tokens > 0 and turn % 10 == 0)
+    return tokens // ONE_IN + int(draw < tokens % ONE_IN)

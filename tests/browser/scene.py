@@ -15,7 +15,16 @@ from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics
-from reminders.models import Attempt, Audit, CircuitBreaker, Process, Reminder, ScanRun, Statistics
+from reminders.models import (
+    Attempt,
+    Audit,
+    ChannelPace,
+    CircuitBreaker,
+    Process,
+    Reminder,
+    ScanRun,
+    Statistics,
+)
 from reminders.operations import pauses, rescans
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -106,6 +115,31 @@ def set_up(config: ReminderConfig) -> Scene:
     Statistics.objects.all().delete()
     statistics.current(config=config)
     return Scene(sent, unreachable, unknown, coming, late, out_of_sync)
+
+
+def slow_mail_server(config: ReminderConfig) -> tuple[Assignment, Assignment]:
+    """A channel that accepts two messages a minute while eight wait: one that waits, and one that is too late by then."""
+    now = timezone.now()
+    waiting = [
+        AssignmentFactory(title=f"Water plants, house {number}", scheduled_start=now + timedelta(minutes=20))
+        for number in range(8)
+    ]
+    late = waiting[-1]
+    Reminder.objects.filter(assignment=late, kind="REMINDER").update(not_after=now + timedelta(seconds=20))
+    ChannelPace.objects.create(
+        channel=config.channel,
+        per_minute=2,
+        tokens=0,
+        refilled_at=now,
+        raised_at=now,
+        throttled_at=now,
+        since=now - timedelta(minutes=12),
+        code="452",
+        detail="too many messages",
+    )
+    Statistics.objects.all().delete()
+    statistics.current(config=config)
+    return waiting[3], late
 
 
 def poison(config: ReminderConfig) -> Assignment:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from reminders.operations import pauses
+from tests.browser import scene
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,6 +58,15 @@ def test_everybody_can_use_every_page(visit, stage):
         f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
         f"/ops/act/resend?ids={stage.sent.pk}", "/ops/nothing",
     ):  # fmt: skip
+        look_at(page, path)
+
+
+def test_everybody_can_use_pages_about_a_mail_server_that_accepts_only_so_many(visit, stage, config):
+    waiting, late = scene.slow_mail_server(config)
+    page = visit("olga", "/ops/")
+    expect(page.locator(".pace")).to_contain_text("accepts about 2 a minute")
+    expect(page.locator(".pace")).to_contain_text("cannot leave in time")
+    for path in ("/ops/", f"/ops/assignments/{waiting.pk}", f"/ops/assignments/{late.pk}", "/ops/simulator"):
         look_at(page, path)
 
 

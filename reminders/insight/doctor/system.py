@@ -1,13 +1,14 @@
 """What the database knows of the system: its switches, who is at work, what the ledger says."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.delivery.beat_schedule import EntryStatus
 from reminders.insight import statistics, subscription_health
 from reminders.insight.doctor.check import Check, Level, skew
+from reminders.insight.explain.wording import channel_name, rate
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import CircuitBreaker, Subscription
@@ -38,6 +39,7 @@ def checks(config: ReminderConfig) -> Iterator[Check]:
     yield _last_scan(taken, config)
     yield from _figures(taken, config)
     yield from _holds(taken)
+    yield from _paces(taken)
     yield from _webhooks()
 
 
@@ -223,6 +225,27 @@ def _holds(taken: Snapshot) -> Iterator[Check]:
         )
     if not taken.held_channels:
         yield Check("channels", Level.PASS, "none is held")
+
+
+def _paces(taken: Snapshot) -> Iterator[Check]:
+    for one in taken.paces:
+        seen = f"{channel_name(one.channel)} accepts {rate(one.per_minute)}: {one.waiting} due messages wait"
+        if one.last_leaves_at is not None:
+            last = datetime.fromtimestamp(one.last_leaves_at, UTC).isoformat(timespec="seconds")
+            seen += f", the last leaves at about {last}"
+        if one.too_late:
+            seen += f"; {one.too_late} cannot leave in time"
+        yield Check(
+            f"pace of {one.channel}",
+            Level.WARN if one.too_late else Level.PASS,
+            seen,
+            "Raise the limit at the mail provider, or send through another server (EMAIL_URL); see "
+            "docs/runbook.md#the-mail-server-accepts-only-so-many."
+            if one.too_late
+            else "",
+        )
+    if not taken.paces:
+        yield Check("pace", Level.PASS, "no channel limits how many messages it accepts")
 
 
 def _webhooks() -> Iterator[Check]:

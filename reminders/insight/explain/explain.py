@@ -13,7 +13,8 @@ from django.db.models import Prefetch, Q
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
-from reminders.insight import forecast
+from reminders.insight import forecast, pace_outlook
+from reminders.insight.explain import turns
 from reminders.insight.explain.answer import (
     AttemptView,
     Explanation,
@@ -31,6 +32,7 @@ from reminders.insight.explain.inputs import (
 )
 from reminders.insight.explain.wording import ADVICE, SWITCH_ON_ADVICE, moment, words
 from reminders.insight.forecast import Forecast
+from reminders.insight.pace_outlook import Turn
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
@@ -39,8 +41,9 @@ from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
+from reminders.policy.departures import Waiting
 from reminders.policy.gates import Gate
-from reminders.policy.rows import Action
+from reminders.policy.rows import Action, Row
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -121,6 +124,9 @@ class _Asked:
         self.rows = rows
         self.pause = pause
         self.situation = situation_of(pause, config)
+        self.paces = pace_outlook.outlook(
+            now=self.situation.now, config=config, opens_at=pause.until if pause else None
+        )
         self.config = config
         self.work = facts_of(assignment)
         self.person = contact_of(assignment.assignee)
@@ -159,6 +165,10 @@ class _Asked:
             return self._unreachable(
                 foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
             )
+        planned = forecast.planned_row(self.work, now=self.situation.now, config=self.config)
+        turn = self._turn(planned, foreseen.at)
+        if turn is not None and turn.is_late(foreseen.at):
+            return _in_turn(turn, conditions, planned.not_after)
         summary = f"will be sent at {moment(foreseen.at)}"
         if shut is None:
             summary += ", once the next scan has planned it"
@@ -281,6 +291,9 @@ class _Asked:
             return _Answer(outlook, at, summary, conditions, verdict.reason)
         if verdict.action is Action.SEND and not conditions[-1].passed:
             return self._unreachable(foreseen, conditions)
+        turn = self._turn(believed, at) if verdict.action is Action.SEND else None
+        if turn is not None and turn.is_late(at):
+            return _in_turn(turn, conditions, believed.not_after)
         summary = f"{does} at {moment(at)}"
         wait = policy_gates.judge(believed, self.work.plan, self.situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD) else None
@@ -294,6 +307,18 @@ class _Asked:
         elif row.attempts:
             summary += f", for attempt {row.attempts + 1}"
         return _Answer(Outlook.COMING, at, summary, conditions, held)
+
+    def _turn(self, row: Row, at: datetime) -> Turn | None:
+        """Its turn where its channel accepts only so many messages a minute; None where it does not, or has begun."""
+        if row.state is not State.PLANNED:
+            return None
+        message = Waiting(
+            id=row.id,
+            at=row.next_attempt_at if row.id else at,
+            not_after=row.not_after,
+            urgent=row.kind is Kind.REMINDER,
+        )
+        return self.paces.turn(message, row.channel)
 
     def _condition(self, gate: Gate) -> GateResult:
         if gate.passed:
@@ -374,6 +399,14 @@ def _unless_stopped(answer: _Answer, stop: SwitchOff | None) -> _Answer:
     return _Answer(
         Outlook.WAITS, None, f"waits: the schedule was {seen}", [gate, *answer.gates], advice=SWITCH_ON_ADVICE
     )
+
+
+def _in_turn(turn: Turn, conditions: Sequence[GateResult], not_after: datetime | None) -> _Answer:
+    """The answer for a message that waits for its turn, or whose turn does not come in time."""
+    summary, gate = turns.in_words(turn, not_after)
+    if turn.at is None:
+        return _Answer(Outlook.NOT_SENT, not_after, summary, [*conditions, gate], Reason.TOO_LATE)
+    return _Answer(Outlook.COMING, turn.at, summary, [*conditions, gate])
 
 
 OUTLOOK = {

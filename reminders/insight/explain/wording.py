@@ -65,3 +65,16 @@ def words(reason: Reason | None) -> str:
 def moment(instant: datetime | None) -> str:
     """An instant in the installation's own zone, to the second, with the zone's name; "-" for none."""
     return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S %Z") if instant else "-"
+
+
+def rate(per_minute: float) -> str:
+    """A pace in plain words: "about 20 a minute"; one decimal where it is slow."""
+    return f"about {per_minute:.0f} a minute" if per_minute >= 10 else f"about {per_minute:.2g} a minute"
+
+
+SERVERS = {"email": "the mail server"}
+
+
+def channel_name(channel: str) -> str:
+    """What accepts the messages of a channel, in the middle of a sentence."""
+    return SERVERS.get(channel, f"the channel {channel}")

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from assignments.clock import database_now
 from reminders import conf
-from reminders.insight.explain.wording import moment
-from reminders.insight.simulator import MOST_LISTED, Simulation, simulate
+from reminders.insight.explain.wording import channel_name, moment, rate
+from reminders.insight.simulator import MOST_LISTED, Send, Simulation, simulate
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
@@ -83,6 +83,11 @@ def _in_words(found: Simulation, changes: dict[str, str]) -> list[str]:
         f"From {moment(found.since)} until {moment(found.until)}, under {rules}:",
         f"{found.total} reminders would be sent; people who get one: {found.people}.",
     ]
+    lines += [
+        f"{channel_name(channel).capitalize()} accepts {rate(per_minute)}: each reminder leaves in its turn, the most urgent"
+        " first."
+        for channel, per_minute in found.paces.items()
+    ]
     lines += [f"  over {channel}: {count}" for channel, count in found.by_channel.items()]
     if found.unreachable:
         lines.append(f"{found.unreachable} would fail: there is nobody to write to, or no usable address.")
@@ -96,9 +101,16 @@ def _in_words(found: Simulation, changes: dict[str, str]) -> list[str]:
         lines += ["", f"The first {len(found.sends)}:"]
         lines += [
             f"  {moment(send.at)}  #{send.assignment_id} {send.title}: {send.to}, {send.contact or 'no address'}"
+            f"{_turn(send)}"
             for send in found.sends
         ]
     return lines
+
+
+def _turn(send: Send) -> str:
+    if send.too_late:
+        return "; not in time: its turn does not come by then"
+    return f"; waits {send.wait.total_seconds():.0f} s for its turn" if send.wait else ""
 
 
 def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> dict[str, object]:
@@ -112,6 +124,7 @@ def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> di
         "unreachable": found.unreachable,
         "skipped": dict(found.skipped),
         "by_channel": dict(found.by_channel),
+        "paces": dict(found.paces),
         "span_seconds": found.span.total_seconds(),
         "spans": [{"at": at.isoformat(), "sends": count} for at, count in found.spans.items()],
         "first": [
@@ -124,6 +137,8 @@ def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> di
                 "to": send.to,
                 "channel": send.channel,
                 "contact": send.contact,
+                "due": send.due.isoformat(),
+                "too_late": send.too_late,
             }
             for send in found.sends
         ],

@@ -61,6 +61,18 @@ def _shown(snapshot: Snapshot) -> dict[str, Any]:
             {"channel": channel, "until": _instant(until)}
             for channel, until in snapshot.held_channels.items()
         ],
+        "paces": [
+            {
+                "channel": one.channel,
+                "per_minute": round(one.per_minute, 2),
+                "since": _instant(one.since) if one.since is not None else None,
+                "code": one.code,
+                "waiting": one.waiting,
+                "last_leaves_at": _instant(one.last_leaves_at) if one.last_leaves_at is not None else None,
+                "too_late": one.too_late,
+            }
+            for one in snapshot.paces
+        ],
         "processes": [
             {"kind": kind, "count": seen.count, "last_seen_at": _instant(seen.last_seen_at)}
             for kind, seen in sorted(snapshot.processes.items())

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -24,7 +24,8 @@ from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
-from reminders.insight.explain.wording import WORDS
+from reminders.insight.explain.wording import WORDS, channel_name, rate
+from reminders.insight.pace_outlook import PaceFigures
 from reminders.insight.statistics import Snapshot
 from reminders.models import Reason
 from reminders.web.ops import chart
@@ -81,6 +82,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         "stale": timezone.now() - snapshot.taken > STALE_AFTER,
         "work": list(work(snapshot, config)),
         "problems": list(problems(snapshot, config)),
+        "paces": [pace_note(one) for one in snapshot.paces],
         "failed": [
             (
                 reason.replace("_", " "),
@@ -272,6 +274,46 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
             tone="warn",
             href=reverse("admin:reminders_circuitbreaker_changelist"),
         )
+    for one in snapshot.paces:
+        yield HealthItem(
+            name=f"Pace of {one.channel}",
+            summary=rate(one.per_minute),
+            tone="bad" if one.too_late else "warn" if one.waiting else "good",
+            href=doctor,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceNote:
+    """What is said of a channel that accepts only so many messages. `tone` is quiet, warn or bad."""
+
+    server: str
+    rate: str
+    since: datetime | None
+    code: str
+    waiting: int
+    last_leaves_at: datetime | None
+    too_late: int
+    href: str
+    tone: str
+
+
+def pace_note(one: PaceFigures) -> PaceNote:
+    return PaceNote(
+        server=channel_name(one.channel),
+        rate=rate(one.per_minute),
+        since=_instant(one.since),
+        code=one.code,
+        waiting=one.waiting,
+        last_leaves_at=_instant(one.last_leaves_at),
+        too_late=one.too_late,
+        href=_reminders(show="due"),
+        tone="bad" if one.too_late else "warn" if one.waiting else "quiet",
+    )
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _switch(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:

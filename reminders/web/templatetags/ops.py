@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from reminders.insight.explain import wording
 from reminders.ledger import pauses
 from reminders.models import Pause
 
@@ -81,6 +82,18 @@ def distance(at: datetime | None) -> str:
 def words(code: object) -> str:
     """The words of a code: too_late becomes too late."""
     return str(code).replace("_", " ")
+
+
+@register.filter
+def server(channel: str) -> str:
+    """What accepts the messages of this channel."""
+    return wording.channel_name(channel)
+
+
+@register.filter
+def rate(per_minute: float) -> str:
+    """A channel's pace: about 20 a minute."""
+    return wording.rate(per_minute)
 
 
 @register.filter

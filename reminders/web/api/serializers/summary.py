@@ -26,6 +26,20 @@ class OpenBreakerSerializer(serializers.Serializer[Any]):
     until = InstantField()
 
 
+class ChannelPaceSerializer(serializers.Serializer[Any]):
+    channel = serializers.CharField()
+    per_minute = serializers.FloatField(help_text="How many messages a minute it accepts, about.")
+    since = InstantField(
+        allow_null=True, help_text="When it first refused more; null where only EMAIL_RATE limits it."
+    )
+    code = serializers.CharField(help_text="The code of its last refusal of this kind; may be empty.")
+    waiting = serializers.IntegerField(help_text="Due messages that wait for their turn.")
+    last_leaves_at = InstantField(allow_null=True, help_text="When the last of these leaves, about.")
+    too_late = serializers.IntegerField(
+        help_text="Messages, due or due within the look-ahead, that cannot leave in time at this pace."
+    )
+
+
 class ProcessCountSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     count = serializers.IntegerField()
@@ -66,6 +80,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     )
     last_scan = LastScanSerializer(allow_null=True)
     held_channels = OpenBreakerSerializer(many=True)
+    paces = ChannelPaceSerializer(many=True, help_text="Channels that accept only so many messages a minute.")
     processes = ProcessCountSerializer(many=True, help_text="Processes with a recent heartbeat.")
     queue_depth = serializers.IntegerField(
         allow_null=True, help_text="Messages waiting for workers; null while Redis does not answer."

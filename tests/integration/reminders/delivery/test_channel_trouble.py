@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from notifications.channels.email.responses import Phase, judge
 from notifications.message import Delivery, Outcome, Subject
 from reminders.delivery import deliver, dispatch
 from reminders.delivery.refusals import RefusalTracker
@@ -181,6 +182,43 @@ def test_the_refusal_that_opened_a_breaker_does_not_close_it(clock, config, outb
     tick(config, channel_of)
     assert states() == {State.SENT: 3}
     assert CircuitBreaker.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("phase", "reply"),
+    [
+        (Phase.MAIL, "452 4.4.5 too many messages in this session"),
+        (Phase.MAIL, "550 5.4.5 daily quota exceeded"),
+        (Phase.MAIL, "550 account suspended"),
+        (Phase.MAIL, "553 sender not owned"),
+        (Phase.RCPT, "550 5.4.5 daily quota exceeded"),
+        (Phase.RCPT, "554 5.7.1 relay access denied"),
+        (Phase.RCPT, "554 relay denied"),
+        (Phase.RCPT, "553 sender not owned by user"),
+        (Phase.FINAL_REPLY, "554 too many messages"),
+        (Phase.FINAL_REPLY, "550 too many messages from you today"),
+        (Phase.FINAL_REPLY, "550 5.4.5 daily quota exceeded"),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_a_limit_or_a_wrong_sender_is_nobodys_fault_however_few_meet_it(
+    clock, config, outbox, channel_of, phase, reply, number
+):
+    """One person alone cannot show that it is the channel: the words of the reply must do."""
+    people(number)
+    refusal = judge(phase, int(reply[:3]), reply[4:])
+    refused = Delivery(refusal.outcome, reply[:3], reply[4:], subject=refusal.subject, phase=phase.value)
+    outbox.answer_with(*[refused] * 2 * number)
+    for _ in range(20):
+        tick(config, channel_of)
+        assert State.FAILED not in states()
+        clock.advance(timedelta(seconds=15))
+    run_on = timedelta(minutes=10)
+    while run_on > timedelta() and states() != {State.SENT: number}:
+        tick(config, channel_of)
+        clock.advance(timedelta(seconds=20))
+        run_on -= timedelta(seconds=20)
+    assert states() == {State.SENT: number}
 
 
 def test_greylisting_of_five_minutes_is_outlived(clock, config, outbox, channel_of):

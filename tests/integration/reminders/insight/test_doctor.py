@@ -64,6 +64,7 @@ NAMES = [
     "unknown",
     "due and unsent",
     "channels",
+    "pace",
     "Redis",
     "Redis takes writes",
     "Redis eviction policy",

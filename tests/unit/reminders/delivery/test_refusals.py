@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from notifications.message import Delivery, Outcome, Subject
-from reminders.delivery.refusals import RefusalTracker
+from reminders.delivery.refusals import RefusalTracker, result_of
 from reminders.policy.retries import Result
 from tests.unit.reminders.policy.test_policy import ROW
 
@@ -78,3 +78,16 @@ def test_those_who_were_refused_before_are_named_once():
     results(tracker, 1, 2, 3)
     assert tracker.mistaken(row(3), "550") == [1, 2]
     assert tracker.mistaken(row(3), "550") == []
+
+
+LIMIT = Delivery(Outcome.CHANNEL_REFUSED, "554", "too many messages")
+
+
+def test_what_is_presumably_the_channels_rejects_nobody_and_is_the_channels_for_three():
+    result = result_of(LIMIT)
+    assert result is Result.REFUSED_FOR_NOW
+    assert results(RefusalTracker(), 1, 2, 3, result=result, delivery=LIMIT) == [
+        Result.REFUSED_FOR_NOW,
+        Result.REFUSED_FOR_NOW,
+        Result.CHANNEL_REFUSED,
+    ]

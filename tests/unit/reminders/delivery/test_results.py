@@ -14,7 +14,7 @@ def test_each_outcome_is_a_result_of_the_same_word(outcome):
 
 @pytest.mark.parametrize(
     ("outcome", "result"),
-    [(Outcome.CHANNEL_REFUSED, Result.REJECTED), (Outcome.THROTTLED, Result.REFUSED_FOR_NOW)],
+    [(Outcome.CHANNEL_REFUSED, Result.REFUSED_FOR_NOW), (Outcome.THROTTLED, Result.REFUSED_FOR_NOW)],
 )
 def test_a_reply_that_only_may_be_about_the_channel_holds_up_nobody_else(outcome, result):
     assert refusals.result_of(Delivery(outcome, "550", subject=Subject.UNSTATED)) is result

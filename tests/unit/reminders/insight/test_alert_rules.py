@@ -43,6 +43,8 @@ NIGHT: Series = {
     "reminder_figures_timestamp_seconds": f"0+60x{MINUTES}",
     "reminder_last_scan_timestamp_seconds": f"0+60x{MINUTES}",
     'reminder_channel_held{channel="email"}': f"0x{MINUTES}",
+    'reminder_channel_pace_per_minute{channel="email"}': f"0x{MINUTES}",
+    'reminder_channel_pace_too_late{channel="email"}': f"0x{MINUTES}",
     'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
     'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
     **{f'reminder_failed_total{{reason="{r}"}}': f"0x{MINUTES}" for r in counters.FAILURE_REASONS},
@@ -60,6 +62,7 @@ BROKER = 'reminder_failed_total{reason="broker"}'
 EVENTS = 'reminder_events_total{state="FAILED"}'
 DOUBT = 'reminder_ambiguous_total{channel="email"}'
 HELD = 'reminder_channel_held{channel="email"}'
+TOO_SLOW = 'reminder_channel_pace_too_late{channel="email"}'
 SENT = 'reminder_sent_total{status="SCHEDULED"}'
 DISPATCH_ON = 'reminder_schedule_enabled{task="reminders.dispatch"}'
 AGE = "reminder_oldest_due_age_seconds"
@@ -84,6 +87,7 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("a decision is wanted", "ReminderUnknown", {"reminder_unknown": "0x9 1x30"}, 20),
     ("the first possible duplicate", "ReminderPossibleDuplicates", {DOUBT: "0x9 1x30"}, 11),
     ("the mail server refuses", "ReminderChannelHeld", {HELD: "0x9 1 0 1 0 1 1 0 1 0 1 1 1"}, 20),
+    ("some cannot leave in time", "ReminderPaceTooSlow", {TOO_SLOW: "0x9 3x30"}, 13),
     ("one too many is overdue", "ReminderOverdue", {"reminder_overdue": "3x9 4x60"}, 30),
     ("no scan for three intervals", "ReminderNotScanning", {SCAN: "0+60x9 540x60"}, 27),
     ("the worker is gone", "ReminderProcessMissing", {GONE: "2x9 0x60"}, 15),
@@ -121,6 +125,13 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("an operator decides", "ReminderUnknown", {"reminder_unknown": "0x9 1x2 0x60"}, 20),
     ("they were yesterday's", "ReminderPossibleDuplicates", {DOUBT: f"0x9 1x{MINUTES}"}, 75),
     ("one hiccup of the mail server", "ReminderChannelHeld", {HELD: f"0x9 1 0x{MINUTES}"}, 16),
+    (
+        "all can leave in time at a slow pace",
+        "ReminderPaceTooSlow",
+        {'reminder_channel_pace_per_minute{channel="email"}': f"0x9 20x{MINUTES}"},
+        30,
+    ),
+    ("the pace rises again in time", "ReminderPaceTooSlow", {TOO_SLOW: f"0x9 3 0x{MINUTES}"}, 11),
     ("as many as are allowed", "ReminderOverdue", {}, 60),
     ("it is switched off", "ReminderNotScanning", {SCAN: f"0x{MINUTES}"} | OFF, 60),
     ("a scan is late once", "ReminderNotScanning", {SCAN: f"0+60x9 540x10 1200+60x{MINUTES}"}, 22),

@@ -91,7 +91,30 @@ def test_a_clock_that_goes_back_gives_no_tokens():
     assert after(-60 * SECOND).tokens == 0
 
 
-def test_notices_get_a_tenth_over_time_and_never_all():
-    assert pace.notices_share(100, turn=0) == 10
-    assert [pace.notices_share(1, turn=turn) for turn in range(10)] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-    assert pace.notices_share(0, turn=0) == 0
+def test_a_rate_that_nobody_asks_for_does_not_rise():
+    """Else an hour of silence would make 20 a minute 13 million, and the next complaint would not bring it back."""
+    idle = replace(PACE, tokens=3)
+    assert after(timedelta(minutes=30), idle).per_minute == 20
+    assert after(timedelta(minutes=30), replace(PACE, tokens=0.9)).per_minute == 25
+
+
+def test_a_limit_that_is_configured_no_more_is_forgotten():
+    configured = pace.configured(20, now=NOON)
+    assert after(SECOND, configured, limit=20).per_minute == 20
+    assert after(SECOND, configured, limit=40).per_minute == 40
+    assert after(SECOND, configured) is None
+
+
+def test_it_is_known_since_when_the_channel_complains():
+    first = pace.throttled(None, accepted=20, now=NOON, limit=0)
+    again = pace.throttled(first, accepted=0, now=NOON + 60 * SECOND, limit=0)
+    assert (again.since, again.throttled_at) == (NOON, NOON + 60 * SECOND)
+    assert pace.throttled(pace.configured(20, now=NOON), accepted=1, now=NOON, limit=20).since == NOON
+    forgotten = after(timedelta(hours=1), again, limit=30)
+    assert (after(timedelta(hours=2), again, limit=30).since, forgotten.since) == (None, NOON)
+
+
+@pytest.mark.parametrize(("tokens", "notices"), [(0, 0), (1, 1), (3, 3), (10, 10), (25, 25), (100, 100)])
+def test_notices_get_a_tenth_over_time_and_never_all(tokens: int, notices: int):
+    """Whatever the rate: tokens that come every ten seconds must not all fall to one class."""
+    assert sum(pace.notices_share(tokens, draw=draw) for draw in range(10)) == notices

@@ -1,0 +1,105 @@
+"""Claiming what is due: cheap while nothing is, and fair where a channel takes only so many."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from reminders.ledger import claims
+from reminders.models import ChannelPace, Kind, Reminder, State
+from tests.factories import NOON, AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+
+
+def claim(config, room: int = 1_000) -> list[claims.Claimed]:
+    return claims.claim(config, room=room, ahead=timedelta()) or []
+
+
+def statements(config) -> list[str]:
+    with CaptureQueriesContext(connection) as asked:
+        claim(config)
+    return [one["sql"] for one in asked if "SAVEPOINT" not in one["sql"]]
+
+
+def test_a_tick_in_which_nothing_is_due_asks_two_statements_with_a_pace_and_without(clock, config):
+    """The lock, and what there is to do: a second statement for each class, and for paces, would cost every tick."""
+    AssignmentFactory.create_batch(3)
+    without = statements(config)
+    ChannelPace.objects.create(
+        channel="memory", per_minute=20, refilled_at=NOON, raised_at=NOON, throttled_at=NOON
+    )
+    assert [len(without), len(statements(config))] == [2, 2]
+
+
+def test_the_question_what_there_is_to_do_reads_the_first_open_row(clock, config):
+    AssignmentFactory.create_batch(50)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE reminders_reminder")
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off"
+        )  # Fifty rows are one page: the planner would read that.
+        cursor.execute("EXPLAIN " + claims.WORK, [timedelta()])
+        plan = " ".join(line for (line,) in cursor.fetchall())
+    assert "reminder_open_idx" in plan
+
+
+@pytest.fixture
+def many(clock, config) -> Iterator[None]:
+    """Due reminders and due notices to supervisors, more of each than the channel takes."""
+    works = AssignmentFactory.create_batch(60, soon=True)
+    for work in works:
+        Reminder.objects.create(
+            assignment=work,
+            version=1,
+            kind=Kind.OVERDUE,
+            recipient="ops:one",
+            channel="memory",
+            planned_start=work.scheduled_start,
+            due_at=NOON - 10 * SECOND,
+            next_attempt_at=NOON - 10 * SECOND,
+        )
+
+
+@pytest.mark.parametrize("per_minute", [6, 12, 20, 60])
+def test_whatever_the_pace_both_reminders_and_notices_go_on(clock, config, many, per_minute, monkeypatch):
+    """At six a minute a token comes every ten seconds: a share that goes by the clock would give all to one class."""
+    draws = iter(range(10_000))
+    monkeypatch.setattr(claims.random, "randrange", lambda most: next(draws) % most)
+    ChannelPace.objects.create(
+        channel="memory",
+        per_minute=per_minute,
+        refilled_at=NOON,
+        raised_at=NOON + timedelta(hours=1),
+        throttled_at=NOON,
+    )
+    handed_over: list[str] = []
+    while len(handed_over) < 40:
+        clock.advance(SECOND)
+        handed_over += [row.kind for row in claim(config)]
+    assert handed_over.count(Kind.OVERDUE) == pytest.approx(4, abs=1)
+
+
+def test_rows_that_are_too_late_are_handed_over_without_a_token(clock, config):
+    works = AssignmentFactory.create_batch(5, soon=True)
+    late = [work.pk for work in works[:4]]
+    Reminder.objects.filter(assignment__in=late).update(not_after=NOON - SECOND)
+    ChannelPace.objects.create(
+        channel="memory", per_minute=20, tokens=1, refilled_at=NOON, raised_at=NOON, throttled_at=NOON
+    )
+    assert len(claim(config)) == 5
+    assert ChannelPace.objects.get().tokens == 0
+    assert Reminder.objects.filter(kind=Kind.REMINDER, state=State.QUEUED).count() == 5
+
+
+def test_no_more_rows_are_too_late_at_once_than_there_is_room_for(clock, config):
+    works = AssignmentFactory.create_batch(5, soon=True)
+    Reminder.objects.filter(assignment__in=works).update(not_after=NOON - SECOND)
+    ChannelPace.objects.create(
+        channel="memory", per_minute=20, tokens=3, refilled_at=NOON, raised_at=NOON, throttled_at=NOON
+    )
+    assert len(claim(config, room=3)) == 3
