@@ -39,6 +39,7 @@ COUNTERS = {
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
+    counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }
 HISTOGRAMS = {
     counters.SEND_DELAY: "Seconds from the instant a message was due (or known, if later) to its acceptance.",

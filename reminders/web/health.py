@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from accounts import sign_in_failures
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, heartbeats
@@ -66,6 +67,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
     heartbeats.record("scrape")
+    sign_in_failures.report_the_rest()
     return HttpResponse(metrics.exposition_of_all(), content_type=CONTENT_TYPE_LATEST)
 
 

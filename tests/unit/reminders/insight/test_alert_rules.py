@@ -11,6 +11,7 @@ import pytest
 import yaml
 from django.conf import settings
 
+from accounts.signals import SIGN_IN_FAILURES
 from reminders.ledger import counters
 from tests.unit.test_docs import headings
 
@@ -44,6 +45,7 @@ NIGHT: Series = {
     'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
     **{f'reminder_failed_total{{reason="{r}"}}': f"0x{MINUTES}" for r in counters.FAILURE_REASONS},
     **{f'reminder_events_total{{state="{s}"}}': f"3x{MINUTES}" for s in counters.EVENT_STATES},
+    **{f'reminder_sign_in_failures_total{{reason="{r}"}}': f"9x{MINUTES}" for r in SIGN_IN_FAILURES},
     **{f'reminder_processes{{kind="{kind}"}}': f"2x{MINUTES}" for kind in ("worker", "scanner", "beat")},
 }
 """A quiet night: nothing is due, counters stand still, scans go on, as many are overdue as are allowed."""
@@ -58,6 +60,8 @@ EVENTS = 'reminder_events_total{state="FAILED"}'
 DOUBT = 'reminder_ambiguous_total{channel="email"}'
 HELD = 'reminder_channel_held{channel="email"}'
 SENT = 'reminder_sent_total{status="SCHEDULED"}'
+WRONG = 'reminder_sign_in_failures_total{reason="credentials"}'
+LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
 
@@ -86,6 +90,7 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("Redis does not answer", "ReminderBrokerAway", {"reminder_broker_up": "1x9 0x60"}, 15),
     ("dispatch cannot reach Redis", "ReminderBrokerAway", {BROKER: "0x9 0+60x60"}, 15),
     ("messages pile up", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 150x60"}, 25),
+    ("passwords are tried", "ReminderSignInFailures", {WRONG: "9x9 29x60", LIMITED: "9x9 49x60"}, 12),
     ("a pause is forgotten", "ReminderPausedLong", PAUSED, 241),
     ("the switch is forgotten", "ReminderSwitchedOff", OFF, 61),
 ]
@@ -122,6 +127,7 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("it is switched off", "ReminderProcessMissing", {GONE: f"0x{MINUTES}"} | OFF, 30),
     ("one tick without Redis", "ReminderBrokerAway", {"reminder_broker_up": "1x9 0 1x60"}, 13),
     ("nine o'clock", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 200x5 0x60"}, 25),
+    ("people mistype", "ReminderSignInFailures", {WRONG: f"9+3x{MINUTES}"}, 60),
     ("an hour's pause", "ReminderPausedLong", {"reminder_paused": f"0x9 1x60 0x{MINUTES}"}, 300),
     ("a short stop", "ReminderSwitchedOff", {"reminder_worker_enabled": f"1x9 0x20 1x{MINUTES}"}, 90),
 ]
