@@ -48,6 +48,8 @@ def test_the_description_of_the_api_is_written_once_and_may_be_kept(client, monk
     assert again["Cache-Control"] == "public, max-age=300"
 
 
-@pytest.mark.parametrize("path", ["/api/assignments", "/api/assignments/export", "/api/nothing", "/api/webhooks"])
+@pytest.mark.parametrize(
+    "path", ["/api/assignments", "/api/assignments/export", "/api/nothing", "/api/webhooks"]
+)
 def test_what_the_api_answers_is_kept_by_nobody(client, path):
     assert client.get(path)["Cache-Control"] == "private, no-store"
