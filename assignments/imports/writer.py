@@ -107,8 +107,8 @@ def put(row: Row, *, if_match: str | None = None, if_none_match: bool = False) -
     """An import of one row that has a reference; True where the assignment was created.
 
     `if_match` is an ETag, or "*" for any state; with `if_none_match` there must be no such assignment yet. Calls for
-    one reference wait for each other. As in an import, cancelled work without a status in the row is refused where another value
-    differs, and otherwise left as it is. Raises Stale, Refused or ValidationError.
+    one reference wait for each other. As in an import, cancelled work without a status in the row is refused where
+    another value differs, and otherwise left as it is. Raises Stale, Refused or ValidationError.
     """
     reference = normalized(str(row.reference))
     keys = [] if row.assignee is None else [people.lock_key(row.assignee)]

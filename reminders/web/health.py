@@ -19,13 +19,17 @@ from reminders.insight import metrics, statistics
 from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
 from reminders.insight.statistics import Snapshot
+from webserver import limits
 
 
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Alive: this process responds. Depends on nothing else, so that a broken database restarts no web process."""
-    return JsonResponse({"status": "ok"})
+    """Alive: this process responds. Depends on nothing else, so that a broken database restarts no web process.
+
+    `limits` are those of what serves it; null where they are not known.
+    """
+    return JsonResponse({"status": "ok", "limits": limits.in_force()})
 
 
 @never_cache

@@ -19,7 +19,15 @@ import psycopg
 import pytest
 
 from tests.stack import Child, Stack, running, until
-from webserver.worker import HEADER_SECONDS, IDLE_SECONDS, MAX_ANONYMOUS_BODY, REQUEST_SECONDS, Channel
+from webserver.worker import (
+    HEADER_SECONDS,
+    IDLE_SECONDS,
+    MAX_ANONYMOUS_BODY,
+    MAX_CONNECTIONS,
+    MAX_HEADER,
+    REQUEST_SECONDS,
+    Channel,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -66,6 +74,21 @@ def test_hundreds_of_unfinished_requests_delay_nobody(site):
                 assert seconds_to_answer(address, path, token) < 1.0, path
             for client in slow[::30]:
                 client.sendall(b"a")
+
+
+def test_it_says_by_which_limits_it_serves(site):
+    _, _, address, _ = site
+    with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
+        limits = json.load(answer)["limits"]
+    assert 50 <= limits.pop("connections") <= MAX_CONNECTIONS
+    assert limits == {
+        "idle_seconds": IDLE_SECONDS,
+        "header_seconds": HEADER_SECONDS,
+        "request_seconds": REQUEST_SECONDS,
+        "header_bytes": MAX_HEADER,
+        "body_bytes": 20 * 1024 * 1024,
+        "anonymous_body_bytes": MAX_ANONYMOUS_BODY,
+    }
 
 
 def test_many_who_try_passwords_delay_nobody(site):

@@ -162,7 +162,10 @@ def test_no_text_is_stored_that_turns_around_what_follows_it(clock):
     assert again.pk == person.pk
     work = services.create(
         services.NewAssignment(
-            title="Repair\u202e the lift", notes="\u202dRing\u202c", scheduled_start=NOON, assignee_id=person.pk
+            title="Repair\u202e the lift",
+            notes="\u202dRing\u202c",
+            scheduled_start=NOON,
+            assignee_id=person.pk,
         )
     )
     assert (work.title, work.notes) == ("Repair the lift", "Ring")

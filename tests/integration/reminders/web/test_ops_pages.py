@@ -183,7 +183,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
             {},
             BrokerProbe({"reminders": 0}),
             ReminderConfig(),
-            {"Beat": "bad", "Scanner": "bad", "Workers": "bad", "Sending": "good"},
+            {"Beat": "bad", "Scanner": "warn", "Workers": "bad", "Sending": "good"},
         ),
         (
             {},
@@ -201,7 +201,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
             {"beat": heartbeats.ProcessCount(count=2, at_once=2, last_seen_at=0)},
             BrokerProbe({"reminders": 3}),
             ReminderConfig(),
-            {"Beat": "warn", "Queue": "good"},
+            {"Beat": "warn", "Scanner": "bad", "Queue": "good"},
         ),
     ],
 )
