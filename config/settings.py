@@ -70,6 +70,8 @@ def changed_reminders(changes: Mapping[str, str]) -> ReminderConfig:
 REMINDERS = read_reminders(env)
 REMINDERS_WITH = changed_reminders
 METRICS_TOKEN = env.text("METRICS_TOKEN", secret=True)
+# Where PostgreSQL keeps its data, if this process can see it; '' otherwise.
+POSTGRES_DATA_DIR = env.text("POSTGRES_DATA_DIR")
 PROMETHEUS_URL = env.url("PROMETHEUS_URL", "", schemes=["https", "http"])
 
 # --- Django ----------------------------------------------------------------------------------------------------
