@@ -37,8 +37,9 @@ PER_NAME_AND_ADDRESS = Rate(5, timedelta(minutes=1))
 PER_NAME = Rate(50, timedelta(minutes=1))
 """Not for browsers in which this name has signed in before, so that a stranger cannot lock anybody out."""
 
-WAITING = 4
-"""Sign-ins that one process takes at a time, the one whose password is being hashed among them."""
+PLACES, PLACES_OF_THE_KNOWN = 3, 2
+"""Sign-ins that one process takes at a time, the one whose password is being hashed among them. Browsers in which the name
+has signed in before have places of their own, so that a flood from many addresses keeps nobody out who works here."""
 BUSY_SECONDS = 2
 KNOWN_COOKIE = "signed_in_before"
 KNOWN_DAYS = 90
@@ -48,7 +49,10 @@ MAX_REMEMBERED = 10_000
 Limits = Sequence[tuple[str, Rate]]
 """Callers (keys of `Allowance`) and their rates, in the order in which they are asked."""
 
-_places = threading.BoundedSemaphore(WAITING)
+_places = {
+    False: threading.BoundedSemaphore(PLACES),
+    True: threading.BoundedSemaphore(PLACES_OF_THE_KNOWN),
+}
 _hashing = threading.Lock()
 _empty_until: dict[str, float] = {}
 """Allowances that this process has found empty, by time.monotonic()."""
@@ -71,9 +75,10 @@ def guarded(login: View) -> View:
         if request.method != "POST" or not name or not request.POST.get("password"):
             return login(request, *args, **kwargs)
         where, who = keyed_hash("address", client_address(request)), keyed_hash("name", name)
-        limits = limits_of(where, who, known=is_known(request, who))
+        known = is_known(request, who)
+        limits = limits_of(where, who, known=known)
         try:
-            with a_place(limits):
+            with a_place(limits, known=known):
                 take(limits)
                 with _hashing:
                     response = login(request, *args, **kwargs)
@@ -102,7 +107,7 @@ def limits_of(where: str, who: str, *, known: bool) -> Limits:
 
 
 @contextmanager
-def a_place(limits: Limits) -> Iterator[None]:
+def a_place(limits: Limits, *, known: bool) -> Iterator[None]:
     """One of the few places for sign-ins in this process.
 
     Raises Refused at once where an allowance was found empty shortly before, or all places are taken.
@@ -111,12 +116,12 @@ def a_place(limits: Limits) -> Iterator[None]:
     wait = max(_empty_until.get(caller, now) - now for caller, _ in limits)
     if wait > 0:
         raise Refused("limited", wait)
-    if not _places.acquire(blocking=False):
+    if not _places[known].acquire(blocking=False):
         raise Refused("busy", BUSY_SECONDS)
     try:
         yield
     finally:
-        _places.release()
+        _places[known].release()
 
 
 def take(limits: Limits) -> None:
