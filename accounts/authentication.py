@@ -8,10 +8,17 @@ from django.db import DatabaseError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
+from accounts import allowances, sign_in_failures
+from accounts.allowances import Rate
+from accounts.client_address import client_address
 from accounts.models import ApiToken, digest
+from accounts.sign_in_failures import keyed_hash
+
+FAILURES_PER_ADDRESS = Rate(60, timedelta(seconds=1))
+"""Calls without a valid token. Those with one are never refused for them: many programs may share an address."""
 
 _USE_TO_BE_STORED = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
 """`last_used_at` is exact to a minute, so that not every call writes to the row."""
@@ -47,6 +54,7 @@ class TokenAuthentication(BaseAuthentication):
             .first()
         )
         if token is None:
+            _report_failure(request)
             raise AuthenticationFailed("this token is unknown, has expired or was revoked")
         if token.store_use:
             _store_use(token)
@@ -54,6 +62,18 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
+
+
+def _report_failure(request: Request) -> None:
+    """Logs and counts a call without a valid token. Raises Throttled where too many came from its address."""
+    where = keyed_hash("address", client_address(request._request))
+    try:
+        wait = allowances.take(f"calls-at:{where}", FAILURES_PER_ADDRESS)
+    except DatabaseError:
+        wait = None  # It is read-only: the call is refused all the same.
+    sign_in_failures.report("token" if wait is None else "limited", where=where)
+    if wait is not None:
+        raise Throttled(wait, "too many calls without a valid token came from this address")
 
 
 def _store_use(token: ApiToken) -> None:

@@ -21,7 +21,7 @@ from assignments.references import normalized, spellings
 from assignments.set_based import BATCH_SIZE, update_columns
 from assignments.signals import contact_changed
 from assignments.transactions import atomically
-from assignments.validation import check_assignee, differing, stored_form
+from assignments.validation import check_assignee, differing, stored_form, stored_name
 from assignments.wording import quoted
 
 CONTACT_FIELDS = ("reference", "name", "email", "phone", "time_zone", "language")
@@ -145,7 +145,7 @@ class Directory:
             return found if found is not None and not found.email and found.reference is None else None
         at_address = self._by_email[email.lower()]
         if name and name.lower() != email.lower():
-            matching = [one for one in at_address[name] if normalized(one.name) == name]
+            matching = [one for one in at_address[name] if stored_name(one.name) == name]
         else:
             values.pop("name", None)
             everybody = [one for sharing in at_address.values() for one in sharing]
@@ -166,7 +166,7 @@ class Directory:
     def _index(self, person: Assignee) -> None:
         if person.reference is not None:
             self._by_reference[normalized(person.reference)] = person
-        name = normalized(person.name)
+        name = stored_name(person.name)
         if person.email and person not in (sharing := self._by_email[person.email.lower()][name]):
             sharing.append(person)
         if not person.email and person.reference is None:

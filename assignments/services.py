@@ -16,6 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from assignments.clock import database_now
+from assignments.direction import without_controls
 from assignments.models import ANSWER_FIELDS, LONGEST_ANSWER_NOTE, Answer, Assignment, Status
 from assignments.set_based import BATCH_SIZE
 from assignments.signals import answered, plan_changed
@@ -262,6 +263,7 @@ def _answer(pk: int, answer: Answer, assignee_id: int, version: int, note: str) 
         raise Stale(f"assignment {pk} has changed since it was shown: read it again, then answer")
     if assignment.status != Status.SCHEDULED:
         raise Refused(f"assignment {pk} is {assignment.status}: an answer is taken while it is SCHEDULED")
+    note = without_controls(note)
     if (assignment.answer, assignment.answer_note) == (answer, note):
         return assignment
     assignment.updated_at = assignment.answered_at = database_now()

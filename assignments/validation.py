@@ -12,16 +12,19 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from assignments import instants
+from assignments.direction import without_controls
 from assignments.models import Assignee, Assignment
 from assignments.references import normalized, validate_addressable
 from assignments.wording import quoted
 
 NORMALIZED_TEXTS = {"reference", "name"}
+SHOWN_TEXTS = {"title", "kind", "location", "notes", "name", "answer_note"}
 TEXTS = ("reference", "title", "kind", "location", "notes", "name", "email", "phone", "time_zone", "language")
 
 
 def stored_form(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as they are stored: instants to the second, references and names in one spelling.
+    """The values as they are stored: instants to the second, references and names in one spelling, and no text that turns
+    around what is written after it.
 
     Raises ValidationError for an instant without an offset.
     """
@@ -34,7 +37,16 @@ def _stored(name: str, value: Any) -> Any:
             message = f"{value.isoformat()} has no offset: 2026-11-23T09:00:00+01:00 has one"
             raise ValidationError({name: ValidationError(message, code="naive")})
         return instants.to_second(value)
-    return normalized(value) if isinstance(value, str) and name in NORMALIZED_TEXTS else value
+    if not isinstance(value, str):
+        return value
+    if name in SHOWN_TEXTS:
+        value = without_controls(value)
+    return normalized(value) if name in NORMALIZED_TEXTS else value
+
+
+def stored_name(name: str) -> str:
+    """A person's name as it is stored, and as names are compared."""
+    return normalized(without_controls(name))
 
 
 def differing(row: Model, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,13 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "
 NOISE = frozenset({"data", "request", "server_time"})
 IGNORED = STANDARD | NOISE
 
-LINK = re.compile(r"/a/[^\s\"'<>\\)\]]+")
+LINK = re.compile(
+    r"""(?:/|%2F)a(?:/|%2F)     # also where it is part of another address
+        (?:[^\s"'<>\\)\]]       # possessive, for no character is looked at twice
+          |\\++(?!["'])         # an escaped character, which Django and JSON write by one backslash or several
+        )++""",
+    re.VERBOSE | re.IGNORECASE,
+)
 HIDDEN_LINK = "/a/(link)"
 
 
@@ -52,8 +58,8 @@ class PlainFormatter(logging.Formatter):
 
 def without_links(text: str) -> str:
     """The same text with the secret part of every link to an assignee page replaced."""
-    # Few lines have one; this test is all that the others cost.
-    return LINK.sub(HIDDEN_LINK, text) if "/a/" in text else text
+    # Few lines have one; these tests are all that the others cost.
+    return LINK.sub(HIDDEN_LINK, text) if "/a/" in text or "%2F" in text or "%2f" in text else text
 
 
 @lru_cache(maxsize=4)

@@ -70,6 +70,8 @@ def changed_reminders(changes: Mapping[str, str]) -> ReminderConfig:
 REMINDERS = read_reminders(env)
 REMINDERS_WITH = changed_reminders
 METRICS_TOKEN = env.text("METRICS_TOKEN", secret=True)
+# Where PostgreSQL keeps its data, if this process can see it; '' otherwise.
+POSTGRES_DATA_DIR = env.text("POSTGRES_DATA_DIR")
 PROMETHEUS_URL = env.url("PROMETHEUS_URL", "", schemes=["https", "http"])
 
 # --- Django ----------------------------------------------------------------------------------------------------
@@ -283,6 +285,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]  # asks for it
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/metrics$"]
 if HTTPS_ONLY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# How many proxies in front of the site add to X-Forwarded-For; limits for sign-ins need the client's address.
+TRUSTED_PROXY_COUNT = env.whole("TRUSTED_PROXY_COUNT", 1 if HTTPS_ONLY else 0, least=0, most=9)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
 # Pages of other sites that may call the API from a browser, with a token; none unless named.
 CORS_ALLOWED_ORIGINS = env.origins(

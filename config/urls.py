@@ -4,8 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from accounts.sign_in import guarded
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/ops/", permanent=False)),
+    path("admin/login/", guarded(admin.site.login)),
     path("admin/", admin.site.urls),
     path("", include("reminders.web.urls")),
 ]

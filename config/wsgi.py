@@ -6,9 +6,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 from config.checks import check_secret_key
-from reminders.web.chunked import ChunkedBodies
+from webserver.body_length import KnownBodyLength
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = ChunkedBodies(get_wsgi_application())
+application = KnownBodyLength(get_wsgi_application())
 if problems := check_secret_key(None):
     raise ImproperlyConfigured("\n".join(str(problem) for problem in problems))

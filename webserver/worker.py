@@ -21,6 +21,8 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.utilities import RequestEntityTooLarge
 
+from webserver.limits import Limits, announce
+
 MAX_CONNECTIONS = 4_000
 """Open connections of one process. Beyond it those that have been silent for longest are closed."""
 OTHER_FILES = 200
@@ -134,6 +136,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
         """Serves until gunicorn asks for a stop, then finishes what was begun, for at most `graceful_timeout`."""
         sockets: dict[int, Any] = {}
         limit = raise_file_limit()
+        announce(limits_with(limit))
         servers = [self._server(listener.sock, sockets, limit) for listener in self.sockets]
         while self.alive:
             self._turn(sockets)
@@ -179,3 +182,16 @@ def raise_file_limit() -> int:
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     return max(allowed - OTHER_FILES, 50)
+
+
+def limits_with(connections: int) -> Limits:
+    """What this worker class limits, with so many connections."""
+    return Limits(
+        connections=connections,
+        idle_seconds=IDLE_SECONDS,
+        header_seconds=HEADER_SECONDS,
+        request_seconds=REQUEST_SECONDS,
+        header_bytes=MAX_HEADER,
+        body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        anonymous_body_bytes=MAX_ANONYMOUS_BODY,
+    )

@@ -107,8 +107,8 @@ def put(row: Row, *, if_match: str | None = None, if_none_match: bool = False) -
     """An import of one row that has a reference; True where the assignment was created.
 
     `if_match` is an ETag, or "*" for any state; with `if_none_match` there must be no such assignment yet. Calls for
-    one reference wait for each other. Unlike an import, it refuses a cancelled assignment even if nothing changes:
-    who replaces it without a status is not to believe that it is scheduled. Raises Stale, Refused or ValidationError.
+    one reference wait for each other. As in an import, cancelled work without a status in the row is refused where
+    another value differs, and otherwise left as it is. Raises Stale, Refused or ValidationError.
     """
     reference = normalized(str(row.reference))
     keys = [] if row.assignee is None else [people.lock_key(row.assignee)]
@@ -122,8 +122,6 @@ def put(row: Row, *, if_match: str | None = None, if_none_match: bool = False) -
             raise Stale(f"there is an assignment with reference {quoted(reference)} already")
         if if_match not in (None, "*", services.etag(present)):
             raise services.changed_since_read(present.pk)
-        if present.status == Status.CANCELLED and row.status is None:
-            raise services.still_cancelled(present.pk)
     outcome = batch.add(row)
     batch.write()
     return batch.taken[0], outcome is Outcome.CREATED

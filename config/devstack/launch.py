@@ -128,6 +128,7 @@ class System:
             postgres = Postgres(self.state, durable=True)
             self._start_server(postgres, "PostgreSQL")
             self.database_url, self.owner_url = postgres.application_url, postgres.url
+            self.environment["POSTGRES_DATA_DIR"] = str(postgres.home)
         if not self.redis_url:
             valkey = Valkey(self.state)
             self._start_server(valkey, "Redis")

@@ -19,6 +19,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.safestring import mark_safe
 
+from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
 from reminders.content import links, webhooks
 from reminders.content.links import Link
@@ -42,29 +43,30 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     if claim.row.is_webhook:
         return webhooks.compose(claim, contact=contact, address=address, now=now)
     facts = claim.facts
-    language = contact.language
+    kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
+    language = text_language(kind, contact.language)
     values = {
-        "name": facts.assignee_name,
-        "title": " ".join(facts.title.split()),
-        "kind": facts.kind,
-        "location": facts.location,
-        "notes": facts.notes,
-        "reference": facts.reference,
+        "name": isolated(facts.assignee_name),
+        "title": isolated(" ".join(facts.title.split())),
+        "kind": isolated(facts.kind),
+        "location": isolated(facts.location),
+        "notes": isolated(facts.notes),
+        "reference": isolated(facts.reference),
         "start_short": local_time(facts.start, contact.time_zone, language, long=False),
+        "zone": known_zone(contact.time_zone).key,
         "start_long": local_time(facts.start, contact.time_zone, language),
         "until": local_time(facts.end, contact.time_zone, language) if facts.end else "",
         "when": relative_time(facts.start - now),
         "link": _link(claim.row),
         "late": "late" if now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else "",
     }
-    kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
     present = frozenset(name for name, value in values.items() if value)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escape)
     return Message(
         message_id=message_id(claim),
         address=address,
-        name=contact.name,
+        name=without_controls(contact.name),
         subject=subject,
         text=text,
         html=html,
@@ -116,11 +118,8 @@ def local_time(instant: datetime, zone: str, language: str, *, long: bool = True
 
 @lru_cache(maxsize=4096)
 def _local_minute(instant: datetime, zone: str, language: str, *, long: bool) -> str:
-    try:
-        place = ZoneInfo(zone)
-    except (OSError, ValueError, KeyError):
-        place, zone = ZoneInfo("UTC"), "UTC"
-    local = instant.astimezone(place)
+    place = known_zone(zone)
+    local, zone = instant.astimezone(place), place.key
     with translation.override(language):
         if not long:
             return date_format(local, "D j M, H:i", use_l10n=False)
@@ -128,6 +127,14 @@ def _local_minute(instant: datetime, zone: str, language: str, *, long: bool) ->
     abbreviation = local.tzname() or ""
     named = f"{abbreviation}, {zone}" if abbreviation and abbreviation != zone else zone
     return f"{written} ({named})"
+
+
+def known_zone(name: str) -> ZoneInfo:
+    """The zone of this name; UTC where the time zone database does not know it any more."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return ZoneInfo("UTC")
 
 
 class RenderedTemplate:
@@ -144,6 +151,13 @@ class RenderedTemplate:
             parts.append(written(values[name]))
             parts.append(literal)
         return "".join(parts)
+
+
+@lru_cache(maxsize=256)
+def text_language(kind: str, language: str) -> str:
+    """The language in which a reader of this one gets a message of this kind; dates and headers follow it."""
+    folders = {f"reminders/mail/{tongue}/{kind}.txt": tongue for tongue in language_fallbacks(language)}
+    return folders[str(select_template(list(folders)).template.name)]
 
 
 @lru_cache(maxsize=1024)

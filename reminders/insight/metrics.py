@@ -7,11 +7,13 @@ never fails.
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from prometheus_client import REGISTRY, generate_latest
@@ -39,6 +41,7 @@ COUNTERS = {
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
+    counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }
 HISTOGRAMS = {
     counters.SEND_DELAY: "Seconds from the instant a message was due (or known, if later) to its acceptance.",
@@ -107,6 +110,11 @@ class ReminderCollector(Collector):
             "Messages that wait for the scanner; NaN while the broker does not answer.",
             math.nan if told.scan_depth is None else told.scan_depth,
         )
+        yield _gauge(
+            "reminder_disk_free_bytes",
+            "Free space where PostgreSQL keeps its data; NaN where POSTGRES_DATA_DIR does not say where.",
+            disk_free_bytes(settings.POSTGRES_DATA_DIR),
+        )
         if told.totals is not None:
             yield from _counters(told.totals, self.config)
             yield from _histograms(told.totals)
@@ -150,6 +158,15 @@ def read(config: ReminderConfig) -> Reading:
     if broker.error:
         logger.warning("Metrics without broker", extra={"reason": broker.error})
     return Reading(totals, snapshot, broker.depth, broker.scan_depth)
+
+
+def disk_free_bytes(folder: str) -> float:
+    """What processes without privileges can still write to the file system of this folder; NaN if it is not known."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return math.nan
+    return float(found.f_bavail * found.f_frsize)
 
 
 # --- how it is shown -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F, Prefetch, QuerySet
 
 from assignments.clock import database_now
+from assignments.direction import isolated
 from assignments.models import Assignment, Status
 from notifications.addresses import masked
 from notifications.channels import registry
@@ -304,7 +305,7 @@ def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
         reference=assignment.reference or "",
         title=assignment.title,
         start=assignment.scheduled_start,
-        to=f"{person.name} (assignee {person.pk})" if person else "nobody",
+        to=f"{isolated(person.name)} (assignee {person.pk})" if person else "nobody",
         channel=channel,
         contact=masked(address) if address else "",
         due=at,

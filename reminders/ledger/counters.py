@@ -19,6 +19,7 @@ import psycopg
 from django.db import Error as DatabaseError
 from django.db.backends.utils import CursorWrapper
 
+from accounts.signals import SIGN_IN_FAILURES as SIGN_IN_REASONS
 from assignments.models import Status
 from assignments.transactions import RetryTransaction, is_transient
 from reminders.models import Reason, State
@@ -37,6 +38,7 @@ ATTEMPTS = "reminder_attempts_total"
 OVERDUE_MARKED = "reminder_overdue_marked_total"
 AMBIGUOUS = "reminder_ambiguous_total"
 EVENTS = "reminder_events_total"
+SIGN_IN_FAILURES = "reminder_sign_in_failures_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -144,6 +146,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
+    yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

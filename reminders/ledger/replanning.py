@@ -114,7 +114,10 @@ def retime(config: ReminderConfig) -> int:
                 WHERE r.closed_at IS NULL AND r.state = 'PLANNED' AND r.attempts = 0
                   AND r.version = a.version AND (r.kind = 'REMINDER' OR r.channel = 'none'))
             UPDATE reminders_reminder r
-            SET due_at = w.due_at, next_attempt_at = w.due_at, not_after = w.not_after
+            SET due_at = w.due_at, next_attempt_at = w.due_at, not_after = w.not_after,
+                -- Nobody could know before now that it is due earlier, so it is not late since then.
+                planned_at = CASE WHEN w.due_at < greatest(r.due_at, r.planned_at)
+                    THEN least(greatest(r.due_at, r.planned_at), statement_timestamp()) ELSE r.planned_at END
             FROM wanted w
             WHERE r.id = w.id AND r.state = 'PLANNED' AND r.attempts = 0
               AND (r.due_at, r.not_after) IS DISTINCT FROM (w.due_at, w.not_after)

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from accounts import sign_in_failures
 from assignments.transactions import READ_ONLY_CODE, sqlstate
 from reminders import conf
 from reminders.conf import ReminderConfig
@@ -21,13 +22,17 @@ from reminders.insight import metrics, statistics
 from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
 from reminders.insight.statistics import Snapshot
+from webserver import limits
 
 
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Alive: this process responds. Depends on nothing else, so that a broken database restarts no web process."""
-    return JsonResponse({"status": "ok"})
+    """Alive: this process responds. Depends on nothing else, so that a broken database restarts no web process.
+
+    `limits` are those of what serves it; null where they are not known.
+    """
+    return JsonResponse({"status": "ok", "limits": limits.in_force()})
 
 
 @never_cache
@@ -69,6 +74,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
     heartbeats.record("scrape")
+    sign_in_failures.report_the_rest()
     return HttpResponse(metrics.exposition_of_all(), content_type=CONTENT_TYPE_LATEST)
 
 

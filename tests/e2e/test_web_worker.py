@@ -2,21 +2,32 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import resource
 import socket
+import statistics
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from types import SimpleNamespace
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 import pytest
 
 from tests.stack import Child, Stack, running, until
-from webserver.worker import HEADER_SECONDS, IDLE_SECONDS, MAX_ANONYMOUS_BODY, REQUEST_SECONDS, Channel
+from webserver.worker import (
+    HEADER_SECONDS,
+    IDLE_SECONDS,
+    MAX_ANONYMOUS_BODY,
+    MAX_CONNECTIONS,
+    MAX_HEADER,
+    REQUEST_SECONDS,
+    Channel,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -63,6 +74,57 @@ def test_hundreds_of_unfinished_requests_delay_nobody(site):
                 assert seconds_to_answer(address, path, token) < 1.0, path
             for client in slow[::30]:
                 client.sendall(b"a")
+
+
+def test_it_says_by_which_limits_it_serves(site):
+    _, _, address, _ = site
+    with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
+        limits = json.load(answer)["limits"]
+    assert 50 <= limits.pop("connections") <= MAX_CONNECTIONS
+    assert limits == {
+        "idle_seconds": IDLE_SECONDS,
+        "header_seconds": HEADER_SECONDS,
+        "request_seconds": REQUEST_SECONDS,
+        "header_bytes": MAX_HEADER,
+        "body_bytes": 20 * 1024 * 1024,
+        "anonymous_body_bytes": MAX_ANONYMOUS_BODY,
+    }
+
+
+def test_many_who_try_passwords_delay_nobody(site):
+    _, _, address, token = site
+    parts = urlsplit(address)
+    page = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    with contextlib.closing(page):
+        page.request("GET", "/admin/login/")
+        answer = page.getresponse()
+        cookie = answer.getheader("Set-Cookie", "").split(";")[0]
+        csrf = answer.read().decode().split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    enough, statuses = threading.Event(), []
+
+    def try_passwords(who: int) -> None:
+        for number in itertools.count():
+            form = {"csrfmiddlewaretoken": csrf, "username": f"{who}-{number}", "password": "x"}
+            connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
+            with contextlib.closing(connection):
+                connection.request("POST", "/admin/login/", urlencode(form), headers)
+                answer = connection.getresponse()
+                answer.read()
+            statuses.append(answer.status)
+            if enough.is_set():
+                return
+
+    threads = [threading.Thread(target=try_passwords, args=(who,), daemon=True) for who in range(32)]
+    for thread in threads:
+        thread.start()
+    until(lambda: statuses.count(429) >= 32, within=60, what="most are refused")
+    took = [seconds_to_answer(address, "/api/assignments", token) for _ in range(10)]
+    enough.set()
+    for thread in threads:
+        thread.join(60)
+    assert set(statuses) == {200, 429}
+    assert statistics.median(took) < 1.0
 
 
 def test_a_large_body_without_a_token_is_refused_before_it_is_sent(site):

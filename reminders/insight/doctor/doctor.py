@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from reminders.conf import ReminderConfig
-from reminders.insight.doctor import servers, system
+from reminders.insight.doctor import servers, system, web
 from reminders.insight.doctor.check import Check, Level, skew
 
 CANARY_PATIENCE = timedelta(seconds=10)
@@ -54,6 +54,8 @@ def run_checks(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATI
     yield from servers.mail_server(config)
     if usable:
         yield servers.series()
+    if settings.PUBLIC_URL:
+        yield from web.web_server(settings.PUBLIC_URL)
     if settings.PROMETHEUS_URL:
         yield from servers.prometheus(settings.PROMETHEUS_URL)
 

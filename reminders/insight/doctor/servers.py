@@ -29,6 +29,7 @@ SERIES = (
     "reminder_skipped_total",
     "reminder_attempts_total",
     "reminder_overdue_marked_total",
+    "reminder_sign_in_failures_total",
     "reminder_ambiguous_total",
     "reminder_overdue",
     "reminder_assignments",

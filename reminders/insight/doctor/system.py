@@ -89,7 +89,8 @@ def _beat(taken: Snapshot) -> Check:
             "beat",
             Level.FAIL,
             "not seen in the last 30 s",
-            "Start one: `celery -A config beat`. If it runs, its log says what it waits for.",
+            "If its process is there, it is frozen: end it with SIGKILL. Then start one, unless that happens by itself: "
+            "`celery -A config beat`.",
         )
     if seen.at_once > 1:
         return Check(
@@ -103,6 +104,10 @@ def _beat(taken: Snapshot) -> Check:
 
 def _scanner(taken: Snapshot) -> Check:
     seen = taken.processes.get("scanner")
+    if seen is None and "beat" not in taken.processes:
+        # It leaves a sign of life when it dispatches, and beat asks it to.
+        fix = "See beat first. If the scanner is still not seen a minute later, start one."
+        return Check("scanner", Level.WARN, "not seen, but beat does not ask it for anything", fix)
     if seen is None:
         return Check(
             "scanner",

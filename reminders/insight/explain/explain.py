@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db.models import Prefetch, Q
 
+from assignments.direction import isolated
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
@@ -226,7 +227,7 @@ class _Asked:
             steps.append(TimelineEntry(self.assignment.reset_at, "An operator reset the reminder status."))
         if self.assignment.answer:
             summary = f"The assignee answered: {Answer(self.assignment.answer).label}"
-            note = f" ({self.assignment.answer_note})" if self.assignment.answer_note else ""
+            note = f" ({isolated(self.assignment.answer_note)})" if self.assignment.answer_note else ""
             steps.append(TimelineEntry(self.assignment.answered_at, f"{summary}{note}."))
         for row in self.rows:
             what = f"{row.kind} of version {row.version}"
@@ -253,7 +254,7 @@ class _Asked:
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
             return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:
-            return f"{self.assignment.assignee.name} ({recipient.replace(':', ' ')})"
+            return f"{isolated(self.assignment.assignee.name)} ({recipient.replace(':', ' ')})"
         return recipient.replace(":", " ")
 
     def _current(self, kind: Kind) -> Reminder | None:
@@ -326,7 +327,7 @@ class _Asked:
         seen, verdict = gate.observed, gate.consequence
         if verdict.reason is Reason.PAUSED and self.pause is not None:
             until = f"until {moment(self.pause.until)}" if self.pause.until else "until somebody resumes"
-            seen = f"paused by {self.pause.by} {until}: {self.pause.reason}"
+            seen = f"paused by {self.pause.by} {until}: {isolated(self.pause.reason)}"
         why = words(verdict.reason)
         match verdict.action:
             case Action.WAIT:

@@ -201,7 +201,7 @@ class AssignmentView(AssignmentEndpoint):
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
-        """Cancels an assignment. It is kept, with its hireminder."""
+        """Cancels an assignment. It is kept, with its history."""
         services.change(pk, {"status": Status.CANCELLED}, if_match=self._seen())
         return _shown(pk)
 
@@ -239,8 +239,8 @@ class AssignmentByReferenceView(AssignmentEndpoint):
     def put(self, request: Request, reference: str) -> Response:
         """Creates the assignment of this reference, or gives it these values; the same call twice changes nothing.
 
-        What is left out takes its default; the status stays, and a cancelled assignment is put back only by an
-        explicit `status: SCHEDULED`.
+        What is left out takes its default; the status stays. A cancelled assignment is put back only by an explicit
+        `status: SCHEDULED`; without one another value is refused, and the same values change nothing.
         """
         shape = assignments.ReferenceSerializer(data={"reference": reference})
         shape.is_valid(raise_exception=True)

@@ -245,13 +245,15 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
     )
     for kind, name in (("scanner", "Scanner"), ("worker", "Workers")):
         seen = snapshot.processes.get(kind)
-        off = kind == "worker" and not config.enabled
-        yield HealthItem(
-            name=name,
-            summary=f"{seen.count} running" if seen else "no canary while off" if off else "no heartbeat",
-            tone="good" if seen else "warn" if off else "bad",
-            href=processes,
-        )
+        if seen:
+            summary, tone = f"{seen.count} running", "good"
+        elif kind == "worker" and not config.enabled:
+            summary, tone = "no canary while off", "warn"
+        elif kind == "scanner" and beats is None:  # Beat asks it to dispatch, which is when it is seen.
+            summary, tone = "not asked by beat", "warn"
+        else:
+            summary, tone = "no heartbeat", "bad"
+        yield HealthItem(name=name, summary=summary, tone=tone, href=processes)
     yield HealthItem(
         name="Queue",
         summary="unknown"

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from accounts import throttle, tokens
+from accounts import allowances, tokens
 from accounts.errors import UnknownToken
 from accounts.models import Allowance, ApiToken
 from reminders.models import Audit
@@ -168,7 +168,7 @@ def test_a_call_that_is_refused_does_nothing_even_under_a_key(clock, settings):
 def test_a_database_that_only_reads_still_answers_readers(settings, monkeypatch):
     settings.API_RATE = 1
     monkeypatch.setattr(
-        throttle, "TAKE_ONE", "INSERT INTO no_such_table VALUES (%(caller)s, %(each)s, %(most)s)"
+        allowances, "TAKE_ONE", "INSERT INTO no_such_table VALUES (%(caller)s, %(each)s, %(most)s)"
     )
     call = ApiCaller("read")
     assert [call.get("/api/assignments").status_code for _ in range(3)] == [200] * 3

@@ -2,8 +2,9 @@
 
 import pytest
 
-from assignments import people
+from assignments import people, services
 from assignments.models import Assignee, Assignment
+from tests.conftest import NOON
 from tests.factories import AssigneeFactory
 from tests.fakes.api_caller import faults
 
@@ -152,3 +153,25 @@ def test_null_takes_an_address_away(api):
     AssigneeFactory(reference="P-1", name="Ada", email="ada@example.com", phone="1")
     work_of(api, {"reference": "P-1", "email": None})
     assert everybody() == [("Ada", "")]
+
+
+def test_no_text_is_stored_that_turns_around_what_follows_it(clock):
+    person = people.add_assignee(name="Ana\u202e", email="ana@example.test")
+    assert person.name == "Ana"
+    again = people.identify({"name": "An\u2067a", "email": "ANA@example.test"})
+    assert again.pk == person.pk
+    work = services.create(
+        services.NewAssignment(
+            title="Repair\u202e the lift",
+            notes="\u202dRing\u202c",
+            scheduled_start=NOON,
+            assignee_id=person.pk,
+        )
+    )
+    assert (work.title, work.notes) == ("Repair the lift", "Ring")
+    declined = services.decline(
+        work.pk, assignee_id=person.pk, version=work.version, note="no\u202e way \u200f\u05d0"
+    )
+    assert declined.answer_note == "no way \u200f\u05d0"
+    unchanged = services.change(work.pk, {"title": "Repair\u202e the lift"})
+    assert unchanged.updated_at == declined.updated_at

@@ -251,6 +251,15 @@ def test_a_process_that_was_not_seen_lately(healthy, kind, monkeypatch):
     assert trouble(healthy) == {kind: Level.FAIL, "a message to a worker": Level.FAIL}
 
 
+def test_a_scanner_that_beat_does_not_ask_is_not_said_to_be_missing(healthy):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE reminders_process SET seen_at = seen_at - interval '31 seconds' WHERE kind IN ('beat', 'scanner')"
+        )
+    assert trouble(healthy) == {"beat": Level.FAIL, "scanner": Level.WARN}
+    assert found(healthy)["beat"].fix.startswith("If its process is there, it is frozen")
+
+
 def test_a_message_that_no_worker_takes_fails_though_a_worker_was_seen(healthy, monkeypatch):
     monkeypatch.setattr(CeleryBroker, "publish", lambda *_: [])
     assert trouble(healthy) == {"a message to a worker": Level.FAIL}
@@ -558,6 +567,62 @@ def test_prometheus_that_does_not_answer_fails(healthy, settings):
 
 
 # --- the command -----------------------------------------------------------------------------------------------
+
+
+# --- what serves the pages -------------------------------------------------------------------------------------
+
+LIMITS = {"connections": 4000, "idle_seconds": 60, "header_seconds": 20, "request_seconds": 300}
+
+
+@pytest.fixture
+def site(settings):
+    """A site at PUBLIC_URL whose /healthz answers what a test puts here."""
+    bodies: list[bytes] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            assert self.path == "/healthz"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(bodies[-1])
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        settings.PUBLIC_URL = f"http://127.0.0.1:{server.server_port}"
+        yield bodies
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("body", "level", "seen"),
+    [
+        (
+            {"status": "ok", "limits": LIMITS},
+            Level.PASS,
+            "4000 connections each; closed after 60 s of silence, 20 s for a header, 300 s for a request",
+        ),
+        ({"limits": {**LIMITS, "connections": 824}}, Level.WARN, "824 connections each"),
+        ({"status": "ok", "limits": None}, Level.FAIL, "it has no limits that are known"),
+        ({"status": "ok"}, Level.FAIL, "it has no limits that are known"),
+        ([], Level.FAIL, "it has no limits that are known"),
+        ({"limits": {"connections": "many"}}, Level.WARN, "no answer that can be read from PUBLIC_URL"),
+    ],
+)
+def test_what_serves_the_pages_is_asked_for_its_limits(healthy, site, body, level, seen):
+    site.append(json.dumps(body).encode())
+    check = found(healthy)["web server"]
+    assert (check.level, check.seen[: len(seen)]) == (level, seen)
+
+
+def test_a_site_that_does_not_answer_is_a_warning(healthy, settings):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        settings.PUBLIC_URL = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    assert trouble(healthy) == {"web server": Level.WARN}
 
 
 def test_the_command_ends_well_and_in_words(healthy):

@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -19,7 +20,7 @@ from reminders.delivery import beat_schedule, broker_status, deliver, dispatch
 from reminders.delivery import scan as delivery_scan
 from reminders.delivery.hints import BrokerDown
 from reminders.insight import metrics, statistics
-from reminders.insight.metrics import ReminderCollector
+from reminders.insight.metrics import Reading, ReminderCollector
 from reminders.ledger import beginning, counters, pauses
 from reminders.models import Attempt, Kind, Reminder, State
 from reminders.operations import schedule
@@ -328,6 +329,7 @@ def test_without_database_what_is_known_is_still_shown(clock, config, depths, mo
         "reminder_broker_up",
         "reminder_queue_depth",
         "reminder_scan_queue_depth",
+        "reminder_disk_free_bytes",
     }
     assert value(found, "reminder_database_up") == 0.0
     assert value(found, "reminder_queue_depth") == 4.0
@@ -422,3 +424,15 @@ def test_an_answer_is_kept_for_a_second_and_no_longer(config, hand):
         hand[0] += 0.001
         metrics.shared(config)
         assert len(asked) == 2
+
+
+def test_the_free_space_of_the_database_is_shown_where_it_is_known(settings, tmp_path):
+    def shown() -> float:
+        collector = ReminderCollector(ask=lambda _: Reading(None, None, None))
+        return next(f for f in collector.collect() if f.name == "reminder_disk_free_bytes").samples[0].value
+
+    settings.POSTGRES_DATA_DIR = str(tmp_path)
+    assert 0 < shown() <= shutil.disk_usage(tmp_path).total
+    for unknown in ("", str(tmp_path / "nowhere")):
+        settings.POSTGRES_DATA_DIR = unknown
+        assert math.isnan(shown())

@@ -1,6 +1,7 @@
 """What a scan finds, what it costs, and that SQL and policy say the same about a plan that no longer holds."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +40,34 @@ def test_a_changed_lead_moves_what_nobody_has_begun(clock, config):
     assert row.due_at == row.next_attempt_at == assignment.scheduled_start - 45 * MINUTE
     assert row.not_after == assignment.scheduled_start + 20 * MINUTE
     assert scan.scan(trigger="cli", config=longer).counts.retimed == 0
+
+
+@pytest.mark.parametrize(
+    ("minutes", "lead", "late_after"),
+    [
+        (-60, 120, -60),  # due an hour before the change: it is late from the change on
+        (-60, 45, -45),  # due later, by the new lead
+        (-10, 120, -30),  # it was due by the lead before, and late already
+        (-60, 20, -20),  # a shorter lead
+    ],
+)
+def test_a_raised_lead_makes_no_reminder_late_that_comes_earlier_than_before(
+    clock, config, minutes, lead, late_after
+):
+    assignment = AssignmentFactory(scheduled_start=NOON + timedelta(hours=1))
+    clock.set(assignment.scheduled_start + minutes * MINUTE)
+    assert replanning.retime(replace(config, lead=lead * MINUTE)) == 1
+    row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
+    assert row.due_at == assignment.scheduled_start - lead * MINUTE
+    assert max(row.due_at, row.planned_at) == assignment.scheduled_start + late_after * MINUTE
+
+
+def test_another_overdue_time_does_not_hide_that_a_reminder_is_late(clock, config):
+    assignment = AssignmentFactory(scheduled_start=NOON + timedelta(hours=1))
+    clock.set(assignment.scheduled_start - 10 * MINUTE)
+    assert replanning.retime(replace(config, overdue=20 * MINUTE)) == 1
+    row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
+    assert row.planned_at == NOON
 
 
 def test_an_outage_longer_than_the_look_ahead_ends_nothing_silently(clock, config):

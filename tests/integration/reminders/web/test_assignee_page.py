@@ -53,7 +53,7 @@ def path_of(work, *, version=1, assignee_id=None):
 
 
 def text_of(response):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode()))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", re.sub(r"</?bdi>", "", response.content.decode())))
 
 
 def answer_of(work):

@@ -62,7 +62,10 @@ def ready(client) -> tuple[int, dict]:
 
 def test_alive_needs_nobody_else(client, no_database, no_redis):
     answer = client.get("/healthz")
-    assert (answer.status_code, json.loads(answer.content)) == (200, {"status": "ok"})
+    assert (answer.status_code, json.loads(answer.content)) == (
+        200,
+        {"status": "ok", "limits": None},
+    )
 
 
 def test_ready_after_a_scan(client, config):

@@ -184,7 +184,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
             {},
             BrokerProbe({"reminders": 0, "reminders.scan": 0}),
             ReminderConfig(),
-            {"Beat": "bad", "Scanner": "bad", "Workers": "bad", "Sending": "good"},
+            {"Beat": "bad", "Scanner": "warn", "Workers": "bad", "Sending": "good"},
         ),
         (
             {},
@@ -202,7 +202,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
             {"beat": heartbeats.ProcessCount(count=2, at_once=2, last_seen_at=0)},
             BrokerProbe({"reminders": 3, "reminders.scan": 0}),
             ReminderConfig(),
-            {"Beat": "warn", "Queue": "good"},
+            {"Beat": "warn", "Scanner": "bad", "Queue": "good"},
         ),
         (
             {},
@@ -532,3 +532,16 @@ def test_a_channel_that_reaches_nobody_is_a_banner_on_every_page(operator, setti
     assert "Nobody receives reminders" in operator.get("/ops/").content.decode()
     settings.REMINDERS = ReminderConfig(channel="email")
     assert "Nobody receives reminders" not in operator.get("/ops/").content.decode()
+
+
+def test_text_from_right_to_left_ends_its_direction_with_itself(operator, clock):
+    hebrew = "\u05ea\u05d9\u05e7\u05d5\u05df"
+    assignment = AssignmentFactory(title=hebrew)
+    pauses.pause(by="olga", reason=hebrew, until=None)
+    pages = ["/ops/", "/ops/assignments", "/ops/reminders", f"/ops/assignments/{assignment.pk}", "/ops/audit"]
+    for page in [*pages, "/ops/switch", "/ops/simulator"]:
+        shown = re.sub(r"<title>.*?</title>", "", operator.get(page).content.decode(), flags=re.DOTALL)
+        texts = re.sub(r'="[^"]*"', "", shown)
+        assert f">{hebrew}" in texts, page
+        ended = texts.count(f"<bdi>{hebrew}</bdi>") + texts.count(f"\u2068{hebrew}\u2069")
+        assert texts.count(hebrew) == ended, page

@@ -36,3 +36,20 @@ def test_a_login_that_shall_lead_elsewhere_leads_to_the_overview(client, django_
     django_user_model.objects.create_user("olga", password="a-long-password", is_staff=True)
     answer = client.post("/admin/login/", {"username": "olga", "password": "a-long-password", "next": where})
     assert (answer.status_code, answer["Location"]) == (302, "/ops/")
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_the_description_of_the_api_is_written_once_and_may_be_kept(client, monkeypatch, form):
+    first = client.get(f"/api/schema?format={form}")
+    for writer in ("renderers.dump", "renderers.JSONRenderer.render"):
+        monkeypatch.setattr(f"drf_spectacular.{writer}", None)
+    again = client.get(f"/api/schema?format={form}")
+    assert (first.status_code, again.content) == (200, first.content)
+    assert again["Cache-Control"] == "public, max-age=300"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/assignments", "/api/assignments/export", "/api/nothing", "/api/webhooks"]
+)
+def test_what_the_api_answers_is_kept_by_nobody(client, path):
+    assert client.get(path)["Cache-Control"] == "private, no-store"

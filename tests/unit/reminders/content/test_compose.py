@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assignments.direction import isolated
 from notifications.message import Contact
 from reminders.content import compose, links
 from reminders.content.links import Link
@@ -100,16 +101,77 @@ def test_an_overdue_notice_names_who_and_when():
     message = compose.compose(
         claim, contact=Contact(name="", email="o@example.test"), address="o@example.test", now=NOON
     )
-    assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 12:30"
+    assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 12:30 (UTC)"
     assert "Who:    Ana Müller" in message.text
 
 
-def test_a_language_without_templates_gets_english_words_and_its_own_dates():
+def test_a_supervisor_is_told_in_which_zone_the_start_is():
+    claim = replace(CLAIM, row=replace(ROW, kind=Kind.OVERDUE, recipient="ops:abc"))
+    boss = Contact(name="", email="o@example.test", time_zone="America/New_York")
+    message = compose.compose(claim, contact=boss, address="o@example.test", now=NOON)
+    assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 08:30 (America/New_York)"
+
+
+@pytest.mark.parametrize("language", ["de-at", "de", "pt-br", "xx", "", "../en"])
+def test_a_language_without_templates_gets_english_words_dates_and_header(language):
     message = compose.compose(
-        CLAIM, contact=replace(ANA, language="de-at"), address="a@example.test", now=NOON
+        CLAIM, contact=replace(ANA, language=language), address="a@example.test", now=NOON
     )
-    assert "Montag 15 Juni 2026" in message.text
-    assert "Hello Ana" in message.text
+    assert (message.subject, message.language) == ("Reminder: Repair <lift>, Mon 15 Jun, 14:30", "en")
+    assert message.text.startswith("Hello Ana")
+    assert "When:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)" in message.text
+
+
+def test_dates_and_header_follow_the_language_that_the_text_is_in(tmp_path, settings):
+    """A reader of Austrian German gets the German text, with German dates, and is told that it is German."""
+    folder = tmp_path / "reminders" / "mail" / "de"
+    folder.mkdir(parents=True)
+    (folder / "reminder.txt").write_text("{{ title }}\n{{ start_long }}\n")
+    (folder / "reminder.html").write_text("<p>{{ start_long }}</p>")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    compose.text_language.cache_clear()
+    compose._template.cache_clear()
+    try:
+        message = compose.compose(
+            CLAIM, contact=replace(ANA, language="de-at"), address="a@example.test", now=NOON
+        )
+    finally:
+        compose.text_language.cache_clear()
+        compose._template.cache_clear()
+    assert message.text == "Montag 15 Juni 2026, 14:30 (CEST, Europe/Berlin)\n"
+    assert message.language == "de"
+
+
+OVERRIDE, FSI, PDI = "\u202e", "\u2068", "\u2069"
+HEBREW = "\u05ea\u05d9\u05e7\u05d5\u05df"
+
+
+def test_no_text_turns_around_what_is_written_after_it():
+    facts = replace(
+        FACTS,
+        title=f"Repair {OVERRIDE}lift",
+        location=f"{HEBREW} 5",
+        notes=f"{HEBREW}\u2067\nRing twice.",
+        assignee_name=f"Ana{OVERRIDE}",
+    )
+    message = compose.compose(
+        replace(CLAIM, facts=facts),
+        contact=compose.assignee_contact(facts),
+        address="a@example.test",
+        now=NOON,
+    )
+    assert (message.subject, message.name) == ("Reminder: Repair lift, Mon 15 Jun, 14:30", "Ana")
+    assert f"Where:  {FSI}{HEBREW} 5{PDI}\n" in message.text
+    assert f"\n{FSI}{HEBREW}{PDI}\nRing twice.\n" in message.text
+    assert not set(message.subject + message.name + message.text + str(message.html)) & {OVERRIDE, "\u2067"}
+    assert f">{FSI}{HEBREW} 5{PDI}</td>" in message.html
+
+
+def test_a_title_from_right_to_left_is_isolated_in_the_subject():
+    message = compose.compose(
+        replace(CLAIM, facts=replace(FACTS, title=HEBREW)), contact=ANA, address="a@example.test", now=NOON
+    )
+    assert message.subject == f"Reminder: {FSI}{HEBREW}{PDI}, Mon 15 Jun, 14:30"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +198,7 @@ def test_an_unknown_zone_is_shown_as_utc(zone):
 def test_whatever_a_title_holds_stays_text(title):
     claim = replace(CLAIM, facts=replace(FACTS, title=title))
     message = compose.compose(claim, contact=ANA, address="a@example.test", now=NOON)
-    seen = " ".join(title.split())
+    seen = isolated(" ".join(title.split()))
     assert message.subject == f"Reminder: {seen}, Mon 15 Jun, 14:30"
     assert compose.escape(seen) in message.html
     assert message.html.count("<") == PLAIN.html.count("<")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from django.conf import settings
 
+from accounts.signals import SIGN_IN_FAILURES
 from reminders.ledger import counters
 from tests.unit.test_docs import headings
 
@@ -45,10 +46,12 @@ NIGHT: Series = {
     'reminder_channel_held{channel="email"}': f"0x{MINUTES}",
     'reminder_channel_pace_per_minute{channel="email"}': f"0x{MINUTES}",
     'reminder_channel_pace_too_late{channel="email"}': f"0x{MINUTES}",
+    "reminder_disk_free_bytes": f"5000000000x{MINUTES}",
     'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
     'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
     **{f'reminder_failed_total{{reason="{r}"}}': f"0x{MINUTES}" for r in counters.FAILURE_REASONS},
     **{f'reminder_events_total{{state="{s}"}}': f"3x{MINUTES}" for s in counters.EVENT_STATES},
+    **{f'reminder_sign_in_failures_total{{reason="{r}"}}': f"9x{MINUTES}" for r in SIGN_IN_FAILURES},
     **{f'reminder_processes{{kind="{kind}"}}': f"2x{MINUTES}" for kind in ("worker", "scanner", "beat")},
 }
 """A quiet night: nothing is due, counters stand still, scans go on, as many are overdue as are allowed."""
@@ -65,6 +68,8 @@ HELD = 'reminder_channel_held{channel="email"}'
 TOO_SLOW = 'reminder_channel_pace_too_late{channel="email"}'
 SENT = 'reminder_sent_total{status="SCHEDULED"}'
 DISPATCH_ON = 'reminder_schedule_enabled{task="reminders.dispatch"}'
+WRONG = 'reminder_sign_in_failures_total{reason="credentials"}'
+LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
 
@@ -96,6 +101,8 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("messages pile up", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 150x60"}, 25),
     ("the scanner takes nothing", "ReminderScanQueueDeep", {"reminder_scan_queue_depth": "0x9 34x60"}, 25),
     ("a switched off dispatch is forgotten", "ReminderScheduleOff", {DISPATCH_ON: f"0x{MINUTES}"}, 61),
+    ("a disk fills", "ReminderDiskLow", {"reminder_disk_free_bytes": "2000000000-100000000x60"}, 20),
+    ("passwords are tried", "ReminderSignInFailures", {WRONG: "9x9 29x60", LIMITED: "9x9 49x60"}, 12),
     ("a pause is forgotten", "ReminderPausedLong", PAUSED, 241),
     ("the switch is forgotten", "ReminderSwitchedOff", OFF, 61),
 ]
@@ -141,6 +148,8 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("nine o'clock", "ReminderQueueDeep", {"reminder_queue_depth": "0x9 200x5 0x60"}, 25),
     ("a scanner restarts", "ReminderScanQueueDeep", {"reminder_scan_queue_depth": "0x9 34x3 0x60"}, 25),
     ("a short stop of dispatch", "ReminderScheduleOff", {DISPATCH_ON: f"1x9 0x20 1x{MINUTES}"}, 90),
+    ("a backup for a moment", "ReminderDiskLow", {"reminder_disk_free_bytes": "5e9x9 5e8x3 5e9x60"}, 14),
+    ("people mistype", "ReminderSignInFailures", {WRONG: f"9+3x{MINUTES}"}, 60),
     ("an hour's pause", "ReminderPausedLong", {"reminder_paused": f"0x9 1x60 0x{MINUTES}"}, 300),
     ("a short stop", "ReminderSwitchedOff", {"reminder_worker_enabled": f"1x9 0x20 1x{MINUTES}"}, 90),
 ]
