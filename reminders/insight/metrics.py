@@ -38,6 +38,8 @@ COUNTERS = {
     counters.ATTEMPTS: "Sends that were begun and have ended, by channel and outcome.",
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
+    counters.DIGESTS: "Messages to supervisors that were accepted and hold several notices.",
+    counters.DIGEST_ROWS: "Notices in these messages.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
 }
 HISTOGRAMS = {

@@ -37,6 +37,8 @@ ATTEMPTS = "reminder_attempts_total"
 OVERDUE_MARKED = "reminder_overdue_marked_total"
 AMBIGUOUS = "reminder_ambiguous_total"
 EVENTS = "reminder_events_total"
+DIGESTS = "reminder_digests_total"
+DIGEST_ROWS = "reminder_digest_rows_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -143,6 +145,8 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((FAILED, labels(reason=reason)) for reason in FAILURE_REASONS)
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
+    yield (DIGESTS, "")
+    yield (DIGEST_ROWS, "")
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     known_outcomes = list(outcomes)
     for channel in channels:
