@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from email import message_from_bytes, policy
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -56,7 +57,8 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that the server took over. `content` is without dot-stuffing, with CRLF."""
+    """A message that the server took over. `content` is without dot-stuffing, with CRLF. `text` is the text of a notice to
+    supervisors, and empty for other messages."""
 
     connection: int
     sender: str
@@ -64,6 +66,7 @@ class Accepted:
     message_id: str
     subject: str
     content: bytes
+    text: str = ""
 
 
 class SmtpServer:
@@ -185,6 +188,7 @@ class SmtpServer:
                     "recipients": message.recipients,
                     "message_id": message.message_id,
                     "subject": message.subject,
+                    "text": message.text,
                     "octets": len(message.content),
                 }
                 self._ledger.write(json.dumps(row).encode() + b"\n")
@@ -339,6 +343,7 @@ class _Conversation:
                     message_id=_message_id(content),
                     subject=_subject(content),
                     content=content if self.keep_content else b"",
+                    text=_notice_text(content),
                 )
             )
         self._forget()
@@ -439,6 +444,14 @@ def _subject(content: bytes) -> str:
     """The subject as it stands in the header, not decoded."""
     found = re.search(rb"^Subject: (.*)\r$", content.partition(b"\r\n\r\n")[0] + b"\r\n", re.MULTILINE)
     return found[1].decode("ascii", "replace") if found else ""
+
+
+def _notice_text(content: bytes) -> str:
+    """The text of a notice to supervisors, decoded; '' for any other message."""
+    if not _subject(content).startswith("Overdue:"):
+        return ""
+    body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""
 
 
 def main() -> None:
