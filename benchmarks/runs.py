@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from benchmarks import limits, modes, surfaces
+from benchmarks import flood, limits, modes, surfaces
 from benchmarks.stage import Figures, Options
 
 
@@ -27,6 +27,7 @@ MODES = {
     "scan": Mode(surfaces.scan, 1_000_000),
     "import": Mode(surfaces.import_, 10_000),
     "web": Mode(surfaces.web, 100_000),
+    "flood": Mode(flood.flood, 20_000),
     "limit": Mode(limits.limit, 20_000),
 }
 

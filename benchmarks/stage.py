@@ -6,7 +6,7 @@ import smtplib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,10 +54,11 @@ class Options:
 
 
 @contextlib.contextmanager
-def bench_stack(options: Options) -> Iterator[tuple[Stack, Link]]:
-    """A stack of its own, with the rules of a benchmark and a mail sink that costs little."""
+def bench_stack(options: Options, rules: Mapping[str, str] | None = None) -> Iterator[tuple[Stack, Link]]:
+    """A stack of its own, with the rules of a benchmark (and `rules` besides) and a mail sink that costs little."""
     more = {
         **ENVIRONMENT,
+        **(rules or {}),
         "REMINDER_CHANNEL": "noop" if options.channel == "noop" else "email",
         "REMINDER_WORKER_CONCURRENCY": str(options.concurrency),
         "REMINDER_BATCH_SIZE": str(options.batch),

@@ -12,6 +12,10 @@ from notifications.channels import registry
 MAX_LEAD = timedelta(days=30)
 NOTIFY_WINDOW = timedelta(hours=4)
 """How long after the overdue instant supervisors may still be notified of it."""
+LONE_EVENT_TIMEOUT = timedelta(seconds=3)
+"""How long an endpoint may take where one process sends everything (REMINDER_WORKER_CONCURRENCY=1)."""
+LONE_EVENTS_TURN = timedelta(seconds=1)
+"""How long such a process goes on with the events of one message before it turns to people again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class ReminderConfig:
     `overdue_alert` is how many assignments may be overdue before it is an alarm.
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
+    `digest_wait` is how long notices to a supervisor to whom one has just left wait to be joined in one message.
     `email_rate` is how many mails a minute the mail server is known to take; zero: no limit is known.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
@@ -37,6 +42,7 @@ class ReminderConfig:
     lease: timedelta = timedelta(seconds=25)
     send_timeout: timedelta = timedelta(seconds=10)
     max_attempts: int = 200
+    digest_wait: timedelta = timedelta(seconds=60)
     email_rate: float = 0.0
     batch_size: int = 100
     queue_limit: int = 10_000
@@ -93,6 +99,21 @@ class ReminderConfig:
     def interrupt_after(self) -> timedelta:
         """A send that has not come back by then is interrupted: its channel should have given up by itself."""
         return self.send_timeout * 1.2
+
+    @property
+    def events_at_once(self) -> int:
+        """How many events for webhooks may be under way at one time: half of what one worker sends side by side."""
+        return max(1, self.concurrency // 2)
+
+    @property
+    def event_timeout(self) -> timedelta:
+        """The deadline of one event: that of any send, and a short one where people's messages wait for the same process."""
+        return self.send_timeout if self.concurrency > 1 else min(self.send_timeout, LONE_EVENT_TIMEOUT)
+
+    @property
+    def events_last_start(self) -> timedelta:
+        """No event of a message begins later than this after its first one."""
+        return self.last_start if self.concurrency > 1 else min(self.last_start, LONE_EVENTS_TURN)
 
     @property
     def last_start(self) -> timedelta:

@@ -68,6 +68,7 @@ class Reason(models.TextChoices):
     PAUSED = "paused"
     TOO_EARLY = "too_early"
     CHANNEL_HELD = "channel_held"
+    TO_BE_JOINED = "to_be_joined"
     # no write: the hint was not the row's
     STALE = "stale"
 
@@ -100,7 +101,8 @@ class Reminder(models.Model):
     `recipient` is 'assignee:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
     claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
     the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
-    the row may outlive it. `payload` is what an EVENT tells, as it was when it happened.
+    the row may outlive it. `payload` is what an EVENT tells, as it was when it happened. `digest_id` is the lead row of the
+    message that holds this row and others; the lead itself has its own id, a row that goes by itself has none.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.
@@ -130,6 +132,7 @@ class Reminder(models.Model):
     closed_at = models.DateTimeField(null=True)
     message_id = models.CharField(max_length=200, default="", db_default="", blank=True)
     payload = models.JSONField(null=True)
+    digest_id = models.BigIntegerField(null=True)
 
     objects = ReminderQuerySet.as_manager()
 
@@ -147,6 +150,14 @@ class Reminder(models.Model):
                 fields=["recipient", "next_attempt_at"],
                 name="reminder_event_idx",
                 condition=Q(closed_at__isnull=True, kind="EVENT"),
+            ),
+            models.Index(
+                fields=["recipient", "channel", "next_attempt_at"],
+                name="reminder_notice_idx",
+                condition=Q(closed_at__isnull=True, recipient__startswith="ops:"),
+            ),
+            models.Index(
+                fields=["digest_id"], name="reminder_digest_idx", condition=Q(digest_id__isnull=False)
             ),
         ]
         constraints = [
@@ -332,6 +343,18 @@ class ChannelPace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel}: about {self.per_minute:.0f} a minute"
+
+
+class DigestWindow(models.Model):
+    """Until when notices to this supervisor over this channel wait to be joined in one message, for one has just left."""
+
+    pk = models.CompositePrimaryKey("recipient", "channel")
+    recipient = models.CharField(max_length=80)
+    channel = models.CharField(max_length=20)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.recipient} over {self.channel}: until {self.until}"
 
 
 class Counter(models.Model):

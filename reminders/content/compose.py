@@ -23,9 +23,10 @@ from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
 from reminders.content import links, webhooks
 from reminders.content.links import Link
-from reminders.ledger.records import Claim, Facts
+from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind
 from reminders.policy import recipients, rows
+from reminders.policy.digests import MOST_LISTED
 from reminders.policy.rows import Row
 
 FALLBACK_LANGUAGE = "en"
@@ -42,6 +43,8 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     """
     if claim.row.is_webhook:
         return webhooks.compose(claim, contact=contact, address=address, now=now)
+    if claim.digest is not None:
+        return _compose_digest(claim.digest, contact=contact, address=address)
     facts = claim.facts
     kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
     language = text_language(kind, contact.language)
@@ -60,11 +63,12 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         "link": _link(claim.row),
         "late": "late" if now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else "",
     }
-    present = frozenset(name for name, value in values.items() if value)
+    kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
+    present = _present(values)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escape)
     return Message(
-        message_id=message_id(claim),
+        message_id=message_id(claim.row),
         address=address,
         name=without_controls(contact.name),
         subject=subject,
@@ -74,15 +78,68 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     )
 
 
+def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Message:
+    """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
+    language = contact.language
+    listed = digest.entries[:MOST_LISTED]
+    entries = [_entry(row, facts, language) for row, facts in listed]
+    more = len(digest.entries) - len(listed)
+    values = {
+        "number": str(len(digest.entries)),
+        "more": str(more) if more else "",
+        "waiting": str(digest.waiting) if digest.waiting else "",
+        "list": links.overdue_list_url(),
+    }
+    present = _present(values) | {"entries"}
+
+    def form(ending: str, written: Callable[[str], str] = str) -> str:
+        shown = [
+            _template("digest_entry", language, _present(entry), ending).fill(entry, written=written)
+            for entry in entries
+        ]
+        whole = {name: written(value) for name, value in values.items()}
+        return _template("digest", language, present, ending).fill({**whole, "entries": "".join(shown)})
+
+    subject, text = form("txt").split("\n", 1)
+    return Message(
+        message_id=message_id(digest.lead),
+        address=address,
+        name=contact.name,
+        subject=subject,
+        text=text,
+        html=form("html", escape),
+        language=language,
+    )
+
+
+def _entry(row: Row, facts: Facts, language: str) -> dict[str, str]:
+    """One row of a digest. Its instants are shown in the zone of the person whose work it is."""
+    return {
+        "title": " ".join(facts.title.split()),
+        "name": facts.assignee_name,
+        "phone": facts.assignee_phone,
+        "tel": links.tel_url(facts.assignee_phone),
+        "location": facts.location,
+        "reference": facts.reference,
+        "start": local_time(facts.start, facts.assignee_zone, language),
+        "since": local_time(row.due_at, facts.assignee_zone, language),
+        "link": links.ops_url(row.assignment_id),
+    }
+
+
+def _present(values: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(name for name, value in values.items() if value)
+
+
 def _link(row: Row) -> str:
     """Where the assignee answers; '' for anybody else, and where this site's address is not known."""
     assignee_id = recipients.assignee_id_of(row.recipient)
     return links.url_of(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
 
 
-def message_id(claim: Claim) -> str:
-    """The Message-ID of every attempt at this row, without angle brackets."""
-    return f"{rows.message_uuid(claim.row)}@{_own_domain(settings.DEFAULT_FROM_EMAIL)}"
+def message_id(row: Row) -> str:
+    """The Message-ID of every attempt at this row, and of the digests that it leads, without angle brackets."""
+    return f"{rows.message_uuid(row)}@{_own_domain(settings.DEFAULT_FROM_EMAIL)}"
 
 
 def assignee_contact(facts: Facts) -> Contact:

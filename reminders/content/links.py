@@ -1,6 +1,6 @@
-"""The address in a person's mail: it names one person's appointment, and is signed, so that nobody makes up another.
-
-Whoever holds it may see this work and answer for this person. So it stands in their mail and nowhere else.
+"""The addresses in mails. That in a person's mail names one person's appointment, and is signed, so that nobody makes up
+another: whoever holds it may see this work and answer for this person, so it is in their mail and nowhere else. Those in a
+supervisor's mail lead to the Ops pages, which ask who they are.
 """
 
 import re
@@ -11,6 +11,7 @@ from django.core.signing import BadSignature, Signer
 
 PATH = "/a/"
 SALT = "reminders.content.links"
+_DIALLED = re.compile(r"\+?[0-9]{3,20}")
 _NAMES = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,9})")
 
 
@@ -26,6 +27,22 @@ class Link:
 def url_of(link: Link) -> str:
     """The whole address; '' where PUBLIC_URL does not say where this site is."""
     return f"{settings.PUBLIC_URL}{PATH}{token_of(link)}" if settings.PUBLIC_URL else ""
+
+
+def ops_url(assignment_id: int) -> str:
+    """The Ops page of one assignment; '' where PUBLIC_URL does not say where this site is."""
+    return f"{settings.PUBLIC_URL}/ops/assignments/{assignment_id}" if settings.PUBLIC_URL else ""
+
+
+def overdue_list_url() -> str:
+    """The Ops page that lists all overdue work; '' where PUBLIC_URL does not say where this site is."""
+    return f"{settings.PUBLIC_URL}/ops/assignments?show=overdue" if settings.PUBLIC_URL else ""
+
+
+def tel_url(phone: str) -> str:
+    """'tel:+4930123456' (RFC 3966); '' where it is no number that can be dialled."""
+    digits = re.sub(r"[\s()./-]", "", phone)
+    return f"tel:{digits}" if _DIALLED.fullmatch(digits) else ""
 
 
 def token_of(link: Link) -> str:

@@ -5,7 +5,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -26,8 +26,8 @@ from reminders.ledger.claims import claim, claim_events, release
 from reminders.ledger.records import Begun, Claim, Finished, Hint, Recorded
 from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Reason, State
-from reminders.policy import recipients, retries
-from reminders.policy.retries import Result
+from reminders.policy import digests, recipients, retries
+from reminders.policy.retries import Result, Transition
 from reminders.policy.send_times import SendTimes, may_begin, send_times
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,13 @@ class SendSpeed:
         """From a slice of sends to people; the speed of a webhook's endpoint says nothing about the mail server's."""
         if any(end.claim.row.is_webhook for end in ends):
             return
-        sends = sum(end.result is not Result.HANDED_BACK for end in ends)
+        sends = len(
+            {
+                end.claim.row.digest_id or end.claim.row.id
+                for end in ends
+                if end.result is not Result.HANDED_BACK
+            }
+        )
         if sends:
             self.seconds_per_send += 0.3 * (seconds / sends - self.seconds_per_send)
         if any(end.result is Result.UNKNOWABLE for end in ends):
@@ -123,20 +129,23 @@ def deliver(
 ) -> Delivered:
     """Begins, sends and finishes each hint's row, a slice at a time.
 
-    A slice is what can be sent in a tenth of a second; it is begun only while there is time to send at least
-    one message. What is left when time is up goes back to PLANNED at once.
+    A slice is what can be sent in a tenth of a second, or one event; it is begun only while there is time to send at
+    least one message. What is left when time is up goes back to PLANNED at once.
     """
     done = Delivered()
     waiting = deque(hints)
     busy_tries = 0
-    give_up_at = time.monotonic() + config.last_start.total_seconds()
+    began = time.monotonic()
+    of_events = False
     while waiting:
         first = waiting.popleft()
-        size = speed.slice_size(config.batch_size)
+        size = 1 if of_events else speed.slice_size(config.batch_size)
         part = [first, *(waiting.popleft() for _ in range(min(size - 1, len(waiting))))]
         begun = beginning.begin(part, config=config)
         log_begun(begun)
         done.count_begun(begun)
+        waiting.extendleft(reversed(begun.later))
+        of_events = of_events or any(claim.row.is_webhook for claim in begun.claims)
         if begun.claims:
             started = time.monotonic()
             ends = _send_all(begun.claims, config, channel)
@@ -154,7 +163,8 @@ def deliver(
                 time.sleep(BUSY_WAIT)
         elif begun.busy:
             done.released += release(begun.busy)
-        if waiting and time.monotonic() >= give_up_at:
+        last_start = config.events_last_start if of_events else config.last_start
+        if waiting and time.monotonic() >= began + last_start.total_seconds():
             done.released += release(list(waiting))
             break
     return done
@@ -163,7 +173,7 @@ def deliver(
 def _send_all(
     claims: Sequence[Claim], config: ReminderConfig, channel: Callable[[str], Channel]
 ) -> list[Finished]:
-    """Sends claim after claim, outside any transaction; each has its own end.
+    """Sends claim after claim, outside any transaction; each has its own end, and so has each member of a digest.
 
     Once a channel is down, or time is up, the rest is handed back unsent.
     """
@@ -183,20 +193,42 @@ def _send_all(
                 if retries.trips_breaker(claim.row, result) or _is_gone(claim, result, delivery.code):
                     down.add(claim.row.route)
             finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
-            deliveries.append(delivery)
-            ends.append(_finished(claim, result, delivery, message_id, finished_at, config))
+            of_message = _ends_of(claim, result, delivery, message_id, finished_at, config)
+            deliveries += [delivery] * len(of_message)
+            ends += of_message
     return _with_hindsight(ends, deliveries, config)
 
 
-def _finished(
+def _ends_of(
     claim: Claim, result: Result, delivery: Delivery, message_id: str, at: datetime, config: ReminderConfig
+) -> list[Finished]:
+    """The ends of all rows that were in one message: each goes its own way from here, at the same instant."""
+    jitter = random.uniform(-1, 1)
+    ends = [_finished(one, result, delivery, message_id, at, config, jitter=jitter) for one in claim.message]
+    about_message = delivery.subject is Subject.MESSAGE
+    if len(ends) == 1 or not digests.is_about_content(result, about_message=about_message):
+        return ends
+    half = digests.halves([end.claim.row.id for end in ends])
+    again = Transition(State.PLANNED, retry_at=at, counted=True)
+    return [replace(end, transition=again, half=half[end.claim.row.id]) for end in ends]
+
+
+def _finished(
+    claim: Claim,
+    result: Result,
+    delivery: Delivery,
+    message_id: str,
+    at: datetime,
+    config: ReminderConfig,
+    *,
+    jitter: float,
 ) -> Finished:
     transition = retries.transition_after(
         claim.row,
         result,
         now=at,
         config=config,
-        jitter=random.uniform(-1, 1),
+        jitter=jitter,
         retry_after=delivery.retry_after,
     )
     return Finished(
@@ -228,7 +260,7 @@ def _with_hindsight(
             and delivery.subject is Subject.UNSTATED
             and (end.claim.row.route, end.code) in about_the_channel
         ):
-            end = _finished(end.claim, result, delivery, end.message_id, end.finished_at, config)
+            end = _finished(end.claim, result, delivery, end.message_id, end.finished_at, config, jitter=0.0)
         judged.append(end)
     return judged
 
@@ -271,7 +303,7 @@ class Send:
             with self.watch(self.times.interrupt_after):
                 return channel.send(
                     message,
-                    timeout=self.config.send_timeout,
+                    timeout=self.config.event_timeout if claim.row.is_webhook else self.config.send_timeout,
                     final_reply_timeout=self.times.final_reply_timeout,
                 )
         except watchdog.SendInterrupted:

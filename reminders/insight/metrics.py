@@ -40,6 +40,8 @@ COUNTERS = {
     counters.ATTEMPTS: "Sends that were begun and have ended, by channel and outcome.",
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
+    counters.DIGESTS: "Messages to supervisors that were accepted and hold several notices.",
+    counters.DIGEST_ROWS: "Notices in these messages.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }

@@ -1,40 +1,82 @@
 """Begins rows: decides under their locks and makes those that may be sent SENDING."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from assignments.transactions import atomically
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
-from reminders.ledger import counters
+from reminders.ledger import counters, digests
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
-from reminders.ledger.fragments import ACTIVE_PAUSE, ROUTE
-from reminders.ledger.records import Begun, Hint, claim_of, ended_row, plan_of, row_of
+from reminders.ledger.fragments import ROW_AND_PLAN
+from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
+from reminders.policy.digests import Group, group_of
 from reminders.policy.recipients import supervisor_recipient
 from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
-    SELECT r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
-           r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
-           a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
-           a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
-           p.name, p.email, p.phone, p.time_zone, p.language,
-           statement_timestamp() AS now,
-           EXISTS ({ACTIVE_PAUSE}) AS paused,
-           r.payload,
-           (SELECT h.until FROM reminders_channelhold h
-            WHERE h.channel = {ROUTE}) AS held_until
+    SELECT {ROW_AND_PLAN}
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     ORDER BY a.id, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
-"""  # noqa: S608 - ACTIVE_PAUSE is our own constant
+"""  # noqa: S608 - our own constants
+
+
+@dataclass(slots=True)
+class _Judged:
+    """What the policy says of rows that are locked: which may be sent, by themselves or in one message with others, and
+    what is settled without a send.
+    """
+
+    claims: list[Claim] = field(default_factory=list)
+    groups: dict[Group, list[Claim]] = field(default_factory=dict)
+    later: list[Hint] = field(default_factory=list)
+    marks: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
+    settled: list[Ended] = field(default_factory=list)
+    puts: list[tuple[int, str, str, datetime]] = field(default_factory=list)
+    has_event: bool = False
+
+    def judge(self, found: dict[str, Any], config: ReminderConfig) -> None:
+        row, plan = row_of(found), plan_of(found)
+        until = found["window_until"]
+        verdict = gates.judge(
+            row,
+            plan,
+            Situation(
+                now=found["now"],
+                enabled=config.enabled,
+                paused=found["paused"],
+                held={row.route: found["held_until"]} if found["held_until"] else {},
+                windows={(row.recipient, row.channel): until} if until else {},
+            ),
+        )
+        if verdict.action is Action.SEND:
+            self._send(claim_of(row, plan, found))
+        elif verdict.action is Action.MARK:
+            self.marks.append((row, found))
+        else:
+            state = verdict.state or State.PLANNED
+            reason = verdict.reason.value if verdict.reason else ""
+            self.puts.append((row.id, state.value, reason, verdict.until or row.next_attempt_at))
+            self.settled.append(ended_row(row, state, reason))
+
+    def _send(self, claim: Claim) -> None:
+        row = claim.row
+        if (group := group_of(row)) is not None:
+            self.groups.setdefault(group, []).append(claim)
+        elif row.is_webhook and self.has_event:
+            self.later.append(Hint(row.id, row.ticket))
+        else:
+            self.has_event |= row.is_webhook
+            self.claims.append(claim)
 
 
 @atomically
@@ -43,27 +85,18 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
 
     Rows and assignments are picked SKIP LOCKED: nothing is decided on a snapshot that is older than a lock
     wait. What the policy refuses is settled in the same transaction (docs/state-machine.md#refusals-at-begin).
+    Of events one is begun at a time; a notice to a supervisor takes along what else is due for them.
     """
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
+    judged = _Judged()
     with prepared_cursor() as cursor:
-        run(cursor, PICK, _hint_arrays(hints))
-        picked = list(fetch(cursor))
-        claims, marked, settled, marks, puts = [], [], [], [], []
-        for found in picked:
-            row, plan = row_of(found), plan_of(found)
-            held = {row.route: found["held_until"]} if found["held_until"] else {}
-            situation = Situation(now=found["now"], enabled=config.enabled, paused=found["paused"], held=held)
-            verdict = gates.judge(row, plan, situation)
-            if verdict.action is Action.SEND:
-                claims.append(claim_of(row, plan, found))
-            elif verdict.action is Action.MARK:
-                marks.append((row, found))
-                marked.append(ended_row(row, State.MARKED, ""))
-            else:
-                state = verdict.state or State.PLANNED
-                reason = verdict.reason.value if verdict.reason else ""
-                puts.append((row.id, state.value, reason, verdict.until or row.next_attempt_at))
-                settled.append(ended_row(row, state, reason))
+        picked = _pick(cursor, hints, judged, config)
+        for group in list(judged.groups):
+            others = digests.joined_hints(cursor, group, judged.groups[group], config)
+            digests.leave(
+                cursor, {hint.reminder_id for hint in others} - _pick(cursor, others, judged, config)
+            )
+        claims = judged.claims
         if claims:
             run(
                 cursor,
@@ -75,14 +108,27 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
                 """,
                 [config.lease, bigints(claim.row.id for claim in claims)],
             )
-        if puts:
-            _settle(cursor, puts)
-            record_ended(cursor, settled)
-        if marks:
-            _mark(cursor, marks, config)
-    missing = {hint.reminder_id for hint in hints} - {found["id"] for found in picked}
-    stale, busy = _stale_and_busy([hint for hint in hints if hint.reminder_id in missing])
-    return Begun(claims, marked, settled, stale, busy)
+        for group, together in judged.groups.items():
+            claims.append(digests.begin_group(cursor, group, together, config))
+        if judged.puts:
+            _settle(cursor, judged.puts)
+            record_ended(cursor, judged.settled)
+        if judged.marks:
+            _mark(cursor, judged.marks, config)
+    stale, busy = _stale_and_busy([hint for hint in hints if hint.reminder_id not in picked])
+    marked = [ended_row(row, State.MARKED, "") for row, _ in judged.marks]
+    return Begun(claims, marked, judged.settled, stale, busy, judged.later)
+
+
+def _pick(cursor: Cursor, hints: Sequence[Hint], judged: _Judged, config: ReminderConfig) -> set[int]:
+    """Locks the rows of these hints and judges them; returns which there were."""
+    if not hints:
+        return set()
+    run(cursor, PICK, _hint_arrays(hints))
+    picked = list(fetch(cursor))
+    for found in picked:
+        judged.judge(found, config)
+    return {found["id"] for found in picked}
 
 
 def _hint_arrays(hints: Sequence[Hint]) -> list[str]:

@@ -13,7 +13,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger import counters, paces
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import emit_unknown
-from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE, TO_WEBHOOKS
+from reminders.ledger.fragments import ACTIVE_PAUSE, NOTICES, TO_PEOPLE, TO_WEBHOOKS
 from reminders.ledger.records import Claimed, Ended, Hint, count_ended
 from reminders.ledger.sql import fetch, fetch_one, paused, run
 from reminders.models import State
@@ -32,11 +32,23 @@ REAP_LIMIT = 50_000
 
 DISPATCH_LOCK = 0x72656D01
 
-URGENT = "(kind = 'REMINDER' OR channel = 'none')"
-"""Reminders to people who can still come, and the markers, which write to nobody."""
+GROUP_INSPECTED = 200
+"""Notices of one supervisor that are looked at to see whether one of them is under way: those are the oldest."""
 
-NOTICES = "(kind = 'OVERDUE' AND channel <> 'none')"
-"""Notices to supervisors."""
+HELD = "SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()"
+
+NOTICES_SHARE = 10
+"""So many supervisors are told however many reminders wait: it is one message for each."""
+
+MARKER_BATCHES = 5
+"""So many messages of markers for each process of a worker are handed over at a time: a second or two of its work. More
+follow when half of them are done, so that messages stay full."""
+
+PEOPLE = f"NOT {NOTICES} AND channel <> 'none' AND NOT %(paused)s"
+"""Reminders to people who can still come."""
+
+MARKERS = "channel = 'none'"
+"""Markers write to nobody, and are claimed while paused too."""
 
 TOO_LATE = "not_after < statement_timestamp()"
 """What `policy.gates` ends unsent when it is begun."""
@@ -46,12 +58,12 @@ MOST_URGENT = "not_after NULLS LAST, next_attempt_at, id"
 """The order where not all that is due can leave; `policy.departures` is the same rule."""
 
 CLAIM = f"""
-    WITH held AS MATERIALIZED (SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()),
+    WITH held AS MATERIALIZED ({HELD}),
     due AS (
         SELECT id FROM reminders_reminder
         WHERE closed_at IS NULL AND lease_until IS NULL AND next_attempt_at <= statement_timestamp() + %(ahead)s
-          AND (NOT %(paused)s OR channel = 'none') AND {TO_PEOPLE} AND channel NOT IN (SELECT channel FROM held)
-          AND {{urgency}} AND channel <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR channel = %(only)s)
+          AND {TO_PEOPLE} AND {{which}} AND channel NOT IN (SELECT channel FROM held)
+          AND channel <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR channel = %(only)s)
         ORDER BY {{order}}
         LIMIT %(room)s
         FOR NO KEY UPDATE SKIP LOCKED
@@ -60,7 +72,48 @@ CLAIM = f"""
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
     FROM due
     WHERE r.id = due.id AND r.state = 'PLANNED'
-    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous, r.scan_id,
+    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
+              greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
+"""  # noqa: S608 - our own constants
+
+# One notice for each supervisor, which takes the others along when it is begun (`ledger.digests`): the groups are found by
+# jumping through an index from one to the next, so that many waiting notices cost no more than few.
+CLAIM_NOTICES = f"""
+    WITH RECURSIVE held AS MATERIALIZED ({HELD}),
+    groups AS (
+        (SELECT recipient, channel FROM reminders_reminder WHERE closed_at IS NULL AND {NOTICES}
+         ORDER BY recipient, channel LIMIT 1)
+        UNION ALL
+        SELECT following.recipient, following.channel FROM groups g, LATERAL (
+            SELECT recipient, channel FROM reminders_reminder
+            WHERE closed_at IS NULL AND {NOTICES} AND (recipient, channel) > (g.recipient, g.channel)
+            ORDER BY recipient, channel LIMIT 1) following
+    ),
+    leads AS (
+        SELECT first.id FROM groups g
+        LEFT JOIN reminders_digestwindow w ON w.recipient = g.recipient AND w.channel = g.channel
+        CROSS JOIN LATERAL (
+            SELECT (array_agg(id ORDER BY next_attempt_at, id) FILTER (
+                       WHERE lease_until IS NULL AND next_attempt_at <= statement_timestamp() + %(ahead)s
+                         AND (w.until IS NULL OR w.until <= statement_timestamp()
+                              OR digest_id IS NOT NULL OR ambiguous > 0)))[1] AS id,
+                   bool_or(lease_until IS NOT NULL) AS busy
+            FROM (SELECT id, next_attempt_at, lease_until, digest_id, ambiguous FROM reminders_reminder
+                  WHERE closed_at IS NULL AND {NOTICES} AND recipient = g.recipient AND channel = g.channel
+                  ORDER BY next_attempt_at LIMIT %(inspected)s) oldest) first
+        WHERE NOT first.busy AND first.id IS NOT NULL AND g.channel NOT IN (SELECT channel FROM held)
+          AND g.channel <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR g.channel = %(only)s)
+        LIMIT %(room)s
+    ),
+    due AS (
+        SELECT id FROM reminders_reminder WHERE id IN (SELECT id FROM leads) AND closed_at IS NULL
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE reminders_reminder r
+    SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
+    FROM due
+    WHERE r.id = due.id AND r.state = 'PLANNED'
+    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, TRUE AS alone, r.scan_id,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """  # noqa: S608 - our own constants
 
@@ -90,7 +143,7 @@ CLAIM_EVENTS = f"""
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %s
     FROM due
     WHERE r.id = due.id AND r.state = 'PLANNED'
-    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous, r.scan_id,
+    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
               interval '0' AS wait
 """  # noqa: S608 - our own constants
 
@@ -139,6 +192,13 @@ REAP = """
     SELECT b.id AS reminder_id, b.assignment_id, b.version, b.kind, b.due_at, b.state, b.reason, b.channel, b.scan_id,
            n.reminder_id IS NOT NULL AS is_ambiguous
     FROM back b LEFT JOIN noted n ON n.reminder_id = b.id
+"""
+
+
+QUEUED_MARKERS = """
+    SELECT count(*) FROM reminders_reminder
+    WHERE closed_at IS NULL AND state = 'QUEUED' AND channel = 'none'
+      AND next_attempt_at <= statement_timestamp() + interval '1 minute'
 """
 
 
@@ -195,9 +255,10 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
 def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claimed] | None:
     """Claims up to `room` rows that are due within `ahead`, oldest first; each gets the next ticket and a lease.
 
-    People who can still come go first: reminders and markers, then notices to supervisors, of which only a few are
-    handed over at a time. A channel with a pace gives no more than it takes. None when another dispatcher is at
-    work: one at a time. While paused only markers are claimed.
+    People who can still come go first, then notices, one for each supervisor, which takes the others along, and
+    then markers, of which a few are handed over at a time, so that no reminder waits behind thousands. A channel
+    with a pace gives no more than it takes. None when another dispatcher is at work: one at a time. While paused
+    only markers are claimed.
     """
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])
@@ -212,11 +273,9 @@ def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claime
         has_paces = work["has_paces"] or config.email_rate
         allowed = paces.allowances(cursor, config) if has_paces else {}
         claim = _Claim(cursor, config, ahead, work["is_paused"], list(allowed))
-        claimed = claim.rows(URGENT, room)
-        notices = min(room - len(claimed), config.batch_size * config.concurrency)
-        if notices > 0 and not claim.is_paused:
-            notices -= _queued_notices(cursor)
-            claimed += claim.rows(NOTICES, notices)
+        claimed = claim.reminders(room)
+        claimed += claim.notices(max(room - len(claimed), NOTICES_SHARE))
+        claimed += claim.markers(room - len(claimed))
         for channel, tokens in allowed.items():
             claimed += claim.paced(channel, tokens, room=room - len(claimed))
         return claimed
@@ -232,8 +291,31 @@ class _Claim:
     is_paused: bool
     channels: list[str]
 
-    def rows(self, urgency: str, room: int, *, only: str | None = None) -> list[Claimed]:
-        """Rows of this urgency: of all channels without a pace, or of one that has one, there the most urgent first."""
+    def reminders(self, room: int, *, only: str | None = None) -> list[Claimed]:
+        """Reminders to people: of all channels without a pace, or of one that has one, there the most urgent first; none
+        while paused."""
+        return self._run(CLAIM.format(which=PEOPLE, order=MOST_URGENT if only else IN_TURN), room, only)
+
+    def too_late(self, room: int, *, only: str) -> list[Claimed]:
+        """Reminders of this channel that can only be ended."""
+        return self._run(CLAIM.format(which=f"{PEOPLE} AND {TOO_LATE}", order=IN_TURN), room, only)
+
+    def markers(self, room: int) -> list[Claimed]:
+        """As many as may be under way at a time; none before half of those are done."""
+        if room <= 0:
+            return []
+        run(self.cursor, QUEUED_MARKERS)
+        most = MARKER_BATCHES * self.config.batch_size * self.config.concurrency
+        queued = int(fetch_one(self.cursor))
+        if queued > most // 2:
+            return []
+        return self._run(CLAIM.format(which=MARKERS, order=IN_TURN), min(room, most - queued), None)
+
+    def notices(self, room: int, *, only: str | None = None) -> list[Claimed]:
+        """Notices to supervisors, at most one for each; none while paused."""
+        return [] if self.is_paused else self._run(CLAIM_NOTICES, room, only)
+
+    def _run(self, statement: str, room: int, only: str | None) -> list[Claimed]:
         if room <= 0:
             return []
         params = {
@@ -243,8 +325,9 @@ class _Claim:
             "paused": self.is_paused,
             "paced": [] if only else self.channels,
             "only": only,
+            "inspected": GROUP_INSPECTED,
         }
-        run(self.cursor, CLAIM.format(urgency=urgency, order=MOST_URGENT if only else IN_TURN), params)
+        run(self.cursor, statement, params)
         return [_claimed(row) for row in fetch(self.cursor)]
 
     def paced(self, channel: str, tokens: int, *, room: int) -> list[Claimed]:
@@ -254,24 +337,14 @@ class _Claim:
         """
         if min(tokens, room) <= 0:
             return []
-        too_late = self.rows(TOO_LATE, room, only=channel)
+        too_late = self.too_late(room, only=channel)
         tokens = min(tokens, room - len(too_late))
         share = notices_share(tokens, draw=random.randrange(ONE_IN))
-        claimed = self.rows(NOTICES, share, only=channel)
-        claimed += self.rows(URGENT, tokens - len(claimed), only=channel)
-        claimed += self.rows(NOTICES, tokens - len(claimed), only=channel)
+        claimed = self.notices(share, only=channel)
+        claimed += self.reminders(tokens - len(claimed), only=channel)
+        claimed += self.notices(tokens - len(claimed), only=channel)
         paces.spend(self.cursor, channel, len(claimed))
         return too_late + claimed
-
-
-def _queued_notices(cursor: Cursor) -> int:
-    """Notices that are handed over and not begun."""
-    run(
-        cursor,
-        f"SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND state = 'QUEUED' AND {NOTICES}"  # noqa: S608
-        " AND next_attempt_at <= statement_timestamp() + interval '1 minute'",
-    )
-    return int(fetch_one(cursor))
 
 
 @atomically
@@ -279,7 +352,8 @@ def claim_events(config: ReminderConfig) -> list[list[Claimed]]:
     """Claims due events: for each endpoint that is free an envelope's worth, the one that waits longest first.
 
     People come first: whatever the endpoints do, events never take more than half of the sends that one worker
-    has side by side. Nothing is claimed while another dispatcher is at it, or while paused.
+    has side by side, and of each message one event is under way at a time. Nothing is claimed while another
+    dispatcher is at it, or while paused.
     """
     with connection.cursor() as cursor:
         run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])
@@ -288,7 +362,7 @@ def claim_events(config: ReminderConfig) -> list[list[Claimed]]:
         run(cursor, "SET LOCAL synchronous_commit = off")  # as above
         run(cursor, ROUTES, [EVENTS_INSPECTED])
         routes = list(fetch(cursor))
-        room = max(1, config.concurrency // 2) - sum(route["busy"] for route in routes)
+        room = config.events_at_once - sum(route["busy"] for route in routes)
         batches = []
         for route in [route for route in routes if not route["busy"]][: max(0, room)]:
             most = 1 if route["tried"] else config.batch_size
@@ -305,7 +379,7 @@ def _claimed(row: Mapping[str, Any]) -> Claimed:
         kind=row["kind"],
         due_at=row["due_at"],
         wait=row["wait"],
-        alone=row["ambiguous"] > 0,
+        alone=row["alone"],
         scan_id=row["scan_id"],
     )
 

@@ -39,6 +39,8 @@ OVERDUE_MARKED = "reminder_overdue_marked_total"
 AMBIGUOUS = "reminder_ambiguous_total"
 EVENTS = "reminder_events_total"
 SIGN_IN_FAILURES = "reminder_sign_in_failures_total"
+DIGESTS = "reminder_digests_total"
+DIGEST_ROWS = "reminder_digest_rows_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -145,6 +147,8 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((FAILED, labels(reason=reason)) for reason in FAILURE_REASONS)
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
+    yield (DIGESTS, "")
+    yield (DIGEST_ROWS, "")
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
     known_outcomes = list(outcomes)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from assignments.models import Status
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import counters
+from reminders.ledger import counters, digests
 from reminders.ledger.breakers import update_breakers
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import FAILED, SENT, Event, emit_events
@@ -87,6 +87,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
             emit_events(cursor, _events(landed))
         ended = skip_already_notified(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
+        digests.settle_failed(cursor, landed)
     if back := {end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED}:
         ended += void(sorted(back))  # A failure of an old plan is not tried again.
     return Recorded(landed, ended)
@@ -174,6 +175,13 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
             if end.transition.state is State.SENT and end.claim.row.kind is not Kind.EVENT
         ),
     )
+    joined = Counter(
+        end.claim.row.digest_id
+        for end in landed
+        if end.transition.state is State.SENT and end.claim.row.digest_id is not None
+    )
+    counts[counters.DIGESTS, ""] += len(joined)
+    counts[counters.DIGEST_ROWS, ""] += joined.total()
     return counts
 
 

@@ -7,6 +7,10 @@ TO_PEOPLE = "kind <> 'EVENT'"
 
 TO_WEBHOOKS = "kind = 'EVENT'"
 
+NOTICES = "recipient LIKE 'ops:%%'"
+"""Notices to supervisors (`recipients.is_supervisor`), of whatever kind; for statements with parameters. The index
+reminder_notice_idx has the same condition."""
+
 ROUTE = "CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE r.channel END"
 """What a circuit breaker guards; `Row.route` is the same rule."""
 
@@ -34,3 +38,19 @@ START_NOTIFIED = f"""(
         ORDER BY last.begun_at DESC LIMIT 1)"""  # noqa: S608 - our own constants
 """Whether the last message begun for the assignee stated the present start, after any reset: nobody is told it twice.
 `notified.with_start_notified` is the same as a queryset's annotation."""
+
+ROW_AND_PLAN = f"""
+    r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
+    r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
+    r.digest_id, a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
+    a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
+    p.name, p.email, p.phone, p.time_zone, p.language,
+    statement_timestamp() AS now,
+    EXISTS ({ACTIVE_PAUSE}) AS paused,
+    r.payload,
+    (SELECT h.until FROM reminders_channelhold h
+     WHERE h.channel = {ROUTE}) AS held_until,
+    CASE WHEN r.{NOTICES} THEN (SELECT w.until FROM reminders_digestwindow w
+                                WHERE w.recipient = r.recipient AND w.channel = r.channel) END AS window_until
+"""  # noqa: S608 - our own constants
+"""What begin needs to know of a row `r`, its assignment `a` and its assignee `p`, for statements with parameters."""

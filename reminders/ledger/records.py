@@ -54,8 +54,24 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A message that holds several rows. It has the Message-ID of `lead`.
+
+    `entries` are the rows that it lists, in their order, with what it may say of each. `members` are the rows that were
+    begun with the claim that carries this. `waiting` further notices to the same recipient wait for a later message.
+    """
+
+    lead: Row
+    entries: tuple[tuple[Row, Facts], ...]
+    members: tuple["Claim", ...]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON."""
+    """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON.
+    `digest` is there where one message holds this row and others.
+    """
 
     row: Row
     plan: Plan
@@ -64,6 +80,12 @@ class Claim:
     begun_at: datetime
     was_open_breaker: bool = False
     payload: str = ""
+    digest: Digest | None = None
+
+    @property
+    def message(self) -> tuple["Claim", ...]:
+        """All claims that are sent by one message: this one and the members of its digest."""
+        return (self, *self.digest.members) if self.digest else (self,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +104,23 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What `begin` made of its hints. `busy` are rows that somebody else held locked: worth another try."""
+    """What `begin` made of its hints. `busy` are rows that somebody else held locked: worth another try. `later` are
+    events that were not begun, for one is begun at a time.
+    """
 
     claims: list[Claim]
     marked: list[Ended]
     settled: list[Ended]
     stale: list[Hint]
     busy: list[Hint]
+    later: list[Hint]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How one send ended. `code` and `detail` hold no address."""
+    """How one send ended. `code` and `detail` hold no address. `half` is the digest in which the row is sent again, where
+    its message was refused for its content.
+    """
 
     claim: Claim
     result: Result
@@ -103,6 +130,7 @@ class Finished:
     finished_at: datetime
     message_id: str
     retry_after: timedelta | None = None
+    half: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +168,7 @@ def row_of(found: Mapping[str, Any]) -> Row:
         failures=found["failures"],
         ambiguous=found["ambiguous"],
         scan_id=found["scan_id"],
+        digest_id=found["digest_id"],
     )
 
 
@@ -153,8 +182,8 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
     )
 
 
-def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
-    facts = Facts(
+def facts_of(found: Mapping[str, Any]) -> Facts:
+    return Facts(
         title=found["title"],
         kind=found["assignment_kind"],
         location=found["location"],
@@ -168,10 +197,13 @@ def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
         assignee_zone=found["time_zone"] or "UTC",
         assignee_language=found["language"] or "en",
     )
+
+
+def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
     return Claim(
         row=row,
         plan=plan,
-        facts=facts,
+        facts=facts_of(found),
         number=row.attempts + 1,
         begun_at=found["now"],
         was_open_breaker=found["held_until"] is not None,

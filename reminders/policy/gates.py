@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
+from reminders.policy import digests, recipients
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
 EARLY_TOLERANCE = timedelta(milliseconds=50)
@@ -63,7 +64,9 @@ def format_instant(instant: datetime) -> str:
 def _gates_of(row: Row) -> tuple[GateDefinition, ...]:
     if row.is_webhook:
         return EVENT_GATES
-    return MARKER_GATES if row.is_marker else MESSAGE_GATES
+    if row.is_marker:
+        return MARKER_GATES
+    return NOTICE_GATES if recipients.is_supervisor(row.recipient) else MESSAGE_GATES
 
 
 def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
@@ -78,6 +81,18 @@ def _route_usable(row: Row, situation: Situation) -> bool:
 def _route_observed(row: Row, situation: Situation) -> str:
     held = situation.held.get(row.route)
     return f"{row.route} held until {format_instant(held)}" if held else f"{row.route} is open"
+
+
+def _window_over(row: Row, situation: Situation) -> bool:
+    until = situation.windows.get((row.recipient, row.channel))
+    return until is None or until <= situation.now or not digests.may_wait(row)
+
+
+def _window_observed(row: Row, situation: Situation) -> str:
+    until = situation.windows.get((row.recipient, row.channel))
+    if until is None or until <= situation.now:
+        return "no message to this supervisor has just left"
+    return f"the next message to this supervisor leaves at {format_instant(until)}"
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
@@ -137,6 +152,20 @@ MARKER_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
 
 
 MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
+
+
+NOT_TO_BE_JOINED = GateDefinition(
+    "not to be joined",
+    lambda row, plan, situation: _window_over(row, situation),
+    lambda row, plan, situation: _window_observed(row, situation),
+    lambda row, plan, situation: Verdict(
+        Action.WAIT, Reason.TO_BE_JOINED, until=situation.windows.get((row.recipient, row.channel))
+    ),
+)
+
+
+NOTICE_GATES = (*MESSAGE_GATES, NOT_TO_BE_JOINED)
+"""A notice to a supervisor to whom one has just left waits, so that it goes with others."""
 
 
 EVENT_GATES = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)

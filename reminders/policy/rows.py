@@ -1,7 +1,7 @@
 """What a decision is about, and what it can be: the row, the plan, the situation, the verdict."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -40,7 +40,8 @@ MARK = Verdict(Action.MARK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What the ledger believes about one nudge. Instants are aware UTC."""
+    """What the ledger believes about one nudge. Instants are aware UTC. `digest_id` is the lead row of the message that
+    holds this row and others; None where none is settled."""
 
     id: int
     assignment_id: int
@@ -60,6 +61,7 @@ class Row:
     failures: int
     ambiguous: int
     scan_id: int | None = None
+    digest_id: int | None = None
 
     @property
     def is_marker(self) -> bool:
@@ -96,13 +98,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What holds for every row at this moment: the switch, the pause, the open breakers."""
+    """What holds for every row at this moment: the switch, the pause, the open breakers; and until when notices to a
+    recipient over a channel wait to be joined."""
 
     now: datetime
     enabled: bool = True
     paused: bool = False
     paused_until: datetime | None = None
     held: Mapping[str, datetime]
+    windows: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
 
 def message_uuid(row: Row) -> UUID:

@@ -352,6 +352,54 @@ def nothing_ends_early_for_the_channel(e: Evidence) -> Found:
             yield f"row {row['id']} ended at {row['closed_at']} for the channel's sake, of use until {row['not_after']}"
 
 
+def notices_are_told_once(e: Evidence) -> Found:
+    """I13: a supervisor gets each notice once, unless its attempts say that it may have arrived; and each notice that is
+    SENT belongs to exactly one accepted message, which lists it.
+
+    By the texts of the messages: a digest shows each title on a line of its own, a single notice behind "What:".
+    """
+    titles = {assignment["id"]: assignment["title"] for assignment in e.assignments}
+    rows = {row["id"]: row for row in e.rows}
+    told: dict[tuple[str, str], list[Facts]] = defaultdict(list)
+    texts: dict[str, str] = {}
+    for mail in e.mails:
+        if not mail.get("text"):
+            continue
+        texts[mail["message_id"]] = mail["text"]
+        for title in set(_titles_in(mail["text"])):
+            told[supervisor_recipient(mail["recipients"][0]), title].append(mail)
+    allowed: Counter[tuple[str, str]] = Counter()
+    for row in e.rows:
+        if not row["recipient"].startswith("ops:") or row["channel"] != "email" or not row["attempts"]:
+            continue
+        title = titles[row["assignment_id"]]
+        allowed[row["recipient"], title] += 1 + sum(a["outcome"] == "unknowable" for a in e.tries_of(row))
+        if row["state"] != "SENT":
+            continue
+        lead = rows.get(row["digest_id"]) if row["digest_id"] else row
+        if lead is None or (lead["recipient"], lead["channel"]) != (row["recipient"], row["channel"]):
+            yield f"row {row['id']} is in the digest of {row['digest_id']}, which is another supervisor's or nobody's"
+        elif row["message_id"] != lead["own_id"]:
+            yield f"row {row['id']} is SENT as {row['message_id']}, and its message is {lead['own_id']}"
+        elif row["message_id"] in texts:
+            text = texts[row["message_id"]]
+            if title not in _titles_in(text) and "\nAnd " not in text:
+                yield f"row {row['id']} is SENT, and its message does not list it"
+    for (recipient, title), mails in told.items():
+        if len(mails) > allowed[recipient, title]:
+            yield f"a supervisor was told of {title!r} {len(mails)} times, {allowed[recipient, title]} are accounted for"
+
+
+def _titles_in(text: str) -> Iterator[str]:
+    """The work that the text of a notice lists."""
+    lines = text.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if following.startswith("  Who:"):
+            yield line
+        elif line.startswith("What:   "):
+            yield line.removeprefix("What:   ")
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I1": nothing_is_silent,
     "I2": doubles_are_flagged,
@@ -365,4 +413,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I10": the_roll_up_is_right,
     "I11": the_channels_fault_is_nobodys,
     "I12": nothing_ends_early_for_the_channel,
+    "I13": notices_are_told_once,
 }

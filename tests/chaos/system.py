@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "REMINDER_SEND_TIMEOUT_SECONDS": "2",
     "REMINDER_DISPATCH_INTERVAL_MS": "500",
     "REMINDER_POLL_INTERVAL_MS": "3000",
+    "REMINDER_DIGEST_SECONDS": "5",
     "WEBHOOK_ALLOW_PRIVATE": "true",
     # Whatever of this shows up anywhere is a leak.
     "SECRET_KEY": "canary-of-the-secret-key-canary-of-the-secret-key-canary-of-the-secret-key",
@@ -53,7 +54,8 @@ QUIET = 60.0
 EVERYBODY = ("web", "scanner", "beat", "worker", "worker2")
 TABLES = (
     "reminders_attempt, reminders_reminder, assignments_assignment, assignments_assignee, reminders_counter,"
-    " reminders_channelhold, reminders_channelpace, reminders_pause, reminders_scanrun, reminders_subscription"
+    " reminders_channelhold, reminders_channelpace, reminders_digestwindow, reminders_pause, reminders_scanrun,"
+    " reminders_subscription"
 )
 PLANT = """
 import json, sys

@@ -18,7 +18,7 @@ def sound() -> Evidence:
         "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "state": "SENT", "reason": "",
         "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x", "own_id": "m1@x",
         "planned_at": NOW - 60 * MINUTE, "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE,
-        "lease_until": None, "attempts": 2,
+        "lease_until": None, "attempts": 2, "digest_id": None,
     }  # fmt: skip
     attempts: list[Facts] = [
         {
@@ -31,7 +31,7 @@ def sound() -> Evidence:
         {"reminder_id": 1, "number": 2, "outcome": "accepted", "code": "250", "started_at": NOW - 8 * MINUTE},
     ]
     assignment: Facts = {
-        "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None,
+        "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None, "title": "Job",
         "updated_at": NOW - 60 * MINUTE,
     }  # fmt: skip
     mail: Facts = {
@@ -133,6 +133,65 @@ def refused(about: str, outcome: str, *, reason: str = "rejected", left: float =
     return sabotage
 
 
+def with_digest(e: Evidence, **changes: object) -> Evidence:
+    """Two notices to a supervisor that went in one message, which lists both."""
+    chief = "chief@example.test"
+    notice = {
+        **e.rows[0], "kind": "OVERDUE", "recipient": supervisor_recipient(chief), "email": None, "attempts": 1,
+        "digest_id": 21, "message_id": "m21@x",
+    }  # fmt: skip
+    notices = [
+        {**notice, "id": 21, "own_id": "m21@x"},
+        {**notice, "id": 22, "own_id": "m22@x", "assignment_id": 11, **changes},
+    ]
+    tries = [
+        {"reminder_id": pk, "number": 1, "outcome": "accepted", "code": "250", "started_at": NOW - 8 * MINUTE}
+        for pk in (21, 22)
+    ]
+    second = {
+        **e.rows[0],
+        "id": 3,
+        "assignment_id": 11,
+        "own_id": "m3@x",
+        "message_id": "m3@x",
+        "attempts": 0,
+    }
+    other = {**second, "state": "SKIPPED", "reason": "imported"}
+    mail = {
+        **e.mails[0],
+        "recipients": [chief],
+        "message_id": "m21@x",
+        "text": "Two.\n\nJob\n  Who:     a\n\nOther job\n  Who:     b\n",
+    }
+    accepted = ("reminder_attempts_total", "channel=email,outcome=accepted")
+    return replace(
+        e,
+        rows=[*e.rows, *notices, other],
+        attempts=[*e.attempts, *tries],
+        assignments=[*e.assignments, {**e.assignments[0], "id": 11, "title": "Other job"}],
+        mails=[*e.mails, mail],
+        counters={**e.counters, accepted: 3},
+    )
+
+
+def digest(
+    change: Callable[[Evidence], Evidence] = lambda e: e, **changes: object
+) -> Callable[[Evidence], Evidence]:
+    return lambda e: change(with_digest(e, **changes))
+
+
+def mail_again(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda e: replace(e, mails=[*e.mails, {**e.mails[-1], **changes}])
+
+
+def mail_without(title: str) -> Callable[[Evidence], Evidence]:
+    def change(e: Evidence) -> Evidence:
+        mail = {**e.mails[-1], "text": e.mails[-1]["text"].replace(title, "Nobody's job")}
+        return replace(e, mails=[*e.mails[:-1], mail])
+
+    return change
+
+
 def counters(**changes: float) -> Callable[[Evidence], Evidence]:
     key = ("reminder_sent_total", "status=SCHEDULED")
     return lambda e: replace(e, counters={**e.counters, key: changes["sent"]})
@@ -175,11 +234,22 @@ SABOTAGES = [
     ("I12", "given up while the channel is down", refused("channel", "channel_refused", reason="exhausted")),
     ("I12", "too late before its time", refused("channel", "throttled", reason="too_late")),
     ("I12", "tried too often against a limit", refused("channel", "refused_for_now", reason="exhausted")),
+    ("I13", "a digest twice", digest(mail_again())),
+    (
+        "I13",
+        "told again by a message of its own",
+        digest(mail_again(message_id="m22@x", text="What:   Other job\n")),
+    ),
+    ("I13", "a member that is not listed", digest(mail_without("Other job"))),
+    ("I13", "a member under an id of its own", digest(message_id="m22@x")),
+    ("I13", "a member of nobody's digest", digest(digest_id=99)),
+    ("I13", "a member of somebody else's digest", digest(digest_id=1)),
 ]
 
 
 def test_sound_evidence_breaks_nothing():
     assert broken(sound()) == []
+    assert broken(with_digest(sound())) == []
 
 
 @pytest.mark.parametrize(("invariant", "name", "sabotage"), SABOTAGES, ids=[s[1] for s in SABOTAGES])
@@ -189,7 +259,7 @@ def test_each_invariant_finds_its_sabotage(invariant, name, sabotage):
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 13)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 14)}
 
 
 @pytest.mark.parametrize(

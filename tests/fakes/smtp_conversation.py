@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import struct
+from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
 from tests.fakes.smtp_faults import Accepted, Fault, Step
@@ -134,6 +135,7 @@ class Conversation:
                     message_id=_message_id(content),
                     subject=_subject(content),
                     content=content if self.keep_content else b"",
+                    text=_notice_text(content),
                 )
             )
         recipients = self.recipients
@@ -256,3 +258,11 @@ def _subject(content: bytes) -> str:
     """The subject as it stands in the header, not decoded."""
     found = re.search(rb"^Subject: (.*)\r$", content.partition(b"\r\n\r\n")[0] + b"\r\n", re.MULTILINE)
     return found[1].decode("ascii", "replace") if found else ""
+
+
+def _notice_text(content: bytes) -> str:
+    """The text of a notice to supervisors, decoded; '' for any other message."""
+    if not _subject(content).startswith("Overdue:"):
+        return ""
+    body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
+    return str(body.get_content()) if body is not None else ""

@@ -35,7 +35,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that the server took over. `content` is without dot-stuffing, with CRLF."""
+    """A message that the server took over. `content` is without dot-stuffing, with CRLF. `text` is the text of a notice to
+    supervisors, and empty for other messages.
+    """
 
     connection: int
     sender: str
@@ -43,3 +45,4 @@ class Accepted:
     message_id: str
     subject: str
     content: bytes
+    text: str = ""

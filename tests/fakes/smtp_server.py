@@ -175,6 +175,7 @@ class SmtpServer:
                     "recipients": message.recipients,
                     "message_id": message.message_id,
                     "subject": message.subject,
+                    "text": message.text,
                     "octets": len(message.content),
                 }
                 self._ledger.write(json.dumps(row).encode() + b"\n")

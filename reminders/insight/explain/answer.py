@@ -52,7 +52,8 @@ class AttemptView:
 class ReminderExplanation:
     """One row of the ledger: its gates now, what happens next and when, and what happened so far.
 
-    `gates` is empty where the row has ended. `to` names the recipient, never an address.
+    `gates` is empty where the row has ended. `to` names the recipient, never an address. `digest_id` is the row that leads
+    the message which holds this row and `others_in_message` more.
     """
 
     reminder_id: int
@@ -67,6 +68,9 @@ class ReminderExplanation:
     not_after: datetime | None
     next_at: datetime | None
     sent_at: datetime | None
+    message_id: str
+    digest_id: int | None
+    others_in_message: int
     possible_duplicate: bool
     gates: Sequence[GateResult]
     summary: str

@@ -28,6 +28,7 @@ from reminders.insight.explain.inputs import (
     can_reach,
     contact_of,
     facts_of,
+    others_in_message,
     problems,
     situation_of,
 )
@@ -123,6 +124,7 @@ class _Asked:
     ) -> None:
         self.assignment = assignment
         self.rows = rows
+        self.others = others_in_message(rows)
         self.pause = pause
         self.situation = situation_of(pause, config)
         self.paces = pace_outlook.outlook(
@@ -195,6 +197,9 @@ class _Asked:
             not_after=row.not_after,
             next_at=answer.at,
             sent_at=row.sent_at,
+            message_id=row.message_id,
+            digest_id=row.digest_id,
+            others_in_message=self._others(row),
             possible_duplicate=row.ambiguous > 0,
             gates=answer.gates,
             summary=answer.summary,
@@ -295,11 +300,11 @@ class _Asked:
         turn = self._turn(believed, at) if verdict.action is Action.SEND else None
         if turn is not None and turn.is_late(at):
             return _in_turn(turn, conditions, believed.not_after)
-        summary = f"{does} at {moment(at)}"
+        summary = f"{does} at {moment(at)}{self._joined(row)}"
         wait = policy_gates.judge(believed, self.work.plan, self.situation).reason
-        held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD) else None
+        held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
         if at <= self.situation.now:
-            summary = f"{does} now: every gate is open"
+            summary = f"{does} now{self._joined(row)}: every gate is open"
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
                 summary += f"; it has been due for {waited / 60:.0f} minutes"
@@ -375,18 +380,27 @@ class _Asked:
             at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}."
         )
 
+    def _others(self, row: Reminder) -> int:
+        """How many other notices are in the message that holds this one."""
+        return self.others.get(row.digest_id, 0) if row.digest_id is not None else 0
+
+    def _joined(self, row: Reminder) -> str:
+        """ ", in a message with 41 others"; nothing for a row that goes by itself."""
+        others = self._others(row)
+        return f", in a message with {others} other{'' if others == 1 else 's'}" if others else ""
+
     def _fate(self, row: Reminder) -> str:
         reason = words(Reason(row.reason)) if row.reason else ""
         match State(row.state):
             case State.SENT:
                 doubt = "; it may have arrived twice" if row.ambiguous else ""
-                return f"was accepted at {moment(row.sent_at)}{doubt}"
+                return f"was accepted at {moment(row.sent_at)}{self._joined(row)}{doubt}"
             case State.MARKED:
                 return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
             case State.SKIPPED:
                 return f"was not sent: {reason}"
             case State.UNKNOWN:
-                return f"may or may not have arrived: {reason}"
+                return f"may or may not have arrived{self._joined(row)}: {reason}"
             case _:
                 return f"failed: {reason}"
 

@@ -1,6 +1,8 @@
 """What an explanation asks: of the database about work and machinery, of the worker's own steps about addresses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from django.db.models import Count
 
 from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Status
@@ -10,7 +12,7 @@ from reminders.conf import ReminderConfig
 from reminders.content import contacts
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.insight.forecast import AssignmentFacts
-from reminders.models import CircuitBreaker, Pause
+from reminders.models import CircuitBreaker, DigestWindow, Pause, Reminder
 from reminders.policy import recipients
 from reminders.policy.rows import Situation
 
@@ -23,6 +25,10 @@ def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
         paused=pause is not None,
         paused_until=pause.until if pause else None,
         held=dict(CircuitBreaker.objects.values_list("channel", "until")),
+        windows={
+            (recipient, channel): until
+            for recipient, channel, until in DigestWindow.objects.values_list("recipient", "channel", "until")
+        },
     )
 
 
@@ -40,6 +46,15 @@ def facts_of(assignment: Assignment) -> AssignmentFacts:
         overdue=assignment.overdue_at is not None,
         start_notified=assignment.version > 1 and bool(notified),
     )
+
+
+def others_in_message(rows: Iterable[Reminder]) -> dict[int, int]:
+    """For each digest of these rows: how many other rows are in the same message."""
+    ids = {row.digest_id for row in rows if row.digest_id is not None}
+    if not ids:
+        return {}
+    sizes = Reminder.objects.filter(digest_id__in=ids).order_by().values_list("digest_id")
+    return {digest_id: size - 1 for digest_id, size in sizes.annotate(Count("id"))}
 
 
 def contact_of(assignee: Assignee | None) -> Contact:

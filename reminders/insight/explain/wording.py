@@ -27,6 +27,7 @@ WORDS = {
     Reason.DISABLED: "reminders are switched off (REMINDER_WORKER_ENABLED=false)",
     Reason.PAUSED: "sending is paused",
     Reason.TOO_EARLY: "it is not due yet",
+    Reason.TO_BE_JOINED: "a message to this supervisor has just left; it goes with others in the next one",
     Reason.CHANNEL_HELD: "the channel does not work at present and is left alone for a while",
 }
 """Each reason as an operator would say it, after "because"."""

@@ -66,7 +66,8 @@ class ReminderAdmin(RecordAdmin):
     fields = (
         "assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "channel",
         "due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at", "lease_until",
-        "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "attempts_shown",
+        "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "digest_id",
+        "attempts_shown",
     )  # fmt: skip
 
     @admin.display(description="due", ordering="due_at")

@@ -48,6 +48,7 @@ LOG = (
     "closed_at",
     "attempts",
     "message_id",
+    "digest_id",
 )
 FILES: Mapping[Any, Any] = {
     (200, "text/csv"): OpenApiTypes.STR,

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from config.devstack.management.commands.test import environment_for
 from config.devstack.servers import temporary_servers
 
-MODES = ("drain", "cycle", "enqueue", "punctual", "waiting", "scan", "import", "web", "limit")
+MODES = ("drain", "cycle", "enqueue", "punctual", "waiting", "scan", "import", "web", "flood", "limit")
 COMPARE = "compare"
 
 

@@ -36,7 +36,12 @@ class ReminderSerializer(serializers.Serializer[Any]):
     sent_at = InstantField(allow_null=True)
     closed_at = InstantField(allow_null=True)
     ambiguous = serializers.IntegerField(help_text="Attempts whose outcome cannot be known.")
-    message_id = serializers.CharField()
+    message_id = serializers.CharField(
+        help_text="Of the message that was accepted; several notices may share one."
+    )
+    digest_id = serializers.IntegerField(
+        allow_null=True, help_text="The row that leads the message which holds this row and others."
+    )
     attempts = AttemptSerializer(many=True, source="attempt_rows")
 
 
@@ -71,6 +76,11 @@ class ReminderExplanationSerializer(serializers.Serializer[Any]):
     not_after = InstantField(allow_null=True)
     next_at = InstantField(allow_null=True)
     sent_at = InstantField(allow_null=True)
+    message_id = serializers.CharField()
+    digest_id = serializers.IntegerField(allow_null=True)
+    others_in_message = serializers.IntegerField(
+        help_text="How many other notices are in the same message to a supervisor."
+    )
     possible_duplicate = serializers.BooleanField()
     gates = GateSerializer(many=True)
     summary = serializers.CharField()

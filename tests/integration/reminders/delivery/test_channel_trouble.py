@@ -7,7 +7,7 @@ import pytest
 
 from notifications.channels.email.responses import Phase, judge
 from notifications.message import Delivery, Outcome, Subject
-from reminders.delivery import deliver, dispatch
+from reminders.delivery import deliver, dispatch, scan
 from reminders.delivery.refusals import RefusalTracker
 from reminders.models import ChannelPace, CircuitBreaker, Reminder, State
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -256,7 +256,40 @@ def test_people_who_can_still_come_go_before_notices_to_supervisors(clock, confi
     broker = MemoryBroker()
     dispatch.dispatch(config=rules, broker=broker)
     handed_over = Reminder.objects.filter(state=State.QUEUED, channel="memory").values_list("kind", flat=True)
-    assert sorted(handed_over) == ["OVERDUE"] * 10 + ["REMINDER"] * 5
+    assert sorted(handed_over) == ["OVERDUE"] + ["REMINDER"] * 5
+    assert len(broker.batches[-1].hints) == 1  # The notice takes the others along, in a message of its own.
+
+
+def test_however_many_reminders_wait_supervisors_are_told(clock, config):
+    rules = replace(config, queue_limit=2, batch_size=2)
+    people(5)
+    work = AssignmentFactory(past=True)
+    type(work).objects.filter(pk=work.pk).update(overdue_at=clock.now(), reminder_status="OVERDUE")
+    Reminder.objects.create(
+        assignment=work, version=1, kind="OVERDUE", recipient="ops:one", channel="memory",
+        planned_start=work.scheduled_start, due_at=clock.now(), next_attempt_at=clock.now(),
+    )  # fmt: skip
+    broker = MemoryBroker()
+    dispatch.dispatch(config=rules, broker=broker)
+    handed_over = Reminder.objects.filter(state=State.QUEUED, channel="memory").values_list("kind", flat=True)
+    assert sorted(handed_over) == ["OVERDUE", "REMINDER", "REMINDER"]
+
+
+def test_no_reminder_waits_behind_thousands_of_markers(clock, config):
+    """Of markers a few are handed over at a time: they write to nobody."""
+    rules = replace(config, batch_size=1, concurrency=1)
+    works = AssignmentFactory.create_batch(40, soon=True)
+    started = clock.now() - timedelta(hours=1)
+    Reminder.objects.all().delete()
+    type(works[0]).objects.update(scheduled_start=started)
+    scan.scan(trigger="cli", config=rules)
+    for _ in range(3):
+        people(1)
+        broker = MemoryBroker()
+        dispatch.dispatch(config=rules, broker=broker)
+        handed_over = Reminder.objects.filter(state=State.QUEUED).values_list("channel", flat=True)
+        assert Reminder.objects.get(pk=broker.hints()[0].reminder_id).channel == "memory"
+    assert sorted(handed_over) == ["memory"] * 3 + ["none"] * 5
 
 
 def test_every_response_is_waited_for_and_after_one_that_did_not_come_in_time_rows_are_begun_one_by_one(

@@ -232,7 +232,7 @@ def test_what_was_archived_is_still_told(clock, config, outbox):
 def test_every_reason_has_words_and_every_trouble_advice():
     assert set(WORDS) == set(Reason) - {Reason.STALE}
     changes = {Reason.MOVED, Reason.CANCELLED, Reason.REASSIGNED, Reason.STARTED, Reason.REPLANNED}
-    fine = {Reason.ALREADY_TOLD, Reason.IMPORTED, Reason.TOO_EARLY}
+    fine = {Reason.ALREADY_TOLD, Reason.IMPORTED, Reason.TOO_EARLY, Reason.TO_BE_JOINED}
     assert set(ADVICE) == set(WORDS) - changes - fine
 
 
@@ -433,3 +433,33 @@ def a_clock() -> Iterator[DatabaseClock]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SET search_path = public")
+
+
+def test_a_notice_says_with_how_many_others_it_went_and_when_the_next_ones_go(clock, config, outbox):
+    rules = replace(config, ops_emails=("chief@example.test",))
+    works = AssignmentFactory.create_batch(3)
+    start = NOON - rules.overdue - timedelta(minutes=1)
+    Reminder.objects.all().delete()
+    Assignment.objects.update(scheduled_start=start, known_at=start - timedelta(days=1))
+    scan.scan(trigger="cli", config=rules)
+    for _ in range(2):  # the markers, then the notices that they plan
+        deliver(rules, outbox)
+    found = explain(works[0], config=rules)
+    notice = next(one for one in found.reminders if one.recipient.startswith("ops:"))
+    assert notice.summary.endswith(", in a message with 2 others")
+    assert (notice.others_in_message, notice.message_id) == (2, outbox.messages[0].message_id)
+    assert any(step.summary.endswith("in a message with 2 others.") for step in found.history)
+
+    late = AssignmentFactory(past=True)
+    Assignment.objects.filter(pk=late.pk).update(overdue_at=NOON, reminder_status="OVERDUE")
+    Reminder.objects.create(
+        assignment=late, version=1, kind=Kind.OVERDUE, recipient=notice.recipient, channel="memory",
+        planned_start=late.scheduled_start, planned_at=NOON, due_at=NOON, next_attempt_at=NOON,
+    )  # fmt: skip
+    waiting = next(one for one in explain(late, config=rules).reminders if one.recipient.startswith("ops:"))
+    assert waiting.next_at == NOON + rules.digest_wait
+    assert waiting.summary.startswith("will be sent at ")
+    assert waiting.summary.endswith(
+        "a message to this supervisor has just left; it goes with others in the next one"
+    )
+    assert [gate.name for gate in waiting.gates if not gate.passed] == ["not to be joined"]

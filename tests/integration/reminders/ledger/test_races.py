@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -155,3 +156,40 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
         else:
             assert Assignment.objects.filter(pk=assignment.pk, status="CANCELLED").exists()
     assert len({message.message_id for message in outbox.messages}) == len(outbox.messages)
+
+
+def test_a_notice_whose_work_somebody_changes_just_now_goes_with_the_next_message(config, outbox, channel_of):
+    """Begin waits for no lock: it leaves out what it cannot judge, and puts it back."""
+    rules = replace(config, ops_emails=("chief@example.test",))
+    overdue = [AssignmentFactory(scheduled_start=soon()) for _ in range(3)]
+    start = timezone.now() - rules.overdue - timedelta(minutes=1)
+    Reminder.objects.all().delete()
+    Assignment.objects.update(scheduled_start=start, known_at=start - timedelta(days=1))
+    scan.scan(trigger="cli", config=rules)
+    deliver_all(rules)
+    broker = MemoryBroker()
+    dispatch.dispatch(config=rules, broker=broker)
+    handed_over = Reminder.objects.get(state=State.QUEUED)
+    locked = next(work for work in overdue if work.pk != handed_over.assignment_id)
+    gate, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Assignment.objects.select_for_update(no_key=True).get(pk=locked.pk)
+            gate.set()
+            assert done.wait(timeout=30)
+
+    with elsewhere(hold):
+        assert gate.wait(timeout=30)
+        deliver.deliver(broker.hints(), config=rules, channel=channel_of)
+        done.set()
+    assert outbox.messages[0].subject == "Overdue: 2 assignments that nobody has started"
+    left = Reminder.objects.get(assignment=locked, recipient__startswith="ops:")
+    assert (left.state, left.digest_id, left.attempts) == (State.PLANNED, None, 0)
+
+
+def deliver_all(config) -> None:
+    """Marks what is overdue; its notices stay planned."""
+    broker = MemoryBroker()
+    dispatch.dispatch(config=config, broker=broker)
+    deliver.deliver(broker.hints(), config=config)

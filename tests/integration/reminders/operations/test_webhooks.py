@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -355,6 +356,74 @@ def test_events_use_half_a_worker_at_most(clock, desk, config):
     assert len(desk.batches) == config.concurrency // 2 == 1
     dispatch.dispatch(config=config, broker=desk)
     assert len(desk.batches) == 1  # the first is still on its way
+
+
+class SlowEndpoint(MemoryChannel):
+    """Notes how many events are under way while it is called, and how long it may take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: list[int] = []
+
+    def address(self, contact) -> str:
+        return contact.url
+
+    def send(self, message, **more):
+        self.under_way.append(len(events(state=State.SENDING)))
+        return super().send(message, **more)
+
+
+@pytest.mark.parametrize(("concurrency", "timeout"), [(1, 3), (2, 10), (8, 10)])
+def test_of_each_message_one_event_is_under_way_at_a_time(clock, desk, config, concurrency, timeout):
+    subscribe("http://127.0.0.1:9/")
+    for work in AssignmentFactory.create_batch(5, far=True):
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    rules = replace(config, concurrency=concurrency)
+    dispatch.dispatch(config=rules, broker=desk)
+    endpoint = SlowEndpoint()
+    (batch,) = desk.batches
+    deliver.deliver(batch.hints, config=rules, channel=lambda _: endpoint, speed=deliver.SendSpeed(0.0001))
+    assert endpoint.under_way == [1] * 5
+    assert endpoint.timeouts == [timedelta(seconds=timeout)] * 5
+    assert len(events(state=State.SENT)) == 5
+
+
+def test_the_only_process_of_a_worker_soon_turns_to_people_again(clock, desk, config, monkeypatch):
+    """With one process the events of a message that are left after a second go back, and come again with the next tick."""
+    monkeypatch.setattr("reminders.conf.LONE_EVENTS_TURN", timedelta())
+    subscribe("http://127.0.0.1:9/")
+    for work in AssignmentFactory.create_batch(5, far=True):
+        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    rules = replace(config, concurrency=1)
+    dispatch.dispatch(config=rules, broker=desk)
+    endpoint = SlowEndpoint()
+    done = deliver.deliver(desk.hints(), config=rules, channel=lambda _: endpoint)
+    assert (done.sent, done.released) == (1, 4)
+    assert {(event.state, event.lease_until) for event in events() if event.state != State.SENT} == {
+        (State.PLANNED, None)
+    }
+
+
+def test_an_event_in_doubt_gets_no_more_time_where_people_wait_for_the_same_process(clock, desk, config):
+    rules = replace(config, concurrency=1)
+    subscribe("http://127.0.0.1:9/")
+    work = AssignmentFactory(far=True)
+    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    given = []
+
+    class Patient(SlowEndpoint):
+        def send(self, message, *, timeout, final_reply_timeout=timedelta()):
+            given.append((timeout, final_reply_timeout))
+            return super().send(message, timeout=timeout)
+
+    endpoint = Patient()
+    endpoint.answer_with(Outcome.UNKNOWABLE)
+    for _ in range(2):
+        dispatch.dispatch(config=rules, broker=desk)
+        hints, desk.batches = desk.hints(), []
+        deliver.deliver(hints, config=rules, channel=lambda _: endpoint)
+        clock.advance(HALF_AN_HOUR)
+    assert given == [(timedelta(seconds=3), timedelta())] * 2
 
 
 def test_events_are_no_reminders_in_any_figure(clock, run, config):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from assignments.direction import isolated
 from notifications.message import Contact
 from reminders.content import compose, links
 from reminders.content.links import Link
-from reminders.ledger.records import Claim, Facts
+from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind, State
 from reminders.policy.rows import Plan, Row
 
@@ -240,3 +241,101 @@ def test_supervisors_get_no_link(public_url):
     row = replace(ROW, kind=Kind.OVERDUE, recipient="ops:0123456789abcdef")
     message = compose.compose(replace(CLAIM, row=row), contact=ANA, address="ops@example.test", now=NOON)
     assert "/a/" not in message.text + message.html
+
+
+NOTICE = replace(
+    ROW, id=21, kind=Kind.OVERDUE, recipient="ops:1", due_at=START + timedelta(minutes=30), digest_id=21
+)
+CHIEF = Contact(name="", email="chief@example.test")
+
+
+def digest_of(*entries: tuple[Row, Facts], waiting: int = 0) -> Claim:
+    digest = Digest(lead=entries[0][0], entries=entries, members=(), waiting=waiting)
+    return replace(CLAIM, row=entries[0][0], facts=entries[0][1], digest=digest)
+
+
+def composed(claim: Claim):
+    return compose.compose(claim, contact=CHIEF, address="chief@example.test", now=NOON)
+
+
+TWO = digest_of(
+    (NOTICE, replace(FACTS, assignee_phone="+49 (30) 12-34")),
+    (
+        replace(NOTICE, id=22, assignment_id=8),
+        replace(FACTS, title="Nobody's\njob", assignee_name="", location="", reference=""),
+    ),
+)
+
+
+def test_a_digest_lists_each_work_with_who_since_when_and_where_to_act(settings):
+    settings.PUBLIC_URL = "https://plan.example"
+    message = composed(TWO)
+    assert message.subject == "Overdue: 2 assignments that nobody has started"
+    assert message.text == (
+        "Nobody has started these 2 assignments in time.\n"
+        "\n"
+        "Repair <lift>\n"
+        "  Who:     Ana Müller, tel:+49301234\n"
+        "  Start:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)\n"
+        "  Overdue: since Monday 15 June 2026, 15:00 (CEST, Europe/Berlin)\n"
+        "  Where:   Hall & yard\n"
+        "  Number:  A-17\n"
+        "  Ops:     https://plan.example/ops/assignments/7\n"
+        "\n"
+        "Nobody's job\n"
+        "  Who:     nobody is assigned\n"
+        "  Start:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)\n"
+        "  Overdue: since Monday 15 June 2026, 15:00 (CEST, Europe/Berlin)\n"
+        "  Ops:     https://plan.example/ops/assignments/8\n"
+        "\n"
+        "All that is overdue:\n"
+        "https://plan.example/ops/assignments?show=overdue\n"
+        "\n"
+        "You get this message because your address is on the list of supervisors.\n"
+    )
+    assert '<a href="tel:+49301234">+49 (30) 12-34</a>' in message.html
+    assert '<a href="https://plan.example/ops/assignments/7">Repair &lt;lift&gt;</a>' in message.html
+    assert "Nobody&#x27;s job" in message.html
+
+
+def test_a_digest_has_the_id_of_its_lead_whoever_sends_it():
+    other = replace(TWO, row=replace(NOTICE, id=22, assignment_id=8))
+    assert composed(other).message_id == composed(TWO).message_id == compose.message_id(NOTICE)
+
+
+def test_a_digest_shows_the_first_ones_and_says_how_many_more_there_are():
+    entries = [
+        (replace(NOTICE, id=n, assignment_id=n), replace(FACTS, title=f"Job {n}")) for n in range(1, 251)
+    ]
+    message = composed(digest_of(*entries, waiting=7))
+    assert message.subject == "Overdue: 250 assignments that nobody has started"
+    assert message.text.count("  Who:     ") == 200
+    assert "\nAnd 50 more.\n\nFurther notices are on their way: 7.\n" in message.text
+    assert message.html.count("Overdue since") == 200
+    assert len(message.text) + len(message.html) < 200_000
+
+
+def test_a_digest_has_no_addresses_where_the_site_has_none(settings):
+    settings.PUBLIC_URL = ""
+    assert "http" not in composed(TWO).text
+
+
+@pytest.mark.parametrize(
+    ("phone", "url"),
+    [
+        ("+49 30 1234567", "tel:+49301234567"),
+        ("(030) 12-34.5", "tel:03012345"),
+        ("call the desk", ""),
+        ("", ""),
+        ("javascript:1", ""),
+        ("12", ""),
+    ],
+)
+def test_only_a_number_that_can_be_dialled_is_a_link(phone, url):
+    assert links.tel_url(phone) == url
+
+
+def test_addresses_of_the_ops_pages_are_those_of_the_site(settings):
+    settings.PUBLIC_URL = "https://plan.example"
+    assert links.ops_url(7) == "https://plan.example" + reverse("ops:explain", args=[7])
+    assert links.overdue_list_url() == "https://plan.example" + reverse("ops:assignments") + "?show=overdue"

@@ -1,0 +1,67 @@
+"""Which notices to supervisors are joined in one message, and what becomes of them where it is not accepted.
+
+The first notice to a supervisor leaves at once, with all others that are due; those after it wait a while, at most
+REMINDER_DIGEST_SECONDS, and leave together. Membership is settled when the message is begun for the first time, and
+kept as long as it may have arrived: a repeat carries the same list under the same Message-ID.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reminders.policy import recipients
+from reminders.policy.retries import Result
+from reminders.policy.rows import Row
+
+MOST_ROWS = 5_000
+"""Rows in one message at most. Begin and finish stay within two seconds each, a small part of the lease."""
+MOST_LISTED = 200
+"""Rows that a message shows in detail; of the others it says how many they are, and where they are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that go in one message: those to one recipient over one channel, or, once settled, those of one digest."""
+
+    recipient: str
+    channel: str
+    digest_id: int | None
+
+
+def group_of(row: Row) -> Group | None:
+    """With which rows this one goes; None where it goes by itself.
+
+    A notice that may have arrived by itself is repeated by itself.
+    """
+    if not recipients.is_supervisor(row.recipient) or row.is_marker:
+        return None
+    if row.digest_id is None and row.ambiguous:
+        return None
+    return Group(row.recipient, row.channel, row.digest_id)
+
+
+def may_wait(row: Row) -> bool:
+    """Whether this row may wait to be joined with others; one whose message is settled does not."""
+    group = group_of(row)
+    return group is not None and group.digest_id is None
+
+
+def in_order(rows: Sequence[Row]) -> list[Row]:
+    """The rows of a message as it lists them: what has been overdue for longest comes first. The first one leads."""
+    return sorted(rows, key=lambda row: (row.due_at, row.id))
+
+
+def is_about_content(result: Result, *, about_message: bool) -> bool:
+    """Whether a message was refused for what it says: then one of its rows is to blame, and the others are not.
+
+    `about_message`: the response is about the message, not about its recipient or the channel.
+    """
+    return result is Result.TEMPLATE or (result is Result.REJECTED and about_message)
+
+
+def halves(ids: Sequence[int]) -> dict[int, int]:
+    """The digest to which each row of a message belongs that was refused for its content: half of it each.
+
+    A half is refused again if the row to blame is in it, until that row is alone.
+    """
+    middle = (len(ids) + 1) // 2
+    return {**dict.fromkeys(ids[:middle], ids[0]), **dict.fromkeys(ids[middle:], ids[middle])}
