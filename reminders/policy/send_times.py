@@ -36,7 +36,7 @@ def _is_patient(row: Row, config: ReminderConfig) -> bool:
 
     A mail server may take long over a message that it has in full (10 minutes, says RFC 5321 section 4.5.3.2.6), and
     whoever does not wait for its response sends the message twice. An event that comes twice does no harm, and people wait
-    for the same worker: only a repeated one, which goes alone, is given the time, and only where other processes send to people
+    for the same worker: only a repeated one, which goes alone, is given the time, where other processes send to people
     meanwhile.
     """
     return not row.is_webhook or (row.ambiguous > 0 and config.concurrency > 1)
