@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import events, notified, replanning
+from reminders.ledger import acts, notified, replanning
 
 
 def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
@@ -17,9 +18,9 @@ def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:
     log_ended(notified.record_as_notified(ids, conf.current()))
 
 
-def on_answered(*, ids: Sequence[int], answer: str, **_: object) -> None:
-    """Assignees have answered: programs that listen are told."""
-    events.emit_answered(ids, answer)
+def on_acted(*, act: Act, **_: object) -> None:
+    """Somebody has acted: the ledger follows in the same transaction."""
+    log_ended(acts.follow(act, conf.current()))
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

@@ -215,7 +215,7 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
             worker.kill()
             scanner.kill()
             stack.manage(
-                "shell", "-v", "0", "-c", f"from assignments import services; services.start({late})"
+                "shell", "-v", "0", "-c", f"from tests import acting; acting.start({late})"
             )
             watch.fires("ReminderNotScanning")
             watch.fires("ReminderLate")

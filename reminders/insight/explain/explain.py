@@ -329,7 +329,10 @@ class _Asked:
                 else forecast.forecast_row(policy_rows.from_model(row), work.plan, self.situation).at
             )
         else:
-            at = max(self.situation.now, timing.overdue_at(work.scheduled_start, config=self.config))
+            at = timing.overdue_at(
+                work.scheduled_start, expected_start=work.expected_start, config=self.config
+            )
+            at = max(self.situation.now, at)
         if at is None or not self.config.enabled:
             return None
         return TimelineEntry(

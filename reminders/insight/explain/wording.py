@@ -18,6 +18,7 @@ WORDS = {
     Reason.IMPORTED: "the former system had sent it",
     Reason.OPERATOR: "an operator decided so",
     Reason.UNSUBSCRIBED: "the subscription had ended",
+    Reason.DECLINED: "the assignee can't make it",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
     Reason.EXHAUSTED: "every attempt failed",
@@ -36,6 +37,7 @@ ADVICE = {
     Reason.TOO_LATE: "Tell the person yourself if it still matters.",
     Reason.PAST: "Tell the person yourself: no reminder is sent for work that was entered after its start.",
     Reason.OPERATOR: "Send the reminder again if it is wanted after all.",
+    Reason.DECLINED: "Assign somebody else; if the assignee confirms after all before it is due, it is sent.",
     Reason.UNSUBSCRIBED: "Make it active again (PATCH /api/webhooks/ID): it then hears of what happens from now on.",
     Reason.NO_CONTACT: (
         "Assign somebody, or correct the address: while it is of use the reminder is then tried again by itself."

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 
 from assignments import people, services
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.models import Assignee, Assignment, Status
 from assignments.services import ALLOWED_NEXT, NewAssignment, Refused
 from reminders import conf
@@ -229,6 +230,10 @@ class AssignmentAdmin(_EditableAdmin):
         "answer",
         "answered_at",
         "answer_note",
+        "on_my_way_at",
+        "expected_start",
+        "started_at",
+        "completed_at",
         "version",
         "overdue_at",
         "known_at",
@@ -279,7 +284,12 @@ class AssignmentAdmin(_EditableAdmin):
                     request, f"The end was moved along with the start, to {end}.", messages.INFO
                 )
             wanted = {name: getattr(obj, name) for name in sorted(changed)}
-            services.change(obj.pk, wanted, if_match=form.cleaned_data["seen"] or None)
+            services.change(
+                obj.pk,
+                wanted,
+                if_match=form.cleaned_data["seen"] or None,
+                actor=Actor.ops(request.user.get_username()),
+            )
         else:
             obj.pk = services.create(NewAssignment(**{name: getattr(obj, name) for name in names})).pk
         obj.refresh_from_db()

@@ -29,6 +29,7 @@ from reminders.insight.explain.wording import ADVICE, WORDS
 from reminders.ledger import archive, beginning
 from reminders.models import CircuitBreaker, Kind, Reason
 from reminders.operations import pauses, resets
+from tests import acting
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
@@ -199,7 +200,7 @@ def test_attempts_and_old_versions_are_told(clock, config, outbox):
 def test_what_was_archived_is_still_told(clock, config, outbox):
     assignment = AssignmentFactory(soon=True)
     deliver(config, outbox)
-    services.complete(assignment.pk)
+    acting.complete(assignment.pk)
     before = explain(assignment, config=config)
     clock.advance(timedelta(days=100))
     assert archive.archive_batch(after=timedelta(days=90)) == 1

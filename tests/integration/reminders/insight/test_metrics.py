@@ -23,6 +23,7 @@ from reminders.insight.metrics import ReminderCollector
 from reminders.ledger import beginning, counters, pauses
 from reminders.models import Attempt, Kind, Reminder, State
 from reminders.policy.retries import Result
+from tests import acting
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -208,7 +209,7 @@ class Office:
         self._change(services.cancel)
 
     def start(self) -> None:
-        self._change(services.start)
+        self._change(acting.start)
 
     def reassign(self) -> None:
         self._change(lambda pk: services.reassign(pk, assignee_id=self.chance.choice(self.people).pk))

@@ -18,6 +18,7 @@ from reminders.models import Audit, Pause, Process, Reason, Reminder, ScanRun, S
 from reminders.operations import closing, pauses, plans, rescans, resets
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Selection, Skipped, Why
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -598,7 +599,7 @@ def test_work_that_was_started_after_the_preview_is_not_closed(clock, config, ru
     scan.scan(trigger="cli", config=config)
     run()
     plan = closing.plan_close([forgotten.pk])
-    services.start(forgotten.pk)
+    acting.start(forgotten.pk)
     done = closing.run_close(plan, by="olga", reason="nobody came")
     assert (done.ids, done.skipped) == ((), (Skipped(forgotten.pk, Why.CHANGED),))
     forgotten.refresh_from_db()

@@ -17,6 +17,7 @@ from assignments.models import Assignee
 from reminders.content import links
 from reminders.content.links import Link
 from reminders.web import assignee_page
+from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -240,8 +241,8 @@ def test_reassigned_work_shows_nothing_to_whom_it_belonged(client, work):
     ("change", "words"),
     [
         (services.cancel, "This has been cancelled."),
-        (services.start, "This has begun."),
-        (services.complete, "This is done."),
+        (acting.start, "This has begun."),
+        (acting.complete, "This is done."),
     ],
 )
 def test_work_that_takes_no_answers_says_why(client, work, change, words):

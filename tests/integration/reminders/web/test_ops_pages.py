@@ -12,7 +12,6 @@ from django.urls import reverse
 from psycopg import errors
 
 from accounts import roles
-from assignments import services
 from assignments.models import Assignment
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
@@ -22,6 +21,7 @@ from reminders.insight import statistics
 from reminders.models import Audit, Pause, Reminder, Statistics
 from reminders.operations import pauses
 from reminders.web.ops import overview
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -80,7 +80,7 @@ def everything(clock, config, run, outbox):
     late = AssignmentFactory.create_batch(2, soon=True, title="late")
     run()
     clock.advance(timedelta(minutes=41))
-    services.start(late[0].pk)
+    acting.start(late[0].pk)
     scan.scan(trigger="beat", config=config)
     run()
     AssignmentFactory.create_batch(4, title="coming", scheduled_start=NOON + timedelta(minutes=90))
@@ -90,8 +90,8 @@ def everything(clock, config, run, outbox):
     AssignmentFactory(title="early", scheduled_start=NOON + timedelta(hours=5), lead_minutes=300)
     AssignmentFactory(title="not yet", scheduled_start=NOON + timedelta(hours=9), lead_minutes=300)
     coming = Assignment.objects.filter(title="coming")
-    services.decline(coming[0].pk, assignee_id=coming[0].assignee_id, version=1, note="<i>ill</i>")
-    services.confirm(coming[1].pk, assignee_id=coming[1].assignee_id, version=1)
+    acting.decline(coming[0], note="<i>ill</i>")
+    acting.confirm(coming[1])
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
     heartbeats.record("beat")
     Statistics.objects.all().delete()
