@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
 
 WORDS = {
@@ -54,6 +55,29 @@ ADVICE = {
     Reason.CHANNEL_HELD: "Mend the mail server or EMAIL_URL; the channel is tried again by itself.",
 }
 """What an operator can do about it; nothing is needed for the reasons that are missing."""
+
+
+ACTS = {
+    ActKind.CONFIRM: "confirmed",
+    ActKind.DECLINE: "declined",
+    ActKind.ON_MY_WAY: "said to be on the way",
+    ActKind.LATE: "said that the work begins later",
+    ActKind.START: "started the work",
+    ActKind.COMPLETE: "completed the work",
+}
+WAYS = {
+    Way.LINK: "by the link",
+    Way.SMS: "by SMS",
+    Way.API: "through the API",
+    Way.OPS: "as an operator",
+}
+
+
+def act_words(act: Act, who: str) -> str:
+    """What somebody did: "Ada (assignee 3) said that the work begins later, 15 minutes, by the link."."""
+    minutes = f", {act.minutes} minutes" if act.minutes is not None else ""
+    note = f" ({act.note})" if act.note else ""
+    return f"{who} {ACTS[ActKind(act.act)]}{note}{minutes}, {WAYS[Way(act.via)]}."
 
 
 def words(reason: Reason | None) -> str:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -28,6 +29,7 @@ from reminders.insight import selections
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
+from reminders.operations.act_actions import possible_actions
 from reminders.operations.actions import MAX_TARGETS
 from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.lists import AnyInline, AnyModelForm, CodeFilter, FastAdmin, code
@@ -313,7 +315,10 @@ class AssignmentAdmin(_EditableAdmin):
     ) -> HttpResponse:
         links = []
         if may_operate(request):
-            links = [action_link(request, name, ids=object_id) for name in ("resend", "reset")]
+            work = self.get_object(request, unquote(object_id))
+            acts = possible_actions(work, now=database_now()) if isinstance(work, Assignment) else []
+            names = ("resend", "reset", *(name for name, _ in acts))
+            links = [action_link(request, name, ids=object_id) for name in names]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
 
     @admin.action(description="Reset reminder status", permissions=["operate"])

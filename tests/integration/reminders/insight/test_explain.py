@@ -16,7 +16,7 @@ from django_celery_beat.models import PeriodicTask
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assignments import services
+from assignments import acts, services
 from assignments.models import Assignee, Assignment, Status
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
@@ -277,6 +277,9 @@ EDITS = (
     "tick",
     "fails",
     "wait",
+    "confirm",
+    "decline",
+    "late",
 )
 
 
@@ -391,6 +394,12 @@ def change(
                     busy = MemoryChannel()
                     busy.answer_with(Outcome.REFUSED_FOR_NOW)
                     deliver(config, busy)
+                case "confirm":
+                    acts.confirm(work, actor=acting.API)
+                case "decline":
+                    acts.decline(work, actor=acting.API)
+                case "late":
+                    acts.run_late(work, actor=acting.API, minutes=max(5, minutes))
                 case "wait":
                     clock.advance(abs(minutes) * MINUTE)
                     scan.scan(trigger="cli", config=config)

@@ -174,6 +174,7 @@ rows_and_plans = st.tuples(
     st.sampled_from(["as planned", "moved", "moved back", "reassigned", "unassigned", "lead", "reset"]),
     st.sampled_from(list(Status)),
     st.booleans(),
+    st.sampled_from(["", "CONFIRMED", "DECLINED"]),
 )
 
 
@@ -181,7 +182,7 @@ rows_and_plans = st.tuples(
 @given(rows_and_plans)
 def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
     """The change is written behind the services' back, so that only a scan's voiding can find it."""
-    change, status, ambiguous = case
+    change, status, ambiguous, answer = case
     Reminder.objects.all().delete()
     Assignment.objects.all().delete()
     start = ledger_now() + timedelta(hours=1)
@@ -197,7 +198,8 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
         "lead": {"lead_minutes": 5, "version": 2},
         "reset": {"version": 2},
     }[change]
-    Assignment.objects.filter(pk=assignment.pk).update(status=status, **changes)
+    answered = {"answer": answer, "answered_at": start} if answer else {}
+    Assignment.objects.filter(pk=assignment.pk).update(status=status, **answered, **changes)
     assignment.refresh_from_db()
     row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
     believed = rows.from_model(row)
@@ -206,6 +208,7 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
         recipient=recipients.assignee_recipient(assignment.assignee_id),
+        declined=answer == "DECLINED",
     )
     why = gates.void_reason(believed, plan)
     ended = {e.reminder_id: (e.state, e.reason) for e in replanning.void()}

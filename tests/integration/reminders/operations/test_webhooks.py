@@ -125,8 +125,8 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
         subscribe(answers.url, ["assignment.confirmed", "assignment.declined"], name="rota")
         work = AssignmentFactory()
         AssignmentFactory(assignee=AssigneeFactory(email=""))
-        acting.confirm(work)
         acting.decline(work, note="my car broke down")
+        acting.confirm(work)
         clock.advance(HALF_AN_HOUR)
         run()
         clock.advance(timedelta(hours=1))
@@ -144,10 +144,10 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
         "reminder.sent",
     ]
     assert [json.loads(one.body)["type"] for one in answers.heard] == [
-        "assignment.confirmed",
         "assignment.declined",
+        "assignment.confirmed",
     ]
-    declined = json.loads(answers.heard[-1].body)["data"]["assignment"]
+    declined = json.loads(answers.heard[0].body)["data"]["assignment"]
     assert (declined["answer"], declined["answer_note"]) == ("DECLINED", "my car broke down")
     failed = next(one for one in everything.heard if b"reminder.failed" in one.body)
     assert json.loads(failed.body)["data"]["reminder"]["reason"] == "no_contact"
@@ -177,10 +177,11 @@ def test_what_has_happened_stays_true_whatever_becomes_of_the_plan(clock, run, a
         work = AssignmentFactory()
         acting.confirm(work)
         more = {"start": NOON + timedelta(days=1)} if act == "reschedule" else {}
-        getattr(services, act)(work.pk, **more)
-        assert [event.state for event in events()] == [State.PLANNED]
+        (acting.complete if act == "complete" else getattr(services, act))(work.pk, **more)
+        assert events()[0].state == State.PLANNED
         run()
-    assert len(sink.heard) == 1
+    completed = ["assignment.completed"] if act == "complete" else []
+    assert [json.loads(one.body)["type"] for one in sink.heard] == ["assignment.confirmed", *completed]
 
 
 def test_an_event_is_as_true_as_what_it_tells_of(clock):

@@ -19,6 +19,7 @@ from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.models import Audit, Pause, Reminder, Statistics
+from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations import pauses
 from reminders.web.ops import overview
 from tests import acting
@@ -400,7 +401,7 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
 def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
     pauses.pause(by="x", reason="x")
     before = Audit.objects.count()
-    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge"):
+    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
         refused = operator.post(f"/ops/act/{name}", {"confirmed": "1", "ids": everything.pk, "reason": " "})
         assert refused.context["form"].errors["reason"] == ["This field is required."], name
     assert Audit.objects.count() == before

@@ -74,6 +74,10 @@ def test_an_assignment_is_made_with_its_person_and_planned(api):
         "answer": "NONE",
         "answered_at": None,
         "answer_note": "",
+        "expected_start": None,
+        "on_my_way_at": None,
+        "started_at": None,
+        "completed_at": None,
         "version": 1,
         "created_at": "2026-06-15T12:00:00Z",
         "updated_at": "2026-06-15T12:00:00Z",
@@ -446,8 +450,8 @@ def test_the_list_is_filtered_ordered_and_paged(api, four, query, titles, limit)
 @pytest.mark.parametrize(("answer", "titles"), [("DECLINED", "a"), ("CONFIRMED", "b"), ("NONE", "cd")])
 def test_the_list_finds_what_people_have_answered(api, four, answer, titles):
     for work in Assignment.objects.filter(title__in=("a", "b")):
-        answer = acting.decline if work.title == "a" else acting.confirm
-        answer(work)
+        act = acting.decline if work.title == "a" else acting.confirm
+        act(work)
     assert sorted(listed(api.get(f"/api/assignments?answer={answer}"))) == list(titles)
 
 
@@ -459,7 +463,8 @@ def test_an_answer_is_read_and_never_written(api):
     assert told.items() <= read.items()
     explained = api.get(f"/api/assignments/{work.pk}/explain").json()
     assert told.items() <= explained.items()
-    assert "The assignee answered: can't make it (ill)." in [step["summary"] for step in explained["history"]]
+    who = f"{work.assignee.name} (assignee {work.assignee_id})"
+    assert f"{who} declined (ill), by the link." in [step["summary"] for step in explained["history"]]
     refused = api.patch(f"/api/assignments/{work.pk}", told)
     assert sorted(faults(refused)) == [(name, "read_only") for name in sorted(told)]
 
