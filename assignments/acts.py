@@ -134,9 +134,7 @@ def _seen(pk: int, actor: Actor, version: int | None, if_match: str | None) -> A
 
 
 def _check(act: ActKind, work: Assignment, actor: Actor) -> None:
-    refusal = act_rules.refusal(
-        act, work, now=database_now(), by_assignee=actor.assignee_id is not None
-    )
+    refusal = act_rules.refusal(act, work, now=database_now(), by_assignee=actor.assignee_id is not None)
     if refusal:
         raise Refused(refusal)
 

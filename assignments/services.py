@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -128,7 +127,8 @@ def change(
 ) -> Assignment:
     """Writes the given fields (names of `WRITABLE`); a change of plan draws a new version.
 
-    Where it starts or completes the work it is an act of `actor`. Raises UnknownAssignment, Stale (`if_match` is not the ETag in force), Refused (a status that cannot
+    Where it starts or completes the work it is an act of `actor`.
+    Raises UnknownAssignment, Stale (`if_match` is not the ETag in force), Refused (a status that cannot
     follow the present one) or ValidationError (a value that is not accepted).
     """
     assignment = locked(pk)
@@ -201,17 +201,17 @@ def _progress(assignment: Assignment, *, now: datetime, written: set[str]) -> Ac
     """Sets when the work was started and completed after a change of status; the act that this is, if it is one."""
     match assignment.status:
         case Status.IN_PROGRESS:
-            assignment.started_at, act = now, ActKind.START
+            assignment.started_at = now
             written.add("started_at")
+            return ActKind.START
         case Status.COMPLETED:
-            assignment.completed_at, act = now, ActKind.COMPLETE
+            assignment.completed_at = now
             written.add("completed_at")
+            return ActKind.COMPLETE
         case Status.SCHEDULED:
-            assignment.started_at, assignment.completed_at, act = None, None, None
+            assignment.started_at = assignment.completed_at = None
             written.update(("started_at", "completed_at"))
-        case _:
-            act = None
-    return act
+    return None
 
 
 def changed_since_read(pk: int) -> Stale:

@@ -72,8 +72,8 @@ def import_rows(
 ) -> ImportResult:
     """Creates the assignments of these rows, or gives those with their references these values; all or none.
 
-    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`. Raises RowsRefused with everything that is wrong. Writes nothing
-    when `dry_run`.
+    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`.
+    Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
     rows = [one for one in parsed if isinstance(one, Row)]
@@ -290,9 +290,7 @@ class Batch:
         for assignment, person in self._assigned:
             assignment.assignee_id = person.pk
         Assignment.objects.bulk_create(self._created, batch_size=BATCH_SIZE)
-        update_columns(
-            self._changed, (*services.WRITABLE, *services.WRITTEN_BY_CHANGES)
-        )
+        update_columns(self._changed, (*services.WRITABLE, *services.WRITTEN_BY_CHANGES))
         update_columns(self._revised, ("calendar_sequence",))
         if self._notified:
             ids = sorted(assignment.pk for assignment in self._notified)

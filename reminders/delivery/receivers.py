@@ -1,11 +1,14 @@
 """What the ledger does when an assignment changes: the receivers of the signals of `assignments`."""
 
+import logging
 from collections.abc import Sequence
 
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
 from reminders.ledger import acts, notified, replanning
+
+logger = logging.getLogger(__name__)
 
 
 def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
@@ -21,6 +24,8 @@ def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:
 def on_acted(*, act: Act, **_: object) -> None:
     """Somebody has acted: the ledger follows in the same transaction."""
     log_ended(acts.follow(act, conf.current()))
+    extra = {"assignment_id": act.assignment_id, "version": act.version, "act": act.act, "via": act.via}
+    logger.info("Assignment acted on", extra=extra)
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

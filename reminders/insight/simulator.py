@@ -168,7 +168,8 @@ def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Ite
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
     work: QuerySet[Assignment] = with_start_notified(
-        Assignment.objects.alias(overdue_base=overdue_base()).filter(
+        Assignment.objects.alias(overdue_base=overdue_base())
+        .filter(
             status=Status.SCHEDULED,
             overdue_at=None,
             # implied by the next; lets the index serve

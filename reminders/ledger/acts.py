@@ -28,7 +28,9 @@ def follow(act: Act, config: ReminderConfig) -> list[Ended]:
         case ActKind.LATE:
             retime_late(ids, config)
     with connection.cursor() as cursor:
-        counters.write(cursor, counters.Counts({(counters.ACTS, counters.labels(act=act.act, via=act.via)): 1}))
+        counters.write(
+            cursor, counters.Counts({(counters.ACTS, counters.labels(act=act.act, via=act.via)): 1})
+        )
         event = Event(ACTS[ActKind(act.act)], act.assignment_id, source=str(act.pk), act_id=act.pk)
         emit_events(cursor, [event])
     return ended

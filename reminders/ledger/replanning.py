@@ -142,7 +142,7 @@ def _retime(config: ReminderConfig, *, state: str, scope: str, ids: Sequence[int
 
 @atomically
 def requeue_declined(ids: Sequence[int]) -> int:
-    """Puts rows that ended because the assignee had declined back to PLANNED, once they will be there after all.
+    """Puts rows that ended because the assignee had declined back to PLANNED, once they confirm after all.
 
     Only of the version in force, and only what is not due yet. Returns how many. The assignments' rows are locked by
     the caller.
@@ -166,9 +166,9 @@ REQUEUE_FAILED = f"""
     UPDATE reminders_reminder r
     SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
     FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
-    WHERE {{scope}} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED' AND a.answer <> 'DECLINED'
-      AND r.recipient = {assignee_recipient_sql("a")} AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
-      AND statement_timestamp() < r.not_after
+    WHERE {{scope}} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
+      AND a.answer <> 'DECLINED' AND r.recipient = {assignee_recipient_sql("a")} AND r.state = 'FAILED'
+      AND r.reason IN ('no_contact', 'rejected') AND statement_timestamp() < r.not_after
 """  # noqa: S608 - our own constants
 
 

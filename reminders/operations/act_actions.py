@@ -12,7 +12,6 @@ from reminders.operations.actions import SHOWN, ActionRequest, OperatorAction, P
 from reminders.operations.forms import DeclineForm, LateForm, OnMyWayForm, ReasonForm
 from reminders.operations.plans import WORDS
 
-
 CONSEQUENCES = {
     ActKind.CONFIRM: "The answer is CONFIRMED. After a decline, reminders that are not due yet are planned again.",
     ActKind.DECLINE: "The answer is DECLINED, and nobody is reminded of this plan any more. Overdue work stays overdue.",

@@ -29,7 +29,7 @@ def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig)
 
 
 def overdue_base(start: datetime, expected_start: datetime | None) -> datetime:
-    """From when the overdue time counts: the later of both starts. `expected_start` is what the assignee said, if they did."""
+    """From when the overdue time counts: the later of the planned start and the one that the assignee has named."""
     return start if expected_start is None else max(start, expected_start)
 
 

@@ -23,7 +23,7 @@ from assignments import act_rules, acts
 from assignments.act_rules import LEAST_LATE, MOST_LATE
 from assignments.clock import database_now
 from assignments.history import Actor
-from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Assignment
+from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
 from reminders.content import compose, links
 from reminders.content.links import Link
@@ -46,7 +46,8 @@ LATE_BY = (15, 30, 45, 60, 90, 120, 180, 240)
 LATE_CHOICES = 4
 """How late one may be by a tap: the first so many of these that lie ahead."""
 
-FORMER_ANSWERS = {"CONFIRMED": ActKind.CONFIRM, "DECLINED": ActKind.DECLINE}
+ANSWERS = {ActKind.CONFIRM: Answer.CONFIRMED.value, ActKind.DECLINE: Answer.DECLINED.value}
+FORMER_ANSWERS = {answer: act for act, answer in ANSWERS.items()}
 """What the pages of the release before send as `answer`; they may be open still."""
 
 
@@ -134,8 +135,9 @@ def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
         return _show(request, link, refusal="not_now", status=409)
     except ValidationError:
         return _show(request, link, refusal="invalid", status=400)
-    extra = {"assignment_id": link.assignment_id, "version": did["version"], "act": did["act"]}
-    logger.info("Assignment acted on", extra=extra)
+    if (answer := ANSWERS.get(did["act"])) is not None:
+        extra = {"assignment_id": link.assignment_id, "version": did["version"], "answer": answer}
+        logger.info("Assignment answered", extra=extra)
     return HttpResponseRedirect(request.path, status=303)
 
 

@@ -180,7 +180,11 @@ SABOTAGES = [
     ("I11", "begun after a decline that was taken back later", acts(("decline", 11), ("confirm", 5))),
     ("I11", "open after a decline", declined_and_open),
     ("I12", "open after a start", started_and_open),
-    ("I12", "begun after a start", assignment(status="COMPLETED", started_at=None, completed_at=NOW - 11 * MINUTE)),
+    (
+        "I12",
+        "begun after a start",
+        assignment(status="COMPLETED", started_at=None, completed_at=NOW - 11 * MINUTE),
+    ),
 ]
 
 

@@ -216,7 +216,8 @@ class _Asked:
             steps.append(TimelineEntry(self.assignment.reset_at, "An operator reset the reminder status."))
         steps += [
             TimelineEntry(
-                act.at, act_words(act, self.name_of(act.actor) if act.actor.startswith(ASSIGNEE) else act.actor)
+                act.at,
+                act_words(act, self.name_of(act.actor) if act.actor.startswith(ASSIGNEE) else act.actor),
             )
             for act in self.acts
         ]

@@ -40,7 +40,9 @@ def state(work: Assignment) -> dict[str, Any]:
     return Assignment.objects.filter(pk=work.pk).values().get()
 
 
-@pytest.mark.parametrize("actor", [Actor.assignee(1), Actor.api("rota"), Actor.ops("olga")], ids=lambda a: a.way)
+@pytest.mark.parametrize(
+    "actor", [Actor.assignee(1), Actor.api("rota"), Actor.ops("olga")], ids=lambda a: a.way
+)
 @pytest.mark.parametrize("act", ACTS)
 def test_each_act_is_recorded_once_with_actor_way_and_version(work, act, actor):
     if actor.assignee_id:

@@ -18,7 +18,9 @@ def work(**more: Any) -> Assignment:
     return Assignment(pk=7, title="x", scheduled_start=START, assignee_id=3, **more)
 
 
-def possible(act: ActKind, assignment: Assignment, after_start: timedelta, *, by_assignee: bool = True) -> bool:
+def possible(
+    act: ActKind, assignment: Assignment, after_start: timedelta, *, by_assignee: bool = True
+) -> bool:
     return not refusal(act, assignment, now=START + after_start, by_assignee=by_assignee)
 
 

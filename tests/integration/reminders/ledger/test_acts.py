@@ -189,7 +189,11 @@ def test_late_work_is_overdue_later_and_nobody_is_reminded_again(work, clock, ru
     assert (marker(work).due_at, len(outbox.messages)) == (NOON + 60 * MINUTE + OVERDUE, 1)
     late(work, 45)
     moved = NOON + 60 * MINUTE + 45 * MINUTE + OVERDUE
-    assert (marker(work).due_at, marker(work).next_attempt_at, marker(work).state) == (moved, moved, "PLANNED")
+    assert (marker(work).due_at, marker(work).next_attempt_at, marker(work).state) == (
+        moved,
+        moved,
+        "PLANNED",
+    )
     work.refresh_from_db()
     assert (work.version, work.scheduled_start) == (1, NOON + 60 * MINUTE)
     for instant, status in ((moved - timedelta(seconds=1), "SENT"), (moved, "OVERDUE")):
@@ -249,7 +253,7 @@ def test_the_simulator_still_sees_the_reminder_of_late_work(clock, config):
     assert [send.assignment_id for send in seen.sends] == [work.pk]
 
 
-instants = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1))  # noqa: DTZ001
+instants = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1))
 
 
 @given(start=instants, expected=st.none() | instants)
@@ -257,7 +261,7 @@ def test_the_function_and_the_fragment_agree_about_the_overdue_base(start, expec
     base = timing.overdue_base_sql("a")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {base} FROM (SELECT %s::timestamp, %s::timestamp) AS a(scheduled_start, expected_start)",  # noqa: S608
+            f"SELECT {base} FROM (SELECT %s::timestamp, %s::timestamp) AS a(scheduled_start, expected_start)",
             [start, expected],
         )
         assert cursor.fetchone()[0] == timing.overdue_base(start, expected)

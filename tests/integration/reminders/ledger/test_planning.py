@@ -114,7 +114,9 @@ def planning_params(config: ReminderConfig) -> dict[str, Any]:
 def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger_empty():
     """What the first great import finds: a ledger that was analyzed when it was empty and has just been filled."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt")
+        cursor.execute(
+            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt"
+        )
         cursor.execute("ANALYZE reminders_reminder")
         cursor.execute(
             """
@@ -141,7 +143,9 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
     """90 % history (a tenth of it forgotten and OVERDUE), 10 % in the months to come."""
     with connection.cursor() as cursor:
         # Files of its own: what other tests rolled back must not stand in the way.
-        cursor.execute("TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt")
+        cursor.execute(
+            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt"
+        )
         cursor.execute(
             """
             INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,

@@ -6,11 +6,13 @@ import hmac
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
 
-from assignments import services
+from assignments import acts, services
+from assignments.models import Act
 from assignments.models import Assignment
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.channels.webhook.channel import WebhookChannel
@@ -151,6 +153,35 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
     assert (declined["answer"], declined["answer_note"]) == ("DECLINED", "my car broke down")
     failed = next(one for one in everything.heard if b"reminder.failed" in one.body)
     assert json.loads(failed.body)["data"]["reminder"]["reason"] == "no_contact"
+
+
+def test_each_act_is_told_with_who_did_it_and_which_way(clock, run):
+    work = AssignmentFactory(soon=True)
+    with HttpSink() as sink:
+        subscribe(sink.url)
+        for act in (acts.on_my_way, partial(acts.run_late, minutes=15), acts.start, acts.complete):
+            act(work.pk, actor=acting.OLGA)
+            run()
+    told = [json.loads(one.body) for one in sink.heard]
+    assert [body["type"] for body in told] == [
+        "assignment.on_my_way",
+        "assignment.late",
+        "assignment.started",
+        "assignment.completed",
+    ]
+    assert told[1]["data"]["act"] == {
+        "id": Act.objects.get(act="late").pk,
+        "act": "late",
+        "via": "ops",
+        "actor": "olga",
+        "at": told[1]["data"]["act"]["at"],
+        "version": 1,
+        "minutes": 15,
+        "note": "",
+    }
+    last = told[-1]["data"]["assignment"]
+    assert last["expected_start"][:19] == "2026-06-15T12:25:00"
+    assert all(last[name] for name in ("on_my_way_at", "started_at", "completed_at"))
 
 
 def test_each_try_says_the_same_under_one_id(clock, run):

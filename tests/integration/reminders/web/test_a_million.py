@@ -41,7 +41,7 @@ def crowd():
         # New files for the tables, which the rollback throws away with all that was in them.
         # The small tables too: other tests leave dead rows in them, which would count as blocks read.
         cursor.execute(
-            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_process, reminders_figures, reminders_scanrun,"
+            "TRUNCATE assignments_assignment, reminders_reminder, reminders_process, reminders_figures, reminders_scanrun,"
             " reminders_channelhold, reminders_counter, django_session, auth_user RESTART IDENTITY CASCADE"
         )
         cursor.execute(MILLION)

@@ -164,8 +164,8 @@ def test_an_answer_is_logged_without_its_words(client, work, caplog):
     caplog.set_level(logging.INFO)
     client.post(path_of(work), {"answer": "DECLINED", "version": 1, "note": "call ana@example.test"})
     (line,) = [record for record in caplog.records if record.name == "reminders.web.assignee_page"]
-    assert line.getMessage() == "Assignment acted on"
-    assert (line.assignment_id, line.version, line.act) == (work.pk, 1, "decline")
+    assert line.getMessage() == "Assignment answered"
+    assert (line.assignment_id, line.version, line.answer) == (work.pk, 1, "DECLINED")
     assert "ana@" not in str(vars(line))
     assert links.token_of(Link(work.pk, work.assignee_id, 1)) not in str(vars(line))
 
