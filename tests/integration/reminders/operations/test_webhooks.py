@@ -158,7 +158,7 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
 def test_each_act_is_told_with_who_did_it_and_which_way(clock, run):
     work = AssignmentFactory(soon=True)
     with HttpSink() as sink:
-        subscribe(sink.url)
+        subscribe(sink.url, list(ledger_events.ACTS.values()))
         for act in (acts.on_my_way, partial(acts.run_late, minutes=15), acts.start, acts.complete):
             act(work.pk, actor=acting.OLGA)
             run()
