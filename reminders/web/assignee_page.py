@@ -162,7 +162,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "on_my_way": local(assignment.on_my_way_at),
         "started": local(assignment.started_at),
         "completed": local(assignment.completed_at),
-        "when": compose.relative_time(start - now),
+        "when": compose.relative_time(start - now, past="was to start"),
         "next": following,
         "others": [act for act in others if act is not ActKind.LATE or late_by],
         "late_by": late_by,

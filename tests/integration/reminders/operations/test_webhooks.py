@@ -12,8 +12,7 @@ import pytest
 from django.db import connection, transaction
 
 from assignments import acts, services
-from assignments.models import Act
-from assignments.models import Assignment
+from assignments.models import Act, Assignment
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome

@@ -382,6 +382,7 @@ def test_a_crew_starts_by_the_link_after_overdue_and_is_done(client, work, clock
     work.refresh_from_db()
     assert work.reminder_status == "OVERDUE"
     text = text_of(client.get(path_of(work)))
+    assert "It was to start 31 minutes ago." in text
     assert "Nobody has started this yet." in text
     assert offered(client.get(path_of(work))) == (["start"], ["on_my_way"])
     client.post(path_of(work), {"act": "start", "version": 1})
