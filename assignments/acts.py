@@ -51,7 +51,7 @@ def on_my_way(
     _check(ActKind.ON_MY_WAY, work, actor)
     work.on_my_way_at = work.updated_at = database_now()
     work.save(update_fields=["on_my_way_at", "updated_at"])
-    history.record(work, ActKind.ON_MY_WAY, actor, at=work.on_my_way_at, minutes=minutes)
+    history.record([history.new_act(work, ActKind.ON_MY_WAY, actor, at=work.on_my_way_at, minutes=minutes)])
     return work
 
 
@@ -72,7 +72,7 @@ def run_late(
     work.expected_start, work.updated_at = expected, database_now()
     work.times_late += 1
     work.save(update_fields=["expected_start", "times_late", "updated_at"])
-    history.record(work, ActKind.LATE, actor, at=work.updated_at, minutes=minutes)
+    history.record([history.new_act(work, ActKind.LATE, actor, at=work.updated_at, minutes=minutes)])
     return work
 
 
@@ -105,7 +105,7 @@ def _answer(
     if answer == Answer.DECLINED:
         work.on_my_way_at = None
     work.save(update_fields=[*ANSWER_FIELDS, "on_my_way_at", "updated_at"])
-    history.record(work, act, actor, at=work.answered_at, note=note)
+    history.record([history.new_act(work, act, actor, at=work.answered_at, note=note)])
     return work
 
 

@@ -1,10 +1,12 @@
 """Writes the history of acts: who did what, which way and when. The only writer of `Act`, which nobody changes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from assignments.models import Act, ActKind, Assignment, Way
+from assignments.set_based import BATCH_SIZE
 from assignments.signals import acted
 
 
@@ -34,7 +36,7 @@ class Actor:
         return cls(way=Way.OPS, name=name)
 
 
-def record(
+def new_act(
     assignment: Assignment,
     act: ActKind,
     actor: Actor,
@@ -43,8 +45,8 @@ def record(
     minutes: int | None = None,
     note: str = "",
 ) -> Act:
-    """Records an act in the transaction that carries it out, and sends the signal `acted`."""
-    recorded = Act.objects.create(
+    """An act on the assignment as it is now that is not recorded yet."""
+    return Act(
         assignment=assignment,
         version=assignment.version,
         act=act,
@@ -54,5 +56,9 @@ def record(
         minutes=minutes,
         note=note,
     )
-    acted.send(sender=Act, act=recorded)
-    return recorded
+
+
+def record(acts: Sequence[Act]) -> None:
+    """Records acts in the transaction that carries them out, and sends the signal `acted`."""
+    if acts:
+        acted.send(sender=Act, acts=Act.objects.bulk_create(acts, batch_size=BATCH_SIZE))

@@ -142,7 +142,7 @@ def change(
         announce_plan([pk])
         assignment.refresh_from_db()
     if applied.act is not None and actor is not None:
-        history.record(assignment, applied.act, actor, at=assignment.updated_at)
+        history.record([history.new_act(assignment, applied.act, actor, at=assignment.updated_at)])
     return assignment
 
 

@@ -12,5 +12,5 @@ imported_as_notified = Signal()
 """`ids`: assignments of whose present plan another system has notified the assignee. Sent before `plan_changed`."""
 
 acted = Signal()
-"""`act`: the `Act` that was just recorded; the assignment is locked and has what it set. Start and completion are changes
-of plan too: `plan_changed` is sent before."""
+"""`acts`: each `Act` that was just recorded; the assignments are locked and have what it set. Start and completion are
+changes of plan too: `plan_changed` is sent before."""

@@ -19,7 +19,7 @@ from assignments.history import Actor
 from assignments.imports.fields import IDENTIFYING
 from assignments.imports.rows import ParsedRow, Row, RowError
 from assignments.locks import lock_imports, lock_keys
-from assignments.models import ActKind, Assignee, Assignment, Status
+from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import normalized, spellings
 from assignments.services import NewAssignment, Refused, Stale
 from assignments.set_based import BATCH_SIZE, update_columns
@@ -192,7 +192,7 @@ class Batch:
         self._revised: list[Assignment] = []
         self._replanned: list[Assignment] = []
         self._notified: list[Assignment] = []
-        self._acts: list[tuple[Assignment, ActKind]] = []
+        self._acts: list[Act] = []
         self.taken: list[Assignment] = []
 
     def present(self, row: Row) -> Assignment | None:
@@ -274,8 +274,8 @@ class Batch:
         self._changed.append(present)
         if applied.plan_changed:
             self._replanned.append(present)
-        if applied.act is not None:
-            self._acts.append((present, applied.act))
+        if applied.act is not None and self._actor is not None:
+            self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
         return Outcome.UPDATED
 
     def _revise(self, assignment: Assignment, sequence: int | None) -> None:
@@ -296,9 +296,7 @@ class Batch:
             ids = sorted(assignment.pk for assignment in self._notified)
             imported_as_notified.send(sender=Assignment, ids=ids)
         services.announce_plan(assignment.pk for assignment in self._replanned)
-        if self._actor is not None:
-            for assignment, act in self._acts:
-                history.record(assignment, act, self._actor, at=self._now)
+        history.record(self._acts)
 
 
 def _is_older(row: Row, present: Assignment | None) -> bool:

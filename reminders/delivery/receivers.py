@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import acts, notified, replanning
+from reminders.ledger import notified, replanning
+from reminders.ledger.acts import follow
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +22,12 @@ def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:
     log_ended(notified.record_as_notified(ids, conf.current()))
 
 
-def on_acted(*, act: Act, **_: object) -> None:
-    """Somebody has acted: the ledger follows in the same transaction."""
-    log_ended(acts.follow(act, conf.current()))
-    extra = {"assignment_id": act.assignment_id, "version": act.version, "act": act.act, "via": act.via}
-    logger.info("Assignment acted on", extra=extra)
+def on_acted(*, acts: Sequence[Act], **_: object) -> None:
+    """People have acted: the ledger follows in the same transaction."""
+    log_ended(follow(acts, conf.current()))
+    for act in acts:
+        extra = {"assignment_id": act.assignment_id, "version": act.version, "act": act.act, "via": act.via}
+        logger.info("Assignment acted on", extra=extra)
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

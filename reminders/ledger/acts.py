@@ -1,4 +1,7 @@
-"""What an act means for the ledger, in the transaction of the act."""
+"""What acts mean for the ledger, in their transaction."""
+
+from collections import defaultdict
+from collections.abc import Sequence
 
 from django.db import connection
 
@@ -12,25 +15,31 @@ from reminders.ledger.replanning import requeue_declined, retime_late, void
 
 
 @atomically
-def follow(act: Act, config: ReminderConfig) -> list[Ended]:
-    """Ends, brings back or moves the rows that the act is about, counts it, and raises its event.
+def follow(acts: Sequence[Act], config: ReminderConfig) -> list[Ended]:
+    """Ends, brings back or moves the rows that the acts are about, counts them, and raises their events.
 
-    The assignment's row is locked by the caller. A start and a completion have ended their rows already: they are
+    The assignments' rows are locked by the caller. A start and a completion have ended their rows already: they are
     changes of plan. This is also the place where notices about an act are planned: the id of the act tells two
     answers of one version apart.
     """
-    ids, ended = [act.assignment_id], []
-    match ActKind(act.act):
-        case ActKind.DECLINE:
-            ended = void(ids)
-        case ActKind.CONFIRM:
-            requeue_declined(ids)
-        case ActKind.LATE:
-            retime_late(ids, config)
+    about: dict[str, list[int]] = defaultdict(list)
+    for act in acts:
+        about[act.act].append(act.assignment_id)
+    ended = void(about[ActKind.DECLINE]) if about[ActKind.DECLINE] else []
+    if about[ActKind.CONFIRM]:
+        requeue_declined(about[ActKind.CONFIRM])
+    if about[ActKind.LATE]:
+        retime_late(about[ActKind.LATE], config)
+    counts = counters.Counts(
+        (counters.ACTS, counters.labels(act=str(act.act), via=str(act.via))) for act in acts
+    )
     with connection.cursor() as cursor:
-        counters.write(
-            cursor, counters.Counts({(counters.ACTS, counters.labels(act=act.act, via=act.via)): 1})
+        counters.write(cursor, counts)
+        emit_events(
+            cursor,
+            [
+                Event(ACTS[ActKind(act.act)], act.assignment_id, source=str(act.pk), act_id=act.pk)
+                for act in acts
+            ],
         )
-        event = Event(ACTS[ActKind(act.act)], act.assignment_id, source=str(act.pk), act_id=act.pk)
-        emit_events(cursor, [event])
     return ended

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from assignments import acts, services
 from assignments.history import Actor
@@ -193,6 +194,29 @@ def test_a_change_of_status_is_an_act_too_whichever_way_it_comes(work):
     writer.import_rows([row], match_ids=True, actor=Actor.api("rota"))
     assert recorded() == [("start", "ops", "olga"), ("complete", "api", "rota")]
     assert state(work)["completed_at"] == NOON
+
+
+def test_an_import_that_completes_many_records_them_all_in_as_many_statements_as_one(clock):
+    def imported(number: int, start: int) -> int:
+        names = [f"N-{n}" for n in range(start, start + number)]
+        made = [
+            AssignmentFactory(reference=name, scheduled_start=NOON + 30 * MINUTE, assignee=None, title="T")
+            for name in names
+        ]
+        given = [
+            rows.Row(
+                number=n,
+                values={"reference": one.reference, "title": "T", "scheduled_start": one.scheduled_start},
+                status="COMPLETED",
+            )
+            for n, one in enumerate(made, 1)
+        ]
+        with CaptureQueriesContext(connection) as asked:
+            writer.import_rows(given, actor=Actor.api("rota"))
+        return len(asked)
+
+    assert imported(40, 100) == imported(1, 0)
+    assert recorded() == [("complete", "api", "rota")] * 41
 
 
 def test_the_database_keeps_the_history_as_it_was(work):

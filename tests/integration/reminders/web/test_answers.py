@@ -30,7 +30,8 @@ def told() -> Iterator[list[dict[str, Any]]]:
     """What the signal has said, and whether it was said inside a transaction."""
     heard: list[dict[str, Any]] = []
 
-    def hear(*, act: Act, **_: object) -> None:
+    def hear(*, acts: list[Act], **_: object) -> None:
+        (act,) = acts
         heard.append({"id": act.assignment_id, "act": act.act, "atomic": connection.in_atomic_block})
 
     acted.connect(hear)
