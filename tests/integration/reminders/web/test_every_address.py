@@ -82,7 +82,7 @@ BROKEN = set(range(500, 600)) - {503}
 # Below admin/: of which models the roles see lists and records. Of all others nobody sees anything but a superuser.
 SEEN = {
     "reminders": {"reminder", "circuitbreaker", "audit", "process", "scanrun", "pause", "subscription"},
-    "assignments": {"assignment", "assignee"},
+    "assignments": {"assignment", "assignee", "act"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}
