@@ -55,6 +55,7 @@ class Reason(models.TextChoices):
     IMPORTED = "imported"
     OPERATOR = "operator"
     UNSUBSCRIBED = "unsubscribed"
+    DECLINED = "declined"
     # FAILED
     NO_CONTACT = "no_contact"
     REJECTED = "rejected"

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from assignments import instants
-from assignments.models import ANSWER_FIELDS, MAX_LEAD_MINUTES, Assignee, Assignment, ReminderStatus, Status
+from assignments.models import ACT_FIELDS, MAX_LEAD_MINUTES, Assignee, Assignment, ReminderStatus, Status
 from assignments.validation import too_long
 from assignments.wording import quoted
 
@@ -204,5 +204,5 @@ ROW: Mapping[str, Field] = {**ASSIGNMENT, "status": STATUS, "reminder_status": R
 IDENTIFYING = ("id", "reference", "name", "email")
 """An assignee needs one of these."""
 
-READ_ONLY = ("id", "version", "created_at", "updated_at", *ANSWER_FIELDS)
+READ_ONLY = ("id", "version", "created_at", "updated_at", *ACT_FIELDS)
 """What the API and the exports show of an assignment and nobody can set."""

@@ -13,12 +13,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from assignments import people, services
+from assignments import history, people, services
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.imports.fields import IDENTIFYING
 from assignments.imports.rows import ParsedRow, Row, RowError
 from assignments.locks import lock_imports, lock_keys
-from assignments.models import ANSWER_FIELDS, Assignee, Assignment, Status
+from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import normalized, spellings
 from assignments.services import NewAssignment, Refused, Stale
 from assignments.set_based import BATCH_SIZE, update_columns
@@ -63,18 +64,22 @@ class Outcome(Enum):
 
 @atomically
 def import_rows(
-    parsed: Sequence[ParsedRow], *, match_ids: bool = False, dry_run: bool = False
+    parsed: Sequence[ParsedRow],
+    *,
+    match_ids: bool = False,
+    dry_run: bool = False,
+    actor: Actor | None = None,
 ) -> ImportResult:
     """Creates the assignments of these rows, or gives those with their references these values; all or none.
 
-    Assignees are found by id only if `match_ids`. Raises RowsRefused with everything that is wrong. Writes nothing
-    when `dry_run`.
+    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`.
+    Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
     rows = [one for one in parsed if isinstance(one, Row)]
     errors = [error for one in parsed if not isinstance(one, Row) for error in one]
     errors += _repeated(rows)
-    batch = Batch(rows, now=database_now(), match_ids=match_ids)
+    batch = Batch(rows, now=database_now(), match_ids=match_ids, actor=actor)
     outcomes: Counter[Outcome] = Counter()
     for row in rows:
         try:
@@ -103,7 +108,13 @@ def import_rows(
 
 
 @atomically
-def put(row: Row, *, if_match: str | None = None, if_none_match: bool = False) -> tuple[Assignment, bool]:
+def put(
+    row: Row,
+    *,
+    if_match: str | None = None,
+    if_none_match: bool = False,
+    actor: Actor | None = None,
+) -> tuple[Assignment, bool]:
     """An import of one row that has a reference; True where the assignment was created.
 
     `if_match` is an ETag, or "*" for any state; with `if_none_match` there must be no such assignment yet. Calls for
@@ -113,7 +124,7 @@ def put(row: Row, *, if_match: str | None = None, if_none_match: bool = False) -
     reference = normalized(str(row.reference))
     keys = [] if row.assignee is None else [people.lock_key(row.assignee)]
     lock_keys([f"assignment {reference}", *keys])
-    batch = Batch([row], now=database_now(), match_ids=True)
+    batch = Batch([row], now=database_now(), match_ids=True, actor=actor)
     present = batch.present(row)
     if present is None and if_match is not None:
         raise Stale(f"there is no assignment with reference {quoted(reference)} yet")
@@ -154,8 +165,11 @@ class Batch:
     The caller has locked the keys of the rows (`assignments.locks`).
     """
 
-    def __init__(self, rows: Sequence[Row], *, now: datetime, match_ids: bool) -> None:
+    def __init__(
+        self, rows: Sequence[Row], *, now: datetime, match_ids: bool, actor: Actor | None = None
+    ) -> None:
         self._now = now
+        self._actor = actor
         self._match_ids = match_ids
         references = {
             spelling for row in rows if row.reference is not None for spelling in spellings(row.reference)
@@ -176,6 +190,7 @@ class Batch:
         self._revised: list[Assignment] = []
         self._replanned: list[Assignment] = []
         self._notified: list[Assignment] = []
+        self._acts: list[Act] = []
         self.taken: list[Assignment] = []
 
     def present(self, row: Row) -> Assignment | None:
@@ -257,6 +272,8 @@ class Batch:
         self._changed.append(present)
         if applied.plan_changed:
             self._replanned.append(present)
+        if applied.act is not None and self._actor is not None:
+            self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
         return Outcome.UPDATED
 
     def _revise(self, assignment: Assignment, sequence: int | None) -> None:
@@ -271,14 +288,13 @@ class Batch:
         for assignment, person in self._assigned:
             assignment.assignee_id = person.pk
         Assignment.objects.bulk_create(self._created, batch_size=BATCH_SIZE)
-        update_columns(
-            self._changed, (*services.WRITABLE, *ANSWER_FIELDS, "version", "known_at", "updated_at")
-        )
+        update_columns(self._changed, (*services.WRITABLE, *services.WRITTEN_BY_CHANGES))
         update_columns(self._revised, ("calendar_sequence",))
         if self._notified:
             ids = sorted(assignment.pk for assignment in self._notified)
             imported_as_notified.send(sender=Assignment, ids=ids)
         services.announce_plan(assignment.pk for assignment in self._replanned)
+        history.record(self._acts)
 
 
 def _is_older(row: Row, present: Assignment | None) -> bool:

@@ -42,6 +42,7 @@ COUNTERS = {
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
     counters.DIGESTS: "Messages to supervisors that were accepted and hold several notices.",
     counters.DIGEST_ROWS: "Notices in these messages.",
+    counters.ACTS: "Acts of people, by act and by the way in which they came.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from django.core.exceptions import ValidationError
 from django.db.models import F, Prefetch, QuerySet
 
+from assignments.act_rules import MOST_LATE
 from assignments.clock import database_now
 from assignments.direction import isolated
 from assignments.models import Assignment, Status
@@ -24,6 +25,7 @@ from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast, pace_outlook
 from reminders.insight.explain.inputs import contact_of, facts_of
 from reminders.insight.forecast import Forecast
+from reminders.ledger.fragments import overdue_base
 from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import rows as policy_rows
@@ -141,7 +143,9 @@ def simulate(
                 message = Waiting(
                     id=row.id if row else 0,
                     at=row.next_attempt_at if row else send.at,
-                    not_after=timing.overdue_at(send.start, config=config),
+                    not_after=timing.overdue_at(
+                        send.start, expected_start=assignment.expected_start, config=config
+                    ),
                 )
                 queues[channel].add(send, assignment.assignee_id, message)
                 if queues[channel].is_full:
@@ -262,8 +266,13 @@ def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Ite
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
     work: QuerySet[Assignment] = with_start_notified(
-        Assignment.objects.filter(
-            status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue
+        Assignment.objects.alias(overdue_base=overdue_base())
+        .filter(
+            status=Status.SCHEDULED,
+            overdue_at=None,
+            # implied by the next; lets the index serve
+            scheduled_start__gte=since - config.overdue - timedelta(minutes=MOST_LATE),
+            overdue_base__gte=since - config.overdue,
         )
         .select_related("assignee")
         .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))

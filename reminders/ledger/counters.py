@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db.backends.utils import CursorWrapper
 
 from accounts.signals import SIGN_IN_FAILURES as SIGN_IN_REASONS
-from assignments.models import Status
+from assignments.models import ActKind, Status, Way
 from assignments.transactions import RetryTransaction, is_transient
 from reminders.models import Reason, State
 
@@ -41,6 +41,7 @@ EVENTS = "reminder_events_total"
 SIGN_IN_FAILURES = "reminder_sign_in_failures_total"
 DIGESTS = "reminder_digests_total"
 DIGEST_ROWS = "reminder_digest_rows_total"
+ACTS = "reminder_acts_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -65,6 +66,7 @@ SKIP_REASONS = (
     Reason.ALREADY_TOLD,
     Reason.IMPORTED,
     Reason.OPERATOR,
+    Reason.DECLINED,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
@@ -149,6 +151,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield (OVERDUE_MARKED, "")
     yield (DIGESTS, "")
     yield (DIGEST_ROWS, "")
+    yield from ((ACTS, labels(act=act.value, via=way.value)) for act in ActKind for way in Way)
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
     known_outcomes = list(outcomes)

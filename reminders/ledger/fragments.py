@@ -1,6 +1,14 @@
 """Conditions that several statements share, each written once. `r` is a row of the ledger, `a` its assignment."""
 
+from django.db.models.functions import Greatest
+
 from reminders.policy.recipients import assignee_recipient_sql
+
+
+def overdue_base() -> Greatest:
+    """`policy.timing.overdue_base_sql` for a queryset of assignments; PostgreSQL's greatest leaves null out."""
+    return Greatest("scheduled_start", "expected_start")
+
 
 TO_PEOPLE = "kind <> 'EVENT'"
 """Messages to people and the markers; not the events that webhook subscribers receive."""
@@ -43,7 +51,7 @@ ROW_AND_PLAN = f"""
     r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
     r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
     r.digest_id, a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
-    a.overdue_at, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
+    a.overdue_at, a.answer, a.known_at, a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
     p.name, p.email, p.phone, p.time_zone, p.language,
     statement_timestamp() AS now,
     EXISTS ({ACTIVE_PAUSE}) AS paused,

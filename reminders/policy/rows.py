@@ -87,13 +87,14 @@ def from_model(reminder: Reminder) -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The assignment as it stands now."""
+    """The assignment as it stands now. `declined`: the assignee can't make it."""
 
     version: int
     status: Status
     scheduled_start: datetime
     recipient: str
     overdue: bool = False
+    declined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

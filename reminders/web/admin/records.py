@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from assignments.models import Act
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
 from reminders.web.admin.lists import CodeFilter, RecordAdmin, code
@@ -132,6 +133,23 @@ class SubscriptionAdmin(RecordAdmin):
     @admin.display(description="events")
     def events_shown(self, one: Subscription) -> str:
         return ", ".join(one.events)
+
+
+@admin.register(Act)
+class ActAdmin(RecordAdmin):
+    """What people did about their work, and which way it came in."""
+
+    list_display = ("at", "assignment_link", code("act"), code("via"), "actor", "minutes", "note", "version")
+    list_display_links = ("at",)
+    list_filter = (("act", CodeFilter), ("via", CodeFilter))
+    list_select_related = ("assignment",)
+    ordering = ("-id",)
+    fields = ("at", "assignment_link", code("act"), code("via"), "actor", "version", "minutes", "note")
+
+    @admin.display(description="assignment")
+    def assignment_link(self, act: Act) -> SafeString:
+        url = reverse("admin:assignments_assignment_change", args=[act.assignment_id])
+        return format_html('<a href="{}">{}</a>', url, act.assignment.title)
 
 
 @admin.register(Audit)

@@ -20,7 +20,7 @@ from assignments import instants
 from assignments.imports.csv_rows import ASSIGNEE_PREFIX, EXPORTED_COLUMNS
 from assignments.imports.fields import ASSIGNEE, ROW
 from assignments.imports.formulas import guarded
-from assignments.models import ANSWER_FIELDS, Answer, Assignment
+from assignments.models import ACT_FIELDS, Answer, Assignment
 from reminders.ledger import archive
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.filter_backend import StrictFilterBackend
@@ -80,7 +80,7 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
         """
         found = _opened(self.filter_queryset(self.get_queryset()).iterator(CHUNK))
         if _format(request) == "json":
-            columns: tuple[str, ...] = (*ROW, "assignee", *ANSWER_FIELDS)
+            columns: tuple[str, ...] = (*ROW, "assignee", *ACT_FIELDS)
             return _file("json", "assignments", columns, found, as_values=_nested)
         return _file("csv", "assignments", EXPORTED_COLUMNS, found, as_values=_flat)
 
@@ -114,7 +114,7 @@ def _format(request: Request) -> str:
 def _nested(assignment: Assignment) -> dict[str, Any]:
     """An assignment as an import of JSON takes it. The person's id is left out: it would be somebody else's elsewhere."""
     person = assignment.assignee
-    values = {name: getattr(assignment, name) for name in (*ROW, *ANSWER_FIELDS)}
+    values = {name: getattr(assignment, name) for name in (*ROW, *ACT_FIELDS)}
     values["answer"] = Answer(assignment.answer).name
     named = [name for name in ASSIGNEE if name != "id"]
     return values | {"assignee": person and {name: getattr(person, name) for name in named}}

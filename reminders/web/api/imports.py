@@ -14,6 +14,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from assignments.history import Actor
 from assignments.imports.formats import BY_MEDIA_TYPE
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.text_files import python_charset
@@ -63,7 +64,12 @@ class ImportView(Endpoint):
         _, parameters = parse_header_parameters(request.content_type or "")
         with _one_at_a_time():
             source = read(body, python_charset(parameters.get("charset")))
-            done = import_rows(_bounded(source), match_ids=asked["match_ids"], dry_run=asked["dry_run"])
+            done = import_rows(
+                _bounded(source),
+                match_ids=asked["match_ids"],
+                dry_run=asked["dry_run"],
+                actor=Actor.api(self.by()),
+            )
         left_out = done.left_out + source.left_out
         shown = assignments.ImportSerializer(
             {

@@ -6,6 +6,7 @@ from assignments.models import Assignment, ReminderStatus, Status
 from reminders import conf
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
+from reminders.operations.act_actions import possible_actions
 from reminders.web.ops.page import page, show
 
 TONES = {
@@ -30,6 +31,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "assignment": assignment,
         "answer": answer,
         "tone": TONES[answer.outlook],
+        "acts": possible_actions(assignment, now=answer.asked_at),
         "resettable": assignment.status == Status.SCHEDULED,
         "closable": assignment.status == Status.SCHEDULED
         and assignment.reminder_status == ReminderStatus.OVERDUE,
