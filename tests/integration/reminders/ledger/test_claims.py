@@ -57,7 +57,7 @@ def many(clock, config) -> Iterator[None]:
             assignment=work,
             version=1,
             kind=Kind.OVERDUE,
-            recipient="ops:one",
+            recipient=f"ops:{work.pk}",
             channel="memory",
             planned_start=work.scheduled_start,
             due_at=NOON - 10 * SECOND,

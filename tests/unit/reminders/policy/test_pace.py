@@ -106,10 +106,11 @@ def test_a_limit_that_is_configured_no_more_is_forgotten():
 
 
 def test_it_is_known_since_when_the_channel_complains():
-    first = pace.throttled(None, accepted=20, now=NOON, limit=0)
-    again = pace.throttled(first, accepted=0, now=NOON + 60 * SECOND, limit=0)
+    first = pace.throttled(None, accepted=20, since_last=20, now=NOON, limit=0)
+    again = pace.throttled(first, accepted=10, since_last=10, now=NOON + 60 * SECOND, limit=0)
     assert (again.since, again.throttled_at) == (NOON, NOON + 60 * SECOND)
-    assert pace.throttled(pace.configured(20, now=NOON), accepted=1, now=NOON, limit=20).since == NOON
+    known = pace.throttled(pace.configured(20, now=NOON), accepted=1, since_last=1, now=NOON, limit=20)
+    assert known.since == NOON
     forgotten = after(timedelta(hours=1), again, limit=30)
     assert (after(timedelta(hours=2), again, limit=30).since, forgotten.since) == (None, NOON)
 
