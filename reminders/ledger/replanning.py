@@ -185,7 +185,7 @@ REQUEUE_MISTAKEN = f"""
         SELECT r.id FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
         WHERE {{scope}} AND r.state = 'FAILED' AND r.reason IN ('rejected', 'exhausted') AND r.{TO_PEOPLE}
           AND a.version = r.version AND a.status = 'SCHEDULED' AND a.scheduled_start = r.planned_start
-          AND (r.kind <> 'REMINDER' OR r.recipient = {assignee_recipient_sql("a")})
+          AND (r.kind <> 'REMINDER' OR (a.answer <> 'DECLINED' AND r.recipient = {assignee_recipient_sql("a")}))
           AND statement_timestamp() < r.not_after
         FOR NO KEY UPDATE OF r SKIP LOCKED) mistaken
     WHERE r.id = mistaken.id AND r.state = 'FAILED'
