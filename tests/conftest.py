@@ -14,7 +14,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, refusals
 from tests.factories import NOON
 
-WHOLE_SYSTEM = {"e2e", "chaos", "browser"}
+WHOLE_SYSTEM = ("chaos", "e2e", "browser")
 """The folders of tests that start processes and wait for them."""
 
 
@@ -43,8 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start the whole system come first: they mostly wait, beside the computing of the others."""
-    items.sort(key=lambda item: not WHOLE_SYSTEM & set(item.path.parts))
+    """Files that start the whole system come first, folder by folder: what a folder shares is started once, and ends
+    before the tests that compute.
+    """
+    items.sort(
+        key=lambda item: next(
+            (place for place, folder in enumerate(WHOLE_SYSTEM) if folder in item.path.parts),
+            len(WHOLE_SYSTEM),
+        )
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -65,7 +65,7 @@ class Snapshot:
     last_scan_timestamp_seconds: float = 0.0
     last_scan_by: str = ""
     paused: bool = False
-    switched_off: Sequence[str] = ()
+    switched_off: Sequence[str] = field(default_factory=list)
     failed: Mapping[str, int] = field(default_factory=dict)
     possible_duplicates: int = 0
     held_channels: Mapping[str, float] = field(default_factory=dict)

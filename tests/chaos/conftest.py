@@ -28,12 +28,7 @@ class Recovery:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Faults come last, and the long ones only where they are asked for.
-
-    Their system lives from the first to the last of them. Its proxies are threads of this process, and unit tests
-    in between would take their sockets away.
-    """
-    items.sort(key=lambda item: Path(__file__).parent in item.path.parents)
+    """The long ones run only where they are asked for."""
     if config.getoption("--chaos"):
         return
     left_out = [item for item in items if item.get_closest_marker("chaos")]
@@ -41,8 +36,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not item.get_closest_marker("chaos")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system for all faults. Its proxies are threads of this process: unit tests, which follow, forbid sockets."""
     with whole_system(tmp_path_factory.mktemp("chaos")) as system:
         yield system
 

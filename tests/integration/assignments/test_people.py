@@ -2,8 +2,9 @@
 
 import pytest
 
-from assignments import people, services
+from assignments import acts, people, services
 from assignments.models import Assignee, Assignment
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory
 from tests.fakes.api_caller import faults
@@ -169,8 +170,8 @@ def test_no_text_is_stored_that_turns_around_what_follows_it(clock):
         )
     )
     assert (work.title, work.notes) == ("Repair the lift", "Ring")
-    declined = services.decline(
-        work.pk, assignee_id=person.pk, version=work.version, note="no\u202e way \u200f\u05d0"
+    declined = acts.decline(
+        work.pk, actor=acting.OLGA, version=work.version, note="no\u202e way \u200f\u05d0"
     )
     assert declined.answer_note == "no way \u200f\u05d0"
     unchanged = services.change(work.pk, {"title": "Repair\u202e the lift"})
