@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from assignments.clock import database_now
 from assignments.models import ANSWER_FIELDS, LONGEST_ANSWER_NOTE, Answer, Assignment, Status
 from assignments.set_based import BATCH_SIZE
-from assignments.signals import answered, plan_changed
+from assignments.signals import answered, details_changed, plan_changed
 from assignments.transactions import atomically
 from assignments.validation import check_assignment, differing, stored_form, too_long
 from assignments.wording import quoted
@@ -26,6 +26,8 @@ from assignments.wording import quoted
 PLAN_FIELDS = frozenset({"scheduled_start", "assignee_id", "lead_minutes", "status"})
 APPOINTMENT_FIELDS = PLAN_FIELDS - {"lead_minutes"}
 """What an assignee answers: when one of these changes, the answer no longer holds."""
+DETAIL_FIELDS = frozenset({"title", "location"})
+"""What messages state beside the plan: a change of these alone draws no version and sends `details_changed`."""
 WRITABLE = (
     "reference",
     "title",
@@ -136,6 +138,8 @@ def change(pk: int, changes: Mapping[str, object], *, if_match: str | None = Non
     if applied.plan_changed:
         announce_plan([pk])
         assignment.refresh_from_db()
+    elif applied.details_changed:
+        announce_details([pk])
     return assignment
 
 
@@ -145,6 +149,10 @@ class AppliedChange:
 
     written: set[str]
     plan_changed: bool
+
+    @property
+    def details_changed(self) -> bool:
+        return not self.plan_changed and not self.written.isdisjoint(DETAIL_FIELDS)
 
 
 def apply_changes(
@@ -314,3 +322,10 @@ def announce_plan(pks: Iterable[int]) -> None:
     ids = sorted(pks)
     if ids:
         plan_changed.send(sender=Assignment, ids=ids)
+
+
+def announce_details(pks: Iterable[int]) -> None:
+    """Sends `details_changed` for these; inside the transaction, with their rows locked."""
+    ids = sorted(pks)
+    if ids:
+        details_changed.send(sender=Assignment, ids=ids)

@@ -24,6 +24,7 @@ class ReminderConfig:
     `overdue_alert` is how many assignments may be overdue before it is an alarm.
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
+    `correction_grace` is how long after a change of plan its correction waits for the change to be taken back.
     `email_rate` is how many mails a minute the mail server is known to take; zero: no limit is known.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
@@ -36,6 +37,7 @@ class ReminderConfig:
     tick: timedelta = timedelta(seconds=1)
     lease: timedelta = timedelta(seconds=25)
     send_timeout: timedelta = timedelta(seconds=10)
+    correction_grace: timedelta = timedelta(seconds=60)
     max_attempts: int = 200
     email_rate: float = 0.0
     batch_size: int = 100

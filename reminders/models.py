@@ -24,6 +24,7 @@ class Kind(models.TextChoices):
 
     REMINDER = "REMINDER"
     OVERDUE = "OVERDUE"
+    CORRECTION = "CORRECTION"
     EVENT = "EVENT"
 
 
@@ -55,6 +56,8 @@ class Reason(models.TextChoices):
     IMPORTED = "imported"
     OPERATOR = "operator"
     UNSUBSCRIBED = "unsubscribed"
+    AS_TOLD = "as_told"
+    MERGED = "merged"
     # FAILED
     NO_CONTACT = "no_contact"
     REJECTED = "rejected"
@@ -100,7 +103,8 @@ class Reminder(models.Model):
     `recipient` is 'assignee:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
     claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
     the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
-    the row may outlive it. `payload` is what an EVENT tells, as it was when it happened.
+    the row may outlive it. `payload` is what an EVENT tells, as it was when it happened. `announced` is what a message to
+    an assignee states (a list of `policy.announcements.Announcement`, the last attempt's last), written at begin.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.
@@ -130,6 +134,7 @@ class Reminder(models.Model):
     closed_at = models.DateTimeField(null=True)
     message_id = models.CharField(max_length=200, default="", db_default="", blank=True)
     payload = models.JSONField(null=True)
+    announced = models.JSONField(null=True)
 
     objects = ReminderQuerySet.as_manager()
 

@@ -177,6 +177,7 @@ class Batch:
         self._changed: list[Assignment] = []
         self._revised: list[Assignment] = []
         self._replanned: list[Assignment] = []
+        self._redescribed: list[Assignment] = []
         self._notified: list[Assignment] = []
         self.taken: list[Assignment] = []
 
@@ -259,6 +260,8 @@ class Batch:
         self._changed.append(present)
         if applied.plan_changed:
             self._replanned.append(present)
+        elif applied.details_changed:
+            self._redescribed.append(present)
         return Outcome.UPDATED
 
     def _revise(self, assignment: Assignment, sequence: int | None) -> None:
@@ -281,6 +284,7 @@ class Batch:
             ids = sorted(assignment.pk for assignment in self._notified)
             imported_as_notified.send(sender=Assignment, ids=ids)
         services.announce_plan(assignment.pk for assignment in self._replanned)
+        services.announce_details(assignment.pk for assignment in self._redescribed)
 
 
 def _is_older(row: Row, present: Assignment | None) -> bool:

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import events, notified, replanning
+from reminders.ledger import corrections, events, notified, replanning
 
 
 def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
     """A service has changed the plan of these assignments: the ledger follows in the same transaction."""
     log_ended(replanning.replan(ids, conf.current()))
+
+
+def on_details_changed(*, ids: Sequence[int], **_: object) -> None:
+    """What messages state has changed: who was told otherwise is corrected."""
+    corrections.plan_corrections(ids, conf.current())
 
 
 def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:

@@ -1,5 +1,6 @@
 """Begins rows: decides under their locks and makes those that may be sent SENDING."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,12 +10,12 @@ from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
-from reminders.ledger.fragments import ACTIVE_PAUSE, ROUTE
-from reminders.ledger.records import Begun, Hint, claim_of, ended_row, plan_of, row_of
+from reminders.ledger.fragments import ACTIVE_PAUSE, HEARD, ROUTE
+from reminders.ledger.records import Begun, Claim, Hint, claim_of, ended_row, plan_of, row_of
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
-from reminders.policy.recipients import supervisor_recipient
+from reminders.policy.recipients import ASSIGNEE, supervisor_recipient
 from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
@@ -26,12 +27,20 @@ PICK = f"""
            statement_timestamp() AS now,
            EXISTS ({ACTIVE_PAUSE}) AS paused,
            r.payload,
+           CASE WHEN r.kind = 'CORRECTION' OR (r.kind = 'REMINDER' AND a.version > 1)
+                THEN {HEARD.format(assignment="r.assignment_id", recipient="r.recipient")} END AS heard,
+           r.kind = 'CORRECTION' AND EXISTS (
+                SELECT FROM reminders_reminder n
+                WHERE n.assignment_id = r.assignment_id AND n.version = a.version AND n.kind = 'REMINDER'
+                  AND n.recipient = r.recipient AND n.state IN ('PLANNED', 'QUEUED') AND a.status = 'SCHEDULED'
+                  AND n.next_attempt_at <= statement_timestamp() + %s) AS reminded,
            (SELECT h.until FROM reminders_channelhold h
             WHERE h.channel = {ROUTE}) AS held_until
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
-    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+    LEFT JOIN assignments_assignee p ON p.id = CASE
+        WHEN r.kind = 'CORRECTION' THEN substr(r.recipient, {len(ASSIGNEE) + 1})::bigint ELSE a.assignee_id END
     ORDER BY a.id, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - ACTIVE_PAUSE is our own constant
@@ -46,7 +55,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     """
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
     with prepared_cursor() as cursor:
-        run(cursor, PICK, _hint_arrays(hints))
+        run(cursor, PICK, [config.correction_grace, *_hint_arrays(hints)])
         picked = list(fetch(cursor))
         claims, marked, settled, marks, puts = [], [], [], [], []
         for found in picked:
@@ -68,12 +77,17 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             run(
                 cursor,
                 """
-                UPDATE reminders_reminder
+                UPDATE reminders_reminder r
                 SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
-                    lease_until = statement_timestamp() + %s
-                WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'
+                    lease_until = statement_timestamp() + %s,
+                    planned_start = coalesce(x.start, r.planned_start),
+                    announced = CASE WHEN x.stated IS NULL THEN NULL WHEN r.ambiguous = 0 THEN jsonb_build_array(x.stated)
+                        ELSE coalesce(r.announced, jsonb_build_array(jsonb_build_object('start', r.planned_start)))
+                             || x.stated END
+                FROM json_to_recordset(%s) AS x(id bigint, start timestamptz, stated jsonb)
+                WHERE r.id = x.id AND r.state = 'QUEUED'
                 """,
-                [config.lease, bigints(claim.row.id for claim in claims)],
+                [config.lease, json.dumps([_begun(claim) for claim in claims])],
             )
         if puts:
             _settle(cursor, puts)
@@ -83,6 +97,16 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     missing = {hint.reminder_id for hint in hints} - {found["id"] for found in picked}
     stale, busy = _stale_and_busy([hint for hint in hints if hint.reminder_id in missing])
     return Begun(claims, marked, settled, stale, busy)
+
+
+def _begun(claim: Claim) -> dict[str, object]:
+    """What the row of a send that begins keeps: what it states, and for a correction the start as it is now."""
+    stated = claim.announced
+    return {
+        "id": claim.row.id,
+        "start": stated.start.isoformat() if stated and claim.row.is_correction else None,
+        "stated": stated and stated.as_json(),
+    }
 
 
 def _hint_arrays(hints: Sequence[Hint]) -> list[str]:

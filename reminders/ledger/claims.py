@@ -31,8 +31,8 @@ REAP_LIMIT = 50_000
 
 DISPATCH_LOCK = 0x72656D01
 
-URGENT = "(kind = 'REMINDER' OR channel = 'none')"
-"""Reminders to people who can still come, and the markers, which write to nobody."""
+URGENT = "(kind IN ('REMINDER', 'CORRECTION') OR channel = 'none')"
+"""Reminders and corrections to people who can still come, and the markers, which write to nobody."""
 
 NOTICES = "(kind = 'OVERDUE' AND channel <> 'none')"
 """Notices to supervisors."""

@@ -37,6 +37,7 @@ ATTEMPTS = "reminder_attempts_total"
 OVERDUE_MARKED = "reminder_overdue_marked_total"
 AMBIGUOUS = "reminder_ambiguous_total"
 EVENTS = "reminder_events_total"
+CORRECTIONS = "reminder_corrections_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -61,9 +62,12 @@ SKIP_REASONS = (
     Reason.ALREADY_TOLD,
     Reason.IMPORTED,
     Reason.OPERATOR,
+    Reason.AS_TOLD,
+    Reason.MERGED,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
+CORRECTION_OUTCOMES = ("sent", Reason.AS_TOLD.value, Reason.MERGED.value, "skipped", "failed", "unknown")
 BUCKETS = {
     SEND_DELAY: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0),
     SCAN_DURATION: (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
@@ -79,6 +83,14 @@ Counts = Tally[tuple[str, str]]
 def labels(**pairs: str) -> str:
     """Labels as they are stored: name=value, sorted, separated by commas."""
     return ",".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+
+
+def correction(state: State, reason: str) -> tuple[str, str]:
+    """The counter of a correction that has ended so; `skipped` stands for every other reason of SKIPPED."""
+    outcome = state.value.lower()
+    if state is State.SKIPPED and reason in CORRECTION_OUTCOMES:
+        outcome = reason
+    return CORRECTIONS, labels(outcome=outcome)
 
 
 def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
@@ -144,6 +156,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
+    yield from ((CORRECTIONS, labels(outcome=outcome)) for outcome in CORRECTION_OUTCOMES)
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

@@ -10,7 +10,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger import counters
 from reminders.ledger.breakers import update_breakers
 from reminders.ledger.counters import Cursor
-from reminders.ledger.events import FAILED, SENT, Event, emit_events
+from reminders.ledger.events import TYPE_OF, Event, emit_events
 from reminders.ledger.notified import skip_already_notified
 from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
@@ -82,7 +82,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         answers = cursor.fetchall()
         ids = {reminder_id for reminder_id, noted, _ in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
-        counters.write(cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}))
+        counters.write(cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}, config=config))
         if any(somebody_listens for _, _, somebody_listens in answers):
             emit_events(cursor, _events(landed))
         ended = skip_already_notified(cursor, landed, versions)
@@ -122,21 +122,23 @@ def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:
 
 
 def _events(landed: Iterable[Finished]) -> list[Event]:
-    """What programs hear of these ends: reminders that were sent, or never will be."""
+    """What programs hear of these ends: reminders and corrections that were sent, or never will be."""
     return [
         Event(
-            SENT if end.transition.state is State.SENT else FAILED,
+            TYPE_OF[end.claim.row.kind, end.transition.state is State.SENT],
             end.claim.row.assignment_id,
             source=f"{end.claim.row.id}.{end.claim.number}",
             reminder_id=end.claim.row.id,
         )
         for end in landed
-        if end.claim.row.kind is Kind.REMINDER
+        if end.claim.row.kind in (Kind.REMINDER, Kind.CORRECTION)
         and end.transition.state in (State.SENT, State.FAILED, State.UNKNOWN)
     ]
 
 
-def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> counters.Counts:
+def _count_finished(
+    landed: Sequence[Finished], *, noted: Collection[int], config: ReminderConfig
+) -> counters.Counts:
     """What landed. An attempt that was recorded as unknowable before its late answer came stays that, and is not
     counted a second time.
     """
@@ -158,6 +160,8 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
             counts[counters.ATTEMPTS, counters.labels(channel=channel, outcome=result.value)] += number
         if ambiguous:
             counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += number
+        if kind is Kind.CORRECTION and state is not State.PLANNED:
+            counts[counters.correction(state, reason.value if reason else "")] += number
         if kind is Kind.EVENT:
             if state is not State.PLANNED:
                 counts[counters.EVENTS, counters.labels(state=state.value)] += number
@@ -169,7 +173,7 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
         counts,
         counters.SEND_DELAY,
         (
-            _delay(end)
+            _delay(end, config)
             for end in landed
             if end.transition.state is State.SENT and end.claim.row.kind is not Kind.EVENT
         ),
@@ -177,7 +181,12 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
     return counts
 
 
-def _delay(end: Finished) -> float:
-    """Seconds from when the row could be sent at the earliest: the later of its due instant and its planning."""
-    row = end.claim.row
-    return max(0.0, (end.finished_at - max(row.due_at, row.planned_at)).total_seconds())
+def _delay(end: Finished, config: ReminderConfig) -> float:
+    """Seconds from when the row could be sent at the earliest: the later of its due instant and its planning. A reminder
+    that states a change has waited for the grace of its correction.
+    """
+    row, news = end.claim.row, end.claim.plan.news
+    earliest = max(row.due_at, row.planned_at)
+    if row.kind is Kind.REMINDER and news is not None and news.changes:
+        earliest = max(earliest, row.planned_at + config.correction_grace)
+    return max(0.0, (end.finished_at - earliest).total_seconds())

@@ -5,12 +5,13 @@ It walks through the gates of planning and of delivery with the values seen now,
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Prefetch, Q
 
-from assignments.models import Answer, Assignment, Status
+from assignments.models import Answer, Assignee, Assignment, Status
+from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.explain.answer import (
@@ -25,10 +26,11 @@ from reminders.insight.explain.inputs import (
     can_reach,
     contact_of,
     facts_of,
+    news_of,
     problems,
     situation_of,
 )
-from reminders.insight.explain.wording import ADVICE, moment, words
+from reminders.insight.explain.wording import ADVICE, change_words, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
@@ -192,6 +194,11 @@ class _Asked:
         steps = []
         if answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
             steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
+        for row in self.rows:
+            if row.kind == Kind.CORRECTION and row.closed_at is None:
+                prospect = self._prospect(row)
+                to = self.name_of(row.recipient)
+                steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
         if (marked := self._marked_at()) is not None:
             steps.append(marked)
         yield from sorted(steps, key=lambda step: (step.at is None, step.at))
@@ -241,10 +248,13 @@ class _Asked:
     def _prospect(self, row: Reminder) -> _Answer:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
+        plan = self.work.plan
+        if believed.is_correction:
+            plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = [
             self._condition(gate)
-            for gate in policy_gates.evaluate_gates(believed, self.work.plan, self.situation)
+            for gate in policy_gates.evaluate_gates(believed, plan, self.situation)
         ]
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))
@@ -253,7 +263,7 @@ class _Asked:
                 f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
             )
             return _Answer(Outlook.SENDING, None, f"is being sent right now{over}")
-        foreseen = forecast.forecast_row(believed, self.work.plan, self.situation)
+        foreseen = forecast.forecast_row(believed, plan, self.situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
             summary = f"waits: {words(verdict.reason)}"
@@ -269,7 +279,7 @@ class _Asked:
         if verdict.action is Action.SEND and not conditions[-1].passed:
             return self._unreachable(foreseen, conditions)
         summary = f"{does} at {moment(at)}"
-        wait = policy_gates.judge(believed, self.work.plan, self.situation).reason
+        wait = policy_gates.judge(believed, plan, self.situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD) else None
         if at <= self.situation.now:
             summary = f"{does} now: every gate is open"
@@ -280,6 +290,8 @@ class _Asked:
             summary += f"; until then {words(held)}"
         elif row.attempts:
             summary += f", for attempt {row.attempts + 1}"
+        if news := change_words(plan.news):
+            summary += f": {news}"
         return _Answer(Outlook.COMING, at, summary, conditions, held)
 
     def _condition(self, gate: Gate) -> GateResult:
@@ -303,7 +315,14 @@ class _Asked:
         return GateResult(gate.name, False, seen, consequence)
 
     def _reachable(self, recipient: str, channel: str) -> bool:
-        return can_reach(recipient, channel, self.person, self.config)
+        return can_reach(recipient, channel, self._contact_of(recipient), self.config)
+
+    def _contact_of(self, recipient: str) -> Contact:
+        """The person behind a row: who is assigned, or for a correction perhaps who was."""
+        assignee_id = recipients.assignee_id_of(recipient)
+        if assignee_id is None or assignee_id == self.assignment.assignee_id:
+            return self.person
+        return contact_of(Assignee.objects.filter(pk=assignee_id).first())
 
     def _reach(self, recipient: str, channel: str) -> GateResult:
         to = self.name_of(recipient)
