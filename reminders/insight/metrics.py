@@ -38,6 +38,7 @@ COUNTERS = {
     counters.ATTEMPTS: "Sends that were begun and have ended, by channel and outcome.",
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
+    counters.CORRECTIONS: "Corrections to people who were told another plan that have ended, by outcome.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
 }
 HISTOGRAMS = {

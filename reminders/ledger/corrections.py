@@ -38,6 +38,7 @@ PLAN_CORRECTIONS = """
     kept AS (
         UPDATE reminders_reminder r
         SET not_after = w.not_after,
+            due_at = CASE WHEN r.attempts = 0 THEN least(r.due_at, w.due_at) ELSE r.due_at END,
             next_attempt_at = CASE WHEN r.attempts = 0 THEN least(r.next_attempt_at, w.due_at) ELSE r.next_attempt_at END
         FROM wanted w
         WHERE r.assignment_id = w.assignment_id AND r.recipient = w.recipient AND r.kind = 'CORRECTION'

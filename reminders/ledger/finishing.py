@@ -82,7 +82,9 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         answers = cursor.fetchall()
         ids = {reminder_id for reminder_id, noted, _ in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
-        counters.write(cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}, config=config))
+        counters.write(
+            cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}, config=config)
+        )
         if any(somebody_listens for _, _, somebody_listens in answers):
             emit_events(cursor, _events(landed))
         ended = skip_already_notified(cursor, landed, versions)

@@ -153,8 +153,8 @@ AS_TOLD = GateDefinition(
 
 NOT_UNDER_WAY = GateDefinition(
     "not started by them",
-    lambda row, plan, situation: not corrections.is_under_way(
-        status=plan.status, theirs=row.recipient == plan.recipient
+    lambda row, plan, situation: (
+        not corrections.is_under_way(status=plan.status, theirs=row.recipient == plan.recipient)
     ),
     lambda row, plan, situation: plan.status.value,
     lambda row, plan, situation: end_verdict(row, Reason.STARTED),
@@ -167,9 +167,7 @@ NOTHING_IN_FLIGHT = GateDefinition(
     lambda row, plan, situation: (
         "a message to them is being sent" if plan.news and plan.news.in_flight else "no message is being sent"
     ),
-    lambda row, plan, situation: Verdict(
-        Action.WAIT, Reason.TOO_EARLY, until=situation.now + IN_FLIGHT_WAIT
-    ),
+    lambda row, plan, situation: Verdict(Action.WAIT, Reason.TOO_EARLY, until=situation.now + IN_FLIGHT_WAIT),
 )
 
 

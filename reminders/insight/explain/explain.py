@@ -253,8 +253,7 @@ class _Asked:
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = [
-            self._condition(gate)
-            for gate in policy_gates.evaluate_gates(believed, plan, self.situation)
+            self._condition(gate) for gate in policy_gates.evaluate_gates(believed, plan, self.situation)
         ]
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))

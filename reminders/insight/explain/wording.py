@@ -35,6 +35,7 @@ WORDS = {
 }
 """Each reason as an operator would say it, after "because"."""
 
+
 def change_words(news: News | None) -> str:
     """'moved from 09:00 to 14:00', 'cancelled': what a person is told anew; '' where nothing differs."""
     told = news.outdated if news else None

@@ -253,13 +253,24 @@ def test_an_explanation_shows_a_correction_before_and_after(reminded):
     reminded.tick(GRACE)
     after = explain(work, config=reminded.config)
     assert not [step for step in after.upcoming if "correction" in step.summary]
-    assert [s for s in after.history if s.summary.startswith("CORRECTION of version 2") and "accepted" in s.summary]
+    assert [
+        s
+        for s in after.history
+        if s.summary.startswith("CORRECTION of version 2") and "accepted" in s.summary
+    ]
 
 
 def test_an_import_that_changes_the_place_corrects_too(reminded):
     work = services.change(reminded.work.pk, {"reference": "W-1"})
     assert reminded.corrections == []
-    row = [{"reference": "W-1", "title": "Pump", "location": "Hall 2", "assignee": {"id": work.assignee_id},
-            "scheduled_start": (NOON + 20 * MINUTE).isoformat()}]
+    row = [
+        {
+            "reference": "W-1",
+            "title": "Pump",
+            "location": "Hall 2",
+            "assignee": {"id": work.assignee_id},
+            "scheduled_start": (NOON + 20 * MINUTE).isoformat(),
+        }
+    ]
     import_rows(list(read_json(io.BytesIO(json.dumps(row).encode()))), match_ids=True)
     assert reminded.corrections == [(State.PLANNED, "")]
