@@ -33,7 +33,7 @@ HEARD = f"""(
                    'certain', m.state = 'SENT' OR m.reason = 'imported')
                ORDER BY coalesce(m.begun_at, m.closed_at), m.id)::text
         FROM reminders_reminder m
-        WHERE m.assignment_id = {{assignment}} AND m.recipient = {{recipient}} AND {MAY_KNOW})"""
+        WHERE m.assignment_id = {{assignment}} AND m.recipient = {{recipient}} AND {MAY_KNOW})"""  # noqa: S608 - our own constants""
 """What a person has heard of an assignment, as `policy.announcements.messages_from_json` reads it."""
 
 # Whoever has heard, may have heard or is being told something else since is not notified of this start any more.
