@@ -2,7 +2,8 @@
 
 Each assignment is asked the question that the explainer asks too (`foresight`), as if nobody changed anything from
 now on and nothing were paused or held. Assignments are read as a stream, and what is kept of them is bounded.
-Only reminders are foreseen: whether work becomes overdue is up to people.
+Only reminders and the corrections that are planned already are foreseen: whether work becomes overdue, or is changed
+again, is up to people.
 """
 
 import heapq
@@ -16,17 +17,18 @@ from django.core.exceptions import ValidationError
 from django.db.models import F, Prefetch, QuerySet
 
 from assignments.clock import database_now
-from assignments.models import Assignment, Status
+from assignments.models import Assignee, Assignment, Status
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast
-from reminders.insight.explain.inputs import contact_of, facts_of
+from reminders.insight.explain.inputs import contact_of, facts_of, news_of
 from reminders.insight.forecast import Forecast
 from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
+from reminders.policy import recipients
 from reminders.policy import rows as policy_rows
-from reminders.policy.rows import Action, Situation
+from reminders.policy.rows import Action, Plan, Situation
 
 LONGEST = timedelta(days=366)
 MOST_LISTED = 1_000
@@ -39,7 +41,9 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Send:
-    """One reminder that would be sent. `contact` is masked; it is empty where there is no address, and it would fail."""
+    """One reminder or correction that would be sent. `contact` is masked; it is empty where there is no address, and it
+    would fail.
+    """
 
     at: datetime
     assignment_id: int
@@ -49,6 +53,7 @@ class Send:
     to: str
     channel: str
     contact: str
+    kind: Kind = Kind.REMINDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,21 +109,21 @@ def simulate(
     people: set[int | None] = set()
     first: list[_Latest] = []
     unreachable, complete = 0, True
-    for assignment in _candidates(since, until, config):
+    for prospect in _prospects(since, until, situation, config):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
-        foreseen, channel = _foresee(assignment, situation, config)
+        foreseen = prospect.foreseen
         if foreseen is None or foreseen.at is None or not since <= foreseen.at < until:
             continue
         if foreseen.verdict.action is Action.END:
             skipped[(foreseen.verdict.reason or Reason.REPLANNED).value] += 1
         elif foreseen.verdict.action is Action.SEND:
-            send = _send(assignment, foreseen.at, channel)
+            send = _send(prospect, foreseen.at)
             if not send.contact:
                 unreachable += 1
             else:
-                people.add(assignment.assignee_id)
+                people.add(prospect.person.pk if prospect.person else None)
                 by_channel[send.channel] += 1
                 spans[_start_of(span, send.at)] += 1
             heapq.heappush(first, _Latest(send))
@@ -162,6 +167,52 @@ class _Latest:
         return other.send < self.send
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prospect:
+    """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned."""
+
+    assignment: Assignment
+    person: Assignee | None
+    channel: str
+    foreseen: Forecast | None
+    kind: Kind = Kind.REMINDER
+
+
+def _prospects(
+    since: datetime, until: datetime, situation: Situation, config: ReminderConfig
+) -> Iterator[_Prospect]:
+    for assignment in _candidates(since, until, config):
+        foreseen, channel = _foresee(assignment, situation, config)
+        yield _Prospect(assignment=assignment, person=assignment.assignee, channel=channel, foreseen=foreseen)
+    corrections = Reminder.objects.filter(kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until)
+    everything = corrections.select_related("assignment__assignee").prefetch_related("assignment__reminders")
+    for row in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
+        yield _correction(row, situation, config)
+
+
+def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> _Prospect:
+    """What becomes of a correction that is planned; its person may be somebody who had the work."""
+    assignment = row.assignment
+    plan = Plan(
+        version=assignment.version,
+        status=Status(assignment.status),
+        scheduled_start=assignment.scheduled_start,
+        recipient=recipients.assignee_recipient(assignment.assignee_id),
+        news=news_of(row, list(assignment.reminders.all()), assignment, config),
+    )
+    person_id = recipients.assignee_id_of(row.recipient)
+    person = assignment.assignee
+    if person_id is not None and person_id != assignment.assignee_id:
+        person = Assignee.objects.filter(pk=person_id).first()
+    return _Prospect(
+        assignment=assignment,
+        person=person,
+        channel=row.channel,
+        foreseen=forecast.forecast_row(policy_rows.from_model(row), plan, situation),
+        kind=Kind.CORRECTION,
+    )
+
+
 def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
@@ -200,9 +251,9 @@ def _foresee(
     return forecast.forecast_row(believed, work.plan, situation), row.channel
 
 
-def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
-    person = assignment.assignee
-    address = registry.get(channel).address(contact_of(person)) if person else None
+def _send(prospect: _Prospect, at: datetime) -> Send:
+    assignment, person = prospect.assignment, prospect.person
+    address = registry.get(prospect.channel).address(contact_of(person)) if person else None
     return Send(
         at=at,
         assignment_id=assignment.pk,
@@ -210,8 +261,9 @@ def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
         title=assignment.title,
         start=assignment.scheduled_start,
         to=f"{person.name} (assignee {person.pk})" if person else "nobody",
-        channel=channel,
+        channel=prospect.channel,
         contact=masked(address) if address else "",
+        kind=prospect.kind,
     )
 
 

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from assignments import services
 from assignments.imports.json_rows import read_json
@@ -15,8 +16,10 @@ from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
 from reminders.insight.explain.explain import explain
-from reminders.ledger import beginning
+from reminders.insight.simulator import simulate
+from reminders.ledger import beginning, counters
 from reminders.models import Kind, Reminder, State
+from reminders.operations import pauses
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -274,3 +277,49 @@ def test_an_import_that_changes_the_place_corrects_too(reminded):
     ]
     import_rows(list(read_json(io.BytesIO(json.dumps(row).encode()))), match_ids=True)
     assert reminded.corrections == [(State.PLANNED, "")]
+
+
+def test_the_simulator_foresees_a_planned_correction_to_who_had_the_work(reminded):
+    former = reminded.work.assignee
+    services.reassign(reminded.work.pk, assignee_id=None)
+    now = reminded.clock.now()
+    found = simulate(since=now, until=now + 5 * MINUTE, config=reminded.config)
+    assert [(send.kind, send.to) for send in found.sends if send.kind is Kind.CORRECTION] == [
+        (Kind.CORRECTION, f"{former.name} (assignee {former.pk})")
+    ]
+
+
+def test_corrections_travel_apart_from_the_reminders_that_are_due(reminded):
+    services.reschedule(reminded.work.pk, start=LATER)
+    reminded.clock.advance(GRACE)
+    AssignmentFactory.create_batch(3, scheduled_start=NOON + 20 * MINUTE)
+    dispatch.dispatch(config=reminded.config, broker=reminded.desk)
+    kinds = {
+        frozenset(Reminder.objects.get(pk=hint.reminder_id).kind for hint in batch.hints)
+        for batch in reminded.desk.batches
+    }
+    assert kinds == {frozenset({"CORRECTION"}), frozenset({"REMINDER"})}
+
+
+def test_a_pause_shows_the_corrections_that_wait_and_may_skip_them(reminded):
+    services.reschedule(reminded.work.pk, start=LATER)
+    pauses.pause(by="olga", reason="storm")
+    assert reminded.tick(GRACE) == []
+    assert pauses.backlog(config=reminded.config).corrections == 1
+    pauses.resume(by="olga", reason="told by phone", skip=[pauses.BacklogPart.CORRECTIONS])
+    assert reminded.tick() == []
+    assert reminded.corrections == [(State.SKIPPED, "operator")]
+
+
+def test_each_correction_is_counted_by_how_it_ended(reminded):
+    services.reschedule(reminded.work.pk, start=LATER)
+    reminded.tick(GRACE)
+    services.reschedule(reminded.work.pk, start=LATER + MINUTE)
+    services.reschedule(reminded.work.pk, start=LATER)
+    reminded.tick(GRACE)
+    with connection.cursor() as cursor:
+        totals = counters.totals(cursor)
+    assert {label: n for (name, label), n in totals.items() if name == counters.CORRECTIONS} == {
+        "outcome=sent": 1,
+        "outcome=as_told": 1,
+    }
