@@ -35,7 +35,7 @@ from reminders.delivery.deliver import SendSpeed
 from reminders.ledger import beginning, finishing, records, replanning
 from reminders.ledger.records import Hint
 from reminders.models import FINAL, Attempt, Reminder, State
-from reminders.policy import announcements, gates, retries, rows
+from reminders.policy import gates, retries, rows
 from tests.conftest import NOON, DatabaseClock
 from tests.fakes.broker import MemoryBroker
 
@@ -335,16 +335,10 @@ def _nobody_is_corrected(monkeypatch):
     monkeypatch.setattr(replanning, "plan_corrections", lambda ids, config: None)
 
 
-def _the_announced_is_forgotten_after_doubt(monkeypatch):
-    monkeypatch.setattr(
-        announcements, "known", lambda messages: tuple(m.stated[-1] for m in messages if m.certain)[-1:]
-    )
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "sabotage",
-    [_never_in_doubt, _old_plans_are_sent, _nobody_is_corrected, _the_announced_is_forgotten_after_doubt],
+    [_never_in_doubt, _old_plans_are_sent, _nobody_is_corrected],
 )
 def test_the_machine_catches_a_broken_guard(settings, monkeypatch, sabotage):
     settings.REMINDERS = CONFIG
