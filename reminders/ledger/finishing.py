@@ -82,9 +82,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         answers = cursor.fetchall()
         ids = {reminder_id for reminder_id, noted, _ in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
-        counters.write(
-            cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}, config=config)
-        )
+        counters.write(cursor, _count_finished(landed, noted={row[0] for row in answers if row[1]}))
         if any(somebody_listens for _, _, somebody_listens in answers):
             emit_events(cursor, _events(landed))
         ended = skip_already_notified(cursor, landed, versions)
@@ -138,9 +136,7 @@ def _events(landed: Iterable[Finished]) -> list[Event]:
     ]
 
 
-def _count_finished(
-    landed: Sequence[Finished], *, noted: Collection[int], config: ReminderConfig
-) -> counters.Counts:
+def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> counters.Counts:
     """What landed. An attempt that was recorded as unknowable before its late answer came stays that, and is not
     counted a second time.
     """
@@ -175,7 +171,7 @@ def _count_finished(
         counts,
         counters.SEND_DELAY,
         (
-            _delay(end, config)
+            _delay(end)
             for end in landed
             if end.transition.state is State.SENT and end.claim.row.kind is not Kind.EVENT
         ),
@@ -183,12 +179,7 @@ def _count_finished(
     return counts
 
 
-def _delay(end: Finished, config: ReminderConfig) -> float:
-    """Seconds from when the row could be sent at the earliest: the later of its due instant and its planning. A reminder
-    that states a change has waited for the grace of its correction.
-    """
-    row, news = end.claim.row, end.claim.plan.news
-    earliest = max(row.due_at, row.planned_at)
-    if row.kind is Kind.REMINDER and news is not None and news.changes:
-        earliest = max(earliest, row.planned_at + config.correction_grace)
-    return max(0.0, (end.finished_at - earliest).total_seconds())
+def _delay(end: Finished) -> float:
+    """Seconds from when the row could be sent at the earliest: the later of its due instant and its planning."""
+    row = end.claim.row
+    return max(0.0, (end.finished_at - max(row.due_at, row.planned_at)).total_seconds())
