@@ -19,7 +19,7 @@ from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
 from assignments.set_based import BATCH_SIZE
-from assignments.signals import plan_changed
+from assignments.signals import details_changed, plan_changed
 from assignments.transactions import atomically
 from assignments.validation import check_assignment, differing, stored_form
 
@@ -28,6 +28,8 @@ APPOINTMENT_FIELDS = PLAN_FIELDS - {"lead_minutes"}
 """What an assignee answers: when one of these changes, what they have said no longer holds."""
 WRITTEN_BY_CHANGES = (*ACT_FIELDS, "times_late", "version", "known_at", "updated_at")
 """What `apply_changes` may set besides the fields that are given."""
+DETAIL_FIELDS = frozenset({"title", "location"})
+"""What messages state beside the plan: a change of these alone draws no version and sends `details_changed`."""
 WRITABLE = (
     "reference",
     "title",
@@ -141,6 +143,8 @@ def change(
     if applied.plan_changed:
         announce_plan([pk])
         assignment.refresh_from_db()
+    elif applied.details_changed:
+        announce_details([pk])
     if applied.act is not None and actor is not None:
         history.record([history.new_act(assignment, applied.act, actor, at=assignment.updated_at)])
     return assignment
@@ -153,6 +157,10 @@ class AppliedChange:
     written: set[str]
     plan_changed: bool
     act: ActKind | None = None
+
+    @property
+    def details_changed(self) -> bool:
+        return not self.plan_changed and not self.written.isdisjoint(DETAIL_FIELDS)
 
 
 def apply_changes(
@@ -293,3 +301,10 @@ def announce_plan(pks: Iterable[int]) -> None:
     ids = sorted(pks)
     if ids:
         plan_changed.send(sender=Assignment, ids=ids)
+
+
+def announce_details(pks: Iterable[int]) -> None:
+    """Sends `details_changed` for these; inside the transaction, with their rows locked."""
+    ids = sorted(pks)
+    if ids:
+        details_changed.send(sender=Assignment, ids=ids)

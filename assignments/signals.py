@@ -5,6 +5,9 @@ from django.dispatch import Signal
 plan_changed = Signal()
 """`ids`: assignments that are new or whose `version` has just grown. The rows are locked."""
 
+details_changed = Signal()
+"""`ids`: assignments whose title or location has just changed while the plan stayed as it was. The rows are locked."""
+
 contact_changed = Signal()
 """`ids`: assignees whose e-mail address or phone number has just changed."""
 

@@ -39,6 +39,9 @@ def read_reminders(env: Environment) -> ReminderConfig:
         ),
         lease=timedelta(seconds=env.whole("REMINDER_LEASE_SECONDS", 25, least=2, most=3_600)),
         send_timeout=timedelta(seconds=env.whole("REMINDER_SEND_TIMEOUT_SECONDS", 10, least=1, most=300)),
+        correction_grace=timedelta(
+            seconds=env.whole("REMINDER_CORRECTION_GRACE_SECONDS", 60, least=0, most=3_600)
+        ),
         max_attempts=env.whole("REMINDER_MAX_ATTEMPTS", 200, least=1, most=10_000),
         digest_wait=timedelta(seconds=env.whole("REMINDER_DIGEST_SECONDS", 60, least=0, most=60)),
         email_rate=env.rate("EMAIL_RATE"),

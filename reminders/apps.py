@@ -7,9 +7,15 @@ class RemindersConfig(AppConfig):
     name = "reminders"
 
     def ready(self) -> None:
-        """Connects the receivers of plan changes, and registers the system checks."""
+        """Connects the receivers of changes, and registers the system checks."""
         from accounts.signals import account_changed, sign_in_failed
-        from assignments.signals import acted, contact_changed, imported_as_notified, plan_changed
+        from assignments.signals import (
+            acted,
+            contact_changed,
+            details_changed,
+            imported_as_notified,
+            plan_changed,
+        )
         from reminders import checks
         from reminders.delivery import receivers
         from reminders.operations import account_audit, sign_in_counts
@@ -18,6 +24,7 @@ class RemindersConfig(AppConfig):
         imported_as_notified.connect(
             receivers.on_imported_as_notified, dispatch_uid="reminders.imported_as_notified"
         )
+        details_changed.connect(receivers.on_details_changed, dispatch_uid="reminders.details_changed")
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
         acted.connect(receivers.on_acted, dispatch_uid="reminders.acted")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")

@@ -29,6 +29,7 @@ class ReminderConfig:
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
     `digest_wait` is how long notices to a supervisor to whom one has just left wait to be joined in one message.
+    `correction_grace` is how long after a change of plan its correction waits for the change to be taken back.
     `email_rate` is how many mails a minute the mail server is known to take; zero: no limit is known.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
     """
@@ -41,6 +42,7 @@ class ReminderConfig:
     tick: timedelta = timedelta(seconds=1)
     lease: timedelta = timedelta(seconds=25)
     send_timeout: timedelta = timedelta(seconds=10)
+    correction_grace: timedelta = timedelta(seconds=60)
     max_attempts: int = 200
     digest_wait: timedelta = timedelta(seconds=60)
     email_rate: float = 0.0

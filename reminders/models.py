@@ -24,6 +24,7 @@ class Kind(models.TextChoices):
 
     REMINDER = "REMINDER"
     OVERDUE = "OVERDUE"
+    CORRECTION = "CORRECTION"
     EVENT = "EVENT"
 
 
@@ -56,6 +57,8 @@ class Reason(models.TextChoices):
     OPERATOR = "operator"
     UNSUBSCRIBED = "unsubscribed"
     DECLINED = "declined"
+    AS_TOLD = "as_told"
+    MERGED = "merged"
     # FAILED
     NO_CONTACT = "no_contact"
     REJECTED = "rejected"
@@ -103,7 +106,9 @@ class Reminder(models.Model):
     claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
     the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
     the row may outlive it. `payload` is what an EVENT tells, as it was when it happened. `digest_id` is the lead row of the
-    message that holds this row and others; the lead itself has its own id, a row that goes by itself has none.
+    message that holds this row and others; the lead itself has its own id, a row that goes by itself has none. `announced`
+    is what a message to an assignee states (a list of `policy.announcements.Announcement`, the last attempt's last),
+    written at begin.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.
@@ -134,6 +139,7 @@ class Reminder(models.Model):
     message_id = models.CharField(max_length=200, default="", db_default="", blank=True)
     payload = models.JSONField(null=True)
     digest_id = models.BigIntegerField(null=True)
+    announced = models.JSONField(null=True)
 
     objects = ReminderQuerySet.as_manager()
 

@@ -189,6 +189,7 @@ class Batch:
         self._changed: list[Assignment] = []
         self._revised: list[Assignment] = []
         self._replanned: list[Assignment] = []
+        self._redescribed: list[Assignment] = []
         self._notified: list[Assignment] = []
         self._acts: list[Act] = []
         self.taken: list[Assignment] = []
@@ -272,6 +273,8 @@ class Batch:
         self._changed.append(present)
         if applied.plan_changed:
             self._replanned.append(present)
+        elif applied.details_changed:
+            self._redescribed.append(present)
         if applied.act is not None and self._actor is not None:
             self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
         return Outcome.UPDATED
@@ -294,6 +297,7 @@ class Batch:
             ids = sorted(assignment.pk for assignment in self._notified)
             imported_as_notified.send(sender=Assignment, ids=ids)
         services.announce_plan(assignment.pk for assignment in self._replanned)
+        services.announce_details(assignment.pk for assignment in self._redescribed)
         history.record(self._acts)
 
 

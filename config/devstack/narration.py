@@ -152,6 +152,10 @@ class Narrator:
         return line
 
 
+NOUNS = {"OVERDUE": "overdue notice", "CORRECTION": "correction"}
+"""What a row of this kind is called; any other is a reminder."""
+
+
 def sentence_of(event: Event, works: Mapping[int, Work]) -> str | None:
     """The line for an event, or None for one that is in the log file only."""
     fields = event.fields
@@ -163,10 +167,12 @@ def sentence_of(event: Event, works: Mapping[int, Work]) -> str | None:
     when = f", starts {local_time(work.start, seen=event.at)}" if work else ""
     reason = str(fields.get("reason") or "")
     why = REASONS.get(reason, reason.replace("_", " "))
-    noun = "overdue notice" if fields.get("kind") == "OVERDUE" else "reminder"
+    noun = NOUNS.get(str(fields.get("kind")), "reminder")
     match fields.get("event"):
         case "Reminder sent":
             return f"sent      {what} - reminder{to}{when}"
+        case "Correction sent":
+            return f"sent      {what} - correction{to}{when}"
         case "Overdue notice sent":
             return f"sent      {what} - overdue notice to supervisors"
         case "Assignment overdue":

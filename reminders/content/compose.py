@@ -7,6 +7,7 @@ the marks is all that is done for each message. Another language is another fold
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
@@ -26,12 +27,15 @@ from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind
 from reminders.policy import recipients, rows
+from reminders.policy.announcements import Change
 from reminders.policy.digests import MOST_LISTED
-from reminders.policy.rows import Row
+from reminders.policy.rows import News, Row
 
 FALLBACK_LANGUAGE = "en"
 LATE_AFTER = timedelta(minutes=1)
 """A reminder that leaves later than this says that it is late."""
+
+TEMPLATES = {Kind.REMINDER: "reminder", Kind.OVERDUE: "overdue", Kind.CORRECTION: "correction"}
 
 PLACEHOLDER = re.compile("\ue000([a-z_]+)\ue001")
 
@@ -46,8 +50,12 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     if claim.digest is not None:
         return _compose_digest(claim.digest, contact=contact, address=address)
     facts = claim.facts
-    kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
+    kind = TEMPLATES[claim.row.kind]
     language = text_language(kind, contact.language)
+    changed = changed_values(claim.plan.news, zone=contact.time_zone, language=language)
+    if claim.row.is_correction and claim.announced is not None and not claim.announced.theirs:
+        # To whom the work does not belong any more, nothing of the plan in force is told.
+        facts = replace(facts, location="", notes="", kind="", reference="", end=None)
     values = {
         "name": isolated(facts.assignee_name),
         "title": isolated(" ".join(facts.title.split())),
@@ -61,9 +69,11 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         "until": local_time(facts.end, contact.time_zone, language) if facts.end else "",
         "when": relative_time(facts.start - now),
         "link": _link(claim.row),
-        "late": "late" if now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else "",
+        "late": (
+            "late" if not changed and now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else ""
+        ),
+        **changed,
     }
-    kind = "reminder" if claim.row.kind is Kind.REMINDER else "overdue"
     present = _present(values)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escape)
@@ -129,6 +139,32 @@ def _entry(row: Row, facts: Facts, language: str) -> dict[str, str]:
 
 def _present(values: Mapping[str, str]) -> frozenset[str]:
     return frozenset(name for name, value in values.items() if value)
+
+
+def changed_values(news: News | None, *, zone: str, language: str) -> dict[str, str]:
+    """What of the plan is not as the reader was told, as values for the templates; empty where nothing is.
+
+    `is_<change>` for each `Change`, what was announced (`was_...`), and `moved_from` and `moved_to` without the day where
+    it is the same.
+    """
+    told = news.outdated if news else None
+    if news is None or told is None:
+        return {}
+    title = told.title if told.title is not None else news.present.title
+    values = {f"is_{change.value}": "yes" for change in news.changes}
+    values["was_title"] = isolated(" ".join((title or "").split()))
+    values["was_start"] = local_time(told.start, zone, language)
+    values["was_start_short"] = local_time(told.start, zone, language, long=False)
+    if Change.PLACE in news.changes:
+        values["was_place"] = isolated(told.place or "")
+    if Change.MOVED in news.changes:
+        values["moved_from"] = values["was_start_short"]
+        values["moved_to"] = local_time(news.present.start, zone, language, long=False)
+        day_from, _, time_from = values["moved_from"].rpartition(", ")
+        day_to, _, time_to = values["moved_to"].rpartition(", ")
+        if day_from == day_to:
+            values["moved_from"], values["moved_to"] = time_from, time_to
+    return values
 
 
 def _link(row: Row) -> str:

@@ -10,6 +10,7 @@ from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.log_lines import log_ended, log_queued
 from reminders.ledger import claims
 from reminders.ledger.records import Claimed, Ended
+from reminders.models import Kind
 from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
@@ -110,10 +111,17 @@ def _hand_over(
 
 
 def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
-    """Due rows in chunks; a row that may have arrived already travels alone."""
+    """Due rows in chunks; a row that may have arrived already travels alone.
+
+    Corrections travel apart from the others: a worker of a release that does not know them fails at its whole chunk.
+    """
     size = chunk_size(len(claimed), config=config)
-    together = [row.hint for row in claimed if not row.alone]
-    batches = [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]
+    batches = []
+    for correction in (False, True):
+        together = [
+            row.hint for row in claimed if not row.alone and (row.kind == Kind.CORRECTION) is correction
+        ]
+        batches += [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]
     return batches + [HintBatch((row.hint,)) for row in claimed if row.alone]
 
 

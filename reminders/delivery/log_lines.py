@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 SENT_EVENTS = {
     Kind.REMINDER: "Reminder sent",
     Kind.OVERDUE: "Overdue notice sent",
+    Kind.CORRECTION: "Correction sent",
     Kind.EVENT: "Webhook delivered",
 }
 

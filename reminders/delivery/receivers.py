@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import notified, replanning
+from reminders.ledger import corrections, notified, replanning
 from reminders.ledger.acts import follow
 
 logger = logging.getLogger(__name__)
@@ -15,6 +15,11 @@ logger = logging.getLogger(__name__)
 def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
     """A service has changed the plan of these assignments: the ledger follows in the same transaction."""
     log_ended(replanning.replan(ids, conf.current()))
+
+
+def on_details_changed(*, ids: Sequence[int], **_: object) -> None:
+    """What messages state has changed: who was told otherwise is corrected."""
+    corrections.plan_corrections(ids, conf.current())
 
 
 def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:

@@ -2,7 +2,8 @@
 
 Each assignment is asked the question that the explainer asks too (`foresight`), as if nobody changed anything from
 now on and nothing were paused or held. Assignments are read as a stream, and what is kept of them is bounded.
-Only reminders are foreseen: whether work becomes overdue is up to people.
+Only reminders and the corrections that are planned already are foreseen: whether work becomes overdue, or is changed
+again, is up to people.
 """
 
 import heapq
@@ -18,20 +19,21 @@ from django.db.models import F, Prefetch, QuerySet
 from assignments.act_rules import MOST_LATE
 from assignments.clock import database_now
 from assignments.direction import isolated
-from assignments.models import Assignment, Status
+from assignments.models import Assignee, Assignment, Status
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast, pace_outlook
-from reminders.insight.explain.inputs import contact_of, facts_of
+from reminders.insight.explain.inputs import contact_of, facts_of, news_of
 from reminders.insight.forecast import Forecast
 from reminders.ledger.fragments import overdue_base
 from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
+from reminders.policy import recipients
 from reminders.policy import rows as policy_rows
-from reminders.policy import timing
+from reminders.policy import recipients, timing
 from reminders.policy.departures import Waiting
-from reminders.policy.rows import Action, Row, Situation
+from reminders.policy.rows import Action, Plan, Row, Situation
 
 LONGEST = timedelta(days=366)
 MOST_LISTED = 1_000
@@ -44,7 +46,7 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Send:
-    """One reminder that would be sent. `contact` is masked; it is empty where there is no address, and it would fail.
+    """One reminder or correction that would be sent. `contact` is masked; it is empty where there is no address, and it would fail.
 
     `due` is when it would leave if its channel took any number of messages. `too_late`: at the channel's pace its turn does
     not come by `at`, after which it is of no use, and it would be skipped.
@@ -59,6 +61,7 @@ class Send:
     channel: str
     contact: str
     due: datetime
+    kind: Kind = Kind.REMINDER
     too_late: bool = False
 
     @property
@@ -124,11 +127,11 @@ def simulate(
         for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
     }
     complete = True
-    for assignment in _candidates(since, until, config):
+    for prospect in _prospects(since, until, situation, config):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
-        foreseen, channel, row = _foresee(assignment, situation, config)
+        foreseen, channel, row = prospect.foreseen, prospect.channel, prospect.row
         if row is not None and channel in queues:
             queues[channel].leave_out(row.id)
         if foreseen is None or foreseen.at is None or foreseen.at >= until:
@@ -136,18 +139,17 @@ def simulate(
         if foreseen.verdict.action is Action.END:
             tally.skip(foreseen.verdict.reason or Reason.REPLANNED, foreseen.at)
         elif foreseen.verdict.action is Action.SEND:
-            send = _send(assignment, foreseen.at, channel)
+            send = _send(prospect, foreseen.at)
+            person = prospect.person.pk if prospect.person else None
             if channel not in queues or not send.contact:
-                tally.add(send, assignment.assignee_id)
+                tally.add(send, person)
             else:
                 message = Waiting(
                     id=row.id if row else 0,
                     at=row.next_attempt_at if row else send.at,
-                    not_after=timing.overdue_at(
-                        send.start, expected_start=assignment.expected_start, config=config
-                    ),
+                    not_after=prospect.not_after(config),
                 )
-                queues[channel].add(send, assignment.assignee_id, message)
+                queues[channel].add(send, person, message)
                 if queues[channel].is_full:
                     complete = False
                     break
@@ -262,6 +264,64 @@ class _Latest:
         return other.send < self.send
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prospect:
+    """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned."""
+
+    assignment: Assignment
+    person: Assignee | None
+    channel: str
+    foreseen: Forecast | None
+    row: Row | None = None
+    kind: Kind = Kind.REMINDER
+
+    def not_after(self, config: ReminderConfig) -> datetime | None:
+        """Until when the message is of use under these rules."""
+        if self.kind is Kind.CORRECTION and self.row is not None:
+            return self.row.not_after
+        work = self.assignment
+        return timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=config)
+
+
+def _prospects(
+    since: datetime, until: datetime, situation: Situation, config: ReminderConfig
+) -> Iterator[_Prospect]:
+    for assignment in _candidates(since, until, config):
+        foreseen, channel, row = _foresee(assignment, situation, config)
+        yield _Prospect(
+            assignment=assignment, person=assignment.assignee, channel=channel, foreseen=foreseen, row=row
+        )
+    corrections = Reminder.objects.filter(kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until)
+    everything = corrections.select_related("assignment__assignee").prefetch_related("assignment__reminders")
+    for row in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
+        yield _correction(row, situation, config)
+
+
+def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> _Prospect:
+    """What becomes of a correction that is planned; its person may be somebody who had the work."""
+    assignment = row.assignment
+    plan = Plan(
+        version=assignment.version,
+        status=Status(assignment.status),
+        scheduled_start=assignment.scheduled_start,
+        recipient=recipients.assignee_recipient(assignment.assignee_id),
+        news=news_of(row, list(assignment.reminders.all()), assignment, config),
+    )
+    person_id = recipients.assignee_id_of(row.recipient)
+    person = assignment.assignee
+    if person_id is not None and person_id != assignment.assignee_id:
+        person = Assignee.objects.filter(pk=person_id).first()
+    believed = policy_rows.from_model(row)
+    return _Prospect(
+        assignment=assignment,
+        person=person,
+        channel=row.channel,
+        foreseen=forecast.forecast_row(believed, plan, situation),
+        row=believed,
+        kind=Kind.CORRECTION,
+    )
+
+
 def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
@@ -305,9 +365,9 @@ def _foresee(
     return forecast.forecast_row(believed, work.plan, situation), row.channel, believed
 
 
-def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
-    person = assignment.assignee
-    address = registry.get(channel).address(contact_of(person)) if person else None
+def _send(prospect: _Prospect, at: datetime) -> Send:
+    assignment, person = prospect.assignment, prospect.person
+    address = registry.get(prospect.channel).address(contact_of(person)) if person else None
     return Send(
         at=at,
         assignment_id=assignment.pk,
@@ -315,9 +375,10 @@ def _send(assignment: Assignment, at: datetime, channel: str) -> Send:
         title=assignment.title,
         start=assignment.scheduled_start,
         to=f"{isolated(person.name)} (assignee {person.pk})" if person else "nobody",
-        channel=channel,
+        channel=prospect.channel,
         contact=masked(address) if address else "",
         due=at,
+        kind=prospect.kind,
     )
 
 

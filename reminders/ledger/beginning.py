@@ -1,5 +1,6 @@
 """Begins rows: decides under their locks and makes those that may be sent SENDING."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,21 +11,29 @@ from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger import counters, digests
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
-from reminders.ledger.fragments import ROW_AND_PLAN
+from reminders.ledger.fragments import HEARD, ROW_AND_PLAN
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
 from reminders.policy.digests import Group, group_of
-from reminders.policy.recipients import supervisor_recipient
+from reminders.policy.recipients import ASSIGNEE, supervisor_recipient
 from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
-    SELECT {ROW_AND_PLAN}
+    SELECT {ROW_AND_PLAN},
+           CASE WHEN r.kind = 'CORRECTION' OR (r.kind = 'REMINDER' AND a.version > 1)
+                THEN {HEARD.format(assignment="r.assignment_id", recipient="r.recipient")} END AS heard,
+           r.kind = 'CORRECTION' AND EXISTS (
+                SELECT FROM reminders_reminder n
+                WHERE n.assignment_id = r.assignment_id AND n.version = a.version AND n.kind = 'REMINDER'
+                  AND n.recipient = r.recipient AND n.state IN ('PLANNED', 'QUEUED') AND a.status = 'SCHEDULED'
+                  AND n.next_attempt_at <= statement_timestamp() + %s) AS reminded
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
-    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+    LEFT JOIN assignments_assignee p ON p.id = CASE
+        WHEN r.kind = 'CORRECTION' THEN substr(r.recipient, {len(ASSIGNEE) + 1})::bigint ELSE a.assignee_id END
     ORDER BY a.id, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
@@ -101,12 +110,17 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             run(
                 cursor,
                 """
-                UPDATE reminders_reminder
+                UPDATE reminders_reminder r
                 SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
-                    lease_until = statement_timestamp() + %s
-                WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'
+                    lease_until = statement_timestamp() + %s,
+                    planned_start = coalesce(x.start, r.planned_start),
+                    announced = CASE WHEN x.stated IS NULL THEN NULL WHEN r.ambiguous = 0 THEN jsonb_build_array(x.stated)
+                        ELSE coalesce(r.announced, jsonb_build_array(jsonb_build_object('start', r.planned_start)))
+                             || x.stated END
+                FROM json_to_recordset(%s) AS x(id bigint, start timestamptz, stated jsonb)
+                WHERE r.id = x.id AND r.state = 'QUEUED'
                 """,
-                [config.lease, bigints(claim.row.id for claim in claims)],
+                [config.lease, json.dumps([_begun(claim) for claim in claims])],
             )
         for group, together in judged.groups.items():
             claims.append(digests.begin_group(cursor, group, together, config))
@@ -124,11 +138,21 @@ def _pick(cursor: Cursor, hints: Sequence[Hint], judged: _Judged, config: Remind
     """Locks the rows of these hints and judges them; returns which there were."""
     if not hints:
         return set()
-    run(cursor, PICK, _hint_arrays(hints))
+    run(cursor, PICK, [config.correction_grace, *_hint_arrays(hints)])
     picked = list(fetch(cursor))
     for found in picked:
         judged.judge(found, config)
     return {found["id"] for found in picked}
+
+
+def _begun(claim: Claim) -> dict[str, object]:
+    """What the row of a send that begins keeps: what it states, and for a correction the start as it is now."""
+    stated = claim.announced
+    return {
+        "id": claim.row.id,
+        "start": stated.start.isoformat() if stated and claim.row.is_correction else None,
+        "stated": stated and stated.as_json(),
+    }
 
 
 def _hint_arrays(hints: Sequence[Hint]) -> list[str]:

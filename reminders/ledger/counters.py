@@ -42,6 +42,7 @@ SIGN_IN_FAILURES = "reminder_sign_in_failures_total"
 DIGESTS = "reminder_digests_total"
 DIGEST_ROWS = "reminder_digest_rows_total"
 ACTS = "reminder_acts_total"
+CORRECTIONS = "reminder_corrections_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -67,9 +68,12 @@ SKIP_REASONS = (
     Reason.IMPORTED,
     Reason.OPERATOR,
     Reason.DECLINED,
+    Reason.AS_TOLD,
+    Reason.MERGED,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
+CORRECTION_OUTCOMES = ("sent", Reason.AS_TOLD.value, Reason.MERGED.value, "skipped", "failed", "unknown")
 BUCKETS = {
     SEND_DELAY: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0),
     SCAN_DURATION: (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
@@ -85,6 +89,14 @@ Counts = Tally[tuple[str, str]]
 def labels(**pairs: str) -> str:
     """Labels as they are stored: name=value, sorted, separated by commas."""
     return ",".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+
+
+def correction(state: State, reason: str) -> tuple[str, str]:
+    """The counter of a correction that has ended so; `skipped` stands for every other reason of SKIPPED."""
+    outcome = state.value.lower()
+    if state is State.SKIPPED and reason in CORRECTION_OUTCOMES:
+        outcome = reason
+    return CORRECTIONS, labels(outcome=outcome)
 
 
 def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
@@ -154,6 +166,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((ACTS, labels(act=act.value, via=way.value)) for act in ActKind for way in Way)
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
+    yield from ((CORRECTIONS, labels(outcome=outcome)) for outcome in CORRECTION_OUTCOMES)
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

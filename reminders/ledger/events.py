@@ -23,6 +23,8 @@ from reminders.policy.recipients import subscription_recipient
 SENT = "reminder.sent"
 FAILED = "reminder.failed"
 OVERDUE = "assignment.overdue"
+CORRECTION_SENT = "correction.sent"
+CORRECTION_FAILED = "correction.failed"
 CONFIRMED = "assignment.confirmed"
 DECLINED = "assignment.declined"
 ON_MY_WAY = "assignment.on_my_way"
@@ -32,6 +34,8 @@ COMPLETED = "assignment.completed"
 TYPES = {
     SENT: "the mail server has taken a reminder",
     FAILED: "a reminder will not arrive, or nobody can know whether it did; `reason` says why",
+    CORRECTION_SENT: "the mail server has taken a correction: the plan is not as its assignee was told",
+    CORRECTION_FAILED: "a correction will not arrive, or nobody can know whether it did; `reason` says why",
     OVERDUE: "nobody has started the work in time",
     CONFIRMED: "its assignee says that they will be there",
     DECLINED: "its assignee says that they can't make it; `answer_note` is what they wrote",
@@ -51,6 +55,14 @@ ACTS = {
     ActKind.COMPLETE: COMPLETED,
 }
 """The event that each act raises."""
+
+TYPE_OF = {
+    (Kind.REMINDER, True): SENT,
+    (Kind.REMINDER, False): FAILED,
+    (Kind.CORRECTION, True): CORRECTION_SENT,
+    (Kind.CORRECTION, False): CORRECTION_FAILED,
+}
+"""The event about the end of a send, by the row's kind and whether it was accepted."""
 
 RETRY_FOR = timedelta(hours=72)
 
@@ -123,13 +135,18 @@ def record_ended(cursor: Cursor, ended: Sequence[Ended]) -> None:
 
 
 def emit_unknown(cursor: Cursor, ended: Iterable[Ended]) -> None:
-    """A reminder that ended UNKNOWN outside a send is told of as one that failed."""
+    """A reminder or correction that ended UNKNOWN outside a send is told of as one that failed."""
     emit_events(
         cursor,
         [
-            Event(FAILED, row.assignment_id, f"{row.reminder_id}.unknown", row.reminder_id)
+            Event(
+                TYPE_OF[Kind(row.kind), False],
+                row.assignment_id,
+                f"{row.reminder_id}.unknown",
+                row.reminder_id,
+            )
             for row in ended
-            if row.kind == Kind.REMINDER and row.state == State.UNKNOWN
+            if row.kind in (Kind.REMINDER, Kind.CORRECTION) and row.state == State.UNKNOWN
         ],
     )
 

@@ -10,7 +10,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger import counters, digests
 from reminders.ledger.breakers import update_breakers
 from reminders.ledger.counters import Cursor
-from reminders.ledger.events import FAILED, SENT, Event, emit_events
+from reminders.ledger.events import TYPE_OF, Event, emit_events
 from reminders.ledger.notified import skip_already_notified
 from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
@@ -123,16 +123,16 @@ def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:
 
 
 def _events(landed: Iterable[Finished]) -> list[Event]:
-    """What programs hear of these ends: reminders that were sent, or never will be."""
+    """What programs hear of these ends: reminders and corrections that were sent, or never will be."""
     return [
         Event(
-            SENT if end.transition.state is State.SENT else FAILED,
+            TYPE_OF[end.claim.row.kind, end.transition.state is State.SENT],
             end.claim.row.assignment_id,
             source=f"{end.claim.row.id}.{end.claim.number}",
             reminder_id=end.claim.row.id,
         )
         for end in landed
-        if end.claim.row.kind is Kind.REMINDER
+        if end.claim.row.kind in (Kind.REMINDER, Kind.CORRECTION)
         and end.transition.state in (State.SENT, State.FAILED, State.UNKNOWN)
     ]
 
@@ -159,6 +159,8 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
             counts[counters.ATTEMPTS, counters.labels(channel=channel, outcome=result.value)] += number
         if ambiguous:
             counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += number
+        if kind is Kind.CORRECTION and state is not State.PLANNED:
+            counts[counters.correction(state, reason.value if reason else "")] += number
         if kind is Kind.EVENT:
             if state is not State.PLANNED:
                 counts[counters.EVENTS, counters.labels(state=state.value)] += number

@@ -48,18 +48,21 @@ def plan_notified() -> Exists:
 
 
 def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Adds `start_notified`: whether the last message begun for the assignee stated this start, after any reset
-    (`fragments.START_NOTIFIED`). None where no message was begun.
+    """Adds `start_notified`: whether the last message begun for the assignee that was this reminder, or said
+    otherwise, stated this start, after any reset (`fragments.START_NOTIFIED`). None where no message was begun.
     """
     ever = datetime(1970, 1, 1, tzinfo=UTC)
     same = Q(
+        kind=Kind.REMINDER,
         state=State.SENT,
         planned_start=OuterRef("scheduled_start"),
         sent_at__gt=Coalesce(OuterRef("reset_at"), Value(ever)),
     )
+    contradicts = ~Q(planned_start=OuterRef("scheduled_start")) | Q(**{"announced__-1__theirs": False})
     last = (
         _to_assignee()
         .filter(
+            Q(kind=Kind.REMINDER) | (Q(kind=Kind.CORRECTION) & contradicts),
             Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
             begun_at__isnull=False,
         )
@@ -74,12 +77,13 @@ def may_know_start() -> Exists:
     sent, or was sent by the former system. For previews; it decides nothing.
     """
     heard = Q(state__in=(State.SENT, State.UNKNOWN)) | Q(reason=Reason.IMPORTED)
-    return Exists(_to_assignee().filter(heard, planned_start=OuterRef("scheduled_start")))
+    to_assignee = _to_assignee().filter(kind__in=(Kind.REMINDER, Kind.CORRECTION))
+    return Exists(to_assignee.filter(heard, planned_start=OuterRef("scheduled_start")))
 
 
 def _to_assignee() -> QuerySet[Reminder]:
     recipient = Concat(Value(ASSIGNEE), Cast(OuterRef("assignee_id"), TextField()))
-    return Reminder.objects.filter(assignment=OuterRef("pk"), kind=Kind.REMINDER, recipient=recipient)
+    return Reminder.objects.filter(assignment=OuterRef("pk"), recipient=recipient)
 
 
 @atomically

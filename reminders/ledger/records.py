@@ -1,5 +1,6 @@
 """What travels between the ledger and its callers, and how a stored row becomes it."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +9,10 @@ from typing import Any
 from assignments.models import Answer, Status
 from reminders.ledger import counters
 from reminders.models import Kind, Reason, State
-from reminders.policy import recipients
+from reminders.policy import announcements, corrections, recipients
+from reminders.policy.announcements import Announcement
 from reminders.policy.retries import Result, Transition
-from reminders.policy.rows import Plan, Row
+from reminders.policy.rows import News, Plan, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON.
-    `digest` is there where one message holds this row and others.
+    """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON,
+    `announced` what a message to an assignee states. `digest` is there where one message holds this row and others.
     """
 
     row: Row
@@ -79,6 +81,7 @@ class Claim:
     number: int
     begun_at: datetime
     was_open_breaker: bool = False
+    announced: Announcement | None = None
     payload: str = ""
     digest: Digest | None = None
 
@@ -180,6 +183,30 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
         declined=found["answer"] == Answer.DECLINED,
+        news=news_of(found),
+    )
+
+
+def news_of(found: Mapping[str, Any]) -> News | None:
+    """The plan as its assignee, or who was told of it, should know it; None for rows that state no plan to them."""
+    kind = Kind(found["kind"])
+    if kind not in (Kind.REMINDER, Kind.CORRECTION):
+        return None
+    status = Status(found["plan_status"])
+    heard = json.loads(found["heard"]) if found["heard"] else None
+    return News(
+        present=corrections.announcement_for(
+            found["recipient"],
+            assigned_to=recipients.assignee_recipient(found["assignee_id"]),
+            status=status,
+            start=found["scheduled_start"],
+            place=found["location"],
+            title=found["title"],
+        ),
+        known=announcements.known(announcements.messages_from_json(heard)),
+        cancelled=status is Status.CANCELLED,
+        in_flight=kind is Kind.CORRECTION and any(one["sending"] for one in heard or ()),
+        reminded=bool(found["reminded"]),
     )
 
 
@@ -208,6 +235,7 @@ def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
         number=row.attempts + 1,
         begun_at=found["now"],
         was_open_breaker=found["held_until"] is not None,
+        announced=plan.news.present if plan.news else None,
         payload=found["payload"] or "",
     )
 
@@ -243,7 +271,10 @@ def count_ended(ended: Iterable[Ended]) -> counters.Counts:
     for row in ended:
         if row.kind == Kind.EVENT:
             counts[counters.EVENTS, counters.labels(state=row.state)] += 1
-        elif row.state == State.SKIPPED:
+            continue
+        if row.kind == Kind.CORRECTION and row.state in (State.SKIPPED, State.UNKNOWN):
+            counts[counters.correction(State(row.state), row.reason)] += 1
+        if row.state == State.SKIPPED:
             counts[counters.SKIPPED, counters.labels(reason=row.reason)] += 1
         elif row.state == State.UNKNOWN:
             counts[counters.FAILED, counters.labels(reason=Reason.AMBIGUOUS.value)] += 1

@@ -8,6 +8,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
+from reminders.ledger.corrections import plan_corrections
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import PLAN_NOTIFIED, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
@@ -36,7 +37,7 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     """Makes the ledger follow a change of plan, in the service's own transaction.
 
     Voids what is open and no longer holds, sets the roll-up back where the new plan was not told yet, plans
-    anew what lies within the look-ahead. The assignments' rows are locked by the caller.
+    anew what lies within the look-ahead, corrects who was told otherwise. The assignments' rows are locked by the caller.
     """
     ended = void(ids)
     with connection.cursor() as cursor:
@@ -57,6 +58,7 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
         within = {"ids": list(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
         plan_markers(config, SCOPE_IDS, within)
+    plan_corrections(ids, config)
     sync_roll_up(config, ids)
     return ended
 
@@ -77,8 +79,9 @@ VOID = f"""
         lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
     WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {{scope}}
-      AND r.{TO_PEOPLE} AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
-                            OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER'))
+      AND r.{TO_PEOPLE} AND r.kind <> 'CORRECTION'
+      AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
+           OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER'))
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
 

@@ -232,7 +232,12 @@ def _preview_pause(_request: ActionRequest) -> Preview:
             "Nothing is sent to anybody until sending is resumed. Reminders go on being planned and wait; "
             "work that nobody has started is still marked OVERDUE."
         ),
-        facts=[("messages due at this moment, which would wait", waits.useful + waits.late + waits.notices)],
+        facts=[
+            (
+                "messages due at this moment, which would wait",
+                waits.useful + waits.late + waits.notices + waits.corrections,
+            )
+        ],
         possible=pause_in_force() is None,
         warnings=["Sending is paused already."] if pause_in_force() else [],
     )
@@ -256,6 +261,7 @@ def _preview_resume(_request: ActionRequest) -> Preview:
             ("late reminders: the work has begun by the clock", waits.late),
             ("reminders that are too late: skipped by themselves", waits.too_late),
             ("notices of overdue work", waits.notices),
+            ("corrections to who was told otherwise", waits.corrections),
         ],
     )
 

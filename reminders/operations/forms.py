@@ -70,8 +70,8 @@ class PauseForm(ReasonForm):
 class ResumeForm(ReasonForm):
     """What becomes of each part of the backlog. What is stale floods out only where somebody asks for it."""
 
-    field_order = ("useful", "late", "notices", "reason")
-    useful, late, notices = (
+    field_order = ("useful", "late", "notices", "corrections", "reason")
+    useful, late, notices, corrections = (
         forms.ChoiceField(
             label=label,
             required=False,
@@ -83,12 +83,18 @@ class ResumeForm(ReasonForm):
             ("Reminders that are still useful", "send"),
             ("Late reminders: the work has begun by the clock", "skip"),
             ("Notices of overdue work", "send"),
+            ("Corrections to who was told otherwise", "send"),
         )
     )
 
     def skipped(self) -> list[BacklogPart]:
         """The parts that are not to be sent."""
-        parts = {"useful": BacklogPart.USEFUL, "late": BacklogPart.LATE, "notices": BacklogPart.NOTICES}
+        parts = {
+            "useful": BacklogPart.USEFUL,
+            "late": BacklogPart.LATE,
+            "notices": BacklogPart.NOTICES,
+            "corrections": BacklogPart.CORRECTIONS,
+        }
         return [part for name, part in parts.items() if self.cleaned_data[name] == "skip"]
 
 

@@ -40,12 +40,14 @@ class BacklogPart(Enum):
     USEFUL = "useful"
     LATE = "late"
     NOTICES = "overdue_notices"
+    CORRECTIONS = "corrections"
 
 
 BACKLOG_PARTS = {
     BacklogPart.USEFUL: (Kind.REMINDER, Usefulness.USEFUL),
     BacklogPart.LATE: (Kind.REMINDER, Usefulness.LATE),
     BacklogPart.NOTICES: (Kind.OVERDUE, Usefulness.USEFUL),
+    BacklogPart.CORRECTIONS: (Kind.CORRECTION, Usefulness.USEFUL),
 }
 
 
@@ -60,6 +62,7 @@ class Backlog:
     late: int = 0
     too_late: int = 0
     notices: int = 0
+    corrections: int = 0
     unplanned: int = 0
 
     def as_json(self) -> dict[str, object]:
@@ -68,6 +71,7 @@ class Backlog:
             "late": self.late,
             "too_late": self.too_late,
             "overdue_notices": self.notices,
+            "corrections": self.corrections,
             "unplanned": self.unplanned,
         }
 
@@ -113,6 +117,7 @@ def backlog(*, config: ReminderConfig) -> Backlog:
         late=waiting.get(BACKLOG_PARTS[BacklogPart.LATE], 0),
         too_late=sum(count for (_, use), count in waiting.items() if use is Usefulness.TOO_LATE),
         notices=waiting.get(BACKLOG_PARTS[BacklogPart.NOTICES], 0),
+        corrections=waiting.get(BACKLOG_PARTS[BacklogPart.CORRECTIONS], 0),
         unplanned=planning.unaccounted(config),
     )
 

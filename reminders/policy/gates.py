@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
-from reminders.policy import digests, recipients
+from reminders.policy import corrections, digests, recipients
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
 EARLY_TOLERANCE = timedelta(milliseconds=50)
 """A row that is due later than this is not begun."""
+IN_FLIGHT_WAIT = timedelta(seconds=1)
+"""A correction waits for another message that is being sent to the same person, and looks again after this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def format_instant(instant: datetime) -> str:
 def _gates_of(row: Row) -> tuple[GateDefinition, ...]:
     if row.is_webhook:
         return EVENT_GATES
+    if row.is_correction:
+        return CORRECTION_GATES
     if row.is_marker:
         return MARKER_GATES
     return NOTICE_GATES if recipients.is_supervisor(row.recipient) else MESSAGE_GATES
@@ -93,6 +97,11 @@ def _window_observed(row: Row, situation: Situation) -> str:
     if until is None or until <= situation.now:
         return "no message to this supervisor has just left"
     return f"the next message to this supervisor leaves at {format_instant(until)}"
+
+
+def _changes_observed(plan: Plan) -> str:
+    changes = plan.news.changes if plan.news else ()
+    return ", ".join(change.value for change in changes) or "as they were told, or told nothing"
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
@@ -150,6 +159,44 @@ CHANNEL_USABLE = GateDefinition(
 )
 
 
+AS_TOLD = GateDefinition(
+    "not as they were told",
+    lambda row, plan, situation: plan.news is None or plan.news.in_flight or bool(plan.news.changes),
+    lambda row, plan, situation: _changes_observed(plan),
+    lambda row, plan, situation: end_verdict(row, Reason.AS_TOLD),
+)
+
+
+NOT_UNDER_WAY = GateDefinition(
+    "not started by them",
+    lambda row, plan, situation: (
+        not corrections.is_under_way(status=plan.status, theirs=row.recipient == plan.recipient)
+    ),
+    lambda row, plan, situation: plan.status.value,
+    lambda row, plan, situation: end_verdict(row, Reason.STARTED),
+)
+
+
+NOTHING_IN_FLIGHT = GateDefinition(
+    "nothing else being sent to them",
+    lambda row, plan, situation: plan.news is None or not plan.news.in_flight,
+    lambda row, plan, situation: (
+        "a message to them is being sent" if plan.news and plan.news.in_flight else "no message is being sent"
+    ),
+    lambda row, plan, situation: Verdict(Action.WAIT, Reason.TOO_EARLY, until=situation.now + IN_FLIGHT_WAIT),
+)
+
+
+NOT_MERGED = GateDefinition(
+    "no reminder due that states it",
+    lambda row, plan, situation: plan.news is None or not plan.news.reminded,
+    lambda row, plan, situation: (
+        "a reminder of the plan in force is due" if plan.news and plan.news.reminded else "no reminder is due"
+    ),
+    lambda row, plan, situation: end_verdict(row, Reason.MERGED),
+)
+
+
 MARKER_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
 
 
@@ -170,16 +217,30 @@ NOTICE_GATES = (*MESSAGE_GATES, NOT_TO_BE_JOINED)
 """A notice to a supervisor to whom one has just left waits, so that it goes with others."""
 
 
+CORRECTION_GATES = (
+    SWITCHED_ON,
+    NOT_UNDER_WAY,
+    AS_TOLD,
+    NOT_TOO_LATE,
+    DUE,
+    NOTHING_IN_FLIGHT,
+    NOT_MERGED,
+    NOT_PAUSED,
+    CHANNEL_USABLE,
+)
+"""No version counts: only whether what the person was told differs from what is planned."""
+
+
 EVENT_GATES = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
 """What has happened stays true whatever becomes of the plan."""
 
 
 def void_reason(row: Row, plan: Plan) -> Reason | None:
-    """Why the plan of this row no longer holds; None while it does, and for an event always.
+    """Why the plan of this row no longer holds; None while it does, and for an event and a correction always.
 
     The ledger's set-based voiding says the same in SQL; a property test holds the two together.
     """
-    if row.is_webhook:
+    if row.is_webhook or row.is_correction:
         return None
     if plan.status == Status.CANCELLED:
         return Reason.CANCELLED

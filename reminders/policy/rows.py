@@ -8,6 +8,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from assignments.models import Status
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
+from reminders.policy import announcements
+from reminders.policy.announcements import Announcement
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
 
@@ -64,6 +66,11 @@ class Row:
     digest_id: int | None = None
 
     @property
+    def is_correction(self) -> bool:
+        """Whether this tells an assignee that the plan is no longer as they were told."""
+        return self.kind is Kind.CORRECTION
+
+    @property
     def is_marker(self) -> bool:
         """Whether this is the marker of its version: it writes to nobody."""
         return self.channel == NO_CHANNEL
@@ -95,6 +102,32 @@ class Plan:
     recipient: str
     overdue: bool = False
     declined: bool = False
+    news: "News | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What the plan is to one person, beside what they may have been told last (`announcements.known`).
+
+    `in_flight`: another message to them about the same work is being sent right now. `reminded`: so is a reminder of the
+    plan in force, now or within the grace; it states what has changed, so that one message does both.
+    """
+
+    present: Announcement
+    known: tuple[Announcement, ...] = ()
+    cancelled: bool = False
+    in_flight: bool = False
+    reminded: bool = False
+
+    @property
+    def outdated(self) -> Announcement | None:
+        """The latest that this person may have been told and that is not so any more."""
+        return announcements.outdated(self.known, self.present, cancelled=self.cancelled)
+
+    @property
+    def changes(self) -> tuple[announcements.Change, ...]:
+        told = self.outdated
+        return () if told is None else announcements.changes(told, self.present, cancelled=self.cancelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

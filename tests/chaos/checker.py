@@ -220,7 +220,8 @@ def nothing_outdated_is_begun(e: Evidence) -> Found:
     changed = {a["id"]: a for a in e.assignments}
     for row in e.rows:
         assignment = changed[row["assignment_id"]]
-        if row["version"] == assignment["version"] or row["kind"] == "EVENT":  # what has happened stays true
+        # What has happened stays true, and a correction states what is planned when it is begun.
+        if row["version"] == assignment["version"] or row["kind"] in ("EVENT", "CORRECTION"):
             continue
         later = [at for version, at in e.plans[row["assignment_id"]] if version > row["version"]]
         changed_at = min([*later, assignment["updated_at"]])
@@ -442,6 +443,58 @@ def started_work_is_left_alone(e: Evidence) -> Found:
                 yield f"row {row['id']} was begun at {attempt['started_at']}, its work was started at {at}"
 
 
+def what_was_told_is_planned(e: Evidence) -> Found:
+    """I16: what each person was, or may have been, told last equals the plan in force, or a row says why not.
+
+    Not where it changed when nobody could use it any more, nor of work that its assignee has begun.
+    """
+    messages: dict[tuple[int, str], list[Facts]] = defaultdict(list)
+    for row in e.rows:
+        if row["kind"] in ("REMINDER", "CORRECTION") and row["recipient"].startswith("assignee:"):
+            messages[row["assignment_id"], row["recipient"]].append(row)
+    for assignment in e.assignments:
+        for (assignment_id, recipient), rows in messages.items():
+            if assignment_id == assignment["id"] and (wrong := _not_as_told(e, assignment, recipient, rows)):
+                yield f"{recipient} was told {wrong} of assignment {assignment_id}, and no row says why"
+
+
+def _not_as_told(e: Evidence, assignment: Facts, recipient: str, rows: list[Facts]) -> Facts | None:
+    theirs = recipient == f"assignee:{assignment.get('assignee_id')}" and assignment["status"] != "CANCELLED"
+    if theirs and assignment["status"] in ("IN_PROGRESS", "COMPLETED"):
+        return None
+    told = [row for row in rows if row["state"] in ("SENT", "UNKNOWN") or row.get("ambiguous")]
+    told.sort(key=lambda row: e.tries_of(row)[-1]["started_at"] if e.tries_of(row) else row["planned_at"])
+    last_sent = max((n for n, row in enumerate(told) if row["state"] == "SENT"), default=0)
+    possible: list[Facts] = []
+    for row in told[last_sent:]:
+        stated = row.get("announced") or []
+        possible += stated[-1:] if row["state"] == "SENT" else stated
+    for stated in possible:
+        start = datetime.fromisoformat(stated["start"])
+        same = start == assignment["scheduled_start"] and all(
+            stated[name] in (None, assignment[field])
+            for name, field in (("place", "location"), ("title", "title"))
+        )
+        if stated["theirs"] == theirs and (same or not theirs):
+            continue
+        useful_until = max(start, assignment["scheduled_start"]) if theirs else start
+        if assignment["updated_at"] > useful_until:
+            continue
+        since = max(row["planned_at"] for row in told)
+        if not any(_says_why(row, since) for row in rows):
+            return stated
+    return None
+
+
+def _says_why(row: Facts, since: datetime) -> bool:
+    """Whether this row was to state the plan in force and ended without, for a reason that it gives."""
+    return (
+        row["planned_at"] >= since
+        and row["state"] in ("FAILED", "SKIPPED", "UNKNOWN")
+        and row["reason"] not in ("as_told", "merged", "already_told", "")
+    )
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I1": nothing_is_silent,
     "I2": doubles_are_flagged,
@@ -458,4 +511,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I13": notices_are_told_once,
     "I14": who_has_declined_is_left_alone,
     "I15": started_work_is_left_alone,
+    "I16": what_was_told_is_planned,
 }

@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "REMINDER_DISPATCH_INTERVAL_MS": "500",
     "REMINDER_POLL_INTERVAL_MS": "3000",
     "REMINDER_DIGEST_SECONDS": "5",
+    "REMINDER_CORRECTION_GRACE_SECONDS": "2",
     "WEBHOOK_ALLOW_PRIVATE": "true",
     # Whatever of this shows up anywhere is a leak.
     "SECRET_KEY": "canary-of-the-secret-key-canary-of-the-secret-key-canary-of-the-secret-key",

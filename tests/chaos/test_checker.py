@@ -10,6 +10,7 @@ from tests.chaos.checker import Evidence, Facts, broken, supervisor_recipient
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+START = NOW + 20 * MINUTE
 
 
 def sound() -> Evidence:
@@ -19,6 +20,7 @@ def sound() -> Evidence:
         "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x", "own_id": "m1@x",
         "planned_at": NOW - 60 * MINUTE, "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE,
         "lease_until": None, "attempts": 2, "digest_id": None,
+        "announced": [{"start": START.isoformat(), "place": "", "title": "Job", "theirs": True}],
     }  # fmt: skip
     attempts: list[Facts] = [
         {
@@ -31,8 +33,8 @@ def sound() -> Evidence:
         {"reminder_id": 1, "number": 2, "outcome": "accepted", "code": "250", "started_at": NOW - 8 * MINUTE},
     ]
     assignment: Facts = {
-        "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None, "title": "Job",
-        "updated_at": NOW - 60 * MINUTE,
+        "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None,
+        "updated_at": NOW - 60 * MINUTE, "scheduled_start": START, "title": "Job", "location": "", "assignee_id": 5,
     }  # fmt: skip
     mail: Facts = {
         "message_id": "m1@x",
@@ -276,6 +278,10 @@ SABOTAGES = [
         "begun after a start",
         assignment(status="COMPLETED", started_at=None, completed_at=NOW - 11 * MINUTE),
     ),
+    ("I16", "moved, and nobody told", assignment(scheduled_start=START + 60 * MINUTE)),
+    ("I16", "another place, and nobody told", assignment(location="Hall 2")),
+    ("I16", "cancelled, and nobody told", assignment(status="CANCELLED")),
+    ("I16", "given away, and nobody told", assignment(assignee_id=6)),
 ]
 
 
@@ -304,8 +310,16 @@ def test_each_invariant_finds_its_sabotage(invariant, name, sabotage):
     assert invariant in found
 
 
+def test_a_row_that_says_why_somebody_knows_another_plan_is_enough():
+    moved = assignment(scheduled_start=START + 60 * MINUTE)(sound())
+    refused = another_row(
+        kind="CORRECTION", version=1, rule="correction:1", state="FAILED", reason="rejected", attempts=0
+    )(moved)
+    assert not [line for line in broken(refused) if line.startswith("I16")]
+
+
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 16)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 17)}
 
 
 @pytest.mark.parametrize(

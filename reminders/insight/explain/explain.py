@@ -5,13 +5,14 @@ It walks through the gates of planning and of delivery with the values seen now,
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Prefetch, Q
 
 from assignments.direction import isolated
-from assignments.models import Act, Answer, Assignment, Status
+from assignments.models import Act, Answer, Assignee, Assignment, Status
+from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
 from reminders.insight import forecast, pace_outlook
@@ -29,11 +30,19 @@ from reminders.insight.explain.inputs import (
     can_reach,
     contact_of,
     facts_of,
+    news_of,
     others_in_message,
     problems,
     situation_of,
 )
-from reminders.insight.explain.wording import ADVICE, SWITCH_ON_ADVICE, act_words, moment, words
+from reminders.insight.explain.wording import (
+    ADVICE,
+    SWITCH_ON_ADVICE,
+    act_words,
+    change_words,
+    moment,
+    words,
+)
 from reminders.insight.forecast import Forecast
 from reminders.insight.pace_outlook import Turn
 from reminders.ledger import archive
@@ -234,6 +243,11 @@ class _Asked:
         steps = []
         if answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
             steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
+        for row in self.rows:
+            if row.kind == Kind.CORRECTION and row.closed_at is None:
+                prospect = self._prospect(row)
+                to = self.name_of(row.recipient)
+                steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
         if (marked := self._marked_at()) is not None:
             steps.append(marked)
         yield from sorted(steps, key=lambda step: (step.at is None, step.at))
@@ -291,10 +305,12 @@ class _Asked:
     def _prospect(self, row: Reminder) -> _Answer:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
+        plan = self.work.plan
+        if believed.is_correction:
+            plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = [
-            self._condition(gate)
-            for gate in policy_gates.evaluate_gates(believed, self.work.plan, self.situation)
+            self._condition(gate) for gate in policy_gates.evaluate_gates(believed, plan, self.situation)
         ]
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))
@@ -303,7 +319,7 @@ class _Asked:
                 f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
             )
             return _Answer(Outlook.SENDING, None, f"is being sent right now{over}")
-        foreseen = forecast.forecast_row(believed, self.work.plan, self.situation)
+        foreseen = forecast.forecast_row(believed, plan, self.situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
             summary = f"waits: {words(verdict.reason)}"
@@ -322,7 +338,7 @@ class _Asked:
         if turn is not None and turn.is_late(at):
             return _in_turn(turn, conditions, believed.not_after)
         summary = f"{does} at {moment(at)}{self._joined(row)}"
-        wait = policy_gates.judge(believed, self.work.plan, self.situation).reason
+        wait = policy_gates.judge(believed, plan, self.situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
         if at <= self.situation.now:
             summary = f"{does} now{self._joined(row)}: every gate is open"
@@ -333,6 +349,8 @@ class _Asked:
             summary += f"; until then {words(held)}"
         elif row.attempts:
             summary += f", for attempt {row.attempts + 1}"
+        if news := change_words(plan.news):
+            summary += f": {news}"
         return _Answer(Outlook.COMING, at, summary, conditions, held)
 
     def _turn(self, row: Row, at: datetime) -> Turn | None:
@@ -368,7 +386,14 @@ class _Asked:
         return GateResult(gate.name, False, seen, consequence)
 
     def _reachable(self, recipient: str, channel: str) -> bool:
-        return can_reach(recipient, channel, self.person, self.config)
+        return can_reach(recipient, channel, self._contact_of(recipient), self.config)
+
+    def _contact_of(self, recipient: str) -> Contact:
+        """The person behind a row: who is assigned, or for a correction perhaps who was."""
+        assignee_id = recipients.assignee_id_of(recipient)
+        if assignee_id is None or assignee_id == self.assignment.assignee_id:
+            return self.person
+        return contact_of(Assignee.objects.filter(pk=assignee_id).first())
 
     def _reach(self, recipient: str, channel: str) -> GateResult:
         to = self.name_of(recipient)

@@ -1,6 +1,6 @@
 """What an explanation asks: of the database about work and machinery, of the worker's own steps about addresses."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.models import Count
 
@@ -12,9 +12,9 @@ from reminders.conf import ReminderConfig
 from reminders.content import contacts
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.insight.forecast import AssignmentFacts
-from reminders.models import CircuitBreaker, DigestWindow, Pause, Reminder
-from reminders.policy import recipients
-from reminders.policy.rows import Situation
+from reminders.models import CircuitBreaker, DigestWindow, Kind, Pause, Reason, Reminder, State
+from reminders.policy import announcements, corrections, recipients
+from reminders.policy.rows import News, Situation
 
 
 def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
@@ -57,6 +57,54 @@ def others_in_message(rows: Iterable[Reminder]) -> dict[int, int]:
         return {}
     sizes = Reminder.objects.filter(digest_id__in=ids).order_by().values_list("digest_id")
     return {digest_id: size - 1 for digest_id, size in sizes.annotate(Count("id"))}
+
+
+def news_of(row: Reminder, rows: Sequence[Reminder], assignment: Assignment, config: ReminderConfig) -> News:
+    """What the plan is to the person of this row, beside what they may have been told; as `ledger.records.news_of`."""
+    heard = sorted(
+        (one for one in rows if one.recipient == row.recipient and _may_know(one)),
+        key=lambda one: (one.begun_at or one.closed_at or one.planned_at, one.pk),
+    )
+    status = Status(assignment.status)
+    messages = [
+        {
+            "announced": one.announced,
+            "start": one.planned_start.isoformat(),
+            "certain": one.state == State.SENT or one.reason == Reason.IMPORTED,
+        }
+        for one in heard
+    ]
+    soon = row.next_attempt_at + config.correction_grace
+    return News(
+        present=corrections.announcement_for(
+            row.recipient,
+            assigned_to=recipients.assignee_recipient(assignment.assignee_id),
+            status=status,
+            start=assignment.scheduled_start,
+            place=assignment.location,
+            title=assignment.title,
+        ),
+        known=announcements.known(announcements.messages_from_json(messages)),
+        cancelled=status is Status.CANCELLED,
+        reminded=status is Status.SCHEDULED
+        and any(
+            one.kind == Kind.REMINDER
+            and one.recipient == row.recipient
+            and one.version == assignment.version
+            and one.state in (State.PLANNED, State.QUEUED)
+            and one.next_attempt_at <= soon
+            for one in rows
+        ),
+    )
+
+
+def _may_know(row: Reminder) -> bool:
+    """Whether this message may have been accepted (`fragments.MAY_KNOW`)."""
+    return row.kind in (Kind.REMINDER, Kind.CORRECTION) and (
+        row.state in (State.SENT, State.SENDING, State.UNKNOWN)
+        or row.ambiguous > 0
+        or row.reason == Reason.IMPORTED
+    )
 
 
 def contact_of(assignee: Assignee | None) -> Contact:

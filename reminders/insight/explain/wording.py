@@ -7,6 +7,8 @@ from django.utils import timezone
 from assignments.direction import isolated
 from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
+from reminders.policy.announcements import Change
+from reminders.policy.rows import News
 
 WORDS = {
     Reason.MOVED: "the assignment was moved to another time",
@@ -21,6 +23,8 @@ WORDS = {
     Reason.OPERATOR: "an operator decided so",
     Reason.UNSUBSCRIBED: "the subscription had ended",
     Reason.DECLINED: "the assignee can't make it",
+    Reason.AS_TOLD: "what this person was told is what is planned",
+    Reason.MERGED: "a reminder that was due then stated the change",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
     Reason.EXHAUSTED: "every attempt failed",
@@ -34,6 +38,23 @@ WORDS = {
     Reason.CHANNEL_HELD: "the channel does not work at present and is left alone for a while",
 }
 """Each reason as an operator would say it, after "because"."""
+
+
+def change_words(news: News | None) -> str:
+    """'moved from 09:00 to 14:00', 'cancelled': what a person is told anew; '' where nothing differs."""
+    told = news.outdated if news else None
+    if news is None or told is None:
+        return ""
+    said = {
+        Change.CANCELLED: "cancelled",
+        Change.REASSIGNED: "no longer theirs",
+        Change.RESTORED: "theirs again",
+        Change.MOVED: f"moved from {moment(told.start)} to {moment(news.present.start)}",
+        Change.PLACE: "another place",
+        Change.TITLE: "another title",
+    }
+    return ", ".join(said[change] for change in news.changes)
+
 
 _AGAIN = "Once that is corrected, send the reminder again."
 ADVICE = {

@@ -19,6 +19,7 @@ BACKLOG = (
     ("late", "reminders whose work has begun by the clock: sent, and say that they are late"),
     ("too_late", "messages too late to be of use: skipped by themselves"),
     ("overdue_notices", "notices of overdue work: sent at once"),
+    ("corrections", "corrections to who was told otherwise: sent at once"),
     ("unplanned", "due assignments that no scan has seen: `manage.py rescan_reminders` sorts them in"),
 )
 

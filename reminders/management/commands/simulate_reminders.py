@@ -15,8 +15,11 @@ from reminders.insight.simulator import MOST_LISTED, Send, Simulation, simulate
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
+from reminders.models import Kind
 
 DAY = timedelta(days=1)
+
+NOUNS = {Kind.CORRECTION: ", a correction"}
 
 
 class Command(BaseCommand):
@@ -100,8 +103,8 @@ def _in_words(found: Simulation, changes: dict[str, str]) -> list[str]:
     if found.sends:
         lines += ["", f"The first {len(found.sends)}:"]
         lines += [
-            f"  {moment(send.at)}  #{send.assignment_id} {send.title}: {send.to}, {send.contact or 'no address'}"
-            f"{_turn(send)}"
+            f"  {moment(send.at)}  #{send.assignment_id} {send.title}{NOUNS.get(send.kind, '')}: {send.to},"
+            f" {send.contact or 'no address'}{_turn(send)}"
             for send in found.sends
         ]
     return lines
@@ -139,6 +142,7 @@ def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> di
                 "contact": send.contact,
                 "due": send.due.isoformat(),
                 "too_late": send.too_late,
+                "kind": send.kind.value,
             }
             for send in found.sends
         ],

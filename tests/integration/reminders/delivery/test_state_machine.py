@@ -7,7 +7,7 @@ the end every reminder has one final outcome.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +51,7 @@ EVENTS = (
     "reassign",
     "lead",
     "reset",
+    "place",
     "CANCELLED",
     "SCHEDULED",
     "IN_PROGRESS",
@@ -81,6 +82,7 @@ class Doubtful(MemoryChannel):
         """Nobody changes a plan between begin and send here, so what is sent must be the plan in force."""
         sent_now = Reminder.objects.filter(state=State.SENDING, assignment__status=Status.SCHEDULED)
         plans = {_message_id(row) for row in sent_now.filter(version=F("assignment__version"))}
+        plans |= {_message_id(row) for row in Reminder.objects.filter(state=State.SENDING, kind="CORRECTION")}
         if message.message_id not in plans:
             self.wrong.append(message.message_id)
         try:
@@ -159,6 +161,8 @@ class Life(RuleBasedStateMachine):
                 self.change(lambda: services.reassign(pk, assignee_id=self.people[minutes % 2].pk))
             case "lead":
                 self.change(lambda: services.change(pk, {"lead_minutes": [None, 5, 60, 200][minutes % 4]}))
+            case "place":
+                self.change(lambda: services.change(pk, {"location": f"Hall {minutes % 2}"}))
             case "reset":
                 services.remind_again([pk])
             case _:
@@ -258,6 +262,43 @@ class Life(RuleBasedStateMachine):
             assert work.reminder_status == "OVERDUE"
         self.nobody_is_written_to_twice_unflagged()
         self.attempts_have_no_gaps()
+        self.what_was_told_is_planned()
+
+    def what_was_told_is_planned(self) -> None:
+        """What each person was or may have been told last is what is planned, or a row says why not."""
+        for work in Assignment.objects.all():
+            for person in self.people:
+                recipient = f"assignee:{person.pk}"
+                theirs = work.assignee_id == person.pk and work.status != Status.CANCELLED
+                if theirs and work.status == Status.IN_PROGRESS:
+                    continue
+                rows = Reminder.objects.filter(
+                    assignment=work, recipient=recipient, kind__in=["REMINDER", "CORRECTION"]
+                )
+                said = [row for row in rows if row.state in (State.SENT, State.UNKNOWN) or row.ambiguous]
+                said.sort(key=lambda row: row.begun_at)
+                sent = [n for n, row in enumerate(said) if row.state == State.SENT]
+                possible = [
+                    stated
+                    for row in said[sent[-1] if sent else 0 :]
+                    for stated in (row.announced[-1:] if row.state == State.SENT else row.announced)
+                ]
+                start = work.scheduled_start
+                wrong = [
+                    stated
+                    for stated in possible
+                    if stated["theirs"] != theirs
+                    or (theirs and (stated["start"], stated["place"]) != (start.isoformat(), work.location))
+                ]
+                if not wrong:
+                    continue
+                latest = max(datetime.fromisoformat(stated["start"]) for stated in wrong)
+                too_late = work.updated_at > (max(latest, start) if theirs else latest)
+                explained = rows.filter(planned_at__gte=max(row.planned_at for row in said)).filter(
+                    state__in=[State.FAILED, State.UNKNOWN, State.SKIPPED]
+                )
+                explained = explained.exclude(reason__in=["as_told", "merged", "already_told"])
+                assert too_late or explained.exists(), (work, recipient, wrong)
 
 
 def _message_id(row: Reminder) -> str:
@@ -290,8 +331,15 @@ def _old_plans_are_sent(monkeypatch):
     monkeypatch.setattr(replanning, "VOID", replanning.VOID.replace("r.closed_at IS NULL", "FALSE"))
 
 
+def _nobody_is_corrected(monkeypatch):
+    monkeypatch.setattr(replanning, "plan_corrections", lambda ids, config: None)
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("sabotage", [_never_in_doubt, _old_plans_are_sent])
+@pytest.mark.parametrize(
+    "sabotage",
+    [_never_in_doubt, _old_plans_are_sent, _nobody_is_corrected],
+)
 def test_the_machine_catches_a_broken_guard(settings, monkeypatch, sabotage):
     settings.REMINDERS = CONFIG
     sabotage(monkeypatch)

@@ -122,8 +122,9 @@ def test_finish_and_reschedule_of_the_same_work_do_not_lock_each_other_out(confi
     assert not Reminder.objects.filter(state=State.SENDING).exists()
 
 
-def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_of):
+def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_of, settings):
     """Reschedule, cancel and reassign against deliver: the plan in force is told once, the cancelled never later."""
+    config = settings.REMINDERS = replace(config, correction_grace=timedelta())
     other = AssigneeFactory()
     changes = [
         lambda pk: services.cancel(pk),
