@@ -12,6 +12,7 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import ROW_AND_PLAN
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
+from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
@@ -98,16 +99,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             )
         claims = judged.claims
         if claims:
-            run(
-                cursor,
-                """
-                UPDATE reminders_reminder
-                SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
-                    lease_until = statement_timestamp() + %s
-                WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'
-                """,
-                [config.lease, bigints(claim.row.id for claim in claims)],
-            )
+            make_sending(cursor, claims, digest_id=None, config=config)
         for group, together in judged.groups.items():
             claims.append(digests.begin_group(cursor, group, together, config))
         if judged.puts:
