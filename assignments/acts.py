@@ -20,6 +20,31 @@ from assignments.transactions import atomically
 from assignments.validation import check_text
 
 
+def carry_out(
+    act: ActKind,
+    pk: int,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    minutes: int | None = None,
+    note: str = "",
+) -> Assignment:
+    """The act of this kind; `minutes` go with being on the way and running late, `note` with a decline."""
+    match act:
+        case ActKind.CONFIRM:
+            return confirm(pk, actor=actor, version=version)
+        case ActKind.DECLINE:
+            return decline(pk, actor=actor, version=version, note=note)
+        case ActKind.ON_MY_WAY:
+            return on_my_way(pk, actor=actor, version=version, minutes=minutes)
+        case ActKind.LATE:
+            return run_late(pk, actor=actor, version=version, minutes=minutes or 0)
+        case ActKind.START:
+            return start(pk, actor=actor, version=version)
+        case ActKind.COMPLETE:
+            return complete(pk, actor=actor, version=version)
+
+
 def confirm(pk: int, *, actor: Actor, version: int | None = None, if_match: str | None = None) -> Assignment:
     """The assignee will be there. Until the start it may take a decline back."""
     return _answer(pk, ActKind.CONFIRM, Answer.CONFIRMED, "", actor, version, if_match)
