@@ -17,8 +17,32 @@ from assignments.history import Actor
 from assignments.models import ANSWER_FIELDS, LONGEST_ANSWER_NOTE, Act, ActKind, Answer, Assignment, Status
 from assignments.services import NotAssigned, Refused, Stale
 from assignments.transactions import atomically
-from assignments.validation import too_long
-from assignments.wording import quoted
+from assignments.validation import check_text
+
+
+def carry_out(
+    act: ActKind,
+    pk: int,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    minutes: int | None = None,
+    note: str = "",
+) -> Assignment:
+    """The act of this kind; `minutes` go with being on the way and running late, `note` with a decline."""
+    match act:
+        case ActKind.CONFIRM:
+            return confirm(pk, actor=actor, version=version)
+        case ActKind.DECLINE:
+            return decline(pk, actor=actor, version=version, note=note)
+        case ActKind.ON_MY_WAY:
+            return on_my_way(pk, actor=actor, version=version, minutes=minutes)
+        case ActKind.LATE:
+            return run_late(pk, actor=actor, version=version, minutes=minutes or 0)
+        case ActKind.START:
+            return start(pk, actor=actor, version=version)
+        case ActKind.COMPLETE:
+            return complete(pk, actor=actor, version=version)
 
 
 def confirm(pk: int, *, actor: Actor, version: int | None = None, if_match: str | None = None) -> Assignment:
@@ -31,7 +55,7 @@ def decline(
 ) -> Assignment:
     """The assignee can't make it, and may say why: they are not reminded any more."""
     note = without_controls(note)
-    _check_note(note)
+    check_text("note", note, longest=LONGEST_ANSWER_NOTE)
     return _answer(pk, ActKind.DECLINE, Answer.DECLINED, note, actor, version, if_match)
 
 
@@ -151,11 +175,3 @@ def _check_minutes(minutes: int, least: int, most: int) -> None:
     if not least <= minutes <= most:
         message = f"{minutes} is not accepted: a whole number of minutes from {least} to {most} is needed"
         raise ValidationError({"minutes": ValidationError(message, code="out_of_range")})
-
-
-def _check_note(note: str) -> None:
-    if len(note) > LONGEST_ANSWER_NOTE:
-        raise ValidationError({"note": too_long(note, LONGEST_ANSWER_NOTE)})
-    if "\x00" in note:
-        message = f"{quoted(note)} contains a NUL character, which cannot be stored"
-        raise ValidationError({"note": ValidationError(message, code="null_characters_not_allowed")})

@@ -77,16 +77,19 @@ def check_assignee(assignee: Assignee, names: Iterable[str]) -> None:
 def _check_fields(row: Model, names: set[str]) -> None:
     fields = {field.attname: field for field in row._meta.concrete_fields}
     for name in names.intersection(TEXTS):
-        text = getattr(row, name) or ""
-        if "\x00" in text:
-            message = f"{quoted(text)} contains a NUL character, which cannot be stored"
-            raise ValidationError({name: ValidationError(message, code="null_characters_not_allowed")})
-        longest = fields[name].max_length
-        if longest is not None and len(text) > longest:
-            raise ValidationError({name: too_long(text, longest)})
+        check_text(name, getattr(row, name) or "", longest=fields[name].max_length)
     # Whether the assignee exists is for the foreign key to say.
     checked = names - {"assignee_id"}
     row.clean_fields(exclude=[field.name for attname, field in fields.items() if attname not in checked])
+
+
+def check_text(name: str, text: str, *, longest: int | None) -> None:
+    """Raises ValidationError, for the field of this name, if the text cannot be stored or is too long."""
+    if "\x00" in text:
+        message = f"{quoted(text)} contains a NUL character, which cannot be stored"
+        raise ValidationError({name: ValidationError(message, code="null_characters_not_allowed")})
+    if longest is not None and len(text) > longest:
+        raise ValidationError({name: too_long(text, longest)})
 
 
 def too_long(text: str, longest: int) -> ValidationError:

@@ -8,6 +8,7 @@ import factory
 from assignments import people, services
 from assignments.models import Assignee, Assignment
 from assignments.services import NewAssignment
+from reminders.models import Kind, Reminder
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 """The instant at which the tests' clock stands."""
@@ -52,3 +53,18 @@ class AssignmentFactory(factory.Factory[Assignment]):
     def _create(cls, model_class: type[Assignment], *args: Any, **kwargs: Any) -> Assignment:
         assignee = kwargs.pop("assignee")
         return services.create(NewAssignment(assignee_id=assignee.pk if assignee else None, **kwargs))
+
+
+def overdue_notice(
+    work: Assignment, *, due_at: datetime, recipient: str = "ops:one", **more: Any
+) -> Reminder:
+    """A notice to a supervisor that waits to be handed over, as marking the work plans it."""
+    values = {"version": 1, "channel": "memory", "planned_start": work.scheduled_start, **more}
+    return Reminder.objects.create(
+        assignment=work,
+        kind=Kind.OVERDUE,
+        recipient=recipient,
+        due_at=due_at,
+        next_attempt_at=due_at,
+        **values,
+    )

@@ -5,10 +5,11 @@ Django reads as many bytes as CONTENT_LENGTH names, and so takes a body with `Tr
 would be answered with 200 and nothing done.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
+
+from webserver.error_body import error_body
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -26,8 +27,7 @@ class KnownBodyLength:
         if "HTTP_TRANSFER_ENCODING" not in environ:
             return self.application(environ, start_response)
         status = HTTPStatus.LENGTH_REQUIRED
-        fault = {"field": None, "code": "length_required", "message": MESSAGE}
-        body = json.dumps({"type": "length_required", "title": status.phrase, "errors": [fault]}).encode()
+        body = error_body("length_required", title=status.phrase, message=MESSAGE)
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         start_response(f"{status.value} {status.phrase}", headers)
         return [body]

@@ -6,7 +6,6 @@ So a client that sends slowly, or stops in the middle of a header or body, costs
     gunicorn config.wsgi --worker-class webserver.worker.BufferingWorker --threads 8
 """
 
-import json
 import os
 import resource
 import time
@@ -21,6 +20,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.utilities import RequestEntityTooLarge
 
+from webserver.error_body import error_body
 from webserver.limits import Limits, announce
 
 MAX_CONNECTIONS = 4_000
@@ -44,9 +44,8 @@ class BodyTooLarge(RequestEntityTooLarge):  # type: ignore[misc]
     """413 with the body that the API documents for errors."""
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
-        fault = {"field": None, "code": "too_large", "message": self.body}
-        body = {"type": "too_large", "title": "The request is too large.", "errors": [fault]}
-        return "413 Content Too Large", [("Content-Type", "application/json")], json.dumps(body).encode()
+        body = error_body("too_large", title="The request is too large.", message=self.body)
+        return "413 Content Too Large", [("Content-Type", "application/json")], body
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]

@@ -90,7 +90,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
 
 def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Message:
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
-    language = contact.language
+    language = text_language("digest", contact.language)
     listed = digest.entries[:MOST_LISTED]
     entries = [_entry(row, facts, language) for row, facts in listed]
     more = len(digest.entries) - len(listed)
@@ -114,7 +114,7 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Messag
     return Message(
         message_id=message_id(digest.lead),
         address=address,
-        name=contact.name,
+        name=without_controls(contact.name),
         subject=subject,
         text=text,
         html=form("html", escape),
@@ -125,12 +125,12 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Messag
 def _entry(row: Row, facts: Facts, language: str) -> dict[str, str]:
     """One row of a digest. Its instants are shown in the zone of the person whose work it is."""
     return {
-        "title": " ".join(facts.title.split()),
-        "name": facts.assignee_name,
+        "title": isolated(" ".join(facts.title.split())),
+        "name": isolated(facts.assignee_name),
         "phone": facts.assignee_phone,
         "tel": links.tel_url(facts.assignee_phone),
-        "location": facts.location,
-        "reference": facts.reference,
+        "location": isolated(facts.location),
+        "reference": isolated(facts.reference),
         "start": local_time(facts.start, facts.assignee_zone, language),
         "since": local_time(row.due_at, facts.assignee_zone, language),
         "link": links.ops_url(row.assignment_id),

@@ -55,8 +55,15 @@ class Entry:
     description: str
 
     @property
-    def expire_seconds(self) -> int:
-        return round(max(self.every, SHORTEST_EXPIRY).total_seconds())
+    def required(self) -> Mapping[str, object]:
+        """The columns without which it is not run."""
+        return {"task": self.task, **REQUIRED}
+
+    @property
+    def follows(self) -> Mapping[str, object]:
+        """The columns that follow the settings, beside the interval."""
+        expiry = max(self.every, SHORTEST_EXPIRY)
+        return {"expire_seconds": round(expiry.total_seconds()), "description": self.description}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +149,8 @@ def set_up(config: ReminderConfig) -> list[str]:
 
 def check_entries(config: ReminderConfig) -> list[EntryStatus]:
     """How the entries stand now, without changing them."""
-    return [_status(entry, _found(entry.task), now=database_now()) for entry in entries(config)]
+    now = database_now()
+    return [_status(entry, _found(entry.task), now=now) for entry in entries(config)]
 
 
 def stopped_by(task: str) -> SwitchOff | None:
@@ -155,19 +163,18 @@ def _status(entry: Entry, row: PeriodicTask | None, *, now: datetime) -> EntrySt
     switch = switches.switch_off_in_force(entry.task)
     if row is None:
         return EntryStatus(task=entry.task, exists=False, wanted=entry.every, switch=switch)
-    required = {"task": entry.task, **REQUIRED}
-    follows = {"expire_seconds": entry.expire_seconds, "description": entry.description}
-    outdated = [name for name, value in follows.items() if getattr(row, name) != value]
-    if _interval_of(row) != entry.every:
+    outdated = [name for name, value in entry.follows.items() if getattr(row, name) != value]
+    every = _interval_of(row)
+    if every != entry.every:
         outdated.insert(0, "interval")
     return EntryStatus(
         task=entry.task,
         exists=True,
         enabled=row.enabled,
-        every=_interval_of(row),
+        every=every,
         wanted=entry.every,
         runs_in_future=row.last_run_at is not None and row.last_run_at > now,
-        altered=tuple(name for name, value in required.items() if not _is(getattr(row, name), value)),
+        altered=tuple(name for name, value in entry.required.items() if not _is(getattr(row, name), value)),
         outdated=tuple(outdated),
         switch=switch,
     )
@@ -181,11 +188,9 @@ def _set_up(entry: Entry) -> Sequence[str]:
         PeriodicTask.objects.get_or_create(  # somebody else may set up at the same time
             name=entry.task,
             defaults={
-                "task": entry.task,
-                "queue": SCAN_QUEUE,
+                **entry.required,
+                **entry.follows,
                 "interval": _interval(entry.every),
-                "expire_seconds": entry.expire_seconds,
-                "description": entry.description,
                 "enabled": status.switch is None,
             },
         )
@@ -209,9 +214,8 @@ def _set_up(entry: Entry) -> Sequence[str]:
         row.last_run_at = now
         done.append(f"{entry.task}: its last run lay in the future")
     row.enabled = status.enabled or status.switch is None
-    for name, value in {"task": entry.task, **REQUIRED}.items():
+    for name, value in {**entry.required, **entry.follows}.items():
         setattr(row, name, value)
-    row.expire_seconds, row.description = entry.expire_seconds, entry.description
     row.save()  # Tells a running beat to read its entries again.
     if faults:
         audit.record(

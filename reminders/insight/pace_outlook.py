@@ -12,6 +12,7 @@ from django.db import connection
 from reminders.conf import ReminderConfig
 from reminders.ledger.fragments import TO_PEOPLE
 from reminders.ledger.paces import FIELDS
+from reminders.ledger.sql import fetch
 from reminders.policy import pace as policy_pace
 from reminders.policy.departures import Departure, Waiting, departures
 from reminders.policy.pace import Pace
@@ -114,8 +115,7 @@ def channel_paces(*, now: datetime, config: ReminderConfig) -> dict[str, Channel
     found: dict[str, ChannelPace] = {}
     with connection.cursor() as cursor:
         cursor.execute(PACES)
-        names = [column[0] for column in cursor.description or []]
-        rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        rows = list(fetch(cursor))
     for row in rows:
         channel, code, until = row.pop("channel"), row.pop("code"), row.pop("until")
         known = policy_pace.refilled(Pace(**row), now=now, limit=config.rate_limit(channel))

@@ -19,7 +19,7 @@ from django.db.models import F, Prefetch, QuerySet
 from assignments.act_rules import MOST_LATE
 from assignments.clock import database_now
 from assignments.direction import isolated
-from assignments.models import Assignee, Assignment, Status
+from assignments.models import Answer, Assignee, Assignment, Status
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
@@ -29,9 +29,8 @@ from reminders.insight.forecast import Forecast
 from reminders.ledger.fragments import overdue_base
 from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
-from reminders.policy import recipients
-from reminders.policy import rows as policy_rows
 from reminders.policy import recipients, timing
+from reminders.policy import rows as policy_rows
 from reminders.policy.departures import Waiting
 from reminders.policy.rows import Action, Plan, Row, Situation
 
@@ -46,7 +45,8 @@ CHUNK = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Send:
-    """One reminder or correction that would be sent. `contact` is masked; it is empty where there is no address, and it would fail.
+    """One reminder or correction that would be sent. `contact` is masked; it is empty where there is no address, and it
+    would fail.
 
     `due` is when it would leave if its channel took any number of messages. `too_late`: at the channel's pace its turn does
     not come by `at`, after which it is of no use, and it would be skipped.
@@ -293,8 +293,8 @@ def _prospects(
         )
     corrections = Reminder.objects.filter(kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until)
     everything = corrections.select_related("assignment__assignee").prefetch_related("assignment__reminders")
-    for row in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
-        yield _correction(row, situation, config)
+    for correction in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
+        yield _correction(correction, situation, config)
 
 
 def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> _Prospect:
@@ -305,6 +305,7 @@ def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> 
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
         recipient=recipients.assignee_recipient(assignment.assignee_id),
+        declined=assignment.answer == Answer.DECLINED,
         news=news_of(row, list(assignment.reminders.all()), assignment, config),
     )
     person_id = recipients.assignee_id_of(row.recipient)

@@ -9,6 +9,7 @@ from assignments.models import Act, ActKind
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters
+from reminders.ledger.corrections import plan_corrections
 from reminders.ledger.events import ACTS, Event, emit_events
 from reminders.ledger.records import Ended
 from reminders.ledger.replanning import requeue_declined, retime_late, void
@@ -28,6 +29,7 @@ def follow(acts: Sequence[Act], config: ReminderConfig) -> list[Ended]:
     ended = void(about[ActKind.DECLINE]) if about[ActKind.DECLINE] else []
     if about[ActKind.CONFIRM]:
         requeue_declined(about[ActKind.CONFIRM])
+        plan_corrections(about[ActKind.CONFIRM], config)
     if about[ActKind.LATE]:
         retime_late(about[ActKind.LATE], config)
     counts = counters.Counts(

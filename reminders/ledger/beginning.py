@@ -1,6 +1,5 @@
 """Begins rows: decides under their locks and makes those that may be sent SENDING."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +12,7 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import HEARD, ROW_AND_PLAN
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
+from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import gates
@@ -107,21 +107,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             )
         claims = judged.claims
         if claims:
-            run(
-                cursor,
-                """
-                UPDATE reminders_reminder r
-                SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
-                    lease_until = statement_timestamp() + %s,
-                    planned_start = coalesce(x.start, r.planned_start),
-                    announced = CASE WHEN x.stated IS NULL THEN NULL WHEN r.ambiguous = 0 THEN jsonb_build_array(x.stated)
-                        ELSE coalesce(r.announced, jsonb_build_array(jsonb_build_object('start', r.planned_start)))
-                             || x.stated END
-                FROM json_to_recordset(%s) AS x(id bigint, start timestamptz, stated jsonb)
-                WHERE r.id = x.id AND r.state = 'QUEUED'
-                """,
-                [config.lease, json.dumps([_begun(claim) for claim in claims])],
-            )
+            make_sending(cursor, claims, digest_id=None, config=config)
         for group, together in judged.groups.items():
             claims.append(digests.begin_group(cursor, group, together, config))
         if judged.puts:
@@ -143,16 +129,6 @@ def _pick(cursor: Cursor, hints: Sequence[Hint], judged: _Judged, config: Remind
     for found in picked:
         judged.judge(found, config)
     return {found["id"] for found in picked}
-
-
-def _begun(claim: Claim) -> dict[str, object]:
-    """What the row of a send that begins keeps: what it states, and for a correction the start as it is now."""
-    stated = claim.announced
-    return {
-        "id": claim.row.id,
-        "start": stated.start.isoformat() if stated and claim.row.is_correction else None,
-        "stated": stated and stated.as_json(),
-    }
 
 
 def _hint_arrays(hints: Sequence[Hint]) -> list[str]:

@@ -8,6 +8,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import NOTICES, ROW_AND_PLAN
 from reminders.ledger.records import Claim, Digest, Finished, Hint, facts_of, row_of
+from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.models import State
 from reminders.policy import digests
@@ -50,13 +51,6 @@ JOIN_SETTLED = """
 LEAVE = """
     UPDATE reminders_reminder r SET state = 'PLANNED', lease_until = NULL
     WHERE r.id = ANY(%s::bigint[]) AND r.state = 'QUEUED'
-"""
-
-BEGIN = """
-    UPDATE reminders_reminder
-    SET state = 'SENDING', attempts = attempts + 1, begun_at = statement_timestamp(), reason = '',
-        lease_until = statement_timestamp() + %s, digest_id = %s
-    WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'
 """
 
 OPEN_WINDOW = """
@@ -110,11 +104,7 @@ def begin_group(cursor: Cursor, group: Group, claims: Sequence[Claim], config: R
     ids = {claim.row.id for claim in claims} | {one["id"] for one in found}
     lead_id = group.digest_id if group.digest_id in ids else claims[0].row.id
     several = len(ids) > 1
-    run(
-        cursor,
-        BEGIN,
-        [config.lease, lead_id if several else None, bigints(claim.row.id for claim in claims)],
-    )
+    make_sending(cursor, claims, digest_id=lead_id if several else None, config=config)
     if config.digest_wait:
         run(cursor, OPEN_WINDOW, [group.recipient, group.channel, config.digest_wait])
     if not several:

@@ -7,8 +7,8 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.corrections import plan_corrections
+from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import PLAN_NOTIFIED, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
@@ -79,7 +79,9 @@ VOID = f"""
         lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
     WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {{scope}}
-      AND r.{TO_PEOPLE} AND r.kind <> 'CORRECTION'
+      AND r.{TO_PEOPLE}
+      AND (r.kind <> 'CORRECTION'
+           OR (a.status IN ('IN_PROGRESS', 'COMPLETED') AND r.recipient = {assignee_recipient_sql("a")}))
       AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
            OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER'))
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason

@@ -8,9 +8,8 @@ from django import forms
 
 from assignments.models import ActKind, Assignment
 from reminders.operations.acting import Said, left_alone, plan_act, run_act
-from reminders.operations.actions import SHOWN, ActionRequest, OperatorAction, Preview, counted
+from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, preview_of
 from reminders.operations.forms import DeclineForm, LateForm, OnMyWayForm, ReasonForm
-from reminders.operations.plans import WORDS
 
 CONSEQUENCES = {
     ActKind.CONFIRM: "The answer is CONFIRMED. After a decline, reminders that are not due yet are planned again.",
@@ -33,13 +32,10 @@ EFFECTS = {
 def _preview(act: ActKind) -> Callable[[ActionRequest], Preview]:
     def preview(request: ActionRequest) -> Preview:
         plan = plan_act(act, request.ids or ())
-        return Preview(
+        return preview_of(
+            plan,
             summary=f"{counted(len(plan.targets), 'assignment')}. {CONSEQUENCES[act]}",
-            rows=[(target, EFFECTS[act]) for target in plan.targets[:SHOWN]],
-            more=max(0, len(plan.targets) - SHOWN),
-            left_alone=[(one.id, WORDS[one.why]) for one in plan.skipped[:SHOWN]],
-            plan=plan.fingerprint,
-            possible=bool(plan.targets),
+            effect=lambda _target: EFFECTS[act],
         )
 
     return preview

@@ -78,23 +78,10 @@ def _act_on_some(
         and not act_rules.refusal(act, present, now=now, by_assignee=False)
     ]
     before = state_of(locked[pk] for pk in ids)
-    after = state_of([_carry_out(act, pk, said, Actor.ops(by)) for pk in ids])
+    actor = Actor.ops(by)
+    after = state_of(
+        [acts.carry_out(act, pk, actor=actor, minutes=said.minutes, note=said.note) for pk in ids]
+    )
     if ids:
         record(act, by=by, reason=reason, selection=plan.selection.as_json(), before=before, after=after)
     return ids, [Skipped(target.id, Why.CHANGED) for target in part if target.id not in set(ids)]
-
-
-def _carry_out(act: ActKind, pk: int, said: Said, actor: Actor) -> Assignment:
-    match act:
-        case ActKind.CONFIRM:
-            return acts.confirm(pk, actor=actor)
-        case ActKind.DECLINE:
-            return acts.decline(pk, actor=actor, note=said.note)
-        case ActKind.ON_MY_WAY:
-            return acts.on_my_way(pk, actor=actor, minutes=said.minutes)
-        case ActKind.LATE:
-            return acts.run_late(pk, actor=actor, minutes=said.minutes or 0)
-        case ActKind.START:
-            return acts.start(pk, actor=actor)
-        case ActKind.COMPLETE:
-            return acts.complete(pk, actor=actor)

@@ -112,7 +112,7 @@ def _preview_reset(request: ActionRequest) -> Preview:
     found = counted(len(plan.targets), "assignment")
     if request.ids is None:
         found = f"{found} out of sync: the roll-up says SENT, and the ledger knows of no sent reminder"
-    return _preview(
+    return preview_of(
         plan,
         summary=(
             f"{found}. The reminder status goes back to NONE, and the reminder is planned anew for whom it is "
@@ -121,7 +121,7 @@ def _preview_reset(request: ActionRequest) -> Preview:
         warnings=[f"Already notified: {counted(again, 'person', 'people')}. They get a second message."]
         if again
         else [],
-        effects=True,
+        effect=lambda target: EFFECT_WORDING[target.effect],
     )
 
 
@@ -137,7 +137,7 @@ def _run_reset(action: str) -> Callable[[ActionRequest, Any], str]:
 
 def _preview_close(request: ActionRequest) -> Preview:
     plan = closing.plan_close(request.ids or ())
-    return _preview(
+    return preview_of(
         plan,
         summary=(
             f"{counted(len(plan.targets), 'assignment')}. Work that nobody has started is cancelled, so that it no "
@@ -153,13 +153,18 @@ def _run_close(request: ActionRequest, form: Any) -> str:
     return f"{len(done.ids)} closed, {len(done.skipped)} left alone."
 
 
-def _preview(
-    plan: ActionPlan, *, summary: str, warnings: Sequence[str] = (), effects: bool = False
+def preview_of(
+    plan: ActionPlan,
+    *,
+    summary: str,
+    warnings: Sequence[str] = (),
+    effect: Callable[[Target], str] = lambda target: "",
 ) -> Preview:
+    """The preview of a plan; `effect` says what becomes of a target."""
     return Preview(
         summary=summary,
         warnings=warnings,
-        rows=[(target, EFFECT_WORDING[target.effect] if effects else "") for target in plan.targets[:SHOWN]],
+        rows=[(target, effect(target)) for target in plan.targets[:SHOWN]],
         more=max(0, len(plan.targets) - SHOWN),
         left_alone=[(one.id, WORDS[one.why]) for one in plan.skipped[:SHOWN]],
         plan=plan.fingerprint,

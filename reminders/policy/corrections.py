@@ -43,7 +43,7 @@ def useful_until(
     announced = max((one.start for one in possible if one.theirs), default=present.start)
     if present.theirs:
         return max(announced, present.start)
-    return timing.overdue_at(announced, config=config)
+    return timing.overdue_at(announced, expected_start=None, config=config)
 
 
 def correction(

@@ -169,11 +169,17 @@ AS_TOLD = GateDefinition(
 
 NOT_UNDER_WAY = GateDefinition(
     "not started by them",
-    lambda row, plan, situation: (
-        not corrections.is_under_way(status=plan.status, theirs=row.recipient == plan.recipient)
-    ),
+    lambda row, plan, situation: void_reason(row, plan) is None,
     lambda row, plan, situation: plan.status.value,
     lambda row, plan, situation: end_verdict(row, Reason.STARTED),
+)
+
+
+NOT_DECLINED = GateDefinition(
+    "not declined by them",
+    lambda row, plan, situation: not (plan.declined and row.recipient == plan.recipient),
+    lambda row, plan, situation: "declined" if plan.declined else "not declined",
+    lambda row, plan, situation: end_verdict(row, Reason.DECLINED),
 )
 
 
@@ -221,6 +227,7 @@ CORRECTION_GATES = (
     SWITCHED_ON,
     NOT_UNDER_WAY,
     AS_TOLD,
+    NOT_DECLINED,
     NOT_TOO_LATE,
     DUE,
     NOTHING_IN_FLIGHT,
@@ -228,7 +235,8 @@ CORRECTION_GATES = (
     NOT_PAUSED,
     CHANNEL_USABLE,
 )
-"""No version counts: only whether what the person was told differs from what is planned."""
+"""No version counts: only whether what the person was told differs from what is planned. Whoever has declined the work
+needs no details of it, but hears that it is not theirs any more."""
 
 
 EVENT_GATES = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
@@ -236,12 +244,15 @@ EVENT_GATES = (SWITCHED_ON, NOT_TOO_LATE, DUE, NOT_PAUSED, CHANNEL_USABLE)
 
 
 def void_reason(row: Row, plan: Plan) -> Reason | None:
-    """Why the plan of this row no longer holds; None while it does, and for an event and a correction always.
+    """Why the plan of this row no longer holds; None while it does, and for an event always.
 
     The ledger's set-based voiding says the same in SQL; a property test holds the two together.
     """
-    if row.is_webhook or row.is_correction:
+    if row.is_webhook:
         return None
+    if row.is_correction:
+        theirs = row.recipient == plan.recipient
+        return Reason.STARTED if corrections.is_under_way(status=plan.status, theirs=theirs) else None
     if plan.status == Status.CANCELLED:
         return Reason.CANCELLED
     if plan.status != Status.SCHEDULED:

@@ -112,21 +112,15 @@ def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
     if not form.is_valid():
         return _show(request, link, refusal="invalid", status=400)
     did = form.cleaned_data
-    seen: dict[str, Any] = {"actor": Actor.assignee(link.assignee_id), "version": did["version"]}
     try:
-        match ActKind(did["act"]):
-            case ActKind.CONFIRM:
-                acts.confirm(link.assignment_id, **seen)
-            case ActKind.DECLINE:
-                acts.decline(link.assignment_id, **seen, note=did["note"])
-            case ActKind.ON_MY_WAY:
-                acts.on_my_way(link.assignment_id, **seen, minutes=did["minutes"])
-            case ActKind.LATE:
-                acts.run_late(link.assignment_id, **seen, minutes=did["minutes"])
-            case ActKind.START:
-                acts.start(link.assignment_id, **seen)
-            case ActKind.COMPLETE:
-                acts.complete(link.assignment_id, **seen)
+        acts.carry_out(
+            ActKind(did["act"]),
+            link.assignment_id,
+            actor=Actor.assignee(link.assignee_id),
+            version=did["version"],
+            minutes=did["minutes"],
+            note=did["note"],
+        )
     except NotAssigned:
         raise
     except Stale:

@@ -429,11 +429,16 @@ def who_has_declined_is_left_alone(e: Evidence) -> Found:
 
 
 def started_work_is_left_alone(e: Evidence) -> Found:
-    """I15: for work that was started or completed nothing to people is open, and nothing was begun afterwards."""
+    """I15: for work that was started or completed nothing to people is open, and nothing was begun afterwards.
+
+    Except a correction to somebody whose work it was before: they still have to hear that it is not theirs any more.
+    """
     started = {a["id"]: a for a in e.assignments if a["status"] in ("IN_PROGRESS", "COMPLETED")}
     for row in e.rows:
         assignment = started.get(row["assignment_id"])
         if assignment is None or row["kind"] == "EVENT":
+            continue
+        if row["kind"] == "CORRECTION" and row["recipient"] != f"assignee:{assignment.get('assignee_id')}":
             continue
         if row["state"] not in FINAL:
             yield f"row {row['id']} is {row['state']}, and its work was started"

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django_celery_beat.admin import PeriodicTaskAdmin, PeriodicTaskForm
 from django_celery_beat.models import PeriodicTask
 
+from accounts.reasons import MAX_REASON_LENGTH
 from reminders.delivery.beat_schedule import TASKS
 from reminders.operations import schedule
 
@@ -18,7 +19,7 @@ class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
     """Switches one of our entries; a change needs a reason."""
 
     reason = forms.CharField(
-        max_length=500,
+        max_length=MAX_REASON_LENGTH,
         required=False,
         help_text="Why it is switched off or on. Needed for a change, and kept in the audit trail.",
     )
@@ -76,7 +77,7 @@ class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]
                 obj.task,
                 on=obj.enabled,
                 by=request.user.get_username(),
-                reason=form.cleaned_data["reason"].strip(),
+                reason=form.cleaned_data["reason"],
             )
 
     @admin.action(description="Enable selected tasks")

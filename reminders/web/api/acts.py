@@ -1,126 +1,96 @@
 """What people do about their work, over HTTP: each call is one act (`assignments.acts`)."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assignments import acts
+from assignments.models import Assignment
 from reminders.web.api.assignments import LIFE, LIFE_HEADERS, AssignmentEndpoint, shown
-from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.idempotency import idempotent
 from reminders.web.api.serializers import acts as shapes
 
 
 class ActView(AssignmentEndpoint):
-    """One act. The same act again answers 200 and changes nothing."""
+    """One act: `act` carries it out, and takes what `shape` reads. The docstring of the class describes the call.
 
-    def _said(self, shape: type[shapes.ActInputSerializer]) -> dict[str, Any]:
-        """What the call says, who says it, and the state that they have seen."""
-        return {**self.body(shape), "actor": self.actor(), "if_match": self.seen()}
+    The same act again answers 200 and changes nothing.
+    """
+
+    act: ClassVar[Callable[..., Assignment]]
+    shape: ClassVar[type[shapes.ActInputSerializer]] = shapes.ActInputSerializer
+
+    @idempotent
+    def post(self, request: Request, pk: int) -> Response:
+        type(self).act(pk, **self.body(self.shape), actor=self.actor(), if_match=self.seen())
+        return shown(pk)
 
 
+def _described(operation_id: str) -> Callable[[type[ActView]], type[ActView]]:
+    """Says in the API's description what the call takes and answers."""
+
+    def describe(view: type[ActView]) -> type[ActView]:
+        call = extend_schema(
+            operation_id=operation_id, request=view.shape, responses=LIFE, parameters=LIFE_HEADERS
+        )
+        described: type[ActView] = extend_schema_view(post=call)(view)
+        return described
+
+    return describe
+
+
+@_described("assignments_confirm")
 class ConfirmView(ActView):
-    """The assignee will be there."""
+    """Says that the assignee will be there. After a decline, reminders that are not due yet are planned again."""
 
-    @extend_schema(
-        operation_id="assignments_confirm",
-        request=shapes.ActInputSerializer,
-        responses=LIFE,
-        parameters=LIFE_HEADERS,
-    )
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the assignee will be there. After a decline, reminders that are not due yet are planned again."""
-        acts.confirm(pk, **self._said(shapes.ActInputSerializer))
-        return shown(pk)
+    act = staticmethod(acts.confirm)
 
 
+@_described("assignments_decline")
 class DeclineView(ActView):
-    """The assignee can't make it."""
+    """Says that the assignee can't make it: they are not reminded of this plan any more."""
 
-    @extend_schema(
-        operation_id="assignments_decline",
-        request=shapes.DeclineInputSerializer,
-        responses=LIFE,
-        parameters=LIFE_HEADERS,
-    )
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the assignee can't make it: they are not reminded of this plan any more."""
-        acts.decline(pk, **self._said(shapes.DeclineInputSerializer))
-        return shown(pk)
+    act = staticmethod(acts.decline)
+    shape = shapes.DeclineInputSerializer
 
 
+@_described("assignments_on_my_way")
 class OnMyWayView(ActView):
-    """The assignee is on the way."""
+    """Says that the assignee is on the way. It changes no reminder."""
 
-    @extend_schema(
-        operation_id="assignments_on_my_way",
-        request=shapes.OnMyWayInputSerializer,
-        responses=LIFE,
-        parameters=LIFE_HEADERS,
-    )
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the assignee is on the way. It changes no reminder."""
-        acts.on_my_way(pk, **self._said(shapes.OnMyWayInputSerializer))
-        return shown(pk)
+    act = staticmethod(acts.on_my_way)
+    shape = shapes.OnMyWayInputSerializer
 
 
+@_described("assignments_late")
 class LateView(ActView):
-    """The assignee will begin later."""
+    """Says that the assignee will begin so many minutes after `scheduled_start`; the overdue instant moves along.
 
-    @extend_schema(
-        operation_id="assignments_late",
-        request=shapes.LateInputSerializer,
-        responses=LIFE,
-        parameters=LIFE_HEADERS,
-    )
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the assignee will begin so many minutes after `scheduled_start`; the overdue instant moves along.
+    Possible twice for a plan, and until the work is marked OVERDUE. It draws no version: nobody is reminded again.
+    """
 
-        Possible twice for a plan, and until the work is marked OVERDUE. It draws no version: nobody is reminded again.
-        """
-        acts.run_late(pk, **self._said(shapes.LateInputSerializer))
-        return shown(pk)
+    act = staticmethod(acts.run_late)
+    shape = shapes.LateInputSerializer
 
 
+@_described("assignments_start")
 class StartView(ActView):
-    """Somebody has begun the work."""
+    """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
 
-    @extend_schema(
-        operation_id="assignments_start",
-        request=shapes.ActInputSerializer,
-        responses=LIFE,
-        parameters=LIFE_HEADERS,
-    )
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
-        acts.start(pk, **self._said(shapes.ActInputSerializer))
-        return shown(pk)
+    act = staticmethod(acts.start)
 
 
+@_described("assignments_complete")
 class CompleteView(ActView):
-    """The work is done."""
+    """Says that the work is done."""
 
-    @extend_schema(
-        operation_id="assignments_complete",
-        request=shapes.ActInputSerializer,
-        responses=LIFE,
-        parameters=LIFE_HEADERS,
-    )
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the work is done."""
-        acts.complete(pk, **self._said(shapes.ActInputSerializer))
-        return shown(pk)
+    act = staticmethod(acts.complete)
 
 
-VIEWS: dict[str, type[Endpoint]] = {
+VIEWS: dict[str, type[ActView]] = {
     "confirm": ConfirmView,
     "decline": DeclineView,
     "on-my-way": OnMyWayView,

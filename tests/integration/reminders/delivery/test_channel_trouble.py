@@ -10,7 +10,7 @@ from notifications.message import Delivery, Outcome, Subject
 from reminders.delivery import deliver, dispatch, scan
 from reminders.delivery.refusals import RefusalTracker
 from reminders.models import ChannelPace, CircuitBreaker, Reminder, State
-from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.factories import AssigneeFactory, AssignmentFactory, overdue_notice
 from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
@@ -243,16 +243,7 @@ def test_people_who_can_still_come_go_before_notices_to_supervisors(clock, confi
     )
     Reminder.objects.filter(assignment__in=overdue).delete()
     for work in overdue:
-        Reminder.objects.create(
-            assignment=work,
-            version=1,
-            kind="OVERDUE",
-            recipient="ops:one",
-            channel="memory",
-            planned_start=work.scheduled_start,
-            due_at=start,
-            next_attempt_at=start,
-        )
+        overdue_notice(work, due_at=start)
     broker = MemoryBroker()
     dispatch.dispatch(config=rules, broker=broker)
     handed_over = Reminder.objects.filter(state=State.QUEUED, channel="memory").values_list("kind", flat=True)
@@ -265,10 +256,7 @@ def test_however_many_reminders_wait_supervisors_are_told(clock, config):
     people(5)
     work = AssignmentFactory(past=True)
     type(work).objects.filter(pk=work.pk).update(overdue_at=clock.now(), reminder_status="OVERDUE")
-    Reminder.objects.create(
-        assignment=work, version=1, kind="OVERDUE", recipient="ops:one", channel="memory",
-        planned_start=work.scheduled_start, due_at=clock.now(), next_attempt_at=clock.now(),
-    )  # fmt: skip
+    overdue_notice(work, due_at=clock.now())
     broker = MemoryBroker()
     dispatch.dispatch(config=rules, broker=broker)
     handed_over = Reminder.objects.filter(state=State.QUEUED, channel="memory").values_list("kind", flat=True)

@@ -20,6 +20,7 @@ from reminders.insight.simulator import simulate
 from reminders.ledger import beginning, counters
 from reminders.models import Kind, Reminder, State
 from reminders.operations import pauses
+from tests import acting
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -217,13 +218,45 @@ def test_a_refused_correction_leaves_what_was_told(reminded):
 
 
 def test_a_started_assignee_is_not_corrected_and_work_of_the_past_is_left_alone(reminded):
-    services.start(reminded.work.pk)
+    acting.start(reminded.work.pk)
     services.change(reminded.work.pk, {"location": "Hall 2"})
     assert reminded.corrections == []
     late = Stage(reminded.clock, reminded.config, reminded.outbox)
     late.clock.advance(120 * MINUTE)
     services.cancel(late.work.pk)
     assert late.corrections == []
+
+
+def test_a_start_ends_the_correction_to_who_has_started(reminded):
+    services.change(reminded.work.pk, {"location": "Hall 2"})
+    assert reminded.corrections == [(State.PLANNED, "")]
+    acting.start(reminded.work.pk)
+    assert reminded.corrections == [(State.SKIPPED, "started")]
+
+
+def test_a_start_leaves_the_correction_to_whose_work_it_was(reminded):
+    services.reassign(reminded.work.pk, assignee_id=AssigneeFactory().pk)
+    acting.start(reminded.work.pk)
+    assert reminded.corrections == [(State.PLANNED, "")]
+    assert reminded.tick(GRACE) == ["No longer yours: Pump, Mon 15 Jun, 12:20"]
+
+
+def test_who_has_declined_hears_no_details_but_that_it_is_not_theirs_any_more(reminded):
+    acting.decline(reminded.work)
+    services.change(reminded.work.pk, {"location": "Hall 2"})
+    assert reminded.tick(GRACE) == []
+    assert reminded.corrections == [(State.SKIPPED, "declined")]
+    services.reassign(reminded.work.pk, assignee_id=AssigneeFactory().pk)
+    assert reminded.tick(GRACE)[-1].startswith("No longer yours: ")
+
+
+def test_who_confirms_after_all_hears_what_has_changed_meanwhile(reminded):
+    acting.decline(reminded.work)
+    services.change(reminded.work.pk, {"location": "Hall 2"})
+    assert reminded.tick(GRACE) == []
+    acting.confirm(reminded.work)
+    (subject,) = reminded.tick(GRACE)
+    assert subject.startswith("Changed: ")
 
 
 def test_within_two_minutes_of_its_use_a_correction_leaves_at_once(reminded):

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from assignments import services
 from assignments.models import Assignment
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Delivery, Message, Outcome, Subject
@@ -16,6 +15,7 @@ from reminders.content import compose
 from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import beginning, claims, counters
 from reminders.models import Attempt, DigestWindow, Kind, Reason, Reminder, State
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -162,7 +162,7 @@ def test_work_that_was_started_meanwhile_is_left_out(clock, config, outbox, chan
     ids = overdue(4, config)
     broker = MemoryBroker()
     dispatch.dispatch(config=config, broker=broker)
-    services.start(ids[1])
+    acting.start(ids[1])
     # Nobody has ended this row, and still it is not sent.
     Reminder.objects.filter(assignment=ids[1], recipient__startswith="ops:").update(
         state=State.PLANNED, reason="", closed_at=None
@@ -178,7 +178,7 @@ def test_a_repeat_after_doubt_has_the_same_list_and_the_same_id(clock, config, t
     outbox.answer_with(Outcome.UNKNOWABLE)
     tick()
     assert {(row.state, row.ambiguous) for row in notices()} == {(State.PLANNED, 1)}
-    services.start(ids[0])
+    acting.start(ids[0])
     overdue(2, config)
     clock.advance(timedelta(seconds=61))
     assert tick() == [2]
@@ -224,7 +224,7 @@ def test_a_refusal_for_now_lets_each_row_go_its_own_way(clock, config, tick, out
     assert {(row.state, row.failures, row.digest_id) for row in notices()} == {(State.PLANNED, 1, None)}
     assert len({row.next_attempt_at for row in notices()}) == 1
     assert DigestWindow.objects.count() == 0
-    services.start(ids[0])
+    acting.start(ids[0])
     clock.advance(timedelta(seconds=20))
     assert tick() == [2]
     assert outbox.messages[0].subject == "Overdue: 2 assignments that nobody has started"
@@ -279,9 +279,9 @@ def test_a_half_whose_lead_has_been_started_meanwhile_has_another(clock, config,
     tick()
     leads = [notices()[0].pk, notices()[3].pk]
     assert [row.digest_id for row in notices()] == [leads[0]] * 3 + [leads[1]] * 3
-    services.start(ids[0])
-    services.start(ids[3])
-    services.start(ids[4])
+    acting.start(ids[0])
+    acting.start(ids[3])
+    acting.start(ids[4])
     assert (tick(), tick()) == ([2], [1])
     rows = notices()
     assert [row.digest_id for row in rows] == [leads[0], rows[1].pk, rows[1].pk, leads[1], leads[1], None]

@@ -5,6 +5,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -500,6 +502,17 @@ def with_same_rules(config: ReminderConfig) -> None:
         cursor.execute("UPDATE reminders_process SET rules = %s", [config.fingerprint])
 
 
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on a free port of 127.0.0.1; yields its URL, without a slash at the end."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
 # --- Prometheus ------------------------------------------------------------------------------------------------
 
 
@@ -529,13 +542,9 @@ def prometheus(settings):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        settings.PROMETHEUS_URL = f"http://127.0.0.1:{server.server_port}/"
+    with serving(Answers) as url:
+        settings.PROMETHEUS_URL = f"{url}/"
         yield Answers
-        server.shutdown()
-        thread.join()
 
 
 def test_prometheus_that_reads_and_has_rules_passes(healthy, prometheus):
@@ -566,9 +575,6 @@ def test_prometheus_that_does_not_answer_fails(healthy, settings):
     assert trouble(healthy) == {"Prometheus": Level.FAIL}
 
 
-# --- the command -----------------------------------------------------------------------------------------------
-
-
 # --- what serves the pages -------------------------------------------------------------------------------------
 
 LIMITS = {"connections": 4000, "idle_seconds": 60, "header_seconds": 20, "request_seconds": 300}
@@ -589,13 +595,9 @@ def site(settings):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        settings.PUBLIC_URL = f"http://127.0.0.1:{server.server_port}"
+    with serving(Answers) as url:
+        settings.PUBLIC_URL = url
         yield bodies
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -623,6 +625,9 @@ def test_a_site_that_does_not_answer_is_a_warning(healthy, settings):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         settings.PUBLIC_URL = f"http://127.0.0.1:{closed.getsockname()[1]}"
     assert trouble(healthy) == {"web server": Level.WARN}
+
+
+# --- the command -----------------------------------------------------------------------------------------------
 
 
 def test_the_command_ends_well_and_in_words(healthy):

@@ -31,7 +31,7 @@ from reminders.models import CircuitBreaker, Kind, Reason, Reminder
 from reminders.operations import pauses, resets, schedule
 from tests import acting
 from tests.conftest import NOON, DatabaseClock
-from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.factories import AssigneeFactory, AssignmentFactory, overdue_notice
 from tests.fakes.api_caller import ApiCaller
 from tests.fakes.broker import MemoryBroker
 
@@ -465,10 +465,7 @@ def test_a_notice_says_with_how_many_others_it_went_and_when_the_next_ones_go(cl
 
     late = AssignmentFactory(past=True)
     Assignment.objects.filter(pk=late.pk).update(overdue_at=NOON, reminder_status="OVERDUE")
-    Reminder.objects.create(
-        assignment=late, version=1, kind=Kind.OVERDUE, recipient=notice.recipient, channel="memory",
-        planned_start=late.scheduled_start, planned_at=NOON, due_at=NOON, next_attempt_at=NOON,
-    )  # fmt: skip
+    overdue_notice(late, recipient=notice.recipient, due_at=NOON, planned_at=NOON)
     waiting = next(one for one in explain(late, config=rules).reminders if one.recipient.startswith("ops:"))
     assert waiting.next_at == NOON + rules.digest_wait
     assert waiting.summary.startswith("will be sent at ")

@@ -19,7 +19,7 @@ from reminders.insight.explain.explain import explain
 from reminders.insight.simulator import simulate
 from reminders.models import ChannelPace, Reminder, State
 from reminders.operations import pauses
-from tests.factories import NOON, AssignmentFactory
+from tests.factories import NOON, AssignmentFactory, overdue_notice
 from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
@@ -273,15 +273,6 @@ def test_notices_that_wait_take_their_share_in_the_simulator_too(clock, config):
     due_now(20)
     work = AssignmentFactory.create_batch(5, scheduled_start=NOON + 600 * MINUTE)
     for one in work:
-        Reminder.objects.create(
-            assignment=one,
-            version=1,
-            kind="OVERDUE",
-            recipient="ops:one",
-            channel="memory",
-            planned_start=one.scheduled_start,
-            due_at=NOON,
-            next_attempt_at=NOON,
-        )
+        overdue_notice(one, due_at=NOON)
     found = simulate(since=NOON, until=NOON + MINUTE, config=config)
     assert [(one.at - NOON) / SECOND for one in found.sends][8:10] == [9, 11]

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from reminders.ledger import claims
 from reminders.models import ChannelPace, Kind, Reminder, State
-from tests.factories import NOON, AssignmentFactory
+from tests.factories import NOON, AssignmentFactory, overdue_notice
 
 pytestmark = pytest.mark.django_db
 
@@ -53,16 +53,7 @@ def many(clock, config) -> Iterator[None]:
     """Due reminders and due notices to supervisors, more of each than the channel takes."""
     works = AssignmentFactory.create_batch(60, soon=True)
     for work in works:
-        Reminder.objects.create(
-            assignment=work,
-            version=1,
-            kind=Kind.OVERDUE,
-            recipient=f"ops:{work.pk}",
-            channel="memory",
-            planned_start=work.scheduled_start,
-            due_at=NOON - 10 * SECOND,
-            next_attempt_at=NOON - 10 * SECOND,
-        )
+        overdue_notice(work, recipient=f"ops:{work.pk}", due_at=NOON - 10 * SECOND)
 
 
 @pytest.mark.parametrize("per_minute", [6, 12, 20, 60])

@@ -407,7 +407,7 @@ class SlowEndpoint(MemoryChannel):
 def test_of_each_message_one_event_is_under_way_at_a_time(clock, desk, config, concurrency, timeout):
     subscribe("http://127.0.0.1:9/")
     for work in AssignmentFactory.create_batch(5, far=True):
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
     rules = replace(config, concurrency=concurrency)
     dispatch.dispatch(config=rules, broker=desk)
     endpoint = SlowEndpoint()
@@ -423,7 +423,7 @@ def test_the_only_process_of_a_worker_soon_turns_to_people_again(clock, desk, co
     monkeypatch.setattr("reminders.conf.LONE_EVENTS_TURN", timedelta())
     subscribe("http://127.0.0.1:9/")
     for work in AssignmentFactory.create_batch(5, far=True):
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
     rules = replace(config, concurrency=1)
     dispatch.dispatch(config=rules, broker=desk)
     endpoint = SlowEndpoint()
@@ -438,7 +438,7 @@ def test_an_event_in_doubt_gets_no_more_time_where_people_wait_for_the_same_proc
     rules = replace(config, concurrency=1)
     subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory(far=True)
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     given = []
 
     class Patient(SlowEndpoint):

@@ -298,6 +298,13 @@ def test_a_digest_lists_each_work_with_who_since_when_and_where_to_act(settings)
     assert "Nobody&#x27;s job" in message.html
 
 
+def test_each_work_of_a_digest_keeps_its_direction_to_itself():
+    hebrew = "\u05ea\u05d9\u05e7\u05d5\u05df"
+    message = composed(digest_of((NOTICE, replace(FACTS, title=hebrew, location=hebrew)), (NOTICE, FACTS)))
+    assert message.text.count(f"{FSI}{hebrew}{PDI}") == 2
+    assert message.text.count(hebrew) == 2
+
+
 def test_a_digest_has_the_id_of_its_lead_whoever_sends_it():
     other = replace(TWO, row=replace(NOTICE, id=22, assignment_id=8))
     assert composed(other).message_id == composed(TWO).message_id == compose.message_id(NOTICE)
