@@ -13,3 +13,6 @@ imported_as_notified = Signal()
 
 answered = Signal()
 """`ids`: assignments whose assignees have just answered; `answer`: CONFIRMED or DECLINED. The plan stays as it was."""
+
+supervision_changed = Signal()
+"""Somebody else may supervise some work now: a team has other supervisors, or a person or an assignment another team."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -98,6 +99,15 @@ class _DeclaredNumber(_Declared, serializers.IntegerField):
     pass
 
 
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}], "nullable": True})
+class _DeclaredTeam(_Declared, serializers.Field):  # type: ignore[type-arg]
+    pass
+
+
+class _DeclaredTime(_Declared, serializers.CharField):
+    pass
+
+
 class _DeclaredChoice(_Declared, serializers.ChoiceField):
     pass
 
@@ -121,8 +131,19 @@ def declared_field(declaration: Field) -> serializers.Field[Any, Any, Any, Any]:
             field = _DeclaredNumber(min_value=least, max_value=most, **common)
         case declared.Choice(choices=choices):
             field = _DeclaredChoice(choices=choices.values, **common)
+        case declared.TeamName():
+            field = _DeclaredTeam(**common)
+        case declared.TimeOfDay():
+            field = _DeclaredTime(**common)
     field.declaration = declaration
     return field
+
+
+class TimeOfDayField(serializers.TimeField):
+    """A local time as it is shown: 22:00."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", **kwargs)
 
 
 class AnswerField(serializers.ChoiceField):
