@@ -33,9 +33,12 @@ def effective_team_id(assignment: Assignment) -> int | None:
     return assignment.assignee.team_id
 
 
-def effective_team_sql(assignments: str, people: str) -> str:
-    """The same as an SQL expression; the arguments are the aliases of an assignment and of its assignee, if any."""
-    return f"coalesce({assignments}.team_id, {people}.team_id)"
+def effective_team_sql(assignments: str) -> str:
+    """The same as an SQL expression; `assignments` is the alias of a row with `team_id` and `assignee_id`."""
+    return (
+        f"coalesce({assignments}.team_id,"
+        f" (SELECT team_id FROM assignments_assignee WHERE id = {assignments}.assignee_id))"
+    )
 
 
 def check_within(scope: TeamScope, team_id: int | None) -> None:

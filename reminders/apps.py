@@ -9,7 +9,13 @@ class RemindersConfig(AppConfig):
     def ready(self) -> None:
         """Connects the receivers of plan changes, and registers the system checks."""
         from accounts.signals import account_changed
-        from assignments.signals import answered, contact_changed, imported_as_notified, plan_changed
+        from assignments.signals import (
+            answered,
+            contact_changed,
+            imported_as_notified,
+            plan_changed,
+            supervision_changed,
+        )
         from reminders import checks
         from reminders.delivery import receivers
         from reminders.operations import account_audit
@@ -19,6 +25,9 @@ class RemindersConfig(AppConfig):
             receivers.on_imported_as_notified, dispatch_uid="reminders.imported_as_notified"
         )
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
+        supervision_changed.connect(
+            receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"
+        )
         answered.connect(receivers.on_answered, dispatch_uid="reminders.answered")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")
         checks.register()

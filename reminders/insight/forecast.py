@@ -29,6 +29,7 @@ class AssignmentFacts:
     known_at: datetime
     overdue: bool = False
     start_notified: bool = False
+    supervisors: frozenset[str] = frozenset()
 
     @property
     def plan(self) -> Plan:
@@ -38,6 +39,7 @@ class AssignmentFacts:
             scheduled_start=self.scheduled_start,
             recipient=self.recipient,
             overdue=self.overdue,
+            supervisors=self.supervisors,
         )
 
 

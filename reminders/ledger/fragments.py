@@ -1,6 +1,7 @@
 """Conditions that several statements share, each written once. `r` is a row of the ledger, `a` its assignment."""
 
-from reminders.policy.recipients import assignee_recipient_sql
+from assignments.teams import effective_team_sql
+from reminders.policy.recipients import PERSON, assignee_recipient_sql, person_recipient_sql
 
 TO_PEOPLE = "kind <> 'EVENT'"
 """Messages to people and the markers; not the events that webhook subscribers receive."""
@@ -34,3 +35,15 @@ START_NOTIFIED = f"""(
         ORDER BY last.begun_at DESC LIMIT 1)"""  # noqa: S608 - our own constants
 """Whether the last message begun for the assignee stated the present start, after any reset: nobody is told it twice.
 `notified.with_start_notified` is the same as a queryset's annotation."""
+
+SUPERVISORS = f"""(
+        SELECT s.assignee_id FROM assignments_team_supervisors s
+        WHERE s.team_id = {effective_team_sql("a")})"""  # noqa: S608 - our own constants
+"""The people who supervise the assignment's team now."""
+
+TO_SUPERVISOR = f"starts_with(r.recipient, '{PERSON}')"
+"""Notices to a team's supervisor, not those to Ops; `recipients.person_id_of` is the same rule."""
+
+NO_LONGER_SUPERVISOR = f"""({TO_SUPERVISOR} AND NOT EXISTS (
+        SELECT 1 FROM {SUPERVISORS} x(id) WHERE {person_recipient_sql("x.id")} = r.recipient))"""  # noqa: S608
+"""Notices to somebody who does not supervise the assignment's team any more; `gates.void_reason` is the same rule."""

@@ -150,6 +150,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         scheduled_start=found["scheduled_start"],
         recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
+        supervisors=frozenset(found["supervisors"] or ()),
     )
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
+from reminders.policy import recipients
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
 EARLY_TOLERANCE = timedelta(milliseconds=50)
@@ -156,6 +157,8 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
         return Reason.STARTED
     if row.planned_start != plan.scheduled_start:
         return Reason.MOVED
+    if recipients.person_id_of(row.recipient) is not None and row.recipient not in plan.supervisors:
+        return Reason.REASSIGNED
     if row.version == plan.version:
         return None
     if row.kind == Kind.REMINDER and row.recipient != plan.recipient:

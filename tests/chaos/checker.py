@@ -40,7 +40,7 @@ def with_own_id(row: Facts) -> Facts:
     return {**row, "own_id": f"{uuid5(NAMESPACE, key)}{domain}"}
 
 
-def supervisor_recipient(address: str) -> str:
+def ops_recipient(address: str) -> str:
     """How the ledger names a supervisor, computed beside the project's own way."""
     return "ops:" + hashlib.sha256(address.lower().encode()).hexdigest()[:16]
 
@@ -280,7 +280,7 @@ def one_message_has_one_id(e: Evidence) -> Found:
     ids: dict[str, set[str]] = defaultdict(set)
     for mail in e.mails:
         address = mail["recipients"][0]
-        ids[address if address in begun else supervisor_recipient(address)].add(mail["message_id"])
+        ids[address if address in begun else ops_recipient(address)].add(mail["message_id"])
     for contact_for, several in ids.items():
         if len(several) > begun[contact_for]:
             yield f"somebody got {len(several)} different messages from {begun[contact_for]} begun rows"
