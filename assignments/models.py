@@ -106,7 +106,9 @@ class Team(models.Model):
     time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
-    supervisors = models.ManyToManyField("Assignee", blank=True, related_name="supervised_teams")
+    supervisors: "models.ManyToManyField[Assignee, models.Model]" = models.ManyToManyField(
+        "Assignee", blank=True, related_name="supervised_teams"
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -26,8 +26,15 @@ class TeamInUse(Exception):
     """The team has people or assignments, so it cannot be removed."""
 
 
-def effective_team_id(assignment: Assignment) -> int | None:
+def effective_team(assignment: Assignment) -> Team | None:
     """The team to which work belongs: its own, else that of its assignee."""
+    if assignment.team is not None or assignment.assignee is None:
+        return assignment.team
+    return assignment.assignee.team
+
+
+def effective_team_id(assignment: Assignment) -> int | None:
+    """The id of the same, without a look at the team."""
     if assignment.team_id is not None or assignment.assignee is None:
         return assignment.team_id
     return assignment.assignee.team_id
@@ -35,10 +42,8 @@ def effective_team_id(assignment: Assignment) -> int | None:
 
 def effective_team_sql(assignments: str) -> str:
     """The same as an SQL expression; `assignments` is the alias of a row with `team_id` and `assignee_id`."""
-    return (
-        f"coalesce({assignments}.team_id,"
-        f" (SELECT team_id FROM assignments_assignee WHERE id = {assignments}.assignee_id))"
-    )
+    of_assignee = f"SELECT team_id FROM assignments_assignee WHERE id = {assignments}.assignee_id"  # noqa: S608
+    return f"coalesce({assignments}.team_id, ({of_assignee}))"
 
 
 def check_within(scope: TeamScope, team_id: int | None) -> None:
@@ -48,6 +53,11 @@ def check_within(scope: TeamScope, team_id: int | None) -> None:
             "this would belong to none of the teams that the caller is limited to: one of them is needed"
         )
         raise ValidationError({"team": ValidationError(message, code="outside")})
+
+
+def all_names() -> dict[int, str]:
+    """Every team's name by its id."""
+    return dict(Team.objects.values_list("id", "name"))
 
 
 class TeamNames:

@@ -4,8 +4,10 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from reminders.web.team_limits import TeamLimit, team_limit
+
 urlpatterns = [
-    path("", RedirectView.as_view(url="/ops/", permanent=False)),
+    path("", team_limit(TeamLimit.PUBLIC)(RedirectView.as_view(url="/ops/", permanent=False))),
     path("admin/", admin.site.urls),
     path("", include("reminders.web.urls")),
 ]

@@ -26,7 +26,7 @@ def contact_for(recipient: str, person: Contact, config: ReminderConfig) -> Cont
 
 def _supervisor(person_id: int) -> Contact | None:
     found = Assignee.objects.filter(pk=person_id).first()
-    return found and contact_of(found)
+    return None if found is None else contact_of(found)
 
 
 def contact_of(person: Assignee) -> Contact:

@@ -17,6 +17,7 @@ from django.db.models import F, Prefetch, QuerySet
 
 from assignments.clock import database_now
 from assignments.models import Assignment, Status
+from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
@@ -85,8 +86,11 @@ def simulate(
     config: ReminderConfig,
     limit: int = 50,
     budget: timedelta | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Simulation:
-    """Foresees the range under these rules; `since` in the past counts as now, for what was sent stands in the ledger.
+    """Foresees the range under these rules, for the work in the scope.
+
+    `since` in the past counts as now, for what was sent stands in the ledger.
 
     Keeps the first `limit` sends. Raises ValidationError where the range or the limit is of no use.
     """
@@ -104,7 +108,7 @@ def simulate(
     people: set[int | None] = set()
     first: list[_Latest] = []
     unreachable, complete = 0, True
-    for assignment in _candidates(since, until, config):
+    for assignment in _candidates(since, until, config, scope):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
@@ -162,13 +166,14 @@ class _Latest:
         return other.send < self.send
 
 
-def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
+def _candidates(
+    since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope
+) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
     work: QuerySet[Assignment] = with_start_notified(
-        Assignment.objects.filter(
-            status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue
-        )
+        Assignment.objects.visible_to(scope)
+        .filter(status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue)
         .select_related("assignee")
         .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))
         .order_by("scheduled_start", "id")

@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import connection
 
 from assignments.models import Answer
+from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
@@ -38,7 +39,7 @@ ANSWERS = {Answer.CONFIRMED.value: CONFIRMED, Answer.DECLINED.value: DECLINED}
 RETRY_FOR = timedelta(hours=72)
 
 # The payload is kept as it was when it happened: each try says the same, to the letter. It holds no address.
-RAISE = """
+RAISE = f"""
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state, payload)
     SELECT a.id, coalesce(r.version, a.version), 'EVENT', x.type || ':' || x.source, 'subscription:' || s.id,
@@ -52,21 +53,24 @@ RAISE = """
                    'reminder_status', a.reminder_status, 'overdue_at', a.overdue_at,
                    'answer', coalesce(nullif(a.answer, ''), 'NONE'), 'answered_at', a.answered_at,
                    'answer_note', a.answer_note,
+                   'team', (SELECT jsonb_build_object('id', t.id, 'name', t.name) FROM assignments_team t
+                            WHERE t.id = {effective_team_sql("a")}),
                    'assignee', CASE WHEN p.id IS NOT NULL THEN
                        jsonb_build_object('id', p.id, 'reference', p.reference, 'name', p.name) END))
-           || CASE WHEN r.id IS NULL THEN '{}' ELSE jsonb_build_object(
+           || CASE WHEN r.id IS NULL THEN '{{}}' ELSE jsonb_build_object(
                'reminder', jsonb_build_object(
                    'id', r.id, 'version', r.version, 'channel', r.channel, 'recipient', r.recipient,
                    'planned_start', r.planned_start, 'due_at', r.due_at, 'state', r.state, 'reason', r.reason,
                    'attempts', r.attempts, 'sent_at', r.sent_at, 'message_id', r.message_id)) END
     FROM json_to_recordset(%s) AS x(type text, assignment_id bigint, source text, reminder_id bigint)
-    JOIN (SELECT id, events FROM reminders_subscription WHERE active ORDER BY id FOR KEY SHARE) s
+    JOIN (SELECT id, events, teams FROM reminders_subscription WHERE active ORDER BY id FOR KEY SHARE) s
       ON x.type = ANY(s.events)
     JOIN assignments_assignment a ON a.id = x.assignment_id
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     LEFT JOIN reminders_reminder r ON r.id = x.reminder_id
+    WHERE s.teams IS NULL OR {effective_team_sql("a")} = ANY(s.teams)
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - our own constants
 
 END = f"""
     UPDATE reminders_reminder r

@@ -23,7 +23,7 @@ REACHABLE = f"""
     WHERE q.email <> '' AND q.id IN {SUPERVISORS}"""  # noqa: S608 - our own constants
 RECIPIENTS = f"""({REACHABLE}
     UNION ALL
-    SELECT ops.recipient FROM unnest(%(ops)s::text[]) AS ops(recipient) WHERE NOT EXISTS ({REACHABLE}))"""
+    SELECT ops.recipient FROM unnest(%(ops)s::text[]) AS ops(recipient) WHERE NOT EXISTS ({REACHABLE}))"""  # noqa: S608
 """Who is told about the assignment `a`."""
 
 PLAN = f"""

@@ -11,7 +11,7 @@ class RemindersWebConfig(AppConfig):
         """Registers the admin's pages, and names the site."""
         from django.contrib import admin
 
-        from reminders.web.admin import assignments, records, tools  # noqa: F401 - they register themselves
+        from reminders.web.admin import assignments, records, teams, tools  # noqa: F401 - they register themselves
 
         admin.site.site_header = admin.site.site_title = "Assignment reminders"
         admin.site.index_title = "Assignments, reminders and the records of the system"

@@ -18,8 +18,10 @@ from reminders.insight import metrics, statistics
 from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
 from reminders.insight.statistics import Snapshot
+from reminders.web.team_limits import TeamLimit, team_limit
 
 
+@team_limit(TeamLimit.PUBLIC)
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -27,6 +29,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
+@team_limit(TeamLimit.PUBLIC)
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
@@ -54,6 +57,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     )
 
 
+@team_limit(TeamLimit.PUBLIC)
 @never_cache
 @require_safe
 def show_metrics(request: HttpRequest) -> HttpResponse:

@@ -18,11 +18,13 @@ from assignments.imports.formats import BY_MEDIA_TYPE
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.text_files import python_charset
 from assignments.imports.writer import import_rows
+from assignments.models import Assignment
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.errors import ImportRunning, TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedFile, media_type
 from reminders.web.api.serializers import assignments, queries
+from reminders.web.team_limits import TeamLimit
 
 SECONDS_TO_WAIT = 30
 _RUNNING = threading.Lock()
@@ -32,6 +34,7 @@ _RUNNING = threading.Lock()
 class ImportView(Endpoint):
     """All or nothing."""
 
+    team_limit = TeamLimit.NARROWS
     parser_classes = [BoundedFile, BoundedCsv, BoundedCalendar]
 
     @extend_schema(
@@ -63,7 +66,12 @@ class ImportView(Endpoint):
         _, parameters = parse_header_parameters(request.content_type or "")
         with _one_at_a_time():
             source = read(body, python_charset(parameters.get("charset")))
-            done = import_rows(_bounded(source), match_ids=asked["match_ids"], dry_run=asked["dry_run"])
+            done = import_rows(
+                _bounded(source),
+                match_ids=asked["match_ids"],
+                dry_run=asked["dry_run"],
+                scope=self.team_scope,
+            )
         left_out = done.left_out + source.left_out
         shown = assignments.ImportSerializer(
             {
@@ -76,6 +84,10 @@ class ImportView(Endpoint):
             }
         )
         return Response(shown.data)
+
+    def may_see_again(self, body: Any) -> bool:
+        ids = set(body["ids"])
+        return Assignment.objects.visible_to(self.team_scope).filter(pk__in=ids).count() == len(ids)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from assignments import instants
 from reminders.web.api.errors import Fault, error_body
 from reminders.web.security_headers import API_DOCS_POLICY
+from reminders.web.team_limits import TeamLimit
 
 
 class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -113,6 +114,7 @@ class CachedGenerator(SchemaGenerator):
 class SchemaView(SpectacularAPIView):
     """The description as OpenAPI."""
 
+    team_limit = TeamLimit.PUBLIC
     generator_class = CachedGenerator
     http_method_names = ["get", "head"]
 
@@ -120,6 +122,7 @@ class SchemaView(SpectacularAPIView):
 class DocsView(SpectacularSwaggerSplitView):
     """The description to read and to try, served from here without any other host."""
 
+    team_limit = TeamLimit.PUBLIC
     http_method_names = ["get", "head"]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

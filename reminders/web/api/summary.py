@@ -14,19 +14,23 @@ from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import summary
+from reminders.web.team_limits import TeamLimit
 
 
 class SummaryView(Endpoint):
     """The state of all reminders."""
 
+    team_limit = TeamLimit.NARROWS
+
     @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:
         """Reads the figures of the Ops overview: what is waiting, what ended, what is wrong, which processes run."""
-        config = conf.current()
-        shown = _shown(statistics.current(config=config)) | {
+        config, scope = conf.current(), self.team_scope
+        shown = _shown(statistics.current_of(scope, config=config)) | {
             "enabled": config.enabled,
             "pause": pause_in_force(),
-            "queue_depth": broker_status.probe().depth,
+            # The queue holds the messages of all teams.
+            "queue_depth": None if scope.limited else broker_status.probe().depth,
         }
         return Response(summary.SummarySerializer(shown).data)
 

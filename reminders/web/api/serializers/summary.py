@@ -39,7 +39,10 @@ class MessageCountSerializer(serializers.Serializer[Any]):
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """The state of all reminders, at most 15 seconds old, shared by all callers."""
+    """The state of all reminders, at most 15 seconds old, shared by all callers.
+
+    A caller who is limited to teams gets the figures of their work.
+    """
 
     taken_at = InstantField()
     enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
@@ -68,5 +71,6 @@ class SummarySerializer(serializers.Serializer[Any]):
     held_channels = OpenBreakerSerializer(many=True)
     processes = ProcessCountSerializer(many=True, help_text="Processes with a recent heartbeat.")
     queue_depth = serializers.IntegerField(
-        allow_null=True, help_text="Messages waiting for workers; null while Redis does not answer."
+        allow_null=True,
+        help_text="Messages waiting for workers; null while Redis does not answer, and for callers limited to teams.",
     )
