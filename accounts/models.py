@@ -38,7 +38,7 @@ class ApiToken(models.Model):
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.CharField(max_length=40)
-    teams = ArrayField(models.BigIntegerField(), null=True, editable=False)
+    teams = ArrayField(models.BigIntegerField(), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)

@@ -26,7 +26,7 @@ _VIEWING = Q(codename__startswith="view_") & (
 )
 _CHANGING = Q(
     content_type__app_label="assignments",
-    codename__in=("change_assignment", "change_assignee", "add_team", "change_team", "delete_team"),
+    codename__in=("change_assignment", "change_assignee", "change_team"),
 )
 _OPERATING = Q(content_type__app_label="reminders", codename="operate")
 

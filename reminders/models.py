@@ -303,7 +303,7 @@ class Subscription(models.Model):
     created_by = models.CharField(max_length=150)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_why = models.CharField(max_length=500, default="", db_default="", blank=True)
-    teams = ArrayField(models.BigIntegerField(), null=True)
+    teams = ArrayField(models.BigIntegerField(), null=True, blank=True)
 
     objects = SubscriptionQuerySet.as_manager()
 

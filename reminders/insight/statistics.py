@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -113,7 +113,8 @@ def current_of(scope: TeamScope, *, config: ReminderConfig) -> Snapshot:
     if kept is not None and time.monotonic() - kept[0] < MAX_AGE.total_seconds():
         return kept[1]
     with bounded():
-        taken = count(config, scope)
+        # Who has asked for a scan is the whole system's affair.
+        taken = replace(count(config, scope), last_scan_by="")
     if len(_of_teams) >= MOST_SCOPES:
         _of_teams.clear()
     _of_teams[scope.teams] = (time.monotonic(), taken)

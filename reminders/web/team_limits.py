@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
 
+from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -59,7 +60,8 @@ def limit_of(view: Any) -> TeamLimit:
         declared = getattr(owner, "team_limit", None)
         if isinstance(declared, TeamLimit):
             return declared
-    if hasattr(view, "admin_site") and not hasattr(view, "model_admin"):
+    of_site = hasattr(view, "admin_site") or isinstance(getattr(view, "__self__", None), AdminSite)
+    if of_site and not hasattr(view, "model_admin"):
         return SITE_PAGES.get(view.__name__, TeamLimit.REFUSES)
     return TeamLimit.REFUSES
 

@@ -80,8 +80,7 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
         an import takes it off again.
         """
         rows = Assignment.objects.visible_to(self.team_scope).select_related("assignee__team", "team")
-        rows = self.filter_queryset(rows.order_by("id"))
-        found = _opened(rows.iterator(CHUNK))
+        found = _opened(self.filter_queryset(rows.order_by("id")).iterator(CHUNK))
         if _format(request) == "json":
             columns: tuple[str, ...] = (*ROW, "assignee", *ANSWER_FIELDS)
             return _file("json", "assignments", columns, found, as_values=_nested)

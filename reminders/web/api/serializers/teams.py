@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from assignments.imports.fields import ASSIGNEE, QUIET_HOURS, Field
 from assignments.models import Team
-from reminders.web.api.fields import IdField, InstantField, StrictCharField, TimeOfDayField, declared_field
+from reminders.web.api.fields import IdField, InstantField, StrictCharField, TimeOfDayField
 from reminders.web.api.serializers.assignments import AssigneeSerializer, DeclaredSerializer
 
 MAX_SUPERVISORS = 100
@@ -16,11 +16,10 @@ MAX_SUPERVISORS = 100
 class TeamInputSerializer(DeclaredSerializer):
     """A team as it is created or changed."""
 
-    declarations = QUIET_HOURS
+    declarations: Mapping[str, Field] = {"time_zone": ASSIGNEE["time_zone"], **QUIET_HOURS}
     answered = ("id", "created_at", "updated_at")
 
     name = StrictCharField(max_length=100, help_text="Unique.")
-    time_zone = declared_field(ASSIGNEE["time_zone"])
     supervisors = serializers.ListField(
         child=IdField(),
         required=False,
