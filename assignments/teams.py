@@ -101,8 +101,9 @@ def add_team(*, supervisors: Iterable[int] = (), scope: TeamScope = EVERYTHING, 
     team = Team(**stored_form(values))
     check_team(team, TEAM_FIELDS)
     team.validate_unique()
+    people = _people(supervisors, scope)
     team.save()
-    team.supervisors.set(_people(supervisors, scope))
+    team.supervisors.set(people)
     return team
 
 

@@ -119,7 +119,7 @@ class Operation(Endpoint):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if "pk" in self.kwargs:
+        if self.team_scope.limited and "pk" in self.kwargs:
             self.found()
 
     def found(self) -> Subscription:

@@ -7,15 +7,24 @@ import pytest
 from django.conf import settings
 
 from assignments import people, services, teams
-from assignments.models import Assignee, Assignment, Team
+from assignments.models import Assignee, Assignment, Status, Team
 from assignments.services import NewAssignment
 from notifications.message import Outcome
 from reminders.content.contacts import contact_for
 from reminders.delivery import deliver, dispatch, scan
 from reminders.insight.explain.explain import explain
+from reminders.ledger import replanning
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 from reminders.operations import pauses
-from reminders.policy.recipients import ops_recipient, person_recipient
+from reminders.policy import gates, rows
+from reminders.policy.recipients import (
+    assignee_recipient,
+    is_supervisor,
+    ops_recipient,
+    person_id_of,
+    person_recipient,
+)
+from reminders.policy.rows import Plan
 from tests.factories import AssigneeFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -243,3 +252,37 @@ def test_the_explanation_names_the_supervisor(clock, run, config):
     notice = next(row for row in explained.reminders if row.recipient == person_recipient(ann.pk))
     assert notice.to == f"Ann (supervisor, person {ann.pk})"
     assert [gate.passed for gate in notice.gates if gate.name == "plan still holds"] == [True]
+
+
+@pytest.mark.parametrize("supervises", [True, False])
+@pytest.mark.parametrize("status", ["SCHEDULED", "IN_PROGRESS", "CANCELLED"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_policy_and_sql_void_the_same_notices(clock, run, supervises, status, version):
+    ann, bea = person("Ann"), person("Bea")
+    north = team("North", ann)
+    work = overdue(run, clock, team_id=north.pk)
+    row = Reminder.objects.get(assignment=work, recipient=person_recipient(ann.pk))
+    if not supervises:
+        north.supervisors.set([bea.pk])
+    Assignment.objects.filter(pk=work.pk).update(status=status, version=version)
+    plan = Plan(
+        version=version,
+        status=Status(status),
+        scheduled_start=work.scheduled_start,
+        recipient="",
+        supervisors=frozenset(person_recipient(one.pk) for one in north.supervisors.all()),
+    )
+    reason = gates.void_reason(rows.from_model(row), plan)
+    ended = {one.reminder_id: one.reason for one in replanning.void()}
+    assert ended.get(row.pk) == (reason and reason.value)
+    assert (reason is None) == (supervises and status == "SCHEDULED" and version == 1)
+
+
+def test_the_assignee_of_a_row_is_no_supervisor():
+    assert not is_supervisor(assignee_recipient(7))
+    assert [is_supervisor(one) for one in (person_recipient(7), OPS)] == [True, True]
+    assert (person_id_of(person_recipient(7)), person_id_of(OPS), person_id_of("assignee:7")) == (
+        7,
+        None,
+        None,
+    )
