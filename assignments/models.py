@@ -86,7 +86,13 @@ def quiet_hours_constraints(table: str) -> list[models.BaseConstraint]:
     """Quiet hours begin and end, at two different times, or there are none."""
     none = Q(quiet_from__isnull=True, quiet_until__isnull=True)
     both = Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=F("quiet_until"))
-    return [models.CheckConstraint(name=f"{table}_quiet_hours", condition=none | both)]
+    return [
+        models.CheckConstraint(
+            name=f"{table}_quiet_hours",
+            condition=none | both,
+            violation_error_message="quiet hours need quiet_from and quiet_until, at two times, or neither",
+        )
+    ]
 
 
 class TeamQuerySet(models.QuerySet["Team"]):

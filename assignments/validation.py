@@ -75,7 +75,7 @@ def _check_quiet_hours(row: Assignee | Team, names: set[str]) -> None:
         return
     if (begin is None) != (end is None):
         missing = "quiet_until" if end is None else "quiet_from"
-        message = "quiet hours need quiet_from and quiet_until, or neither"
+        message = "quiet hours need quiet_from and quiet_until, at two times, or neither"
         raise ValidationError({missing: ValidationError(message, code="required")})
     if begin is not None and begin == end:
         message = f"{begin:%H:%M} is quiet_from too: quiet hours end at another time than they begin"

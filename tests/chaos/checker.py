@@ -26,7 +26,7 @@ A_COMMIT = timedelta(seconds=1)
 
 ROWS = """
     SELECT r.*, p.email FROM reminders_reminder r
-    LEFT JOIN assignments_assignee p ON r.recipient = 'assignee:' || p.id
+    LEFT JOIN assignments_assignee p ON r.recipient IN ('assignee:' || p.id, 'person:' || p.id)
 """
 
 
