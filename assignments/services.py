@@ -1,9 +1,9 @@
 """Every change of an assignment. With `people` (assignees) and `imports.writer` (many rows) the only writers.
 
 A change of plan (start, assignee, lead, status, an operator's reset) draws a new `version` and sends the signal
-`plan_changed` inside the same transaction. A change to the same values changes nothing. A
-limited caller (`TeamScope`) finds and makes work of its teams only. Rows are locked in the order
-of their ids (docs/state-machine.md#lock-order).
+`plan_changed` inside the same transaction. A change to the same values changes nothing. A limited
+caller (`TeamScope`) finds and makes work of its teams only. Rows are locked in the order of their ids
+(docs/state-machine.md#lock-order).
 """
 
 import hashlib
