@@ -1,4 +1,5 @@
-"""The tables: teams, assignees and assignments. Only `teams`, `people`, `services` and `imports.writer` write them."""
+"""The tables: teams, assignees, assignments and acts. Only `teams`, `people`, `services`, `acts` and `imports.writer`
+write them."""
 
 import re
 from collections.abc import Collection
@@ -20,7 +21,8 @@ from assignments.wording import quoted
 MAX_LEAD_MINUTES = 43_200
 LONGEST_ANSWER_NOTE = 200
 ANSWER_FIELDS = ("answer", "answered_at", "answer_note")
-"""What assignees answer; nobody else sets it."""
+ACT_FIELDS = (*ANSWER_FIELDS, "expected_start", "on_my_way_at", "started_at", "completed_at")
+"""What acts set (`assignments.acts`): shown and exported, and never set by a value that is sent."""
 
 LANGUAGES = {tag.split("-")[0] for tag in LANG_INFO}
 LANGUAGE_TAG = re.compile(
@@ -52,6 +54,26 @@ class Answer(models.TextChoices):
     NONE = "", "no answer"
     CONFIRMED = "CONFIRMED", "confirmed"
     DECLINED = "DECLINED", "can't make it"
+
+
+class ActKind(models.TextChoices):
+    """What people do about their work."""
+
+    CONFIRM = "confirm"
+    DECLINE = "decline"
+    ON_MY_WAY = "on_my_way", "on my way"
+    LATE = "late", "running late"
+    START = "start"
+    COMPLETE = "complete"
+
+
+class Way(models.TextChoices):
+    """How an act came in."""
+
+    LINK = "link"
+    SMS = "sms"
+    API = "api"
+    OPS = "ops"
 
 
 def default_time_zone() -> str:
@@ -183,7 +205,9 @@ class Assignment(models.Model):
     `version` counts changes of plan (start, assignee, lead, status, an operator's reset), nothing else.
     `known_at` is the instant at which the start in force became known: work that is entered after its start
     is not reminded of. An operator's reset sets `reset_at`: messages accepted before do not count as notified.
-    `answer` is the assignee's answer for the start in force: another start, assignee or status removes it.
+    `answer` is the assignee's answer for the start in force: another start, assignee or status removes it, and with it
+    `on_my_way_at`, `expected_start` (when the assignee says that they will begin) and `times_late` (how often they have
+    said so). `started_at` and `completed_at` are of the present run: work that is SCHEDULED has neither.
     `calendar_sequence` is the SEQUENCE (RFC 5545) of the calendar event that was imported last.
     """
 
@@ -218,6 +242,11 @@ class Assignment(models.Model):
     answer_note = models.CharField(
         max_length=LONGEST_ANSWER_NOTE, blank=True, default="", db_default="", editable=False
     )
+    expected_start = models.DateTimeField(null=True, blank=True, editable=False)
+    times_late = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    on_my_way_at = models.DateTimeField(null=True, blank=True, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     calendar_sequence = models.PositiveIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -283,3 +312,39 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ActQuerySet(models.QuerySet["Act"]):
+    """Acts, by the team of the work that they are about."""
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        if scope.teams is None:
+            return self
+        return self.filter(assignment__in=Assignment.objects.visible_to(scope).values("pk"))
+
+
+class Act(models.Model):
+    """One thing that somebody did about an assignment: the history of its acts, append-only.
+
+    `actor` is 'assignee:<id>' for who acts by link or SMS, else the name of the account or token. `version` is the plan
+    on which they acted; `minutes` is what they said with ON_MY_WAY and LATE.
+    """
+
+    # The index below begins with it.
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="acts", db_index=False)
+    version = models.PositiveIntegerField()
+    act = models.CharField(max_length=12, choices=ActKind)
+    via = models.CharField(max_length=8, choices=Way)
+    actor = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    minutes = models.PositiveIntegerField(null=True)
+    note = models.CharField(max_length=LONGEST_ANSWER_NOTE, blank=True, default="", db_default="")
+
+    objects = ActQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["assignment", "id"], name="act_assignment_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.act} of assignment {self.assignment_id}"

@@ -1,4 +1,4 @@
-"""Every change of an assignment. With `people` (assignees) and `imports.writer` (many rows) the only writers.
+"""Every change of an assignment. With `acts`, `people` (assignees) and `imports.writer` (many rows) the only writers.
 
 A change of plan (start, assignee, lead, status, an operator's reset) draws a new `version` and sends the signal
 `plan_changed` inside the same transaction. A change to the same values changes nothing. A limited
@@ -12,23 +12,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.functions import Now
 
+from assignments import history
 from assignments.clock import database_now
-from assignments.models import ANSWER_FIELDS, LONGEST_ANSWER_NOTE, Answer, Assignment, Status
+from assignments.history import Actor
+from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
 from assignments.set_based import BATCH_SIZE
-from assignments.signals import answered, plan_changed, supervision_changed
+from assignments.signals import plan_changed, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import check_within, effective_team_id
 from assignments.transactions import atomically
-from assignments.validation import check_assignment, differing, stored_form, too_long
-from assignments.wording import quoted
+from assignments.validation import check_assignment, differing, stored_form
 
 PLAN_FIELDS = frozenset({"scheduled_start", "assignee_id", "lead_minutes", "status"})
 APPOINTMENT_FIELDS = PLAN_FIELDS - {"lead_minutes"}
-"""What an assignee answers: when one of these changes, the answer no longer holds."""
+"""What an assignee answers: when one of these changes, what they have said no longer holds."""
+WRITTEN_BY_CHANGES = (*ACT_FIELDS, "times_late", "version", "known_at", "updated_at")
+"""What `apply_changes` may set besides the fields that are given."""
 WRITABLE = (
     "reference",
     "title",
@@ -141,14 +143,20 @@ def keep_within(scope: TeamScope, assignment: Assignment) -> set[str]:
 
 @atomically
 def change(
-    pk: int, changes: Mapping[str, object], *, if_match: str | None = None, scope: TeamScope = EVERYTHING
+    pk: int,
+    changes: Mapping[str, object],
+    *,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
+    actor: Actor | None = None,
 ) -> Assignment:
     """Writes the given fields (names of `WRITABLE`); a change of plan draws a new version.
 
+    Where it starts or completes the work it is an act of `actor`.
     Raises UnknownAssignment, Stale (`if_match` is not the ETag in force), Refused (a status that cannot
     follow the present one) or ValidationError (a value that is not accepted).
     """
-    assignment = _locked(pk, scope)
+    assignment = locked(pk, scope=scope)
     if if_match is not None and if_match != etag(assignment):
         raise changed_since_read(pk)
     applied = apply_changes(assignment, changes, now=database_now())
@@ -161,15 +169,18 @@ def change(
         assignment.refresh_from_db()
     if "team_id" in written:
         supervision_changed.send(sender=Assignment)
+    if applied.act is not None and actor is not None:
+        history.record([history.new_act(assignment, applied.act, actor, at=assignment.updated_at)])
     return assignment
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """The fields that a change has given other values, and whether the plan is another one."""
+    """The fields that a change has given other values, whether the plan is another one, and the act that it is."""
 
     written: set[str]
     plan_changed: bool
+    act: ActKind | None = None
 
 
 def apply_changes(
@@ -203,13 +214,32 @@ def apply_changes(
         # Starting and completing keep the version; receivers of the signal see the status.
         assignment.version += 1
         written.add("version")
-        if plan & APPOINTMENT_FIELDS and assignment.answer:
+        if plan & APPOINTMENT_FIELDS:
             assignment.answer, assignment.answered_at, assignment.answer_note = Answer.NONE, None, ""
-            written.update(ANSWER_FIELDS)
+            assignment.expected_start, assignment.times_late, assignment.on_my_way_at = None, 0, None
+            written.update((*ANSWER_FIELDS, "expected_start", "times_late", "on_my_way_at"))
+    act = _progress(assignment, now=now, written=written) if "status" in changed else None
     if "scheduled_start" in changed or before == Status.CANCELLED:
         assignment.known_at = now
         written.add("known_at")
-    return AppliedChange(written, bool(plan))
+    return AppliedChange(written, bool(plan), act)
+
+
+def _progress(assignment: Assignment, *, now: datetime, written: set[str]) -> ActKind | None:
+    """Sets when the work was started and completed after a change of status; the act that this is, if it is one."""
+    match assignment.status:
+        case Status.IN_PROGRESS:
+            assignment.started_at = now
+            written.add("started_at")
+            return ActKind.START
+        case Status.COMPLETED:
+            assignment.completed_at = now
+            written.add("completed_at")
+            return ActKind.COMPLETE
+        case Status.SCHEDULED:
+            assignment.started_at = assignment.completed_at = None
+            written.update(("started_at", "completed_at"))
+    return None
 
 
 def changed_since_read(pk: int) -> Stale:
@@ -238,7 +268,7 @@ def reschedule(
 def _reschedule(
     pk: int, start: datetime, end: datetime | None, if_match: str | None, scope: TeamScope
 ) -> Assignment:
-    present = _locked(pk, scope)
+    present = locked(pk, scope=scope)
     if end is None and present.scheduled_end is not None:
         end = start + (present.scheduled_end - present.scheduled_start)
     return change(pk, {"scheduled_start": start, "scheduled_end": end}, if_match=if_match, scope=scope)
@@ -249,16 +279,6 @@ def reassign(pk: int, *, assignee_id: int | None) -> Assignment:
     return change(pk, {"assignee_id": assignee_id})
 
 
-def start(pk: int) -> Assignment:
-    """Somebody has begun the work."""
-    return change(pk, {"status": Status.IN_PROGRESS})
-
-
-def complete(pk: int) -> Assignment:
-    """The work is done."""
-    return change(pk, {"status": Status.COMPLETED})
-
-
 def cancel(pk: int) -> Assignment:
     """The work will not be done. The assignment is kept; cancelling twice is no error."""
     return change(pk, {"status": Status.CANCELLED})
@@ -267,45 +287,6 @@ def cancel(pk: int) -> Assignment:
 def reinstate(pk: int) -> Assignment:
     """Takes a cancellation back."""
     return change(pk, {"status": Status.SCHEDULED})
-
-
-def confirm(pk: int, *, assignee_id: int, version: int) -> Assignment:
-    """The assignee will be there; see `_answer`."""
-    return _answer(pk, Answer.CONFIRMED, assignee_id, version, "")
-
-
-def decline(pk: int, *, assignee_id: int, version: int, note: str = "") -> Assignment:
-    """The assignee can't make it, and may say why; see `_answer`."""
-    return _answer(pk, Answer.DECLINED, assignee_id, version, note)
-
-
-@atomically
-def _answer(pk: int, answer: Answer, assignee_id: int, version: int, note: str) -> Assignment:
-    """Stores the assignee's answer for the plan that they have seen, and sends the signal `answered`.
-
-    It is no change of plan. Until somebody starts the work another answer may take its place; the same answer
-    again changes nothing. Raises UnknownAssignment, NotAssigned, Stale (they have seen another `version`),
-    Refused (it is not SCHEDULED any more) or ValidationError (the note).
-    """
-    assignment = _locked(pk)
-    if assignment.assignee_id != assignee_id:
-        raise NotAssigned(f"assignment {pk} is not assigned to {assignee_id}")
-    if assignment.version != version:
-        raise Stale(f"assignment {pk} has changed since it was shown: read it again, then answer")
-    if assignment.status != Status.SCHEDULED:
-        raise Refused(f"assignment {pk} is {assignment.status}: an answer is taken while it is SCHEDULED")
-    if (assignment.answer, assignment.answer_note) == (answer, note):
-        return assignment
-    assignment.updated_at = assignment.answered_at = database_now()
-    assignment.answer, assignment.answer_note = answer, note
-    if len(note) > LONGEST_ANSWER_NOTE:
-        raise ValidationError({"answer_note": too_long(note, LONGEST_ANSWER_NOTE)})
-    if "\x00" in note:
-        message = f"{quoted(note)} contains a NUL character, which cannot be stored"
-        raise ValidationError({"answer_note": message})
-    assignment.save(update_fields=[*ANSWER_FIELDS, "updated_at"])
-    answered.send(sender=Assignment, ids=[pk], answer=answer.value)
-    return assignment
 
 
 @atomically
@@ -325,7 +306,8 @@ def remind_again(pks: Iterable[int]) -> list[int]:
     return ids
 
 
-def _locked(pk: int, scope: TeamScope = EVERYTHING) -> Assignment:
+def locked(pk: int, *, scope: TeamScope = EVERYTHING) -> Assignment:
+    """The assignment, locked until the end of the transaction. Raises UnknownAssignment, also out of the scope."""
     try:
         return Assignment.objects.visible_to(scope).select_for_update(no_key=True).get(pk=pk)
     except Assignment.DoesNotExist:

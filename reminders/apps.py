@@ -10,7 +10,7 @@ class RemindersConfig(AppConfig):
         """Connects the receivers of plan changes, and registers the system checks."""
         from accounts.signals import account_changed
         from assignments.signals import (
-            answered,
+            acted,
             contact_changed,
             imported_as_notified,
             plan_changed,
@@ -28,6 +28,6 @@ class RemindersConfig(AppConfig):
         supervision_changed.connect(
             receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"
         )
-        answered.connect(receivers.on_answered, dispatch_uid="reminders.answered")
+        acted.connect(receivers.on_acted, dispatch_uid="reminders.acted")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")
         checks.register()

@@ -56,6 +56,7 @@ class Reason(models.TextChoices):
     IMPORTED = "imported"
     OPERATOR = "operator"
     UNSUBSCRIBED = "unsubscribed"
+    DECLINED = "declined"
     # FAILED
     NO_CONTACT = "no_contact"
     REJECTED = "rejected"

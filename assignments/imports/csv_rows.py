@@ -10,7 +10,7 @@ from assignments.imports.fields import ASSIGNEE, ROW, Field, Number
 from assignments.imports.formulas import unguarded
 from assignments.imports.rows import LONGEST_ROW, ParsedRow, RowError, RowFile, UnreadableFile, read_row
 from assignments.imports.text_files import bounded_lines, decoded, not_in_charset, refuse_utf16
-from assignments.models import ANSWER_FIELDS
+from assignments.models import ACT_FIELDS
 from assignments.wording import quoted
 
 SEPARATORS = ",;\t"
@@ -19,7 +19,7 @@ ASSIGNEE_PREFIX = "assignee_"
 COLUMNS = (*ROW, *(ASSIGNEE_PREFIX + name for name in ASSIGNEE))
 """The columns that an import reads."""
 
-EXPORTED_COLUMNS = (*(name for name in COLUMNS if name != "assignee_id"), *ANSWER_FIELDS)
+EXPORTED_COLUMNS = (*(name for name in COLUMNS if name != "assignee_id"), *ACT_FIELDS)
 """The columns of an export: people by what names them in any system, and answers, which an import leaves alone."""
 
 WHOLE_NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)
@@ -55,7 +55,7 @@ def _columns(header: list[str]) -> list[str]:
         raise UnreadableFile(
             f"there is no header: the first line names the columns, such as {', '.join(COLUMNS)}"
         )
-    known = {*COLUMNS, *ANSWER_FIELDS}
+    known = {*COLUMNS, *ACT_FIELDS}
     seen: set[str] = set()
     for name, written in zip(names, header, strict=True):
         if name not in known:
@@ -120,7 +120,7 @@ def _row(number: int, names: list[str], cells: list[str]) -> ParsedRow:
     given: dict[str, Any] = {}
     person: dict[str, Any] = {}
     for name, cell in zip(names, cells, strict=True):
-        if not cell.strip() or name in ANSWER_FIELDS:
+        if not cell.strip() or name in ACT_FIELDS:
             continue
         if name.startswith(ASSIGNEE_PREFIX):
             own = name.removeprefix(ASSIGNEE_PREFIX)

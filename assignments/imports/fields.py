@@ -11,7 +11,7 @@ from typing import Any
 
 from assignments import instants
 from assignments.models import (
-    ANSWER_FIELDS,
+    ACT_FIELDS,
     MAX_LEAD_MINUTES,
     Assignee,
     Assignment,
@@ -254,5 +254,5 @@ ROW: Mapping[str, Field] = {**ASSIGNMENT, "status": STATUS, "reminder_status": R
 IDENTIFYING = ("id", "reference", "name", "email")
 """An assignee needs one of these."""
 
-READ_ONLY = ("id", "version", "created_at", "updated_at", *ANSWER_FIELDS)
+READ_ONLY = ("id", "version", "created_at", "updated_at", *ACT_FIELDS)
 """What the API and the exports show of an assignment and nobody can set."""

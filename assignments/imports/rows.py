@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assignments.imports.fields import ASSIGNEE, IDENTIFYING, OMITTED, READ_ONLY, ROW, Field, InvalidValue
-from assignments.models import ANSWER_FIELDS, ReminderStatus, Status
+from assignments.models import ACT_FIELDS, ReminderStatus, Status
 from assignments.wording import quoted
 
 MAX_ROWS = 10_000
@@ -92,7 +92,7 @@ def read_row(number: int, given: Any, **more: Any) -> ParsedRow:
         message = f"{quoted(given)} is not an object: each row is an object with the fields of one assignment"
         return [RowError(number, None, "invalid", message)]
     errors: list[RowError] = []
-    values = _read(number, given, ROW, errors, ignored=("assignee", *ANSWER_FIELDS))
+    values = _read(number, given, ROW, errors, ignored=("assignee", *ACT_FIELDS))
     person = given.get("assignee")
     if isinstance(person, Mapping):
         values["assignee"] = _read(number, person, ASSIGNEE, errors, path="assignee.")

@@ -13,12 +13,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from assignments import people, services
+from assignments import history, people, services
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.imports.fields import IDENTIFYING
 from assignments.imports.rows import ParsedRow, Row, RowError
 from assignments.locks import lock_imports, lock_keys
-from assignments.models import ANSWER_FIELDS, Assignee, Assignment, Status
+from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import normalized, spellings
 from assignments.services import NewAssignment, Refused, Stale
 from assignments.set_based import BATCH_SIZE, update_columns
@@ -70,17 +71,18 @@ def import_rows(
     match_ids: bool = False,
     dry_run: bool = False,
     scope: TeamScope = EVERYTHING,
+    actor: Actor | None = None,
 ) -> ImportResult:
     """Creates the assignments of these rows, or gives those with their references these values; all or none.
 
-    Assignees are found by id only if `match_ids`. Raises RowsRefused with everything that is wrong. Writes nothing
-    when `dry_run`.
+    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`.
+    Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
     rows = [one for one in parsed if isinstance(one, Row)]
     errors = [error for one in parsed if not isinstance(one, Row) for error in one]
     errors += _repeated(rows)
-    batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope)
+    batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor)
     outcomes: Counter[Outcome] = Counter()
     for row in rows:
         try:
@@ -115,6 +117,7 @@ def put(
     if_match: str | None = None,
     if_none_match: bool = False,
     scope: TeamScope = EVERYTHING,
+    actor: Actor | None = None,
 ) -> tuple[Assignment, bool]:
     """An import of one row that has a reference; True where the assignment was created.
 
@@ -125,7 +128,7 @@ def put(
     reference = normalized(str(row.reference))
     keys = [] if row.assignee is None else [people.lock_key(row.assignee)]
     lock_keys([f"assignment {reference}", *keys])
-    batch = Batch([row], now=database_now(), match_ids=True, scope=scope)
+    batch = Batch([row], now=database_now(), match_ids=True, scope=scope, actor=actor)
     present = batch.present(row)
     if present is None and if_match is not None:
         raise Stale(f"there is no assignment with reference {quoted(reference)} yet")
@@ -170,9 +173,16 @@ class Batch:
     """
 
     def __init__(
-        self, rows: Sequence[Row], *, now: datetime, match_ids: bool, scope: TeamScope = EVERYTHING
+        self,
+        rows: Sequence[Row],
+        *,
+        now: datetime,
+        match_ids: bool,
+        scope: TeamScope = EVERYTHING,
+        actor: Actor | None = None,
     ) -> None:
         self._now = now
+        self._actor = actor
         self._match_ids = match_ids
         self._scope = scope
         self._teams = TeamNames(scope, by_id=match_ids)
@@ -206,6 +216,7 @@ class Batch:
         self._replanned: list[Assignment] = []
         self._notified: list[Assignment] = []
         self._supervision_changed = False
+        self._acts: list[Act] = []
         self.taken: list[Assignment] = []
 
     def present(self, row: Row) -> Assignment | None:
@@ -310,6 +321,8 @@ class Batch:
         self._changed.append(present)
         if applied.plan_changed:
             self._replanned.append(present)
+        if applied.act is not None and self._actor is not None:
+            self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
         return Outcome.UPDATED
 
     def _revise(self, assignment: Assignment, sequence: int | None) -> None:
@@ -324,9 +337,7 @@ class Batch:
         for assignment, person in self._assigned:
             assignment.assignee_id = person.pk
         Assignment.objects.bulk_create(self._created, batch_size=BATCH_SIZE)
-        update_columns(
-            self._changed, (*services.WRITABLE, *ANSWER_FIELDS, "version", "known_at", "updated_at")
-        )
+        update_columns(self._changed, (*services.WRITABLE, *services.WRITTEN_BY_CHANGES))
         update_columns(self._revised, ("calendar_sequence",))
         if self._notified:
             ids = sorted(assignment.pk for assignment in self._notified)
@@ -334,6 +345,7 @@ class Batch:
         services.announce_plan(assignment.pk for assignment in self._replanned)
         if self._supervision_changed:
             supervision_changed.send(sender=Assignment)
+        history.record(self._acts)
 
 
 def _is_older(row: Row, present: Assignment | None) -> bool:

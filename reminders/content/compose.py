@@ -94,8 +94,11 @@ def assignee_contact(facts: Facts) -> Contact:
     )
 
 
-def relative_time(left: timedelta) -> str:
-    """'starts in 30 minutes', 'started 5 minutes ago'; whole minutes, hours or days, never a lie by rounding up."""
+def relative_time(left: timedelta, *, past: str = "started") -> str:
+    """'starts in 30 minutes', 'started 5 minutes ago'; whole minutes, hours or days, never a lie by rounding up.
+
+    `past` is the verb of what lies behind.
+    """
     minutes = round(abs(left).total_seconds() / 60)
     if minutes < 1:
         return "starts now"
@@ -105,7 +108,7 @@ def relative_time(left: timedelta) -> str:
     elif minutes >= 120:
         amount, unit = minutes // 60, "hour"
     words = f"{amount} {unit}{'' if amount == 1 else 's'}"
-    return f"starts in {words}" if left > timedelta() else f"started {words} ago"
+    return f"starts in {words}" if left > timedelta() else f"{past} {words} ago"
 
 
 def local_time(instant: datetime, zone: str, language: str, *, long: bool = True) -> str:

@@ -1,10 +1,15 @@
 """What the ledger does when an assignment changes: the receivers of the signals of `assignments`."""
 
+import logging
 from collections.abc import Sequence
 
+from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import events, notified, replanning
+from reminders.ledger import notified, replanning
+from reminders.ledger.acts import follow
+
+logger = logging.getLogger(__name__)
 
 
 def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
@@ -22,9 +27,12 @@ def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:
     log_ended(notified.record_as_notified(ids, conf.current()))
 
 
-def on_answered(*, ids: Sequence[int], answer: str, **_: object) -> None:
-    """Assignees have answered: programs that listen are told."""
-    events.emit_answered(ids, answer)
+def on_acted(*, acts: Sequence[Act], **_: object) -> None:
+    """People have acted: the ledger follows in the same transaction."""
+    log_ended(follow(acts, conf.current()))
+    for act in acts:
+        extra = {"assignment_id": act.assignment_id, "version": act.version, "act": act.act, "via": act.via}
+        logger.info("Assignment acted on", extra=extra)
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

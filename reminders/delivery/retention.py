@@ -13,11 +13,12 @@ ARCHIVING_SECONDS = 2.0
 """How long archiving may take after one scan; the next scan goes on."""
 
 # By id, so that nothing is read where nothing is old. The database itself refuses to remove what is younger.
-FORGET_AUDITS = """
-    DELETE FROM reminders_audit
-    WHERE id IN (SELECT id FROM reminders_audit ORDER BY id LIMIT 1000)
+FORGET = """
+    DELETE FROM {table}
+    WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT 1000)
       AND at < statement_timestamp() - interval '2 years'
 """
+KEPT_FOR_TWO_YEARS = ("reminders_audit", "assignments_act")
 
 
 def prune(config: ReminderConfig) -> None:
@@ -29,7 +30,8 @@ def prune(config: ReminderConfig) -> None:
             [SCANS_KEPT_DAYS],
         )
         cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
-        cursor.execute(FORGET_AUDITS)
+        for table in KEPT_FOR_TWO_YEARS:
+            cursor.execute(FORGET.format(table=table))
     if config.archive_after:
         over = time.monotonic() + ARCHIVING_SECONDS
         while archive.archive_batch(after=config.archive_after) == archive.BATCH and time.monotonic() < over:

@@ -27,7 +27,9 @@ class AssignmentFacts:
     lead_minutes: int | None
     recipient: str
     known_at: datetime
+    expected_start: datetime | None = None
     overdue: bool = False
+    declined: bool = False
     start_notified: bool = False
     supervisors: frozenset[str] = frozenset()
 
@@ -39,6 +41,7 @@ class AssignmentFacts:
             scheduled_start=self.scheduled_start,
             recipient=self.recipient,
             overdue=self.overdue,
+            declined=self.declined,
             supervisors=self.supervisors,
         )
 
@@ -83,7 +86,7 @@ def planning_gates(work: AssignmentFacts, situation: Situation, *, config: Remin
         f"known since {gates.format_instant(work.known_at)}",
         Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
     )
-    of_use_until = timing.overdue_at(start, config=config)
+    of_use_until = timing.overdue_at(start, expected_start=work.expected_start, config=config)
     yield Gate(
         "not too late",
         now <= of_use_until,
@@ -95,6 +98,12 @@ def planning_gates(work: AssignmentFacts, situation: Situation, *, config: Remin
         not work.start_notified,
         "start_notified this start already" if work.start_notified else "not start_notified this start yet",
         Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
+    )
+    yield Gate(
+        "not declined",
+        not work.declined,
+        "declined by the assignee" if work.declined else "not declined",
+        Verdict(Action.END, Reason.DECLINED, state=State.SKIPPED),
     )
 
 
@@ -112,7 +121,7 @@ def planned_row(work: AssignmentFacts, *, now: datetime, config: ReminderConfig)
         planned_start=work.scheduled_start,
         planned_at=now,
         due_at=due,
-        not_after=timing.overdue_at(work.scheduled_start, config=config),
+        not_after=timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=config),
         next_attempt_at=due,
         state=State.PLANNED,
         ticket=0,

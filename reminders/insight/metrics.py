@@ -38,6 +38,7 @@ COUNTERS = {
     counters.ATTEMPTS: "Sends that were begun and have ended, by channel and outcome.",
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
+    counters.ACTS: "Acts of people, by act and by the way in which they came.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
 }
 HISTOGRAMS = {

@@ -12,6 +12,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight.statistics import DAY
+from reminders.ledger.fragments import overdue_base
 from reminders.models import Kind, Reminder, ReminderQuerySet, State
 
 # --- assignments -----------------------------------------------------------------------------------------------
@@ -50,7 +51,11 @@ def unaccounted(*, now: datetime, config: ReminderConfig) -> QuerySet[Assignment
 
 
 def _late(now: datetime, config: ReminderConfig) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(status=Status.SCHEDULED, scheduled_start__lte=now - config.overdue)
+    # The start is implied; it lets the index serve.
+    before = now - config.overdue
+    return Assignment.objects.alias(overdue_base=overdue_base()).filter(
+        status=Status.SCHEDULED, scheduled_start__lte=before, overdue_base__lte=before
+    )
 
 
 Bounds = tuple[datetime | None, datetime | None]

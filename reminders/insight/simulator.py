@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from django.core.exceptions import ValidationError
 from django.db.models import F, Prefetch, QuerySet
 
+from assignments.act_rules import MOST_LATE
 from assignments.clock import database_now
 from assignments.models import Assignment, Status
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -24,6 +25,7 @@ from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.explain.inputs import contact_of, facts_of
 from reminders.insight.forecast import Forecast
+from reminders.ledger.fragments import overdue_base
 from reminders.ledger.notified import with_start_notified
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import rows as policy_rows
@@ -173,7 +175,14 @@ def _candidates(
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
     work: QuerySet[Assignment] = with_start_notified(
         Assignment.objects.visible_to(scope)
-        .filter(status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since - config.overdue)
+        .alias(overdue_base=overdue_base())
+        .filter(
+            status=Status.SCHEDULED,
+            overdue_at=None,
+            # implied by the next; lets the index serve
+            scheduled_start__gte=since - config.overdue - timedelta(minutes=MOST_LATE),
+            overdue_base__gte=since - config.overdue,
+        )
         .select_related("assignee")
         .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))
         .order_by("scheduled_start", "id")

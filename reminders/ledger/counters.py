@@ -19,7 +19,7 @@ import psycopg
 from django.db import Error as DatabaseError
 from django.db.backends.utils import CursorWrapper
 
-from assignments.models import Status
+from assignments.models import ActKind, Status, Way
 from assignments.transactions import RetryTransaction, is_transient
 from reminders.models import Reason, State
 
@@ -37,6 +37,7 @@ ATTEMPTS = "reminder_attempts_total"
 OVERDUE_MARKED = "reminder_overdue_marked_total"
 AMBIGUOUS = "reminder_ambiguous_total"
 EVENTS = "reminder_events_total"
+ACTS = "reminder_acts_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -61,6 +62,7 @@ SKIP_REASONS = (
     Reason.ALREADY_TOLD,
     Reason.IMPORTED,
     Reason.OPERATOR,
+    Reason.DECLINED,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
@@ -143,6 +145,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((FAILED, labels(reason=reason)) for reason in FAILURE_REASONS)
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
+    yield from ((ACTS, labels(act=act.value, via=way.value)) for act in ActKind for way in Way)
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     known_outcomes = list(outcomes)
     for channel in channels:

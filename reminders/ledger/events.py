@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.db import connection
 
-from assignments.models import Answer
+from assignments.models import ActKind
 from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger import counters
@@ -26,16 +26,33 @@ FAILED = "reminder.failed"
 OVERDUE = "assignment.overdue"
 CONFIRMED = "assignment.confirmed"
 DECLINED = "assignment.declined"
+ON_MY_WAY = "assignment.on_my_way"
+LATE = "assignment.late"
+STARTED = "assignment.started"
+COMPLETED = "assignment.completed"
 TYPES = {
     SENT: "the mail server has taken a reminder",
     FAILED: "a reminder will not arrive, or nobody can know whether it did; `reason` says why",
     OVERDUE: "nobody has started the work in time",
     CONFIRMED: "its assignee says that they will be there",
     DECLINED: "its assignee says that they can't make it; `answer_note` is what they wrote",
+    ON_MY_WAY: "its assignee is on the way; `act.minutes` is how long they still need, if they said so",
+    LATE: "its assignee will begin later; `expected_start` says when",
+    STARTED: "somebody has begun the work",
+    COMPLETED: "the work is done",
 }
 """Every type of event, and what it says."""
 
-ANSWERS = {Answer.CONFIRMED.value: CONFIRMED, Answer.DECLINED.value: DECLINED}
+ACTS = {
+    ActKind.CONFIRM: CONFIRMED,
+    ActKind.DECLINE: DECLINED,
+    ActKind.ON_MY_WAY: ON_MY_WAY,
+    ActKind.LATE: LATE,
+    ActKind.START: STARTED,
+    ActKind.COMPLETE: COMPLETED,
+}
+"""The event that each act raises."""
+
 RETRY_FOR = timedelta(hours=72)
 
 # The payload is kept as it was when it happened: each try says the same, to the letter. It holds no address.
@@ -52,7 +69,8 @@ RAISE = f"""
                    'scheduled_start', a.scheduled_start, 'scheduled_end', a.scheduled_end,
                    'reminder_status', a.reminder_status, 'overdue_at', a.overdue_at,
                    'answer', coalesce(nullif(a.answer, ''), 'NONE'), 'answered_at', a.answered_at,
-                   'answer_note', a.answer_note,
+                   'answer_note', a.answer_note, 'expected_start', a.expected_start, 'on_my_way_at', a.on_my_way_at,
+                   'started_at', a.started_at, 'completed_at', a.completed_at,
                    'team', (SELECT jsonb_build_object('id', t.id, 'name', t.name) FROM assignments_team t
                             WHERE t.id = {effective_team_sql("a")}),
                    'assignee', CASE WHEN p.id IS NOT NULL THEN
@@ -62,12 +80,17 @@ RAISE = f"""
                    'id', r.id, 'version', r.version, 'channel', r.channel, 'recipient', r.recipient,
                    'planned_start', r.planned_start, 'due_at', r.due_at, 'state', r.state, 'reason', r.reason,
                    'attempts', r.attempts, 'sent_at', r.sent_at, 'message_id', r.message_id)) END
-    FROM json_to_recordset(%s) AS x(type text, assignment_id bigint, source text, reminder_id bigint)
+           || CASE WHEN act.id IS NULL THEN '{{}}' ELSE jsonb_build_object(
+               'act', jsonb_build_object(
+                   'id', act.id, 'act', act.act, 'via', act.via, 'actor', act.actor, 'at', act.at, 'version', act.version,
+                   'minutes', act.minutes, 'note', act.note)) END
+    FROM json_to_recordset(%s) AS x(type text, assignment_id bigint, source text, reminder_id bigint, act_id bigint)
     JOIN (SELECT id, events, teams FROM reminders_subscription WHERE active ORDER BY id FOR KEY SHARE) s
       ON x.type = ANY(s.events)
     JOIN assignments_assignment a ON a.id = x.assignment_id
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     LEFT JOIN reminders_reminder r ON r.id = x.reminder_id
+    LEFT JOIN assignments_act act ON act.id = x.act_id
     WHERE s.teams IS NULL OR {effective_team_sql("a")} = ANY(s.teams)
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own constants
@@ -88,25 +111,13 @@ class Event:
     assignment_id: int
     source: str
     reminder_id: int | None = None
+    act_id: int | None = None
 
 
 def emit_events(cursor: Cursor, events: Sequence[Event]) -> None:
     """Plans a row for each subscription that hears of these, in the caller's transaction."""
     if events:
         run(cursor, RAISE, [RETRY_FOR, json.dumps([asdict(event) for event in events])])
-
-
-@atomically
-def emit_answered(ids: Sequence[int], answer: str) -> None:
-    """Assignees have answered; what they have said stands in the assignments already."""
-    with connection.cursor() as cursor:
-        run(
-            cursor,
-            "SELECT id, (extract(epoch FROM answered_at) * 1000000)::bigint FROM assignments_assignment"
-            " WHERE id = ANY(%s) ORDER BY id",
-            [list(ids)],
-        )
-        emit_events(cursor, [Event(ANSWERS[answer], pk, source=str(at)) for pk, at in cursor.fetchall()])
 
 
 def record_ended(cursor: Cursor, ended: Sequence[Ended]) -> None:

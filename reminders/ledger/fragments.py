@@ -1,7 +1,15 @@
 """Conditions that several statements share, each written once. `r` is a row of the ledger, `a` its assignment."""
 
+from django.db.models.functions import Greatest
+
 from assignments.teams import effective_team_sql
 from reminders.policy.recipients import PERSON, assignee_recipient_sql, person_recipient_sql
+
+
+def overdue_base() -> Greatest:
+    """`policy.timing.overdue_base_sql` for a queryset of assignments; PostgreSQL's greatest leaves null out."""
+    return Greatest("scheduled_start", "expected_start")
+
 
 TO_PEOPLE = "kind <> 'EVENT'"
 """Messages to people and the markers; not the events that webhook subscribers receive."""

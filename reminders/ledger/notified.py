@@ -28,6 +28,7 @@ from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind, Reason, Reminder, State
 from reminders.policy.recipients import ASSIGNEE, assignee_recipient_sql
+from reminders.policy.timing import overdue_base_sql
 
 NOT_ROLLED_UP = f"""
     SELECT a.id FROM assignments_assignment a
@@ -117,7 +118,7 @@ INSERT_IMPORTED = f"""
         planned_at, due_at, not_after, next_attempt_at, state, reason, closed_at)
     SELECT a.id, a.version, 'REMINDER', 'default',
            {assignee_recipient_sql("a")}, %(channel)s,
-           a.scheduled_start, statement_timestamp(), due.at, a.scheduled_start + %(overdue)s, due.at,
+           a.scheduled_start, statement_timestamp(), due.at, {overdue_base_sql("a")} + %(overdue)s, due.at,
            'SKIPPED', 'imported', statement_timestamp()
     FROM assignments_assignment a,
          LATERAL (SELECT a.scheduled_start - coalesce(make_interval(mins => a.lead_minutes), %(lead)s) AS at) due

@@ -13,6 +13,7 @@ from reminders.ledger.fragments import START_NOTIFIED
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
 from reminders.policy.recipients import assignee_recipient_sql
+from reminders.policy.timing import overdue_base_sql
 
 BATCH = 5_000
 """Rows planned per transaction: locks are held for a moment, and a scan that is killed loses little."""
@@ -28,7 +29,8 @@ HAS_REMINDER = """EXISTS (
 # One statement plans reminders for a scan (a page of the open index) and for a change of plan (some ids).
 PLAN_REMINDERS = f"""
     WITH page AS MATERIALIZED (
-        SELECT a.id, a.version, a.scheduled_start, a.assignee_id, a.known_at, a.renudge_at,
+        SELECT a.id, a.version, a.scheduled_start, a.assignee_id, a.known_at, a.renudge_at, a.answer,
+               {overdue_base_sql("a")} + %(overdue)s AS overdue_at,
                coalesce(make_interval(mins => a.lead_minutes), %(lead)s) AS lead
         FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND {{scope}}
@@ -39,11 +41,12 @@ PLAN_REMINDERS = f"""
         LIMIT %(limit)s
     ),
     judged AS (
-        SELECT a.*, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start + %(overdue)s AS not_after,
+        SELECT a.*, {assignee_recipient_sql("a")} AS recipient,
                CASE
                    WHEN a.scheduled_start <= a.known_at THEN 'past'
-                   WHEN a.scheduled_start + %(overdue)s < statement_timestamp() THEN 'too_late'
+                   WHEN a.overdue_at < statement_timestamp() THEN 'too_late'
                    WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {START_NOTIFIED} THEN 'already_told'
+                   WHEN a.answer = 'DECLINED' THEN 'declined'
                    ELSE ''
                END AS reason
         FROM page a
@@ -53,7 +56,7 @@ PLAN_REMINDERS = f"""
             planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
         SELECT id, version, 'REMINDER', 'default', recipient, %(channel)s, scheduled_start, statement_timestamp(),
                %(scan_id)s::bigint,
-               scheduled_start - lead, not_after, scheduled_start - lead,
+               scheduled_start - lead, overdue_at, scheduled_start - lead,
                CASE WHEN reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, reason,
                CASE WHEN reason = '' THEN NULL ELSE statement_timestamp() END
         FROM judged
@@ -69,11 +72,11 @@ PLAN_REMINDERS = f"""
 """  # noqa: S608 - our own constants
 
 
-PLAN_MARKERS = """
+PLAN_MARKERS = f"""
     WITH page AS MATERIALIZED (
-        SELECT a.id, a.version, a.scheduled_start
+        SELECT a.id, a.version, a.scheduled_start, {overdue_base_sql("a")} + %(overdue)s AS overdue_at
         FROM assignments_assignment a
-        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND {scope}
+        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND {{scope}}
           AND a.scheduled_start <= statement_timestamp() + %(poll)s
           AND NOT EXISTS (
                 SELECT 1 FROM reminders_reminder r
@@ -87,7 +90,7 @@ PLAN_MARKERS = """
         INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
             planned_at, scan_id, due_at, next_attempt_at, state)
         SELECT id, version, 'OVERDUE', 'default', '', 'none', scheduled_start, statement_timestamp(),
-               %(scan_id)s::bigint, scheduled_start + %(overdue)s, scheduled_start + %(overdue)s, 'PLANNED'
+               %(scan_id)s::bigint, overdue_at, overdue_at, 'PLANNED'
         FROM page
         ON CONFLICT DO NOTHING
         RETURNING id
@@ -95,7 +98,7 @@ PLAN_MARKERS = """
     SELECT (SELECT count(*) FROM page), (SELECT count(*) FROM planned), NULL::jsonb,
            (SELECT scheduled_start FROM page ORDER BY scheduled_start DESC, id DESC LIMIT 1),
            (SELECT id FROM page ORDER BY scheduled_start DESC, id DESC LIMIT 1)
-"""
+"""  # noqa: S608 - our own constants
 
 
 SCOPE_IDS = "a.id = ANY(%(ids)s)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from assignments.models import Status
+from assignments.models import Answer, Status
 from reminders.ledger import counters
 from reminders.models import Kind, Reason, State
 from reminders.policy import recipients
@@ -150,6 +150,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         scheduled_start=found["scheduled_start"],
         recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
+        declined=found["answer"] == Answer.DECLINED,
         supervisors=frozenset(found["supervisors"] or ()),
     )
 

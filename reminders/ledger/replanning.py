@@ -15,6 +15,7 @@ from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import Reason
 from reminders.policy.recipients import assignee_recipient_sql
+from reminders.policy.timing import overdue_base_sql
 
 
 @atomically
@@ -31,7 +32,7 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             f"""
             UPDATE assignments_assignment a SET reminder_status = 'NONE', overdue_at = NULL
             WHERE a.id = ANY(%(ids)s) AND a.status = 'SCHEDULED' AND (
-                (a.reminder_status = 'OVERDUE' AND a.scheduled_start + %(overdue)s > statement_timestamp())
+                (a.reminder_status = 'OVERDUE' AND {overdue_base_sql("a")} + %(overdue)s > statement_timestamp())
                 -- the change at hand is an operator's reset
                 OR (a.reminder_status = 'OVERDUE' AND a.renudge_at >= a.updated_at)
                 OR (a.reminder_status = 'SENT' AND NOT {PLAN_NOTIFIED}))
@@ -55,16 +56,18 @@ VOID = f"""
             WHEN a.status = 'CANCELLED' THEN 'cancelled'
             WHEN a.status <> 'SCHEDULED' THEN 'started'
             WHEN r.planned_start <> a.scheduled_start THEN 'moved'
+            WHEN {NO_LONGER_SUPERVISOR} THEN 'reassigned'
+            WHEN r.version = a.version THEN 'declined'
             WHEN r.kind = 'REMINDER'
                  AND r.recipient <> {assignee_recipient_sql("a")} THEN 'reassigned'
-            WHEN {NO_LONGER_SUPERVISOR} THEN 'reassigned'
             ELSE 'replanned'
         END,
         lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
     WHERE a.id = r.assignment_id AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND {{scope}}
       AND r.{TO_PEOPLE} AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
-           OR {NO_LONGER_SUPERVISOR})
+                            OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER')
+                            OR {NO_LONGER_SUPERVISOR})
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
 
@@ -106,32 +109,69 @@ def follow_supervision(config: ReminderConfig) -> list[Ended]:
     return ended
 
 
-@atomically
+RETIME = f"""
+    WITH wanted AS (
+        SELECT r.id,
+               CASE WHEN r.kind = 'REMINDER'
+                    THEN a.scheduled_start - coalesce(make_interval(mins => a.lead_minutes), %(lead)s)
+                    ELSE {overdue_base_sql("a")} + %(overdue)s END AS due_at,
+               CASE WHEN r.kind = 'REMINDER' THEN {overdue_base_sql("a")} + %(overdue)s END AS not_after
+        FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+        WHERE r.closed_at IS NULL AND {{state}} AND r.attempts = 0 AND {{scope}}
+          AND r.version = a.version AND (r.kind = 'REMINDER' OR r.channel = 'none'))
+    UPDATE reminders_reminder r
+    SET due_at = w.due_at, next_attempt_at = w.due_at, not_after = w.not_after, state = 'PLANNED', lease_until = NULL
+    FROM wanted w
+    WHERE r.id = w.id AND {{state}} AND r.attempts = 0
+      AND (r.due_at, r.not_after) IS DISTINCT FROM (w.due_at, w.not_after)
+"""  # noqa: S608 - our own constants
+
+
 def retime(config: ReminderConfig) -> int:
     """Moves the instants of rows that nobody has begun, after the lead or the overdue time has changed.
 
     Rows that have begun keep theirs. Returns how many moved.
     """
+    return _retime(config, state="r.state = 'PLANNED'", scope="TRUE")
+
+
+def retime_late(ids: Sequence[int], config: ReminderConfig) -> int:
+    """The same for these assignments, whose assignees will begin later. A marker that is QUEUED goes back to PLANNED:
+    the hint that is on its way finds no row. The assignments' rows are locked by the caller.
+    """
+    unbegun = "(r.state = 'PLANNED' OR (r.state = 'QUEUED' AND r.channel = 'none'))"
+    return _retime(config, state=unbegun, scope=SCOPE_IDS, ids=ids)
+
+
+@atomically
+def _retime(config: ReminderConfig, *, state: str, scope: str, ids: Sequence[int] = ()) -> int:
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            RETIME.format(state=state, scope=scope),
+            {"lead": config.lead, "overdue": config.overdue, "ids": list(ids)},
+        )
+        return int(cursor.rowcount)
+
+
+@atomically
+def requeue_declined(ids: Sequence[int]) -> int:
+    """Puts rows that ended because the assignee had declined back to PLANNED, once they confirm after all.
+
+    Only of the version in force, and only what is not due yet. Returns how many. The assignments' rows are locked by
+    the caller.
+    """
     with connection.cursor() as cursor:
         run(
             cursor,
             """
-            WITH wanted AS (
-                SELECT r.id, r.kind,
-                       CASE WHEN r.kind = 'REMINDER'
-                            THEN a.scheduled_start - coalesce(make_interval(mins => a.lead_minutes), %(lead)s)
-                            ELSE a.scheduled_start + %(overdue)s END AS due_at,
-                       CASE WHEN r.kind = 'REMINDER' THEN a.scheduled_start + %(overdue)s END AS not_after
-                FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-                WHERE r.closed_at IS NULL AND r.state = 'PLANNED' AND r.attempts = 0
-                  AND r.version = a.version AND (r.kind = 'REMINDER' OR r.channel = 'none'))
             UPDATE reminders_reminder r
-            SET due_at = w.due_at, next_attempt_at = w.due_at, not_after = w.not_after
-            FROM wanted w
-            WHERE r.id = w.id AND r.state = 'PLANNED' AND r.attempts = 0
-              AND (r.due_at, r.not_after) IS DISTINCT FROM (w.due_at, w.not_after)
+            SET state = 'PLANNED', reason = '', closed_at = NULL, next_attempt_at = r.due_at
+            FROM assignments_assignment a
+            WHERE a.id = ANY(%s) AND r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
+              AND r.state = 'SKIPPED' AND r.reason = 'declined' AND r.due_at > statement_timestamp()
             """,
-            {"lead": config.lead, "overdue": config.overdue},
+            [list(ids)],
         )
         return int(cursor.rowcount)
 
@@ -141,8 +181,8 @@ REQUEUE_FAILED = f"""
     SET state = 'PLANNED', reason = '', closed_at = NULL, failures = 0, next_attempt_at = statement_timestamp()
     FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
     WHERE {{scope}} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
-      AND r.recipient = {assignee_recipient_sql("a")} AND r.state = 'FAILED' AND r.reason IN ('no_contact', 'rejected')
-      AND statement_timestamp() < r.not_after
+      AND a.answer <> 'DECLINED' AND r.recipient = {assignee_recipient_sql("a")} AND r.state = 'FAILED'
+      AND r.reason IN ('no_contact', 'rejected') AND statement_timestamp() < r.not_after
 """  # noqa: S608 - our own constants
 
 

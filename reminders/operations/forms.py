@@ -7,6 +7,8 @@ from django import forms
 from django.utils import timezone
 
 from accounts.reasons import MAX_REASON_LENGTH
+from assignments.act_rules import LEAST_LATE, LONGEST_WAY, MOST_LATE
+from assignments.models import LONGEST_ANSWER_NOTE
 from reminders.operations.pauses import BacklogPart
 
 
@@ -88,3 +90,40 @@ class ResumeForm(ReasonForm):
         """The parts that are not to be sent."""
         parts = {"useful": BacklogPart.USEFUL, "late": BacklogPart.LATE, "notices": BacklogPart.NOTICES}
         return [part for name, part in parts.items() if self.cleaned_data[name] == "skip"]
+
+
+class DeclineForm(ReasonForm):
+    """Why, and what the person has said."""
+
+    field_order = ("note", "reason")
+    note = forms.CharField(
+        required=False,
+        max_length=LONGEST_ANSWER_NOTE,
+        label="What they said",
+        help_text="Shown beside the answer; may be empty.",
+    )
+
+
+class OnMyWayForm(ReasonForm):
+    """Why, and how long they still need."""
+
+    field_order = ("minutes", "reason")
+    minutes = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LONGEST_WAY,
+        label="Minutes they still need",
+        help_text="May be empty.",
+    )
+
+
+class LateForm(ReasonForm):
+    """Why, and how late they will be."""
+
+    field_order = ("minutes", "reason")
+    minutes = forms.IntegerField(
+        min_value=LEAST_LATE,
+        max_value=MOST_LATE,
+        label="Minutes after the planned start",
+        help_text=f"From {LEAST_LATE} to {MOST_LATE}, counted from the planned start.",
+    )

@@ -74,6 +74,8 @@ class Why(Enum):
     NOT_OVERDUE = "not_overdue"
     SENDING = "sending"
     CHANGED = "changed"
+    NOT_POSSIBLE = "not_possible"
+    DONE = "done"
 
 
 WORDS = {
@@ -82,6 +84,8 @@ WORDS = {
     Why.NOT_OVERDUE: "it is not marked OVERDUE",
     Why.SENDING: "a message is being sent at this moment: try again in a minute",
     Why.CHANGED: "it has changed since the preview",
+    Why.NOT_POSSIBLE: "its state does not allow this",
+    Why.DONE: "it is so already",
 }
 
 

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.reasons import checked_reason
 from assignments import services
 from assignments.clock import database_now
-from assignments.models import Assignment, ReminderStatus, Status
+from assignments.models import Answer, Assignment, ReminderStatus, Status
 from assignments.services import Refused
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
@@ -124,9 +124,9 @@ def _reset_some(
 def _effect(assignment: Assignment, *, now: datetime, config: ReminderConfig) -> Effect:
     """Whether the person gets a message, and whether it is the first about this start. Planning says the same."""
     start = assignment.scheduled_start
-    if assignment.assignee_id is None or start <= assignment.known_at:
+    if assignment.assignee_id is None or start <= assignment.known_at or assignment.answer == Answer.DECLINED:
         return Effect.NOTHING
-    if timing.overdue_at(start, config=config) < now:
+    if timing.overdue_at(start, expected_start=assignment.expected_start, config=config) < now:
         return Effect.NOTHING
     return Effect.AGAIN if assignment.may_know_start else Effect.FIRST  # type: ignore[attr-defined]  # annotated
 

@@ -93,7 +93,9 @@ SWITCHED_ON = GateDefinition(
 PLAN_HOLDS = GateDefinition(
     "plan still holds",
     lambda row, plan, situation: void_reason(row, plan) is None,
-    lambda row, plan, situation: f"version {row.version} of {plan.version}, {plan.status.value}",
+    lambda row, plan, situation: (
+        f"version {row.version} of {plan.version}, {plan.status.value}{', declined' if plan.declined else ''}"
+    ),
     lambda row, plan, situation: end_verdict(row, void_reason(row, plan) or Reason.REPLANNED),
 )
 
@@ -160,7 +162,7 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
     if recipients.person_id_of(row.recipient) is not None and row.recipient not in plan.supervisors:
         return Reason.REASSIGNED
     if row.version == plan.version:
-        return None
+        return Reason.DECLINED if plan.declined and row.kind == Kind.REMINDER else None
     if row.kind == Kind.REMINDER and row.recipient != plan.recipient:
         return Reason.REASSIGNED
     return Reason.REPLANNED

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from enum import Enum
 
-from reminders.conf import NOTIFY_WINDOW, ReminderConfig
+from reminders.conf import ReminderConfig
 from reminders.models import Kind
 from reminders.policy.rows import Row
 
@@ -28,14 +28,19 @@ def due_at(start: datetime, *, lead_minutes: int | None, config: ReminderConfig)
     return start - (config.lead if lead_minutes is None else timedelta(minutes=lead_minutes))
 
 
-def overdue_at(start: datetime, *, config: ReminderConfig) -> datetime:
+def overdue_base(start: datetime, expected_start: datetime | None) -> datetime:
+    """From when the overdue time counts: the later of the planned start and the one that the assignee has named."""
+    return start if expected_start is None else max(start, expected_start)
+
+
+def overdue_base_sql(assignments: str) -> str:
+    """The same as an SQL expression; `assignments` is the alias of a row of assignments."""
+    return f"greatest({assignments}.scheduled_start, {assignments}.expected_start)"
+
+
+def overdue_at(start: datetime, *, expected_start: datetime | None, config: ReminderConfig) -> datetime:
     """When work that nobody has started counts as overdue; a reminder is of no use after it either."""
-    return start + config.overdue
-
-
-def notify_until(start: datetime, *, config: ReminderConfig) -> datetime:
-    """Until when supervisors may still be told that work is overdue."""
-    return overdue_at(start, config=config) + NOTIFY_WINDOW
+    return overdue_base(start, expected_start) + config.overdue
 
 
 def planning_horizon(*, now: datetime, lead_minutes: int | None, config: ReminderConfig) -> datetime:

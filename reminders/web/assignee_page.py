@@ -1,7 +1,8 @@
-"""The page behind the link in a person's mail: shows the assignment and takes a confirmation or a decline.
+"""The page behind the link in a person's mail: shows the assignment, and takes the acts that make sense now.
 
 The address is the only credential. So it is kept out of logs, referrers and caches, and every link that does not work
-(invented, incomplete, expired, no longer assigned) gets the same response.
+(invented, incomplete, expired) gets the same response. A link of ours to work that is somebody else's by now says that
+much, and nothing of the work.
 """
 
 import logging
@@ -18,10 +19,12 @@ from django.template.loader import select_template
 from django.views import csrf
 from django.views.decorators.http import require_http_methods
 
-from assignments import services
+from assignments import act_rules, acts
+from assignments.act_rules import LEAST_LATE, MOST_LATE
 from assignments.clock import database_now
-from assignments.models import LONGEST_ANSWER_NOTE, Answer, Assignment, Status
-from assignments.services import NotAssigned, Refused, UnknownAssignment
+from assignments.history import Actor
+from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
+from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
 from reminders.content import compose, links
 from reminders.content.links import Link
 from reminders.web.team_limits import TeamLimit, team_limit
@@ -40,14 +43,32 @@ HEADERS = {
 }
 
 
-class AnswerForm(forms.Form):
-    """A person's answer, and the version of the plan that the page showed."""
+LATE_BY = (15, 30, 45, 60, 90, 120, 180, 240)
+LATE_CHOICES = 4
+"""How late one may be by a tap: the first so many of these that lie ahead."""
 
-    answer = forms.ChoiceField(
-        choices=[(word.value, word.label) for word in (Answer.CONFIRMED, Answer.DECLINED)]
-    )
+ANSWERS = {ActKind.CONFIRM: Answer.CONFIRMED.value, ActKind.DECLINE: Answer.DECLINED.value}
+FORMER_ANSWERS = {answer: act for act, answer in ANSWERS.items()}
+"""What the pages of the release before send as `answer`; they may be open still."""
+
+
+class ActForm(forms.Form):
+    """What a person does, and the version of the plan that the page showed."""
+
+    act = forms.ChoiceField(choices=ActKind)
     version = forms.IntegerField(min_value=1, max_value=2**31 - 1)
     note = forms.CharField(required=False, max_length=LONGEST_ANSWER_NOTE)
+    minutes = forms.IntegerField(required=False, min_value=LEAST_LATE, max_value=MOST_LATE)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("act") == ActKind.LATE and values.get("minutes") is None:
+            self.add_error("minutes", "Say how late you will be.")
+        return values
+
+
+class _NoLongerTheirs(Exception):
+    """The work is somebody else's by now, or nobody's."""
 
 
 def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -72,61 +93,81 @@ def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
 @_secret
 @require_http_methods(["GET", "HEAD", "POST"])
 def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
-    """Shows the assignment as it is now; a POST records the answer. GET changes nothing: mail scanners follow links too."""
+    """Shows the assignment as it is now; a POST is an act. GET changes nothing: mail scanners follow links too."""
     link = links.link_from(token)
     if link is None:
         return _not_found()
-    if request.method == "POST":
-        return _save_answer(request, link)
-    return _show(request, link)
-
-
-def _save_answer(request: HttpRequest, link: Link) -> HttpResponseBase:
-    if _assigned(link) is None:
+    try:
+        return _act(request, link) if request.method == "POST" else _show(request, link)
+    except UnknownAssignment:
         return _not_found()
-    form = AnswerForm(request.POST)
+    except (NotAssigned, _NoLongerTheirs):
+        return _page("no_longer_yours", status=410)
+
+
+def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
+    _assigned(link)
+    values = request.POST.copy()
+    if "act" not in values and (former := FORMER_ANSWERS.get(values.get("answer", ""))):
+        values["act"] = former
+    form = ActForm(values)
     if not form.is_valid():
         return _show(request, link, refusal="invalid", status=400)
-    shown = {"assignee_id": link.assignee_id, "version": form.cleaned_data["version"]}
+    did = form.cleaned_data
+    seen: dict[str, Any] = {"actor": Actor.assignee(link.assignee_id), "version": did["version"]}
     try:
-        if form.cleaned_data["answer"] == Answer.CONFIRMED:
-            services.confirm(link.assignment_id, **shown)
-        else:
-            services.decline(link.assignment_id, **shown, note=form.cleaned_data["note"])
-    except (NotAssigned, UnknownAssignment):
-        return _not_found()
-    except Refused:
+        match ActKind(did["act"]):
+            case ActKind.CONFIRM:
+                acts.confirm(link.assignment_id, **seen)
+            case ActKind.DECLINE:
+                acts.decline(link.assignment_id, **seen, note=did["note"])
+            case ActKind.ON_MY_WAY:
+                acts.on_my_way(link.assignment_id, **seen, minutes=did["minutes"])
+            case ActKind.LATE:
+                acts.run_late(link.assignment_id, **seen, minutes=did["minutes"])
+            case ActKind.START:
+                acts.start(link.assignment_id, **seen)
+            case ActKind.COMPLETE:
+                acts.complete(link.assignment_id, **seen)
+    except NotAssigned:
+        raise
+    except Stale:
         return _show(request, link, refusal="changed", status=409)
+    except Refused:
+        return _show(request, link, refusal="not_now", status=409)
     except ValidationError:
         return _show(request, link, refusal="invalid", status=400)
-    extra = {
-        "assignment_id": link.assignment_id,
-        "version": shown["version"],
-        "answer": form.cleaned_data["answer"],
-    }
-    logger.info("Assignment answered", extra=extra)
+    if (answer := ANSWERS.get(did["act"])) is not None:
+        extra = {"assignment_id": link.assignment_id, "version": did["version"], "answer": answer}
+        logger.info("Assignment answered", extra=extra)
     return HttpResponseRedirect(request.path, status=303)
 
 
 def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 200) -> HttpResponse:
-    found = _assigned(link)
-    if found is None:
-        return _not_found()
-    assignment, now = found
+    assignment, now = _assigned(link)
     person = assignment.assignee
     assert person is not None  # the link names them
 
     def local(instant: datetime | None) -> str:
         return compose.local_time(instant, person.time_zone, person.language) if instant else ""
 
+    following, others = act_rules.sensible_acts(assignment, now=now)
+    start = assignment.scheduled_start
+    late_by = [minutes for minutes in LATE_BY if start + timedelta(minutes=minutes) > now][:LATE_CHOICES]
     context = {
         "assignment": assignment,
         "person": person,
         "begins": local(assignment.scheduled_start),
         "ends": local(assignment.scheduled_end),
         "answered": local(assignment.answered_at),
-        "when": compose.relative_time(assignment.scheduled_start - now),
-        "open": assignment.status == Status.SCHEDULED,
+        "expected": local(assignment.expected_start),
+        "on_my_way": local(assignment.on_my_way_at),
+        "started": local(assignment.started_at),
+        "completed": local(assignment.completed_at),
+        "when": compose.relative_time(start - now, past="was to start"),
+        "next": following,
+        "others": [act for act in others if act is not ActKind.LATE or late_by],
+        "late_by": late_by,
         "news": assignment.version != link.version,
         "refusal": refusal,
         "longest": LONGEST_ANSWER_NOTE,
@@ -134,14 +175,17 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
     return _page("assignment", context, request=request, language=person.language, status=status)
 
 
-def _assigned(link: Link) -> tuple[Assignment, datetime] | None:
-    """The work, if it is still this person's and not long over; and the instant at which that was so."""
-    rows = Assignment.objects.select_related("assignee")
-    found = rows.filter(pk=link.assignment_id, assignee=link.assignee_id).first()
-    if found is None:
-        return None
+def _assigned(link: Link) -> tuple[Assignment, datetime]:
+    """The work, and the instant at which it was this person's. Raises _NoLongerTheirs, or UnknownAssignment where there
+    is none or it is long over.
+    """
+    found = Assignment.objects.select_related("assignee").filter(pk=link.assignment_id).first()
     now = database_now()
-    return (found, now) if now < (found.scheduled_end or found.scheduled_start) + LINK_VALID_FOR else None
+    if found is None or now >= (found.scheduled_end or found.scheduled_start) + LINK_VALID_FOR:
+        raise UnknownAssignment
+    if found.assignee_id != link.assignee_id:
+        raise _NoLongerTheirs
+    return found, now
 
 
 def _not_found() -> HttpResponse:

@@ -17,6 +17,7 @@ from reminders.delivery import deliver, dispatch, heartbeats, scan
 from reminders.insight import statistics
 from reminders.models import Attempt, Audit, CircuitBreaker, Process, Reminder, ScanRun, Statistics
 from reminders.operations import pauses, rescans
+from tests import acting
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -89,9 +90,9 @@ def set_up(config: ReminderConfig) -> Scene:
     late.refresh_from_db()
     assert late.reminder_status == ReminderStatus.OVERDUE
     coming = work("Service boiler", 70, reference="W-1004", assignee__name="Priya Sharma")
-    services.confirm(coming.pk, assignee_id=coming.assignee_id or 0, version=1)
+    acting.confirm(coming)
     away = work("Read gas meters, Hill Road", 95, assignee__name="Sam Field")
-    services.decline(away.pk, assignee_id=away.assignee_id or 0, version=1, note="I am ill until Friday.")
+    acting.decline(away, note="I am ill until Friday.")
     for number in range(12):
         work(f"School bus, route {number + 1}", 40 + 9 * number, assignee__name="Daniel Reyes")
     work("Read gas meters", 60, assignee=None)

@@ -6,8 +6,11 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from assignments import acts, services
+from assignments.models import Act
 from reminders.content import links
 from reminders.content.links import Link
+from tests import acting
 from tests.browser import scene
 from tests.browser.test_accessibility import PHONE, look_at
 from tests.factories import AssignmentFactory
@@ -26,8 +29,8 @@ def work(site):
     )
 
 
-def path_of(work):
-    return f"/a/{links.token_of(Link(work.pk, work.assignee_id, 1))}"
+def path_of(work, *, who=None):
+    return f"/a/{links.token_of(Link(work.pk, who or work.assignee_id, 1))}"
 
 
 def test_a_person_declines_on_a_phone_and_confirms_after_all_without_scripts(visit, work):
@@ -43,6 +46,35 @@ def test_a_person_declines_on_a_phone_and_confirms_after_all_without_scripts(vis
     expect(page.get_by_role("status")).to_contain_text("You have confirmed")
     work.refresh_from_db()
     assert (work.answer, work.answer_note) == ("CONFIRMED", "")
+
+
+def test_a_crew_is_on_its_way_late_and_done_by_one_thumb_without_scripts(visit, site):
+    work = AssignmentFactory(scheduled_start=timezone.now() + timedelta(minutes=50))
+    page = visit("", path_of(work), java_script_enabled=False, viewport=PHONE)
+    large = page.locator("button.large")
+    told = page.get_by_role("status")
+    for name in ("Yes, I will be there", "I'm on my way"):
+        expect(large).to_have_text(name)
+        box = large.bounding_box()
+        assert box["height"] >= 60
+        assert box["width"] >= 300
+        large.click()
+    expect(told).to_contain_text("You are on your way.")
+    page.get_by_role("button", name="30 min").click()
+    expect(told).to_contain_text("You will begin later:")
+    for name, words in (("I have started", "This has begun."), ("I'm done", "This is done.")):
+        expect(large).to_have_text(name)
+        large.click()
+        expect(told).to_contain_text(words)
+    expect(page.get_by_role("button")).to_have_count(0)
+    acted = list(Act.objects.values_list("act", "minutes"))
+    assert acted == [
+        ("confirm", None),
+        ("on_my_way", None),
+        ("late", 30),
+        ("start", None),
+        ("complete", None),
+    ]
 
 
 def test_the_address_is_told_to_nobody(visit, work):
@@ -62,6 +94,15 @@ def test_everybody_can_use_it(visit, work, config):
     page.get_by_role("button", name="I can't make it", exact=True).click()
     look_at(page, path_of(work))
     look_at(page, "/a/made-up")
+    late = AssignmentFactory(scheduled_start=timezone.now() + timedelta(minutes=50))
+    acting.confirm(late)
+    acts.on_my_way(late.pk, actor=acting.by_link(late))
+    acts.run_late(late.pk, actor=acting.by_link(late), minutes=30)
+    look_at(page, path_of(late))
+    acting.start(late.pk)
+    look_at(page, path_of(late))
+    services.reassign(late.pk, assignee_id=None)
+    look_at(page, path_of(late, who=late.assignee_id))
     poisoned = scene.poison(config)
     look_at(page, path_of(poisoned))
     assert page.title() != "broken"

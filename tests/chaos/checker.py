@@ -66,6 +66,7 @@ class Evidence:
     counters: Mapping[tuple[str, str], float]
     hooks: list[Facts] = field(default_factory=list)
     subscriptions: list[Facts] = field(default_factory=list)
+    acts: list[Facts] = field(default_factory=list)
     same_clock: bool = True
     before: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
@@ -304,6 +305,47 @@ def the_roll_up_is_right(e: Evidence) -> Found:
             yield f"assignment {assignment['id']} says {assignment['reminder_status']}, the ledger {wanted}"
 
 
+def who_has_declined_is_left_alone(e: Evidence) -> Found:
+    """I11: from a decline on, until they confirm again, no reminder of that version is begun for that person."""
+    reminders = defaultdict(list)
+    for row in e.rows:
+        if row["kind"] == "REMINDER":
+            reminders[row["assignment_id"], row["version"]].append(row)
+    for act in e.acts:
+        if act["act"] != "decline":
+            continue
+        later = [
+            other["at"]
+            for other in e.acts
+            if other["act"] == "confirm"
+            and (other["assignment_id"], other["version"]) == (act["assignment_id"], act["version"])
+            and other["id"] > act["id"]
+        ]
+        again = min(later, default=None)
+        for row in reminders[act["assignment_id"], act["version"]]:
+            for attempt in e.tries_of(row):
+                begun = attempt["started_at"]
+                if begun > act["at"] + A_COMMIT and (again is None or begun < again):
+                    yield f"row {row['id']} was begun at {begun}, declined at {act['at']}"
+            if again is None and row["state"] not in FINAL:
+                yield f"row {row['id']} is {row['state']}, and its assignee has declined"
+
+
+def started_work_is_left_alone(e: Evidence) -> Found:
+    """I12: for work that was started or completed nothing to people is open, and nothing was begun afterwards."""
+    started = {a["id"]: a for a in e.assignments if a["status"] in ("IN_PROGRESS", "COMPLETED")}
+    for row in e.rows:
+        assignment = started.get(row["assignment_id"])
+        if assignment is None or row["kind"] == "EVENT":
+            continue
+        if row["state"] not in FINAL:
+            yield f"row {row['id']} is {row['state']}, and its work was started"
+        at = assignment["started_at"] or assignment["completed_at"]
+        for attempt in e.tries_of(row):
+            if at is not None and attempt["started_at"] > at + A_COMMIT:
+                yield f"row {row['id']} was begun at {attempt['started_at']}, its work was started at {at}"
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I1": nothing_is_silent,
     "I2": doubles_are_flagged,
@@ -315,4 +357,6 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I8": nothing_comes_too_early_or_too_late,
     "I9": one_message_has_one_id,
     "I10": the_roll_up_is_right,
+    "I11": who_has_declined_is_left_alone,
+    "I12": started_work_is_left_alone,
 }

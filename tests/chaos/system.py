@@ -300,6 +300,7 @@ class System:
                     for one in self.hooks.taken
                 ],
                 subscriptions=link.execute(checker.SUBSCRIPTIONS.encode()).fetchall(),
+                acts=link.execute(b"SELECT * FROM assignments_act ORDER BY id").fetchall(),
                 **more,
             )
 

@@ -19,18 +19,25 @@ import django; django.setup()
 from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
-from assignments import people, services
+from assignments import acts, people, services
+from assignments.history import Actor
+from assignments.models import Assignment
+owner = dict(Assignment.objects.values_list("pk", "assignee_id"))
 order = json.load(sys.stdin)
 chance = random.Random(order["seed"])
 ids = order["ids"]; chance.shuffle(ids)
 other = people.add_assignee(name="Other", email="other@example.test").pk
-done = {"moved": [], "cancelled": [], "reassigned": []}
+done = {"moved": [], "cancelled": [], "reassigned": [], "declined": [], "started": []}
 def change(share):
     for pk, what in share:
         if what == "moved":
             services.reschedule(pk, start=timezone.now() + timedelta(minutes=20))
         elif what == "cancelled":
             services.cancel(pk)
+        elif what == "declined":
+            acts.decline(pk, actor=Actor.assignee(owner[pk]))
+        elif what == "started":
+            acts.start(pk, actor=Actor.assignee(owner[pk]))
         else:
             services.reassign(pk, assignee_id=other)
         done[what].append(pk)
@@ -203,7 +210,7 @@ def test_a_database_clock_that_jumps_two_hours_ahead_and_back(system):
 
 @long
 def test_five_hundred_changes_race_with_the_send(system, report):
-    """The new version goes out once, what is cancelled never begins after the change's commit."""
+    """The new version goes out once, what is cancelled, declined or started never begins after that commit."""
     system.mail(step="dot", action="tarpit", pause=0.002, accept=True)
     ids = system.plant(500)
     since = now()
@@ -213,8 +220,10 @@ def test_five_hundred_changes_race_with_the_send(system, report):
     assert sum(map(len, done.values())) == 500
     system.mail()
     evidence = system.holds()
-    cancelled = set(done["cancelled"])
-    assert not [r for r in evidence.rows if r["assignment_id"] in cancelled and r["closed_at"] is None]
+    over = {*done["cancelled"], *done["declined"], *done["started"]}
+    reminders = [row for row in evidence.rows if row["kind"] == "REMINDER" and row["assignment_id"] in over]
+    assert not [row for row in reminders if row["closed_at"] is None]
+    assert len(evidence.acts) == len(done["declined"]) + len(done["started"])
     for pk in done["moved"] + done["reassigned"]:
         assert evidence.current[pk]["state"] in ("SENT", "SKIPPED"), evidence.current[pk]
     report("500 changes racing with the send", system, since)

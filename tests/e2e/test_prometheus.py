@@ -214,9 +214,7 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
             # The worker is killed and the scanner is gone; meanwhile somebody starts what was overdue.
             worker.kill()
             scanner.kill()
-            stack.manage(
-                "shell", "-v", "0", "-c", f"from assignments import services; services.start({late})"
-            )
+            stack.manage("shell", "-v", "0", "-c", f"from tests import acting; acting.start({late})")
             watch.fires("ReminderNotScanning")
             watch.fires("ReminderLate")
             watch.fires("ReminderProcessMissing worker")

@@ -27,7 +27,8 @@ DUE = (
 PLANT = """
 import json, sys
 from datetime import datetime, timedelta
-from assignments import people as people_, services
+from assignments import acts, people as people_, services
+from assignments.history import Actor
 from assignments.services import NewAssignment
 order = json.load(sys.stdin)
 people = [
@@ -39,7 +40,7 @@ made = services.create_many([
 for assignment, work in zip(made, order["work"]):
     match work["then"]:
         case "cancel": services.cancel(assignment.pk)
-        case "start": services.start(assignment.pk)
+        case "start": acts.start(assignment.pk, actor=Actor.api("plan"))
         case "move": services.reschedule(assignment.pk, start=datetime.fromisoformat(work["to"]))
         case "reassign": services.reassign(assignment.pk, assignee_id=people[work["to"]])
 print(json.dumps([a.pk for a in made]))

@@ -138,9 +138,21 @@ def test_an_old_database_is_migrated_with_every_row_and_works(upgrade: Upgrade) 
     }
 
 
+def test_a_process_of_the_old_release_may_still_insert(upgrade: Upgrade) -> None:
+    """A column that it does not know has a default of the database, or may be null."""
+    known = {table: {name for row in rows for name in row} for table, rows in upgrade.before.items()}
+    with psycopg.connect(upgrade.address) as connection:
+        needed = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+            " AND is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'"
+        ).fetchall()
+    assert [(table, name) for table, name in needed if table in known and name not in known[table]] == []
+
+
 @pytest.mark.parametrize(
     ("statement", "refusal"),
     [
+        ("UPDATE assignments_assignment SET expected_start = NULL, times_late = NULL", "times_late"),
         ("UPDATE reminders_audit SET reason = 'another'", "append-only"),
         ("DELETE FROM reminders_audit", "append-only"),
         ("UPDATE reminders_reminder SET closed_at = NULL WHERE state = 'SENT'", "reminder_closed_when_final"),

@@ -13,7 +13,7 @@ from django.core.management import get_commands
 from django.urls import get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
-from assignments.models import Answer, ReminderStatus, Status
+from assignments.models import ActKind, Answer, ReminderStatus, Status, Way
 from reminders.delivery.scan import ScanCounts
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.metrics import Reading, ReminderCollector
@@ -89,6 +89,8 @@ def test_every_word_of_a_closed_set_is_listed() -> None:
         "`status`": set(Status.values),
         "`reminder_status`": set(ReminderStatus.values),
         "`answer`": set(Answer.names),
+        "`act`": set(ActKind.values),
+        "`via`": set(Way.values),
         "`kind` of a row": set(Kind.values),
         "`outcome`": {result.value for result in Result},
         "`outlook`": {outlook.value for outlook in Outlook},

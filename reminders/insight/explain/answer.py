@@ -37,6 +37,20 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActView:
+    """What somebody did about the work. `actor` is assignee:<id>, or the name of an account or token."""
+
+    id: int
+    act: str
+    via: str
+    actor: str
+    at: datetime
+    version: int
+    minutes: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
     """One attempt that has ended."""
 
@@ -95,6 +109,10 @@ class Explanation:
     answer: str
     answered_at: datetime | None
     answer_note: str
+    expected_start: datetime | None
+    on_my_way_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
     asked_at: datetime
     to: str
     outlook: Outlook
@@ -106,4 +124,5 @@ class Explanation:
     upcoming: Sequence[TimelineEntry]
     history: Sequence[TimelineEntry]
     problems: Sequence[str]
+    acts: Sequence[ActView]
     reminders: Sequence[ReminderExplanation]

@@ -10,10 +10,11 @@ from datetime import datetime
 
 from django.db.models import Prefetch, Q
 
-from assignments.models import Answer, Assignment, Status
+from assignments.models import Act, Answer, Assignment, Status
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.explain.answer import (
+    ActView,
     AttemptView,
     Explanation,
     GateResult,
@@ -29,7 +30,7 @@ from reminders.insight.explain.inputs import (
     situation_of,
     supervisors_of,
 )
-from reminders.insight.explain.wording import ADVICE, moment, words
+from reminders.insight.explain.wording import ADVICE, act_words, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
@@ -39,6 +40,7 @@ from reminders.policy import gates as policy_gates
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.gates import Gate
+from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
@@ -67,7 +69,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
     attempts = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
     rows = [*live.prefetch_related(attempts), *archive.archived_rows(found.pk)]
-    asked = _Asked(found, rows, pause_in_force(), config)
+    asked = _Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
     answer = asked.answer()
     return Explanation(
         assignment_id=found.pk,
@@ -80,6 +82,10 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         answer=Answer(found.answer).name,
         answered_at=found.answered_at,
         answer_note=found.answer_note,
+        expected_start=found.expected_start,
+        on_my_way_at=found.on_my_way_at,
+        started_at=found.started_at,
+        completed_at=found.completed_at,
         asked_at=asked.situation.now,
         to=asked.name_of(asked.work.recipient),
         outlook=answer.outlook,
@@ -91,6 +97,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         upcoming=list(asked.upcoming(answer)),
         history=list(asked.history()),
         problems=list(problems(config)) if answer.outlook in STILL_OPEN else [],
+        acts=[_view(act) for act in asked.acts],
         reminders=[asked.explain_row(row) for row in asked.rows],
     )
 
@@ -113,10 +120,16 @@ class _Asked:
     """One assignment with its rows, at one moment."""
 
     def __init__(
-        self, assignment: Assignment, rows: list[Reminder], pause: Pause | None, config: ReminderConfig
+        self,
+        assignment: Assignment,
+        rows: list[Reminder],
+        acts: list[Act],
+        pause: Pause | None,
+        config: ReminderConfig,
     ) -> None:
         self.assignment = assignment
         self.rows = rows
+        self.acts = acts
         self.pause = pause
         self.situation = situation_of(pause, config)
         self.config = config
@@ -203,7 +216,15 @@ class _Asked:
         steps = [TimelineEntry(self.assignment.created_at, "The assignment was entered.")]
         if self.assignment.reset_at:
             steps.append(TimelineEntry(self.assignment.reset_at, "An operator reset the reminder status."))
-        if self.assignment.answer:
+        steps += [
+            TimelineEntry(
+                act.at,
+                act_words(act, self.name_of(act.actor) if act.actor.startswith(ASSIGNEE) else act.actor),
+            )
+            for act in self.acts
+        ]
+        if self.assignment.answer and not any(act.at == self.assignment.answered_at for act in self.acts):
+            # of a release that kept no history of acts
             summary = f"The assignee answered: {Answer(self.assignment.answer).label}"
             note = f" ({self.assignment.answer_note})" if self.assignment.answer_note else ""
             steps.append(TimelineEntry(self.assignment.answered_at, f"{summary}{note}."))
@@ -333,7 +354,10 @@ class _Asked:
                 else forecast.forecast_row(policy_rows.from_model(row), work.plan, self.situation).at
             )
         else:
-            at = max(self.situation.now, timing.overdue_at(work.scheduled_start, config=self.config))
+            at = timing.overdue_at(
+                work.scheduled_start, expected_start=work.expected_start, config=self.config
+            )
+            at = max(self.situation.now, at)
         if at is None or not self.config.enabled:
             return None
         return TimelineEntry(
@@ -362,6 +386,10 @@ OUTLOOK = {
     State.FAILED: Outlook.FAILED,
     State.UNKNOWN: Outlook.UNKNOWN,
 }
+
+
+def _view(act: Act) -> ActView:
+    return ActView(**{name: getattr(act, name) for name in ActView.__dataclass_fields__})
 
 
 def _ended(attempt: Attempt) -> str:

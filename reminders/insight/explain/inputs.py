@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from assignments.clock import database_now
-from assignments.models import Assignee, Assignment, Status
+from assignments.models import Answer, Assignee, Assignment, Status
 from assignments.teams import effective_team_id
 from notifications.channels import registry
 from notifications.message import Contact
@@ -44,7 +44,9 @@ def facts_of(assignment: Assignment, *, supervisors: Iterable[str] = ()) -> Assi
         lead_minutes=assignment.lead_minutes,
         recipient=recipients.assignee_recipient(assignment.assignee_id),
         known_at=assignment.known_at,
+        expected_start=assignment.expected_start,
         overdue=assignment.overdue_at is not None,
+        declined=assignment.answer == Answer.DECLINED,
         start_notified=assignment.version > 1 and bool(notified),
         supervisors=frozenset(supervisors),
     )

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
 
 WORDS = {
@@ -18,6 +19,7 @@ WORDS = {
     Reason.IMPORTED: "the former system had sent it",
     Reason.OPERATOR: "an operator decided so",
     Reason.UNSUBSCRIBED: "the subscription had ended",
+    Reason.DECLINED: "the assignee can't make it",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
     Reason.EXHAUSTED: "every attempt failed",
@@ -36,6 +38,7 @@ ADVICE = {
     Reason.TOO_LATE: "Tell the person yourself if it still matters.",
     Reason.PAST: "Tell the person yourself: no reminder is sent for work that was entered after its start.",
     Reason.OPERATOR: "Send the reminder again if it is wanted after all.",
+    Reason.DECLINED: "Assign somebody else; if the assignee confirms after all before it is due, it is sent.",
     Reason.UNSUBSCRIBED: "Make it active again (PATCH /api/webhooks/ID): it then hears of what happens from now on.",
     Reason.NO_CONTACT: (
         "Assign somebody, or correct the address: while it is of use the reminder is then tried again by itself."
@@ -52,6 +55,29 @@ ADVICE = {
     Reason.CHANNEL_HELD: "Mend the mail server or EMAIL_URL; the channel is tried again by itself.",
 }
 """What an operator can do about it; nothing is needed for the reasons that are missing."""
+
+
+ACTS = {
+    ActKind.CONFIRM: "confirmed",
+    ActKind.DECLINE: "declined",
+    ActKind.ON_MY_WAY: "said to be on the way",
+    ActKind.LATE: "said that the work begins later",
+    ActKind.START: "started the work",
+    ActKind.COMPLETE: "completed the work",
+}
+WAYS = {
+    Way.LINK: "by the link",
+    Way.SMS: "by SMS",
+    Way.API: "through the API",
+    Way.OPS: "as an operator",
+}
+
+
+def act_words(act: Act, who: str) -> str:
+    """What somebody did: "Ada (assignee 3) said that the work begins later, 15 minutes, by the link."."""
+    minutes = f", {act.minutes} minutes" if act.minutes is not None else ""
+    note = f" ({act.note})" if act.note else ""
+    return f"{who} {ACTS[ActKind(act.act)]}{note}{minutes}, {WAYS[Way(act.via)]}."
 
 
 def words(reason: Reason | None) -> str:

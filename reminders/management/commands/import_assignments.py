@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from assignments.history import Actor
 from assignments.imports.csv_rows import read_csv
 from assignments.imports.formats import BY_SUFFIX
 from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
@@ -104,7 +105,12 @@ def _imported(portion: list[ParsedRow], options: dict[str, Any]) -> tuple[Import
     errors: list[RowError] = []
     while True:
         try:
-            done = import_rows(portion, match_ids=options["match_ids"], dry_run=options["dry_run"])
+            done = import_rows(
+                portion,
+                match_ids=options["match_ids"],
+                dry_run=options["dry_run"],
+                actor=Actor.ops("import_assignments"),
+            )
         except RowsRefused as refused:
             errors += refused.errors
             if not options["skip_bad"]:

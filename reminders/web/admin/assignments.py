@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -20,6 +21,7 @@ from django.utils.safestring import SafeString
 
 from assignments import people, services
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.models import Assignee, Assignment, Status, Team
 from assignments.services import ALLOWED_NEXT, NewAssignment, Refused
 from reminders import conf
@@ -27,6 +29,7 @@ from reminders.insight import selections
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
+from reminders.operations.act_actions import possible_actions
 from reminders.operations.actions import MAX_TARGETS
 from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.lists import AnyInline, AnyModelForm, CodeFilter, FastAdmin, NarrowedAdmin, code
@@ -268,6 +271,10 @@ class AssignmentAdmin(_EditableAdmin):
         "answer",
         "answered_at",
         "answer_note",
+        "on_my_way_at",
+        "expected_start",
+        "started_at",
+        "completed_at",
         "version",
         "overdue_at",
         "known_at",
@@ -318,7 +325,13 @@ class AssignmentAdmin(_EditableAdmin):
                     request, f"The end was moved along with the start, to {end}.", messages.INFO
                 )
             wanted = {name: getattr(obj, name) for name in sorted(changed)}
-            services.change(obj.pk, wanted, if_match=form.cleaned_data["seen"] or None, scope=scope)
+            services.change(
+                obj.pk,
+                wanted,
+                if_match=form.cleaned_data["seen"] or None,
+                scope=scope,
+                actor=Actor.ops(request.user.get_username()),
+            )
         else:
             new = NewAssignment(**{name: getattr(obj, name) for name in names})
             obj.pk = services.create(new, scope=scope).pk
@@ -344,7 +357,10 @@ class AssignmentAdmin(_EditableAdmin):
     ) -> HttpResponse:
         links = []
         if may_operate(request):
-            links = [action_link(request, name, ids=object_id) for name in ("resend", "reset")]
+            work = self.get_object(request, unquote(object_id))
+            acts = possible_actions(work, now=database_now()) if isinstance(work, Assignment) else []
+            names = ("resend", "reset", *(name for name, _ in acts))
+            links = [action_link(request, name, ids=object_id) for name in names]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
 
     @admin.action(description="Reset reminder status", permissions=["operate"])

@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from assignments.models import Act
 from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
@@ -140,6 +141,23 @@ class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
             return "all work"
         names = all_names()
         return ", ".join(names.get(pk, f"{pk} (removed)") for pk in one.teams)
+
+
+@admin.register(Act)
+class ActAdmin(NarrowedAdmin, RecordAdmin):
+    """What people did about their work, and which way it came in."""
+
+    list_display = ("at", "assignment_link", code("act"), code("via"), "actor", "minutes", "note", "version")
+    list_display_links = ("at",)
+    list_filter = (("act", CodeFilter), ("via", CodeFilter))
+    list_select_related = ("assignment",)
+    ordering = ("-id",)
+    fields = ("at", "assignment_link", code("act"), code("via"), "actor", "version", "minutes", "note")
+
+    @admin.display(description="assignment")
+    def assignment_link(self, act: Act) -> SafeString:
+        url = reverse("admin:assignments_assignment_change", args=[act.assignment_id])
+        return format_html('<a href="{}">{}</a>', url, act.assignment.title)
 
 
 @admin.register(Audit)

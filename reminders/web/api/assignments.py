@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from assignments import people, services
+from assignments.history import Actor
 from assignments.imports import writer
 from assignments.imports.rows import row_of
 from assignments.models import Assignment, Status
@@ -72,7 +73,7 @@ def _quoted(assignment: Assignment) -> str:
     return f'"{_etag(assignment)}"'
 
 
-def _shown(pk: int, status: int = 200) -> Response:
+def shown(pk: int, status: int = 200) -> Response:
     assignment = _all(EVERYTHING).get(pk=pk)
     body = assignments.AssignmentSerializer(assignment).data
     return Response(body, status=status, headers={"ETag": _quoted(assignment)})
@@ -129,7 +130,7 @@ class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
             raise ValidationError(
                 {"status": ["new work is SCHEDULED: start, complete or cancel it afterwards"]}
             )
-        return _shown(_create(values, self.team_scope), status=201)
+        return shown(_create(values, self.team_scope), status=201)
 
     def may_see_again(self, body: Any) -> bool:
         return _all(self.team_scope).filter(pk=body["id"]).exists()
@@ -141,8 +142,8 @@ def _create(values: dict[str, Any], scope: TeamScope) -> int:
 
 
 @atomically
-def _change(pk: int, values: dict[str, Any], seen: str | None, scope: TeamScope) -> None:
-    services.change(pk, _columns(values, scope), if_match=seen, scope=scope)
+def _change(pk: int, values: dict[str, Any], seen: str | None, scope: TeamScope, actor: Actor) -> None:
+    services.change(pk, _columns(values, scope), if_match=seen, scope=scope, actor=actor)
 
 
 class AssignmentEndpoint(Endpoint):
@@ -172,13 +173,17 @@ class AssignmentEndpoint(Endpoint):
             return None, ""
         return assignments.AssignmentSerializer(assignment).data, _quoted(assignment)
 
+    def actor(self) -> Actor:
+        """Who is calling, for the history of acts."""
+        return Actor.api(self.by())
+
     def _found(self) -> Assignment:
         found = self._visible().first()
         if found is None:
             raise Http404
         return found
 
-    def _seen(self) -> str | None:
+    def seen(self) -> str | None:
         """The state of the assignment that the caller has seen, if a condition was made; compared again under its lock."""
         if "If-Match" not in self.request.headers:
             return None
@@ -211,10 +216,9 @@ class AssignmentView(AssignmentEndpoint):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes the fields that are sent. A change of start, assignee, lead or status plans anew."""
-        _change(
-            pk, self.body(assignments.AssignmentInputSerializer, partial=True), self._seen(), self.team_scope
-        )
-        return _shown(pk)
+        values = self.body(assignments.AssignmentInputSerializer, partial=True)
+        _change(pk, values, self.seen(), self.team_scope, self.actor())
+        return shown(pk)
 
     @extend_schema(
         operation_id="assignments_cancel_by_delete",
@@ -223,9 +227,9 @@ class AssignmentView(AssignmentEndpoint):
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
-        """Cancels an assignment. It is kept, with its hireminder."""
-        services.change(pk, {"status": Status.CANCELLED}, if_match=self._seen(), scope=self.team_scope)
-        return _shown(pk)
+        """Cancels an assignment. It is kept, with its history."""
+        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen(), scope=self.team_scope)
+        return shown(pk)
 
 
 class AssignmentByReferenceView(AssignmentEndpoint):
@@ -276,62 +280,28 @@ class AssignmentByReferenceView(AssignmentEndpoint):
             raise ValidationError({"reference": [message]}, "slash")
         assignment, created = writer.put(
             row_of(1, {**values, "reference": reference}),
-            if_match="*" if request.headers.get("If-Match", "").strip() == "*" else self._seen(),
+            if_match="*" if request.headers.get("If-Match", "").strip() == "*" else self.seen(),
             if_none_match=request.headers.get("If-None-Match", "").strip() == "*",
             scope=self.team_scope,
+            actor=self.actor(),
         )
-        return _shown(assignment.pk, status=201 if created else 200)
-
-
-class StatusChangeView(AssignmentEndpoint):
-    """Starts, completes or cancels an assignment."""
-
-    status: Status
-
-    def _moved(self, pk: int) -> Response:
-        self.body(assignments.EmptySerializer)
-        services.change(pk, {"status": self.status}, if_match=self._seen(), scope=self.team_scope)
-        return _shown(pk)
+        return shown(assignment.pk, status=201 if created else 200)
 
 
 LIFE = responses({200: assignments.AssignmentSerializer}, 404, 409, 412, 413, 415, 422)
 LIFE_HEADERS = [ETAG_HEADER, IF_MATCH, IDEMPOTENCY_KEY]
 
 
-class StartView(StatusChangeView):
-    """Somebody has begun the work."""
-
-    status = Status.IN_PROGRESS
-
-    @extend_schema(operation_id="assignments_start", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
-        return self._moved(pk)
-
-
-class CompleteView(StatusChangeView):
-    """The work is done."""
-
-    status = Status.COMPLETED
-
-    @extend_schema(operation_id="assignments_complete", request=None, responses=LIFE, parameters=LIFE_HEADERS)
-    @idempotent
-    def post(self, request: Request, pk: int) -> Response:
-        """Says that the work is done."""
-        return self._moved(pk)
-
-
-class CancelView(StatusChangeView):
+class CancelView(AssignmentEndpoint):
     """The work will not be done."""
-
-    status = Status.CANCELLED
 
     @extend_schema(operation_id="assignments_cancel", request=None, responses=LIFE, parameters=LIFE_HEADERS)
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history; cancelling twice is no error."""
-        return self._moved(pk)
+        self.body(assignments.EmptySerializer)
+        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen(), scope=self.team_scope)
+        return shown(pk)
 
 
 class RescheduleView(AssignmentEndpoint):
@@ -351,10 +321,10 @@ class RescheduleView(AssignmentEndpoint):
             pk,
             start=values["scheduled_start"],
             end=values.get("scheduled_end"),
-            if_match=self._seen(),
+            if_match=self.seen(),
             scope=self.team_scope,
         )
-        return _shown(pk)
+        return shown(pk)
 
 
 class ReminderListView(AssignmentEndpoint):

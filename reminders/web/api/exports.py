@@ -20,7 +20,7 @@ from assignments import instants
 from assignments.imports.csv_rows import ASSIGNEE_PREFIX, EXPORTED_COLUMNS
 from assignments.imports.fields import ASSIGNEE, ROW
 from assignments.imports.formulas import guarded
-from assignments.models import ANSWER_FIELDS, Answer, Assignment
+from assignments.models import ACT_FIELDS, Answer, Assignment
 from reminders.ledger import archive
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.filter_backend import StrictFilterBackend
@@ -82,7 +82,7 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
         rows = Assignment.objects.visible_to(self.team_scope).select_related("assignee__team", "team")
         found = _opened(self.filter_queryset(rows.order_by("id")).iterator(CHUNK))
         if _format(request) == "json":
-            columns: tuple[str, ...] = (*ROW, "assignee", *ANSWER_FIELDS)
+            columns: tuple[str, ...] = (*ROW, "assignee", *ACT_FIELDS)
             return _file("json", "assignments", columns, found, as_values=_nested)
         return _file("csv", "assignments", EXPORTED_COLUMNS, found, as_values=_flat)
 
@@ -117,7 +117,7 @@ def _format(request: Request) -> str:
 def _nested(assignment: Assignment) -> dict[str, Any]:
     """An assignment as an import of JSON takes it. Ids are left out: they would be those of others elsewhere."""
     person = assignment.assignee
-    values = {name: getattr(assignment, name) for name in (*ROW, *ANSWER_FIELDS) if name != "team"}
+    values = {name: getattr(assignment, name) for name in (*ROW, *ACT_FIELDS) if name != "team"}
     values["answer"] = Answer(assignment.answer).name
     values["team"] = assignment.team and assignment.team.name
     named = [name for name in ASSIGNEE if name not in ("id", "team")]

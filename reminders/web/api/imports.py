@@ -14,6 +14,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from assignments.history import Actor
 from assignments.imports.formats import BY_MEDIA_TYPE
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.text_files import python_charset
@@ -71,6 +72,7 @@ class ImportView(Endpoint):
                 match_ids=asked["match_ids"],
                 dry_run=asked["dry_run"],
                 scope=self.team_scope,
+                actor=Actor.api(self.by()),
             )
         left_out = done.left_out + source.left_out
         shown = assignments.ImportSerializer(

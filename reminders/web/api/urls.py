@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.web.api import assignments, explanation, exports, imports, ops, summary, teams, webhooks
+from reminders.web.api import acts, assignments, explanation, exports, imports, ops, summary, teams, webhooks
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.schema import DocsView, SchemaView
 from reminders.web.team_limits import TeamLimit
@@ -52,8 +52,7 @@ urlpatterns: list[URLPattern] = [
         assignments.AssignmentByReferenceView.as_view(),
         name="by-reference",
     ),
-    path("assignments/<int:pk>/start", assignments.StartView.as_view(), name="start"),
-    path("assignments/<int:pk>/complete", assignments.CompleteView.as_view(), name="complete"),
+    *(path(f"assignments/<int:pk>/{name}", view.as_view(), name=name) for name, view in acts.VIEWS.items()),
     path("assignments/<int:pk>/cancel", assignments.CancelView.as_view(), name="cancel"),
     path("assignments/<int:pk>/reschedule", assignments.RescheduleView.as_view(), name="reschedule"),
     path("assignments/<int:pk>/reminders", assignments.ReminderListView.as_view(), name="reminders"),

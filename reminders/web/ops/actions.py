@@ -7,14 +7,19 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
-ON_ASSIGNMENTS = ("reset", "resend", "close")
+OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
+ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *ACT_ACTIONS)
 """The actions that need assignments to act on."""
+
+OFFERED = {**ACTIONS, **ACT_ACTIONS}
+"""Every action by its name in addresses."""
 
 
 @page(operator=True, limit=TeamLimit.NARROWS)
@@ -23,11 +28,11 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
 
     Whoever is limited to teams acts on their assignments, and on nothing that concerns the whole system.
     """
-    if name not in ACTIONS or (name not in ON_ASSIGNMENTS and scope_of(request.user).limited):
+    if name not in OFFERED or (name not in ON_ASSIGNMENTS and scope_of(request.user).limited):
         raise Http404("There is no such action.")
     values = request.POST if request.method == "POST" else request.GET
     back = _back(values.get("back", ""))
-    if name in ON_ASSIGNMENTS and values.get("scope") == OUT_OF_SYNC:
+    if name in OUT_OF_SYNC_ACTIONS and values.get("scope") == OUT_OF_SYNC:
         return _confirm(request, name, ids=None, back=back)
     ids = selected_ids(values, scope_of(request.user))
     if name in ON_ASSIGNMENTS and not ids:
@@ -43,7 +48,7 @@ def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str)
 
 
 def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back: str) -> HttpResponse:
-    chosen = ACTIONS[name]
+    chosen = OFFERED[name]
     requested = ActionRequest(
         by=request.user.get_username(),
         ids=None if ids is None else tuple(ids),

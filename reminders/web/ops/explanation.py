@@ -7,6 +7,7 @@ from assignments.teams import effective_team
 from reminders import conf
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
+from reminders.operations.act_actions import possible_actions
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
@@ -34,6 +35,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "team": effective_team(assignment),
         "answer": answer,
         "tone": TONES[answer.outlook],
+        "acts": possible_actions(assignment, now=answer.asked_at),
         "resettable": assignment.status == Status.SCHEDULED,
         "closable": assignment.status == Status.SCHEDULED
         and assignment.reminder_status == ReminderStatus.OVERDUE,

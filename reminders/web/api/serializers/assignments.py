@@ -146,6 +146,12 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     answer = AnswerField(help_text="The assignee's own word on this start; another start takes it away.")
     answered_at = InstantField(allow_null=True)
     answer_note = serializers.CharField(help_text="Why they can't make it, in their own words.")
+    expected_start = InstantField(
+        allow_null=True, help_text="When the assignee says that they will begin, if later than planned."
+    )
+    on_my_way_at = InstantField(allow_null=True)
+    started_at = InstantField(allow_null=True)
+    completed_at = InstantField(allow_null=True)
     version = serializers.IntegerField()
     created_at = InstantField()
     updated_at = InstantField()

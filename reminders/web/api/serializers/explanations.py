@@ -8,6 +8,7 @@ from assignments.models import Answer, ReminderStatus, Status
 from reminders.insight.explain.answer import Outlook
 from reminders.models import Kind, Reason, State
 from reminders.web.api.fields import InstantField
+from reminders.web.api.serializers.acts import ActSerializer
 
 
 class AttemptSerializer(serializers.Serializer[Any]):
@@ -90,6 +91,10 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     answer = serializers.ChoiceField(choices=Answer.names)
     answered_at = InstantField(allow_null=True)
     answer_note = serializers.CharField()
+    expected_start = InstantField(allow_null=True)
+    on_my_way_at = InstantField(allow_null=True)
+    started_at = InstantField(allow_null=True)
+    completed_at = InstantField(allow_null=True)
     asked_at = InstantField()
     to = serializers.CharField(help_text="Who is reminded; never an address.")
     outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")
@@ -105,6 +110,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     problems = serializers.ListField(
         child=serializers.CharField(), help_text="Problems of the system at this moment."
     )
+    acts = ActSerializer(many=True, help_text="What people did about the work, in the order of time.")
     reminders = ReminderExplanationSerializer(
         many=True, help_text="Every row of the ledger, the newest version first."
     )

@@ -5,6 +5,7 @@ import pytest
 from assignments import services
 from assignments.models import Assignment
 from reminders.models import Reminder
+from tests import acting
 
 pytestmark = pytest.mark.django_db
 
@@ -254,7 +255,7 @@ def test_a_cancellation_of_what_is_not_known_makes_nothing(api):
     assert not Assignment.objects.exists()
 
 
-@pytest.mark.parametrize("end", [services.cancel, services.complete])
+@pytest.mark.parametrize("end", [services.cancel, acting.complete])
 def test_work_that_ended_here_and_is_still_in_an_unchanged_feed_stops_nobody(api, end):
     end(taken(api, *WORK).pk)
     other = ["UID:W-2", "SUMMARY:x", START]

@@ -13,6 +13,7 @@ from assignments.imports.csv_rows import read_csv
 from assignments.imports.formulas import FORMULA, guarded, unguarded
 from assignments.imports.rows import Row, UnreadableFile
 from assignments.models import Assignee, Assignment
+from tests import acting
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +97,7 @@ def test_an_unknown_column_is_named_as_it_was_written(api):
     assert "'Colour of Door' is not a column" in refused.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("end", [services.cancel, services.complete])
+@pytest.mark.parametrize("end", [services.cancel, acting.complete])
 def test_work_that_ended_here_and_stands_there_unchanged_is_no_error(api, end):
     end(AssignmentFactory(reference="W-1", title="x", assignee=None).pk)
     assert sent(api, f"{HEADER}\nW-1,x,{START},,\nW-2,x,{START},,\n").json()["unchanged"] == 1

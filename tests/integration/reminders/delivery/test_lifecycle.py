@@ -14,6 +14,7 @@ from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import beginning, finishing, records
 from reminders.ledger import claims as ledger_claims
 from reminders.models import Attempt, CircuitBreaker, Kind, Pause, Reason, Reminder, State
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -87,7 +88,7 @@ def test_work_beyond_the_look_ahead_waits_for_a_scan(clock, config):
     ("change", "reason"),
     [
         (lambda a: services.cancel(a.pk), Reason.CANCELLED),
-        (lambda a: services.start(a.pk), Reason.STARTED),
+        (lambda a: acting.start(a.pk), Reason.STARTED),
         (lambda a: services.reschedule(a.pk, start=a.scheduled_start + timedelta(days=9)), Reason.MOVED),
         (lambda a: services.reassign(a.pk, assignee_id=AssigneeFactory().pk), Reason.REASSIGNED),
         (lambda a: services.change(a.pk, {"lead_minutes": 10}), Reason.REPLANNED),

@@ -16,7 +16,7 @@ from django_celery_beat.models import PeriodicTask
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assignments import services
+from assignments import acts, services
 from assignments.models import Assignee, Assignment, Status
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
@@ -29,6 +29,7 @@ from reminders.insight.explain.wording import ADVICE, WORDS
 from reminders.ledger import archive, beginning
 from reminders.models import CircuitBreaker, Kind, Reason
 from reminders.operations import pauses, resets
+from tests import acting
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
@@ -199,7 +200,7 @@ def test_attempts_and_old_versions_are_told(clock, config, outbox):
 def test_what_was_archived_is_still_told(clock, config, outbox):
     assignment = AssignmentFactory(soon=True)
     deliver(config, outbox)
-    services.complete(assignment.pk)
+    acting.complete(assignment.pk)
     before = explain(assignment, config=config)
     clock.advance(timedelta(days=100))
     assert archive.archive_batch(after=timedelta(days=90)) == 1
@@ -276,6 +277,9 @@ EDITS = (
     "tick",
     "fails",
     "wait",
+    "confirm",
+    "decline",
+    "late",
 )
 
 
@@ -390,6 +394,12 @@ def change(
                     busy = MemoryChannel()
                     busy.answer_with(Outcome.REFUSED_FOR_NOW)
                     deliver(config, busy)
+                case "confirm":
+                    acts.confirm(work, actor=acting.API)
+                case "decline":
+                    acts.decline(work, actor=acting.API)
+                case "late":
+                    acts.run_late(work, actor=acting.API, minutes=max(5, minutes))
                 case "wait":
                     clock.advance(abs(minutes) * MINUTE)
                     scan.scan(trigger="cli", config=config)

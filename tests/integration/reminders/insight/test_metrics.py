@@ -11,8 +11,8 @@ from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from assignments import services
-from assignments.models import Status
+from assignments import acts, services
+from assignments.models import Act, ActKind, Assignment, Status, Way
 from notifications.message import Delivery, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status, deliver, dispatch
@@ -23,6 +23,7 @@ from reminders.insight.metrics import ReminderCollector
 from reminders.ledger import beginning, counters, pauses
 from reminders.models import Attempt, Kind, Reminder, State
 from reminders.policy.retries import Result
+from tests import acting
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -67,6 +68,7 @@ DOCUMENTED = {
     ],
     "reminder_skipped_total": [{"reason": reason.value} for reason in counters.SKIP_REASONS],
     "reminder_attempts_total": [{"channel": "memory", "outcome": result.value} for result in Result],
+    "reminder_acts_total": [{"act": act.value, "via": way.value} for act in ActKind for way in Way],
     "reminder_overdue_marked_total": [{}],
     "reminder_ambiguous_total": [{"channel": "memory"}],
     "reminder_overdue": [{}],
@@ -185,7 +187,7 @@ class Office:
     def step(self) -> None:
         chosen = self.chance.choice(
             [self.plan] * 5 + [self.move, self.cancel, self.start, self.reassign, self.scan, self.refuse]
-            + [self.broker_down, self.die] + [self.tick] * 6
+            + [self.decline, self.run_late, self.broker_down, self.die] + [self.tick] * 6
         )  # fmt: skip
         chosen()
         self.clock.advance(timedelta(seconds=self.chance.choice([1, 5, 20, 60, 300])))
@@ -208,7 +210,13 @@ class Office:
         self._change(services.cancel)
 
     def start(self) -> None:
-        self._change(services.start)
+        self._change(acting.start)
+
+    def decline(self) -> None:
+        self._change(lambda pk: acts.decline(pk, actor=acting.by_link(Assignment.objects.get(pk=pk))))
+
+    def run_late(self) -> None:
+        self._change(lambda pk: acts.run_late(pk, actor=acting.OLGA, minutes=self.chance.randrange(5, 60)))
 
     def reassign(self) -> None:
         self._change(lambda pk: services.reassign(pk, assignee_id=self.chance.choice(self.people).pk))
@@ -266,6 +274,10 @@ def test_counters_equal_what_the_ledger_says_after_random_operations(clock, outb
     assert value(found, "reminder_sent_total", status="SCHEDULED") == sent
     skipped = Counter(rows.filter(state=State.SKIPPED).values_list("reason", flat=True))
     assert shown("reminder_skipped_total", "reason") == skipped
+    done = Counter(Act.objects.values_list("act", "via"))
+    assert {act for act, _ in done} == {"decline", "late", "start"}
+    acted = {pair: value(found, "reminder_acts_total", act=pair[0], via=pair[1]) for pair in done}
+    assert acted == done
     failed = Counter(rows.filter(state__in=(State.FAILED, State.UNKNOWN)).values_list("reason", flat=True))
     failed.update({"enqueue": office.enqueue_refusals, "broker": office.dead_ticks})
     assert shown("reminder_failed_total", "reason") == +failed

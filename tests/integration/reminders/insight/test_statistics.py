@@ -18,6 +18,7 @@ from reminders.insight import statistics
 from reminders.ledger import pauses, scans
 from reminders.models import Reminder, Statistics
 from reminders.policy.retries import AMBIGUOUS_WAIT
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -58,8 +59,8 @@ def test_work_further_away_than_a_day_is_not_counted_unless_it_is_old_and_still_
     AssignmentFactory(scheduled_start=NOON + day)
     AssignmentFactory(scheduled_start=NOON + day + timedelta(seconds=1))
     AssignmentFactory(scheduled_start=NOON - day)
-    services.complete(AssignmentFactory(scheduled_start=NOON - day).pk)
-    services.complete(AssignmentFactory(scheduled_start=NOON - day + timedelta(seconds=1)).pk)
+    acting.complete(AssignmentFactory(scheduled_start=NOON - day).pk)
+    acting.complete(AssignmentFactory(scheduled_start=NOON - day + timedelta(seconds=1)).pk)
     assert statistics.count(config).assignments == {("SCHEDULED", "NONE"): 2, ("COMPLETED", "NONE"): 1}
     longer = ReminderConfig(lookahead=timedelta(hours=48))
     assert statistics.count(longer).assignments == {("SCHEDULED", "NONE"): 3, ("COMPLETED", "NONE"): 1}
@@ -102,7 +103,7 @@ def test_overdue_counts_by_time_marked_or_not(clock, config, tick):
     tick()
     assert Assignment.objects.get().reminder_status == "OVERDUE"
     assert statistics.count(config).overdue == 1
-    services.start(marked.pk)
+    acting.start(marked.pk)
     assert statistics.count(config).overdue == 0
 
 
@@ -127,7 +128,7 @@ def test_unknown_waits_for_an_operator_until_the_plan_is_another_one(clock, conf
     assert (taken.unknown, taken.possible_duplicates, taken.failed) == (2, 2, {"ambiguous": 2})
     services.remind_again([first.pk])
     assert statistics.count(config).unknown == 1
-    services.start(second.pk)
+    acting.start(second.pk)
     taken = statistics.count(config)
     assert (taken.unknown, taken.possible_duplicates) == (0, 2)
     clock.advance(timedelta(hours=25))

@@ -10,6 +10,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import retention
 from reminders.ledger import archive
 from reminders.models import ArchivedReminder, Attempt, Kind, Reminder, State
+from tests import acting
 from tests.factories import NOON, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
 
@@ -43,8 +44,8 @@ def values_of(row) -> dict:
 def finished(clock):
     clock.set(NOON)
     assignment = sent(scheduled_start=NOON + timedelta(hours=1))
-    services.start(assignment.pk)
-    services.complete(assignment.pk)
+    acting.start(assignment.pk)
+    acting.complete(assignment.pk)
     return assignment
 
 

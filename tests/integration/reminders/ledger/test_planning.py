@@ -114,7 +114,9 @@ def planning_params(config: ReminderConfig) -> dict[str, Any]:
 def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger_empty():
     """What the first great import finds: a ledger that was analyzed when it was empty and has just been filled."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE assignments_assignment, reminders_reminder, reminders_attempt")
+        cursor.execute(
+            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt"
+        )
         cursor.execute("ANALYZE reminders_reminder")
         cursor.execute(
             """
@@ -141,7 +143,9 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
     """90 % history (a tenth of it forgotten and OVERDUE), 10 % in the months to come."""
     with connection.cursor() as cursor:
         # Files of its own: what other tests rolled back must not stand in the way.
-        cursor.execute("TRUNCATE assignments_assignment, reminders_reminder, reminders_attempt")
+        cursor.execute(
+            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt"
+        )
         cursor.execute(
             """
             INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,
@@ -174,6 +178,7 @@ rows_and_plans = st.tuples(
     st.sampled_from(["as planned", "moved", "moved back", "reassigned", "unassigned", "lead", "reset"]),
     st.sampled_from(list(Status)),
     st.booleans(),
+    st.sampled_from(["", "CONFIRMED", "DECLINED"]),
 )
 
 
@@ -181,7 +186,7 @@ rows_and_plans = st.tuples(
 @given(rows_and_plans)
 def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
     """The change is written behind the services' back, so that only a scan's voiding can find it."""
-    change, status, ambiguous = case
+    change, status, ambiguous, answer = case
     Reminder.objects.all().delete()
     Assignment.objects.all().delete()
     start = ledger_now() + timedelta(hours=1)
@@ -197,7 +202,8 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
         "lead": {"lead_minutes": 5, "version": 2},
         "reset": {"version": 2},
     }[change]
-    Assignment.objects.filter(pk=assignment.pk).update(status=status, **changes)
+    answered = {"answer": answer, "answered_at": start} if answer else {}
+    Assignment.objects.filter(pk=assignment.pk).update(status=status, **answered, **changes)
     assignment.refresh_from_db()
     row = Reminder.objects.get(assignment=assignment, kind=Kind.REMINDER)
     believed = rows.from_model(row)
@@ -206,6 +212,7 @@ def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
         status=Status(assignment.status),
         scheduled_start=assignment.scheduled_start,
         recipient=recipients.assignee_recipient(assignment.assignee_id),
+        declined=answer == "DECLINED",
     )
     why = gates.void_reason(believed, plan)
     ended = {e.reminder_id: (e.state, e.reason) for e in replanning.void()}

@@ -1,20 +1,24 @@
 """Two who want the same row: real connections in real threads, and one winner."""
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from assignments import services
+from assignments import acts, services
 from assignments.models import Assignment
 from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import beginning, records
 from reminders.models import Kind, Reason, Reminder, State
+from tests import acting
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -155,3 +159,46 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
         else:
             assert Assignment.objects.filter(pk=assignment.pk, status="CANCELLED").exists()
     assert len({message.message_id for message in outbox.messages}) == len(outbox.messages)
+
+
+def test_five_hundred_races_of_a_start_against_the_marker(config, outbox, channel_of):
+    """Exactly one wins: the work is marked and its start ends the notices, or it is started and never marked."""
+    config = replace(config, ops_emails=("ops@example.test",))
+    work = AssignmentFactory.create_batch(500, scheduled_start=timezone.now() + timedelta(minutes=1))
+    Reminder.objects.all().delete()
+    past = timezone.now() - timedelta(minutes=40)
+    Assignment.objects.update(scheduled_start=past, known_at=past - timedelta(hours=1))
+    scan.scan(trigger="cli", config=config)
+    desk = MemoryBroker()
+    dispatch.dispatch(config=config, broker=desk)
+    hints = desk.hints()
+    markers = set(Reminder.objects.filter(channel="none").values_list("pk", flat=True))
+    assert {hint.reminder_id for hint in hints} >= markers
+    assert len(markers) == 500
+
+    def mark() -> None:
+        for i in range(0, len(hints), 5):
+            busy = hints[i : i + 5]
+            deadline = time.monotonic() + 60
+            while busy:  # begin steps aside while a start holds the assignment
+                assert time.monotonic() < deadline
+                busy = beginning.begin(busy, config=config).busy
+
+    at_once(mark, lambda: [acts.start(a.pk, actor=acting.by_link(a)) for a in work])
+    winners = Counter()
+    for assignment in work:
+        assignment.refresh_from_db()
+        assert assignment.status == "IN_PROGRESS"
+        marker = Reminder.objects.get(assignment=assignment, kind=Kind.OVERDUE, channel="none")
+        notices = Reminder.objects.filter(assignment=assignment, kind=Kind.OVERDUE).exclude(channel="none")
+        if marker.state == State.MARKED:
+            winners["marker"] += 1
+            assert (assignment.reminder_status, assignment.overdue_at is not None) == ("OVERDUE", True)
+            assert [(row.state, row.reason) for row in notices] == [(State.SKIPPED, Reason.STARTED)]
+        else:
+            winners["start"] += 1
+            assert (marker.state, marker.reason) == (State.SKIPPED, Reason.STARTED)
+            assert (assignment.reminder_status, assignment.overdue_at) == ("NONE", None)
+            assert not notices.exists()
+    assert winners.total() == 500
+    assert not Reminder.objects.filter(closed_at__isnull=True).exists()

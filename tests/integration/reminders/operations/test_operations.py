@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from assignments import services
-from assignments.models import Assignment, ReminderStatus, Status
+from assignments.models import Act, Assignment, ReminderStatus, Status
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, outage, retention, scan, tasks
@@ -18,6 +18,7 @@ from reminders.models import Audit, Pause, Process, Reason, Reminder, ScanRun, S
 from reminders.operations import closing, pauses, plans, rescans, resets
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Selection, Skipped, Why
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -598,7 +599,7 @@ def test_work_that_was_started_after_the_preview_is_not_closed(clock, config, ru
     scan.scan(trigger="cli", config=config)
     run()
     plan = closing.plan_close([forgotten.pk])
-    services.start(forgotten.pk)
+    acting.start(forgotten.pk)
     done = closing.run_close(plan, by="olga", reason="nobody came")
     assert (done.ids, done.skipped) == ((), (Skipped(forgotten.pk, Why.CHANGED),))
     forgotten.refresh_from_db()
@@ -624,6 +625,10 @@ def test_the_audit_trail_cannot_be_changed_and_keeps_its_lines(clock, config):
 
 def test_retention_removes_what_is_older_than_two_years(clock, config):
     pauses.pause(by="olga", reason="one")
-    clock.set(Audit.objects.get().at + timedelta(days=732))
-    retention.prune(config)
-    assert not Audit.objects.exists()
+    acting.start(AssignmentFactory(soon=True).pk)
+    for model in (Act, Audit):
+        made = model.objects.get().at
+        for days, kept in ((729, 1), (732, 0)):
+            clock.set(made + timedelta(days=days))
+            retention.prune(config)
+            assert model.objects.count() == kept, (model, days)

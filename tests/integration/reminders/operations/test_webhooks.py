@@ -6,12 +6,13 @@ import hmac
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
 
-from assignments import services
-from assignments.models import Assignment
+from assignments import acts, services
+from assignments.models import Act, Assignment
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome
@@ -23,6 +24,7 @@ from reminders.ledger import beginning, claims
 from reminders.ledger import events as ledger_events
 from reminders.models import Attempt, Audit, CircuitBreaker, Kind, Reason, Reminder, State, Subscription
 from reminders.operations import pauses, subscriptions
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
@@ -124,10 +126,8 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
         subscribe(answers.url, ["assignment.confirmed", "assignment.declined"], name="rota")
         work = AssignmentFactory()
         AssignmentFactory(assignee=AssigneeFactory(email=""))
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
-        services.decline(
-            work.pk, assignee_id=work.assignee_id, version=work.version, note="my car broke down"
-        )
+        acting.decline(work, note="my car broke down")
+        acting.confirm(work)
         clock.advance(HALF_AN_HOUR)
         run()
         clock.advance(timedelta(hours=1))
@@ -145,20 +145,49 @@ def test_each_type_is_told_to_those_who_want_it(clock, run, outbox, config):
         "reminder.sent",
     ]
     assert [json.loads(one.body)["type"] for one in answers.heard] == [
-        "assignment.confirmed",
         "assignment.declined",
+        "assignment.confirmed",
     ]
-    declined = json.loads(answers.heard[-1].body)["data"]["assignment"]
+    declined = json.loads(answers.heard[0].body)["data"]["assignment"]
     assert (declined["answer"], declined["answer_note"]) == ("DECLINED", "my car broke down")
     failed = next(one for one in everything.heard if b"reminder.failed" in one.body)
     assert json.loads(failed.body)["data"]["reminder"]["reason"] == "no_contact"
+
+
+def test_each_act_is_told_with_who_did_it_and_which_way(clock, run):
+    work = AssignmentFactory(soon=True)
+    with HttpSink() as sink:
+        subscribe(sink.url, list(ledger_events.ACTS.values()))
+        for act in (acts.on_my_way, partial(acts.run_late, minutes=15), acts.start, acts.complete):
+            act(work.pk, actor=acting.OLGA)
+            run()
+    told = [json.loads(one.body) for one in sink.heard]
+    assert [body["type"] for body in told] == [
+        "assignment.on_my_way",
+        "assignment.late",
+        "assignment.started",
+        "assignment.completed",
+    ]
+    assert told[1]["data"]["act"] == {
+        "id": Act.objects.get(act="late").pk,
+        "act": "late",
+        "via": "ops",
+        "actor": "olga",
+        "at": told[1]["data"]["act"]["at"],
+        "version": 1,
+        "minutes": 15,
+        "note": "",
+    }
+    last = told[-1]["data"]["assignment"]
+    assert last["expected_start"][:19] == "2026-06-15T12:25:00"
+    assert all(last[name] for name in ("on_my_way_at", "started_at", "completed_at"))
 
 
 def test_each_try_says_the_same_under_one_id(clock, run):
     with HttpSink(answers=[answer("500 Oh"), answer("204 No Content")]) as sink:
         subscribe(sink.url)
         work = AssignmentFactory()
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         run()
         services.reschedule(work.pk, start=work.scheduled_start + timedelta(days=2))
         clock.advance(timedelta(seconds=20))
@@ -176,12 +205,13 @@ def test_what_has_happened_stays_true_whatever_becomes_of_the_plan(clock, run, a
     with HttpSink() as sink:
         subscribe(sink.url)
         work = AssignmentFactory()
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         more = {"start": NOON + timedelta(days=1)} if act == "reschedule" else {}
-        getattr(services, act)(work.pk, **more)
-        assert [event.state for event in events()] == [State.PLANNED]
+        (acting.complete if act == "complete" else getattr(services, act))(work.pk, **more)
+        assert events()[0].state == State.PLANNED
         run()
-    assert len(sink.heard) == 1
+    completed = ["assignment.completed"] if act == "complete" else []
+    assert [json.loads(one.body)["type"] for one in sink.heard] == ["assignment.confirmed", *completed]
 
 
 def test_an_event_is_as_true_as_what_it_tells_of(clock):
@@ -189,7 +219,7 @@ def test_an_event_is_as_true_as_what_it_tells_of(clock):
     subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory()
     with transaction.atomic():
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         assert len(events()) == 1
         transaction.set_rollback(True)
     assert events() == []
@@ -232,7 +262,7 @@ def test_an_endpoint_that_is_away_is_held_alone_and_people_go_on(clock, run, out
 def test_an_endpoint_that_failed_is_tried_with_one_event_alone(clock, run, desk, config):
     subscribe("http://127.0.0.1:9/")
     for work in AssignmentFactory.create_batch(4):
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
     run()
     assert CircuitBreaker.objects.get().failures == 1
     assert sum(event.attempts for event in events()) <= 4
@@ -248,7 +278,7 @@ def test_what_hangs_costs_one_send_and_its_doubt_is_no_loss(clock, run, config, 
     with HttpSink(stop_at="answer") as sink:
         subscribe(sink.url)
         for work in AssignmentFactory.create_batch(3):
-            services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+            acting.confirm(work)
         run()
         assert len(sink.heard) == 1
         tried = [event for event in events() if event.failures]
@@ -267,7 +297,7 @@ def test_retry_after_is_honoured(clock, run, status):
     with HttpSink(answers=[answer(status, "Retry-After: 900"), answer("200 OK")]) as sink:
         subscribe(sink.url)
         work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         run()
         left = CircuitBreaker.objects.get().until - clock.now()
         assert timedelta(seconds=900) <= left < timedelta(seconds=905)
@@ -288,7 +318,7 @@ def test_its_health_shows_the_last_answer_until_one_is_good(clock, run, status):
     with HttpSink(answers=[answer(status), answer("200 OK")]) as sink:
         made, _ = subscribe(sink.url)
         work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         run()
         health = subscription_health.health([made])[made.pk]
         assert (health.waiting, health.code, health.failing_since) == (1, status[:3], NOON)
@@ -302,7 +332,7 @@ def test_gone_ends_the_subscription_and_what_waits_for_it(clock, run):
     with HttpSink(answers=[answer("410 Gone")]) as sink:
         made, _ = subscribe(sink.url)
         for work in AssignmentFactory.create_batch(3):
-            services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+            acting.confirm(work)
         run()
         run()
     made.refresh_from_db()
@@ -310,7 +340,7 @@ def test_gone_ends_the_subscription_and_what_waits_for_it(clock, run):
     assert len(sink.heard) == 1
     assert [event.state for event in events()] == [State.FAILED, State.SKIPPED, State.SKIPPED]
     work = AssignmentFactory()
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     assert events(assignment=work) == []
 
 
@@ -318,7 +348,7 @@ def test_after_72_hours_it_ends_and_says_so(clock, run):
     with HttpSink(answers=[answer("500 Oh")]) as sink:
         subscribe(sink.url)
         work = AssignmentFactory(scheduled_start=NOON + timedelta(days=9))
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         for _ in range(40):
             run()
             (event,) = events()
@@ -337,7 +367,7 @@ def test_people_come_first(clock, run, desk, config):
     """While reminders are left over for the next tick, no event is handed over."""
     subscribe("http://127.0.0.1:9/")
     works = AssignmentFactory.create_batch(3)
-    services.confirm(works[0].pk, assignee_id=works[0].assignee_id, version=works[0].version)
+    acting.confirm(works[0])
     clock.advance(HALF_AN_HOUR)
     tight = ReminderConfig(channel="memory", queue_limit=2, batch_size=2)
     dispatch.dispatch(config=tight, broker=desk)
@@ -350,7 +380,7 @@ def test_events_use_half_a_worker_at_most(clock, desk, config):
     for n in range(3):
         subscribe("http://127.0.0.1:9/", name=f"number {n}")
     for work in AssignmentFactory.create_batch(5):
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
     dispatch.dispatch(config=config, broker=desk)
     assert len(desk.batches) == config.concurrency // 2 == 1
     dispatch.dispatch(config=config, broker=desk)
@@ -363,7 +393,7 @@ def test_events_are_no_reminders_in_any_figure(clock, run, config):
     run()
     before = statistics.count(config)
     work = AssignmentFactory(far=True)
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     after = statistics.count(config)
     assert after.due_unsent == before.due_unsent
     with connection.cursor() as cursor:
@@ -380,7 +410,7 @@ def test_a_pause_holds_them_and_resume_lets_them_go(clock, run):
         subscribe(sink.url)
         pauses.pause(by="ada", reason="a quiet hour")
         work = AssignmentFactory()
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         run()
         assert sink.heard == []
         pauses.resume(by="ada")
@@ -391,7 +421,7 @@ def test_a_pause_holds_them_and_resume_lets_them_go(clock, run):
 def test_a_worker_that_dies_often_in_mid_event_ends_it_unknown(clock, config, desk):
     subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory(scheduled_start=NOON + timedelta(days=2))
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     for turn in range(5):
         dispatch.dispatch(config=config, broker=desk)
         hints, desk.batches = desk.hints(), []
@@ -457,7 +487,7 @@ def test_round_trip_over_the_api(clock, run):
 def test_how_it_fares_is_shown(clock, run):
     away, _ = subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory()
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     run()
     health = ApiCaller("ops").get(f"/api/webhooks/{away.pk}").json()["health"]
     assert (health["waiting"], health["code"]) == (1, "connect")
@@ -495,7 +525,7 @@ def test_an_endpoint_inside_is_never_called(clock, run, settings):
         settings.WEBHOOK_ALLOW_PRIVATE = False
         Subscription.objects.update(url="https://localhost/")
         work = AssignmentFactory()
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
         run()
     assert sink.connections == 0
     attempt = Attempt.objects.get()
@@ -505,7 +535,7 @@ def test_an_endpoint_inside_is_never_called(clock, run, settings):
 def test_ending_it_ends_what_waits_and_removing_keeps_what_was(clock, run):
     made, _ = subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory()
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     subscriptions.remove(made.pk, by="ada")
     assert [(event.state, event.reason) for event in events()] == [(State.SKIPPED, Reason.UNSUBSCRIBED)]
     run()
@@ -514,7 +544,7 @@ def test_ending_it_ends_what_waits_and_removing_keeps_what_was(clock, run):
 def test_the_explainer_tells_of_them(clock, run):
     made, _ = subscribe("http://127.0.0.1:9/")
     work = AssignmentFactory()
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     call = ApiCaller("read")
     shown = call.get(f"/api/assignments/{work.pk}/explain").json()
     story = next(story for story in shown["reminders"] if story["kind"] == "EVENT")
@@ -532,7 +562,7 @@ def test_the_doctor_names_an_endpoint_that_does_not_answer(clock, run, config):
     away, _ = subscribe("http://127.0.0.1:9/")
     assert said() == {"webhooks": ("PASS", "1 subscriptions, all are told")}
     work = AssignmentFactory()
-    services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+    acting.confirm(work)
     run()
     assert said() == {
         f"webhook {away.pk}": ("WARN", "planning does not answer (connect): 1 events wait"),
@@ -550,7 +580,7 @@ def test_a_channel_that_raises_costs_its_own_event_only(clock, config, desk):
     broken = Broken()
     subscribe("http://127.0.0.1:9/")
     for work in AssignmentFactory.create_batch(2):
-        services.confirm(work.pk, assignee_id=work.assignee_id, version=work.version)
+        acting.confirm(work)
     for _ in range(4):
         dispatch.dispatch(config=config, broker=desk)
         hints, desk.batches = desk.hints(), []

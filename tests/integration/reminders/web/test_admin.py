@@ -32,6 +32,7 @@ from reminders.models import (
     Subscription,
 )
 from reminders.operations import pauses, rescans
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -259,7 +260,7 @@ def test_admin_and_ops_list_hold_the_same_work_to_the_instant(operator, clock, c
     AssignmentFactory(title="overdue now", scheduled_start=NOON - config.overdue)
     AssignmentFactory(title="overdue soon", scheduled_start=NOON - config.overdue + timedelta(seconds=1))
     declined = AssignmentFactory(title="declined", far=True)
-    services.decline(declined.pk, assignee_id=declined.assignee_id, version=1, note="")
+    acting.decline(declined, note="")
     due = AssignmentFactory(title="due now", scheduled_start=NOON + config.lead)
     Reminder.objects.filter(assignment=due).delete()
     rows = operator.get(page(Assignment) + f"?show={name}").context["cl"].result_list

@@ -8,11 +8,13 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
-from assignments import services
+from assignments import acts, services
+from assignments.history import Actor
 from assignments.imports import rows, writer
-from assignments.models import Answer, Assignment
-from assignments.signals import answered, plan_changed
+from assignments.models import Act, Answer, Assignment
+from assignments.signals import acted, plan_changed
 from reminders.models import Reminder
+from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,20 +30,21 @@ def told() -> Iterator[list[dict[str, Any]]]:
     """What the signal has said, and whether it was said inside a transaction."""
     heard: list[dict[str, Any]] = []
 
-    def hear(*, ids: list[int], answer: str, **_: object) -> None:
-        heard.append({"ids": ids, "answer": answer, "atomic": connection.in_atomic_block})
+    def hear(*, acts: list[Act], **_: object) -> None:
+        (act,) = acts
+        heard.append({"id": act.assignment_id, "act": act.act, "atomic": connection.in_atomic_block})
 
-    answered.connect(hear)
+    acted.connect(hear)
     yield heard
-    answered.disconnect(hear)
+    acted.disconnect(hear)
 
 
 def confirm(work: Assignment, *, version: int = 1) -> Assignment:
-    return services.confirm(work.pk, assignee_id=work.assignee_id or 0, version=version)
+    return acting.confirm(work, version=version)
 
 
 def decline(work: Assignment, *, note: str = "", version: int = 1) -> Assignment:
-    return services.decline(work.pk, assignee_id=work.assignee_id or 0, version=version, note=note)
+    return acting.decline(work, note=note, version=version)
 
 
 def kept(work: Assignment) -> tuple[str, str, bool]:
@@ -62,7 +65,7 @@ def test_an_answer_is_kept_and_announced_and_is_no_change_of_plan(work, told):
         plan_changed.disconnect(plan)
     assert kept(work) == ("CONFIRMED", "", True)
     assert (work.version, plans, Reminder.objects.filter(assignment=work).count()) == (1, [], 1)
-    assert told == [{"ids": [work.pk], "answer": "CONFIRMED", "atomic": True}]
+    assert told == [{"id": work.pk, "act": "confirm", "atomic": True}]
 
 
 def test_another_answer_takes_its_place_and_the_same_one_changes_nothing(work, told):
@@ -72,7 +75,7 @@ def test_another_answer_takes_its_place_and_the_same_one_changes_nothing(work, t
     assert Assignment.objects.get(pk=work.pk).answered_at == first
     confirm(work)
     assert kept(work) == ("CONFIRMED", "", True)
-    assert [one["answer"] for one in told] == ["DECLINED", "CONFIRMED"]
+    assert [one["act"] for one in told] == ["decline", "confirm"]
 
 
 CHANGES = {
@@ -98,8 +101,8 @@ KEEPS = {
     "title": lambda work: services.change(work.pk, {"title": "Other", "notes": "n"}),
     "lead": lambda work: services.change(work.pk, {"lead_minutes": 45}),
     "sent again": lambda work: services.remind_again([work.pk]),
-    "started": lambda work: services.start(work.pk),
-    "completed": lambda work: services.complete(work.pk),
+    "started": lambda work: acting.start(work.pk),
+    "completed": lambda work: acting.complete(work.pk),
 }
 
 
@@ -113,16 +116,16 @@ def test_what_is_no_other_appointment_leaves_the_answer(work, what):
 def test_what_is_not_theirs_or_not_so_any_more_is_refused(work, told):
     other = AssigneeFactory()
     with pytest.raises(services.NotAssigned):
-        services.confirm(work.pk, assignee_id=other.pk, version=1)
+        acts.confirm(work.pk, actor=Actor.assignee(other.pk), version=1)
     with pytest.raises(services.UnknownAssignment):
-        services.confirm(work.pk + 1, assignee_id=other.pk, version=1)
+        acts.confirm(work.pk + 1, actor=Actor.assignee(other.pk), version=1)
     services.reschedule(work.pk, start=NOON + timedelta(hours=3))
     with pytest.raises(services.Stale):
         confirm(work)
-    services.start(work.pk)
+    acting.start(work.pk)
     with pytest.raises(services.Refused, match="is IN_PROGRESS"):
         confirm(work, version=2)
-    assert (kept(work), told) == (("", "", False), [])
+    assert (kept(work), [one["act"] for one in told]) == (("", "", False), ["start"])
 
 
 @pytest.mark.parametrize(("note", "words"), [("n" * 201, "no more than 200"), ("a\x00b", "NUL")])

@@ -7,17 +7,21 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.core.signing import Signer
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.module_loading import import_string
 
 from assignments import services
-from assignments.models import Assignee
+from assignments.models import Act, Assignee
 from reminders.content import links
 from reminders.content.links import Link
+from reminders.delivery import dispatch, scan
+from reminders.ledger import beginning
 from reminders.web import assignee_page
+from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
 
@@ -171,18 +175,24 @@ def test_an_answer_is_logged_without_its_words(client, work, caplog):
     [
         {},
         {"answer": "PERHAPS", "version": 1},
-        {"answer": "CONFIRMED"},
-        {"answer": "CONFIRMED", "version": "one"},
-        {"answer": "CONFIRMED", "version": 10**30},
-        {"answer": "DECLINED", "version": 1, "note": "n" * 201},
-        {"answer": "DECLINED", "version": 1, "note": "a\x00b"},
+        {"act": "cancel", "version": 1},
+        {"act": "confirm"},
+        {"act": "confirm", "version": "one"},
+        {"act": "confirm", "version": 10**30},
+        {"act": "decline", "version": 1, "note": "n" * 201},
+        {"act": "decline", "version": 1, "note": "a\x00b"},
+        {"act": "late", "version": 1},
+        {"act": "late", "version": 1, "minutes": 4},
+        {"act": "late", "version": 1, "minutes": 241},
+        {"act": "late", "version": 1, "minutes": "soon"},
+        {"act": "on_my_way", "version": 1, "minutes": -1},
     ],
 )
 def test_what_is_no_answer_is_not_taken(client, work, values):
     response = client.post(path_of(work), values)
     assert response.status_code == 400
-    assert "Your answer was not saved" in text_of(response)
-    assert answer_of(work) == ("", "")
+    assert "That was not saved" in text_of(response)
+    assert not Act.objects.exists()
 
 
 def test_a_form_without_its_token_is_refused_in_words_for_this_person(work):
@@ -224,24 +234,38 @@ def test_what_moves_while_somebody_looks_is_not_confirmed(client, work):
     assert answer_of(work) == ("", "")
 
 
+def assert_no_longer_theirs(response):
+    """It says that much, with no detail of the work and nothing to do."""
+    text = text_of(response)
+    assert response.status_code == 410
+    assert response.headers.items() >= SECRET_HEADERS.items()
+    assert "This is no longer yours" in text
+    for detail in ("Repair", "A-17", "Hall", "Ring twice", "Ana", "15 June", "<form"):
+        assert detail not in response.content.decode(), detail
+
+
 def test_reassigned_work_shows_nothing_to_whom_it_belonged(client, work):
-    other = AssigneeFactory(name="Bo")
+    other, former = AssigneeFactory(name="Bo"), work.assignee_id
     old = path_of(work)
     services.reassign(work.pk, assignee_id=other.pk)
-    assert_nothing(client.get(old))
-    assert_nothing(client.post(old, {"answer": "CONFIRMED", "version": 2}))
+    assert_no_longer_theirs(client.get(old))
+    for act in ("confirm", "start"):
+        assert_no_longer_theirs(client.post(old, {"act": act, "version": 2}))
     assert client.get(path_of(work, version=2, assignee_id=other.pk)).status_code == 200
     services.reassign(work.pk, assignee_id=None)
-    assert_nothing(client.get(old))
+    assert_no_longer_theirs(client.get(old))
     assert answer_of(work) == ("", "")
+    assert not Act.objects.exists()
+    services.reassign(work.pk, assignee_id=former)
+    assert client.get(old).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (services.cancel, "This has been cancelled."),
-        (services.start, "This has begun."),
-        (services.complete, "This is done."),
+        (acting.start, "This has begun."),
+        (acting.complete, "This is done."),
     ],
 )
 def test_work_that_takes_no_answers_says_why(client, work, change, words):
@@ -250,8 +274,8 @@ def test_work_that_takes_no_answers_says_why(client, work, change, words):
     response = client.get(path_of(work))
     assert response.status_code == 200
     assert words in text_of(response)
-    assert "<form" not in response.content.decode()
-    refused = client.post(path_of(work), {"answer": "DECLINED", "version": work.version})
+    assert ("<form" in response.content.decode()) == (work.status == "IN_PROGRESS")
+    refused = client.post(path_of(work), {"act": "decline", "version": work.version})
     assert refused.status_code == 409
     assert words in text_of(refused)
     assert answer_of(work) == ("", "")
@@ -267,7 +291,6 @@ def test_every_link_that_does_not_open_gets_the_same_answer(client, work):
         good.replace(f"{work.pk}-", f"{work.pk + 1}-", 1),
         Signer(salt="reminders.content.links", sep=".", key="of another site").sign(good.rpartition(".")[0]),
         links.token_of(Link(work.pk + 1_000, work.assignee_id, 1)),
-        links.token_of(Link(work.pk, work.assignee_id + 1_000, 1)),
         links.token_of(Link(10**17, 10**17, 1)),
         "%00",
         "x" * 3_000,
@@ -278,7 +301,7 @@ def test_every_link_that_does_not_open_gets_the_same_answer(client, work):
 
 @pytest.mark.parametrize("formatter", [one["()"] for one in settings.LOGGING["formatters"].values()])
 def test_the_request_log_shows_no_link(client, work, caplog, formatter):
-    token = links.token_of(Link(work.pk, work.assignee_id + 1, 1))
+    token = links.token_of(Link(work.pk + 1, work.assignee_id, 1))
     with caplog.at_level(logging.WARNING, logger="django.request"):
         client.get(f"/a/{token}")
     (record,) = caplog.records
@@ -297,3 +320,113 @@ def test_a_database_that_is_away_is_said_without_detail(client, work, monkeypatc
     assert "Please try again in a minute" in text_of(response)
     assert "10.0.0.7" not in response.content.decode()
     assert response.headers.items() >= SECRET_HEADERS.items()
+
+
+# --- the acts --------------------------------------------------------------------------------------------------
+
+
+def offered(response):
+    """The acts that the page offers, and the large one."""
+    html = response.content.decode()
+    large = re.findall(r'class="main large" name="act" value="(\w+)"', html)
+    every = re.findall(r'name="act" value="(\w+)"', html)
+    return large, sorted(set(every) - set(large))
+
+
+def put_at(clock, work, minutes):
+    """So many minutes after the start; before it where the number is negative."""
+    clock.set(work.scheduled_start + timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "before", "large", "others"),
+    [
+        (-241, [], ["confirm"], ["decline"]),
+        (-241, ["confirm"], [], ["decline"]),
+        (-241, ["decline"], ["confirm"], []),
+        (-240, [], ["confirm"], ["decline", "late", "on_my_way"]),
+        (-240, ["confirm"], ["on_my_way"], ["decline", "late"]),
+        (-61, ["confirm", "on_my_way"], [], ["decline", "late"]),
+        (-60, ["confirm", "on_my_way"], ["start"], ["decline", "late"]),
+        (-60, ["decline"], ["confirm"], ["start"]),
+        (-1, ["confirm"], ["on_my_way"], ["decline", "late", "start"]),
+        (0, [], ["start"], ["late", "on_my_way"]),
+        (5, ["confirm", "on_my_way"], ["start"], ["late"]),
+        (5, ["start"], ["complete"], []),
+        (5, ["start", "complete"], [], []),
+    ],
+)
+def test_the_page_offers_what_makes_sense_now_and_the_next_act_large(
+    client, work, clock, minutes, before, large, others
+):
+    put_at(clock, work, -30)
+    for act in before:
+        assert client.post(path_of(work), {"act": act, "version": 1}).status_code == 303, act
+    put_at(clock, work, minutes)
+    response = client.get(path_of(work))
+    assert offered(response) == (large, others)
+    for act in (*large, *others):
+        more = {"minutes": 45} if act == "late" else {}
+        work.refresh_from_db()
+        with transaction.atomic():
+            assert client.post(path_of(work), {"act": act, "version": 1, **more}).status_code == 303, act
+            transaction.set_rollback(True)
+
+
+def test_a_crew_starts_by_the_link_after_overdue_and_is_done(client, work, clock, config):
+    put_at(clock, work, 31)
+    scan.scan(trigger="cli", config=config)
+    desk = MemoryBroker()
+    dispatch.dispatch(config=config, broker=desk)
+    beginning.begin(desk.hints(), config=config)
+    work.refresh_from_db()
+    assert work.reminder_status == "OVERDUE"
+    text = text_of(client.get(path_of(work)))
+    assert "It was to start 31 minutes ago." in text
+    assert "Nobody has started this yet." in text
+    assert offered(client.get(path_of(work))) == (["start"], ["on_my_way"])
+    client.post(path_of(work), {"act": "start", "version": 1})
+    work.refresh_from_db()
+    assert (work.status, work.reminder_status) == ("IN_PROGRESS", "OVERDUE")
+    assert "You get no more reminders of it." in text_of(client.get(path_of(work)))
+    client.post(path_of(work), {"act": "complete", "version": 1})
+    assert "This is done." in text_of(client.get(path_of(work)))
+
+
+def test_running_late_by_the_link_says_when_it_will_begin(client, work):
+    client.post(path_of(work), {"act": "late", "version": 1, "minutes": 45})
+    text = text_of(client.get(path_of(work)))
+    assert "You will begin later: Monday 15 June 2026, 15:45 (CEST, Europe/Berlin)." in text
+    assert "has been told" not in text
+
+
+def test_an_act_too_early_takes_nothing_and_says_so(client, work, clock):
+    put_at(clock, work, -61)
+    refused = client.post(path_of(work), {"act": "start", "version": 1})
+    assert refused.status_code == 409
+    assert "That is not possible at this moment" in text_of(refused)
+    assert not Act.objects.exists()
+
+
+def test_each_act_on_an_outdated_plan_takes_nothing_and_shows_what_is_in_force(client, work):
+    services.reschedule(work.pk, start=NOON + timedelta(minutes=50))
+    for act in ("confirm", "decline", "on_my_way", "late", "start", "complete"):
+        response = client.post(path_of(work), {"act": act, "version": 1, "minutes": 30})
+        assert response.status_code == 409
+        assert "This has changed since you opened the page." in text_of(response)
+        assert "14:50" in text_of(response)
+    assert not Act.objects.exists()
+
+
+def test_the_same_tap_twice_changes_nothing(client, work):
+    for act in ("confirm", "on_my_way", "late", "start", "complete"):
+        for _ in range(2):
+            answer = client.post(path_of(work), {"act": act, "version": 1, "minutes": 30})
+            assert answer.status_code == 303, act
+    assert [act.act for act in Act.objects.all()] == ["confirm", "on_my_way", "late", "start", "complete"]
+    assert {(act.via, act.actor) for act in Act.objects.all()} == {("link", f"assignee:{work.assignee_id}")}
+
+
+def test_a_page_that_the_release_before_has_shown_still_answers(client, work):
+    client.post(path_of(work), {"answer": "DECLINED", "version": 1, "note": "ill"})
+    assert answer_of(work) == ("DECLINED", "ill")

@@ -27,6 +27,10 @@ NEEDS = {
     "api/assignments/import": {"POST": WRITE},
     "api/assignments/export": {"GET": READ},
     "api/assignments/by-reference/<path:reference>": {"GET": READ, "PUT": WRITE},
+    "api/assignments/<int:pk>/confirm": {"POST": WRITE},
+    "api/assignments/<int:pk>/decline": {"POST": WRITE},
+    "api/assignments/<int:pk>/on-my-way": {"POST": WRITE},
+    "api/assignments/<int:pk>/late": {"POST": WRITE},
     "api/assignments/<int:pk>/start": {"POST": WRITE},
     "api/assignments/<int:pk>/complete": {"POST": WRITE},
     "api/assignments/<int:pk>/cancel": {"POST": WRITE},
@@ -82,7 +86,7 @@ BROKEN = set(range(500, 600)) - {503}
 # Below admin/: of which models the roles see lists and records. Of all others nobody sees anything but a superuser.
 SEEN = {
     "reminders": {"reminder", "circuitbreaker", "audit", "process", "scanrun", "pause", "subscription"},
-    "assignments": {"assignment", "assignee", "team"},
+    "assignments": {"assignment", "assignee", "act", "team"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}

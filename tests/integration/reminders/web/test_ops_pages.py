@@ -13,7 +13,7 @@ from psycopg import errors
 
 from accounts import roles
 from assignments import services
-from assignments.models import Assignment
+from assignments.models import Act, Assignment
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
@@ -21,7 +21,9 @@ from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
 from reminders.models import Audit, Pause, Reminder, Statistics
 from reminders.operations import pauses
+from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.web.ops import overview
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -80,7 +82,7 @@ def everything(clock, config, run, outbox):
     late = AssignmentFactory.create_batch(2, soon=True, title="late")
     run()
     clock.advance(timedelta(minutes=41))
-    services.start(late[0].pk)
+    acting.start(late[0].pk)
     scan.scan(trigger="beat", config=config)
     run()
     AssignmentFactory.create_batch(4, title="coming", scheduled_start=NOON + timedelta(minutes=90))
@@ -90,8 +92,8 @@ def everything(clock, config, run, outbox):
     AssignmentFactory(title="early", scheduled_start=NOON + timedelta(hours=5), lead_minutes=300)
     AssignmentFactory(title="not yet", scheduled_start=NOON + timedelta(hours=9), lead_minutes=300)
     coming = Assignment.objects.filter(title="coming")
-    services.decline(coming[0].pk, assignee_id=coming[0].assignee_id, version=1, note="<i>ill</i>")
-    services.confirm(coming[1].pk, assignee_id=coming[1].assignee_id, version=1)
+    acting.decline(coming[0], note="<i>ill</i>")
+    acting.confirm(coming[1])
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
     heartbeats.record("beat")
     Statistics.objects.all().delete()
@@ -400,10 +402,64 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
 def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
     pauses.pause(by="x", reason="x")
     before = Audit.objects.count()
-    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge"):
+    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
         refused = operator.post(f"/ops/act/{name}", {"confirmed": "1", "ids": everything.pk, "reason": " "})
         assert refused.context["form"].errors["reason"] == ["This field is required."], name
     assert Audit.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "stored"),
+    [
+        ("confirm", {}, {"answer": "CONFIRMED"}),
+        ("decline", {"note": "ill"}, {"answer": "DECLINED", "answer_note": "ill"}),
+        ("on_my_way", {"minutes": "20"}, {"on_my_way_at": NOON}),
+        ("late", {"minutes": "15"}, {"expected_start": NOON + timedelta(minutes=75)}),
+        ("start", {}, {"status": "IN_PROGRESS", "started_at": NOON}),
+        ("complete", {}, {"status": "COMPLETED", "completed_at": NOON}),
+    ],
+)
+def test_operators_act_for_an_assignee_with_a_reason(operator, clock, name, values, stored):
+    work = AssignmentFactory()
+    page = f"/ops/assignments/{work.pk}"
+    link = f"/ops/act/{name}?ids={work.pk}&amp;back={page}"
+    assert link in operator.get(page).content.decode()
+    done = confirmed(operator, link.replace("&amp;", "&"), reason="called me", **values)
+    assert (done.status_code, done["Location"]) == (302, page)
+    assert Assignment.objects.values(*stored).get() == stored
+    (act,) = Act.objects.all()
+    assert (act.act, act.via, act.actor) == (name, "ops", "olga")
+    (line,) = Audit.objects.all()
+    assert (line.action, line.actor, line.reason) == (name, "olga", "called me")
+    told = shown(operator.get(page))
+    assert "olga" in told
+    again = operator.get(link.replace("&amp;", "&"))
+    assert again.context["preview"].possible == (name == "late")
+
+
+def test_an_act_that_has_become_impossible_since_its_preview_does_nothing(operator, clock):
+    work = AssignmentFactory()
+    address = f"/ops/act/late?ids={work.pk}"
+    plan = operator.get(address).context["preview"].plan
+    services.cancel(work.pk)
+    sent = {"confirmed": "1", "ids": work.pk, "plan": plan, "reason": "x", "minutes": "15"}
+    assert "Nothing was done" in shown(operator.post("/ops/act/late", sent, follow=True))
+    assert (Act.objects.count(), Audit.objects.count()) == (0, 0)
+
+
+def test_minutes_that_are_not_accepted_are_said_at_their_field(operator, clock):
+    work = AssignmentFactory()
+    for minutes in ("", "4", "241", "soon"):
+        refused = confirmed(operator, f"/ops/act/late?ids={work.pk}", reason="x", minutes=minutes)
+        assert "minutes" in refused.context["form"].errors, minutes
+    assert not Act.objects.exists()
+
+
+def test_viewers_are_not_offered_acts(viewer, clock):
+    work = AssignmentFactory()
+    assert "/ops/act/" not in viewer.get(f"/ops/assignments/{work.pk}").content.decode()
+    assert viewer.post("/ops/act/start", {"confirmed": "1", "ids": work.pk, "reason": "x"}).status_code == 403
+    assert not Act.objects.exists()
 
 
 def test_late_reminders_are_skipped_unless_somebody_wants_them(operator, clock, run):

@@ -19,12 +19,17 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts import limits, roles, tokens
-from assignments import people, services, teams
-from assignments.models import Assignee, Assignment, Team
-from assignments.services import NewAssignment
+from assignments import acts, people, services, teams
+from assignments.history import Actor
+from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
+from assignments.services import NewAssignment, UnknownAssignment
+from assignments.team_scope import TeamScope
 from reminders.insight import statistics
 from reminders.models import Audit, Kind, Reminder, ScanRun, Subscription
+from reminders.operations.act_actions import ACT_ACTIONS
+from reminders.web.ops.actions import OFFERED
 from reminders.web.team_limits import TeamLimit, limit_of
+from tests import acting
 from tests.factories import NOON
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +55,10 @@ ADDRESSES = {
     "api/assignments/import": NARROWED,
     "api/assignments/export": NARROWED,
     "api/assignments/by-reference/<path:reference>": NARROWED,
+    "api/assignments/<int:pk>/confirm": NARROWED,
+    "api/assignments/<int:pk>/decline": NARROWED,
+    "api/assignments/<int:pk>/on-my-way": NARROWED,
+    "api/assignments/<int:pk>/late": NARROWED,
     "api/assignments/<int:pk>/start": NARROWED,
     "api/assignments/<int:pk>/complete": NARROWED,
     "api/assignments/<int:pk>/cancel": NARROWED,
@@ -87,6 +96,7 @@ ADDRESSES = {
 }
 # Below admin/: the models whose pages are narrowed, and the site's own pages. All others are refused.
 ADMIN_MODELS = {
+    "assignments/act/",
     "assignments/assignment/",
     "assignments/assignee/",
     "assignments/team/",
@@ -194,8 +204,8 @@ def world(clock, config, settings, tmp_path) -> World:
     )
     clock.set(NOON - timedelta(hours=1))
     others.append(services.create(late))
-    services.decline(others[0].pk, assignee_id=person.pk, version=1, note=f"Ill {SECRET}")
-    services.start(others[1].pk)
+    acting.decline(others[0], note=f"Ill {SECRET}")
+    acts.start(others[1].pk, actor=Actor.api(SECRET))
     clock.set(NOON)
     hearing = Subscription.objects.create(
         name=f"Hook {SECRET}",
@@ -262,8 +272,7 @@ def urls(route: str, world: World) -> list[str]:
         case "ops/find":
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":
-            shown = ("reset", "resend", "close", "pause", "resume", "rescan", "purge")
-            scoped = [f"/ops/act/{name}?ids={pk}" for name in shown for pk in ids]
+            scoped = [f"/ops/act/{name}?ids={pk}" for name in OFFERED for pk in ids]
             return [*scoped, "/ops/act/reset?scope=out_of_sync"]
         case "ops/simulator":
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
@@ -320,6 +329,9 @@ def _below_admin(route: str, world: World) -> list[str]:
         "assignments/assignment/": [work.pk for work in world.others],
         "assignments/assignee/": [world.others_person.pk],
         "assignments/team/": [world.other.pk],
+        "assignments/act/": list(
+            Act.objects.filter(assignment__in=world.others).values_list("pk", flat=True)
+        ),
         "reminders/reminder/": list(
             Reminder.objects.filter(assignment__in=world.others).values_list("pk", flat=True)
         ),
@@ -367,6 +379,7 @@ def state() -> dict[str, list[Any]]:
     belongs = {"title__contains": SECRET}
     return {
         "work": list(Assignment.objects.filter(**belongs).order_by("pk").values()),
+        "acts": list(Act.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
         "people": list(Assignee.objects.filter(name__contains=SECRET).order_by("pk").values()),
         "teams": list(Team.objects.filter(name=SECRET).values()),
         "supervisors": list(
@@ -381,7 +394,7 @@ def state() -> dict[str, list[Any]]:
 def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
     before = state()
     assert {name: len(rows) for name, rows in before.items()} == {
-        "work": 3, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1,
+        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1,
     }  # fmt: skip
     ids = {str(work.pk) for work in world.others}
     for who, call in callers:
@@ -536,8 +549,8 @@ def test_a_subscription_of_a_limited_token_hears_of_its_teams_alone(world, calle
             "PATCH", f"/api/webhooks/{made.json()['id']}", json.dumps({"teams": everything}).encode()
         )
         assert changed.status_code == 400 or changed.json()["teams"] == [world.mine.pk]
-    services.confirm(world.others_work.pk, assignee_id=world.others_person.pk, version=1)
-    services.confirm(world.my_work.pk, assignee_id=world.my_work.assignee_id, version=1)
+    acting.confirm(world.others_work)
+    acting.confirm(world.my_work)
     heard = Reminder.objects.filter(kind=Kind.EVENT, recipient=f"subscription:{made.json()['id']}")
     assert [row.assignment_id for row in heard] == [world.my_work.pk]
     theirs = Reminder.objects.filter(
@@ -553,6 +566,92 @@ def test_a_reset_takes_what_is_of_the_team(world, callers):
         plan = call("POST", "/api/admin/reminders/reset", body).json()
         assert [target["id"] for target in plan["targets"]] == [world.my_work.pk]
         assert plan["skipped"] == [{"id": world.others_work.pk, "why": "not_found"}]
+
+
+ACTS: dict[str, Callable[..., Assignment]] = {
+    "confirm": acts.confirm,
+    "decline": acts.decline,
+    "on-my-way": acts.on_my_way,
+    "late": lambda pk, **more: acts.run_late(pk, minutes=30, **more),
+    "start": acts.start,
+    "complete": acts.complete,
+}
+"""Each act by the last part of its address."""
+
+
+def test_every_act_is_narrowed():
+    assert {name.replace("-", "_") for name in ACTS} == ACT_ACTIONS.keys()
+    assert {
+        route.rsplit("/", 1)[1] for route in ADDRESSES if route.startswith("api/assignments/<int:pk>/")
+    } >= (ACTS.keys())
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_finds_no_work_of_another_team(world, name):
+    """Below the addresses too: the act itself looks for the work in the caller's scope, under its lock."""
+    before, mine = state(), TeamScope(frozenset({world.mine.pk}))
+    for work in world.others:
+        with pytest.raises(UnknownAssignment):
+            ACTS[name](work.pk, actor=Actor.api("limited"), scope=mine)
+    assert state() == before
+    ACTS[name](world.my_work.pk, actor=Actor.api("limited"), scope=mine)
+    assert [(one.act, one.actor) for one in Act.objects.filter(assignment=world.my_work)] == [
+        (name.replace("-", "_"), "limited")
+    ]
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_through_the_api_is_taken_for_the_own_team_alone(world, callers, name):
+    before = state()
+    body = json.dumps({"minutes": 30} if name == "late" else {}).encode()
+    for who, call in callers:
+        for work in world.others:
+            refused = call("POST", f"/api/assignments/{work.pk}/{name}", body)
+            unknown = call("POST", f"/api/assignments/999999/{name}", body)
+            assert (refused.status_code, refused.json()) == (404, unknown.json()), who
+        assert call("POST", f"/api/assignments/{world.my_work.pk}/{name}", body).status_code == 200, who
+    assert state() == before
+    assert Act.objects.filter(assignment=world.my_work).count() == 1
+
+
+@pytest.mark.parametrize("name", ACT_ACTIONS)
+def test_an_act_of_an_operator_is_carried_out_on_the_own_team_alone(world, callers, name):
+    """Also where a confirmation that is made up names the work of others."""
+    before = state()
+    _, _ = callers[0]
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="olga"))
+    ids = [world.my_work.pk, *(work.pk for work in world.others)]
+    preview = client.get(f"/ops/act/{name}", {"ids": ids})
+    assert SECRET not in preview.content.decode()
+    filled = {"ids": ids, "reason": "They called", "confirmed": "1", "minutes": "30"}
+    done = client.post(f"/ops/act/{name}", {**filled, "plan": preview.context["preview"].plan})
+    assert done.status_code == 302
+    assert state() == before
+    assert [(one.act, one.actor) for one in Act.objects.filter(assignment=world.my_work)] == [(name, "olga")]
+
+
+def test_acts_in_the_admin_are_those_of_the_own_team(world, callers):
+    acting.confirm(world.my_work)
+    _, as_user = callers[0]
+    listed = text_of(as_user("GET", "/admin/assignments/act/"))
+    assert "By assignee North" in listed
+    assert "decline" not in listed.split('id="result_list"')[1].split("</table>")[0]
+    pk = Act.objects.get(assignment=world.my_work).pk
+    assert "By assignee North" in text_of(as_user("GET", f"/admin/assignments/act/{pk}/change/"))
+
+
+def test_a_limited_caller_starts_work_by_its_status_within_the_teams_alone(world, callers):
+    """Writes that are acts too: by PATCH, by PUT of a reference and by an import, as the caller."""
+    before = state()
+    body = json.dumps({"status": "IN_PROGRESS"}).encode()
+    for who, call in callers:
+        assert call("PATCH", f"/api/assignments/{world.others_work.pk}", body).status_code == 404, who
+        assert call("PATCH", f"/api/assignments/{world.my_work.pk}", body).status_code == 200, who
+    world.my_work.refresh_from_db()
+    assert (world.my_work.status, world.my_work.answer) == (Status.IN_PROGRESS, Answer.NONE)
+    assert [one.act for one in Act.objects.filter(assignment=world.my_work)] == ["start"]
+    assert state() == before
 
 
 def test_whoever_is_limited_to_a_removed_team_sees_nothing(world, callers):

@@ -12,6 +12,7 @@ from assignments.models import Assignee, Assignment
 from notifications.message import Outcome
 from reminders.delivery import deliver, dispatch
 from reminders.models import Reminder
+from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
@@ -75,6 +76,10 @@ def test_an_assignment_is_made_with_its_person_and_planned(api):
         "answer": "NONE",
         "answered_at": None,
         "answer_note": "",
+        "expected_start": None,
+        "on_my_way_at": None,
+        "started_at": None,
+        "completed_at": None,
         "version": 1,
         "created_at": "2026-06-15T12:00:00Z",
         "updated_at": "2026-06-15T12:00:00Z",
@@ -293,7 +298,7 @@ def test_a_move_keeps_the_length(api):
 
 def test_what_cannot_follow_is_a_conflict(api):
     assignment = AssignmentFactory()
-    services.complete(assignment.pk)
+    acting.complete(assignment.pk)
     refused = api.post(f"/api/assignments/{assignment.pk}/start")
     assert (refused.status_code, faults(refused)) == (409, [(None, "conflict")])
     assert api.patch(f"/api/assignments/{assignment.pk}", {"status": "SCHEDULED"}).status_code == 409
@@ -337,7 +342,7 @@ def test_a_put_takes_what_is_left_out_back_to_its_default(api):
 def test_a_put_leaves_the_status_alone(api):
     url = "/api/assignments/by-reference/W-1"
     pk = api.put(url, WORK).json()["id"]
-    services.start(pk)
+    acting.start(pk)
     assert api.put(url, WORK).json()["status"] == "IN_PROGRESS"
 
 
@@ -447,20 +452,21 @@ def test_the_list_is_filtered_ordered_and_paged(api, four, query, titles, limit)
 @pytest.mark.parametrize(("answer", "titles"), [("DECLINED", "a"), ("CONFIRMED", "b"), ("NONE", "cd")])
 def test_the_list_finds_what_people_have_answered(api, four, answer, titles):
     for work in Assignment.objects.filter(title__in=("a", "b")):
-        answered = services.decline if work.title == "a" else services.confirm
-        answered(work.pk, assignee_id=work.assignee_id, version=1)
+        act = acting.decline if work.title == "a" else acting.confirm
+        act(work)
     assert sorted(listed(api.get(f"/api/assignments?answer={answer}"))) == list(titles)
 
 
 def test_an_answer_is_read_and_never_written(api):
     work = AssignmentFactory()
-    services.decline(work.pk, assignee_id=work.assignee_id, version=1, note="ill")
+    acting.decline(work, note="ill")
     read = api.get(f"/api/assignments/{work.pk}").json()
     told = {"answer": "DECLINED", "answered_at": "2026-06-15T12:00:00Z", "answer_note": "ill"}
     assert told.items() <= read.items()
     explained = api.get(f"/api/assignments/{work.pk}/explain").json()
     assert told.items() <= explained.items()
-    assert "The assignee answered: can't make it (ill)." in [step["summary"] for step in explained["history"]]
+    who = f"{work.assignee.name} (assignee {work.assignee_id})"
+    assert f"{who} declined (ill), by the link." in [step["summary"] for step in explained["history"]]
     refused = api.patch(f"/api/assignments/{work.pk}", told)
     assert sorted(faults(refused)) == [(name, "read_only") for name in sorted(told)]
 

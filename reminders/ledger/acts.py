@@ -1,0 +1,45 @@
+"""What acts mean for the ledger, in their transaction."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.db import connection
+
+from assignments.models import Act, ActKind
+from assignments.transactions import atomically
+from reminders.conf import ReminderConfig
+from reminders.ledger import counters
+from reminders.ledger.events import ACTS, Event, emit_events
+from reminders.ledger.records import Ended
+from reminders.ledger.replanning import requeue_declined, retime_late, void
+
+
+@atomically
+def follow(acts: Sequence[Act], config: ReminderConfig) -> list[Ended]:
+    """Ends, brings back or moves the rows that the acts are about, counts them, and raises their events.
+
+    The assignments' rows are locked by the caller. A start and a completion have ended their rows already: they are
+    changes of plan. This is also the place where notices about an act are planned: the id of the act tells two
+    answers of one version apart.
+    """
+    about: dict[str, list[int]] = defaultdict(list)
+    for act in acts:
+        about[act.act].append(act.assignment_id)
+    ended = void(about[ActKind.DECLINE]) if about[ActKind.DECLINE] else []
+    if about[ActKind.CONFIRM]:
+        requeue_declined(about[ActKind.CONFIRM])
+    if about[ActKind.LATE]:
+        retime_late(about[ActKind.LATE], config)
+    counts = counters.Counts(
+        (counters.ACTS, counters.labels(act=str(act.act), via=str(act.via))) for act in acts
+    )
+    with connection.cursor() as cursor:
+        counters.write(cursor, counts)
+        emit_events(
+            cursor,
+            [
+                Event(ACTS[ActKind(act.act)], act.assignment_id, source=str(act.pk), act_id=act.pk)
+                for act in acts
+            ],
+        )
+    return ended
