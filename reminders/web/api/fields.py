@@ -139,6 +139,8 @@ def declared_field(declaration: Field) -> serializers.Field[Any, Any, Any, Any]:
     return field
 
 
+# Not the format `time` of JSON Schema, which has seconds and an offset (RFC 3339, section 5.6).
+@extend_schema_field({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
 class TimeOfDayField(serializers.TimeField):
     """A local time as it is shown: 22:00."""
 
