@@ -9,7 +9,13 @@ class RemindersConfig(AppConfig):
     def ready(self) -> None:
         """Connects the receivers of plan changes, and registers the system checks."""
         from accounts.signals import account_changed, sign_in_failed
-        from assignments.signals import acted, contact_changed, imported_as_notified, plan_changed
+        from assignments.signals import (
+            acted,
+            contact_changed,
+            imported_as_notified,
+            plan_changed,
+            supervision_changed,
+        )
         from reminders import checks
         from reminders.delivery import receivers
         from reminders.operations import account_audit, sign_in_counts
@@ -19,6 +25,9 @@ class RemindersConfig(AppConfig):
             receivers.on_imported_as_notified, dispatch_uid="reminders.imported_as_notified"
         )
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
+        supervision_changed.connect(
+            receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"
+        )
         acted.connect(receivers.on_acted, dispatch_uid="reminders.acted")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")
         sign_in_failed.connect(sign_in_counts.on_sign_in_failed, dispatch_uid="reminders.sign_in_failed")

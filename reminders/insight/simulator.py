@@ -19,6 +19,7 @@ from assignments.act_rules import MOST_LATE
 from assignments.clock import database_now
 from assignments.direction import isolated
 from assignments.models import Assignment, Status
+from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
@@ -105,8 +106,11 @@ def simulate(
     config: ReminderConfig,
     limit: int = 50,
     budget: timedelta | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Simulation:
-    """Foresees the range under these rules; `since` in the past counts as now, for what was sent stands in the ledger.
+    """Foresees the range under these rules, for the work in the scope.
+
+    `since` in the past counts as now, for what was sent stands in the ledger.
 
     Keeps the first `limit` sends. Raises ValidationError where the range or the limit is of no use.
     """
@@ -124,7 +128,7 @@ def simulate(
         for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
     }
     complete = True
-    for assignment in _candidates(since, until, config):
+    for assignment in _candidates(since, until, config, scope):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
@@ -262,11 +266,14 @@ class _Latest:
         return other.send < self.send
 
 
-def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
+def _candidates(
+    since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope
+) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
     work: QuerySet[Assignment] = with_start_notified(
-        Assignment.objects.alias(overdue_base=overdue_base())
+        Assignment.objects.visible_to(scope)
+        .alias(overdue_base=overdue_base())
         .filter(
             status=Status.SCHEDULED,
             overdue_at=None,

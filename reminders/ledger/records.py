@@ -180,6 +180,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
         declined=found["answer"] == Answer.DECLINED,
+        supervisors=frozenset(found["supervisors"] or ()),
     )
 
 

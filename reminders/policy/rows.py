@@ -87,7 +87,8 @@ def from_model(reminder: Reminder) -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The assignment as it stands now. `declined`: the assignee can't make it."""
+    """The assignment as it stands now. `declined`: the assignee can't make it. `supervisors` are the recipients who
+    supervise its team; they matter to notices alone, and are left out elsewhere."""
 
     version: int
     status: Status
@@ -95,6 +96,7 @@ class Plan:
     recipient: str
     overdue: bool = False
     declined: bool = False
+    supervisors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
