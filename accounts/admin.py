@@ -1,5 +1,6 @@
-"""API tokens in the admin: created here and shown once, listed, and revoked."""
+"""API tokens in the admin: created here and shown once, listed, and revoked. And which people are limited to teams."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -8,8 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from accounts import tokens
-from accounts.models import MAX_LIFETIME_DAYS, SCOPES, ApiToken
+from accounts import limits, tokens
+from accounts.limits import team_names
+from accounts.models import MAX_LIFETIME_DAYS, SCOPES, ApiToken, TeamLimit
 from accounts.reasons import MAX_REASON_LENGTH
 from accounts.roles import OPERATE
 
@@ -24,6 +26,18 @@ SCOPE_LABELS = {
     "write": "write: change assignments",
     "ops": "ops: operate",
 }
+
+
+class TeamsField(forms.TypedMultipleChoiceField):
+    """Some of the teams, by their names."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            choices=lambda: sorted(team_names().items(), key=lambda team: team[1]),
+            coerce=int,
+            widget=forms.CheckboxSelectMultiple,
+            **kwargs,
+        )
 
 
 class NewTokenForm(AnyModelForm):
@@ -41,12 +55,22 @@ class NewTokenForm(AnyModelForm):
         help_text="How many days the token is valid; empty: until it is revoked.",
     )
 
+    teams = TeamsField(required=False, help_text="It sees their work only; none: everything.")
+
     class Meta:
         model = ApiToken
         fields = ("name",)
         help_texts = {
             "name": "Who will use it. The audit trail shows this name with all that is done with the token."
         }
+
+
+def shown_teams(teams: Sequence[int] | None) -> str:
+    """The names of these teams."""
+    if teams is None:
+        return "everything"
+    names = team_names()
+    return ", ".join(names.get(pk, f"{pk} (removed)") for pk in teams)
 
 
 class ReasonForm(forms.Form):
@@ -59,11 +83,15 @@ class ReasonForm(forms.Form):
 class ApiTokenAdmin(AnyAdmin):
     """Programs that may call the API."""
 
-    list_display = ("name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_display = (
+        *("name", "prefix", "scopes", "teams_shown"),
+        *("created_at", "expires_at", "last_used_at", "revoked_at"),
+    )
     readonly_fields = fields = (
         "name",
         "prefix",
         "scopes",
+        "teams_shown",
         "created_at",
         "expires_at",
         "last_used_at",
@@ -71,8 +99,12 @@ class ApiTokenAdmin(AnyAdmin):
     )
     actions = ("revoke",)
 
+    @admin.display(description="teams")
+    def teams_shown(self, token: ApiToken) -> str:
+        return shown_teams(token.teams)
+
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
-        return self.fields if obj else ("name", "scopes", "days")
+        return self.fields if obj else ("name", "scopes", "teams", "days")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
         return self.readonly_fields if obj else ()
@@ -98,7 +130,11 @@ class ApiTokenAdmin(AnyAdmin):
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         values = form.cleaned_data
         token, secret = tokens.issue(
-            obj.name, scopes=values["scopes"], days=values["days"], by=request.user.get_username()
+            obj.name,
+            scopes=values["scopes"],
+            days=values["days"],
+            by=request.user.get_username(),
+            teams=values["teams"] or None,
         )
         obj.pk = token.pk
         obj.refresh_from_db()
@@ -133,3 +169,38 @@ class ApiTokenAdmin(AnyAdmin):
             "opts": self.model._meta,
         }
         return TemplateResponse(request, "admin/access/revoke.html", context)
+
+
+class TeamLimitForm(AnyModelForm):
+    """Who sees the work of which teams only."""
+
+    teams = TeamsField(help_text="This person sees, changes and is shown the figures of their work only.")
+
+    class Meta:
+        model = TeamLimit
+        fields = ("user",)
+
+
+@admin.register(TeamLimit)
+class TeamLimitAdmin(AnyAdmin):
+    """People who are limited to teams. Removing an entry lets the person see everything."""
+
+    form = TeamLimitForm
+    fields = ("user", "teams")
+    list_display = ("user", "teams_shown")
+    list_select_related = ("user",)
+    actions = None
+
+    @admin.display(description="teams")
+    def teams_shown(self, limit: TeamLimit) -> str:
+        return shown_teams(limit.teams)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TeamLimit | None = None) -> Any:
+        return ("user",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: TeamLimit, form: Any, change: bool) -> None:
+        limits.limit_user(obj.user, form.cleaned_data["teams"], by=request.user.get_username())
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: TeamLimit) -> None:
+        limits.limit_user(obj.user, None, by=request.user.get_username())

@@ -4,6 +4,8 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -21,7 +23,10 @@ def digest(token: str) -> str:
 
 
 class ApiToken(models.Model):
-    """Lets a program call the API within its scopes. `prefix` is its visible beginning, to recognise it by."""
+    """Lets a program call the API within its scopes. `prefix` is its visible beginning, to recognise it by.
+
+    `teams` are the ids of the teams that it is limited to; null: it sees everything.
+    """
 
     PREFIX_LENGTH = 10
 
@@ -33,6 +38,7 @@ class ApiToken(models.Model):
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.CharField(max_length=40)
+    teams = ArrayField(models.BigIntegerField(), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
@@ -46,7 +52,9 @@ class ApiToken(models.Model):
         return self.name
 
     @classmethod
-    def issue(cls, name: str, *, scopes: list[str], days: int | None) -> tuple["ApiToken", str]:
+    def issue(
+        cls, name: str, *, scopes: list[str], days: int | None, teams: list[int] | None = None
+    ) -> tuple["ApiToken", str]:
         """Creates a token. Returns its record, and the secret, which cannot be read again.
 
         Raises ValidationError for an unknown scope, a lifetime out of range, and a name that is taken or invalid.
@@ -66,6 +74,7 @@ class ApiToken(models.Model):
             digest=digest(secret),
             scopes=",".join(scope for scope in SCOPES if scope in scopes),
             expires_at=expires_at,
+            teams=teams,
         )
         token.full_clean()
         token.save()
@@ -80,6 +89,21 @@ class ApiToken(models.Model):
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "good"
+
+
+class TeamLimit(models.Model):
+    """A person who signs in and sees work of these teams only. Whoever has no such row sees everything.
+
+    An id whose team was removed stays: the person does not see more for it.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="team_limit"
+    )
+    teams = ArrayField(models.BigIntegerField())
+
+    def __str__(self) -> str:
+        return f"teams of {self.user}"
 
 
 class Allowance(models.Model):

@@ -24,7 +24,10 @@ _VIEWING = Q(codename__startswith="view_") & (
         content_type__model__in=("periodictask", "intervalschedule"),
     )
 )
-_CHANGING = Q(content_type__app_label="assignments", codename__in=("change_assignment", "change_assignee"))
+_CHANGING = Q(
+    content_type__app_label="assignments",
+    codename__in=("change_assignment", "change_assignee", "change_team"),
+)
 _OPERATING = Q(content_type__app_label="reminders", codename="operate")
 
 

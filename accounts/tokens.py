@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.errors import UnknownToken
+from accounts.limits import checked_teams
 from accounts.models import ApiToken
 from accounts.reasons import checked_reason
 from accounts.signals import account_changed
@@ -15,14 +16,21 @@ from accounts.signals import account_changed
 
 @transaction.atomic
 def issue(
-    name: str, *, scopes: Sequence[str], days: int | None, by: str, reason: str = ""
+    name: str,
+    *,
+    scopes: Sequence[str],
+    days: int | None,
+    by: str,
+    reason: str = "",
+    teams: Sequence[int] | None = None,
 ) -> tuple[ApiToken, str]:
     """Issues a token. Returns its record, and the secret, which cannot be read again.
 
-    `days`: its lifetime; None: until it is revoked. Raises ValidationError as `ApiToken.issue` does.
+    `days`: its lifetime; None: until it is revoked. `teams`: it sees nothing else; None: everything.
+    Raises ValidationError as `ApiToken.issue` and `checked_teams` do.
     """
     reason = checked_reason(reason, needed=False)
-    token, secret = ApiToken.issue(name, scopes=list(scopes), days=days)
+    token, secret = ApiToken.issue(name, scopes=list(scopes), days=days, teams=checked_teams(teams))
     _announce("create_token", by=by, reason=reason, after=_described(token))
     return token, secret
 
@@ -65,5 +73,6 @@ def _described(token: ApiToken) -> dict[str, object]:
         "name": token.name,
         "prefix": token.prefix,
         "scopes": token.scopes.split(","),
+        "teams": token.teams,
         "expires_at": token.expires_at.isoformat() if token.expires_at else None,
     }

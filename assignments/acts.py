@@ -1,8 +1,9 @@
 """What people do about their work, one function each: by the link in a message, by SMS, through the API, by operators.
 
 Each is recorded with its actor (`history`). The same act again changes nothing. Confirming, declining, being on the way
-and running late are no changes of plan. All raise UnknownAssignment, NotAssigned (`actor` acts for themselves, and the
-work is not theirs), Stale (`version` or `if_match` is not in force), Refused (`act_rules`) or ValidationError.
+and running late are no changes of plan. All raise UnknownAssignment (also where the work is out of the caller's
+`scope`), NotAssigned (`actor` acts for themselves, and the work is not theirs), Stale (`version` or `if_match` is not in
+force), Refused (`act_rules`) or ValidationError.
 """
 
 from datetime import timedelta
@@ -16,6 +17,7 @@ from assignments.direction import without_controls
 from assignments.history import Actor
 from assignments.models import ANSWER_FIELDS, LONGEST_ANSWER_NOTE, Act, ActKind, Answer, Assignment, Status
 from assignments.services import NotAssigned, Refused, Stale
+from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from assignments.validation import check_text
 
@@ -28,35 +30,49 @@ def carry_out(
     version: int | None = None,
     minutes: int | None = None,
     note: str = "",
+    scope: TeamScope = EVERYTHING,
 ) -> Assignment:
     """The act of this kind; `minutes` go with being on the way and running late, `note` with a decline."""
     match act:
         case ActKind.CONFIRM:
-            return confirm(pk, actor=actor, version=version)
+            return confirm(pk, actor=actor, version=version, scope=scope)
         case ActKind.DECLINE:
-            return decline(pk, actor=actor, version=version, note=note)
+            return decline(pk, actor=actor, version=version, note=note, scope=scope)
         case ActKind.ON_MY_WAY:
-            return on_my_way(pk, actor=actor, version=version, minutes=minutes)
+            return on_my_way(pk, actor=actor, version=version, minutes=minutes, scope=scope)
         case ActKind.LATE:
-            return run_late(pk, actor=actor, version=version, minutes=minutes or 0)
+            return run_late(pk, actor=actor, version=version, minutes=minutes or 0, scope=scope)
         case ActKind.START:
-            return start(pk, actor=actor, version=version)
+            return start(pk, actor=actor, version=version, scope=scope)
         case ActKind.COMPLETE:
-            return complete(pk, actor=actor, version=version)
+            return complete(pk, actor=actor, version=version, scope=scope)
 
 
-def confirm(pk: int, *, actor: Actor, version: int | None = None, if_match: str | None = None) -> Assignment:
+def confirm(
+    pk: int,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
+) -> Assignment:
     """The assignee will be there. Until the start it may take a decline back."""
-    return _answer(pk, ActKind.CONFIRM, Answer.CONFIRMED, "", actor, version, if_match)
+    return _answer(pk, ActKind.CONFIRM, Answer.CONFIRMED, "", actor, version, if_match, scope)
 
 
 def decline(
-    pk: int, *, actor: Actor, version: int | None = None, note: str = "", if_match: str | None = None
+    pk: int,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    note: str = "",
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Assignment:
     """The assignee can't make it, and may say why: they are not reminded any more."""
     note = without_controls(note)
     check_text("note", note, longest=LONGEST_ANSWER_NOTE)
-    return _answer(pk, ActKind.DECLINE, Answer.DECLINED, note, actor, version, if_match)
+    return _answer(pk, ActKind.DECLINE, Answer.DECLINED, note, actor, version, if_match, scope)
 
 
 @atomically
@@ -67,11 +83,12 @@ def on_my_way(
     version: int | None = None,
     minutes: int | None = None,
     if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Assignment:
     """The assignee is on the way, and may say how many minutes they still need; the last word counts."""
     if minutes is not None:
         _check_minutes(minutes, 1, LONGEST_WAY)
-    work = _seen(pk, actor, version, if_match)
+    work = _seen(pk, actor, version, if_match, scope)
     if act_rules.is_done(ActKind.ON_MY_WAY, work) and minutes in (None, _minutes_on_the_way(work)):
         return work
     _check(ActKind.ON_MY_WAY, work, actor)
@@ -83,14 +100,20 @@ def on_my_way(
 
 @atomically
 def run_late(
-    pk: int, *, actor: Actor, minutes: int, version: int | None = None, if_match: str | None = None
+    pk: int,
+    *,
+    actor: Actor,
+    minutes: int,
+    version: int | None = None,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Assignment:
     """The assignee will begin so many minutes after `scheduled_start`: the overdue instant moves along.
 
     Possible twice, until the work is marked OVERDUE.
     """
     _check_minutes(minutes, LEAST_LATE, MOST_LATE)
-    work = _seen(pk, actor, version, if_match)
+    work = _seen(pk, actor, version, if_match, scope)
     expected = work.scheduled_start + timedelta(minutes=minutes)
     if work.expected_start == expected:
         return work
@@ -102,14 +125,28 @@ def run_late(
     return work
 
 
-def start(pk: int, *, actor: Actor, version: int | None = None, if_match: str | None = None) -> Assignment:
+def start(
+    pk: int,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
+) -> Assignment:
     """The work has begun: everything that is still open for it ends, also after it was marked OVERDUE."""
-    return _progress(pk, ActKind.START, Status.IN_PROGRESS, actor, version, if_match)
+    return _progress(pk, ActKind.START, Status.IN_PROGRESS, actor, version, if_match, scope)
 
 
-def complete(pk: int, *, actor: Actor, version: int | None = None, if_match: str | None = None) -> Assignment:
+def complete(
+    pk: int,
+    *,
+    actor: Actor,
+    version: int | None = None,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
+) -> Assignment:
     """The work is done."""
-    return _progress(pk, ActKind.COMPLETE, Status.COMPLETED, actor, version, if_match)
+    return _progress(pk, ActKind.COMPLETE, Status.COMPLETED, actor, version, if_match, scope)
 
 
 @atomically
@@ -121,8 +158,9 @@ def _answer(
     actor: Actor,
     version: int | None,
     if_match: str | None,
+    scope: TeamScope,
 ) -> Assignment:
-    work = _seen(pk, actor, version, if_match)
+    work = _seen(pk, actor, version, if_match, scope)
     if (work.answer, work.answer_note) == (answer, note):
         return work
     _check(act, work, actor)
@@ -137,17 +175,23 @@ def _answer(
 
 @atomically
 def _progress(
-    pk: int, act: ActKind, status: Status, actor: Actor, version: int | None, if_match: str | None
+    pk: int,
+    act: ActKind,
+    status: Status,
+    actor: Actor,
+    version: int | None,
+    if_match: str | None,
+    scope: TeamScope,
 ) -> Assignment:
-    work = _seen(pk, actor, version, if_match)
+    work = _seen(pk, actor, version, if_match, scope)
     if not act_rules.is_done(act, work):
         _check(act, work, actor)
-    return services.change(pk, {"status": status}, actor=actor)
+    return services.change(pk, {"status": status}, scope=scope, actor=actor)
 
 
-def _seen(pk: int, actor: Actor, version: int | None, if_match: str | None) -> Assignment:
-    """The assignment, locked, if it is this actor's and as they have seen it."""
-    work = services.locked(pk)
+def _seen(pk: int, actor: Actor, version: int | None, if_match: str | None, scope: TeamScope) -> Assignment:
+    """The assignment, locked, if it is in the scope, this actor's and as they have seen it."""
+    work = services.locked(pk, scope=scope)
     if actor.assignee_id is not None and work.assignee_id != actor.assignee_id:
         raise NotAssigned(f"assignment {pk} is not assigned to {actor.assignee_id}")
     if if_match is not None and if_match != services.etag(work):

@@ -1,6 +1,9 @@
-"""The tables: assignments, assignees and acts. Only `services`, `acts`, `people` and `imports.writer` write them."""
+"""The tables: teams, assignees, assignments and acts. Only `teams`, `people`, `services`, `acts` and `imports.writer`
+write them."""
 
 import re
+from collections.abc import Collection
+from typing import Self
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
@@ -12,6 +15,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.module_loading import import_string
 
 from assignments import instants
+from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 
 MAX_LEAD_MINUTES = 43_200
@@ -100,6 +104,59 @@ def validate_email_address(address: str) -> None:
         raise ValidationError(f"{quoted(address)}: {' '.join(refusal.messages)}", code="invalid") from refusal
 
 
+def quiet_hours_constraints(table: str) -> list[models.BaseConstraint]:
+    """Quiet hours begin and end, at two different times, or there are none."""
+    none = Q(quiet_from__isnull=True, quiet_until__isnull=True)
+    both = Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=F("quiet_until"))
+    return [
+        models.CheckConstraint(
+            name=f"{table}_quiet_hours",
+            condition=none | both,
+            violation_error_message="quiet hours need quiet_from and quiet_until, at two times, or neither",
+        )
+    ]
+
+
+class TeamQuerySet(models.QuerySet["Team"]):
+    """Teams, by who may see them."""
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        return self if scope.teams is None else self.filter(pk__in=scope.teams)
+
+
+class Team(models.Model):
+    """People who work under the same supervisors. `quiet_from` and `quiet_until` are local times of `time_zone`.
+
+    A person and an assignment belong to at most one team; `assignments.teams` says to which an assignment belongs.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+    time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    supervisors: "models.ManyToManyField[Assignee, models.Model]" = models.ManyToManyField(
+        "Assignee", blank=True, related_name="supervised_teams"
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TeamQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = quiet_hours_constraints("team")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AssigneeQuerySet(models.QuerySet["Assignee"]):
+    """People, by who may see them."""
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        return self if scope.teams is None else self.filter(team__in=scope.teams)
+
+
 class Assignee(models.Model):
     """A person who is given work. `reference` is the person's key in the scheduling system."""
 
@@ -109,11 +166,17 @@ class Assignee(models.Model):
     phone = models.CharField(max_length=40, blank=True, default="")
     time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
     language = models.CharField(max_length=16, default="en", validators=[validate_language])
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="people")
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = AssigneeQuerySet.as_manager()
+
     class Meta:
         ordering = ["name", "id"]
+        constraints = quiet_hours_constraints("assignee")
         indexes = [
             # Earlier releases look addresses up by their case; they may run beside this one.
             models.Index(fields=["email"], name="assignee_email_idx"),
@@ -124,8 +187,20 @@ class Assignee(models.Model):
         return self.name
 
 
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    """Assignments, by the team that they belong to (`assignments.teams.effective_team_id`)."""
+
+    def of_teams(self, teams: Collection[int]) -> Self:
+        # A subquery instead of a join: the rows can be locked, and each side of the OR has an index.
+        members = Assignee.objects.filter(team__in=teams).values("pk")
+        return self.filter(Q(team__in=teams) | Q(team__isnull=True, assignee__in=members))
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        return self if scope.teams is None else self.of_teams(scope.teams)
+
+
 class Assignment(models.Model):
-    """A piece of work scheduled at a time.
+    """A piece of work scheduled at a time. Without a `team` of its own it belongs to that of its assignee.
 
     `version` counts changes of plan (start, assignee, lead, status, an operator's reset), nothing else.
     `known_at` is the instant at which the start in force became known: work that is entered after its start
@@ -143,6 +218,9 @@ class Assignment(models.Model):
     notes = models.TextField(max_length=10_000, blank=True, default="")
     assignee = models.ForeignKey(
         Assignee, on_delete=models.PROTECT, null=True, blank=True, related_name="assignments"
+    )
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, null=True, blank=True, related_name="assignments", db_index=False
     )
     status = models.CharField(max_length=12, choices=Status, default=Status.SCHEDULED)
     scheduled_start = models.DateTimeField()
@@ -173,6 +251,8 @@ class Assignment(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    objects = AssignmentQuerySet.as_manager()
+
     class Meta:
         ordering = ["scheduled_start", "id"]
         indexes = [
@@ -197,6 +277,11 @@ class Assignment(models.Model):
                 fields=["scheduled_start", "id"],
                 name="assignment_declined_idx",
                 condition=Q(status=Status.SCHEDULED, answer=Answer.DECLINED),
+            ),
+            models.Index(
+                fields=["team", "scheduled_start"],
+                name="assignment_team_idx",
+                condition=Q(team__isnull=False),
             ),
         ]
         constraints = [
@@ -229,6 +314,15 @@ class Assignment(models.Model):
         return self.title
 
 
+class ActQuerySet(models.QuerySet["Act"]):
+    """Acts, by the team of the work that they are about."""
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        if scope.teams is None:
+            return self
+        return self.filter(assignment__in=Assignment.objects.visible_to(scope).values("pk"))
+
+
 class Act(models.Model):
     """One thing that somebody did about an assignment: the history of its acts, append-only.
 
@@ -245,6 +339,8 @@ class Act(models.Model):
     at = models.DateTimeField()
     minutes = models.PositiveIntegerField(null=True)
     note = models.CharField(max_length=LONGEST_ANSWER_NOTE, blank=True, default="", db_default="")
+
+    objects = ActQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -19,47 +19,61 @@ from assignments.locks import lock_keys
 from assignments.models import Assignee
 from assignments.references import normalized, spellings
 from assignments.set_based import BATCH_SIZE, update_columns
-from assignments.signals import contact_changed
+from assignments.signals import contact_changed, supervision_changed
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import TeamNames, check_within
 from assignments.transactions import atomically
 from assignments.validation import check_assignee, differing, stored_form, stored_name
 from assignments.wording import quoted
 
-CONTACT_FIELDS = ("reference", "name", "email", "phone", "time_zone", "language")
+CONTACT_FIELDS = (
+    *("reference", "name", "email", "phone", "time_zone", "language"),
+    *("team_id", "quiet_from", "quiet_until"),
+)
 REACHED_BY = {"email", "phone"}
+SUPERVISED_BY = {"team_id", "email"}
+"""What decides who supervises the work: the person's team, and whether a supervisor has an address."""
 
 
 @atomically
-def add_assignee(**values: Any) -> Assignee:
-    """Creates an assignee. Raises ValidationError, which names the field."""
-    assignee = _unsaved(stored_form(values), now=database_now())
+def add_assignee(*, scope: TeamScope = EVERYTHING, **values: Any) -> Assignee:
+    """Creates an assignee, who belongs to the caller's team if none is given. Raises ValidationError, by field."""
+    named = {"team_id": scope.only_team, **TeamNames(scope).resolved(values)}
+    assignee = _unsaved(stored_form(named), now=database_now())
+    check_within(scope, assignee.team_id)
     assignee.validate_unique()
     assignee.save()
     return assignee
 
 
 @atomically
-def change_assignee(pk: int, changes: Mapping[str, object]) -> Assignee:
+def change_assignee(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = EVERYTHING) -> Assignee:
     """Writes the given fields of an assignee; sends `contact_changed` if the person can be reached another way now.
 
     Raises Assignee.DoesNotExist or ValidationError.
     """
-    assignee = Assignee.objects.select_for_update(no_key=True).get(pk=pk)
-    written = _apply(assignee, changes, now=database_now())
+    assignee = Assignee.objects.visible_to(scope).select_for_update(no_key=True).get(pk=pk)
+    written = _apply(assignee, TeamNames(scope).resolved(changes), now=database_now())
     if not written:
         return assignee
+    check_within(scope, assignee.team_id)
     assignee.validate_unique()
     assignee.save(update_fields=sorted(written))
     if written & REACHED_BY:
         contact_changed.send(sender=Assignee, ids=[pk])
+    if written & SUPERVISED_BY:
+        supervision_changed.send(sender=Assignee)
     return assignee
 
 
 @atomically
-def identify(given: Mapping[str, Any]) -> Assignee:
+def identify(
+    given: Mapping[str, Any], *, scope: TeamScope = EVERYTHING, team_id: int | None = None
+) -> Assignee:
     """The person that another system means, created where nobody is meant yet; see `Directory.identify`."""
     lock_keys([lock_key(given)])
-    directory = Directory([given], now=database_now())
-    person = directory.identify(given)
+    directory = Directory([given], now=database_now(), scope=scope)
+    person = directory.identify(given, team_id=team_id)
     directory.write()
     return person
 
@@ -74,11 +88,21 @@ def lock_key(given: Mapping[str, Any]) -> str:
 class Directory:
     """The people whom the rows of one call may mean, locked, in the order of their ids.
 
-    The caller has locked their keys (`assignments.locks`). Changes are made in memory; `write` stores them.
+    The caller has locked their keys (`assignments.locks`). Changes are made in memory; `write` stores them. A limited
+    caller means nobody outside of its teams.
     """
 
-    def __init__(self, given: Sequence[Mapping[str, Any]], *, now: datetime) -> None:
+    def __init__(
+        self,
+        given: Sequence[Mapping[str, Any]],
+        *,
+        now: datetime,
+        scope: TeamScope = EVERYTHING,
+        teams: TeamNames | None = None,
+    ) -> None:
         self._now = now
+        self._scope = scope
+        self._teams = teams or TeamNames(scope)
         self._by_id: dict[int, Assignee] = {}
         self._by_reference: dict[str, Assignee] = {}
         self._by_email: defaultdict[str, defaultdict[str, list[Assignee]]] = defaultdict(_lists)
@@ -87,29 +111,33 @@ class Directory:
         self._changed: dict[int, set[str]] = {}
         wanted = [stored_form(one) for one in given]
         emails = {one["email"] for one in wanted if one.get("email")}
+        references = {s for one in wanted if one.get("reference") for s in spellings(one["reference"])}
         candidates = (
             Q(pk__in={one["id"] for one in wanted if one.get("id")})
-            | Q(
-                reference__in={
-                    s for one in wanted if one.get("reference") for s in spellings(one["reference"])
-                }
-            )
+            | Q(reference__in=references)
             | Q(email_key__in={email.lower() for email in emails})
             | Q(email__in=emails)  # The database's lower() may know fewer letters than Python's.
             | Q(name__in={one["name"] for one in wanted if _is_bare_name(one)}, email="", reference=None)
         )
-        people = Assignee.objects.annotate(email_key=Lower("email")).filter(candidates)
+        people = Assignee.objects.visible_to(scope).annotate(email_key=Lower("email")).filter(candidates)
         for person in people.select_for_update(no_key=True).order_by("pk"):
             self._by_id[person.pk] = person
             self._index(person)
+        self._references_of_others: set[str] = set()
+        if scope.limited and references:
+            taken = Assignee.objects.filter(reference__in=references).exclude(pk__in=self._by_id)
+            self._references_of_others = {
+                normalized(str(one)) for one in taken.values_list("reference", flat=True)
+            }
 
-    def identify(self, given: Mapping[str, Any]) -> Assignee:
+    def identify(self, given: Mapping[str, Any], *, team_id: int | None = None) -> Assignee:
         """The one person who is meant, with the other values that are given written to them in memory.
 
         Without a name the address must belong to one person; where it belongs to nobody, it becomes the name.
-        A person who has a reference and is found without it is not changed. Raises ValidationError, by field.
+        A person who has a reference and is found without it is not changed. `team_id` is the team of somebody new for
+        whom a limited caller gives none. Raises ValidationError, by field.
         """
-        values = stored_form(given)
+        values = self._teams.resolved(stored_form(given))
         wanted = values.pop("id", None)
         if wanted is not None:
             person = self._by_id.get(wanted)
@@ -129,10 +157,14 @@ class Directory:
         if person is None:
             if not values.get("name"):
                 values["name"] = values.get("email", "")
+            if self._scope.limited and "team_id" not in values:
+                values["team_id"] = self._scope.only_team or team_id
+            check_within(self._scope, values.get("team_id"))
             person = _unsaved(values, now=self._now)
             self._created.append(person)
             self._index(person)
         elif written := _apply(person, values, now=self._now):
+            check_within(self._scope, person.team_id)
             self._index(person)
             if person.pk is not None:
                 self._changed.setdefault(person.pk, set()).update(written)
@@ -159,7 +191,7 @@ class Directory:
 
     def _check_reference_is_free(self, reference: str | None, person: Assignee | None) -> None:
         owner = self._by_reference.get(reference) if reference else None
-        if owner is not None and owner is not person:
+        if (owner is not None and owner is not person) or reference in self._references_of_others:
             message = f"{quoted(reference)} is another person's reference already"
             raise ValidationError({"reference": ValidationError(message, code="duplicate")})
 
@@ -180,6 +212,8 @@ class Directory:
         reached = sorted(pk for pk, written in self._changed.items() if written & REACHED_BY)
         if reached:
             contact_changed.send(sender=Assignee, ids=reached)
+        if any(written & SUPERVISED_BY for written in self._changed.values()):
+            supervision_changed.send(sender=Assignee)
 
 
 def _is_bare_name(values: Mapping[str, Any]) -> bool:

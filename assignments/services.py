@@ -1,8 +1,9 @@
 """Every change of an assignment. With `acts`, `people` (assignees) and `imports.writer` (many rows) the only writers.
 
 A change of plan (start, assignee, lead, status, an operator's reset) draws a new `version` and sends the signal
-`plan_changed` inside the same transaction. A change to the same values changes nothing. Rows are locked in the order
-of their ids (docs/state-machine.md#lock-order).
+`plan_changed` inside the same transaction. A change to the same values changes nothing. A limited
+caller (`TeamScope`) finds and makes work of its teams only. Rows are locked in the order of their ids
+(docs/state-machine.md#lock-order).
 """
 
 import hashlib
@@ -19,7 +20,9 @@ from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
 from assignments.set_based import BATCH_SIZE
-from assignments.signals import details_changed, plan_changed
+from assignments.signals import details_changed, plan_changed, supervision_changed
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import check_within, effective_team_id
 from assignments.transactions import atomically
 from assignments.validation import check_assignment, differing, stored_form
 
@@ -37,6 +40,7 @@ WRITABLE = (
     "location",
     "notes",
     "assignee_id",
+    "team_id",
     "status",
     "scheduled_start",
     "scheduled_end",
@@ -59,6 +63,7 @@ class NewAssignment:
     scheduled_start: datetime
     scheduled_end: datetime | None = None
     assignee_id: int | None = None
+    team_id: int | None = None
     reference: str | None = None
     kind: str = ""
     location: str = ""
@@ -96,21 +101,22 @@ def etag(assignment: Assignment) -> str:
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:32]
 
 
-def create(new: NewAssignment) -> Assignment:
+def create(new: NewAssignment, *, scope: TeamScope = EVERYTHING) -> Assignment:
     """Creates one assignment; see `create_many`."""
-    return create_many([new])[0]
+    return create_many([new], scope=scope)[0]
 
 
 @atomically
-def create_many(new: Sequence[NewAssignment]) -> list[Assignment]:
+def create_many(new: Sequence[NewAssignment], *, scope: TeamScope = EVERYTHING) -> list[Assignment]:
     """Creates assignments and has their reminders planned; all or none.
 
     Raises ValidationError, which names the field, where a value is not accepted.
     """
     now = database_now()
-    created = Assignment.objects.bulk_create(
-        [unsaved(values, now=now) for values in new], batch_size=BATCH_SIZE
-    )
+    assignments = [unsaved(values, now=now) for values in new]
+    for assignment in assignments:
+        keep_within(scope, assignment)
+    created = Assignment.objects.bulk_create(assignments, batch_size=BATCH_SIZE)
     announce_plan(assignment.pk for assignment in created)
     return created
 
@@ -123,9 +129,28 @@ def unsaved(new: NewAssignment, *, now: datetime) -> Assignment:
     return created
 
 
+def keep_within(scope: TeamScope, assignment: Assignment) -> set[str]:
+    """Keeps the work of a limited caller within its teams: without any it gets the caller's own, if that is one.
+
+    Returns the fields that it has set. Raises ValidationError where the work would belong to another team or to none.
+    """
+    team_id = effective_team_id(assignment) if scope.limited else None
+    written = set()
+    if scope.limited and team_id is None and scope.only_team is not None:
+        assignment.team_id = team_id = scope.only_team
+        written.add("team_id")
+    check_within(scope, team_id)
+    return written
+
+
 @atomically
 def change(
-    pk: int, changes: Mapping[str, object], *, if_match: str | None = None, actor: Actor | None = None
+    pk: int,
+    changes: Mapping[str, object],
+    *,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
+    actor: Actor | None = None,
 ) -> Assignment:
     """Writes the given fields (names of `WRITABLE`); a change of plan draws a new version.
 
@@ -133,18 +158,21 @@ def change(
     Raises UnknownAssignment, Stale (`if_match` is not the ETag in force), Refused (a status that cannot
     follow the present one) or ValidationError (a value that is not accepted).
     """
-    assignment = locked(pk)
+    assignment = locked(pk, scope=scope)
     if if_match is not None and if_match != etag(assignment):
         raise changed_since_read(pk)
     applied = apply_changes(assignment, changes, now=database_now())
     if applied is None:
         return assignment
-    assignment.save(update_fields=sorted(applied.written))
+    written = applied.written | keep_within(scope, assignment)
+    assignment.save(update_fields=sorted(written))
     if applied.plan_changed:
         announce_plan([pk])
         assignment.refresh_from_db()
     elif applied.details_changed:
         announce_details([pk])
+    if "team_id" in written:
+        supervision_changed.send(sender=Assignment)
     if applied.act is not None and actor is not None:
         history.record([history.new_act(assignment, applied.act, actor, at=assignment.updated_at)])
     return assignment
@@ -233,18 +261,25 @@ def still_cancelled(pk: int) -> Refused:
 
 
 def reschedule(
-    pk: int, *, start: datetime, end: datetime | None = None, if_match: str | None = None
+    pk: int,
+    *,
+    start: datetime,
+    end: datetime | None = None,
+    if_match: str | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Assignment:
     """Moves an assignment; without `end` its length stays as it was."""
-    return _reschedule(pk, start, end, if_match)
+    return _reschedule(pk, start, end, if_match, scope)
 
 
 @atomically
-def _reschedule(pk: int, start: datetime, end: datetime | None, if_match: str | None) -> Assignment:
-    present = locked(pk)
+def _reschedule(
+    pk: int, start: datetime, end: datetime | None, if_match: str | None, scope: TeamScope
+) -> Assignment:
+    present = locked(pk, scope=scope)
     if end is None and present.scheduled_end is not None:
         end = start + (present.scheduled_end - present.scheduled_start)
-    return change(pk, {"scheduled_start": start, "scheduled_end": end}, if_match=if_match)
+    return change(pk, {"scheduled_start": start, "scheduled_end": end}, if_match=if_match, scope=scope)
 
 
 def reassign(pk: int, *, assignee_id: int | None) -> Assignment:
@@ -279,10 +314,10 @@ def remind_again(pks: Iterable[int]) -> list[int]:
     return ids
 
 
-def locked(pk: int) -> Assignment:
-    """The assignment, locked until the end of the transaction. Raises UnknownAssignment."""
+def locked(pk: int, *, scope: TeamScope = EVERYTHING) -> Assignment:
+    """The assignment, locked until the end of the transaction. Raises UnknownAssignment, also out of the scope."""
     try:
-        return Assignment.objects.select_for_update(no_key=True).get(pk=pk)
+        return Assignment.objects.visible_to(scope).select_for_update(no_key=True).get(pk=pk)
     except Assignment.DoesNotExist:
         raise UnknownAssignment(f"there is no assignment {pk}") from None
 

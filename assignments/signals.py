@@ -14,6 +14,9 @@ contact_changed = Signal()
 imported_as_notified = Signal()
 """`ids`: assignments of whose present plan another system has notified the assignee. Sent before `plan_changed`."""
 
+supervision_changed = Signal()
+"""Somebody else may supervise some work now: a team has other supervisors, or a person or an assignment another team."""
+
 acted = Signal()
 """`acts`: each `Act` that was just recorded; the assignments are locked and have what it set. Start and completion are
 changes of plan too: `plan_changed` is sent before."""

@@ -1,4 +1,4 @@
-"""What values an assignment and an assignee may have, and the form in which they are stored.
+"""What values an assignment, an assignee and a team may have, and the form in which they are stored.
 
 Nothing here asks the database. A value that is stored already is not checked again: a time zone may have left the
 zone database since, and that is no reason to refuse another change.
@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from assignments import instants
 from assignments.direction import without_controls
-from assignments.models import Assignee, Assignment
+from assignments.models import Assignee, Assignment, Team
 from assignments.references import normalized, validate_addressable
 from assignments.wording import quoted
 
@@ -72,14 +72,34 @@ def check_assignment(assignment: Assignment, names: Iterable[str]) -> None:
 def check_assignee(assignee: Assignee, names: Iterable[str]) -> None:
     """Raises ValidationError, by field, if one of the named fields has a value that is not accepted."""
     _check_fields(assignee, set(names))
+    _check_quiet_hours(assignee, set(names))
+
+
+def check_team(team: Team, names: Iterable[str]) -> None:
+    """Raises ValidationError, by field, if one of the named fields has a value that is not accepted."""
+    _check_fields(team, set(names))
+    _check_quiet_hours(team, set(names))
+
+
+def _check_quiet_hours(row: Assignee | Team, names: set[str]) -> None:
+    begin, end = row.quiet_from, row.quiet_until
+    if not names & {"quiet_from", "quiet_until"}:
+        return
+    if (begin is None) != (end is None):
+        missing = "quiet_until" if end is None else "quiet_from"
+        message = "quiet hours need quiet_from and quiet_until, at two times, or neither"
+        raise ValidationError({missing: ValidationError(message, code="required")})
+    if begin is not None and begin == end:
+        message = f"{begin:%H:%M} is quiet_from too: quiet hours end at another time than they begin"
+        raise ValidationError({"quiet_until": ValidationError(message, code="invalid")})
 
 
 def _check_fields(row: Model, names: set[str]) -> None:
     fields = {field.attname: field for field in row._meta.concrete_fields}
     for name in names.intersection(TEXTS):
         check_text(name, getattr(row, name) or "", longest=fields[name].max_length)
-    # Whether the assignee exists is for the foreign key to say.
-    checked = names - {"assignee_id"}
+    # Whether assignee and team exist is for the foreign keys to say.
+    checked = names - {"assignee_id", "team_id"}
     row.clean_fields(exclude=[field.name for attname, field in fields.items() if attname not in checked])
 
 

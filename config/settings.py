@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "reminders.web.team_limits.TeamLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -246,6 +247,7 @@ EMAIL_SCHEMES = {
     "dummymail": "django.core.mail.backends.dummy.EmailBackend",
 }
 # What counts as an address that can be written to, wherever one is stored.
+TEAM_NAMES = "assignments.teams.all_names"
 EMAIL_ADDRESS_VALIDATOR = "notifications.addresses.validate_email_address"
 mail = env.email("EMAIL_URL", "smtp://localhost:25", schemes=EMAIL_SCHEMES)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or {

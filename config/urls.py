@@ -5,10 +5,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.sign_in import guarded
+from reminders.web.team_limits import TeamLimit, team_limit
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/ops/", permanent=False)),
-    path("admin/login/", guarded(admin.site.login)),
+    path("", team_limit(TeamLimit.PUBLIC)(RedirectView.as_view(url="/ops/", permanent=False))),
+    path("admin/login/", team_limit(TeamLimit.PUBLIC)(guarded(admin.site.login))),
     path("admin/", admin.site.urls),
     path("", include("reminders.web.urls")),
 ]

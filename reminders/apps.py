@@ -15,6 +15,7 @@ class RemindersConfig(AppConfig):
             details_changed,
             imported_as_notified,
             plan_changed,
+            supervision_changed,
         )
         from reminders import checks
         from reminders.delivery import receivers
@@ -26,6 +27,9 @@ class RemindersConfig(AppConfig):
         )
         details_changed.connect(receivers.on_details_changed, dispatch_uid="reminders.details_changed")
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
+        supervision_changed.connect(
+            receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"
+        )
         acted.connect(receivers.on_acted, dispatch_uid="reminders.acted")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")
         sign_in_failed.connect(sign_in_counts.on_sign_in_failed, dispatch_uid="reminders.sign_in_failed")

@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from assignments.models import Assignment
+from assignments.team_scope import TeamScope
 
 
 class Kind(models.TextChoices):
@@ -91,6 +92,15 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
         """Messages to people and the markers (the ledger's `fragments.TO_PEOPLE`)."""
         return self.exclude(kind=Kind.EVENT)
 
+    def visible_to(self, scope: TeamScope) -> Self:
+        """Rows about work of these teams (`assignments.teams.effective_team_id`)."""
+        if scope.teams is None:
+            return self
+        work = Q(assignment__team__in=scope.teams)
+        return self.filter(
+            work | Q(assignment__team__isnull=True, assignment__assignee__team__in=scope.teams)
+        )
+
     def to_webhooks(self) -> Self:
         return self.filter(kind=Kind.EVENT)
 
@@ -102,7 +112,7 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
 class Reminder(models.Model):
     """One nudge that is to happen: the ledger.
 
-    `recipient` is 'assignee:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
+    `recipient` is 'assignee:<id>', 'person:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
     claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
     the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
     the row may outlive it. `payload` is what an EVENT tells, as it was when it happened. `digest_id` is the lead row of the
@@ -160,8 +170,9 @@ class Reminder(models.Model):
             ),
             models.Index(
                 fields=["recipient", "channel", "next_attempt_at"],
-                name="reminder_notice_idx",
-                condition=Q(closed_at__isnull=True, recipient__startswith="ops:"),
+                name="reminder_supervisor_idx",
+                condition=Q(closed_at__isnull=True)
+                & (Q(recipient__startswith="ops:") | Q(recipient__startswith="person:")),
             ),
             models.Index(
                 fields=["digest_id"], name="reminder_digest_idx", condition=Q(digest_id__isnull=False)
@@ -287,9 +298,17 @@ class Pause(models.Model):
         return f"paused by {self.by}: {self.reason}"
 
 
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    """Subscriptions, by who may see them: a limited caller sees those that hear of nothing but its teams."""
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        return self if scope.teams is None else self.filter(teams__contained_by=sorted(scope.teams))
+
+
 class Subscription(models.Model):
     """A program that is told of events at its URL. `secret` signs what it gets; until `former_until` the one
     before does too, so that a change of secrets loses nothing. Both are texts as `webhooks.new_secret` makes them.
+    `teams` are the ids of the teams of whose work it hears; null: of everything.
     """
 
     name = models.CharField(max_length=100)
@@ -303,6 +322,9 @@ class Subscription(models.Model):
     created_by = models.CharField(max_length=150)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_why = models.CharField(max_length=500, default="", db_default="", blank=True)
+    teams = ArrayField(models.BigIntegerField(), null=True, blank=True)
+
+    objects = SubscriptionQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

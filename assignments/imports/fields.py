@@ -6,15 +6,24 @@ A reader turns the value that was sent into the value that is stored, or raises 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from assignments import instants
-from assignments.models import ACT_FIELDS, MAX_LEAD_MINUTES, Assignee, Assignment, ReminderStatus, Status
+from assignments.models import (
+    ACT_FIELDS,
+    MAX_LEAD_MINUTES,
+    Assignee,
+    Assignment,
+    ReminderStatus,
+    Status,
+    Team,
+)
 from assignments.validation import too_long
 from assignments.wording import quoted
 
 SPREADSHEET_DATE = re.compile(r"\d{5}([.,]\d+)?", re.ASCII)
+CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")
 LARGEST_ID = 2**63 - 1
 
@@ -121,7 +130,36 @@ class Choice:
         return self.choices(value.strip())
 
 
-Form = Text | Instant | Number | Choice
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamName:
+    """A team by its name or, as a number, its id; null and an empty text mean none."""
+
+    max_length: int
+
+    def read(self, value: Any) -> int | str | None:
+        """The name or the id; whether there is such a team is asked later."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            number: int = Number(minimum=1, maximum=LARGEST_ID).read(value)
+            return number
+        text: str = Text(max_length=self.max_length).read(value)
+        return text or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeOfDay:
+    """A local time, to the minute, such as 22:00; null means none."""
+
+    def read(self, value: Any) -> time | None:
+        """The time."""
+        if value is None or value == "":
+            return None
+        found = CLOCK_TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            raise InvalidValue("invalid", f"{quoted(value)} is not a time: one from 00:00 to 23:59 is needed")
+        return time(int(found[1]), int(found[2]))
+
+
+Form = Text | Instant | Number | Choice | TeamName | TimeOfDay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +182,7 @@ def _none(value: Any, form: str) -> Any:
     return value
 
 
-def _length(model: type[Assignee] | type[Assignment], name: str) -> int:
+def _length(model: type[Assignee] | type[Assignment] | type[Team], name: str) -> int:
     return int(getattr(model._meta.get_field(name), "max_length", None) or 0)
 
 
@@ -161,12 +199,23 @@ def _key(model: type[Assignee] | type[Assignment], help_text: str) -> Field:
     return Field(form=Key(max_length=_length(model, "reference"), blank=False), help_text=help_text)
 
 
+TEAM = TeamName(max_length=_length(Team, "name"))
+QUIET_HOURS: Mapping[str, Field] = {
+    "quiet_from": Field(
+        form=TimeOfDay(), help_text="When quiet hours begin by the local clock, such as 22:00."
+    ),
+    "quiet_until": Field(form=TimeOfDay(), help_text="When they end."),
+}
 ASSIGNMENT: Mapping[str, Field] = {
     "reference": _key(Assignment, "The key in the scheduling system; unique."),
     "title": Field(form=Text(max_length=_length(Assignment, "title"), none=None, blank=False), required=True),
     "kind": Field(form=Text(max_length=_length(Assignment, "kind"))),
     "location": Field(form=Text(max_length=_length(Assignment, "location"))),
     "notes": Field(form=Text(max_length=_length(Assignment, "notes"))),
+    "team": Field(
+        form=TEAM,
+        help_text="The name or the id of a team; null: the work belongs to the team of its assignee.",
+    ),
     "scheduled_start": Field(form=Instant(), required=True, help_text="Kept to the second."),
     "scheduled_end": Field(form=Instant(optional=True), help_text="Kept to the second."),
     "lead_minutes": Field(
@@ -197,6 +246,7 @@ ASSIGNEE: Mapping[str, Field] = {
         form=Text(max_length=_length(Assignee, "language"), none=OMITTED, blank=False),
         help_text="A BCP 47 language tag, such as en or de-AT.",
     ),
+    "team": Field(form=TEAM, help_text="The name or the id of the person's team; null: none."),
 }
 ROW: Mapping[str, Field] = {**ASSIGNMENT, "status": STATUS, "reminder_status": REMINDER_STATUS}
 """What a row of an import has besides `assignee`."""

@@ -26,10 +26,10 @@ class UnreadableFile(Exception):
 class Row:
     """One assignment that is to exist. `number` is its place in what was sent.
 
-    `values` are those of NewAssignment but `assignee_id`. `assignee` is what `people.identify` takes, or None.
-    Without `status` the present one stays. `notified`: another system has notified the assignee of this plan.
-    `sequence` is the revision in the sender's calendar; an older one changes nothing. `cancellation`: the row only
-    cancels the assignment with this reference.
+    `values` are those of NewAssignment but `assignee_id`, with `team` by name or id. `assignee` is what
+    `people.identify` takes, or None. Without `status` or `team` the present one stays. `notified`: another system has
+    notified the assignee of this plan. `sequence` is the revision in the sender's calendar; an older one changes
+    nothing. `cancellation`: the row only cancels the assignment with this reference.
     """
 
     number: int

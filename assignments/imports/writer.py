@@ -5,7 +5,7 @@ One row or ten thousand, `Batch.add` decides what a row comes to. The decisions 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -23,7 +23,9 @@ from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import normalized, spellings
 from assignments.services import NewAssignment, Refused, Stale
 from assignments.set_based import BATCH_SIZE, update_columns
-from assignments.signals import imported_as_notified
+from assignments.signals import imported_as_notified, supervision_changed
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import TeamNames
 from assignments.transactions import atomically
 from assignments.validation import differing, nested, stored_form
 from assignments.wording import quoted
@@ -68,6 +70,7 @@ def import_rows(
     *,
     match_ids: bool = False,
     dry_run: bool = False,
+    scope: TeamScope = EVERYTHING,
     actor: Actor | None = None,
 ) -> ImportResult:
     """Creates the assignments of these rows, or gives those with their references these values; all or none.
@@ -79,7 +82,7 @@ def import_rows(
     rows = [one for one in parsed if isinstance(one, Row)]
     errors = [error for one in parsed if not isinstance(one, Row) for error in one]
     errors += _repeated(rows)
-    batch = Batch(rows, now=database_now(), match_ids=match_ids, actor=actor)
+    batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor)
     outcomes: Counter[Outcome] = Counter()
     for row in rows:
         try:
@@ -113,6 +116,7 @@ def put(
     *,
     if_match: str | None = None,
     if_none_match: bool = False,
+    scope: TeamScope = EVERYTHING,
     actor: Actor | None = None,
 ) -> tuple[Assignment, bool]:
     """An import of one row that has a reference; True where the assignment was created.
@@ -124,7 +128,7 @@ def put(
     reference = normalized(str(row.reference))
     keys = [] if row.assignee is None else [people.lock_key(row.assignee)]
     lock_keys([f"assignment {reference}", *keys])
-    batch = Batch([row], now=database_now(), match_ids=True, actor=actor)
+    batch = Batch([row], now=database_now(), match_ids=True, scope=scope, actor=actor)
     present = batch.present(row)
     if present is None and if_match is not None:
         raise Stale(f"there is no assignment with reference {quoted(reference)} yet")
@@ -162,27 +166,46 @@ def _errors(row: Row, refusal: ValidationError) -> Iterator[RowError]:
 class Batch:
     """The assignments and the people of some rows, locked; what the rows change is in memory until `write`.
 
-    The caller has locked the keys of the rows (`assignments.locks`).
+    The caller has locked the keys of the rows (`assignments.locks`). A limited caller finds, changes and makes only
+    what belongs to its teams.
     """
 
     def __init__(
-        self, rows: Sequence[Row], *, now: datetime, match_ids: bool, actor: Actor | None = None
+        self,
+        rows: Sequence[Row],
+        *,
+        now: datetime,
+        match_ids: bool,
+        scope: TeamScope = EVERYTHING,
+        actor: Actor | None = None,
     ) -> None:
         self._now = now
         self._actor = actor
         self._match_ids = match_ids
+        self._scope = scope
+        self._teams = TeamNames(scope, by_id=match_ids)
         references = {
             spelling for row in rows if row.reference is not None for spelling in spellings(row.reference)
         }
-        locked = Assignment.objects.select_for_update(no_key=True).filter(reference__in=references)
+        known = Assignment.objects.filter(reference__in=references)
+        locked = known.visible_to(scope).select_for_update(no_key=True)
         self._present: dict[str, Assignment] = {}
         for assignment in locked.order_by("pk"):
             # Of two spellings that an earlier release took for two references, the normalized one.
             key = normalized(str(assignment.reference))
             if key not in self._present or assignment.reference == key:
                 self._present[key] = assignment
+        self._references_of_others: set[str] = set()
+        if scope.limited and references:
+            others = known.exclude(pk__in=[one.pk for one in self._present.values()])
+            self._references_of_others = {
+                normalized(str(one)) for one in others.values_list("reference", flat=True)
+            }
         self._people = people.Directory(
-            [self._matchable(row.assignee) for row in rows if row.assignee is not None], now=now
+            [self._matchable(row.assignee) for row in rows if row.assignee is not None],
+            now=now,
+            scope=scope,
+            teams=self._teams,
         )
         self._assigned: list[tuple[Assignment, Assignee]] = []
         self._created: list[Assignment] = []
@@ -191,6 +214,7 @@ class Batch:
         self._replanned: list[Assignment] = []
         self._redescribed: list[Assignment] = []
         self._notified: list[Assignment] = []
+        self._supervision_changed = False
         self._acts: list[Act] = []
         self.taken: list[Assignment] = []
 
@@ -205,17 +229,22 @@ class Batch:
             return Outcome.OLDER
         if row.cancellation:
             return self._cancel(present)
+        if present is None and row.reference and normalized(row.reference) in self._references_of_others:
+            message = f"{quoted(row.reference)} is another assignment's reference already"
+            raise ValidationError({"reference": ValidationError(message, code="duplicate")})
+        values = self._teams.resolved(row.values)
         person = None
         if row.assignee is not None:
             try:
-                person = self._identify(row.assignee)
+                person = self._identify(row.assignee, values.get("team_id"))
             except ValidationError as refusal:
                 raise nested(refusal, "assignee") from refusal
-        wanted = NewAssignment(**row.values)
+        wanted = NewAssignment(**values)
         if present is None:
-            assignment, outcome = self._create(wanted, row), Outcome.CREATED
+            assignment, outcome = self._create(wanted, row, person), Outcome.CREATED
         else:
-            assignment, outcome = present, self._change(present, wanted, row.status, person)
+            kept = set() if "team_id" in values else {"team_id"}
+            assignment, outcome = present, self._change(present, wanted, row.status, person, kept)
         self._revise(assignment, row.sequence)
         if person is not None:
             self._assigned.append((assignment, person))
@@ -228,7 +257,7 @@ class Batch:
         """The values by which a person may be known: an id of another system would be somebody else's here."""
         return {name: value for name, value in assignee.items() if self._match_ids or name != "id"}
 
-    def _identify(self, assignee: Mapping[str, Any]) -> Assignee:
+    def _identify(self, assignee: Mapping[str, Any], team_id: int | None) -> Assignee:
         values = self._matchable(assignee)
         if not any(values.get(name) for name in IDENTIFYING):
             message = (
@@ -236,20 +265,35 @@ class Batch:
                 "or ask for match_ids if the ids are those of this system"
             )
             raise ValidationError({"id": ValidationError(message, code="ids_not_matched")})
-        return self._people.identify(values)
+        return self._people.identify(values, team_id=team_id)
 
-    def _create(self, wanted: NewAssignment, row: Row) -> Assignment:
+    def _create(self, wanted: NewAssignment, row: Row, person: Assignee | None) -> Assignment:
         assignment = services.unsaved(wanted, now=self._now)
         assignment.status = row.status or Status.SCHEDULED
+        self._keep_within(assignment, person)
         self._created.append(assignment)
         self._replanned.append(assignment)
         return assignment
 
+    def _keep_within(self, assignment: Assignment, person: Assignee | None) -> None:
+        """As `services.keep_within`, for work whose assignee may not be stored yet."""
+        if self._scope.limited:
+            assignment.assignee = person
+            services.keep_within(self._scope, assignment)
+
     def _change(
-        self, present: Assignment, wanted: NewAssignment, status: Status | None, person: Assignee | None
+        self,
+        present: Assignment,
+        wanted: NewAssignment,
+        status: Status | None,
+        person: Assignee | None,
+        kept: Set[str],
     ) -> Outcome:
+        """`kept` are fields that stay as they are."""
         values = {
-            name: getattr(wanted, name) for name in services.WRITABLE if name not in ("status", "reference")
+            name: getattr(wanted, name)
+            for name in services.WRITABLE
+            if name not in ("status", "reference") and name not in kept
         }
         # A person who is new has no id before the write: 0 is nobody's and differs from everybody's.
         values["assignee_id"] = None if person is None else person.pk or 0
@@ -258,7 +302,9 @@ class Batch:
             raise services.still_cancelled(present.pk)
         if present.status == Status.COMPLETED and changed.keys() & services.PLAN_FIELDS:
             raise Refused(f"assignment {present.pk} is COMPLETED: its plan cannot be changed any more")
-        return self._apply(present, values if status is None else {**values, "status": status})
+        outcome = self._apply(present, values if status is None else {**values, "status": status})
+        self._keep_within(present, person)
+        return outcome
 
     def _cancel(self, present: Assignment | None) -> Outcome:
         if present is None:
@@ -270,6 +316,7 @@ class Batch:
         applied = services.apply_changes(present, values, now=self._now)
         if applied is None:
             return Outcome.UNCHANGED
+        self._supervision_changed |= "team_id" in applied.written
         self._changed.append(present)
         if applied.plan_changed:
             self._replanned.append(present)
@@ -298,6 +345,8 @@ class Batch:
             imported_as_notified.send(sender=Assignment, ids=ids)
         services.announce_plan(assignment.pk for assignment in self._replanned)
         services.announce_details(assignment.pk for assignment in self._redescribed)
+        if self._supervision_changed:
+            supervision_changed.send(sender=Assignment)
         history.record(self._acts)
 
 

@@ -22,6 +22,11 @@ def on_details_changed(*, ids: Sequence[int], **_: object) -> None:
     corrections.plan_corrections(ids, conf.current())
 
 
+def on_supervision_changed(**_: object) -> None:
+    """Others supervise some work now: notices that were not sent yet go to them."""
+    log_ended(replanning.follow_supervision(conf.current()))
+
+
 def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:
     """Another system has notified the assignees of these plans: nobody is notified a second time."""
     log_ended(notified.record_as_notified(ids, conf.current()))

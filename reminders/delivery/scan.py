@@ -157,7 +157,7 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
     reaped = claims.reap(config, everywhere=True)
     counts.returned, counts.ambiguous = reaped.returned, len(reaped.ambiguous_rows)
     yield reaped.ambiguous_rows
-    voided = replanning.void()
+    voided = replanning.void_outdated(config)
     counts.voided = len(voided)
     yield voided
     counts.retimed = replanning.retime(config)

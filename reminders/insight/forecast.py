@@ -31,6 +31,7 @@ class AssignmentFacts:
     overdue: bool = False
     declined: bool = False
     start_notified: bool = False
+    supervisors: frozenset[str] = frozenset()
 
     @property
     def plan(self) -> Plan:
@@ -41,6 +42,7 @@ class AssignmentFacts:
             recipient=self.recipient,
             overdue=self.overdue,
             declined=self.declined,
+            supervisors=self.supervisors,
         )
 
 

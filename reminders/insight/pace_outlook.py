@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import ReminderConfig
 from reminders.ledger.fragments import TO_PEOPLE
 from reminders.ledger.paces import FIELDS
 from reminders.ledger.sql import fetch
+from reminders.models import Reminder
 from reminders.policy import pace as policy_pace
 from reminders.policy.departures import Departure, Waiting, departures
 from reminders.policy.pace import Pace
@@ -143,23 +145,36 @@ def leaving(messages: Sequence[Waiting], known: ChannelPace) -> Iterator[Departu
     return departures(messages, known.pace, opens_at=known.opens_at)
 
 
-def figures(*, now: datetime, config: ReminderConfig, ahead: timedelta) -> tuple[PaceFigures, ...]:
-    """The figures of each channel that has a pace, looking so far ahead."""
+def figures(
+    *, now: datetime, config: ReminderConfig, ahead: timedelta, scope: TeamScope = EVERYTHING
+) -> tuple[PaceFigures, ...]:
+    """The figures of each channel that has a pace, looking so far ahead: of the messages about work in the scope, which
+    take their turns among all."""
     return tuple(
-        _figures(known, waiting(channel, until=now + ahead), now=now)
+        _figures(known, waiting(channel, until=now + ahead), _visible(scope, channel), now=now)
         for channel, known in channel_paces(now=now, config=config).items()
     )
 
 
-def _figures(known: ChannelPace, messages: Sequence[Waiting], *, now: datetime) -> PaceFigures:
-    found = list(leaving(messages, known))
+def _visible(scope: TeamScope, channel: str) -> set[int] | None:
+    """The open messages of this channel about work in the scope; None where that is all of them."""
+    if not scope.limited:
+        return None
+    rows = Reminder.objects.visible_to(scope).filter(closed_at=None, channel=channel)
+    return set(rows.values_list("pk", flat=True))
+
+
+def _figures(
+    known: ChannelPace, messages: Sequence[Waiting], visible: set[int] | None, *, now: datetime
+) -> PaceFigures:
+    found = [one for one in leaving(messages, known) if visible is None or one.message.id in visible]
     leaves = [one.at for one in found if one.at is not None and one.message.at <= now]
     return PaceFigures(
         channel=known.channel,
         per_minute=known.pace.per_minute,
         since=None if known.pace.since is None else known.pace.since.timestamp(),
         code=known.code,
-        waiting=sum(message.at <= now for message in messages),
+        waiting=sum(one.message.at <= now for one in found),
         last_leaves_at=leaves[-1].timestamp() if leaves else None,
         too_late=sum(one.at is None for one in found),
     )

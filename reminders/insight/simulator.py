@@ -20,6 +20,7 @@ from assignments.act_rules import MOST_LATE
 from assignments.clock import database_now
 from assignments.direction import isolated
 from assignments.models import Answer, Assignee, Assignment, Status
+from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
@@ -108,8 +109,11 @@ def simulate(
     config: ReminderConfig,
     limit: int = 50,
     budget: timedelta | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> Simulation:
-    """Foresees the range under these rules; `since` in the past counts as now, for what was sent stands in the ledger.
+    """Foresees the range under these rules, for the work in the scope.
+
+    `since` in the past counts as now, for what was sent stands in the ledger.
 
     Keeps the first `limit` sends. Raises ValidationError where the range or the limit is of no use.
     """
@@ -127,7 +131,7 @@ def simulate(
         for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
     }
     complete = True
-    for prospect in _prospects(since, until, situation, config):
+    for prospect in _prospects(since, until, situation, config, scope):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
@@ -284,14 +288,16 @@ class _Prospect:
 
 
 def _prospects(
-    since: datetime, until: datetime, situation: Situation, config: ReminderConfig
+    since: datetime, until: datetime, situation: Situation, config: ReminderConfig, scope: TeamScope
 ) -> Iterator[_Prospect]:
-    for assignment in _candidates(since, until, config):
+    for assignment in _candidates(since, until, config, scope):
         foreseen, channel, row = _foresee(assignment, situation, config)
         yield _Prospect(
             assignment=assignment, person=assignment.assignee, channel=channel, foreseen=foreseen, row=row
         )
-    corrections = Reminder.objects.filter(kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until)
+    corrections = Reminder.objects.visible_to(scope).filter(
+        kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until
+    )
     everything = corrections.select_related("assignment__assignee").prefetch_related("assignment__reminders")
     for correction in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
         yield _correction(correction, situation, config)
@@ -323,11 +329,14 @@ def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> 
     )
 
 
-def _candidates(since: datetime, until: datetime, config: ReminderConfig) -> Iterator[Assignment]:
+def _candidates(
+    since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope
+) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
     work: QuerySet[Assignment] = with_start_notified(
-        Assignment.objects.alias(overdue_base=overdue_base())
+        Assignment.objects.visible_to(scope)
+        .alias(overdue_base=overdue_base())
         .filter(
             status=Status.SCHEDULED,
             overdue_at=None,

@@ -9,13 +9,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
 from assignments.clock import database_now
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import effective_team_sql
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
@@ -35,8 +37,11 @@ BUCKET = timedelta(minutes=5)
 BEHIND, MOST_AHEAD = timedelta(hours=1), timedelta(hours=4)
 """How far the messages by five minutes reach back, and at most ahead."""
 STATEMENT_TIMEOUT = timedelta(seconds=3)
+MOST_SCOPES = 200
+"""Sets of teams whose figures one process keeps."""
 FIGURES_LOCK = 0x72656D04
 _failed_at = float("-inf")
+_of_teams: dict[frozenset[int], tuple[float, "Snapshot"]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +109,39 @@ def current(*, max_age: timedelta = MAX_AGE, config: ReminderConfig | None = Non
     return found
 
 
-def count(config: ReminderConfig) -> Snapshot:
+def current_of(scope: TeamScope, *, config: ReminderConfig) -> Snapshot:
+    """The figures of what is in the scope; those of a limited one are at most `MAX_AGE` old in this process.
+
+    Raises a database error where nothing is kept and counting fails.
+    """
+    if scope.teams is None:
+        return current(config=config)
+    kept = _of_teams.get(scope.teams)
+    if kept is not None and time.monotonic() - kept[0] < MAX_AGE.total_seconds():
+        return kept[1]
+    with bounded():
+        # Who has asked for a scan is the whole system's affair.
+        taken = replace(count(config, scope), last_scan_by="")
+    if len(_of_teams) >= MOST_SCOPES:
+        _of_teams.clear()
+    _of_teams[scope.teams] = (time.monotonic(), taken)
+    return taken
+
+
+def count(config: ReminderConfig, scope: TeamScope = EVERYTHING) -> Snapshot:
     """Counts now, whatever is kept."""
     now = database_now()
     values: dict[str, Any] = {}
+    teams = None if scope.teams is None else sorted(scope.teams)
     with connection.cursor() as cursor:
         for question in questions(now, config):
-            cursor.execute(question.statement, question.params)
+            statement = question.statement if teams is None else OF_TEAMS + question.statement
+            cursor.execute(statement, {**question.params, "teams": teams})
             values |= question.read(cursor.fetchall())
     values["switched_off"] = [task for task in beat_schedule.TASKS if beat_schedule.stopped_by(task)]
     return Snapshot(
         taken_at=now.timestamp(),
-        paces=pace_outlook.figures(now=now, config=config, ahead=chart_ahead(config)),
+        paces=pace_outlook.figures(now=now, config=config, ahead=chart_ahead(config), scope=scope),
         processes=heartbeats.recent_by_kind(),
         **values,
     )
@@ -135,6 +161,16 @@ class Question:
     read: Callable[[Rows], dict[str, Any]]
 
 
+# Names the rows of some teams as the tables are named, so that every question asks of these alone.
+OF_TEAMS = f"""
+    WITH assignments_assignment AS NOT MATERIALIZED (
+        SELECT a.* FROM assignments_assignment a WHERE {effective_team_sql("a")} = ANY(%(teams)s)
+    ),
+    reminders_reminder AS NOT MATERIALIZED (
+        SELECT r.* FROM reminders_reminder r
+        WHERE EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.id = r.assignment_id)
+    )
+"""  # noqa: S608 - our own constants
 # Each branch is a range of an index: the starts around now, the older open ones, the older overdue ones.
 ASSIGNMENTS = """
     SELECT status, reminder_status, count(*) FROM (

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db import connection
 
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.models import Attempt, Reminder
 
@@ -54,6 +56,9 @@ WHOLE_LEDGER = """
     WHERE {condition}
     ORDER BY id
 """
+OF_TEAMS = f"""EXISTS (
+        SELECT 1 FROM assignments_assignment a
+        WHERE a.id = kept.assignment_id AND {effective_team_sql("a")} = ANY(%(teams)s))"""  # noqa: S608
 CONDITIONS = {
     "due_after": "kept.due_at >= %(due_after)s",
     "due_before": "kept.due_at < %(due_before)s",
@@ -91,17 +96,21 @@ def archived_rows(assignment_id: int) -> list[Reminder]:
 
 
 def live_and_archived(
-    columns: Sequence[str], asked: Mapping[str, Any], *, chunk: int
+    columns: Sequence[str], asked: Mapping[str, Any], *, chunk: int, scope: TeamScope = EVERYTHING
 ) -> Iterator[Mapping[str, Any]]:
     """Live and archived rows together, in the order of their ids; `chunk` of them are in memory at once.
 
     `asked` narrows them down by the names of CONDITIONS; other names in it mean nothing here.
     """
     conditions = [condition for name, condition in CONDITIONS.items() if name in asked]
+    values = {name: asked[name] for name in CONDITIONS if name in asked}
+    if scope.teams is not None:
+        conditions.append(OF_TEAMS)
+        values["teams"] = sorted(scope.teams)
     statement = WHOLE_LEDGER.format(
         columns=", ".join(f"kept.{name}" for name in columns), condition=" AND ".join(conditions) or "true"
     )
     with connection.chunked_cursor() as cursor:
-        cursor.execute(statement, {name: asked[name] for name in CONDITIONS if name in asked})
+        cursor.execute(statement, values)
         while rows := cursor.fetchmany(chunk):
             yield from (dict(zip(columns, values, strict=True)) for values in rows)

@@ -6,18 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from assignments.transactions import atomically
-from reminders.conf import NOTIFY_WINDOW, ReminderConfig
+from reminders.conf import ReminderConfig
 from reminders.ledger import counters, digests
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import HEARD, ROW_AND_PLAN
+from reminders.ledger.notices import carry_over, plan_notices
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
-from reminders.models import State
+from reminders.models import Reason, State
 from reminders.policy import gates
 from reminders.policy.digests import Group, group_of
-from reminders.policy.recipients import ASSIGNEE, supervisor_recipient
+from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
@@ -113,6 +114,8 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
         if judged.puts:
             _settle(cursor, judged.puts)
             record_ended(cursor, judged.settled)
+            reassigned = [row for row in judged.settled if row.reason == Reason.REASSIGNED]
+            carry_over(cursor, reassigned, config)
         if judged.marks:
             _mark(cursor, judged.marks, config)
     stale, busy = _stale_and_busy([hint for hint in hints if hint.reminder_id not in picked])
@@ -172,31 +175,8 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
         [[row.id for row, _ in marks]],
     )
     told = [row for row, found in marks if row.due_at >= found["known_at"]]
-    if not told or not config.ops_emails:
-        return
-    run(
-        cursor,
-        """
-        INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
-            planned_at, scan_id, due_at, not_after, next_attempt_at, state)
-        SELECT x.assignment_id, x.version, 'OVERDUE', 'default', ops.recipient, %s, x.start, statement_timestamp(),
-               x.scan_id, x.due_at, x.due_at + %s, statement_timestamp(), 'PLANNED'
-        FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
-          AS x(assignment_id, version, start, due_at, scan_id)
-        CROSS JOIN unnest(%s::text[]) AS ops(recipient)
-        ON CONFLICT DO NOTHING
-        """,
-        [
-            config.channel,
-            NOTIFY_WINDOW,
-            [row.assignment_id for row in told],
-            [row.version for row in told],
-            [row.planned_start for row in told],
-            [row.due_at for row in told],
-            [row.scan_id for row in told],
-            [supervisor_recipient(address) for address in config.ops_emails],
-        ],
-    )
+    if told:
+        plan_notices(cursor, told, config)
 
 
 def _stale_and_busy(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:

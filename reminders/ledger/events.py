@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import connection
 
 from assignments.models import ActKind
+from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
@@ -67,7 +68,7 @@ TYPE_OF = {
 RETRY_FOR = timedelta(hours=72)
 
 # The payload is kept as it was when it happened: each try says the same, to the letter. It holds no address.
-RAISE = """
+RAISE = f"""
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state, payload)
     SELECT a.id, coalesce(r.version, a.version), 'EVENT', x.type || ':' || x.source, 'subscription:' || s.id,
@@ -82,26 +83,29 @@ RAISE = """
                    'answer', coalesce(nullif(a.answer, ''), 'NONE'), 'answered_at', a.answered_at,
                    'answer_note', a.answer_note, 'expected_start', a.expected_start, 'on_my_way_at', a.on_my_way_at,
                    'started_at', a.started_at, 'completed_at', a.completed_at,
+                   'team', (SELECT jsonb_build_object('id', t.id, 'name', t.name) FROM assignments_team t
+                            WHERE t.id = {effective_team_sql("a")}),
                    'assignee', CASE WHEN p.id IS NOT NULL THEN
                        jsonb_build_object('id', p.id, 'reference', p.reference, 'name', p.name) END))
-           || CASE WHEN r.id IS NULL THEN '{}' ELSE jsonb_build_object(
+           || CASE WHEN r.id IS NULL THEN '{{}}' ELSE jsonb_build_object(
                'reminder', jsonb_build_object(
                    'id', r.id, 'version', r.version, 'channel', r.channel, 'recipient', r.recipient,
                    'planned_start', r.planned_start, 'due_at', r.due_at, 'state', r.state, 'reason', r.reason,
                    'attempts', r.attempts, 'sent_at', r.sent_at, 'message_id', r.message_id)) END
-           || CASE WHEN t.id IS NULL THEN '{}' ELSE jsonb_build_object(
+           || CASE WHEN act.id IS NULL THEN '{{}}' ELSE jsonb_build_object(
                'act', jsonb_build_object(
-                   'id', t.id, 'act', t.act, 'via', t.via, 'actor', t.actor, 'at', t.at, 'version', t.version,
-                   'minutes', t.minutes, 'note', t.note)) END
+                   'id', act.id, 'act', act.act, 'via', act.via, 'actor', act.actor, 'at', act.at, 'version', act.version,
+                   'minutes', act.minutes, 'note', act.note)) END
     FROM json_to_recordset(%s) AS x(type text, assignment_id bigint, source text, reminder_id bigint, act_id bigint)
-    JOIN (SELECT id, events FROM reminders_subscription WHERE active ORDER BY id FOR KEY SHARE) s
+    JOIN (SELECT id, events, teams FROM reminders_subscription WHERE active ORDER BY id FOR KEY SHARE) s
       ON x.type = ANY(s.events)
     JOIN assignments_assignment a ON a.id = x.assignment_id
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     LEFT JOIN reminders_reminder r ON r.id = x.reminder_id
-    LEFT JOIN assignments_act t ON t.id = x.act_id
+    LEFT JOIN assignments_act act ON act.id = x.act_id
+    WHERE s.teams IS NULL OR {effective_team_sql("a")} = ANY(s.teams)
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - our own constants
 
 END = f"""
     UPDATE reminders_reminder r

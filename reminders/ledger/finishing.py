@@ -11,11 +11,13 @@ from reminders.ledger import counters, digests
 from reminders.ledger.breakers import update_breakers
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import TYPE_OF, Event, emit_events
+from reminders.ledger.notices import tell_ops
 from reminders.ledger.notified import skip_already_notified
 from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
 from reminders.ledger.sql import bigints, prepared_cursor, run
 from reminders.models import Kind, Reason, State
+from reminders.policy import recipients
 
 # The answers travel as one JSON text: half the work of fourteen arrays, for both sides. What the later steps
 # need of an answer comes out of `landed`, which spares them a join of every row with every other.
@@ -88,6 +90,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         ended = skip_already_notified(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
         digests.settle_failed(cursor, landed)
+        tell_ops(cursor, _failed_notices(landed), config)
     if back := {end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED}:
         ended += void(sorted(back))  # A failure of an old plan is not tried again.
     return Recorded(landed, ended)
@@ -111,6 +114,15 @@ def _answer(end: Finished) -> dict[str, object]:
         "detail": end.detail[:500],
         "message_id": end.message_id,
     }
+
+
+def _failed_notices(landed: Sequence[Finished]) -> list[int]:
+    return [
+        end.claim.row.id
+        for end in landed
+        if end.transition.state is State.FAILED
+        and recipients.person_id_of(end.claim.row.recipient) is not None
+    ]
 
 
 def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:

@@ -2,7 +2,8 @@
 
 from django.db.models.functions import Greatest
 
-from reminders.policy.recipients import assignee_recipient_sql
+from assignments.teams import effective_team_sql
+from reminders.policy.recipients import PERSON, assignee_recipient_sql, person_recipient_sql
 
 
 def overdue_base() -> Greatest:
@@ -15,9 +16,9 @@ TO_PEOPLE = "kind <> 'EVENT'"
 
 TO_WEBHOOKS = "kind = 'EVENT'"
 
-NOTICES = "recipient LIKE 'ops:%%'"
+NOTICES = "(recipient LIKE 'ops:%%' OR recipient LIKE 'person:%%')"
 """Notices to supervisors (`recipients.is_supervisor`), of whatever kind; for statements with parameters. The index
-reminder_notice_idx has the same condition."""
+reminder_supervisor_idx has the same condition."""
 
 ROUTE = "CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE r.channel END"
 """What a circuit breaker guards; `Row.route` is the same rule."""
@@ -63,6 +64,18 @@ START_NOTIFIED = f"""(
 after any reset: nobody is reminded of it twice. A correction to the present start is no reminder of it.
 `notified.with_start_notified` is the same as a queryset's annotation."""
 
+SUPERVISORS = f"""(
+        SELECT s.assignee_id FROM assignments_team_supervisors s
+        WHERE s.team_id = {effective_team_sql("a")})"""  # noqa: S608 - our own constants
+"""The people who supervise the assignment's team now."""
+
+TO_SUPERVISOR = f"starts_with(r.recipient, '{PERSON}')"
+"""Notices to a team's supervisor, not those to Ops; `recipients.person_id_of` is the same rule."""
+
+NO_LONGER_SUPERVISOR = f"""({TO_SUPERVISOR} AND NOT EXISTS (
+        SELECT 1 FROM {SUPERVISORS} x(id) WHERE {person_recipient_sql("x.id")} = r.recipient))"""  # noqa: S608
+"""Notices to somebody who does not supervise the assignment's team any more; `gates.void_reason` is the same rule."""
+
 ROW_AND_PLAN = f"""
     r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
     r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
@@ -72,9 +85,11 @@ ROW_AND_PLAN = f"""
     statement_timestamp() AS now,
     EXISTS ({ACTIVE_PAUSE}) AS paused,
     r.payload,
+    CASE WHEN {TO_SUPERVISOR}
+         THEN ARRAY(SELECT {person_recipient_sql("x.id")} FROM {SUPERVISORS} x(id)) END AS supervisors,
     (SELECT h.until FROM reminders_channelhold h
      WHERE h.channel = {ROUTE}) AS held_until,
-    CASE WHEN r.{NOTICES} THEN (SELECT w.until FROM reminders_digestwindow w
-                                WHERE w.recipient = r.recipient AND w.channel = r.channel) END AS window_until
+    CASE WHEN {NOTICES} THEN (SELECT w.until FROM reminders_digestwindow w
+                              WHERE w.recipient = r.recipient AND w.channel = r.channel) END AS window_until
 """  # noqa: S608 - our own constants
 """What begin needs to know of a row `r`, its assignment `a` and its assignee `p`, for statements with parameters."""

@@ -184,6 +184,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         overdue=found["overdue_at"] is not None,
         declined=found["answer"] == Answer.DECLINED,
         news=news_of(found),
+        supervisors=frozenset(found["supervisors"] or ()),
     )
 
 

@@ -7,29 +7,18 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
+from reminders.ledger import notices
 from reminders.ledger.corrections import plan_corrections
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import PLAN_NOTIFIED, TO_PEOPLE
+from reminders.ledger.fragments import NO_LONGER_SUPERVISOR, PLAN_NOTIFIED, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, run
-from reminders.models import Kind
+from reminders.models import Reason
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
-
-# Supervisors who were still to be told that work is overdue are told of the new version, while it still is.
-CARRY_NOTICES_OVER = """
-    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
-        planned_at, due_at, not_after, next_attempt_at, state)
-    SELECT a.id, a.version, r.kind, r.rule, r.recipient, r.channel, a.scheduled_start, statement_timestamp(),
-           r.due_at, r.not_after, r.next_attempt_at, 'PLANNED'
-    FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-    WHERE r.id = ANY(%s) AND r.channel <> 'none' AND r.state = 'SKIPPED' AND r.version < a.version
-      AND a.status = 'SCHEDULED' AND a.overdue_at IS NOT NULL
-    ON CONFLICT DO NOTHING
-"""
 
 
 @atomically
@@ -53,7 +42,7 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             """,  # noqa: S608 - our own constant
             {"ids": list(ids), "overdue": config.overdue},
         )
-        run(cursor, CARRY_NOTICES_OVER, [[row.reminder_id for row in ended if row.kind == Kind.OVERDUE]])
+        notices.carry_over(cursor, ended, config)
     if config.enabled:
         within = {"ids": list(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
@@ -71,6 +60,7 @@ VOID = f"""
             WHEN a.status = 'CANCELLED' THEN 'cancelled'
             WHEN a.status <> 'SCHEDULED' THEN 'started'
             WHEN r.planned_start <> a.scheduled_start THEN 'moved'
+            WHEN {NO_LONGER_SUPERVISOR} THEN 'reassigned'
             WHEN r.version = a.version THEN 'declined'
             WHEN r.kind = 'REMINDER'
                  AND r.recipient <> {assignee_recipient_sql("a")} THEN 'reassigned'
@@ -83,7 +73,8 @@ VOID = f"""
       AND (r.kind <> 'CORRECTION'
            OR (a.status IN ('IN_PROGRESS', 'COMPLETED') AND r.recipient = {assignee_recipient_sql("a")}))
       AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
-           OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER'))
+           OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER')
+           OR {NO_LONGER_SUPERVISOR})
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
 
@@ -99,6 +90,29 @@ def void(ids: Sequence[int] | None = None) -> list[Ended]:
         run(cursor, VOID.format(scope=scope), {"ids": list(ids or [])})
         ended = [Ended(**row) for row in fetch(cursor)]
         record_ended(cursor, ended)
+    return ended
+
+
+@atomically
+def void_outdated(config: ReminderConfig) -> list[Ended]:
+    """Voids what no longer holds, of all assignments; those who supervise the work now get what was not sent yet."""
+    ended = void()
+    with connection.cursor() as cursor:
+        notices.carry_over(cursor, [row for row in ended if row.reason == Reason.REASSIGNED], config)
+    return ended
+
+
+@atomically
+def follow_supervision(config: ReminderConfig) -> list[Ended]:
+    """Makes the notices follow a change of teams or supervisors, in the service's own transaction.
+
+    What was still to be sent to somebody who supervises the work no longer ends as reassigned; it goes to those who do
+    now. What goes to Ops already stays.
+    """
+    ids = notices.lock_notified()
+    ended = void(ids) if ids else []
+    with connection.cursor() as cursor:
+        notices.carry_over(cursor, ended, config, ids=ids)
     return ended
 
 

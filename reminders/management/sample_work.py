@@ -22,6 +22,16 @@ class Person:
     email: str
     phone: str
     time_zone: str
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleTeam:
+    """An invented team; `supervisor` is the key of a person."""
+
+    name: str
+    time_zone: str
+    supervisor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +52,43 @@ class Sample:
 
 PEOPLE = (
     Person(
-        "lindqvist", "Maria Lindqvist", "maria.lindqvist@example.org", "+46 8 5550 0101", "Europe/Stockholm"
+        "lindqvist",
+        "Maria Lindqvist",
+        "maria.lindqvist@example.org",
+        "+46 8 5550 0101",
+        "Europe/Stockholm",
+        "Care",
     ),
-    Person("okafor", "Chidi Okafor", "chidi.okafor@example.org", "+234 1 555 0102", "Africa/Lagos"),
-    Person("brandt", "Jonas Brandt", "jonas.brandt@example.net", "+49 30 5550103", "Europe/Berlin"),
-    Person("tanaka", "Yuki Tanaka", "yuki.tanaka@example.com", "+81 3 5550 0104", "Asia/Tokyo"),
-    Person("moreno", "Lucía Moreno", "lucia.moreno@example.org", "+34 91 555 01 05", "Europe/Madrid"),
-    Person("oneill", "Aoife O'Neill", "aoife.oneill@example.net", "+353 1 555 0106", "Europe/Dublin"),
-    Person("reyes", "Daniel Reyes", "daniel.reyes@example.com", "+1 303 555 0107", "America/Denver"),
-    Person("sharma", "Priya Sharma", "priya.sharma@example.org", "+91 22 5550 0108", "Asia/Kolkata"),
-    Person("walsh", "Tom Walsh", "", "+61 2 5550 0109", "Australia/Sydney"),
+    Person(
+        "okafor", "Chidi Okafor", "chidi.okafor@example.org", "+234 1 555 0102", "Africa/Lagos", "Drivers"
+    ),
+    Person(
+        "brandt", "Jonas Brandt", "jonas.brandt@example.net", "+49 30 5550103", "Europe/Berlin", "Technicians"
+    ),
+    Person(
+        "tanaka", "Yuki Tanaka", "yuki.tanaka@example.com", "+81 3 5550 0104", "Asia/Tokyo", "Technicians"
+    ),
+    Person(
+        "moreno",
+        "Lucía Moreno",
+        "lucia.moreno@example.org",
+        "+34 91 555 01 05",
+        "Europe/Madrid",
+        "Technicians",
+    ),
+    Person("oneill", "Aoife O'Neill", "aoife.oneill@example.net", "+353 1 555 0106", "Europe/Dublin", "Care"),
+    Person(
+        "reyes", "Daniel Reyes", "daniel.reyes@example.com", "+1 303 555 0107", "America/Denver", "Drivers"
+    ),
+    Person("sharma", "Priya Sharma", "priya.sharma@example.org", "+91 22 5550 0108", "Asia/Kolkata", "Care"),
+    Person("walsh", "Tom Walsh", "", "+61 2 5550 0109", "Australia/Sydney", "Technicians"),
+    Person("novak", "Eva Novak", "eva.novak@example.org", "+420 2 5550 0110", "Europe/Prague", "Technicians"),
+)
+
+TEAMS = (
+    SampleTeam("Care", "Europe/Stockholm", "lindqvist"),
+    SampleTeam("Technicians", "Europe/Berlin", "novak"),
+    SampleTeam("Drivers", "Africa/Lagos", "okafor"),
 )
 
 LATER_TODAY = (

@@ -31,7 +31,7 @@ EFFECTS = {
 
 def _preview(act: ActKind) -> Callable[[ActionRequest], Preview]:
     def preview(request: ActionRequest) -> Preview:
-        plan = plan_act(act, request.ids or ())
+        plan = plan_act(act, request.ids or (), scope=request.scope)
         return preview_of(
             plan,
             summary=f"{counted(len(plan.targets), 'assignment')}. {CONSEQUENCES[act]}",
@@ -43,7 +43,7 @@ def _preview(act: ActKind) -> Callable[[ActionRequest], Preview]:
 
 def _run(act: ActKind) -> Callable[[ActionRequest, Any], str]:
     def run(request: ActionRequest, form: Any) -> str:
-        plan = plan_act(act, request.ids or ())
+        plan = plan_act(act, request.ids or (), scope=request.scope)
         plan.confirm(request.plan)
         values = form.cleaned_data
         said = Said(minutes=values.get("minutes"), note=values.get("note", ""))

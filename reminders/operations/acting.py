@@ -9,6 +9,7 @@ from assignments import act_rules, acts
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import ActKind, Assignment
+from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from reminders.ledger.audit import record
 from reminders.operations.plans import (
@@ -46,10 +47,11 @@ def left_alone(act: ActKind, assignment: Assignment, *, now: datetime) -> Why | 
     return Why.DONE if act_rules.is_done(act, assignment) and act is not ActKind.LATE else None
 
 
-def plan_act(act: ActKind, ids: Sequence[int]) -> ActPlan:
+def plan_act(act: ActKind, ids: Sequence[int], *, scope: TeamScope = EVERYTHING) -> ActPlan:
     """On which of these assignments the act would change something now."""
-    selection, now = Selection(ids=tuple(ids)), database_now()
-    found = list(Assignment.objects.select_related("assignee").filter(pk__in=ids).order_by("pk"))
+    selection, now = Selection(ids=tuple(ids), scope=scope), database_now()
+    rows = Assignment.objects.visible_to(scope).select_related("assignee")
+    found = list(rows.filter(pk__in=ids).order_by("pk"))
     targets, skipped = [], []
     for assignment in found:
         if (why := left_alone(act, assignment, now=now)) is not None:
@@ -69,7 +71,8 @@ def run_act(act: ActKind, plan: ActPlan, said: Said, *, by: str, reason: str) ->
 def _act_on_some(
     act: ActKind, plan: ActPlan, part: Sequence[Target], said: Said, *, by: str, reason: str
 ) -> tuple[list[int], list[Skipped]]:
-    locked, now = lock(part), database_now()
+    scope = plan.selection.scope
+    locked, now = lock(part, scope=scope), database_now()
     ids = [
         target.id
         for target in part
@@ -80,7 +83,10 @@ def _act_on_some(
     before = state_of(locked[pk] for pk in ids)
     actor = Actor.ops(by)
     after = state_of(
-        [acts.carry_out(act, pk, actor=actor, minutes=said.minutes, note=said.note) for pk in ids]
+        [
+            acts.carry_out(act, pk, actor=actor, minutes=said.minutes, note=said.note, scope=scope)
+            for pk in ids
+        ]
     )
     if ids:
         record(act, by=by, reason=reason, selection=plan.selection.as_json(), before=before, after=after)

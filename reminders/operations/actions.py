@@ -12,6 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from assignments.services import Refused
+from assignments.team_scope import EVERYTHING, TeamScope
 from reminders import conf
 from reminders.delivery import scan
 from reminders.delivery.broker import CeleryBroker
@@ -41,10 +42,11 @@ class ActionRequest:
     by: str
     ids: tuple[int, ...] | None = ()
     plan: str = ""
+    scope: TeamScope = EVERYTHING
 
     @property
     def selection(self) -> Selection:
-        return Selection(ids=self.ids)
+        return Selection(ids=self.ids, scope=self.scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def _run_reset(action: str) -> Callable[[ActionRequest, Any], str]:
 
 
 def _preview_close(request: ActionRequest) -> Preview:
-    plan = closing.plan_close(request.ids or ())
+    plan = closing.plan_close(request.ids or (), scope=request.scope)
     return preview_of(
         plan,
         summary=(
@@ -147,7 +149,7 @@ def _preview_close(request: ActionRequest) -> Preview:
 
 
 def _run_close(request: ActionRequest, form: Any) -> str:
-    plan = closing.plan_close(request.ids or ())
+    plan = closing.plan_close(request.ids or (), scope=request.scope)
     plan.confirm(request.plan)
     done = closing.run_close(plan, by=request.by, reason=form.cleaned_data["reason"])
     return f"{len(done.ids)} closed, {len(done.skipped)} left alone."

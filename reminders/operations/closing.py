@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from accounts.reasons import checked_reason
 from assignments import services
 from assignments.models import Assignment, ReminderStatus, Status
+from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from reminders.ledger.audit import record
 from reminders.operations.plans import (
@@ -29,10 +30,11 @@ class ClosePlan(ActionPlan):
     """Forgotten work that is to be closed as not done."""
 
 
-def plan_close(ids: Sequence[int]) -> ClosePlan:
+def plan_close(ids: Sequence[int], *, scope: TeamScope = EVERYTHING) -> ClosePlan:
     """What closing these assignments as not done would do: only forgotten work, SCHEDULED and OVERDUE."""
-    selection = Selection(ids=tuple(ids))
-    found = list(Assignment.objects.select_related("assignee").filter(pk__in=ids).order_by("pk"))
+    selection = Selection(ids=tuple(ids), scope=scope)
+    rows = Assignment.objects.visible_to(scope).select_related("assignee")
+    found = list(rows.filter(pk__in=ids).order_by("pk"))
     targets, skipped = [], []
     for assignment in found:
         if assignment.status != Status.SCHEDULED:
@@ -54,7 +56,7 @@ def run_close(plan: ClosePlan, *, by: str, reason: str) -> Done:
 def _close_some(
     plan: ClosePlan, part: Sequence[Target], *, by: str, reason: str
 ) -> tuple[list[int], list[Skipped]]:
-    locked = lock(part)
+    locked = lock(part, scope=plan.selection.scope)
     ids = [target.id for target in part if as_planned(target, locked.get(target.id))]
     before = state_of(locked[pk] for pk in ids)
     after = state_of([services.cancel(pk) for pk in ids])

@@ -13,6 +13,7 @@ from enum import Enum
 
 from assignments.models import Assignment, Status
 from assignments.services import Refused
+from assignments.team_scope import EVERYTHING, TeamScope
 
 AT_ONCE = 1_000
 """Assignments changed per transaction, so that workers never wait long for their rows."""
@@ -38,13 +39,14 @@ class PlanChanged(Refused):
 class Selection:
     """Which assignments are meant: these ids; or what is out of sync; or, with `future`, every future SENT one.
 
-    The window narrows the last two to starts in [starts_after, starts_before).
+    The window narrows the last two to starts in [starts_after, starts_before). Of all that only what is in `scope`.
     """
 
     ids: tuple[int, ...] | None = None
     future: bool = False
     starts_after: datetime | None = None
     starts_before: datetime | None = None
+    scope: TeamScope = EVERYTHING
 
     def as_json(self) -> dict[str, object]:
         if self.ids is not None:
@@ -156,9 +158,10 @@ def _parts(targets: Sequence[Target]) -> Iterator[Sequence[Target]]:
         yield targets[first : first + AT_ONCE]
 
 
-def lock(targets: Sequence[Target]) -> dict[int, Assignment]:
+def lock(targets: Sequence[Target], *, scope: TeamScope) -> dict[int, Assignment]:
     """The assignments as they are, locked in the order of their ids. Nobody begins their rows now."""
-    rows = Assignment.objects.select_for_update(no_key=True).filter(pk__in=[target.id for target in targets])
+    rows = Assignment.objects.visible_to(scope).filter(pk__in=[target.id for target in targets])
+    rows = rows.select_for_update(no_key=True)
     return {assignment.pk: assignment for assignment in rows.order_by("pk")}
 
 

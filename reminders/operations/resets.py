@@ -99,7 +99,7 @@ def resend(pk: int, *, by: str, reason: str, config: ReminderConfig) -> Done:
 def _reset_some(
     plan: ResetPlan, part: Sequence[Target], *, by: str, reason: str, action: str
 ) -> tuple[list[int], list[Skipped]]:
-    locked = lock(part)
+    locked = lock(part, scope=plan.selection.scope)
     sending = set(
         Reminder.objects.filter(assignment_id__in=locked, state=State.SENDING).values_list(
             "assignment_id", flat=True
@@ -132,7 +132,8 @@ def _effect(assignment: Assignment, *, now: datetime, config: ReminderConfig) ->
 
 
 def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
-    rows = _with_ledger(Assignment.objects.select_related("assignee")).order_by("pk")
+    rows = _with_ledger(Assignment.objects.visible_to(selection.scope).select_related("assignee"))
+    rows = rows.order_by("pk")
     if selection.ids is not None:
         return list(rows.filter(pk__in=selection.ids))
     rows = rows.filter(status=Status.SCHEDULED, reminder_status=ReminderStatus.SENT)

@@ -11,7 +11,9 @@ from django.core.exceptions import ValidationError
 
 from accounts.reasons import checked_reason
 from assignments.clock import database_now
+from assignments.models import Team
 from assignments.services import Refused
+from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from notifications.channels import registry
 from notifications.channels.webhook import endpoint
@@ -33,6 +35,13 @@ LONGEST_NAME = 100
 TEST = "subscription.test"
 
 
+class _Kept:
+    """Stands for a value that stays as it is, where None has a meaning of its own."""
+
+
+KEPT = _Kept()
+
+
 class UnknownSubscription(Refused):
     """There is none with this id."""
 
@@ -47,7 +56,14 @@ class SubscriptionEnded(Refused):
 
 @atomically
 def subscribe(
-    *, name: str, url: str, events: Sequence[str], by: str, reason: str = ""
+    *,
+    name: str,
+    url: str,
+    events: Sequence[str],
+    by: str,
+    reason: str = "",
+    teams: Sequence[int] | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> tuple[Subscription, str]:
     """Makes a subscription. Returns it, and the secret that is shown this once.
 
@@ -59,6 +75,7 @@ def subscribe(
         name=_checked_name(name),
         url=_checked_url(url),
         events=_checked_events(events),
+        teams=_checked_teams(teams, scope),
         secret=secret,
         created_by=by,
     )
@@ -76,6 +93,8 @@ def change(
     url: str | None = None,
     events: Sequence[str] | None = None,
     active: bool | None = None,
+    teams: Sequence[int] | _Kept | None = KEPT,
+    scope: TeamScope = EVERYTHING,
 ) -> Subscription:
     """Changes what is given. `active` false ends it and what waits for it; true lets it hear of what happens from now on.
 
@@ -90,9 +109,11 @@ def change(
         found.url = _checked_url(url)
     if events is not None:
         found.events = _checked_events(events)
+    if not isinstance(teams, _Kept):
+        found.teams = _checked_teams(teams, scope)
     if active and not found.active:
         found.active, found.ended_at, found.ended_why = True, None, ""
-    found.save(update_fields=["name", "url", "events", "active", "ended_at", "ended_why"])
+    found.save(update_fields=["name", "url", "events", "teams", "active", "ended_at", "ended_why"])
     if active is False and found.active:
         log_lines.log_ended(end_subscription(pk, why=f"ended by {by}"))
         found.refresh_from_db()
@@ -158,8 +179,20 @@ def _described(one: Subscription) -> dict[str, object]:
         "name": one.name,
         "host": urlsplit(one.url).hostname,
         "events": list(one.events),
+        "teams": one.teams,
         "active": one.active,
     }
+
+
+def _checked_teams(teams: Sequence[int] | None, scope: TeamScope) -> list[int] | None:
+    """The teams of whose work it is to hear: for a limited caller some of its own, by default all of them."""
+    if teams is None:
+        return None if scope.teams is None else sorted(scope.teams)
+    known = set(Team.objects.visible_to(scope).values_list("pk", flat=True))
+    if unknown := sorted(set(teams) - known):
+        told = f"{', '.join(map(str, unknown))}: ids of teams are needed"
+        raise ValidationError({"teams": ValidationError(told, code="unknown_team")})
+    return sorted(set(teams))
 
 
 def _checked_name(name: str) -> str:

@@ -259,6 +259,8 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
         return Reason.STARTED
     if row.planned_start != plan.scheduled_start:
         return Reason.MOVED
+    if recipients.person_id_of(row.recipient) is not None and row.recipient not in plan.supervisors:
+        return Reason.REASSIGNED
     if row.version == plan.version:
         return Reason.DECLINED if plan.declined and row.kind == Kind.REMINDER else None
     if row.kind == Kind.REMINDER and row.recipient != plan.recipient:

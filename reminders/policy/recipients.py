@@ -1,7 +1,8 @@
 """How the ledger names a recipient, and who is behind a name: one function or one SQL fragment for each kind.
 
 assignee:<id>        the person who is assigned
-ops:<hash>           a supervisor; a hash, so that no address is stored in the ledger
+person:<id>          a supervisor of the assignment's team
+ops:<hash>           an address of REMINDER_OPS_EMAILS; a hash, so that no address is stored in the ledger
 subscription:<id>    the endpoint of a webhook subscription
 (empty)              nobody: nobody is assigned, or the row marks its assignment and writes to nobody
 """
@@ -9,7 +10,8 @@ subscription:<id>    the endpoint of a webhook subscription
 import hashlib
 
 ASSIGNEE = "assignee:"
-SUPERVISOR = "ops:"
+PERSON = "person:"
+OPS = "ops:"
 SUBSCRIPTION = "subscription:"
 
 
@@ -28,13 +30,33 @@ def assignee_id_of(recipient: str) -> int | None:
     return int(recipient.removeprefix(ASSIGNEE)) if recipient.startswith(ASSIGNEE) else None
 
 
-def supervisor_recipient(address: str) -> str:
+def person_recipient(person_id: int) -> str:
+    """The recipient of notices to a person who supervises the team of the work."""
+    return f"{PERSON}{person_id}"
+
+
+def person_recipient_sql(person_id: str) -> str:
+    """The same as an SQL expression; `person_id` is an expression too."""
+    return f"'{PERSON}' || {person_id}"
+
+
+def person_id_of(recipient: str) -> int | None:
+    """The person behind `person_recipient`; None for any other recipient."""
+    return int(recipient.removeprefix(PERSON)) if recipient.startswith(PERSON) else None
+
+
+def ops_recipient(address: str) -> str:
     """The recipient of notices to this address of REMINDER_OPS_EMAILS."""
-    return SUPERVISOR + hashlib.sha256(address.strip().lower().encode()).hexdigest()[:16]
+    return OPS + hashlib.sha256(address.strip().lower().encode()).hexdigest()[:16]
+
+
+def is_ops(recipient: str) -> bool:
+    return recipient.startswith(OPS)
 
 
 def is_supervisor(recipient: str) -> bool:
-    return recipient.startswith(SUPERVISOR)
+    """Whether this is somebody who is told about other people's work: a team's supervisor, or Ops in their place."""
+    return recipient.startswith((PERSON, OPS))
 
 
 def subscription_recipient(subscription_id: int) -> str:

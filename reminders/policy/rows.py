@@ -94,7 +94,8 @@ def from_model(reminder: Reminder) -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The assignment as it stands now. `declined`: the assignee can't make it."""
+    """The assignment as it stands now. `declined`: the assignee can't make it. `supervisors` are the recipients who
+    supervise its team; they matter to notices alone, and are left out elsewhere."""
 
     version: int
     status: Status
@@ -103,6 +104,7 @@ class Plan:
     overdue: bool = False
     declined: bool = False
     news: "News | None" = None
+    supervisors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ class RemindersWebConfig(AppConfig):
             assignments,
             records,
             schedule,
+            teams,
             tools,
         )
 

@@ -27,6 +27,7 @@ from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
 from reminders.content import compose, links
 from reminders.content.links import Link
+from reminders.web.team_limits import TeamLimit, team_limit
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponse
     return shown
 
 
+@team_limit(TeamLimit.PUBLIC)
 @_secret
 @require_http_methods(["GET", "HEAD", "POST"])
 def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:

@@ -13,6 +13,7 @@ from assignments import instants
 from assignments.clock import database_now
 from assignments.models import Answer, Assignment, ReminderStatus, Status
 from assignments.references import spellings
+from assignments.team_scope import TeamScope
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.insight import selections
@@ -166,6 +167,7 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
         help_text="What the assignee has answered.",
     )
     assignee = IdFilter(field_name="assignee_id", help_text="The id of an assignee.")
+    team = IdFilter(method="of_team", help_text="The id of the team that the work belongs to.")
     reference = django_filters.CharFilter(
         max_length=MAX_SEARCH_LENGTH,
         method="with_reference",
@@ -195,6 +197,9 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
         overdue = value == ReminderStatus.OVERDUE
         return rows.filter(reminder_status=value, overdue_at__isnull=not overdue)
 
+    def of_team(self, rows: QuerySet[Assignment], name: str, value: int) -> QuerySet[Assignment]:
+        return rows & Assignment.objects.of_teams([int(value)])
+
     def with_reference(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
         return rows.filter(reference__in=spellings(value))
 
@@ -206,7 +211,10 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
 
 
 class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
-    """The filters of the Ops list. A value that is not known counts as not given; without a search the start is near."""
+    """The filters of the Ops list. A value that is not known counts as not given; without a search the start is near.
+
+    `scope` is what the reader may see at all.
+    """
 
     show = django_filters.ChoiceFilter(
         choices=list(SHOW.items()), empty_label="all work", label="Show", method="shown"
@@ -217,12 +225,12 @@ class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="searched")
     selects = ("show", "status", "reminder_status", "answer", "when")
 
-    def __init__(self, data: Any, *, now: datetime | None = None) -> None:
+    def __init__(self, data: Any, *, scope: TeamScope, now: datetime | None = None) -> None:
         values = {name: clean_text(data.get(name)) for name in data}
         if values.get("when") not in START:
             values["when"] = "any" if values.get("q") or values.get("show") in SHOW else "near"
         self.now, self.config = now or database_now(), conf.current()
-        rows = Assignment.objects.select_related("assignee")
+        rows = Assignment.objects.visible_to(scope).select_related("assignee")
         super().__init__(values, queryset=rows)
 
     def shown(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
@@ -250,7 +258,10 @@ class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
 
 
 class OpsReminderFilterSet(OpsFilterSet):
-    """The filters of the ledger list. `after` and `before` narrow to a slot of the overview's chart."""
+    """The filters of the ledger list. `after` and `before` narrow to a slot of the overview's chart.
+
+    `scope` is what the reader may see at all.
+    """
 
     show = django_filters.ChoiceFilter(
         choices=list(LEDGER.items()), empty_label=None, label="Show", method="unfiltered"
@@ -270,12 +281,13 @@ class OpsReminderFilterSet(OpsFilterSet):
         model = Reminder
         fields: list[str] = []
 
-    def __init__(self, data: Any, *, now: datetime | None = None) -> None:
+    def __init__(self, data: Any, *, scope: TeamScope, now: datetime | None = None) -> None:
         values = {name: clean_text(data.get(name)) for name in data}
         if values.get("show") not in LEDGER:
             values["show"] = "all" if values.get("q") else "open"
         self.selection = selections.LEDGER_SELECTIONS[str(values["show"])]
-        rows = self.selection.rows(now or database_now()).select_related("assignment__assignee")
+        rows = self.selection.rows(now or database_now()).visible_to(scope)
+        rows = rows.select_related("assignment__assignee")
         super().__init__(values, queryset=rows)
 
     def unfiltered(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:

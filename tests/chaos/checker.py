@@ -29,7 +29,7 @@ A_COMMIT = timedelta(seconds=1)
 
 ROWS = """
     SELECT r.*, p.email FROM reminders_reminder r
-    LEFT JOIN assignments_assignee p ON r.recipient = 'assignee:' || p.id
+    LEFT JOIN assignments_assignee p ON r.recipient IN ('assignee:' || p.id, 'person:' || p.id)
 """
 
 
@@ -43,7 +43,7 @@ def with_own_id(row: Facts) -> Facts:
     return {**row, "own_id": f"{uuid5(NAMESPACE, key)}{domain}"}
 
 
-def supervisor_recipient(address: str) -> str:
+def ops_recipient(address: str) -> str:
     """How the ledger names a supervisor, computed beside the project's own way."""
     return "ops:" + hashlib.sha256(address.lower().encode()).hexdigest()[:16]
 
@@ -101,7 +101,7 @@ class Evidence:
         for refusal in self.refusals:
             for address in refusal["recipients"]:
                 found[address].add(refusal["about"])
-                found[supervisor_recipient(address)].add(refusal["about"])
+                found[ops_recipient(address)].add(refusal["about"])
         return found
 
     @cached_property
@@ -300,7 +300,7 @@ def one_message_has_one_id(e: Evidence) -> Found:
     ids: dict[str, set[str]] = defaultdict(set)
     for mail in e.mails:
         address = mail["recipients"][0]
-        ids[address if address in begun else supervisor_recipient(address)].add(mail["message_id"])
+        ids[address if address in begun else ops_recipient(address)].add(mail["message_id"])
     for contact_for, several in ids.items():
         if len(several) > begun[contact_for]:
             yield f"somebody got {len(several)} different messages from {begun[contact_for]} begun rows"
@@ -369,7 +369,7 @@ def notices_are_told_once(e: Evidence) -> Found:
             continue
         texts[mail["message_id"]] = mail["text"]
         for title in set(_titles_in(mail["text"])):
-            told[supervisor_recipient(mail["recipients"][0]), title].append(mail)
+            told[ops_recipient(mail["recipients"][0]), title].append(mail)
     allowed: Counter[tuple[str, str]] = Counter()
     for row in e.rows:
         if not row["recipient"].startswith("ops:") or row["channel"] != "email" or not row["attempts"]:

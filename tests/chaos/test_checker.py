@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.chaos.checker import Evidence, Facts, broken, supervisor_recipient
+from tests.chaos.checker import Evidence, Facts, broken, ops_recipient
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -115,9 +115,7 @@ def late_by_the_sinks_clock(e: Evidence) -> Evidence:
 def told_under_two_ids(e: Evidence) -> Evidence:
     """One row for a supervisor, and two messages to them."""
     chief = "chief@example.test"
-    e = another_row(
-        kind="OVERDUE", recipient=supervisor_recipient(chief), email=None, state="SENT", attempts=1
-    )(e)
+    e = another_row(kind="OVERDUE", recipient=ops_recipient(chief), email=None, state="SENT", attempts=1)(e)
     return replace(
         e, mails=[{**e.mails[0], "recipients": [chief], "message_id": one} for one in ("m2@x", "m3@x")]
     )
@@ -139,7 +137,7 @@ def with_digest(e: Evidence, **changes: object) -> Evidence:
     """Two notices to a supervisor that went in one message, which lists both."""
     chief = "chief@example.test"
     notice = {
-        **e.rows[0], "kind": "OVERDUE", "recipient": supervisor_recipient(chief), "email": None, "attempts": 1,
+        **e.rows[0], "kind": "OVERDUE", "recipient": ops_recipient(chief), "email": None, "attempts": 1,
         "digest_id": 21, "message_id": "m21@x",
     }  # fmt: skip
     notices = [

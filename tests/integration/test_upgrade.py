@@ -120,7 +120,11 @@ def test_an_old_database_is_migrated_with_every_row_and_works(upgrade: Upgrade) 
     ]
     assert lost == []
     recorded = {(row["app"], row["name"]) for row in after["django_migrations"]}
-    assert {name for app, name in recorded if app == "access"} == {"0001_initial", "0002_allowance"}
+    assert {name for app, name in recorded if app == "access"} == {
+        "0001_initial",
+        "0002_allowance",
+        "0003_team_limits",
+    }
     assert manage(upgrade.address, "makemigrations", "--check", "--dry-run") == "No changes detected\n"
 
     assert json.loads(

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from accounts.limits import team_names
 from accounts.models import ApiToken
 
 
@@ -24,10 +25,13 @@ class Command(BaseCommand):
             return
         if not tokens:
             self.stdout.write("There are no tokens: `manage.py create_api_token` creates one.")
+        names = team_names() if any(token.teams is not None for token in tokens) else {}
         for token in tokens:
             until = f"until {_local(token.expires_at)}" if token.expires_at else "no expiry"
             used = f"last used {_local(token.last_used_at)}" if token.last_used_at else "never used"
             line = f"{token.name}  {token.prefix}...  {token.scopes}  {token.state(timezone.now())}, {until}, {used}"
+            if token.teams is not None:
+                line += f", teams {', '.join(names.get(pk, f'{pk} (removed)') for pk in token.teams)}"
             self.stdout.write(line)
 
 
@@ -44,6 +48,7 @@ def _fields(token: ApiToken) -> dict[str, object]:
         "name": token.name,
         "prefix": token.prefix,
         "scopes": token.scopes.split(","),
+        "teams": token.teams,
         "state": token.state(timezone.now()),
         "created_at": text(token.created_at),
         "expires_at": text(token.expires_at),

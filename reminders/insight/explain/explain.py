@@ -34,6 +34,7 @@ from reminders.insight.explain.inputs import (
     others_in_message,
     problems,
     situation_of,
+    supervisors_of,
 )
 from reminders.insight.explain.wording import (
     ADVICE,
@@ -153,7 +154,8 @@ class _Asked:
             now=self.situation.now, config=config, opens_at=pause.until if pause else None
         )
         self.config = config
-        self.work = facts_of(assignment)
+        self.supervisors = supervisors_of(assignment)
+        self.work = facts_of(assignment, supervisors=self.supervisors)
         self.person = contact_of(assignment.assignee)
         self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
 
@@ -289,8 +291,10 @@ class _Asked:
         """A recipient as people know it; never an address."""
         if not recipient:
             return "nobody"
-        if recipient.startswith("ops:"):
+        if recipients.is_ops(recipient):
             return "a supervisor"
+        if recipient in self.supervisors:
+            return f"{self.supervisors[recipient]} (supervisor, {recipient.replace(':', ' ')})"
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
             return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:
@@ -300,7 +304,7 @@ class _Asked:
     def _current(self, kind: Kind) -> Reminder | None:
         """The row of the present version that tells the assignee, or that marks the assignment."""
         own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
-        return next((row for row in own if not row.recipient.startswith("ops:")), None)
+        return next((row for row in own if not recipients.is_supervisor(row.recipient)), None)
 
     def _prospect(self, row: Reminder) -> _Answer:
         """What becomes of an open row."""

@@ -6,6 +6,7 @@ from django.db.models import Count
 
 from assignments.clock import database_now
 from assignments.models import Answer, Assignee, Assignment, Status
+from assignments.teams import effective_team_id
 from notifications.channels import registry
 from notifications.message import Contact
 from reminders.conf import ReminderConfig
@@ -32,8 +33,14 @@ def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
     )
 
 
-def facts_of(assignment: Assignment) -> AssignmentFacts:
-    """An assignment out of `with_start_notified`, as planning sees it."""
+def supervisors_of(assignment: Assignment) -> dict[str, str]:
+    """Those who supervise the team of the work now: their names by how the ledger calls them."""
+    people = Assignee.objects.filter(supervised_teams=effective_team_id(assignment)).order_by("name", "pk")
+    return {recipients.person_recipient(person.pk): person.name for person in people}
+
+
+def facts_of(assignment: Assignment, *, supervisors: Iterable[str] = ()) -> AssignmentFacts:
+    """An assignment out of `with_start_notified`, as planning sees it; `supervisors` where its notices are asked for."""
     notified = assignment.start_notified  # type: ignore[attr-defined]  # annotated
     return AssignmentFacts(
         assignment_id=assignment.pk,
@@ -47,6 +54,7 @@ def facts_of(assignment: Assignment) -> AssignmentFacts:
         overdue=assignment.overdue_at is not None,
         declined=assignment.answer == Answer.DECLINED,
         start_notified=assignment.version > 1 and bool(notified),
+        supervisors=frozenset(supervisors),
     )
 
 
@@ -109,15 +117,7 @@ def _may_know(row: Reminder) -> bool:
 
 def contact_of(assignee: Assignee | None) -> Contact:
     """The assignee, as a channel needs to know them; nobody has no name and no address."""
-    if assignee is None:
-        return Contact(name="")
-    return Contact(
-        name=assignee.name,
-        email=assignee.email,
-        phone=assignee.phone,
-        language=assignee.language,
-        time_zone=assignee.time_zone,
-    )
+    return Contact(name="") if assignee is None else contacts.contact_of(assignee)
 
 
 def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:

@@ -13,7 +13,7 @@ from reminders.policy.rows import News
 WORDS = {
     Reason.MOVED: "the assignment was moved to another time",
     Reason.CANCELLED: "the assignment was cancelled",
-    Reason.REASSIGNED: "the assignment was given to somebody else",
+    Reason.REASSIGNED: "the assignment was given to somebody else, or to other supervisors",
     Reason.STARTED: "the work had been started or completed",
     Reason.REPLANNED: "the plan was made anew",
     Reason.TOO_LATE: "it would have come too late to be of use",

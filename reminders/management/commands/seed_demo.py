@@ -1,17 +1,19 @@
 """`manage.py seed_demo`: loads sample people and work whose reminders fall due within seconds."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from assignments import people as assignments_people
 from assignments import services
+from assignments import teams as assignments_teams
 from assignments.clock import database_now
-from assignments.models import Assignee, Assignment
+from assignments.models import Assignee, Assignment, Team
 from assignments.services import NewAssignment
 from reminders import conf
 from reminders.management.refusals import in_one_line
-from reminders.management.sample_work import PEOPLE, Person, Sample, samples
+from reminders.management.sample_work import PEOPLE, TEAMS, Person, Sample, samples
 
 
 class Command(BaseCommand):
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         config = conf.current()
         with in_one_line():
             people = {person.key: _known(person) for person in PEOPLE}
+            _make_teams(people)
             turn = 1 + _sets_loaded()
             made = [
                 _make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}")
@@ -46,6 +49,20 @@ def _known(person: Person) -> Assignee:
         phone=person.phone,
         time_zone=person.time_zone,
     )
+
+
+def _make_teams(people: Mapping[str, Assignee]) -> None:
+    """The invented teams with their people and supervisors; those that are there already stay as they are."""
+    for sample in TEAMS:
+        if Team.objects.filter(name=sample.name).exists():
+            continue
+        supervisors = [people[sample.supervisor].pk]
+        team = assignments_teams.add_team(
+            name=sample.name, time_zone=sample.time_zone, supervisors=supervisors
+        )
+        for person in PEOPLE:
+            if person.team == sample.name and people[person.key].team_id is None:
+                assignments_people.change_assignee(people[person.key].pk, {"team_id": team.pk})
 
 
 def _sets_loaded() -> int:

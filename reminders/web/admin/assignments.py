@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from assignments import people, services
 from assignments.clock import database_now
 from assignments.history import Actor
-from assignments.models import Assignee, Assignment, Status
+from assignments.models import Assignee, Assignment, Status, Team
 from assignments.services import ALLOWED_NEXT, NewAssignment, Refused
 from reminders import conf
 from reminders.insight import selections
@@ -32,17 +32,18 @@ from reminders.models import Attempt, Reminder
 from reminders.operations.act_actions import possible_actions
 from reminders.operations.actions import MAX_TARGETS
 from reminders.web.admin.instants import StoredInstantField
-from reminders.web.admin.lists import AnyInline, AnyModelForm, CodeFilter, FastAdmin, code
+from reminders.web.admin.lists import AnyInline, AnyModelForm, CodeFilter, FastAdmin, NarrowedAdmin, code
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.tools import action_link, tools
-from reminders.web.filters import SHOW, START, assignment_search, clean_text, shown_assignments
+from reminders.web.filters import SHOW, START, assignment_id, assignment_search, clean_text, shown_assignments
 from reminders.web.ops.actions import confirmation
 from reminders.web.ops.page import may_operate
+from reminders.web.team_limits import scope_of
 
 NO_DELETE = "Assignments are not deleted: cancel one instead, and its history stays."
 
 
-class _EditableAdmin(FastAdmin):
+class _EditableAdmin(NarrowedAdmin, FastAdmin):
     """Nothing is deleted; a refusal of the services is shown above the form."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -63,13 +64,42 @@ class _EditableAdmin(FastAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
 
+class TeamFilter(admin.SimpleListFilter):
+    """The teams that the reader sees."""
+
+    title = parameter_name = "team"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        teams = Team.objects.visible_to(scope_of(request.user))
+        return [(str(pk), name) for pk, name in teams.values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        pk = assignment_id(self.value() or "")
+        return queryset if pk is None else self.narrowed(queryset, pk)
+
+    def narrowed(self, rows: QuerySet[Any], pk: int) -> QuerySet[Any]:
+        return rows.filter(team=pk)
+
+
+class WorkTeamFilter(TeamFilter):
+    """Assignments of a team, also those that belong to it by their assignee."""
+
+    def narrowed(self, rows: QuerySet[Any], pk: int) -> QuerySet[Any]:
+        return rows & Assignment.objects.of_teams([pk])
+
+
 @admin.register(Assignee)
 class AssigneeAdmin(_EditableAdmin):
     """People who are given work."""
 
-    list_display = ("name", "reference", "email", "phone", "time_zone", "language")
+    list_display = ("name", "reference", "team", "email", "phone", "time_zone", "language")
+    list_filter = (TeamFilter,)
+    list_select_related = ("team",)
     search_fields = ("name", "email", "reference")
-    fields = ("name", "reference", "email", "phone", "time_zone", "language")
+    fields = (
+        *("name", "reference", "team", "email", "phone", "time_zone", "language"),
+        *("quiet_from", "quiet_until"),
+    )
     ordering = ("name", "id")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -78,14 +108,21 @@ class AssigneeAdmin(_EditableAdmin):
             "email": "Where reminders go. Correcting it sends what failed for want of it and is still of use.",
             "time_zone": "The zone in which this person reads times, such as Europe/Berlin.",
             "language": "The language of messages, such as en.",
+            "team": "Whose supervisors are told when this person's work is overdue.",
+            "quiet_from": "When quiet hours begin on this person's clock; empty: those of the team.",
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Assignee, form: Any, change: bool) -> None:
+        columns, scope = {"team": "team_id"}, scope_of(request.user)
         if change:
-            people.change_assignee(obj.pk, {name: getattr(obj, name) for name in form.changed_data})
+            names = [columns.get(name, name) for name in form.changed_data]
+            people.change_assignee(obj.pk, {name: getattr(obj, name) for name in names}, scope=scope)
         else:
-            obj.pk = people.add_assignee(**form.cleaned_data).pk
+            values = {columns.get(name, name): value for name, value in form.cleaned_data.items()}
+            if "team" in form.cleaned_data:
+                values["team_id"] = obj.team_id or scope.only_team
+            obj.pk = people.add_assignee(scope=scope, **values).pk
         obj.refresh_from_db()
 
 
@@ -98,12 +135,13 @@ class AssignmentForm(AnyModelForm):
     class Meta:
         model = Assignment
         fields: ClassVar[Sequence[str]] = (
-            "title", "reference", "kind", "location", "notes", "assignee", "status", "scheduled_start",
+            "title", "reference", "kind", "location", "notes", "assignee", "team", "status", "scheduled_start",
             "scheduled_end", "lead_minutes",
         )  # fmt: skip
         help_texts: ClassVar[dict[str, str]] = {
             "reference": "The key in the scheduling system, if the work comes from one. No two may share it.",
             "assignee": "Who is reminded. Another person gets a reminder of their own.",
+            "team": "Empty: the work belongs to the team of its assignee.",
             "status": "Cancelling, starting or completing ends a reminder that has not been sent yet.",
             "scheduled_start": "Moving the work plans a new reminder.",
             "lead_minutes": "How many minutes before the start to remind; empty: the installation's own lead.",
@@ -215,6 +253,7 @@ class AssignmentAdmin(_EditableAdmin):
         "title", "reference", "assignee", "starts", code("status"), code("reminder_status"), "answer", "version",
     )  # fmt: skip
     list_filter = (
+        WorkTeamFilter,
         ("status", CodeFilter),
         ("reminder_status", CodeFilter),
         "answer",
@@ -248,7 +287,7 @@ class AssignmentAdmin(_EditableAdmin):
     change_form_template = "admin/reminders/tools_form.html"
 
     def get_fieldsets(self, request: HttpRequest, obj: Assignment | None = None) -> Any:
-        work = ["title", "reference", "kind", "location", "notes", "assignee"]
+        work = ["title", "reference", "kind", "location", "notes", "assignee", "team"]
         plan = ["scheduled_start", "scheduled_end", "lead_minutes"]
         if obj is None:
             return [("The work", {"fields": work}), ("When", {"fields": plan})]
@@ -275,7 +314,7 @@ class AssignmentAdmin(_EditableAdmin):
         return moment(assignment.scheduled_start)
 
     def save_model(self, request: HttpRequest, obj: Assignment, form: Any, change: bool) -> None:
-        columns = {"assignee": "assignee_id"}
+        columns, scope = {"assignee": "assignee_id", "team": "team_id"}, scope_of(request.user)
         names = [columns.get(name, name) for name in form.cleaned_data if name != "seen"]
         if change:
             changed = {columns.get(name, name) for name in form.changed_data} & set(names)
@@ -290,10 +329,12 @@ class AssignmentAdmin(_EditableAdmin):
                 obj.pk,
                 wanted,
                 if_match=form.cleaned_data["seen"] or None,
+                scope=scope,
                 actor=Actor.ops(request.user.get_username()),
             )
         else:
-            obj.pk = services.create(NewAssignment(**{name: getattr(obj, name) for name in names})).pk
+            new = NewAssignment(**{name: getattr(obj, name) for name in names})
+            obj.pk = services.create(new, scope=scope).pk
         obj.refresh_from_db()
 
     # --- what operators do: confirmed on an Ops page ---
@@ -304,7 +345,8 @@ class AssignmentAdmin(_EditableAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), **tools(request, "rescan")})
+        names = () if scope_of(request.user).limited else ("rescan",)
+        return super().changelist_view(request, {**(extra_context or {}), **tools(request, *names)})
 
     def change_view(
         self,

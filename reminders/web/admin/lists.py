@@ -11,6 +11,8 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from reminders.web.team_limits import TeamLimit, scope_of
+
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
     AnyInline = admin.TabularInline[Any, Any]
@@ -41,6 +43,7 @@ class CappedPaginator(AnyPaginator):
 class FastAdmin(AnyAdmin):
     """A list whose cost does not grow with the table."""
 
+    team_limit = TeamLimit.REFUSES
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
@@ -49,6 +52,24 @@ class FastAdmin(AnyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         # PostgreSQL refuses a text with a NUL; no row has such a key.
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
+
+
+class NarrowedAdmin(AnyAdmin):
+    """Shows people who are limited to teams only what is in their scope: `visible_to` of its model's rows."""
+
+    team_limit = TeamLimit.NARROWS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        narrowed: QuerySet[Any] = rows.visible_to(scope_of(request.user))
+        return narrowed
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A form names nobody and no team out of sight."""
+        rows = db_field.remote_field.model._default_manager
+        if hasattr(rows, "visible_to"):
+            kwargs["queryset"] = rows.visible_to(scope_of(request.user))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class CodeFilter(admin.ChoicesFieldListFilter):
@@ -72,7 +93,15 @@ def code(name: str) -> Any:
 
 
 class RecordAdmin(FastAdmin):
-    """Rows that the system writes and people read."""
+    """Rows that the system writes and people read. People who are limited to teams do not see that there are any."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        seen = self.team_limit is TeamLimit.NARROWS or not scope_of(request.user).limited
+        return seen and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        seen = self.team_limit is TeamLimit.NARROWS or not scope_of(request.user).limited
+        return seen and super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -13,9 +13,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from assignments.models import Act
+from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
-from reminders.web.admin.lists import CodeFilter, RecordAdmin, code
+from reminders.web.admin.lists import CodeFilter, NarrowedAdmin, RecordAdmin, code
 
 
 def attempts_of(reminder: Reminder) -> str | SafeString:
@@ -44,7 +45,7 @@ def pretty(value: object) -> SafeString:
 
 
 @admin.register(Reminder)
-class ReminderAdmin(RecordAdmin):
+class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     """The ledger: one row for each message, sent or planned."""
 
     list_display = (
@@ -109,7 +110,7 @@ class CircuitBreakerAdmin(RecordAdmin):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(RecordAdmin):
+class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
     """Webhook subscriptions. They are created and changed over the API; secrets are never shown."""
 
     list_display = ("name", "host", "events_shown", "active", "created_by", "ended_at", "ended_why")
@@ -118,6 +119,7 @@ class SubscriptionAdmin(RecordAdmin):
         "name",
         "host",
         "events_shown",
+        "teams_shown",
         "active",
         "created_at",
         "created_by",
@@ -134,9 +136,16 @@ class SubscriptionAdmin(RecordAdmin):
     def events_shown(self, one: Subscription) -> str:
         return ", ".join(one.events)
 
+    @admin.display(description="teams")
+    def teams_shown(self, one: Subscription) -> str:
+        if one.teams is None:
+            return "all work"
+        names = all_names()
+        return ", ".join(names.get(pk, f"{pk} (removed)") for pk in one.teams)
+
 
 @admin.register(Act)
-class ActAdmin(RecordAdmin):
+class ActAdmin(NarrowedAdmin, RecordAdmin):
     """What people did about their work, and which way it came in."""
 
     list_display = ("at", "assignment_link", code("act"), code("via"), "actor", "minutes", "note", "version")

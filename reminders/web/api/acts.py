@@ -25,7 +25,8 @@ class ActView(AssignmentEndpoint):
 
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
-        type(self).act(pk, **self.body(self.shape), actor=self.actor(), if_match=self.seen())
+        values = self.body(self.shape)
+        type(self).act(pk, **values, actor=self.actor(), if_match=self.seen(), scope=self.team_scope)
         return shown(pk)
 
 

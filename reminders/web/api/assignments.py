@@ -21,6 +21,8 @@ from assignments.imports.rows import row_of
 from assignments.models import Assignment, Status
 from assignments.references import spellings
 from assignments.services import NewAssignment
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import TeamNames
 from assignments.transactions import atomically
 from assignments.validation import nested
 from assignments.wording import quoted
@@ -32,6 +34,7 @@ from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.pagination import AssignmentPagination
 from reminders.web.api.serializers import assignments, explanations, queries
 from reminders.web.filters import AssignmentFilterSet
+from reminders.web.team_limits import TeamLimit
 
 ETAG_HEADER = OpenApiParameter(
     "ETag",
@@ -54,8 +57,8 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 
 
-def _all() -> QuerySet[Assignment]:
-    return Assignment.objects.select_related("assignee")
+def _all(scope: TeamScope) -> QuerySet[Assignment]:
+    return Assignment.objects.visible_to(scope).select_related("assignee")
 
 
 def _etag(assignment: Assignment) -> str:
@@ -71,23 +74,23 @@ def _quoted(assignment: Assignment) -> str:
 
 
 def shown(pk: int, status: int = 200) -> Response:
-    assignment = _all().get(pk=pk)
+    assignment = _all(EVERYTHING).get(pk=pk)
     body = assignments.AssignmentSerializer(assignment).data
     return Response(body, status=status, headers={"ETag": _quoted(assignment)})
 
 
-def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    """The values by the names of the columns; the person is found or made."""
-    columns = {name: value for name, value in values.items() if name != "assignee"}
+def _columns(values: dict[str, Any], scope: TeamScope) -> dict[str, Any]:
+    """The values by the names of the columns; the team is found, and the person is found or made."""
+    columns = TeamNames(scope).resolved({name: value for name, value in values.items() if name != "assignee"})
     if "assignee" in values:
         given = values["assignee"]
-        columns["assignee_id"] = None if given is None else _person(given)
+        columns["assignee_id"] = None if given is None else _person(given, scope, columns.get("team_id"))
     return columns
 
 
-def _person(given: dict[str, Any]) -> int:
+def _person(given: dict[str, Any], scope: TeamScope, team_id: int | None) -> int:
     try:
-        return people.identify(given).pk
+        return people.identify(given, scope=scope, team_id=team_id).pk
     except ModelError as refusal:
         raise nested(refusal, "assignee") from refusal
 
@@ -95,7 +98,8 @@ def _person(given: dict[str, Any]) -> int:
 class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
     """All assignments."""
 
-    queryset = _all()
+    team_limit = TeamLimit.NARROWS
+    queryset = _all(EVERYTHING)
     filter_backends = [StrictFilterBackend]
     filterset_class = AssignmentFilterSet
     query_class = queries.PageQuery
@@ -109,7 +113,7 @@ class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
     )
     def get(self, request: Request) -> Response:
         """Lists assignments, a page at a time."""
-        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        rows = self.paginate_queryset(self.filter_queryset(_all(self.team_scope)))
         return self.get_paginated_response(assignments.AssignmentSerializer(rows, many=True).data)
 
     @extend_schema(
@@ -126,21 +130,37 @@ class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
             raise ValidationError(
                 {"status": ["new work is SCHEDULED: start, complete or cancel it afterwards"]}
             )
-        return shown(_create(values), status=201)
+        return shown(_create(values, self.team_scope), status=201)
+
+    def may_see_again(self, body: Any) -> bool:
+        return _all(self.team_scope).filter(pk=body["id"]).exists()
 
 
 @atomically
-def _create(values: dict[str, Any]) -> int:
-    return services.create(NewAssignment(**_columns(values))).pk
+def _create(values: dict[str, Any], scope: TeamScope) -> int:
+    return services.create(NewAssignment(**_columns(values, scope)), scope=scope).pk
 
 
 @atomically
-def _change(pk: int, values: dict[str, Any], seen: str | None, actor: Actor) -> None:
-    services.change(pk, _columns(values), if_match=seen, actor=actor)
+def _change(pk: int, values: dict[str, Any], seen: str | None, scope: TeamScope, actor: Actor) -> None:
+    services.change(pk, _columns(values, scope), if_match=seen, scope=scope, actor=actor)
 
 
 class AssignmentEndpoint(Endpoint):
-    """What the addresses of one assignment share."""
+    """What the addresses of one assignment share. For a limited caller there are those of its teams alone."""
+
+    team_limit = TeamLimit.NARROWS
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.team_scope.limited and not self._visible().exists() and self._is_taken():
+            raise Http404
+
+    def _visible(self) -> QuerySet[Assignment]:
+        return _all(self.team_scope).filter(**self.lookup())
+
+    def _is_taken(self) -> bool:
+        return True
 
     def lookup(self) -> dict[str, Any]:
         """The assignment that the address names, as a filter."""
@@ -148,7 +168,7 @@ class AssignmentEndpoint(Endpoint):
 
     def current(self) -> tuple[Any, str]:
         """The state in force and its ETag, for whoever has seen another one; None and '' where there is none."""
-        assignment = _all().filter(**self.lookup()).first()
+        assignment = self._visible().first()
         if assignment is None:
             return None, ""
         return assignments.AssignmentSerializer(assignment).data, _quoted(assignment)
@@ -158,7 +178,7 @@ class AssignmentEndpoint(Endpoint):
         return Actor.api(self.by())
 
     def _found(self) -> Assignment:
-        found = _all().filter(**self.lookup()).first()
+        found = self._visible().first()
         if found is None:
             raise Http404
         return found
@@ -167,7 +187,7 @@ class AssignmentEndpoint(Endpoint):
         """The state of the assignment that the caller has seen, if a condition was made; compared again under its lock."""
         if "If-Match" not in self.request.headers:
             return None
-        found = _all().filter(**self.lookup()).first()
+        found = self._visible().first()
         present = _etag(found) if found else None
         seen = if_match(self.request, present)
         return services.etag(found) if found and seen == present else seen
@@ -196,7 +216,8 @@ class AssignmentView(AssignmentEndpoint):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes the fields that are sent. A change of start, assignee, lead or status plans anew."""
-        _change(pk, self.body(assignments.AssignmentInputSerializer, partial=True), self.seen(), self.actor())
+        values = self.body(assignments.AssignmentInputSerializer, partial=True)
+        _change(pk, values, self.seen(), self.team_scope, self.actor())
         return shown(pk)
 
     @extend_schema(
@@ -207,7 +228,7 @@ class AssignmentView(AssignmentEndpoint):
     )
     def delete(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history."""
-        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen())
+        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen(), scope=self.team_scope)
         return shown(pk)
 
 
@@ -218,6 +239,10 @@ class AssignmentByReferenceView(AssignmentEndpoint):
         if "\x00" in self.kwargs["reference"]:
             raise Http404  # PostgreSQL's text has no NUL.
         return {"reference__in": spellings(self.kwargs["reference"])}
+
+    def _is_taken(self) -> bool:
+        """A reference that nobody has yet may be put."""
+        return self.request.method != "PUT" or _all(EVERYTHING).filter(**self.lookup()).exists()
 
     @extend_schema(
         operation_id="assignments_read_by_reference",
@@ -244,19 +269,20 @@ class AssignmentByReferenceView(AssignmentEndpoint):
     def put(self, request: Request, reference: str) -> Response:
         """Creates the assignment of this reference, or gives it these values; the same call twice changes nothing.
 
-        What is left out takes its default; the status stays. A cancelled assignment is put back only by an explicit
+        What is left out takes its default; status and team stay. A cancelled assignment is put back only by an explicit
         `status: SCHEDULED`; without one another value is refused, and the same values change nothing.
         """
         shape = assignments.ReferenceSerializer(data={"reference": reference})
         shape.is_valid(raise_exception=True)
         values = self.body(assignments.AssignmentPutInputSerializer)
-        if reference.endswith("/") and not _all().filter(**self.lookup()).exists():
+        if reference.endswith("/") and not self._visible().exists():
             message = f"{quoted(reference)} ends with a slash: an address without it names another assignment"
             raise ValidationError({"reference": [message]}, "slash")
         assignment, created = writer.put(
             row_of(1, {**values, "reference": reference}),
             if_match="*" if request.headers.get("If-Match", "").strip() == "*" else self.seen(),
             if_none_match=request.headers.get("If-None-Match", "").strip() == "*",
+            scope=self.team_scope,
             actor=self.actor(),
         )
         return shown(assignment.pk, status=201 if created else 200)
@@ -274,7 +300,7 @@ class CancelView(AssignmentEndpoint):
     def post(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history; cancelling twice is no error."""
         self.body(assignments.EmptySerializer)
-        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen())
+        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen(), scope=self.team_scope)
         return shown(pk)
 
 
@@ -292,7 +318,11 @@ class RescheduleView(AssignmentEndpoint):
         """Moves an assignment and plans its reminder anew; without an end its length stays as it was."""
         values = self.body(assignments.RescheduleInputSerializer)
         services.reschedule(
-            pk, start=values["scheduled_start"], end=values.get("scheduled_end"), if_match=self.seen()
+            pk,
+            start=values["scheduled_start"],
+            end=values.get("scheduled_end"),
+            if_match=self.seen(),
+            scope=self.team_scope,
         )
         return shown(pk)
 

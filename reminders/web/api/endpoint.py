@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -13,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from assignments.team_scope import TeamScope
 from reminders.web.api.errors import TITLES
 from reminders.web.api.parsers import BoundedJson, media_type
 from reminders.web.api.serializers.errors import ErrorSerializer
 from reminders.web.api.serializers.queries import QuerySerializer
+from reminders.web.team_limits import TeamLimit, scope_of
 
 ETAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -36,14 +38,34 @@ class JsonNegotiation(BaseContentNegotiation):
 
 
 class Endpoint(APIView):
-    """A view of the API. `scope` is what a token needs for unsafe methods, `scope_to_read` for the others."""
+    """A view of the API. `scope` is what a token needs for unsafe methods, `scope_to_read` for the others.
+
+    For callers who are limited to teams it does not exist, unless it narrows everything to `team_scope` and says so by
+    `team_limit`.
+    """
 
     scope = "write"
     scope_to_read = "read"
+    team_limit = TeamLimit.REFUSES
     parser_classes = [BoundedJson]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = JsonNegotiation
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Who calls and what they may, as always; then whether this address is there for them."""
+        super().initial(request, *args, **kwargs)
+        if self.team_limit is TeamLimit.REFUSES and self.team_scope.limited:
+            raise Http404
+
+    @property
+    def team_scope(self) -> TeamScope:
+        """What the caller sees."""
+        return scope_of(self.request.user)
+
+    def may_see_again(self, body: Any) -> bool:
+        """Whether the caller still sees what an answer that was kept is about."""
+        return True
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Nobody keeps what is personal: no cache on the way, no browser."""

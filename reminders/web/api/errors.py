@@ -19,6 +19,7 @@ from rest_framework.views import set_rollback
 from assignments.imports.rows import UnreadableFile
 from assignments.imports.writer import RowsRefused
 from assignments.services import Refused, Stale, UnknownAssignment
+from assignments.teams import TeamInUse, UnknownTeam
 from assignments.transactions import sqlstate
 from reminders.delivery.scan import Disabled
 from reminders.operations.subscriptions import UnknownSubscription
@@ -50,6 +51,7 @@ MAX_ROW_ERRORS = 1_000
 """Errors of an import that are listed: nobody corrects more of them by hand."""
 
 UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
 UNAVAILABLE = ("", "08", "25", "40", "53", "55", "57", "58")
 """SQLSTATE classes about the server, not the statement (PostgreSQL manual, appendix A)."""
 NOT_A_VALUE = "22"
@@ -155,6 +157,10 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 400, list(_rows(error)), {}
         case UnreadableFile():
             return 400, [Fault(None, "unreadable", _plain(str(error)))], {}
+        case UnknownTeam():
+            return 404, [Fault(None, "not_found", _plain(str(error)))], {}
+        case TeamInUse():
+            return 409, [Fault(None, "in_use", _plain(str(error)))], {}
         case UnknownAssignment() | UnknownSubscription():
             return 404, [_fault(error)], {}
         case Stale():
@@ -225,6 +231,8 @@ def _from_database(error: Exception) -> tuple[int | None, list[Fault], dict[str,
         constraint = str(getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or "")
         field = "reference" if "reference" in constraint else None
         return 409, [Fault(field, "duplicate", "this is taken already: no two may share it")], {}
+    if code == FOREIGN_KEY_VIOLATION:
+        return 409, [Fault(None, "conflict", "what this names was removed meanwhile, or is still in use")], {}
     if code[:2] == NOT_A_VALUE:
         return 400, [Fault(None, "invalid", "a value is not one that can be stored")], {}
     if code[:2] in UNAVAILABLE:

@@ -26,6 +26,7 @@ from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.filter_backend import StrictFilterBackend
 from reminders.web.api.serializers import assignments, queries
 from reminders.web.filters import AssignmentFilterSet
+from reminders.web.team_limits import TeamLimit
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ FILES: Mapping[Any, Any] = {
 class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
     """Assignments as an import takes them."""
 
-    queryset = Assignment.objects.select_related("assignee").order_by("id")
+    team_limit = TeamLimit.NARROWS
+    queryset = Assignment.objects.all()
     filter_backends = [StrictFilterBackend]
     filterset_class = AssignmentFilterSet
     query_class = queries.FormatQuery
@@ -78,7 +80,8 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
         name and address, not by id. In CSV an apostrophe is put before what a spreadsheet would take for a formula;
         an import takes it off again.
         """
-        found = _opened(self.filter_queryset(self.get_queryset()).iterator(CHUNK))
+        rows = Assignment.objects.visible_to(self.team_scope).select_related("assignee__team", "team")
+        found = _opened(self.filter_queryset(rows.order_by("id")).iterator(CHUNK))
         if _format(request) == "json":
             columns: tuple[str, ...] = (*ROW, "assignee", *ACT_FIELDS)
             return _file("json", "assignments", columns, found, as_values=_nested)
@@ -87,6 +90,8 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
 
 class ReminderExportView(Endpoint):
     """The delivery log."""
+
+    team_limit = TeamLimit.NARROWS
 
     @extend_schema(
         operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=responses(FILES)
@@ -97,9 +102,8 @@ class ReminderExportView(Endpoint):
         What has moved to the archive is there too.
         """
         asked = self.address(queries.ReminderExportQuery)
-        return _file(
-            _format(request), "reminders", LOG, _opened(archive.live_and_archived(LOG, asked, chunk=CHUNK))
-        )
+        rows = archive.live_and_archived(LOG, asked, chunk=CHUNK, scope=self.team_scope)
+        return _file(_format(request), "reminders", LOG, _opened(rows))
 
 
 def _format(request: Request) -> str:
@@ -112,12 +116,16 @@ def _format(request: Request) -> str:
 
 
 def _nested(assignment: Assignment) -> dict[str, Any]:
-    """An assignment as an import of JSON takes it. The person's id is left out: it would be somebody else's elsewhere."""
+    """An assignment as an import of JSON takes it. Ids are left out: they would be those of others elsewhere."""
     person = assignment.assignee
-    values = {name: getattr(assignment, name) for name in (*ROW, *ACT_FIELDS)}
+    values = {name: getattr(assignment, name) for name in (*ROW, *ACT_FIELDS) if name != "team"}
     values["answer"] = Answer(assignment.answer).name
-    named = [name for name in ASSIGNEE if name != "id"]
-    return values | {"assignee": person and {name: getattr(person, name) for name in named}}
+    values["team"] = assignment.team and assignment.team.name
+    named = [name for name in ASSIGNEE if name not in ("id", "team")]
+    return values | {
+        "assignee": person
+        and {**{name: getattr(person, name) for name in named}, "team": person.team and person.team.name}
+    }
 
 
 def _flat(assignment: Assignment) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -98,6 +99,15 @@ class _DeclaredNumber(_Declared, serializers.IntegerField):
     pass
 
 
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}], "nullable": True})
+class _DeclaredTeam(_Declared, serializers.Field):  # type: ignore[type-arg]
+    pass
+
+
+class _DeclaredTime(_Declared, serializers.CharField):
+    pass
+
+
 class _DeclaredChoice(_Declared, serializers.ChoiceField):
     pass
 
@@ -121,8 +131,21 @@ def declared_field(declaration: Field) -> serializers.Field[Any, Any, Any, Any]:
             field = _DeclaredNumber(min_value=least, max_value=most, **common)
         case declared.Choice(choices=choices):
             field = _DeclaredChoice(choices=choices.values, **common)
+        case declared.TeamName():
+            field = _DeclaredTeam(**common)
+        case declared.TimeOfDay():
+            field = _DeclaredTime(**common)
     field.declaration = declaration
     return field
+
+
+# Not the format `time` of JSON Schema, which has seconds and an offset (RFC 3339, section 5.6).
+@extend_schema_field({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+class TimeOfDayField(serializers.TimeField):
+    """A local time as it is shown: 22:00."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", **kwargs)
 
 
 class AnswerField(serializers.ChoiceField):

@@ -1,6 +1,7 @@
 """`Idempotency-Key`: a POST that is repeated because its response was lost is carried out once.
 
-The change and its response are committed together. A response is stored for a day, for its caller only. A refused
+The change and its response are committed together. A response is stored for a day, for its caller only; whoever does
+not see any more what it is about gets 404. A refused
 request changed nothing, so its key may be used again.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Now
+from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
@@ -52,13 +54,14 @@ def idempotent(call: Call) -> Call:
             return call(view, request, *args, **kwargs)
         if not KEY.fullmatch(key):
             raise ValidationError({HEADER: ["1 to 200 visible ASCII characters are needed"]}, "invalid")
-        return _answered(view.by(), key, _request_hash(request), lambda: call(view, request, *args, **kwargs))
+        return _answered(view, key, _request_hash(request), lambda: call(view, request, *args, **kwargs))
 
     return answered
 
 
 @atomically
-def _answered(caller: str, key: str, request_hash: str, call: Callable[[], Response]) -> Response:
+def _answered(view: Endpoint, key: str, request_hash: str, call: Callable[[], Response]) -> Response:
+    caller = view.by()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{caller}\n{key}"])
         if not cursor.fetchone()[0]:
@@ -68,6 +71,8 @@ def _answered(caller: str, key: str, request_hash: str, call: Callable[[], Respo
     if kept is not None:
         if kept.request_hash != request_hash:
             raise KeyReused
+        if not view.may_see_again(kept.body):
+            raise Http404
         return Response(
             kept.body, status=kept.status, headers={**kept.headers, "Idempotent-Replayed": "true"}
         )

@@ -19,11 +19,13 @@ from assignments.imports.formats import BY_MEDIA_TYPE
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.text_files import python_charset
 from assignments.imports.writer import import_rows
+from assignments.models import Assignment
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.errors import ImportRunning, TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedFile, media_type
 from reminders.web.api.serializers import assignments, queries
+from reminders.web.team_limits import TeamLimit
 
 SECONDS_TO_WAIT = 30
 _RUNNING = threading.Lock()
@@ -33,6 +35,7 @@ _RUNNING = threading.Lock()
 class ImportView(Endpoint):
     """All or nothing."""
 
+    team_limit = TeamLimit.NARROWS
     parser_classes = [BoundedFile, BoundedCsv, BoundedCalendar]
 
     @extend_schema(
@@ -68,6 +71,7 @@ class ImportView(Endpoint):
                 _bounded(source),
                 match_ids=asked["match_ids"],
                 dry_run=asked["dry_run"],
+                scope=self.team_scope,
                 actor=Actor.api(self.by()),
             )
         left_out = done.left_out + source.left_out
@@ -82,6 +86,10 @@ class ImportView(Endpoint):
             }
         )
         return Response(shown.data)
+
+    def may_see_again(self, body: Any) -> bool:
+        ids = set(body["ids"])
+        return Assignment.objects.visible_to(self.team_scope).filter(pk__in=ids).count() == len(ids)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from reminders.operations.resets import ResetPlan
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import operations, queries
 from reminders.web.api.serializers.operations import MAX_LISTED
+from reminders.web.team_limits import TeamLimit
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
@@ -85,6 +86,8 @@ class ScanView(Operation):
 class ResetView(Operation):
     """Resets reminder statuses."""
 
+    team_limit = TeamLimit.NARROWS
+
     @extend_schema(
         operation_id="reminders_reset",
         parameters=[queries.DryRunQuery],
@@ -104,6 +107,7 @@ class ResetView(Operation):
             future=asked["future"],
             starts_after=asked.get("starts_after"),
             starts_before=asked.get("starts_before"),
+            scope=self.team_scope,
         )
         plan = resets.plan_reset(selection, config=conf.current())
         plan.confirm(asked.get("plan"))

@@ -1,4 +1,4 @@
-"""Pages of the assignment list, by cursor."""
+"""Pages of the lists of assignments and of people, by cursor."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assignments.models import Assignment
-from reminders.web.api.serializers.queries import PageQuery
+from reminders.web.api.serializers.queries import PageQuery, PeopleQuery
 
 
 class AssignmentPagination(CursorPagination):
@@ -77,3 +77,37 @@ def _position(cursor: Cursor) -> tuple[datetime, int]:
 
 def _invalid() -> ValidationError:
     return ValidationError({"cursor": ["this is not a cursor of this list: follow `next`"]}, "invalid")
+
+
+class PeoplePagination(CursorPagination):
+    """Pages in the order of the ids: a cursor is the last id of the page before."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        asked: Mapping[str, Any] = PeopleQuery.checked(request.query_params)
+        self.base_url, limit = request.build_absolute_uri(), asked["limit"]
+        rows = queryset.order_by("pk")
+        cursor = self.decode_cursor(request)
+        if cursor is not None:
+            position = str(cursor.position or "")
+            if not (position.isascii() and position.isdigit()) or len(position) > 18:
+                raise _invalid()
+            rows = rows.filter(pk__gt=int(position))
+        found = list(rows[: limit + 1])
+        self.last_id = found[limit - 1].pk if len(found) > limit else None
+        return found[:limit]
+
+    def get_next_link(self) -> str | None:
+        if self.last_id is None:
+            return None
+        # The stubs say int; REST framework itself uses a text.
+        cursor = Cursor(offset=0, reverse=False, position=str(self.last_id))  # type: ignore[arg-type]
+        return str(self.encode_cursor(cursor))
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self.get_next_link(), "results": data})
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except NotFound as error:
+            raise _invalid() from error

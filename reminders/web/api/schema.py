@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from assignments import instants
 from reminders.web.api.errors import Fault, error_body
 from reminders.web.security_headers import API_DOCS_POLICY
+from reminders.web.team_limits import TeamLimit
 
 
 class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -134,6 +135,7 @@ def _rendered_once(renderer: type[BaseRenderer]) -> type[BaseRenderer]:
 class SchemaView(SpectacularAPIView):
     """The description as OpenAPI. It changes with a release only, so others may keep it for a while."""
 
+    team_limit = TeamLimit.PUBLIC
     generator_class = CachedGenerator
     http_method_names = ["get", "head"]
     renderer_classes = [_rendered_once(renderer) for renderer in SpectacularAPIView.renderer_classes]
@@ -148,6 +150,7 @@ class SchemaView(SpectacularAPIView):
 class DocsView(SpectacularSwaggerSplitView):
     """The description to read and to try, served from here without any other host."""
 
+    team_limit = TeamLimit.PUBLIC
     http_method_names = ["get", "head"]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -14,22 +14,26 @@ from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import summary
+from reminders.web.team_limits import TeamLimit
 
 
 class SummaryView(Endpoint):
     """The state of all reminders."""
 
+    team_limit = TeamLimit.NARROWS
+
     @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:
         """Reads the figures of the Ops overview: what is waiting, what ended, what is wrong, which processes run."""
-        config = conf.current()
-        broker = broker_status.probe()
-        snapshot = statistics.current(config=config)
+        config, scope = conf.current(), self.team_scope
+        snapshot = statistics.current_of(scope, config=config)
+        # The queues hold the messages of all teams.
+        broker = None if scope.limited else broker_status.probe()
         shown = _shown(snapshot) | {
             "enabled": config.enabled,
             "pause": pause_in_force(),
-            "queue_depth": broker.depth,
-            "scan_queue_depth": broker.scan_depth,
+            "queue_depth": broker.depth if broker else None,
+            "scan_queue_depth": broker.scan_depth if broker else None,
             "switched_off": snapshot.switched_off,
         }
         return Response(summary.SummarySerializer(shown).data)

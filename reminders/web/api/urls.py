@@ -9,9 +9,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.web.api import acts, assignments, explanation, exports, imports, ops, summary, webhooks
+from reminders.web.api import acts, assignments, explanation, exports, imports, ops, summary, teams, webhooks
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.schema import DocsView, SchemaView
+from reminders.web.team_limits import TeamLimit
 
 
 @extend_schema(exclude=True)
@@ -19,6 +20,7 @@ class UnknownView(Endpoint):
     """Any other address below /api/: 404 in the shape of every error."""
 
     permission_classes = [AllowAny]
+    team_limit = TeamLimit.PUBLIC
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """A known address with a trailing slash redirects to the one without; 308 keeps method and body (RFC 9110)."""
@@ -62,6 +64,10 @@ urlpatterns: list[URLPattern] = [
     path("admin/reminders/summary", summary.SummaryView.as_view(), name="summary"),
     path("admin/reminders/pause", ops.PauseView.as_view(), name="pause"),
     path("admin/reminders/resume", ops.ResumeView.as_view(), name="resume"),
+    path("teams", teams.TeamListView.as_view(), name="teams"),
+    path("teams/<int:pk>", teams.TeamView.as_view(), name="team"),
+    path("people", teams.PersonListView.as_view(), name="people"),
+    path("people/<int:pk>", teams.PersonView.as_view(), name="person"),
     path("webhooks", webhooks.WebhookListView.as_view(), name="webhooks"),
     path("webhooks/<int:pk>", webhooks.WebhookView.as_view(), name="webhook"),
     path("webhooks/<int:pk>/rotate", webhooks.RotateView.as_view(), name="rotate-webhook"),

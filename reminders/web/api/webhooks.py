@@ -16,13 +16,16 @@ from reminders.operations import subscriptions as operations_subscriptions
 from reminders.operations.subscriptions import UnknownSubscription
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.fields import (
+    IdField,
     InstantField,
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
     StrictSerializer,
 )
+from reminders.web.team_limits import TeamLimit
 
+MAX_TEAMS = 1_000
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -35,6 +38,15 @@ class SubscriptionInputSerializer(StrictSerializer):
         child=StrictChoiceField(choices=list(ledger_events.TYPES)),
         min_length=1,
         max_length=len(ledger_events.TYPES),
+    )
+    teams = serializers.ListField(
+        child=IdField(),
+        required=False,
+        allow_null=True,
+        min_length=1,
+        max_length=MAX_TEAMS,
+        help_text="Ids of the teams of whose work it hears; null: of all work. A caller who is limited to teams: of"
+        " those, if none are given.",
     )
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
 
@@ -65,6 +77,7 @@ class SubscriptionSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     url = serializers.CharField()
     events = serializers.ListField(child=serializers.ChoiceField(choices=list(ledger_events.TYPES)))
+    teams = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     active = serializers.BooleanField()
     created_at = InstantField()
     created_by = serializers.CharField()
@@ -99,9 +112,23 @@ class TestResultSerializer(serializers.Serializer[Any]):
 
 
 class Operation(Endpoint):
-    """For operators only."""
+    """For operators only. A caller who is limited to teams has the subscriptions that hear of nothing else."""
 
     scope = scope_to_read = "ops"
+    team_limit = TeamLimit.NARROWS
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.team_scope.limited and "pk" in self.kwargs:
+            self.found()
+
+    def found(self) -> Subscription:
+        """The subscription that the address names."""
+        pk = self.kwargs["pk"]
+        found = Subscription.objects.visible_to(self.team_scope).filter(pk=pk).first()
+        if found is None:
+            raise UnknownSubscription(f"there is no subscription {pk}")
+        return found
 
 
 class WebhookListView(Operation):
@@ -110,7 +137,7 @@ class WebhookListView(Operation):
     @extend_schema(operation_id="webhooks_list", responses=responses({200: SubscriptionListSerializer}))
     def get(self, request: Request) -> Response:
         """Lists all subscriptions, those that have ended too, and the health of each."""
-        return Response({"results": _shown(list(Subscription.objects.all()))})
+        return Response({"results": _shown(list(Subscription.objects.visible_to(self.team_scope)))})
 
     @extend_schema(
         operation_id="webhooks_subscribe",
@@ -120,7 +147,7 @@ class WebhookListView(Operation):
     def post(self, request: Request) -> Response:
         """Creates a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
         made, secret = operations_subscriptions.subscribe(
-            by=self.by(), **self.body(SubscriptionInputSerializer)
+            by=self.by(), scope=self.team_scope, **self.body(SubscriptionInputSerializer)
         )
         return Response({**_shown([made])[0], "secret": secret}, status=201, headers=NO_STORE)
 
@@ -131,7 +158,7 @@ class WebhookView(Operation):
     @extend_schema(operation_id="webhooks_read", responses=responses({200: SubscriptionSerializer}, 404))
     def get(self, request: Request, pk: int) -> Response:
         """Reads a subscription and its health."""
-        return Response(_shown([_found(pk)])[0])
+        return Response(_shown([self.found()])[0])
 
     @extend_schema(
         operation_id="webhooks_change",
@@ -140,11 +167,10 @@ class WebhookView(Operation):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Changes what is given. With `active` false it receives no more events, and waiting ones end."""
-        return Response(
-            _shown(
-                [operations_subscriptions.change(pk, by=self.by(), **self.body(SubscriptionPatchSerializer))]
-            )[0]
+        changed = operations_subscriptions.change(
+            pk, by=self.by(), scope=self.team_scope, **self.body(SubscriptionPatchSerializer)
         )
+        return Response(_shown([changed])[0])
 
     @extend_schema(operation_id="webhooks_unsubscribe", responses=responses({204: None}, 404))
     def delete(self, request: Request, pk: int) -> Response:
@@ -183,13 +209,6 @@ class TestView(Operation):
         delivery = operations_subscriptions.try_out(pk, config=conf.current())
         shown = {"outcome": delivery.outcome.value, "code": delivery.code, "detail": delivery.detail}
         return Response(TestResultSerializer(shown).data)
-
-
-def _found(pk: int) -> Subscription:
-    found = Subscription.objects.filter(pk=pk).first()
-    if found is None:
-        raise UnknownSubscription(f"there is no subscription {pk}")
-    return found
 
 
 def _shown(subscriptions: list[Subscription]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
+from reminders.web.team_limits import TeamLimit, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
 OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
@@ -21,23 +22,26 @@ OFFERED = {**ACTIONS, **ACT_ACTIONS}
 """Every action by its name in addresses."""
 
 
-@page(operator=True)
+@page(operator=True, limit=TeamLimit.NARROWS)
 def action(request: HttpRequest, name: str) -> HttpResponse:
-    """Shows what an action would do; does it once that is confirmed with a reason, and goes back."""
-    if name not in OFFERED:
+    """Shows what an action would do; does it once that is confirmed with a reason, and goes back.
+
+    Whoever is limited to teams acts on their assignments, and on nothing that concerns the whole system.
+    """
+    if name not in OFFERED or (name not in ON_ASSIGNMENTS and scope_of(request.user).limited):
         raise Http404("There is no such action.")
     values = request.POST if request.method == "POST" else request.GET
     back = _back(values.get("back", ""))
     if name in OUT_OF_SYNC_ACTIONS and values.get("scope") == OUT_OF_SYNC:
         return _confirm(request, name, ids=None, back=back)
-    ids = selected_ids(values)
+    ids = selected_ids(values, scope_of(request.user))
     if name in ON_ASSIGNMENTS and not ids:
         messages.warning(request, "Nothing was selected: select assignments first.")
         return HttpResponseRedirect(back)
     return _confirm(request, name, ids=ids, back=back)
 
 
-@page(operator=True)
+@page(operator=True, limit=TeamLimit.NARROWS)
 def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str) -> HttpResponse:
     """The confirmation page for these assignments, as an answer to a page outside of `/ops/`, such as the admin."""
     return _confirm(request, name, ids=ids, back=back)
@@ -49,6 +53,7 @@ def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back
         by=request.user.get_username(),
         ids=None if ids is None else tuple(ids),
         plan=request.POST.get("plan", ""),
+        scope=scope_of(request.user),
     )
     confirmed = request.method == "POST" and "confirmed" in request.POST
     form = chosen.form(request.POST if confirmed else None)

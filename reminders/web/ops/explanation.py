@@ -3,11 +3,13 @@
 from django.http import Http404, HttpRequest, HttpResponse
 
 from assignments.models import Assignment, ReminderStatus, Status
+from assignments.teams import effective_team
 from reminders import conf
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
 from reminders.operations.act_actions import possible_actions
 from reminders.web.ops.page import page, show
+from reminders.web.team_limits import TeamLimit, scope_of
 
 TONES = {
     Outlook.COMING: "good",
@@ -20,15 +22,17 @@ TONES = {
 }
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def explanation(request: HttpRequest, pk: int) -> HttpResponse:
     """The answer in one sentence, then everything that it follows from."""
-    assignment = Assignment.objects.select_related("assignee").filter(pk=pk).first()
+    rows = Assignment.objects.visible_to(scope_of(request.user))
+    assignment = rows.select_related("assignee__team", "team").filter(pk=pk).first()
     if assignment is None:
         raise Http404(f"There is no assignment with the number {pk}.")
     answer = explain(assignment, config=conf.current())
     context = {
         "assignment": assignment,
+        "team": effective_team(assignment),
         "answer": answer,
         "tone": TONES[answer.outlook],
         "acts": possible_actions(assignment, now=answer.asked_at),

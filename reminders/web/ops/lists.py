@@ -10,6 +10,7 @@ from django.http.response import HttpResponseRedirect
 from django.urls import reverse
 
 from assignments.models import Assignment
+from assignments.team_scope import TeamScope
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
 from reminders.models import Kind, Reason, Reminder
@@ -22,6 +23,7 @@ from reminders.web.filters import (
     exact_assignment,
 )
 from reminders.web.ops.page import page, show
+from reminders.web.team_limits import TeamLimit, scope_of
 
 PAGE_SIZE = 50
 MAX_COUNTED = 1_000
@@ -69,10 +71,10 @@ def list_page(rows: QuerySet[Any], request: HttpRequest) -> ListPage:
     )
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def assignments(request: HttpRequest) -> HttpResponse:
     """Assignments with the state of their reminders."""
-    filters = OpsAssignmentFilterSet(request.GET)
+    filters = OpsAssignmentFilterSet(request.GET, scope=scope_of(request.user))
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
         by_assignment = reminders_by_assignment(listed.rows)
@@ -89,21 +91,22 @@ def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
     return {row.assignment_id: row for row in found if row.version == versions[row.assignment_id]}
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def reminders(request: HttpRequest) -> HttpResponse:
     """The ledger: what is to be sent, what was sent or not, and why."""
-    filters = OpsReminderFilterSet(request.GET)
+    filters = OpsReminderFilterSet(request.GET, scope=scope_of(request.user))
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
     lines = [(row, WORDS.get(Reason(row.reason), "") if row.reason else "") for row in listed.rows]
     return show(request, "reminders", {"filters": filters, "listed": listed, "lines": lines})
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def find(request: HttpRequest) -> HttpResponse:
     """A reference, `6` or `#6` leads straight to the explanation, anything else to a list."""
     text = clean_text(request.GET.get("q"))
-    exact = Assignment.objects.filter(exact_assignment(text)).values_list("pk", "reference")
+    visible = Assignment.objects.visible_to(scope_of(request.user))
+    exact = visible.filter(exact_assignment(text)).values_list("pk", "reference")
     found = list(exact[:2]) if text else []
     # A reference goes before an id, as everywhere.
     pk = next((pk for pk, reference in found if reference == text), found[0][0] if found else None)
@@ -114,8 +117,11 @@ def find(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse('ops:assignments')}?{values.urlencode()}")
 
 
-def selected_ids(values: QueryDict) -> list[int]:
-    """The assignments that a list's form names: the selected ones, or all that the list holds."""
+def selected_ids(values: QueryDict, scope: TeamScope) -> list[int]:
+    """The assignments that a list's form names: the selected ones, or all that the list holds for this reader.
+
+    Whether those that are selected are in the scope is for the action to see.
+    """
     if "everything" not in values:
         ids = {
             pk
@@ -127,7 +133,7 @@ def selected_ids(values: QueryDict) -> list[int]:
     query = QueryDict(values.get("query", "").lstrip("?"))
     with statistics.bounded():
         if values.get("list") == "reminders":
-            rows = OpsReminderFilterSet(query).ordered.values_list("assignment_id", flat=True)
+            rows = OpsReminderFilterSet(query, scope=scope).ordered.values_list("assignment_id", flat=True)
             return sorted(set(rows[:MAX_TARGETS]))
-        assignments = OpsAssignmentFilterSet(query).ordered.values_list("pk", flat=True)
+        assignments = OpsAssignmentFilterSet(query, scope=scope).ordered.values_list("pk", flat=True)
         return sorted(set(assignments[:MAX_TARGETS]))

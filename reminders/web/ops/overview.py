@@ -30,6 +30,7 @@ from reminders.insight.statistics import Snapshot
 from reminders.models import Reason
 from reminders.web.ops import chart
 from reminders.web.ops.page import page, page_context
+from reminders.web.team_limits import TeamLimit, scope_of
 from reminders.web.templatetags.ops import age
 
 REFRESH_INTERVAL = timedelta(seconds=15)
@@ -60,13 +61,13 @@ class HealthItem:
     href: str
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def overview(request: HttpRequest) -> HttpResponse:
     """The whole page."""
     return render(request, "ops/overview.html", _shown(request))
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that refreshes itself."""
     return render(request, "ops/parts/live.html", {**_shown(request), "again": True})
@@ -75,7 +76,8 @@ def live(request: HttpRequest) -> HttpResponse:
 def _shown(request: HttpRequest) -> dict[str, object]:
     context, config = page_context(request), conf.current()
     # A pause that has just begun is shown at once.
-    snapshot = replace(statistics.current(config=config), paused=context["pause"] is not None)
+    scope = scope_of(request.user)
+    snapshot = replace(statistics.current_of(scope, config=config), paused=context["pause"] is not None)
     return {
         **context,
         "snapshot": snapshot,
@@ -93,7 +95,8 @@ def _shown(request: HttpRequest) -> dict[str, object]:
             for reason, number in sorted(snapshot.failed.items(), key=lambda item: (-item[1], item[0]))
         ],
         "chart": chart.draw(snapshot.messages, now=snapshot.taken, ahead=statistics.chart_ahead(config)),
-        "health": list(health(snapshot, broker(), config=config)),
+        # Processes and queue work for all teams, and lead to pages about the whole system.
+        "health": [] if scope.limited else list(health(snapshot, broker(), config=config)),
         "refresh_seconds": int(REFRESH_INTERVAL.total_seconds()),
     }
 

@@ -17,6 +17,7 @@ from accounts import roles
 from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 from reminders.web.security_headers import POLICY
+from reminders.web.team_limits import TeamLimit, scope_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,15 @@ NAVIGATION = (
     ("ops:doctor", "Doctor"),
     ("ops:audit", "Audit trail"),
 )
+NARROWED = ("ops:overview", "ops:assignments", "ops:reminders", "ops:simulator")
+"""The pages that there are for people who are limited to teams."""
 
 
-def page(*, operator: bool = False) -> Callable[[View], View]:
+def page(*, operator: bool = False, limit: TeamLimit = TeamLimit.REFUSES) -> Callable[[View], View]:
     """Makes a view a page for staff with a role (`operator`: for operators only), with a strict security policy.
+
+    For people who are limited to teams there is no such page, unless it narrows all it shows to `scope_of` them
+    (`limit`).
 
     Pages answer GET; those of operators POST too. Errors become pages as well: not found, not allowed, a
     database that cannot be reached or is too slow.
@@ -50,7 +56,11 @@ def page(*, operator: bool = False) -> Callable[[View], View]:
                 try:
                     if request.method not in methods:
                         return HttpResponseNotAllowed(methods)
-                    answer = _refused(request, operator=operator) or view(request, *args, **kwargs)
+                    answer = _refused(request, operator=operator)
+                    if answer is None:
+                        if limit is TeamLimit.REFUSES and scope_of(request.user).limited:
+                            raise Http404(f"No page has the address {request.path}.")
+                        answer = view(request, *args, **kwargs)
                 except Http404 as error:
                     answer = error_page(request, 404, "Page not found", str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
@@ -59,6 +69,8 @@ def page(*, operator: bool = False) -> Callable[[View], View]:
             answer["Referrer-Policy"] = "same-origin"
             return answer
 
+        shown.team_limit = limit  # type: ignore[attr-defined]
+        shown.asks_itself = True  # type: ignore[attr-defined]
         return shown
 
     return decorate
@@ -75,9 +87,14 @@ def show(
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
     """The context of every page."""
-    config = conf.current()
+    config, limited = conf.current(), scope_of(request.user).limited
     return {
-        "navigation": [_entry(request, reverse(name), label) for name, label in NAVIGATION],
+        "navigation": [
+            _entry(request, reverse(name), label)
+            for name, label in NAVIGATION
+            if not limited or name in NARROWED
+        ],
+        "limited": limited,
         "may_operate": may_operate(request),
         "pause": pause_in_force(),
         "enabled": config.enabled,
@@ -102,7 +119,7 @@ def error_page(request: HttpRequest, status: int, title: str, message: str) -> H
     return show(request, "error", {"title": title, "message": message}, status=status)
 
 
-@page()
+@page(limit=TeamLimit.PUBLIC)
 def unknown_page(request: HttpRequest, rest: str) -> HttpResponse:
     """Any other address below /ops/."""
     raise Http404(f"No page has the address {request.path}.")

@@ -13,6 +13,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight.simulator import simulate
 from reminders.web.ops import chart
 from reminders.web.ops.page import page, show
+from reminders.web.team_limits import TeamLimit, scope_of
 
 BUDGET = timedelta(seconds=5)
 LISTED = 100
@@ -78,7 +79,7 @@ class RulesForm(forms.Form):
         return since, self.cleaned_data["until"] or since + DAY
 
 
-@page()
+@page(limit=TeamLimit.NARROWS)
 def simulator(request: HttpRequest) -> HttpResponse:
     """Simulates a range; sends and writes nothing."""
     form = RulesForm(request.GET)
@@ -87,7 +88,14 @@ def simulator(request: HttpRequest) -> HttpResponse:
         try:
             config = form.config()
             since, until = form.span()
-            found = simulate(since=since, until=until, config=config, limit=LISTED, budget=BUDGET)
+            found = simulate(
+                since=since,
+                until=until,
+                config=config,
+                limit=LISTED,
+                budget=BUDGET,
+                scope=scope_of(request.user),
+            )
         except ValidationError as refusal:
             for name, problems in refusal.message_dict.items():
                 form.add_error(name if name in form.fields else None, problems)

@@ -7,12 +7,15 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from accounts import allowances, tokens
+from accounts import allowances, limits, tokens
+from accounts.authentication import TokenUser
 from accounts.errors import UnknownToken
 from accounts.models import Allowance, ApiToken
+from assignments.teams import add_team
 from reminders.models import Audit
 from tests.conftest import NOON
 from tests.fakes.api_caller import ApiCaller, faults
@@ -198,3 +201,41 @@ def test_many_connections_share_one_allowance(settings):
     earned = (time.monotonic() - began) / 3  # one every three seconds
     assert 20 <= statuses.count(200) <= 20 + earned
     assert statuses.count(429) == 60 - statuses.count(200)
+
+
+def test_a_token_is_limited_to_teams_by_their_names(db, capsys):
+    north, _ = (add_team(name=name) for name in ("North", "South"))
+    call_command("create_api_token", "planning", "--scopes", "read", "--team", "North")
+    token = ApiToken.objects.get()
+    assert token.teams == [north.pk]
+    capsys.readouterr()
+    call_command("list_api_tokens")
+    assert "teams North" in capsys.readouterr().out
+    assert Audit.objects.get(action="create_token").after["teams"] == [north.pk]
+
+
+def test_a_team_that_is_not_there_is_refused_by_name(db):
+    add_team(name="North")
+    with pytest.raises(CommandError, match=r"'West': names of teams are needed \(North\)"):
+        call_command("create_api_token", "planning", "--scopes", "read", "--team", "West")
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_without_teams_sees_everything_and_one_with_an_empty_list_is_refused(db):
+    token, _ = tokens.issue("planning", scopes=["read"], days=None, by="root")
+    assert limits.teams_of(TokenUser(token)) is None
+    with pytest.raises(ValidationError):
+        tokens.issue("other", scopes=["read"], days=None, by="root", teams=[])
+
+
+def test_who_is_limited_to_what_is_in_the_audit_trail(db, django_user_model):
+    north = add_team(name="North")
+    olga = django_user_model.objects.create_user("olga", is_staff=True)
+    assert limits.teams_of(olga) is None
+    limits.limit_user(olga, [north.pk], by="root")
+    limits.limit_user(olga, [north.pk], by="root")
+    assert limits.teams_of(olga) == {north.pk}
+    limits.limit_user(olga, None, by="root")
+    assert limits.teams_of(olga) is None
+    steps = Audit.objects.filter(action="limit_user").order_by("pk").values_list("after", flat=True)
+    assert [step["teams"] for step in steps] == [[north.pk], None]

@@ -54,7 +54,10 @@ class AssignmentInputSerializer(DeclaredSerializer):
 
 
 class AssignmentPutInputSerializer(AssignmentInputSerializer):
-    """An assignment by its reference, which is in the address. What is left out takes its default; status stays."""
+    """An assignment by its reference, which is in the address.
+
+    What is left out takes its default; status and team stay.
+    """
 
     declarations = {
         name: one for name, one in AssignmentInputSerializer.declarations.items() if name != "reference"
@@ -117,6 +120,9 @@ class AssigneeSerializer(serializers.Serializer[Any]):
     phone = serializers.CharField()
     time_zone = serializers.CharField()
     language = serializers.CharField()
+    team = serializers.IntegerField(
+        source="team_id", allow_null=True, help_text="The id of the person's team."
+    )
 
 
 class AssignmentSerializer(serializers.Serializer[Any]):
@@ -127,6 +133,11 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     location = serializers.CharField()
     notes = serializers.CharField()
     assignee = AssigneeSerializer(allow_null=True)
+    team = serializers.IntegerField(
+        source="team_id",
+        allow_null=True,
+        help_text="The id of its own team; null: it belongs to the team of its assignee.",
+    )
     status = serializers.ChoiceField(choices=Status.values)
     scheduled_start = InstantField()
     scheduled_end = InstantField(allow_null=True)

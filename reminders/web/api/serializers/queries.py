@@ -76,6 +76,15 @@ class PageQuery(QuerySerializer):
     )
 
 
+class PeopleQuery(QuerySerializer):
+    team = NumberParameter(required=False, help_text="The id of a team.")
+    reference = StrictCharField(required=False, max_length=200, help_text="Exactly this reference.")
+    limit = NumberParameter(max_value=MAX_PAGE_SIZE, default=100, help_text="People on a page.")
+    cursor = StrictCharField(
+        required=False, max_length=200, help_text="Where the page begins; taken from `next`."
+    )
+
+
 class ReminderExportQuery(FormatQuery):
     due_after = InstantField(required=False, help_text="Due at this instant or later.")
     due_before = InstantField(required=False, help_text="Due before this instant.")

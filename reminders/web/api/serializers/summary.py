@@ -53,7 +53,10 @@ class MessageCountSerializer(serializers.Serializer[Any]):
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """The state of all reminders, at most 15 seconds old, shared by all callers."""
+    """The state of all reminders, at most 15 seconds old, shared by all callers.
+
+    A caller who is limited to teams gets the figures of their work.
+    """
 
     taken_at = InstantField()
     enabled = serializers.BooleanField(help_text="The master switch of the process that answers.")
@@ -83,7 +86,8 @@ class SummarySerializer(serializers.Serializer[Any]):
     paces = ChannelPaceSerializer(many=True, help_text="Channels that accept only so many messages a minute.")
     processes = ProcessCountSerializer(many=True, help_text="Processes with a recent heartbeat.")
     queue_depth = serializers.IntegerField(
-        allow_null=True, help_text="Messages waiting for workers; null while Redis does not answer."
+        allow_null=True,
+        help_text="Messages waiting for workers; null while Redis does not answer, and for callers limited to teams.",
     )
     scan_queue_depth = serializers.IntegerField(
         allow_null=True, help_text="Messages waiting for the scanner; null while Redis does not answer."

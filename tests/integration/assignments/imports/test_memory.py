@@ -39,7 +39,7 @@ import sys
 import django
 django.setup()
 from pathlib import Path
-from types import SimpleNamespace
+from django.contrib.auth import get_user_model
 from django.core.handlers.wsgi import WSGIRequest
 from rest_framework.test import force_authenticate
 from reminders.web.api.imports import ImportView as Import
@@ -52,7 +52,7 @@ request = WSGIRequest({
 })
 request._dont_enforce_csrf_checks = True
 Import.permission_classes = Import.throttle_classes = []
-force_authenticate(request, SimpleNamespace(get_username=lambda: "test", is_authenticated=True))
+force_authenticate(request, get_user_model()(pk=1, username="test"))
 answer = Import.as_view()(request)
 print(answer.data["created"], PEAK)
 """

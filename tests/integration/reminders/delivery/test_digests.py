@@ -321,7 +321,7 @@ def test_notices_cost_no_more_to_hand_over_when_many_wait(clock, config):
             }
         )  # fmt: skip
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "reminder_notice_idx" in plan
+    assert "reminder_supervisor_idx" in plan
 
 
 def test_a_shorter_overdue_time_is_a_few_messages(clock, config, tick, outbox):

@@ -45,6 +45,10 @@ NEEDS = {
     "api/admin/reminders/summary": {"GET": READ},
     "api/admin/reminders/pause": {"POST": OPS},
     "api/admin/reminders/resume": {"POST": OPS},
+    "api/teams": {"GET": READ, "POST": OPS},
+    "api/teams/<int:pk>": {"GET": READ, "PATCH": OPS, "DELETE": OPS},
+    "api/people": {"GET": READ, "POST": WRITE},
+    "api/people/<int:pk>": {"GET": READ, "PATCH": WRITE},
     "api/webhooks": {"GET": OPS, "POST": OPS},
     "api/webhooks/<int:pk>": {"GET": OPS, "PATCH": OPS, "DELETE": OPS},
     "api/webhooks/<int:pk>/rotate": {"POST": OPS},
@@ -83,7 +87,7 @@ BROKEN = set(range(500, 600)) - {503}
 # Below admin/: of which models the roles see lists and records. Of all others nobody sees anything but a superuser.
 SEEN = {
     "reminders": {"reminder", "circuitbreaker", "audit", "process", "scanrun", "pause", "subscription"},
-    "assignments": {"assignment", "assignee", "act"},
+    "assignments": {"assignment", "assignee", "act", "team"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}

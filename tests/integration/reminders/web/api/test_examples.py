@@ -85,13 +85,9 @@ def test_each_is_answered_as_it_says(clock):
     known: dict[str, str] = {"reference": "W-1"}
     for example in examples():
         method, path = where[example["operation"]]
-        group = (
-            "webhook"
-            if "webhooks" in path
-            else "scan"
-            if "scans" in path
-            else example.get("of", "assignment")
-        )
+        groups = {"webhooks": "webhook", "scans": "scan", "teams": "team", "people": "person"}
+        named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
+        group = example.get("of", named)
         url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])
         answered = getattr(call, method)(url + example.get("query", ""), example.get("request"))
         said = f"{method} {url}: {answered.status_code}"

@@ -1,0 +1,72 @@
+"""Teams and people, as the API takes and returns them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from assignments.imports.fields import ASSIGNEE, QUIET_HOURS, Field
+from assignments.models import Team
+from reminders.web.api.fields import IdField, InstantField, StrictCharField, TimeOfDayField
+from reminders.web.api.serializers.assignments import AssigneeSerializer, DeclaredSerializer
+
+MAX_SUPERVISORS = 100
+
+
+class TeamInputSerializer(DeclaredSerializer):
+    """A team as it is created or changed."""
+
+    declarations: Mapping[str, Field] = {"time_zone": ASSIGNEE["time_zone"], **QUIET_HOURS}
+    answered = ("id", "created_at", "updated_at")
+
+    name = StrictCharField(max_length=100, help_text="Unique.")
+    supervisors = serializers.ListField(
+        child=IdField(),
+        required=False,
+        max_length=MAX_SUPERVISORS,
+        help_text="Ids of the people who are told when work of the team is overdue.",
+    )
+
+
+class TeamSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    time_zone = serializers.CharField(help_text="The zone of the quiet hours.")
+    quiet_from = TimeOfDayField(allow_null=True)
+    quiet_until = TimeOfDayField(allow_null=True)
+    supervisors = serializers.SerializerMethodField()
+    created_at = InstantField()
+    updated_at = InstantField()
+
+    def get_supervisors(self, team: Team) -> list[int]:
+        return sorted(person.pk for person in team.supervisors.all())
+
+
+class TeamListSerializer(serializers.Serializer[Any]):
+    results = TeamSerializer(many=True)
+
+
+class PersonInputSerializer(DeclaredSerializer):
+    """A person as it is created or changed."""
+
+    declarations: Mapping[str, Field] = {
+        **{name: one for name, one in ASSIGNEE.items() if name not in ("id", "name")},
+        **QUIET_HOURS,
+    }
+    answered = ("id", "created_at", "updated_at")
+
+    name = StrictCharField(max_length=200)
+
+
+class PersonSerializer(AssigneeSerializer):
+    quiet_from = TimeOfDayField(allow_null=True, help_text="On this person's clock; null: those of the team.")
+    quiet_until = TimeOfDayField(allow_null=True)
+    created_at = InstantField()
+    updated_at = InstantField()
+
+
+class PersonPageSerializer(serializers.Serializer[Any]):
+    next = serializers.CharField(
+        allow_null=True, help_text="The address of the next page; null on the last one."
+    )
+    results = PersonSerializer(many=True)

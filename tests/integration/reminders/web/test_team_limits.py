@@ -1,0 +1,677 @@
+"""Operators and tokens that are limited to a team find nothing of any other, at no address of the web process.
+
+The addresses come from the URL resolver: a new one fails `test_every_address_is_classified` until it says here what it
+does for a limited caller, and is then called like all others.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from html import escape
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts import limits, roles, tokens
+from assignments import acts, people, services, teams
+from assignments.history import Actor
+from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
+from assignments.services import NewAssignment, UnknownAssignment
+from assignments.team_scope import TeamScope
+from reminders.insight import statistics
+from reminders.models import Audit, Kind, Reminder, ScanRun, Subscription
+from reminders.operations.act_actions import ACT_ACTIONS
+from reminders.web.api.assignments import AssignmentEndpoint
+from reminders.web.api.endpoint import Endpoint
+from reminders.web.ops.actions import OFFERED
+from reminders.web.team_limits import TeamLimit, limit_of
+from tests import acting
+from tests.factories import NOON
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "Zanzibar"
+"""Stands in every text of the other team: no answer to a limited caller may hold it."""
+
+NARROWED, REFUSED, PUBLIC = "narrowed", "refused", "public"
+
+# What each address does for a caller who is limited to teams.
+ADDRESSES = {
+    "healthz": PUBLIC,
+    "readyz": PUBLIC,
+    "api/metrics": PUBLIC,
+    "api/schema": PUBLIC,
+    "api/docs": PUBLIC,
+    "api/": PUBLIC,
+    "": PUBLIC,
+    "a/<str:token>": PUBLIC,
+    "ops/<path:rest>": PUBLIC,
+    "api/assignments": NARROWED,
+    "api/assignments/<int:pk>": NARROWED,
+    "api/assignments/import": NARROWED,
+    "api/assignments/export": NARROWED,
+    "api/assignments/by-reference/<path:reference>": NARROWED,
+    "api/assignments/<int:pk>/confirm": NARROWED,
+    "api/assignments/<int:pk>/decline": NARROWED,
+    "api/assignments/<int:pk>/on-my-way": NARROWED,
+    "api/assignments/<int:pk>/late": NARROWED,
+    "api/assignments/<int:pk>/start": NARROWED,
+    "api/assignments/<int:pk>/complete": NARROWED,
+    "api/assignments/<int:pk>/cancel": NARROWED,
+    "api/assignments/<int:pk>/reschedule": NARROWED,
+    "api/assignments/<int:pk>/reminders": NARROWED,
+    "api/assignments/<int:pk>/explain": NARROWED,
+    "api/admin/reminders/export": NARROWED,
+    "api/admin/reminders/reset": NARROWED,
+    "api/admin/reminders/summary": NARROWED,
+    "api/teams": NARROWED,
+    "api/teams/<int:pk>": NARROWED,
+    "api/people": NARROWED,
+    "api/people/<int:pk>": NARROWED,
+    "api/webhooks": NARROWED,
+    "api/webhooks/<int:pk>": NARROWED,
+    "api/webhooks/<int:pk>/rotate": NARROWED,
+    "api/webhooks/<int:pk>/test": NARROWED,
+    "api/admin/reminders/rescan": REFUSED,
+    "api/admin/reminders/scans/<int:pk>": REFUSED,
+    "api/admin/reminders/pause": REFUSED,
+    "api/admin/reminders/resume": REFUSED,
+    "ops/": NARROWED,
+    "ops/live": NARROWED,
+    "ops/find": NARROWED,
+    "ops/assignments": NARROWED,
+    "ops/assignments/<int:pk>": NARROWED,
+    "ops/reminders": NARROWED,
+    "ops/simulator": NARROWED,
+    "ops/act/<slug:name>": NARROWED,
+    "ops/switch": REFUSED,
+    "ops/queue": REFUSED,
+    "ops/doctor": REFUSED,
+    "ops/doctor/checks": REFUSED,
+    "ops/audit": REFUSED,
+}
+# Below admin/: the models whose pages are narrowed, and the site's own pages. All others are refused.
+ADMIN_MODELS = {
+    "assignments/act/",
+    "assignments/assignment/",
+    "assignments/assignee/",
+    "assignments/team/",
+    "reminders/reminder/",
+    "reminders/subscription/",
+}
+ADMIN_PAGES = {
+    "": NARROWED,
+    "autocomplete/": NARROWED,
+    "^(?P<app_label>": NARROWED,
+    "login/": PUBLIC,
+    "logout/": PUBLIC,
+    "password_change/": PUBLIC,
+    "password_change/done/": PUBLIC,
+    "jsi18n/": PUBLIC,
+    "(?P<url>.*)$": PUBLIC,
+    "r/<path:content_type_id>/<path:object_id>/": REFUSED,
+}
+LIMITS = {NARROWED: TeamLimit.NARROWS, REFUSED: TeamLimit.REFUSES, PUBLIC: TeamLimit.PUBLIC}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def views(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern.url_patterns, route)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield route, pattern.callback
+
+
+def expected(route: str) -> str:
+    """What the address is to do for a limited caller. Raises KeyError for one that nobody has classified."""
+    if not route.startswith("admin/"):
+        return ADDRESSES[route]
+    below = route.removeprefix("admin/")
+    if below.startswith("^(?P<app_label>"):
+        return ADMIN_PAGES["^(?P<app_label>"]
+    if below in ADMIN_PAGES:
+        return ADMIN_PAGES[below]
+    return NARROWED if below.startswith(tuple(ADMIN_MODELS)) else REFUSED
+
+
+@dataclass(frozen=True)
+class World:
+    """Two teams with the same things each: one that the callers are limited to, and the other."""
+
+    mine: Team
+    other: Team
+    my_work: Assignment
+    others_work: Assignment
+    others: tuple[Assignment, ...]
+    others_person: Assignee
+    others_subscription: Subscription
+    scan: ScanRun
+
+
+def _team(name: str, suffix: str) -> tuple[Team, Assignee, list[Assignment]]:
+    """A team with a supervisor, work by its assignee, work of its own, and overdue work."""
+    chief = people.add_assignee(name=f"Chief {suffix}", email=f"chief-{suffix}@example.test".lower())
+    team = teams.add_team(name=name, supervisors=[chief.pk])
+    person = people.add_assignee(
+        name=f"Person {suffix}",
+        reference=f"P-{suffix}",
+        email=f"{suffix}@example.test".lower(),
+        team_id=team.pk,
+    )
+    common = {"location": f"Place {suffix}", "notes": f"Note {suffix}"}
+    work = [
+        services.create(
+            NewAssignment(
+                title=f"By assignee {suffix}",
+                reference=f"W-{suffix}",
+                assignee_id=person.pk,
+                scheduled_start=NOON + timedelta(minutes=20),
+                **common,
+            )
+        ),
+        services.create(
+            NewAssignment(
+                title=f"Its own {suffix}",
+                reference=f"V-{suffix}",
+                team_id=team.pk,
+                scheduled_start=NOON + timedelta(hours=5),
+                **common,
+            )
+        ),
+    ]
+    return team, person, work
+
+
+@pytest.fixture
+def world(clock, config, settings, tmp_path) -> World:
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+    roles.set_up()
+    mine, _, my_work = _team("North", "North")
+    other, person, others = _team(SECRET, SECRET)
+    late = NewAssignment(
+        title=f"Late {SECRET}",
+        reference=f"L-{SECRET}",
+        assignee_id=person.pk,
+        scheduled_start=NOON - timedelta(minutes=5),
+    )
+    clock.set(NOON - timedelta(hours=1))
+    others.append(services.create(late))
+    acting.decline(others[0], note=f"Ill {SECRET}")
+    acts.start(others[1].pk, actor=Actor.api(SECRET))
+    clock.set(NOON)
+    hearing = Subscription.objects.create(
+        name=f"Hook {SECRET}",
+        url=f"https://{SECRET}.example.test/".lower(),
+        events=["assignment.confirmed"],
+        secret="whsec_AAAA",
+        created_by="root",
+        teams=[other.pk],
+    )
+    run = ScanRun.objects.create(
+        trigger="api", by=SECRET, alive_until=NOON, finished_at=NOON, counts={"planned": 4711}
+    )
+    Audit.objects.create(actor="root", action="reset", reason=SECRET)
+    statistics._of_teams.clear()
+    return World(mine, other, my_work[0], others[0], tuple(others), person, hearing, run)
+
+
+Caller = tuple[str, Callable[..., Any]]
+
+
+@pytest.fixture
+def callers(world: World) -> list[Caller]:
+    """An operator who is limited to one team, with every permission that a person may have, and a token likewise."""
+    user = get_user_model().objects.create_user("olga", is_staff=True)
+    user.groups.set([Group.objects.get(name=roles.OPERATORS)])
+    user.user_permissions.set(Permission.objects.all())
+    limits.limit_user(user, [world.mine.pk], by="root")
+    client = Client(raise_request_exception=False)
+    _, secret = tokens.issue(
+        "limited", scopes=["read", "write", "ops"], days=None, by="root", teams=[world.mine.pk]
+    )
+
+    def as_user(method: str, url: str, body: bytes = b"{}", **headers: str) -> Any:
+        client.force_login(user)
+        return client.generic(method, url, body, content_type="application/json", headers=headers)
+
+    def as_token(method: str, url: str, body: bytes = b"{}", **headers: str) -> Any:
+        with_token = {"Authorization": f"Bearer {secret}", **headers}
+        return Client(raise_request_exception=False).generic(
+            method, url, body, content_type="application/json", headers=with_token
+        )
+
+    return [("user", as_user), ("token", as_token)]
+
+
+def text_of(response: Any) -> str:
+    """The whole answer: its headers too, for a redirect names an address."""
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    return f"{dict(response.items())} {body.decode()}"
+
+
+def urls(route: str, world: World) -> list[str]:
+    """The addresses of the route that would show or change what belongs to the other team."""
+    ids = [work.pk for work in world.others]
+    if route.startswith("admin/"):
+        return [f"/{one}" for one in _below_admin(route, world)]
+    match route:
+        case "api/teams/<int:pk>":
+            return [f"/api/teams/{world.other.pk}"]
+        case "api/people/<int:pk>":
+            return [f"/api/people/{world.others_person.pk}"]
+        case "api/admin/reminders/scans/<int:pk>":
+            return [f"/api/admin/reminders/scans/{world.scan.pk}"]
+        case "ops/find":
+            return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
+        case "ops/act/<slug:name>":
+            scoped = [f"/ops/act/{name}?ids={pk}" for name in OFFERED for pk in ids]
+            return [*scoped, "/ops/act/reset?scope=out_of_sync"]
+        case "ops/simulator":
+            return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
+        case "ops/assignments":
+            shows = (
+                "",
+                "?when=any",
+                f"?q={SECRET}",
+                *(f"?show={name}" for name in ("overdue", "declined", "unmarked", "unaccounted")),
+            )
+            return [f"/ops/assignments{query}" for query in shows]
+        case "ops/reminders":
+            kinds = (
+                "open",
+                "due",
+                "sent",
+                "failed",
+                "skipped",
+                "marked",
+                "duplicates",
+                "unknown",
+                "webhooks",
+                "all",
+            )
+            return [f"/ops/reminders?show={name}" for name in kinds]
+        case "api/assignments" | "api/assignments/export":
+            queries = (
+                "",
+                f"?search={SECRET}",
+                f"?team={world.other.pk}",
+                f"?assignee={world.others_person.pk}",
+                f"?reference=W-{SECRET}",
+            )
+            return [f"/{route}{query}" for query in queries]
+        case "api/people":
+            return ["/api/people", f"/api/people?team={world.other.pk}", f"/api/people?reference=P-{SECRET}"]
+        case "ops/<path:rest>":
+            return ["/ops/nothing"]
+        case "api/":
+            return ["/api/nothing"]
+    if "webhooks/<int:pk>" in route:
+        return ["/" + route.replace("<int:pk>", str(world.others_subscription.pk))]
+    if "<int:pk>" in route:
+        return ["/" + route.replace("<int:pk>", str(pk)) for pk in ids]
+    if "<path:reference>" in route:
+        return ["/" + route.replace("<path:reference>", str(work.reference)) for work in world.others]
+    return ["/" + route.replace("<str:token>", "made-up")]
+
+
+def _below_admin(route: str, world: World) -> list[str]:
+    if route.startswith("admin/^(?P<app_label>"):
+        return [f"admin/{app}/" for app in ("assignments", "reminders", "access", "auth")]
+    keys: dict[str, list[int]] = {
+        "assignments/assignment/": [work.pk for work in world.others],
+        "assignments/assignee/": [world.others_person.pk],
+        "assignments/team/": [world.other.pk],
+        "assignments/act/": list(
+            Act.objects.filter(assignment__in=world.others).values_list("pk", flat=True)
+        ),
+        "reminders/reminder/": list(
+            Reminder.objects.filter(assignment__in=world.others).values_list("pk", flat=True)
+        ),
+        "reminders/subscription/": [world.others_subscription.pk],
+        "reminders/scanrun/": [world.scan.pk],
+        "reminders/audit/": list(Audit.objects.values_list("pk", flat=True)),
+    }
+    below = route.removeprefix("admin/")
+    found = next((pks for start, pks in keys.items() if below.startswith(start)), [1])
+    for name in ("<path:object_id>", "<id>"):
+        if name in route:
+            return [route.replace(name, str(pk)) for pk in found]
+    if "autocomplete" in route:
+        query = f"term=&app_label=assignments&model_name=assignment&field_name=assignee&q={SECRET}"
+        return [f"{route}?{query}", f"{route}?{query.replace(SECRET, '')}"]
+    if "<path:content_type_id>" in route:
+        return ["admin/r/1/1/"]
+    return [
+        route.replace("(?P<url>.*)$", "nothing"),
+        *([f"{route}?q={SECRET}"] if route.count("/") == 3 else []),
+    ]
+
+
+ROUTES = dict(views())
+
+
+def test_every_address_is_classified():
+    """An address that is not in the tables above fails here: say what it does for callers who are limited to teams."""
+    known = {route for route in ROUTES if not route.startswith("admin/")}
+    assert known == set(ADDRESSES)
+    wrong = {
+        route: limit_of(view)
+        for route, view in ROUTES.items()
+        if limit_of(view) is not LIMITS[expected(route)]
+    }
+    assert wrong == {}
+
+
+def test_a_view_that_says_nothing_refuses():
+    assert limit_of(lambda request: None) is TeamLimit.REFUSES
+
+
+def state() -> dict[str, list[Any]]:
+    """Everything of the other team that a call could change."""
+    belongs = {"title__contains": SECRET}
+    return {
+        "work": list(Assignment.objects.filter(**belongs).order_by("pk").values()),
+        "acts": list(Act.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
+        "people": list(Assignee.objects.filter(name__contains=SECRET).order_by("pk").values()),
+        "teams": list(Team.objects.filter(name=SECRET).values()),
+        "supervisors": list(
+            Team.supervisors.through.objects.filter(team__name=SECRET).values("team_id", "assignee_id")
+        ),
+        "rows": list(Reminder.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
+        "hooks": list(Subscription.objects.filter(name__contains=SECRET).values()),
+    }
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if expected(route) != PUBLIC])
+def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
+    before = state()
+    assert {name: len(rows) for name, rows in before.items()} == {
+        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1,
+    }  # fmt: skip
+    ids = {str(work.pk) for work in world.others}
+    for who, call in callers:
+        if who == "token" and route.startswith(("ops/", "admin/")):
+            continue  # Pages are for people.
+        for url in urls(route, world):
+            names_other = bool(ids & set(url.split("?")[0].split("/")))
+            for method in METHODS:
+                response = call(method, url)
+                status = response.status_code
+                assert status < 500, (who, method, url)
+                assert SECRET.lower() not in without_the_question(text_of(response), url), (who, method, url)
+                if expected(route) == REFUSED and method == "GET":
+                    assert status == 404, (who, url)
+                if expected(route) == REFUSED or (names_other and not url.startswith("/admin/")):
+                    assert status in (404, 405), (who, method, url)
+                if names_other and url.startswith("/admin/"):
+                    # Django leads from what is not there back to its first page.
+                    assert status in (302, 403, 404, 405), (who, method, url)
+    assert state() == before
+
+
+def without_the_question(text: str, url: str) -> str:
+    """An answer without what the caller has said itself: the address, and the text that it searches for."""
+    asked = [word for words in parse_qs(urlsplit(url).query).values() for word in words]
+    said = [url, *(f"{before}{word}" for word in asked for before in ('value="', "q=", "q%3D", "search="))]
+    for words in (*said, *map(escape, said), *map(quote, said)):
+        text = text.replace(words, "")
+    return text.lower()
+
+
+def test_their_own_is_there(world, callers):
+    """The other direction: a limited caller is not refused what belongs to its team."""
+    pk = world.my_work.pk
+    for who, call in callers:
+        for url in (
+            f"/api/assignments/{pk}",
+            f"/api/assignments/{pk}/explain",
+            f"/api/teams/{world.mine.pk}",
+        ):
+            assert call("GET", url).status_code == 200, (who, url)
+        listed = call("GET", "/api/assignments").json()["results"]
+        assert [one["title"] for one in listed] == ["By assignee North", "Its own North"]
+        assert [one["name"] for one in call("GET", "/api/people").json()["results"]] == ["Person North"]
+        assert [one["name"] for one in call("GET", "/api/teams").json()["results"]] == ["North"]
+        assert "By assignee North" in text_of(call("GET", "/api/assignments/export"))
+    _, as_user = callers[0]
+    for url in (f"/ops/assignments/{pk}", f"/admin/assignments/assignment/{pk}/change/", "/ops/assignments"):
+        assert "By assignee North" in text_of(as_user("GET", url)), url
+
+
+def test_the_figures_are_those_of_the_team(world, callers, config):
+    for _, call in callers:
+        shown = call("GET", "/api/admin/reminders/summary").json()
+        assert shown["assignments"] == [{"status": "SCHEDULED", "reminder_status": "NONE", "count": 2}]
+        assert (shown["declined"], shown["overdue"], shown["unaccounted"]) == (0, 0, 0)
+        assert shown["ledger"] == {"PLANNED": 1}
+        assert shown["queue_depth"] is None
+    everything = statistics.count(config)
+    assert everything.declined == 1
+    assert sum(everything.assignments.values()) == 5
+
+
+def test_an_upsert_neither_touches_nor_renames_people_of_others(world, callers):
+    before = state()
+    person = {"reference": world.others_person.reference, "name": "Renamed"}
+    by_id = {"id": world.others_person.pk, "name": "Renamed"}
+    for _, call in callers:
+        for given in (person, by_id):
+            row = {"title": "New", "scheduled_start": "2026-06-15T20:00:00Z", "assignee": given}
+            assert call("POST", "/api/assignments", json.dumps(row).encode()).status_code == 400
+            assert (
+                call("PUT", "/api/assignments/by-reference/NEW", json.dumps(row).encode()).status_code == 400
+            )
+            assert (
+                call("POST", "/api/assignments/import?match_ids=1", json.dumps([row]).encode()).status_code
+                == 400
+            )
+        taken = {
+            "title": "Mine",
+            "reference": world.others_work.reference,
+            "scheduled_start": "2026-06-15T20:00:00Z",
+        }
+        refused = call("POST", "/api/assignments/import", json.dumps([taken]).encode())
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "duplicate")
+        url = f"/api/assignments/by-reference/{world.others_work.reference}"
+        body = {"title": "Mine", "scheduled_start": "2026-06-15T20:00:00Z"}
+        assert call("PUT", url, json.dumps(body).encode()).status_code == 404
+    assert state() == before
+
+
+def test_people_of_the_same_name_and_address_are_made_anew_in_the_own_team(world, callers):
+    _, call = callers[1]
+    person = {"email": world.others_person.email, "name": world.others_person.name}
+    row = {"title": "New", "scheduled_start": "2026-06-15T20:00:00Z", "assignee": person}
+    made = call("POST", "/api/assignments", json.dumps(row).encode())
+    assert made.status_code == 201
+    assert made.json()["assignee"]["id"] != world.others_person.pk
+    assert made.json()["assignee"]["team"] == world.mine.pk
+
+
+def test_new_work_and_new_people_belong_to_the_one_team(world, callers):
+    for who, call in callers:
+        body = {"title": f"Unassigned {who}", "scheduled_start": "2026-06-15T20:00:00Z"}
+        assert call("POST", "/api/assignments", json.dumps(body).encode()).json()["team"] == world.mine.pk
+        made = call("POST", "/api/people", json.dumps({"name": f"New {who}"}).encode())
+        assert (made.status_code, made.json()["team"]) == (201, world.mine.pk)
+
+
+def test_nothing_is_moved_out_of_the_own_teams(world, callers):
+    person = Assignee.objects.get(name="Person North")
+    for _, call in callers:
+        for team in (world.other.pk, SECRET, 4711):
+            body = json.dumps({"team": team}).encode()
+            assert call("PATCH", f"/api/assignments/{world.my_work.pk}", body).status_code == 400
+            assert call("PATCH", f"/api/people/{person.pk}", body).status_code == 400
+        body = json.dumps({"team": None}).encode()
+        assert call("PATCH", f"/api/people/{person.pk}", body).status_code == 400
+        foreign = json.dumps({"supervisors": [world.others_person.pk]}).encode()
+        assert call("PATCH", f"/api/teams/{world.mine.pk}", foreign).status_code == 400
+    person.refresh_from_db()
+    assert person.team_id == world.mine.pk
+
+
+def test_teams_are_made_and_removed_by_callers_who_see_everything(world, callers):
+    for _, call in callers:
+        assert call("POST", "/api/teams", b'{"name": "New"}').status_code == 403
+        assert call("DELETE", f"/api/teams/{world.mine.pk}").status_code == 403
+        assert call("DELETE", f"/api/teams/{world.other.pk}").status_code == 404
+    assert Team.objects.count() == 2
+
+
+def test_a_kept_answer_is_authorised_again(world, callers):
+    for who, call in callers:
+        key = {"Idempotency-Key": f"key-{who}"}
+        body = json.dumps({"title": f"Kept {who}", "scheduled_start": "2026-06-15T20:00:00Z"}).encode()
+        made = call("POST", "/api/assignments", body, **key)
+        assert call("POST", "/api/assignments", body, **key).status_code == 201
+        services.change(made.json()["id"], {"team_id": world.other.pk})
+        again = call("POST", "/api/assignments", body, **key)
+        assert again.status_code == 404
+        assert f"Kept {who}" not in text_of(again)
+
+
+def test_a_subscription_of_a_limited_token_hears_of_its_teams_alone(world, callers):
+    _, call = callers[1]
+    body = {"name": "Mine", "url": "https://hooks.example.test/", "events": ["assignment.confirmed"]}
+    made = call("POST", "/api/webhooks", json.dumps(body).encode())
+    assert made.json()["teams"] == [world.mine.pk]
+    for everything in (None, [world.other.pk]):
+        changed = call(
+            "PATCH", f"/api/webhooks/{made.json()['id']}", json.dumps({"teams": everything}).encode()
+        )
+        assert changed.status_code == 400 or changed.json()["teams"] == [world.mine.pk]
+    acting.confirm(world.others_work)
+    acting.confirm(world.my_work)
+    heard = Reminder.objects.filter(kind=Kind.EVENT, recipient=f"subscription:{made.json()['id']}")
+    assert [row.assignment_id for row in heard] == [world.my_work.pk]
+    theirs = Reminder.objects.filter(
+        kind=Kind.EVENT, recipient=f"subscription:{world.others_subscription.pk}"
+    )
+    assert [row.assignment_id for row in theirs] == [world.others_work.pk]
+
+
+def test_a_reset_takes_what_is_of_the_team(world, callers):
+    ids = [world.my_work.pk, world.others_work.pk]
+    for _, call in callers:
+        body = json.dumps({"reason": "test", "ids": ids, "dry_run": True}).encode()
+        plan = call("POST", "/api/admin/reminders/reset", body).json()
+        assert [target["id"] for target in plan["targets"]] == [world.my_work.pk]
+        assert plan["skipped"] == [{"id": world.others_work.pk, "why": "not_found"}]
+
+
+ACTS: dict[str, Callable[..., Assignment]] = {
+    "confirm": acts.confirm,
+    "decline": acts.decline,
+    "on-my-way": acts.on_my_way,
+    "late": lambda pk, **more: acts.run_late(pk, minutes=30, **more),
+    "start": acts.start,
+    "complete": acts.complete,
+}
+"""Each act by the last part of its address."""
+
+
+def test_every_act_is_narrowed():
+    assert {name.replace("-", "_") for name in ACTS} == ACT_ACTIONS.keys()
+    assert {
+        route.rsplit("/", 1)[1] for route in ADDRESSES if route.startswith("api/assignments/<int:pk>/")
+    } >= (ACTS.keys())
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_finds_no_work_of_another_team(world, name):
+    """Below the addresses too: the act itself looks for the work in the caller's scope, under its lock."""
+    before, mine = state(), TeamScope(frozenset({world.mine.pk}))
+    for work in world.others:
+        with pytest.raises(UnknownAssignment):
+            ACTS[name](work.pk, actor=Actor.api("limited"), scope=mine)
+    assert state() == before
+    ACTS[name](world.my_work.pk, actor=Actor.api("limited"), scope=mine)
+    assert [(one.act, one.actor) for one in Act.objects.filter(assignment=world.my_work)] == [
+        (name.replace("-", "_"), "limited")
+    ]
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_through_the_api_is_taken_for_the_own_team_alone(world, callers, name):
+    before = state()
+    body = json.dumps({"minutes": 30} if name == "late" else {}).encode()
+    for who, call in callers:
+        for work in world.others:
+            refused = call("POST", f"/api/assignments/{work.pk}/{name}", body)
+            unknown = call("POST", f"/api/assignments/999999/{name}", body)
+            assert (refused.status_code, refused.json()) == (404, unknown.json()), who
+        assert call("POST", f"/api/assignments/{world.my_work.pk}/{name}", body).status_code == 200, who
+    assert state() == before
+    assert Act.objects.filter(assignment=world.my_work).count() == 1
+
+
+@pytest.mark.parametrize("name", [*ACTS, "cancel", "reschedule"])
+def test_a_call_is_refused_where_the_work_leaves_the_team_meanwhile(world, callers, monkeypatch, name):
+    """The look before the call may be outdated when the service locks the work."""
+    monkeypatch.setattr(AssignmentEndpoint, "initial", Endpoint.initial)
+    before = state()
+    bodies = {"late": {"minutes": 30}, "reschedule": {"scheduled_start": "2026-06-15T20:00:00Z"}}
+    body = json.dumps(bodies.get(name, {})).encode()
+    for who, call in callers:
+        assert call("POST", f"/api/assignments/{world.others_work.pk}/{name}", body).status_code == 404, who
+    assert state() == before
+
+
+@pytest.mark.parametrize("name", ACT_ACTIONS)
+def test_an_act_of_an_operator_is_carried_out_on_the_own_team_alone(world, callers, name):
+    """Also where a confirmation that is made up names the work of others."""
+    before = state()
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="olga"))
+    ids = [world.my_work.pk, *(work.pk for work in world.others)]
+    preview = client.get(f"/ops/act/{name}", {"ids": ids})
+    assert SECRET not in preview.content.decode()
+    filled = {"ids": ids, "reason": "They called", "confirmed": "1", "minutes": "30"}
+    done = client.post(f"/ops/act/{name}", {**filled, "plan": preview.context["preview"].plan})
+    assert done.status_code == 302
+    assert state() == before
+    assert [(one.act, one.actor) for one in Act.objects.filter(assignment=world.my_work)] == [(name, "olga")]
+
+
+def test_acts_in_the_admin_are_those_of_the_own_team(world, callers):
+    acting.confirm(world.my_work)
+    _, as_user = callers[0]
+    listed = text_of(as_user("GET", "/admin/assignments/act/"))
+    assert "By assignee North" in listed
+    assert "decline" not in listed.split('id="result_list"')[1].split("</table>")[0]
+    pk = Act.objects.get(assignment=world.my_work).pk
+    assert "By assignee North" in text_of(as_user("GET", f"/admin/assignments/act/{pk}/change/"))
+
+
+def test_a_limited_caller_starts_work_by_its_status_within_the_teams_alone(world, callers):
+    """Writes that are acts too: by PATCH, by PUT of a reference and by an import, as the caller."""
+    before = state()
+    body = json.dumps({"status": "IN_PROGRESS"}).encode()
+    for who, call in callers:
+        assert call("PATCH", f"/api/assignments/{world.others_work.pk}", body).status_code == 404, who
+        assert call("PATCH", f"/api/assignments/{world.my_work.pk}", body).status_code == 200, who
+    world.my_work.refresh_from_db()
+    assert (world.my_work.status, world.my_work.answer) == (Status.IN_PROGRESS, Answer.NONE)
+    assert [one.act for one in Act.objects.filter(assignment=world.my_work)] == ["start"]
+    assert state() == before
+
+
+def test_whoever_is_limited_to_a_removed_team_sees_nothing(world, callers):
+    gone = teams.add_team(name="Gone")
+    user = get_user_model().objects.get(username="olga")
+    limits.limit_user(user, [gone.pk], by="root")
+    teams.remove_team(gone.pk)
+    _, call = callers[0]
+    assert call("GET", "/api/assignments").json()["results"] == []
+    assert call("GET", "/api/teams").json()["results"] == []
