@@ -1,0 +1,244 @@
+"""Which rules apply to an assignment, and when each of them has its instants. Pure: nothing here reads a clock.
+
+A rule says who is told, when, and for which work. The narrowest scope that has a rule replaces the wider ones, for each
+audience and type of trigger. The rule `default` is built in: the settings' lead time, for everybody.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta, tzinfo
+from enum import Enum, IntEnum
+
+from reminders.models import Reason
+from reminders.policy.wall_clock import QuietHours, at_local_time, quiet_period
+
+DEFAULT = "default"
+"""The built-in rule: REMINDER_LEAD_MINUTES before the start, or the shortest lead of the assignment itself."""
+
+MIN_DISTANCE = timedelta(minutes=10)
+"""Two reminders to one person about one assignment are never closer together."""
+
+LONG_BEFORE = timedelta(hours=4)
+"""Only what is due longer before the start than this keeps quiet hours, unless the rule says otherwise."""
+
+
+class Audience(Enum):
+    """Who is told."""
+
+    ASSIGNEE = "assignee"
+    SUPERVISORS = "supervisors"
+    OPS = "ops"
+
+
+class TriggerType(Enum):
+    """What makes a rule due."""
+
+    BEFORE_START = "before_start"
+    AT_LOCAL_TIME = "at_local_time"
+    AFTER_OVERDUE = "after_overdue"
+    ON_DECLINE = "on_decline"
+    UNANSWERED = "unanswered"
+
+
+class Scope(IntEnum):
+    """For which work a rule is made, from wide to narrow."""
+
+    EVERYONE = 0
+    KIND = 1
+    TEAM = 2
+    PERSON = 3
+    ASSIGNMENT = 4
+
+
+class WhenPast(Enum):
+    """What becomes of a reminder that quiet hours move to an instant which has passed already."""
+
+    SEND = "send"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """When a rule is due. `offset`: before the start or the end of an answer's time, or after the overdue instant."""
+
+    type: TriggerType
+    offset: timedelta = timedelta()
+    days_before: int = 0
+    at: time | None = None
+
+    @property
+    def is_long_before(self) -> bool:
+        """Whether it is due so early that it may move out of quiet hours without losing its use."""
+        if self.type is TriggerType.AT_LOCAL_TIME:
+            return self.days_before > 0
+        return self.type is TriggerType.BEFORE_START and self.offset > LONG_BEFORE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `key` is its identifier in the ledger, which no change of the rule changes.
+
+    `value` is what its scope names: a kind of work, or the id of a team, a person or an assignment. `since` is the
+    instant at which it was enabled or last changed: it makes nothing for instants before that.
+    """
+
+    key: str
+    audience: Audience
+    trigger: Trigger
+    scope: Scope = Scope.EVERYONE
+    value: str = ""
+    respects_quiet_hours: bool = False
+    when_past: WhenPast = WhenPast.SEND
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An assignment as rules see it. `known_at` is when its present plan became known: entered, moved or reassigned.
+
+    `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's.
+    """
+
+    assignment_id: int
+    start: datetime
+    known_at: datetime
+    kind: str = ""
+    team_id: int | None = None
+    person_id: int | None = None
+    leads: tuple[timedelta, ...] = ()
+    zone: tzinfo
+    quiet_hours: QuietHours | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One instant of one rule. `skipped` says why it is not sent; None where it is."""
+
+    rule: str
+    due_at: datetime
+    skipped: Reason | None = None
+
+
+def own_rules(leads: Sequence[timedelta]) -> tuple[Rule, ...]:
+    """The rules that an assignment's own lead times make. The shortest is the rule `default`."""
+    return tuple(
+        Rule(
+            key=DEFAULT if number == 1 else f"{DEFAULT}:{number}",
+            audience=Audience.ASSIGNEE,
+            trigger=Trigger(type=TriggerType.BEFORE_START, offset=lead),
+            scope=Scope.ASSIGNMENT,
+        )
+        for number, lead in enumerate(sorted(leads), 1)
+    )
+
+
+def default_rule(lead: timedelta) -> Rule:
+    """The built-in rule."""
+    return Rule(
+        key=DEFAULT,
+        audience=Audience.ASSIGNEE,
+        trigger=Trigger(type=TriggerType.BEFORE_START, offset=lead),
+    )
+
+
+def rules_for(subject: Subject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
+    """The rules that apply to this assignment, those that narrower ones replace left out."""
+    matching = [
+        *own_rules(subject.leads),
+        default_rule(lead),
+        *(rule for rule in rules if _matches(rule, subject)),
+    ]
+    narrowest: dict[tuple[Audience, TriggerType], Scope] = {}
+    for rule in matching:
+        group = (rule.audience, rule.trigger.type)
+        narrowest[group] = max(rule.scope, narrowest.get(group, Scope.EVERYONE))
+    return [rule for rule in matching if rule.scope is narrowest[rule.audience, rule.trigger.type]]
+
+
+def replaced_by(rule: Rule, *, subject: Subject, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
+    """The narrower rules because of which this one makes nothing for this assignment; empty where it applies."""
+    applying = rules_for(subject, rules=rules, lead=lead)
+    group = (rule.audience, rule.trigger.type)
+    return [
+        other
+        for other in applying
+        if (other.audience, other.trigger.type) == group and other.scope > rule.scope
+    ]
+
+
+def occurrences(subject: Subject, *, rules: Iterable[Rule]) -> list[Occurrence]:
+    """When the assignee is reminded by these rules, in order.
+
+    Of the instants that had passed when the plan became known the latest is sent at once, and the others are skipped
+    for the short notice. The answer is the same whenever it is asked for: rows that exist and explanations agree.
+    """
+    timed = sorted(
+        (
+            found
+            for rule in rules
+            if rule.audience is Audience.ASSIGNEE and (found := _occurrence(rule, subject=subject))
+        ),
+        key=lambda found: (found.due_at, found.rule),
+    )
+    return _at_a_distance(_at_short_notice(timed, subject=subject), subject=subject)
+
+
+def instant_of(trigger: Trigger, *, start: datetime, zone: tzinfo) -> datetime | None:
+    """The instant of a trigger that goes by the start; None for one that goes by what people do."""
+    match trigger.type:
+        case TriggerType.BEFORE_START | TriggerType.UNANSWERED:
+            return start - trigger.offset
+        case TriggerType.AT_LOCAL_TIME if trigger.at is not None:
+            return at_local_time(start, days_before=trigger.days_before, at=trigger.at, zone=zone)
+    return None
+
+
+def _matches(rule: Rule, subject: Subject) -> bool:
+    match rule.scope:
+        case Scope.EVERYONE:
+            return True
+        case Scope.KIND:
+            return rule.value == subject.kind
+        case Scope.TEAM:
+            return rule.value == str(subject.team_id)
+        case Scope.PERSON:
+            return rule.value == str(subject.person_id)
+        case Scope.ASSIGNMENT:
+            return rule.value == str(subject.assignment_id)
+
+
+def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
+    """The instant of one rule, moved out of quiet hours; None where the rule has none for this work."""
+    due = instant_of(rule.trigger, start=subject.start, zone=subject.zone)
+    if due is None or due >= subject.start:
+        return None
+    known = subject.known_at if rule.since is None else max(subject.known_at, rule.since)
+    period = quiet_period(due, hours=subject.quiet_hours, zone=subject.zone)
+    skipped = None
+    if rule.respects_quiet_hours and period is not None:
+        if period[0] >= known:
+            due = period[0]
+        elif rule.when_past is WhenPast.SKIP:
+            skipped = Reason.QUIET_HOURS
+    if rule.since is not None and due < rule.since:
+        return None
+    return Occurrence(rule=rule.key, due_at=due, skipped=skipped)
+
+
+def _at_short_notice(timed: Sequence[Occurrence], *, subject: Subject) -> list[Occurrence]:
+    missed = [found for found in timed if found.due_at <= subject.known_at and found.skipped is None]
+    return [replace(found, skipped=Reason.SHORT_NOTICE) if found in missed[:-1] else found for found in timed]
+
+
+def _at_a_distance(timed: Sequence[Occurrence], *, subject: Subject) -> list[Occurrence]:
+    """Skips what would leave too soon after the one before; what was missed leaves when the plan became known."""
+    kept: list[Occurrence] = []
+    last: datetime | None = None
+    for found in timed:
+        leaves = max(found.due_at, subject.known_at)
+        if found.skipped is None and last is not None and leaves - last < MIN_DISTANCE:
+            found = replace(found, skipped=Reason.TOO_CLOSE)
+        if found.skipped is None:
+            last = leaves
+        kept.append(found)
+    return kept
