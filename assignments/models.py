@@ -7,6 +7,7 @@ from typing import Self
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -227,6 +228,9 @@ class Assignment(models.Model):
     scheduled_end = models.DateTimeField(null=True, blank=True)
     lead_minutes = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_LEAD_MINUTES)]
+    )
+    further_lead_minutes = ArrayField(
+        models.PositiveIntegerField(), default=list, db_default=[], blank=True, editable=False
     )
     version = models.PositiveIntegerField(default=1, editable=False)
     known_at = models.DateTimeField(db_default=Now(), editable=False)

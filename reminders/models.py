@@ -482,3 +482,108 @@ class Statistics(models.Model):
 
     def __str__(self) -> str:
         return f"statistics of {self.taken_at}"
+
+
+class ReminderRule(models.Model):
+    """When somebody is reminded of which work, beside the built-in rules of the settings (see `policy.rules`).
+
+    `minutes` is how long before the start or the end of the time to answer, or after the overdue instant; `days_before`
+    and `at` are a local time of the recipient. `scope_value` is a kind of work, or the id of a team, a person or an
+    assignment. `changed_at` is when it was enabled or last changed: it makes nothing for instants before that.
+    """
+
+    class Audience(models.TextChoices):
+        ASSIGNEE = "assignee"
+        SUPERVISORS = "supervisors"
+        OPS = "ops"
+
+    class Trigger(models.TextChoices):
+        BEFORE_START = "before_start"
+        AT_LOCAL_TIME = "at_local_time"
+        AFTER_OVERDUE = "after_overdue"
+        ON_DECLINE = "on_decline"
+        UNANSWERED = "unanswered"
+
+    class Condition(models.TextChoices):
+        ALWAYS = "always"
+        NOT_CONFIRMED = "not_confirmed"
+        NOT_STARTED = "not_started"
+
+    class Scope(models.TextChoices):
+        EVERYONE = "everyone"
+        KIND = "kind"
+        TEAM = "team"
+        PERSON = "person"
+        ASSIGNMENT = "assignment"
+
+    class QuietHours(models.TextChoices):
+        RESPECT = "respect"
+        IGNORE = "ignore"
+
+    class WhenPast(models.TextChoices):
+        SEND = "send"
+        SKIP = "skip"
+
+    name = models.CharField(max_length=100, unique=True)
+    enabled = models.BooleanField(default=True)
+    audience = models.CharField(max_length=12, choices=Audience)
+    trigger = models.CharField(max_length=16, choices=Trigger)
+    minutes = models.PositiveIntegerField(null=True, blank=True)
+    days_before = models.PositiveSmallIntegerField(null=True, blank=True)
+    at = models.TimeField(null=True, blank=True)
+    condition = models.CharField(max_length=16, choices=Condition, default=Condition.ALWAYS)
+    scope = models.CharField(max_length=12, choices=Scope, default=Scope.EVERYONE)
+    scope_value = models.CharField(max_length=60, default="", blank=True)
+    quiet_hours = models.CharField(max_length=8, choices=QuietHours)
+    when_past = models.CharField(max_length=4, choices=WhenPast, default=WhenPast.SEND)
+    mandatory = models.BooleanField(default=False)
+    repeat_every_minutes = models.PositiveIntegerField(null=True, blank=True)
+    repeat_times = models.PositiveSmallIntegerField(default=0)
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleSchedule(models.Model):
+    """Which assignments rules plan reminders for, and when the next row of one is to be made.
+
+    An assignment that has the built-in rule alone has no row here. `known_at` is when its present plan became known;
+    `planned_start` and `recipient` are that plan's. `next_at` is the earliest instant that has no row in the ledger yet.
+    """
+
+    assignment = models.OneToOneField(
+        Assignment, on_delete=models.CASCADE, primary_key=True, related_name="rule_schedule"
+    )
+    known_at = models.DateTimeField()
+    planned_start = models.DateTimeField()
+    recipient = models.CharField(max_length=80)
+    next_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_at"], name="rule_schedule_next_idx", condition=Q(next_at__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"schedule of assignment {self.assignment_id}"
+
+
+class RuleChange(models.Model):
+    """The one row that says how far the ledger has followed a change of rules: assignments up to `done_up_to`."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    revision = models.PositiveIntegerField(default=0)
+    changed_at = models.DateTimeField(db_default=Now())
+    done_up_to = models.BigIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"change {self.revision} of the rules"

@@ -15,8 +15,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from assignments.transactions import sqlstate
 from reminders.conf import ReminderConfig
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import claims, notified, planning, replanning, scans
+from reminders.ledger import claims, notified, planning, replanning, rule_changes, rule_planning, scans
 from reminders.ledger.records import Ended
+from reminders.ledger.rule_planning import RulesPlanned
 
 logger = logging.getLogger(__name__)
 
@@ -161,6 +162,11 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
     counts.voided = len(voided)
     yield voided
     counts.retimed = replanning.retime(config)
+    for by_rules in _rule_steps(config, scan_id):
+        counts.planned += by_rules.planned
+        counts.retimed += by_rules.retimed
+        counts.skipped += len(by_rules.ended)
+        yield by_rules.ended
     for scope in (planning.SCOPE_DEFAULT_LEAD, planning.SCOPE_OWN_LEAD):
         for page in planning.pages(planning.plan_reminders, config, scope, scan_id=scan_id):
             counts.planned += page.planned
@@ -171,6 +177,16 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
         yield page.skipped
     counts.synced = notified.sync_roll_up(config)
     counts.unaccounted = planning.unaccounted(config)
+
+
+def _rule_steps(config: ReminderConfig, scan_id: int | None) -> Iterator[RulesPlanned]:
+    """What rules plan: first the rest of a change of rules, then what has come within the look-ahead."""
+    while (followed := rule_changes.follow_next_batch(config, scan_id=scan_id)) is not None:
+        yield followed
+    more = True
+    while more:
+        planned, more = rule_planning.plan_due_schedules(config, scan_id=scan_id)
+        yield planned
 
 
 def _close_scan(scan_id: int, counts: ScanCounts, error: str) -> float:

@@ -49,20 +49,26 @@ HEARD = f"""(
         WHERE m.assignment_id = {{assignment}} AND m.recipient = {{recipient}} AND {MAY_KNOW})"""  # noqa: S608 - our own constants""
 """What a person has heard of an assignment, as `policy.announcements.messages_from_json` reads it."""
 
-# Whoever has heard, may have heard or is being told something else since is not notified of this start any more.
-START_NOTIFIED = f"""(
+
+def notified_sql(rule: str) -> str:
+    """Whether the reminder of this rule (an SQL expression) has stated the present start, after any reset, and nothing
+    that was begun later may have said otherwise: nobody is reminded twice of a start by one rule.
+
+    Reminders of other rules that state the same start say nothing otherwise, nor does a correction to the present
+    start. `notified.with_start_notified` is the same for the rule `default`, as a queryset's annotation.
+    """
+    return f"""(
         SELECT last.kind = 'REMINDER' AND last.state = 'SENT' AND last.planned_start = a.scheduled_start
            AND (a.renudge_at IS NULL OR last.sent_at > a.renudge_at)
         FROM reminders_reminder last
         WHERE last.assignment_id = a.id
-          AND (last.kind = 'REMINDER' OR (last.kind = 'CORRECTION' AND (
+          AND ((last.kind = 'REMINDER' AND (last.rule = {rule} OR last.planned_start <> a.scheduled_start))
+               OR (last.kind = 'CORRECTION' AND (
                 last.planned_start <> a.scheduled_start OR last.announced -> -1 -> 'theirs' = 'false'::jsonb)))
           AND last.recipient = {assignee_recipient_sql("a")} AND last.begun_at IS NOT NULL
           AND (last.state IN ('SENT', 'SENDING', 'UNKNOWN') OR last.ambiguous > 0)
         ORDER BY last.begun_at DESC LIMIT 1)"""  # noqa: S608 - our own constants
-"""Whether the last message begun for the assignee that was this reminder, or said otherwise, stated the present start,
-after any reset: nobody is reminded of it twice. A correction to the present start is no reminder of it.
-`notified.with_start_notified` is the same as a queryset's annotation."""
+
 
 SUPERVISORS = f"""(
         SELECT s.assignee_id FROM assignments_team_supervisors s

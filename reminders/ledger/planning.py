@@ -9,7 +9,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import START_NOTIFIED
+from reminders.ledger.fragments import notified_sql
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
 from reminders.policy.recipients import assignee_recipient_sql
@@ -19,6 +19,9 @@ BATCH = 5_000
 """Rows planned per transaction: locks are held for a moment, and a scan that is killed loses little."""
 
 LONGEST_LEAD = f"interval '{MAX_LEAD.days} days'"
+PLANNED_BY_RULES = """EXISTS (SELECT 1 FROM reminders_ruleschedule s WHERE s.assignment_id = a.id)"""
+"""Whether `ledger.rule_planning` plans the reminders of the assignment."""
+
 HAS_REMINDER = """EXISTS (
                 SELECT 1 FROM reminders_reminder r
                 WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER' AND r.rule = 'default'
@@ -36,7 +39,7 @@ PLAN_REMINDERS = f"""
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND {{scope}}
           AND a.scheduled_start <= statement_timestamp() + greatest(
                 %(lookahead)s, coalesce(make_interval(mins => a.lead_minutes), %(lead)s) + %(poll)s)
-          AND NOT {HAS_REMINDER}
+          AND NOT {HAS_REMINDER} AND NOT {PLANNED_BY_RULES}
         ORDER BY a.scheduled_start, a.id
         LIMIT %(limit)s
     ),
@@ -45,7 +48,7 @@ PLAN_REMINDERS = f"""
                CASE
                    WHEN a.scheduled_start <= a.known_at THEN 'past'
                    WHEN a.overdue_at < statement_timestamp() THEN 'too_late'
-                   WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {START_NOTIFIED} THEN 'already_told'
+                   WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {notified_sql("'default'")} THEN 'already_told'
                    WHEN a.answer = 'DECLINED' THEN 'declined'
                    ELSE ''
                END AS reason
@@ -187,14 +190,15 @@ UNACCOUNTED = f"""
         SELECT count(*) FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NULL
           AND a.scheduled_start <= statement_timestamp() + %(lead)s
-          AND NOT {HAS_REMINDER}
+          AND NOT {HAS_REMINDER} AND NOT {PLANNED_BY_RULES}
     ) + (
         SELECT count(*) FROM assignments_assignment a
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.lead_minutes IS NOT NULL
           AND a.scheduled_start <= statement_timestamp() + {LONGEST_LEAD}
           AND a.scheduled_start <= statement_timestamp() + make_interval(mins => a.lead_minutes)
-          AND NOT {HAS_REMINDER}
-    )
+          AND NOT {HAS_REMINDER} AND NOT {PLANNED_BY_RULES}
+    ) + (SELECT count(*) FROM reminders_ruleschedule s JOIN assignments_assignment a ON a.id = s.assignment_id
+         WHERE s.next_at <= statement_timestamp() AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL)
 """  # noqa: S608 - our own constants
 
 

@@ -13,8 +13,9 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import NO_LONGER_SUPERVISOR, PLAN_NOTIFIED, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
-from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
+from reminders.ledger.planning import PLANNED_BY_RULES, SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
+from reminders.ledger.rule_planning import follow_rules, has_rules
 from reminders.ledger.sql import fetch, run
 from reminders.models import Reason
 from reminders.policy.recipients import assignee_recipient_sql
@@ -44,6 +45,8 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
         )
         notices.carry_over(cursor, ended, config)
     if config.enabled:
+        if has_rules(ids):
+            ended += follow_rules(ids, config=config, plan_changed=True).ended
         within = {"ids": list(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
         plan_markers(config, SCOPE_IDS, within)
@@ -119,7 +122,8 @@ def follow_supervision(config: ReminderConfig) -> list[Ended]:
 RETIME = f"""
     WITH wanted AS (
         SELECT r.id,
-               CASE WHEN r.kind = 'REMINDER'
+               CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN r.due_at
+                    WHEN r.kind = 'REMINDER'
                     THEN a.scheduled_start - coalesce(make_interval(mins => a.lead_minutes), %(lead)s)
                     ELSE {overdue_base_sql("a")} + %(overdue)s END AS due_at,
                CASE WHEN r.kind = 'REMINDER' THEN {overdue_base_sql("a")} + %(overdue)s END AS not_after

@@ -1,0 +1,319 @@
+"""Plans the reminders of rules: for a change of plan, for a scan, and when rules have changed.
+
+Instants are computed by `policy.rules`, in Python only; what lies beyond the look-ahead is kept as one instant for each
+assignment (`RuleSchedule.next_at`), so that a scan with nothing due reads nothing. Assignments that have the built-in
+rule alone are planned by `ledger.planning`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from assignments.instants import known_zone
+from assignments.teams import effective_team_sql
+from assignments.transactions import atomically
+from reminders.conf import ReminderConfig
+from reminders.ledger.counters import Cursor
+from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import notified_sql
+from reminders.ledger.records import Ended
+from reminders.ledger.rules import enabled_rules
+from reminders.ledger.sql import bigints, fetch, fetch_one, run
+from reminders.policy import rules as policy_rules
+from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql
+from reminders.policy.rules import Occurrence, Rule, Subject
+from reminders.policy.timing import overdue_base_sql
+from reminders.policy.wall_clock import QuietHours
+
+BATCH = 1_000
+"""Assignments computed per transaction."""
+
+READ_SUBJECTS = f"""
+    SELECT a.id, a.version, a.scheduled_start AS start, a.known_at, a.kind, a.assignee_id, a.lead_minutes,
+           a.further_lead_minutes, {effective_team_sql("a")} AS team_id,
+           p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
+           coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
+           s.known_at AS schedule_known_at, s.planned_start AS schedule_start, s.recipient AS schedule_recipient,
+           statement_timestamp() AS now
+    FROM assignments_assignment a
+    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+    LEFT JOIN assignments_team t ON t.id = {effective_team_sql("a")}
+    LEFT JOIN reminders_ruleschedule s ON s.assignment_id = a.id
+    WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL
+    ORDER BY a.id
+    FOR NO KEY UPDATE OF a
+"""  # noqa: S608 - our own constant
+
+WRITE_SCHEDULES = """
+    INSERT INTO reminders_ruleschedule (assignment_id, known_at, planned_start, recipient, next_at)
+    SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::timestamptz[])
+    ON CONFLICT (assignment_id) DO UPDATE SET known_at = EXCLUDED.known_at, planned_start = EXCLUDED.planned_start,
+        recipient = EXCLUDED.recipient, next_at = EXCLUDED.next_at
+"""
+
+# A row that a rule has lost, or that was too close to another, comes back when the rules say so again.
+PLAN = f"""
+    INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
+    SELECT j.id, j.version, 'REMINDER', j.rule, j.recipient, %(channel)s, j.start, statement_timestamp(),
+           %(scan_id)s::bigint, j.due_at, j.not_after, j.due_at,
+           CASE WHEN j.reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, j.reason,
+           CASE WHEN j.reason = '' THEN NULL ELSE statement_timestamp() END
+    FROM (
+        SELECT a.id, a.version, x.rule, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start AS start, x.due_at,
+               {overdue_base_sql("a")} + %(overdue)s AS not_after,
+               CASE WHEN a.scheduled_start <= a.known_at THEN 'past'
+                    WHEN {overdue_base_sql("a")} + %(overdue)s < statement_timestamp() THEN 'too_late'
+                    WHEN EXISTS (SELECT 1 FROM reminders_reminder i WHERE i.assignment_id = a.id
+                                 AND i.version = a.version AND i.kind = 'REMINDER' AND i.reason = 'imported')
+                        THEN 'imported'
+                    WHEN x.reason <> '' THEN x.reason
+                    WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {notified_sql("x.rule")} THEN 'already_told'
+                    WHEN a.answer = 'DECLINED' THEN 'declined'
+                    ELSE '' END AS reason
+        FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(rules)s::text[], %(dues)s::timestamptz[],
+                    %(reasons)s::text[]) AS x(id, version, rule, due_at, reason)
+        JOIN assignments_assignment a ON a.id = x.id AND a.version = x.version
+        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL) j
+    ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
+    SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
+        next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
+    WHERE r.state = 'SKIPPED' AND r.reason IN ('replanned', 'too_close', 'quiet_hours') AND r.attempts = 0
+      AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""  # noqa: S608 - our own constants
+
+OF_PLAN = """r.kind = 'REMINDER' AND r.attempts = 0 AND r.closed_at IS NULL
+      AND r.assignment_id = a.id AND r.version = a.version AND a.id = ANY(%(assignments)s::bigint[])"""
+
+RETIME = f"""
+    UPDATE reminders_reminder r
+    SET due_at = x.due_at, next_attempt_at = x.due_at, not_after = {overdue_base_sql("a")} + %(overdue)s
+    FROM assignments_assignment a,
+         unnest(%(ids)s::bigint[], %(rules)s::text[], %(dues)s::timestamptz[], %(reasons)s::text[])
+           AS x(id, rule, due_at, reason)
+    WHERE {OF_PLAN} AND r.state = 'PLANNED' AND x.id = a.id AND x.rule = r.rule AND x.reason = ''
+      AND (r.due_at, r.not_after) IS DISTINCT FROM (x.due_at, {overdue_base_sql("a")} + %(overdue)s)
+"""  # noqa: S608 - our own constant
+
+END_REPLACED = f"""
+    UPDATE reminders_reminder r
+    SET state = 'SKIPPED', reason = coalesce(nullif(lost.reason, ''), 'replanned'), lease_until = NULL,
+        closed_at = statement_timestamp()
+    FROM assignments_assignment a, reminders_reminder known
+    LEFT JOIN unnest(%(ids)s::bigint[], %(rules)s::text[], %(reasons)s::text[]) AS lost(id, rule, reason)
+        ON lost.id = known.assignment_id AND lost.rule = known.rule
+    WHERE {OF_PLAN} AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0 AND known.id = r.id
+      AND (lost.id IS NULL OR lost.reason <> '')
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""  # noqa: S608 - our own constant
+
+
+@dataclass(slots=True)
+class RulesPlanned:
+    """What planning by rules did."""
+
+    planned: int = 0
+    retimed: int = 0
+    ended: list[Ended] = field(default_factory=list)
+
+    def add(self, other: "RulesPlanned") -> None:
+        self.planned += other.planned
+        self.retimed += other.retimed
+        self.ended += other.ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    """The instants of one assignment under the rules in force."""
+
+    subject: Subject
+    version: int
+    occurrences: list[Occurrence]
+    has_schedule: bool
+    now: datetime
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether only the built-in rule, or one lead of its own, applies: `ledger.planning` plans it."""
+        return [found.rule for found in self.occurrences] == [policy_rules.DEFAULT] and len(
+            self.subject.leads
+        ) <= 1
+
+
+def has_rules(ids: Sequence[int]) -> bool:
+    """Whether anything but the built-in rule may apply to these assignments, or has applied until now."""
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            SELECT EXISTS (SELECT 1 FROM reminders_reminderrule WHERE enabled)
+                OR EXISTS (SELECT 1 FROM reminders_ruleschedule WHERE assignment_id = ANY(%(ids)s::bigint[]))
+                OR EXISTS (SELECT 1 FROM assignments_assignment
+                           WHERE id = ANY(%(ids)s::bigint[]) AND further_lead_minutes <> '{}')
+            """,
+            {"ids": bigints(ids)},
+        )
+        return bool(fetch_one(cursor))
+
+
+@atomically
+def follow_rules(
+    ids: Sequence[int], *, config: ReminderConfig, plan_changed: bool = False, scan_id: int | None = None
+) -> RulesPlanned:
+    """Makes the rows of these assignments those that the rules in force ask for; their rows are locked by the caller
+    where their plan has just changed.
+    """
+    done = RulesPlanned()
+    with connection.cursor() as cursor:
+        rules = enabled_rules(cursor)
+        for first in range(0, len(ids), BATCH):
+            computed = _compute(cursor, ids[first : first + BATCH], rules, config, plan_changed=plan_changed)
+            done.add(_write(cursor, computed, config, scan_id=scan_id))
+        record_ended(cursor, done.ended)
+    return done
+
+
+def _compute(
+    cursor: Cursor, ids: Sequence[int], rules: Sequence[Rule], config: ReminderConfig, *, plan_changed: bool
+) -> list[_Computed]:
+    run(cursor, READ_SUBJECTS, [bigints(ids)])
+    computed = []
+    for found in fetch(cursor):
+        subject = _subject(found, plan_changed=plan_changed)
+        applying = policy_rules.rules_for(subject, rules=rules, lead=config.lead)
+        computed.append(
+            _Computed(
+                subject,
+                found["version"],
+                policy_rules.occurrences(subject, rules=applying),
+                found["schedule_known_at"] is not None,
+                found["now"],
+            )
+        )
+    return computed
+
+
+def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
+    """The assignment as rules see it. A plan that stays the same keeps the instant at which it became known."""
+    same = (found["schedule_start"], found["schedule_recipient"]) == (
+        found["start"],
+        assignee_recipient(found["assignee_id"]),
+    )
+    if same:
+        known_at = found["schedule_known_at"]
+    else:
+        known_at = found["now"] if plan_changed else found["known_at"]
+    leads = [found["lead_minutes"], *found["further_lead_minutes"]] if found["lead_minutes"] else []
+    quiet = (
+        QuietHours(starts=found["quiet_from"], until=found["quiet_until"])
+        if found["quiet_from"] is not None and found["quiet_until"] is not None
+        else None
+    )
+    return Subject(
+        assignment_id=found["id"],
+        start=found["start"],
+        known_at=known_at,
+        kind=found["kind"],
+        team_id=found["team_id"],
+        person_id=found["assignee_id"],
+        leads=tuple(timedelta(minutes=minutes) for minutes in leads),
+        zone=known_zone(found["time_zone"] or "UTC") or ZoneInfo("UTC"),
+        quiet_hours=quiet,
+    )
+
+
+def _write(
+    cursor: Cursor, computed: Sequence[_Computed], config: ReminderConfig, *, scan_id: int | None
+) -> RulesPlanned:
+    ruled = [one for one in computed if not one.is_plain or one.has_schedule]
+    plain = [one.subject.assignment_id for one in ruled if one.is_plain]
+    if not ruled:
+        return RulesPlanned()
+    run(
+        cursor, "DELETE FROM reminders_ruleschedule WHERE assignment_id = ANY(%s::bigint[])", [bigints(plain)]
+    )
+    _write_schedules(cursor, [one for one in ruled if not one.is_plain], config)
+    near = [(one, found) for one in ruled for found in one.occurrences if _is_near(found, one.now, config)]
+    every = [(one, found) for one in ruled for found in one.occurrences]
+    params = {
+        "assignments": bigints(one.subject.assignment_id for one in ruled),
+        "overdue": config.overdue,
+        "channel": config.channel,
+        "scan_id": scan_id,
+    }
+    done = RulesPlanned()
+    run(cursor, END_REPLACED, {**params, **_columns(every)})
+    done.ended += [Ended(**row) for row in fetch(cursor)]
+    run(cursor, RETIME, {**params, **_columns(every)})
+    done.retimed = cursor.rowcount
+    run(cursor, PLAN, {**params, **_columns(near)})
+    made = [Ended(**row) for row in fetch(cursor)]
+    done.planned = sum(row.state == "PLANNED" for row in made)
+    done.ended += [row for row in made if row.state != "PLANNED"]
+    return done
+
+
+def _is_near(found: Occurrence, now: datetime, config: ReminderConfig) -> bool:
+    return found.due_at <= now + config.lookahead
+
+
+def _columns(found: Iterable[tuple[_Computed, Occurrence]]) -> dict[str, Any]:
+    pairs = list(found)
+    return {
+        "ids": bigints(one.subject.assignment_id for one, _ in pairs),
+        "versions": [one.version for one, _ in pairs],
+        "rules": [occurrence.rule for _, occurrence in pairs],
+        "dues": [occurrence.due_at for _, occurrence in pairs],
+        "reasons": [occurrence.skipped.value if occurrence.skipped else "" for _, occurrence in pairs],
+    }
+
+
+def _write_schedules(cursor: Cursor, ruled: Sequence[_Computed], config: ReminderConfig) -> None:
+    if not ruled:
+        return
+    later = [
+        min((found.due_at for found in one.occurrences if not _is_near(found, one.now, config)), default=None)
+        for one in ruled
+    ]
+    run(
+        cursor,
+        WRITE_SCHEDULES,
+        [
+            bigints(one.subject.assignment_id for one in ruled),
+            [one.subject.known_at for one in ruled],
+            [one.subject.start for one in ruled],
+            [assignee_recipient(one.subject.person_id) for one in ruled],
+            later,
+        ],
+    )
+
+
+DUE_SCHEDULES = """
+    SELECT assignment_id FROM reminders_ruleschedule
+    WHERE next_at <= statement_timestamp() + %s
+    ORDER BY next_at LIMIT %s
+"""
+
+
+@atomically
+def plan_due_schedules(config: ReminderConfig, *, scan_id: int | None) -> tuple[RulesPlanned, bool]:
+    """Plans one page of what rules have due within the look-ahead; whether there may be another page."""
+    with connection.cursor() as cursor:
+        run(cursor, "SET LOCAL synchronous_commit = off")
+        run(cursor, DUE_SCHEDULES, [config.lookahead, BATCH])
+        ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
+            return RulesPlanned(), False
+        # Work that has ended meanwhile leaves its schedule behind.
+        run(
+            cursor,
+            "DELETE FROM reminders_ruleschedule s USING assignments_assignment a WHERE s.assignment_id = a.id"
+            " AND a.id = ANY(%s::bigint[]) AND (a.status <> 'SCHEDULED' OR a.overdue_at IS NOT NULL)",
+            [bigints(ids)],
+        )
+    return follow_rules(ids, config=config, scan_id=scan_id), len(ids) == BATCH

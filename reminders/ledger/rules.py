@@ -1,0 +1,42 @@
+"""The rules that operators have made, as policy reads them, and how far the ledger has followed their last change."""
+
+from datetime import timedelta
+from typing import Any
+
+from reminders.ledger.counters import Cursor
+from reminders.ledger.sql import fetch, run
+from reminders.models import ReminderRule
+from reminders.policy.rules import Audience, Rule, Scope, Trigger, TriggerType, WhenPast
+
+COLUMNS = (
+    "id, audience, trigger, minutes, days_before, at, scope, scope_value, quiet_hours, when_past, changed_at"
+)
+
+
+def enabled_rules(cursor: Cursor) -> list[Rule]:
+    """The enabled rules, in the order of their ids."""
+    run(cursor, f"SELECT {COLUMNS} FROM reminders_reminderrule WHERE enabled ORDER BY id")  # noqa: S608
+    return [_rule(found) for found in fetch(cursor)]
+
+
+def rule_of(stored: ReminderRule) -> Rule:
+    """The rule as policy reads it."""
+    return _rule({name: getattr(stored, name) for name in COLUMNS.split(", ")})
+
+
+def _rule(found: dict[str, Any]) -> Rule:
+    return Rule(
+        key=f"rule:{found['id']}",
+        audience=Audience(found["audience"]),
+        trigger=Trigger(
+            type=TriggerType(found["trigger"]),
+            offset=timedelta(minutes=found["minutes"] or 0),
+            days_before=found["days_before"] or 0,
+            at=found["at"],
+        ),
+        scope=Scope[found["scope"].upper()],
+        value=found["scope_value"],
+        respects_quiet_hours=found["quiet_hours"] == ReminderRule.QuietHours.RESPECT,
+        when_past=WhenPast(found["when_past"]),
+        since=found["changed_at"],
+    )
