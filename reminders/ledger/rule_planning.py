@@ -45,8 +45,8 @@ READ_SUBJECTS = f"""
     LEFT JOIN reminders_ruleschedule s ON s.assignment_id = a.id
     WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL
     ORDER BY a.id
-    FOR NO KEY UPDATE OF a
 """  # noqa: S608 - our own constant
+LOCK_SUBJECTS = READ_SUBJECTS + "    FOR NO KEY UPDATE OF a"
 
 WRITE_SCHEDULES = """
     INSERT INTO reminders_ruleschedule (assignment_id, known_at, planned_start, recipient, next_at)
@@ -181,7 +181,7 @@ def follow_rules(
 def _compute(
     cursor: Cursor, ids: Sequence[int], rules: Sequence[Rule], config: ReminderConfig, *, plan_changed: bool
 ) -> list[_Computed]:
-    run(cursor, READ_SUBJECTS, [bigints(ids)])
+    run(cursor, LOCK_SUBJECTS, [bigints(ids)])
     computed = []
     for found in fetch(cursor):
         subject = _subject(found, plan_changed=plan_changed)
@@ -196,6 +196,12 @@ def _compute(
             )
         )
     return computed
+
+
+def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, Subject]:
+    """Open assignments by their ids, as rules see them now."""
+    run(cursor, READ_SUBJECTS, [bigints(ids)])
+    return {found["id"]: _subject(found, plan_changed=False) for found in fetch(cursor)}
 
 
 def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:

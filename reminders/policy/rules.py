@@ -119,6 +119,11 @@ class Occurrence:
     skipped: Reason | None = None
 
 
+def renamed(rule: Rule, key: str) -> Rule:
+    """The same rule under another identifier."""
+    return replace(rule, key=key)
+
+
 def own_rules(leads: Sequence[timedelta]) -> tuple[Rule, ...]:
     """The rules that an assignment's own lead times make. The shortest is the rule `default`."""
     return tuple(
