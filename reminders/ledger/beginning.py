@@ -13,6 +13,7 @@ from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import HEARD, ROW_AND_PLAN
 from reminders.ledger.notices import carry_over, plan_notices
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
+from reminders.ledger.rule_planning import follow_rules
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import Reason, State
@@ -29,7 +30,8 @@ PICK = f"""
                 SELECT FROM reminders_reminder n
                 WHERE n.assignment_id = r.assignment_id AND n.version = a.version AND n.kind = 'REMINDER'
                   AND n.recipient = r.recipient AND n.state IN ('PLANNED', 'QUEUED') AND a.status = 'SCHEDULED'
-                  AND n.next_attempt_at <= statement_timestamp() + %s) AS reminded
+                  AND n.next_attempt_at <= statement_timestamp() + %s) AS reminded,
+           (SELECT done_up_to FROM reminders_rulechange WHERE finished_at IS NULL) AS rules_followed_up_to
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
@@ -128,10 +130,32 @@ def _pick(cursor: Cursor, hints: Sequence[Hint], judged: _Judged, config: Remind
     if not hints:
         return set()
     run(cursor, PICK, [config.correction_grace, *_hint_arrays(hints)])
-    picked = list(fetch(cursor))
+    picked = _following_changed_rules(cursor, list(fetch(cursor)), config)
     for found in picked:
         judged.judge(found, config)
     return {found["id"] for found in picked}
+
+
+def _following_changed_rules(
+    cursor: Cursor, picked: list[dict[str, Any]], config: ReminderConfig
+) -> list[dict[str, Any]]:
+    """While the ledger still follows a change of rules, no row is begun that the new rules do not ask for."""
+    behind = {
+        found["assignment_id"]
+        for found in picked
+        if found["rules_followed_up_to"] is not None
+        and found["assignment_id"] > found["rules_followed_up_to"]
+    }
+    if not behind:
+        return picked
+    follow_rules(sorted(behind), config=config)
+    run(
+        cursor,
+        "SELECT id FROM reminders_reminder WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'",
+        [bigints(found["id"] for found in picked)],
+    )
+    still = {row[0] for row in cursor.fetchall()}
+    return [found for found in picked if found["id"] in still]
 
 
 def _hint_arrays(hints: Sequence[Hint]) -> list[str]:

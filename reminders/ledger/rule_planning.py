@@ -92,11 +92,13 @@ OF_PLAN = """r.kind = 'REMINDER' AND r.attempts = 0 AND r.closed_at IS NULL
 
 RETIME = f"""
     UPDATE reminders_reminder r
-    SET due_at = x.due_at, next_attempt_at = x.due_at, not_after = {overdue_base_sql("a")} + %(overdue)s
+    SET due_at = x.due_at, next_attempt_at = x.due_at, not_after = {overdue_base_sql("a")} + %(overdue)s,
+        state = 'PLANNED', lease_until = NULL
     FROM assignments_assignment a,
          unnest(%(ids)s::bigint[], %(rules)s::text[], %(dues)s::timestamptz[], %(reasons)s::text[])
            AS x(id, rule, due_at, reason)
-    WHERE {OF_PLAN} AND r.state = 'PLANNED' AND x.id = a.id AND x.rule = r.rule AND x.reason = ''
+    WHERE {OF_PLAN} AND x.id = a.id AND x.rule = r.rule AND x.reason = ''
+      AND (r.state = 'PLANNED' OR (r.state = 'QUEUED' AND x.due_at > statement_timestamp()))
       AND (r.due_at, r.not_after) IS DISTINCT FROM (x.due_at, {overdue_base_sql("a")} + %(overdue)s)
 """  # noqa: S608 - our own constant
 

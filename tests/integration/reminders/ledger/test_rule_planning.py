@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from assignments import services
 from assignments.models import Assignment
 from reminders.delivery import scan
-from reminders.ledger import rule_changes, rule_planning
+from reminders.ledger import beginning, claims, rule_changes, rule_planning
 from reminders.models import Kind, Reason, Reminder, ReminderRule, RuleSchedule, State
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -227,3 +227,34 @@ def test_a_scan_with_nothing_due_reads_nothing_of_the_schedules(clock, config):
     scan.scan(trigger="cli", config=config)
     planned, more = rule_planning.plan_due_schedules(config, scan_id=None)
     assert (planned.planned, planned.ended, more) == (0, [], False)
+
+
+def begun(assignment: Assignment, config: Any) -> list[str]:
+    """Hands over what is due of this assignment and begins it; the rules whose rows may be sent."""
+    handed = claims.claim(config, room=10, ahead=timedelta(0)) or []
+    hints = [one.hint for one in handed if one.assignment_id == assignment.pk]
+    return [claim.row.rule for claim in beginning.begin(hints, config=config).claims]
+
+
+def test_a_row_that_a_changed_rule_does_not_ask_for_is_not_begun_though_the_scan_has_not_come_yet(
+    clock, config
+):
+    made = rule(minutes=60)
+    assignment = AssignmentFactory()
+    later = rule(minutes=50)
+    ReminderRule.objects.filter(pk=made.pk).update(minutes=55)
+    assert begun(assignment, config) == []
+    assert rows(assignment) == [
+        (key(made), NOON + 5 * MINUTE, State.PLANNED, ""),
+        (key(later), NOON + 10 * MINUTE, State.SKIPPED, Reason.TOO_CLOSE),
+        ("default", NOON + 30 * MINUTE, State.PLANNED, ""),
+    ]
+    clock.set(NOON + 5 * MINUTE)
+    assert begun(assignment, config) == [key(made)]
+
+
+def test_a_row_that_the_changed_rules_still_ask_for_is_begun_at_once(clock, config):
+    made = rule(minutes=60)
+    assignment = AssignmentFactory()
+    rule(minutes=40)
+    assert begun(assignment, config) == [key(made)]
