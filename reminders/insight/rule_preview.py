@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.rule_planning import read_subjects
 from reminders.ledger.rules import enabled_rules, rule_of
@@ -55,11 +56,12 @@ def preview_change(
     stored: ReminderRule | None,
     changed: ReminderRule | None,
     config: ReminderConfig,
+    scope: TeamScope = EVERYTHING,
     budget: timedelta | None = None,
 ) -> RulePreview:
     """Compares the rules in force with those after the change of one: `stored` is it now, `changed` as it would be.
 
-    None stands for a rule that does not exist yet, or no longer.
+    None stands for a rule that does not exist yet, or no longer. Work outside of the scope is not looked at.
     """
     over = None if budget is None else time.monotonic() + budget.total_seconds()
     with connection.cursor() as cursor:
@@ -74,6 +76,8 @@ def preview_change(
     listed: list[Difference] = []
     complete = True
     for subject, title, person in _candidates(now, until):
+        if not scope.holds(subject.team_id):
+            continue
         if over is not None and time.monotonic() >= over:
             complete = False
             break

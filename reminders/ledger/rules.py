@@ -24,16 +24,25 @@ def rule_of(stored: ReminderRule) -> Rule:
     return _rule({name: getattr(stored, name) for name in COLUMNS.split(", ")})
 
 
+def trigger_of(stored: ReminderRule) -> Trigger:
+    """The trigger of a rule whose type of trigger is known."""
+    return _trigger({name: getattr(stored, name) for name in ("trigger", "minutes", "days_before", "at")})
+
+
+def _trigger(found: dict[str, Any]) -> Trigger:
+    return Trigger(
+        type=TriggerType(found["trigger"]),
+        offset=timedelta(minutes=found["minutes"] or 0),
+        days_before=found["days_before"] or 0,
+        at=found["at"],
+    )
+
+
 def _rule(found: dict[str, Any]) -> Rule:
     return Rule(
         key=f"rule:{found['id']}",
         audience=Audience(found["audience"]),
-        trigger=Trigger(
-            type=TriggerType(found["trigger"]),
-            offset=timedelta(minutes=found["minutes"] or 0),
-            days_before=found["days_before"] or 0,
-            at=found["at"],
-        ),
+        trigger=_trigger(found),
         scope=Scope[found["scope"].upper()],
         value=found["scope_value"],
         respects_quiet_hours=found["quiet_hours"] == ReminderRule.QuietHours.RESPECT,

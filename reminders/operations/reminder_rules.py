@@ -15,13 +15,10 @@ from assignments.transactions import atomically
 from assignments.wording import quoted
 from reminders.ledger.audit import record
 from reminders.ledger.rule_changes import announce_change
+from reminders.ledger.rules import trigger_of
 from reminders.models import ReminderRule
-from reminders.policy.rules import LONG_BEFORE
 
-MAX_OVERDUE_MINUTES = 10_080
 MAX_DAYS_BEFORE = 30
-SHORTEST_REPEAT = 5
-MOST_REPEATS = 24
 MOST_DIGITS = 18
 """Of an id."""
 
@@ -38,22 +35,14 @@ FIELDS = (
         "scope",
         "scope_value",
     ),
-    *("quiet_hours", "when_past", "mandatory", "repeat_every_minutes", "repeat_times"),
+    *("quiet_hours", "when_past"),
 )
 """What can be written."""
 
-NOT_TIMING = {"name", "mandatory"}
+NOT_TIMING = {"name"}
 """A change of these moves nothing, and leaves the instants of the rule in force."""
 
-Trigger, Scope, Audience = ReminderRule.Trigger, ReminderRule.Scope, ReminderRule.Audience
-RANGES = {
-    Trigger.BEFORE_START: (1, MAX_LEAD_MINUTES),
-    Trigger.AFTER_OVERDUE: (0, MAX_OVERDUE_MINUTES),
-    Trigger.UNANSWERED: (1, MAX_LEAD_MINUTES),
-}
-"""Minutes that each type of trigger takes, where it takes any."""
-
-FOR_ASSIGNEES = {Trigger.BEFORE_START, Trigger.AT_LOCAL_TIME}
+Trigger, Scope = ReminderRule.Trigger, ReminderRule.Scope
 
 
 class UnknownRule(Refused):
@@ -142,7 +131,10 @@ def check_rule(rule: ReminderRule) -> None:
         rule.full_clean(exclude=["created_at", "changed_at"])
     except ValidationError as refusal:
         errors = dict(refusal.error_dict)
-    for name, message in (*_trigger_errors(rule), *_scope_errors(rule), *_repeat_errors(rule)):
+    for name, message in (
+        *(_trigger_errors(rule) if rule.trigger in Trigger.values else ()),
+        *_scope_errors(rule),
+    ):
         errors.setdefault(name, []).append(ValidationError(message, code="invalid"))
     if errors:
         raise ValidationError(errors)
@@ -159,41 +151,35 @@ def _apply(rule: ReminderRule, values: Mapping[str, Any]) -> set[str]:
 
 
 def _usual_quiet_hours(rule: ReminderRule) -> str:
-    """What comes shortly before the start ignores quiet hours; only what comes long before keeps them."""
-    is_long_before = (rule.trigger == Trigger.AT_LOCAL_TIME and bool(rule.days_before)) or (
-        rule.trigger == Trigger.BEFORE_START and (rule.minutes or 0) * 60 > LONG_BEFORE.total_seconds()
-    )
-    for_others = rule.audience != Audience.ASSIGNEE
-    return ReminderRule.QuietHours.RESPECT if is_long_before or for_others else ReminderRule.QuietHours.IGNORE
+    """What comes shortly before the start ignores quiet hours; only what comes long before respects them."""
+    is_long_before = rule.trigger in Trigger.values and trigger_of(rule).is_long_before
+    return ReminderRule.QuietHours.RESPECT if is_long_before else ReminderRule.QuietHours.IGNORE
 
 
 def _trigger_errors(rule: ReminderRule) -> list[tuple[str, str]]:
-    found = []
-    if rule.audience == Audience.ASSIGNEE and rule.trigger in set(Trigger.values) - FOR_ASSIGNEES:
-        accepted = " or ".join(sorted(FOR_ASSIGNEES))
-        found.append(("trigger", f"{quoted(rule.trigger)} does not go to assignees: {accepted} is needed"))
-    if rule.trigger in RANGES:
-        least, most = RANGES[Trigger(rule.trigger)]
-        if rule.minutes is None or not least <= rule.minutes <= most:
-            shown = "nothing" if rule.minutes is None else rule.minutes
-            found.append(("minutes", f"{shown}: {least} to {most} minutes are needed for {rule.trigger}"))
-    elif rule.minutes is not None:
-        found.append(("minutes", f"{rule.minutes}: {rule.trigger} takes no minutes"))
-    if rule.trigger == Trigger.AT_LOCAL_TIME:
-        if rule.at is None:
-            found.append(("at", "a local time is needed, such as 18:00"))
-        if rule.days_before is None or rule.days_before > MAX_DAYS_BEFORE:
-            shown = "nothing" if rule.days_before is None else rule.days_before
-            found.append(
-                ("days_before", f"{shown}: 0 to {MAX_DAYS_BEFORE} days are needed for {rule.trigger}")
-            )
-    else:
-        found += [
-            (name, f"{rule.trigger} takes no local time")
+    if rule.trigger == Trigger.BEFORE_START:
+        found = [
+            (name, "before_start takes no local time")
             for name in ("at", "days_before")
             if getattr(rule, name) is not None
         ]
+        if rule.minutes is None or not 1 <= rule.minutes <= MAX_LEAD_MINUTES:
+            needed = f"1 to {MAX_LEAD_MINUTES} minutes are needed for before_start"
+            found.append(("minutes", f"{_shown(rule.minutes)}: {needed}"))
+        return found
+    found = []
+    if rule.minutes is not None:
+        found.append(("minutes", f"{rule.minutes}: at_local_time takes no minutes"))
+    if rule.at is None:
+        found.append(("at", "a local time is needed, such as 18:00"))
+    if rule.days_before is None or rule.days_before > MAX_DAYS_BEFORE:
+        needed = f"0 to {MAX_DAYS_BEFORE} days are needed for at_local_time"
+        found.append(("days_before", f"{_shown(rule.days_before)}: {needed}"))
     return found
+
+
+def _shown(number: int | None) -> str:
+    return "nothing" if number is None else str(number)
 
 
 def _scope_errors(rule: ReminderRule) -> list[tuple[str, str]]:
@@ -212,25 +198,3 @@ def _scope_errors(rule: ReminderRule) -> list[tuple[str, str]]:
     ):
         return []
     return [("scope_value", f"{quoted(value)}: the id of a known {rule.scope} is needed")]
-
-
-def _repeat_errors(rule: ReminderRule) -> list[tuple[str, str]]:
-    if not rule.repeat_times and rule.repeat_every_minutes is None:
-        return []
-    if rule.audience == Audience.ASSIGNEE:
-        return [("repeat_times", "only what goes to supervisors or ops is repeated")]
-    found = []
-    if not 1 <= (rule.repeat_times or 0) <= MOST_REPEATS:
-        found.append(("repeat_times", f"{rule.repeat_times}: 1 to {MOST_REPEATS} times are needed"))
-    if (
-        rule.repeat_every_minutes is None
-        or not SHORTEST_REPEAT <= rule.repeat_every_minutes <= MAX_OVERDUE_MINUTES
-    ):
-        shown = "nothing" if rule.repeat_every_minutes is None else rule.repeat_every_minutes
-        found.append(
-            (
-                "repeat_every_minutes",
-                f"{shown}: {SHORTEST_REPEAT} to {MAX_OVERDUE_MINUTES} minutes are needed",
-            )
-        )
-    return found

@@ -26,8 +26,6 @@ class Audience(Enum):
     """Who is told."""
 
     ASSIGNEE = "assignee"
-    SUPERVISORS = "supervisors"
-    OPS = "ops"
 
 
 class TriggerType(Enum):
@@ -35,9 +33,6 @@ class TriggerType(Enum):
 
     BEFORE_START = "before_start"
     AT_LOCAL_TIME = "at_local_time"
-    AFTER_OVERDUE = "after_overdue"
-    ON_DECLINE = "on_decline"
-    UNANSWERED = "unanswered"
 
 
 class Scope(IntEnum):
@@ -59,7 +54,7 @@ class WhenPast(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """When a rule is due. `offset`: before the start or the end of an answer's time, or after the overdue instant."""
+    """When a rule is due: `offset` before the start, or at a local time of the recipient."""
 
     type: TriggerType
     offset: timedelta = timedelta()
@@ -178,24 +173,17 @@ def occurrences(subject: Subject, *, rules: Iterable[Rule]) -> list[Occurrence]:
     for the short notice. The answer is the same whenever it is asked for: rows that exist and explanations agree.
     """
     timed = sorted(
-        (
-            found
-            for rule in rules
-            if rule.audience is Audience.ASSIGNEE and (found := _occurrence(rule, subject=subject))
-        ),
+        (found for rule in rules if (found := _occurrence(rule, subject=subject))),
         key=lambda found: (found.due_at, found.rule),
     )
     return _at_a_distance(_at_short_notice(timed, subject=subject), subject=subject)
 
 
-def instant_of(trigger: Trigger, *, start: datetime, zone: tzinfo) -> datetime | None:
-    """The instant of a trigger that goes by the start; None for one that goes by what people do."""
-    match trigger.type:
-        case TriggerType.BEFORE_START | TriggerType.UNANSWERED:
-            return start - trigger.offset
-        case TriggerType.AT_LOCAL_TIME if trigger.at is not None:
-            return at_local_time(start, days_before=trigger.days_before, at=trigger.at, zone=zone)
-    return None
+def instant_of(trigger: Trigger, *, start: datetime, zone: tzinfo) -> datetime:
+    """The instant of a trigger for work that starts at `start`; `zone` is the recipient's."""
+    if trigger.at is None:
+        return start - trigger.offset
+    return at_local_time(start, days_before=trigger.days_before, at=trigger.at, zone=zone)
 
 
 def _matches(rule: Rule, subject: Subject) -> bool:
@@ -215,7 +203,7 @@ def _matches(rule: Rule, subject: Subject) -> bool:
 def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
     """The instant of one rule, moved out of quiet hours; None where the rule has none for this work."""
     due = instant_of(rule.trigger, start=subject.start, zone=subject.zone)
-    if due is None or due >= subject.start:
+    if due >= subject.start:
         return None
     known = subject.known_at if rule.since is None else max(subject.known_at, rule.since)
     period = quiet_period(due, hours=subject.quiet_hours, zone=subject.zone)

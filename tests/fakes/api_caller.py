@@ -1,20 +1,26 @@
 """Calls the API as programs do: with a token, in JSON."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.test import Client
 
 from accounts.models import ApiToken
+from assignments.models import Team
 
 
 class ApiCaller:
-    """A program with a token of the given scopes. `call.post("/api/assignments", {...})`."""
+    """A program with a token of the given scopes, limited to teams where some are given.
 
-    def __init__(self, *scopes: str, **client: Any) -> None:
+    `call.post("/api/assignments", {...})`.
+    """
+
+    def __init__(self, *scopes: str, teams: Sequence[Team] | None = None, **client: Any) -> None:
         self.client = Client(**client)
-        self.name = "-".join(scopes)
-        _, secret = ApiToken.issue(self.name, scopes=list(scopes), days=None)
+        limit = None if teams is None else [team.pk for team in teams]
+        self.name = "-".join([*scopes, *map(str, limit or [])])
+        _, secret = ApiToken.issue(self.name, scopes=list(scopes), days=None, teams=limit)
         self.headers = {"Authorization": f"Bearer {secret}"}
 
     def __getattr__(self, method: str) -> Any:

@@ -22,6 +22,7 @@ from assignments.services import Refused, Stale, UnknownAssignment
 from assignments.teams import TeamInUse, UnknownTeam
 from assignments.transactions import sqlstate
 from reminders.delivery.scan import Disabled
+from reminders.operations.reminder_rules import UnknownRule
 from reminders.operations.subscriptions import UnknownSubscription
 
 logger = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 404, [Fault(None, "not_found", _plain(str(error)))], {}
         case TeamInUse():
             return 409, [Fault(None, "in_use", _plain(str(error)))], {}
-        case UnknownAssignment() | UnknownSubscription():
+        case UnknownAssignment() | UnknownSubscription() | UnknownRule():
             return 404, [_fault(error)], {}
         case Stale():
             return 412, [_fault(error)], {}

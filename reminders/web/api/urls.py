@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.web.api import acts, assignments, explanation, exports, imports, ops, summary, teams, webhooks
+from reminders.web.api import acts, assignments, explanation, exports, imports, ops, rules, summary, teams, webhooks
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.schema import DocsView, SchemaView
 from reminders.web.team_limits import TeamLimit
@@ -68,6 +68,9 @@ urlpatterns: list[URLPattern] = [
     path("teams/<int:pk>", teams.TeamView.as_view(), name="team"),
     path("people", teams.PersonListView.as_view(), name="people"),
     path("people/<int:pk>", teams.PersonView.as_view(), name="person"),
+    path("rules", rules.RuleListView.as_view(), name="rules"),
+    path("rules/preview", rules.RulePreviewView.as_view(), name="preview-rule"),
+    path("rules/<int:pk>", rules.RuleView.as_view(), name="rule"),
     path("webhooks", webhooks.WebhookListView.as_view(), name="webhooks"),
     path("webhooks/<int:pk>", webhooks.WebhookView.as_view(), name="webhook"),
     path("webhooks/<int:pk>/rotate", webhooks.RotateView.as_view(), name="rotate-webhook"),

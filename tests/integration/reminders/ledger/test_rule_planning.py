@@ -118,7 +118,8 @@ def test_a_rule_that_is_made_is_followed_for_open_work_and_only_for_what_comes(c
     assert rows(near) == [("default", NOON + 30 * MINUTE, State.PLANNED, "")]
     assert [name for name, *_ in rows(far)] == [key(made), "default"]
     followed = rule_changes.progress()
-    assert followed is not None and followed.finished_at is not None and followed.done == 2
+    assert followed is not None
+    assert (followed.finished_at is not None, followed.done) == (True, 2)
 
 
 def test_a_change_of_rules_is_followed_batch_by_batch_from_where_it_stopped(clock, config, monkeypatch):

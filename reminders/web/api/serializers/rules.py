@@ -1,0 +1,155 @@
+"""Reminder rules as the API takes and shows them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.reasons import MAX_REASON_LENGTH
+from assignments.models import MAX_LEAD_MINUTES
+from reminders.models import ReminderRule
+from reminders.operations.reminder_rules import MAX_DAYS_BEFORE
+from reminders.web.api.fields import (
+    InstantField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
+)
+
+
+class LocalTimeField(serializers.TimeField):
+    """A local time to the minute, such as 18:00."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", input_formats=["%H:%M"], **kwargs)
+
+
+class TriggerSerializer(StrictSerializer):
+    type = StrictChoiceField(choices=ReminderRule.Trigger.choices)
+    minutes = StrictIntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_LEAD_MINUTES,
+        help_text="For before_start.",
+    )
+    days_before = StrictIntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_DAYS_BEFORE,
+        help_text="For at_local_time.",
+    )
+    at = LocalTimeField(
+        required=False, allow_null=True, help_text="For at_local_time: in the recipient's time zone."
+    )
+
+
+class ScopeSerializer(StrictSerializer):
+    type = StrictChoiceField(choices=ReminderRule.Scope.choices)
+    value = StrictCharField(
+        required=False,
+        allow_blank=True,
+        max_length=60,
+        help_text="A kind of work, or the id of a team, a person or an assignment.",
+    )
+
+
+class RuleInputSerializer(StrictSerializer):
+    answered = ("id", "changed_at", "created_at")
+
+    name = StrictCharField(max_length=100, help_text="A name for people; each is given once.")
+    enabled = StrictBooleanField(required=False)
+    audience = StrictChoiceField(choices=ReminderRule.Audience.choices)
+    trigger = TriggerSerializer()
+    condition = StrictChoiceField(required=False, choices=ReminderRule.Condition.choices)
+    scope = ScopeSerializer(required=False)
+    quiet_hours = StrictChoiceField(
+        required=False,
+        choices=ReminderRule.QuietHours.choices,
+        help_text="Without it, only what is due more than four hours before the start respects them.",
+    )
+    when_past = StrictChoiceField(
+        required=False,
+        choices=ReminderRule.WhenPast.choices,
+        help_text="What becomes of a reminder whose quiet hours had begun before the work became known.",
+    )
+    reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True)
+
+
+def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a rule in what was sent: `trigger` and `scope` are sent, and so written, whole."""
+    values = {name: value for name, value in body.items() if name not in {"trigger", "scope", "reason"}}
+    if (trigger := body.get("trigger")) is not None:
+        values |= {
+            "trigger": trigger["type"],
+            "minutes": trigger.get("minutes"),
+            "days_before": trigger.get("days_before"),
+            "at": trigger.get("at"),
+        }
+    if (scope := body.get("scope")) is not None:
+        values |= {"scope": scope["type"], "scope_value": scope.get("value", "")}
+    return values
+
+
+class RuleTriggerSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField(source="trigger")
+    minutes = serializers.IntegerField(allow_null=True)
+    days_before = serializers.IntegerField(allow_null=True)
+    at = LocalTimeField(allow_null=True)
+
+
+class RuleScopeSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField(source="scope")
+    value = serializers.CharField(source="scope_value")
+
+
+class RuleSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    enabled = serializers.BooleanField()
+    audience = serializers.CharField()
+    trigger = RuleTriggerSerializer(source="*")
+    condition = serializers.CharField()
+    scope = RuleScopeSerializer(source="*")
+    quiet_hours = serializers.CharField()
+    when_past = serializers.CharField()
+    changed_at = InstantField(help_text="It makes nothing for instants before this.")
+    created_at = InstantField()
+
+
+class RuleListSerializer(serializers.Serializer[Any]):
+    results = RuleSerializer(many=True)
+
+
+class PreviewInputSerializer(StrictSerializer):
+    id = StrictIntegerField(
+        required=False, min_value=1, help_text="The rule that would change; without it, a new one."
+    )
+    rule = RuleInputSerializer(required=False, allow_null=True, help_text="null: the rule would be removed.")
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    assignment_id = serializers.IntegerField()
+    title = serializers.CharField()
+    person = serializers.CharField()
+    rule = serializers.CharField()
+    before = InstantField(allow_null=True, help_text="null: there was none.")
+    after = InstantField(allow_null=True, help_text="null: there would be none.")
+
+
+class RulePreviewSerializer(serializers.Serializer[Any]):
+    since = InstantField()
+    until = InstantField()
+    added = serializers.IntegerField()
+    dropped = serializers.IntegerField()
+    moved = serializers.IntegerField()
+    soon = serializers.IntegerField(
+        help_text="Of the added and moved ones, those that would leave within the hour."
+    )
+    complete = serializers.BooleanField(
+        help_text="false: there is more; the figures are the least it would do."
+    )
+    listed = DifferenceSerializer(many=True)
