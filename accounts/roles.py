@@ -28,6 +28,10 @@ _CHANGING = Q(
     content_type__app_label="assignments",
     codename__in=("change_assignment", "change_assignee", "change_team"),
 )
+_RULES = Q(
+    content_type__app_label="reminders",
+    codename__in=("add_reminderrule", "change_reminderrule", "delete_reminderrule"),
+)
 _OPERATING = Q(content_type__app_label="reminders", codename="operate")
 
 
@@ -42,7 +46,7 @@ def set_up() -> list[str]:
         raise RolesNotReady("the permission reminders.operate is missing: run `manage.py migrate` first")
     return [
         *_add(VIEWERS, Permission.objects.filter(_VIEWING)),
-        *_add(OPERATORS, Permission.objects.filter(_VIEWING | _CHANGING | _OPERATING)),
+        *_add(OPERATORS, Permission.objects.filter(_VIEWING | _CHANGING | _RULES | _OPERATING)),
     ]
 
 

@@ -14,6 +14,7 @@ class RemindersWebConfig(AppConfig):
         from reminders.web.admin import (  # noqa: F401 - they register themselves
             assignments,
             records,
+            rules,
             schedule,
             teams,
             tools,

@@ -1,0 +1,112 @@
+"""Reminder rules: what a change would do to the coming seven days is shown before it is saved."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, QueryDict
+
+from accounts.reasons import MAX_REASON_LENGTH
+from reminders import conf
+from reminders.insight.rule_preview import RulePreview, preview_change
+from reminders.models import ReminderRule
+from reminders.operations import reminder_rules
+from reminders.operations.reminder_rules import FIELDS
+from reminders.web.admin.lists import AnyModelForm, FastAdmin, code
+
+PREVIEW_BUDGET = timedelta(seconds=3)
+
+
+class RuleForm(AnyModelForm):
+    """A rule. It is saved once the preview of just these values has been shown: `previewed` is their fingerprint."""
+
+    reason = forms.CharField(
+        max_length=MAX_REASON_LENGTH, required=False, help_text="Kept in the audit trail beside your name."
+    )
+    previewed = forms.CharField(widget=forms.HiddenInput, required=False)
+    preview: RulePreview | None = None
+
+    class Meta:
+        model = ReminderRule
+        fields = FIELDS
+        help_texts: ClassVar[dict[str, str]] = {
+            "name": "Shown to operators wherever a reminder of this rule is explained.",
+            "minutes": "Minutes before the start, for before_start: 1 to 43200.",
+            "days_before": "For at_local_time: 0 is the day of the start, 1 the day before.",
+            "at": "For at_local_time: a time on the clock of the person, such as 18:00.",
+            "condition": "not_confirmed: who has confirmed is not reminded by this rule.",
+            "scope": "The narrowest rule applies; wider ones with the same trigger make nothing for that work.",
+            "scope_value": "The kind of work, or the id of the team, person or assignment; empty for everyone.",
+            "quiet_hours": "respect: what falls into the person's quiet hours moves to their beginning.",
+            "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if self.errors:
+            return values
+        given = {name: values[name] for name in FIELDS if name in values}
+        stored = ReminderRule.objects.filter(pk=self.instance.pk).first()
+        changed = reminder_rules.changed_copy(stored.pk, given) if stored else reminder_rules.unsaved(given)
+        try:
+            reminder_rules.check_rule(changed)
+        except ValidationError as refusal:
+            raise _at_their_fields(refusal, self) from refusal
+        fingerprint = hashlib.sha256(json.dumps(given, default=str, sort_keys=True).encode()).hexdigest()
+        if values.get("previewed") != fingerprint:
+            self.preview = preview_change(
+                stored=stored, changed=changed, config=conf.current(), budget=PREVIEW_BUDGET
+            )
+            sent = QueryDict(mutable=True)
+            sent.update({**self.data, "previewed": fingerprint})
+            self.data = sent
+            self.add_error(None, "Nothing is saved yet. Read what this would do, then save again.")
+        return values
+
+
+def _at_their_fields(refusal: ValidationError, form: forms.BaseForm) -> ValidationError:
+    """The same errors; those of fields that the form does not have belong to no field."""
+    return ValidationError(
+        {name if name in form.fields else "__all__": errors for name, errors in refusal.error_dict.items()}
+    )
+
+
+@admin.register(ReminderRule)
+class ReminderRuleAdmin(FastAdmin):
+    """When people are reminded, beside the installation's own lead time."""
+
+    form = RuleForm
+    change_form_template = "admin/reminders/rule_form.html"
+    list_display = (
+        "name",
+        "enabled",
+        code("trigger"),
+        "minutes",
+        "days_before",
+        "at",
+        code("scope"),
+        "scope_value",
+    )
+    list_filter = ("enabled",)
+    search_fields = ("name",)
+    readonly_fields = ("changed_at",)
+    actions = None
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"enabled": True, "quiet_hours": ReminderRule.QuietHours.IGNORE}
+
+    def save_model(self, request: HttpRequest, obj: ReminderRule, form: Any, change: bool) -> None:
+        by, reason = request.user.get_username(), form.cleaned_data["reason"]
+        values = {name: form.cleaned_data[name] for name in FIELDS if name in form.cleaned_data}
+        if change:
+            reminder_rules.change_rule(obj.pk, values, by=by, reason=reason)
+        else:
+            obj.pk = reminder_rules.add_rule(values, by=by, reason=reason).pk
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: ReminderRule) -> None:
+        reminder_rules.remove_rule(obj.pk, by=request.user.get_username())

@@ -1,0 +1,120 @@
+"""Reminder rules in the admin: what a change would do is shown before it is saved."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from accounts import roles
+from reminders.models import Audit, ReminderRule
+from tests.conftest import NOON
+from tests.factories import AssigneeFactory, AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/reminders/reminderrule/"
+ADD = f"{LIST}add/"
+HOUR_BEFORE = {
+    "name": "An hour before",
+    "enabled": "on",
+    "audience": "assignee",
+    "trigger": "before_start",
+    "minutes": "60",
+    "condition": "always",
+    "scope": "everyone",
+    "scope_value": "",
+    "quiet_hours": "ignore",
+    "when_past": "send",
+    "reason": "crews asked for it",
+}
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings, tmp_path):
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STATIC_ROOT = tmp_path
+
+
+def signed_in(group: str) -> Client:
+    roles.set_up()
+    user = get_user_model().objects.create_user(group, password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def operator(clock):
+    return signed_in(roles.OPERATORS)
+
+
+def previewed(page) -> dict[str, str]:
+    """The fields to send once the preview has been read."""
+    return {"previewed": page.context["adminform"].form["previewed"].value()}
+
+
+def test_a_rule_is_saved_once_its_preview_has_been_read(operator, config):
+    ada = AssigneeFactory(name="Ada <b>")
+    AssignmentFactory(assignee=ada, title="Boiler", scheduled_start=NOON + timedelta(minutes=90))
+    first = operator.post(ADD, HOUR_BEFORE)
+    assert first.status_code == 200
+    text = first.content.decode()
+    assert "Nothing is saved yet" in text
+    assert "1 reminder more, 0 fewer, 0 moved" in text
+    assert "Ada &lt;b&gt;" in text
+    assert not ReminderRule.objects.exists()
+
+    saved = operator.post(ADD, {**HOUR_BEFORE, **previewed(first)})
+    assert saved.status_code == 302
+    made = ReminderRule.objects.get()
+    assert (made.name, made.minutes, made.changed_at) == ("An hour before", 60, NOON)
+    line = Audit.objects.get()
+    assert (line.actor, line.action, line.reason) == (roles.OPERATORS, "add_rule", "crews asked for it")
+
+
+def test_other_values_than_were_previewed_are_previewed_again(operator):
+    first = operator.post(ADD, HOUR_BEFORE)
+    again = operator.post(ADD, {**HOUR_BEFORE, "minutes": "61", **previewed(first)})
+    assert "Nothing is saved yet" in again.content.decode()
+    assert not ReminderRule.objects.exists()
+
+
+def test_a_change_is_previewed_saved_and_recorded(operator):
+    first = operator.post(ADD, HOUR_BEFORE)
+    operator.post(ADD, {**HOUR_BEFORE, **previewed(first)})
+    AssignmentFactory(scheduled_start=NOON + timedelta(days=1))
+    pk = ReminderRule.objects.get().pk
+    page = reverse("admin:reminders_reminderrule_change", args=[pk])
+    shown = operator.post(page, {**HOUR_BEFORE, "minutes": "90"})
+    seen = shown.context["adminform"].form.preview
+    assert (seen.added, seen.dropped, seen.moved) == (0, 0, 1)
+    assert "0 reminders more, 0 fewer, 1 moved" in shown.content.decode()
+    assert operator.post(page, {**HOUR_BEFORE, "minutes": "90", **previewed(shown)}).status_code == 302
+    assert ReminderRule.objects.get().minutes == 90
+    assert [line.action for line in Audit.objects.order_by("id")] == ["add_rule", "change_rule"]
+
+
+def test_what_is_not_accepted_is_said_at_its_field(operator):
+    shown = operator.post(ADD, {**HOUR_BEFORE, "minutes": "", "scope": "team", "scope_value": "north"})
+    errors = shown.context["adminform"].form.errors
+    assert set(errors) == {"minutes", "scope_value"}
+    assert "1 to 43200 minutes are needed" in errors["minutes"][0]
+
+
+def test_a_rule_is_removed_and_that_is_recorded(operator):
+    first = operator.post(ADD, HOUR_BEFORE)
+    operator.post(ADD, {**HOUR_BEFORE, **previewed(first)})
+    pk = ReminderRule.objects.get().pk
+    gone = operator.post(reverse("admin:reminders_reminderrule_delete", args=[pk]), {"post": "yes"})
+    assert gone.status_code == 302
+    assert not ReminderRule.objects.exists()
+    assert Audit.objects.order_by("-id").first().action == "remove_rule"
+
+
+def test_viewers_see_rules_and_change_none(clock):
+    viewer = signed_in(roles.VIEWERS)
+    assert viewer.get(LIST).status_code == 200
+    assert viewer.post(ADD, HOUR_BEFORE).status_code == 403
