@@ -303,8 +303,8 @@ def _write_schedules(cursor: Cursor, ruled: Sequence[_Computed], config: Reminde
 
 DUE_SCHEDULES = """
     SELECT assignment_id FROM reminders_ruleschedule
-    WHERE next_at <= statement_timestamp() + %s
-    ORDER BY next_at LIMIT %s
+    WHERE next_at <= statement_timestamp() + %(lookahead)s
+    ORDER BY next_at LIMIT %(limit)s
 """
 
 
@@ -313,7 +313,7 @@ def plan_due_schedules(config: ReminderConfig, *, scan_id: int | None) -> tuple[
     """Plans one page of what rules have due within the look-ahead; whether there may be another page."""
     with connection.cursor() as cursor:
         run(cursor, "SET LOCAL synchronous_commit = off")
-        run(cursor, DUE_SCHEDULES, [config.lookahead, BATCH])
+        run(cursor, DUE_SCHEDULES, {"lookahead": config.lookahead, "limit": BATCH})
         ids = [row[0] for row in cursor.fetchall()]
         if not ids:
             return RulesPlanned(), False
