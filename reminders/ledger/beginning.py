@@ -31,12 +31,13 @@ PICK = f"""
                 WHERE n.assignment_id = r.assignment_id AND n.version = a.version AND n.kind = 'REMINDER'
                   AND n.recipient = r.recipient AND n.state IN ('PLANNED', 'QUEUED') AND a.status = 'SCHEDULED'
                   AND n.next_attempt_at <= statement_timestamp() + %s) AS reminded,
-           (SELECT done_up_to FROM reminders_rulechange WHERE finished_at IS NULL) AS rules_followed_up_to
+           c.done_up_to AS rules_followed_up_to, c.changed_at AS rules_changed_at
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
     JOIN assignments_assignment a ON a.id = r.assignment_id
     LEFT JOIN assignments_assignee p ON p.id = CASE
         WHEN r.kind = 'CORRECTION' THEN substr(r.recipient, {len(ASSIGNEE) + 1})::bigint ELSE a.assignee_id END
+    LEFT JOIN reminders_rulechange c ON c.finished_at IS NULL
     ORDER BY a.id, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
@@ -148,7 +149,7 @@ def _following_changed_rules(
     }
     if not behind:
         return picked
-    follow_rules(sorted(behind), config=config)
+    follow_rules(sorted(behind), config=config, rules_changed_at=picked[0]["rules_changed_at"])
     run(
         cursor,
         "SELECT id FROM reminders_reminder WHERE id = ANY(%s::bigint[]) AND state = 'QUEUED'",

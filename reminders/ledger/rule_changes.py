@@ -58,14 +58,15 @@ def follow_next_batch(config: ReminderConfig, *, scan_id: int | None) -> RulesPl
     with connection.cursor() as cursor:
         run(
             cursor,
-            "SELECT done_up_to FROM reminders_rulechange WHERE id = 1 AND finished_at IS NULL FOR UPDATE SKIP LOCKED",
+            "SELECT done_up_to, changed_at FROM reminders_rulechange"
+            " WHERE id = 1 AND finished_at IS NULL FOR UPDATE SKIP LOCKED",
         )
         found = cursor.fetchone()
         if found is None:
             return None
         run(cursor, NEXT_BATCH, [found[0], BATCH])
         ids = [row[0] for row in cursor.fetchall()]
-        planned = follow_rules(ids, config=config, scan_id=scan_id)
+        planned = follow_rules(ids, config=config, rules_changed_at=found[1], scan_id=scan_id)
         run(
             cursor,
             "UPDATE reminders_rulechange SET done_up_to = %s, done = done + %s,"

@@ -37,7 +37,8 @@ READ_SUBJECTS = f"""
            a.further_lead_minutes, {effective_team_sql("a")} AS team_id,
            p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
            coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
-           s.known_at AS schedule_known_at, s.planned_start AS schedule_start, s.recipient AS schedule_recipient,
+           s.known_at AS schedule_known_at, s.next_at AS schedule_next_at,
+           s.planned_start AS schedule_start, s.recipient AS schedule_recipient,
            statement_timestamp() AS now
     FROM assignments_assignment a
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
@@ -137,6 +138,7 @@ class _Computed:
     version: int
     occurrences: list[Occurrence]
     has_schedule: bool
+    next_at: datetime | None
     now: datetime
 
     @property
@@ -145,6 +147,17 @@ class _Computed:
         return [found.rule for found in self.occurrences] == [policy_rules.DEFAULT] and len(
             self.subject.leads
         ) <= 1
+
+    def was_missed(self, found: Occurrence, rules_changed_at: datetime) -> bool:
+        """Whether this instant had passed when the rules changed, and no row was still to be made of it.
+
+        Nobody is reminded at once because a rule has changed.
+        """
+        if found.due_at > rules_changed_at:
+            return False
+        if not self.has_schedule:
+            return found.rule != policy_rules.DEFAULT
+        return self.next_at is None or self.next_at > found.due_at
 
 
 def has_rules(ids: Sequence[int]) -> bool:
@@ -165,17 +178,24 @@ def has_rules(ids: Sequence[int]) -> bool:
 
 @atomically
 def follow_rules(
-    ids: Sequence[int], *, config: ReminderConfig, plan_changed: bool = False, scan_id: int | None = None
+    ids: Sequence[int],
+    *,
+    config: ReminderConfig,
+    plan_changed: bool = False,
+    rules_changed_at: datetime | None = None,
+    scan_id: int | None = None,
 ) -> RulesPlanned:
-    """Makes the rows of these assignments those that the rules in force ask for; their rows are locked by the caller
-    where their plan has just changed.
+    """Makes the rows of these assignments those that the rules in force ask for.
+
+    `plan_changed`: their plan has just changed, and their rows are locked by the caller. `rules_changed_at`: it is done
+    because the rules have changed, at that instant.
     """
     done = RulesPlanned()
     with connection.cursor() as cursor:
         rules = enabled_rules(cursor)
         for first in range(0, len(ids), BATCH):
             computed = _compute(cursor, ids[first : first + BATCH], rules, config, plan_changed=plan_changed)
-            done.add(_write(cursor, computed, config, scan_id=scan_id))
+            done.add(_write(cursor, computed, config, rules_changed_at=rules_changed_at, scan_id=scan_id))
         record_ended(cursor, done.ended)
     return done
 
@@ -194,6 +214,7 @@ def _compute(
                 found["version"],
                 policy_rules.occurrences(subject, rules=applying),
                 found["schedule_known_at"] is not None,
+                found["schedule_next_at"],
                 found["now"],
             )
         )
@@ -236,17 +257,32 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
 
 
 def _write(
-    cursor: Cursor, computed: Sequence[_Computed], config: ReminderConfig, *, scan_id: int | None
+    cursor: Cursor,
+    computed: Sequence[_Computed],
+    config: ReminderConfig,
+    *,
+    rules_changed_at: datetime | None,
+    scan_id: int | None,
 ) -> RulesPlanned:
     ruled = [one for one in computed if not one.is_plain or one.has_schedule]
-    plain = [one.subject.assignment_id for one in ruled if one.is_plain]
+    # What the built-in rule has missed, because another one applied until now, it does not send either.
+    plain = {
+        one.subject.assignment_id
+        for one in ruled
+        if one.is_plain and not _missed(one, one.occurrences[0], rules_changed_at)
+    }
     if not ruled:
         return RulesPlanned()
     run(
         cursor, "DELETE FROM reminders_ruleschedule WHERE assignment_id = ANY(%s::bigint[])", [bigints(plain)]
     )
-    _write_schedules(cursor, [one for one in ruled if not one.is_plain], config)
-    near = [(one, found) for one in ruled for found in one.occurrences if _is_near(found, one.now, config)]
+    _write_schedules(cursor, [one for one in ruled if one.subject.assignment_id not in plain], config)
+    near = [
+        (one, found)
+        for one in ruled
+        for found in one.occurrences
+        if _is_near(found, one.now, config) and not _missed(one, found, rules_changed_at)
+    ]
     every = [(one, found) for one in ruled for found in one.occurrences]
     params = {
         "assignments": bigints(one.subject.assignment_id for one in ruled),
@@ -264,6 +300,10 @@ def _write(
     done.planned = sum(row.state == "PLANNED" for row in made)
     done.ended += [row for row in made if row.state != "PLANNED"]
     return done
+
+
+def _missed(one: _Computed, found: Occurrence, rules_changed_at: datetime | None) -> bool:
+    return rules_changed_at is not None and one.was_missed(found, rules_changed_at)
 
 
 def _is_near(found: Occurrence, now: datetime, config: ReminderConfig) -> bool:

@@ -259,3 +259,23 @@ def test_a_row_that_the_changed_rules_still_ask_for_is_begun_at_once(clock, conf
     assignment = AssignmentFactory()
     rule(minutes=40)
     assert begun(assignment, config) == [key(made)]
+
+
+def test_nobody_is_reminded_at_once_because_a_rule_has_changed(clock, config):
+    made = rule(minutes=15, scope="kind", scope_value="repair")
+    assignment = AssignmentFactory(kind="repair")
+    clock.set(NOON + 35 * MINUTE)
+    ReminderRule.objects.filter(pk=made.pk).delete()
+    rule_changes.announce_change()
+    scan.scan(trigger="cli", config=config)
+    assert rows(assignment) == [(key(made), NOON + 45 * MINUTE, State.SKIPPED, Reason.REPLANNED)]
+
+
+def test_what_an_outage_has_kept_from_being_planned_is_planned_though_rules_change_meanwhile(clock, config):
+    made = rule(minutes=180)
+    assignment = AssignmentFactory(scheduled_start=NOON + 6 * HOUR)
+    assert rows(assignment) == []
+    clock.set(NOON + 200 * MINUTE)
+    rule(minutes=60, scope="kind", scope_value="care")
+    scan.scan(trigger="cli", config=config)
+    assert rows(assignment)[0] == (key(made), NOON + 3 * HOUR, State.PLANNED, "")
