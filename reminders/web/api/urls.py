@@ -9,7 +9,18 @@ from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
-from reminders.web.api import acts, assignments, explanation, exports, imports, ops, rules, summary, teams, webhooks
+from reminders.web.api import (
+    acts,
+    assignments,
+    explanation,
+    exports,
+    imports,
+    ops,
+    rules,
+    summary,
+    teams,
+    webhooks,
+)
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.schema import DocsView, SchemaView
 from reminders.web.team_limits import TeamLimit
