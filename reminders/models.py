@@ -61,6 +61,7 @@ class Reason(models.TextChoices):
     OPERATOR = "operator"
     UNSUBSCRIBED = "unsubscribed"
     DECLINED = "declined"
+    CONFIRMED = "confirmed"
     AS_TOLD = "as_told"
     MERGED = "merged"
     # FAILED

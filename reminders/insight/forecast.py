@@ -30,6 +30,7 @@ class AssignmentFacts:
     expected_start: datetime | None = None
     overdue: bool = False
     declined: bool = False
+    confirmed: bool = False
     start_notified: bool = False
     supervisors: frozenset[str] = frozenset()
 
@@ -42,6 +43,7 @@ class AssignmentFacts:
             recipient=self.recipient,
             overdue=self.overdue,
             declined=self.declined,
+            confirmed=self.confirmed,
             supervisors=self.supervisors,
         )
 

@@ -29,6 +29,7 @@ from reminders.insight.explain.inputs import contact_of, facts_of, news_of
 from reminders.insight.forecast import Forecast
 from reminders.ledger.fragments import overdue_base
 from reminders.ledger.notified import with_start_notified
+from reminders.ledger.rules import rules_unless_confirmed
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
@@ -123,7 +124,7 @@ def simulate(
         raise ValidationError({"channel": f"one of {', '.join(registry.names())} is needed"})
     since = max(since, now)
     over = None if budget is None else time.monotonic() + budget.total_seconds()
-    situation = Situation(now=now, enabled=config.enabled, held={})
+    situation = Situation(now=now, enabled=config.enabled, held={}, unless_confirmed=rules_unless_confirmed())
     span = next((span for span in SPANS if (until - since) <= MOST_SPANS * span), SPANS[-1])
     tally = _Tally(since=since, until=until, span=span, limit=limit)
     queues = {
@@ -312,7 +313,7 @@ def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> 
         scheduled_start=assignment.scheduled_start,
         recipient=recipients.assignee_recipient(assignment.assignee_id),
         declined=assignment.answer == Answer.DECLINED,
-        news=news_of(row, list(assignment.reminders.all()), assignment, config),
+        news=news_of(row, list(assignment.reminders.all()), assignment, config, situation),
     )
     person_id = recipients.assignee_id_of(row.recipient)
     person = assignment.assignee

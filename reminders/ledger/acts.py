@@ -28,7 +28,7 @@ def follow(acts: Sequence[Act], config: ReminderConfig) -> list[Ended]:
         about[act.act].append(act.assignment_id)
     ended = void(about[ActKind.DECLINE]) if about[ActKind.DECLINE] else []
     if about[ActKind.CONFIRM]:
-        requeue_declined(about[ActKind.CONFIRM])
+        ended += requeue_declined(about[ActKind.CONFIRM], config)
         plan_corrections(about[ActKind.CONFIRM], config)
     if about[ActKind.LATE]:
         retime_late(about[ActKind.LATE], config)

@@ -10,13 +10,19 @@ from reminders.conf import ReminderConfig
 from reminders.ledger import counters, digests
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
-from reminders.ledger.fragments import HEARD, ROW_AND_PLAN
+from reminders.ledger.fragments import (
+    HEARD,
+    OTHER_RULE_BEGUN,
+    PLANNED_BY_RULES,
+    ROW_AND_PLAN,
+    unless_confirmed,
+)
 from reminders.ledger.notices import carry_over, plan_notices
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
 from reminders.ledger.rule_planning import follow_rules
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
-from reminders.models import Reason, State
+from reminders.models import Kind, Reason, State
 from reminders.policy import gates
 from reminders.policy.digests import Group, group_of
 from reminders.policy.recipients import ASSIGNEE
@@ -24,13 +30,16 @@ from reminders.policy.rows import Action, Row, Situation
 
 PICK = f"""
     SELECT {ROW_AND_PLAN},
-           CASE WHEN r.kind = 'CORRECTION' OR (r.kind = 'REMINDER' AND a.version > 1)
+           CASE WHEN r.kind = 'CORRECTION' OR (r.kind = 'REMINDER' AND (a.version > 1 OR {PLANNED_BY_RULES}))
                 THEN {HEARD.format(assignment="r.assignment_id", recipient="r.recipient")} END AS heard,
            r.kind = 'CORRECTION' AND EXISTS (
                 SELECT FROM reminders_reminder n
                 WHERE n.assignment_id = r.assignment_id AND n.version = a.version AND n.kind = 'REMINDER'
                   AND n.recipient = r.recipient AND n.state IN ('PLANNED', 'QUEUED') AND a.status = 'SCHEDULED'
-                  AND n.next_attempt_at <= statement_timestamp() + %s) AS reminded,
+                  AND n.next_attempt_at <= statement_timestamp() + %s
+                  AND NOT (a.answer = 'CONFIRMED' AND {unless_confirmed("n")})) AS reminded,
+           CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN {OTHER_RULE_BEGUN} END AS reminded_at,
+           r.kind = 'REMINDER' AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
            c.done_up_to AS rules_followed_up_to, c.changed_at AS rules_changed_at
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
@@ -56,9 +65,15 @@ class _Judged:
     settled: list[Ended] = field(default_factory=list)
     puts: list[tuple[int, str, str, datetime]] = field(default_factory=list)
     has_event: bool = False
+    reminding: dict[tuple[int, str], datetime] = field(default_factory=dict)
 
     def judge(self, found: dict[str, Any], config: ReminderConfig) -> None:
-        row, plan = row_of(found), plan_of(found)
+        row = row_of(found)
+        if row.kind is Kind.REMINDER:  # What is being begun is not in the snapshot yet.
+            found["reminded_at"] = self.reminding.get(
+                (row.assignment_id, row.recipient), found["reminded_at"]
+            )
+        plan = plan_of(found)
         until = found["window_until"]
         verdict = gates.judge(
             row,
@@ -69,9 +84,12 @@ class _Judged:
                 paused=found["paused"],
                 held={row.route: found["held_until"]} if found["held_until"] else {},
                 windows={(row.recipient, row.channel): until} if until else {},
+                unless_confirmed={row.rule} if found["unless_confirmed"] else frozenset(),
             ),
         )
         if verdict.action is Action.SEND:
+            if row.kind is Kind.REMINDER:
+                self.reminding[row.assignment_id, row.recipient] = found["now"]
             self._send(claim_of(row, plan, found))
         elif verdict.action is Action.MARK:
             self.marks.append((row, found))

@@ -50,6 +50,23 @@ HEARD = f"""(
 """What a person has heard of an assignment, as `policy.announcements.messages_from_json` reads it."""
 
 
+PLANNED_BY_RULES = "EXISTS (SELECT FROM reminders_ruleschedule s WHERE s.assignment_id = a.id)"
+"""Whether `ledger.rule_planning` plans the reminders of the assignment."""
+
+OTHER_RULE_BEGUN = """(
+        SELECT max(o.begun_at) FROM reminders_reminder o
+        WHERE o.assignment_id = r.assignment_id AND o.kind = 'REMINDER' AND o.recipient = r.recipient AND o.rule <> r.rule
+          AND o.planned_start = r.planned_start AND (a.renudge_at IS NULL OR o.begun_at > a.renudge_at)
+          AND (o.state IN ('SENT', 'SENDING', 'UNKNOWN') OR o.ambiguous > 0))"""
+"""When another rule last reminded the recipient of the row's start, or may have, since any reset."""
+
+
+def unless_confirmed(row: str) -> str:
+    """Whether the rule of the row with this alias does not remind who has confirmed (`Situation.unless_confirmed`)."""
+    return f"""EXISTS (SELECT FROM reminders_reminderrule q
+                WHERE {row}.rule = 'rule:' || q.id AND q.condition = 'not_confirmed')"""
+
+
 def notified_sql(rule: str) -> str:
     """Whether the reminder of this rule (an SQL expression) has stated the present start, after any reset, and nothing
     that was begun later may have said otherwise: nobody is reminded twice of a start by one rule.

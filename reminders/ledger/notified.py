@@ -28,6 +28,7 @@ from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind, Reason, Reminder, State
 from reminders.policy.recipients import ASSIGNEE, assignee_recipient_sql
+from reminders.policy.rules import DEFAULT
 from reminders.policy.timing import overdue_base_sql
 
 NOT_ROLLED_UP = f"""
@@ -48,8 +49,8 @@ def plan_notified() -> Exists:
 
 
 def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Adds `start_notified`: whether the last message begun for the assignee that was this reminder, or said
-    otherwise, stated this start, after any reset (`fragments.START_NOTIFIED`). None where no message was begun.
+    """Adds `start_notified`: whether the reminder of the rule `default` has stated this start, after any reset, and
+    nothing begun later may have said otherwise (`fragments.notified_sql`). None where no message was begun.
     """
     ever = datetime(1970, 1, 1, tzinfo=UTC)
     same = Q(
@@ -62,7 +63,9 @@ def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignmen
     last = (
         _to_assignee()
         .filter(
-            Q(kind=Kind.REMINDER) | (Q(kind=Kind.CORRECTION) & contradicts),
+            Q(kind=Kind.REMINDER, rule=DEFAULT)
+            | Q(Q(kind=Kind.REMINDER) & ~Q(planned_start=OuterRef("scheduled_start")))
+            | Q(Q(kind=Kind.CORRECTION) & contradicts),
             Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
             begun_at__isnull=False,
         )

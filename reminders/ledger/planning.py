@@ -9,7 +9,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import notified_sql
+from reminders.ledger.fragments import PLANNED_BY_RULES, notified_sql
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
 from reminders.policy.recipients import assignee_recipient_sql
@@ -19,9 +19,6 @@ BATCH = 5_000
 """Rows planned per transaction: locks are held for a moment, and a scan that is killed loses little."""
 
 LONGEST_LEAD = f"interval '{MAX_LEAD.days} days'"
-PLANNED_BY_RULES = """EXISTS (SELECT 1 FROM reminders_ruleschedule s WHERE s.assignment_id = a.id)"""
-"""Whether `ledger.rule_planning` plans the reminders of the assignment."""
-
 HAS_REMINDER = """EXISTS (
                 SELECT 1 FROM reminders_reminder r
                 WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER' AND r.rule = 'default'

@@ -183,6 +183,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
         declined=found["answer"] == Answer.DECLINED,
+        confirmed=found["answer"] == Answer.CONFIRMED,
         news=news_of(found),
         supervisors=frozenset(found["supervisors"] or ()),
     )
@@ -208,6 +209,7 @@ def news_of(found: Mapping[str, Any]) -> News | None:
         cancelled=status is Status.CANCELLED,
         in_flight=kind is Kind.CORRECTION and any(one["sending"] for one in heard or ()),
         reminded=bool(found["reminded"]),
+        reminded_at=found["reminded_at"],
     )
 
 

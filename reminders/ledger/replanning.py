@@ -11,9 +11,9 @@ from reminders.ledger import notices
 from reminders.ledger.corrections import plan_corrections
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import NO_LONGER_SUPERVISOR, PLAN_NOTIFIED, TO_PEOPLE
+from reminders.ledger.fragments import NO_LONGER_SUPERVISOR, PLAN_NOTIFIED, PLANNED_BY_RULES, TO_PEOPLE
 from reminders.ledger.notified import sync_roll_up
-from reminders.ledger.planning import PLANNED_BY_RULES, SCOPE_IDS, plan_markers, plan_reminders
+from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules
 from reminders.ledger.sql import fetch, run
@@ -169,11 +169,11 @@ def _retime(config: ReminderConfig, *, state: str, scope: str, ids: Sequence[int
 
 
 @atomically
-def requeue_declined(ids: Sequence[int]) -> int:
+def requeue_declined(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     """Puts rows that ended because the assignee had declined back to PLANNED, once they confirm after all.
 
-    Only of the version in force, and only what is not due yet. Returns how many. The assignments' rows are locked by
-    the caller.
+    Only of the version in force, and only what is not due yet. Rules may have changed meanwhile: returns the rows that
+    end, because none asks for them any more. The assignments' rows are locked by the caller.
     """
     with connection.cursor() as cursor:
         run(
@@ -187,8 +187,15 @@ def requeue_declined(ids: Sequence[int]) -> int:
             """,
             [list(ids)],
         )
-        return int(cursor.rowcount)
+    return follow_rules(ids, config=config).ended if config.enabled and has_rules(ids) else []
 
+
+LATER_DUE = """EXISTS (
+        SELECT FROM reminders_reminder later
+        WHERE r.kind = 'REMINDER' AND later.assignment_id = r.assignment_id AND later.version = r.version
+          AND later.kind = 'REMINDER' AND later.recipient = r.recipient AND later.due_at > r.due_at
+          AND later.due_at <= statement_timestamp())"""
+"""Whether a later reminder to the same person is due already: one message at once is enough."""
 
 REQUEUE_FAILED = f"""
     UPDATE reminders_reminder r
@@ -196,7 +203,7 @@ REQUEUE_FAILED = f"""
     FROM assignments_assignment a JOIN assignments_assignee p ON p.id = a.assignee_id
     WHERE {{scope}} AND a.id = r.assignment_id AND a.version = r.version AND a.status = 'SCHEDULED'
       AND a.answer <> 'DECLINED' AND r.recipient = {assignee_recipient_sql("a")} AND r.state = 'FAILED'
-      AND r.reason IN ('no_contact', 'rejected') AND statement_timestamp() < r.not_after
+      AND r.reason IN ('no_contact', 'rejected') AND statement_timestamp() < r.not_after AND NOT {LATER_DUE}
 """  # noqa: S608 - our own constants
 
 
@@ -209,7 +216,7 @@ REQUEUE_MISTAKEN = f"""
         WHERE {{scope}} AND r.state = 'FAILED' AND r.reason IN ('rejected', 'exhausted') AND r.{TO_PEOPLE}
           AND a.version = r.version AND a.status = 'SCHEDULED' AND a.scheduled_start = r.planned_start
           AND (r.kind <> 'REMINDER' OR (a.answer <> 'DECLINED' AND r.recipient = {assignee_recipient_sql("a")}))
-          AND statement_timestamp() < r.not_after
+          AND statement_timestamp() < r.not_after AND NOT {LATER_DUE}
         FOR NO KEY UPDATE OF r SKIP LOCKED) mistaken
     WHERE r.id = mistaken.id AND r.state = 'FAILED'
 """  # noqa: S608 - our own constants

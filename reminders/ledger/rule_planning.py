@@ -34,7 +34,7 @@ BATCH = 1_000
 
 READ_SUBJECTS = f"""
     SELECT a.id, a.version, a.scheduled_start AS start, a.known_at, a.kind, a.assignee_id, a.lead_minutes,
-           a.further_lead_minutes, {effective_team_sql("a")} AS team_id,
+           a.further_lead_minutes, a.renudge_at, {effective_team_sql("a")} AS team_id,
            p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
            coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
            s.known_at AS schedule_known_at, s.next_at AS schedule_next_at,
@@ -83,7 +83,7 @@ PLAN = f"""
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
-    WHERE r.state = 'SKIPPED' AND r.reason IN ('replanned', 'too_close', 'quiet_hours') AND r.attempts = 0
+    WHERE r.state = 'SKIPPED' AND r.reason IN ('replanned', 'too_close', 'quiet_hours', 'declined') AND r.attempts = 0
       AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
@@ -234,7 +234,10 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         assignee_recipient(found["assignee_id"]),
     )
     if same:
-        known_at = found["schedule_known_at"]
+        # An operator's reset and a reinstatement make it known anew.
+        known_at = max(
+            found["schedule_known_at"], found["known_at"], found["renudge_at"] or found["known_at"]
+        )
     else:
         known_at = found["now"] if plan_changed else found["known_at"]
     leads = [found["lead_minutes"], *found["further_lead_minutes"]] if found["lead_minutes"] else []

@@ -19,6 +19,17 @@ def enabled_rules(cursor: Cursor) -> list[Rule]:
     return [_rule(found) for found in fetch(cursor)]
 
 
+def rules_unless_confirmed() -> set[str]:
+    """The keys of the rules that do not remind who has confirmed (`fragments.unless_confirmed`)."""
+    found = ReminderRule.objects.filter(condition=ReminderRule.Condition.NOT_CONFIRMED)
+    return {rule_key(pk) for pk in found.values_list("pk", flat=True)}
+
+
+def rule_key(pk: int) -> str:
+    """How the ledger calls a rule."""
+    return f"rule:{pk}"
+
+
 def rule_of(stored: ReminderRule) -> Rule:
     """The rule as policy reads it."""
     return _rule({name: getattr(stored, name) for name in COLUMNS.split(", ")})
@@ -40,7 +51,7 @@ def _trigger(found: dict[str, Any]) -> Trigger:
 
 def _rule(found: dict[str, Any]) -> Rule:
     return Rule(
-        key=f"rule:{found['id']}",
+        key=rule_key(found["id"]),
         audience=Audience(found["audience"]),
         trigger=_trigger(found),
         scope=Scope[found["scope"].upper()],

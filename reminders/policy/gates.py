@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
 from reminders.policy import corrections, digests, recipients
+from reminders.policy.distance import MIN_DISTANCE
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
 EARLY_TOLERANCE = timedelta(milliseconds=50)
@@ -41,7 +42,7 @@ class GateDefinition:
 
 def judge(row: Row, plan: Plan, situation: Situation) -> Verdict:
     """What becomes of the row right now."""
-    for definition in _gates_of(row):
+    for definition in _gates_of(row, plan, situation):
         if not definition.holds(row, plan, situation):
             return definition.consequence(row, plan, situation)
     return MARK if row.is_marker else SEND
@@ -49,7 +50,7 @@ def judge(row: Row, plan: Plan, situation: Situation) -> Verdict:
 
 def evaluate_gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]:
     """Everything that must hold before a row is sent or marks its assignment, in the order it is tried."""
-    for definition in _gates_of(row):
+    for definition in _gates_of(row, plan, situation):
         yield Gate(
             definition.name,
             definition.holds(row, plan, situation),
@@ -63,14 +64,18 @@ def format_instant(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _gates_of(row: Row) -> tuple[GateDefinition, ...]:
+def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinition, ...]:
     if row.is_webhook:
         return EVENT_GATES
     if row.is_correction:
         return CORRECTION_GATES
     if row.is_marker:
         return MARKER_GATES
-    return NOTICE_GATES if recipients.is_supervisor(row.recipient) else MESSAGE_GATES
+    if recipients.is_supervisor(row.recipient):
+        return NOTICE_GATES
+    if row.rule in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
+        return RULE_GATES
+    return MESSAGE_GATES
 
 
 def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
@@ -102,6 +107,26 @@ def _window_observed(row: Row, situation: Situation) -> str:
 def _changes_observed(plan: Plan) -> str:
     changes = plan.news.changes if plan.news else ()
     return ", ".join(change.value for change in changes) or "as they were told, or told nothing"
+
+
+def _confirmed_observed(row: Row, plan: Plan, situation: Situation) -> str:
+    if row.rule not in situation.unless_confirmed:
+        return "the rule reminds whoever has confirmed too"
+    return "confirmed by the assignee" if plan.confirmed else "not confirmed"
+
+
+def _far_enough(plan: Plan, situation: Situation) -> bool:
+    """A reminder that states a change is never too close to the one before."""
+    news = plan.news
+    if news is None or news.reminded_at is None or news.outdated is not None:
+        return True
+    return situation.now - news.reminded_at >= MIN_DISTANCE
+
+
+def _distance_observed(plan: Plan) -> str:
+    if plan.news is None or plan.news.reminded_at is None:
+        return "no other rule has reminded them"
+    return f"reminded by another rule at {format_instant(plan.news.reminded_at)}"
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
@@ -207,6 +232,26 @@ MARKER_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
 
 
 MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
+
+
+NOT_CONFIRMED = GateDefinition(
+    "not confirmed",
+    lambda row, plan, situation: not plan.confirmed or row.rule not in situation.unless_confirmed,
+    lambda row, plan, situation: _confirmed_observed(row, plan, situation),
+    lambda row, plan, situation: end_verdict(row, Reason.CONFIRMED),
+)
+
+
+NOT_TOO_CLOSE = GateDefinition(
+    "not too close",
+    lambda row, plan, situation: _far_enough(plan, situation),
+    lambda row, plan, situation: _distance_observed(plan),
+    lambda row, plan, situation: end_verdict(row, Reason.TOO_CLOSE),
+)
+
+
+RULE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_TOO_CLOSE, NOT_PAUSED, CHANNEL_USABLE)
+"""A reminder whose rule has a condition, or whose assignee was reminded by another rule."""
 
 
 NOT_TO_BE_JOINED = GateDefinition(

@@ -1,6 +1,6 @@
 """What a decision is about, and what it can be: the row, the plan, the situation, the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -94,7 +94,8 @@ def from_model(reminder: Reminder) -> Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The assignment as it stands now. `declined`: the assignee can't make it. `supervisors` are the recipients who
+    """The assignment as it stands now. `declined`: the assignee can't make it; `confirmed`: they have
+    said that they will. `supervisors` are the recipients who
     supervise its team; they matter to notices alone, and are left out elsewhere."""
 
     version: int
@@ -103,6 +104,7 @@ class Plan:
     recipient: str
     overdue: bool = False
     declined: bool = False
+    confirmed: bool = False
     news: "News | None" = None
     supervisors: frozenset[str] = frozenset()
 
@@ -112,7 +114,8 @@ class News:
     """What the plan is to one person, beside what they may have been told last (`announcements.known`).
 
     `in_flight`: another message to them about the same work is being sent right now. `reminded`: so is a reminder of the
-    plan in force, now or within the grace; it states what has changed, so that one message does both.
+    plan in force, now or within the grace; it states what has changed, so that one message does both. `reminded_at`: when
+    another rule last reminded them of the present start, since any reset.
     """
 
     present: Announcement
@@ -120,6 +123,7 @@ class News:
     cancelled: bool = False
     in_flight: bool = False
     reminded: bool = False
+    reminded_at: datetime | None = None
 
     @property
     def outdated(self) -> Announcement | None:
@@ -135,7 +139,7 @@ class News:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What holds for every row at this moment: the switch, the pause, the open breakers; and until when notices to a
-    recipient over a channel wait to be joined."""
+    recipient over a channel wait to be joined; `unless_confirmed` are the rules that do not remind who has confirmed."""
 
     now: datetime
     enabled: bool = True
@@ -143,6 +147,7 @@ class Situation:
     paused_until: datetime | None = None
     held: Mapping[str, datetime]
     windows: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    unless_confirmed: Set[str] = frozenset()
 
 
 def message_uuid(row: Row) -> UUID:

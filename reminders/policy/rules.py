@@ -10,13 +10,11 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum, IntEnum
 
 from reminders.models import Reason
+from reminders.policy.distance import MIN_DISTANCE
 from reminders.policy.wall_clock import QuietHours, at_local_time, quiet_period
 
 DEFAULT = "default"
 """The built-in rule: REMINDER_LEAD_MINUTES before the start, or the shortest lead of the assignment itself."""
-
-MIN_DISTANCE = timedelta(minutes=10)
-"""Two reminders to one person about one assignment are never closer together."""
 
 LONG_BEFORE = timedelta(hours=4)
 """Only what is due longer before the start than this keeps quiet hours, unless the rule says otherwise."""

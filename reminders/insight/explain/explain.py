@@ -58,6 +58,7 @@ from reminders.policy.departures import Waiting
 from reminders.policy.gates import Gate
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row
+from reminders.policy.rules import DEFAULT
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -157,6 +158,7 @@ class _Asked:
         self.supervisors = supervisors_of(assignment)
         self.work = facts_of(assignment, supervisors=self.supervisors)
         self.person = contact_of(assignment.assignee)
+        self._has_rules = any(row.kind == Kind.REMINDER and row.rule != DEFAULT for row in rows)
         self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
 
     def answer(self) -> _Answer:
@@ -310,8 +312,8 @@ class _Asked:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
         plan = self.work.plan
-        if believed.is_correction:
-            plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config))
+        if believed.is_correction or self._has_rules:
+            plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = [
             self._condition(gate) for gate in policy_gates.evaluate_gates(believed, plan, self.situation)

@@ -1,6 +1,7 @@
 """What an explanation asks: of the database about work and machinery, of the worker's own steps about addresses."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from django.db.models import Count
 
@@ -13,6 +14,7 @@ from reminders.conf import ReminderConfig
 from reminders.content import contacts
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.insight.forecast import AssignmentFacts
+from reminders.ledger.rules import rules_unless_confirmed
 from reminders.models import CircuitBreaker, DigestWindow, Kind, Pause, Reason, Reminder, State
 from reminders.policy import announcements, corrections, recipients
 from reminders.policy.rows import News, Situation
@@ -30,6 +32,7 @@ def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
             (recipient, channel): until
             for recipient, channel, until in DigestWindow.objects.values_list("recipient", "channel", "until")
         },
+        unless_confirmed=rules_unless_confirmed(),
     )
 
 
@@ -53,6 +56,7 @@ def facts_of(assignment: Assignment, *, supervisors: Iterable[str] = ()) -> Assi
         expected_start=assignment.expected_start,
         overdue=assignment.overdue_at is not None,
         declined=assignment.answer == Answer.DECLINED,
+        confirmed=assignment.answer == Answer.CONFIRMED,
         start_notified=assignment.version > 1 and bool(notified),
         supervisors=frozenset(supervisors),
     )
@@ -67,7 +71,13 @@ def others_in_message(rows: Iterable[Reminder]) -> dict[int, int]:
     return {digest_id: size - 1 for digest_id, size in sizes.annotate(Count("id"))}
 
 
-def news_of(row: Reminder, rows: Sequence[Reminder], assignment: Assignment, config: ReminderConfig) -> News:
+def news_of(
+    row: Reminder,
+    rows: Sequence[Reminder],
+    assignment: Assignment,
+    config: ReminderConfig,
+    situation: Situation,
+) -> News:
     """What the plan is to the person of this row, beside what they may have been told; as `ledger.records.news_of`."""
     heard = sorted(
         (one for one in rows if one.recipient == row.recipient and _may_know(one)),
@@ -101,9 +111,29 @@ def news_of(row: Reminder, rows: Sequence[Reminder], assignment: Assignment, con
             and one.version == assignment.version
             and one.state in (State.PLANNED, State.QUEUED)
             and one.next_attempt_at <= soon
+            and not (assignment.answer == Answer.CONFIRMED and one.rule in situation.unless_confirmed)
             for one in rows
         ),
+        reminded_at=_reminded_by_another_rule(row, rows, assignment),
     )
+
+
+def _reminded_by_another_rule(
+    row: Reminder, rows: Sequence[Reminder], assignment: Assignment
+) -> datetime | None:
+    """When another rule last reminded the recipient of the same start (`fragments.OTHER_RULE_BEGUN`)."""
+    if row.kind != Kind.REMINDER:
+        return None
+    begun = (
+        one.begun_at
+        for one in rows
+        if one.begun_at is not None
+        and (one.kind, one.recipient, one.planned_start) == (Kind.REMINDER, row.recipient, row.planned_start)
+        and one.rule != row.rule
+        and (assignment.reset_at is None or one.begun_at > assignment.reset_at)
+        and _may_know(one)
+    )
+    return max(begun, default=None)
 
 
 def _may_know(row: Reminder) -> bool:

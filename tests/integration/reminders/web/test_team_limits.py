@@ -25,7 +25,7 @@ from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
 from assignments.services import NewAssignment, UnknownAssignment
 from assignments.team_scope import TeamScope
 from reminders.insight import statistics
-from reminders.models import Audit, Kind, Reminder, ScanRun, Subscription
+from reminders.models import Audit, Kind, Reminder, ReminderRule, ScanRun, Subscription
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.web.api.assignments import AssignmentEndpoint
 from reminders.web.api.endpoint import Endpoint
@@ -74,6 +74,9 @@ ADDRESSES = {
     "api/teams/<int:pk>": NARROWED,
     "api/people": NARROWED,
     "api/people/<int:pk>": NARROWED,
+    "api/rules": NARROWED,
+    "api/rules/<int:pk>": NARROWED,
+    "api/rules/preview": NARROWED,
     "api/webhooks": NARROWED,
     "api/webhooks/<int:pk>": NARROWED,
     "api/webhooks/<int:pk>/rotate": NARROWED,
@@ -154,6 +157,7 @@ class World:
     others: tuple[Assignment, ...]
     others_person: Assignee
     others_subscription: Subscription
+    others_rule: ReminderRule
     scan: ScanRun
 
 
@@ -217,12 +221,21 @@ def world(clock, config, settings, tmp_path) -> World:
         created_by="root",
         teams=[other.pk],
     )
+    rule = ReminderRule.objects.create(
+        name=f"Rule {SECRET}",
+        audience="assignee",
+        trigger="before_start",
+        minutes=45,
+        scope="team",
+        scope_value=str(other.pk),
+        quiet_hours="ignore",
+    )
     run = ScanRun.objects.create(
         trigger="api", by=SECRET, alive_until=NOON, finished_at=NOON, counts={"planned": 4711}
     )
     Audit.objects.create(actor="root", action="reset", reason=SECRET)
     statistics._of_teams.clear()
-    return World(mine, other, my_work[0], others[0], tuple(others), person, hearing, run)
+    return World(mine, other, my_work[0], others[0], tuple(others), person, hearing, rule, run)
 
 
 Caller = tuple[str, Callable[..., Any]]
@@ -271,6 +284,8 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/api/people/{world.others_person.pk}"]
         case "api/admin/reminders/scans/<int:pk>":
             return [f"/api/admin/reminders/scans/{world.scan.pk}"]
+        case "api/rules/<int:pk>":
+            return [f"/api/rules/{world.others_rule.pk}"]
         case "ops/find":
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":
@@ -338,6 +353,7 @@ def _below_admin(route: str, world: World) -> list[str]:
             Reminder.objects.filter(assignment__in=world.others).values_list("pk", flat=True)
         ),
         "reminders/subscription/": [world.others_subscription.pk],
+        "reminders/reminderrule/": [world.others_rule.pk],
         "reminders/scanrun/": [world.scan.pk],
         "reminders/audit/": list(Audit.objects.values_list("pk", flat=True)),
     }
@@ -389,6 +405,7 @@ def state() -> dict[str, list[Any]]:
         ),
         "rows": list(Reminder.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
         "hooks": list(Subscription.objects.filter(name__contains=SECRET).values()),
+        "rules": list(ReminderRule.objects.filter(name__contains=SECRET).values()),
     }
 
 
@@ -396,7 +413,7 @@ def state() -> dict[str, list[Any]]:
 def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
     before = state()
     assert {name: len(rows) for name, rows in before.items()} == {
-        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1,
+        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1, "rules": 1,
     }  # fmt: skip
     ids = {str(work.pk) for work in world.others}
     for who, call in callers:
