@@ -19,7 +19,7 @@ from assignments.locks import lock_keys
 from assignments.models import Assignee
 from assignments.references import normalized, spellings
 from assignments.set_based import BATCH_SIZE, update_columns
-from assignments.signals import contact_changed, supervision_changed
+from assignments.signals import circumstances_changed, contact_changed, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import TeamNames, check_within
 from assignments.transactions import atomically
@@ -33,6 +33,8 @@ CONTACT_FIELDS = (
 REACHED_BY = {"email", "phone"}
 SUPERVISED_BY = {"team_id", "email"}
 """What decides who supervises the work: the person's team, and whether a supervisor has an address."""
+TIMED_BY = {"team_id", "time_zone", "quiet_from", "quiet_until"}
+"""What decides, beside the plan, when the person is reminded."""
 
 
 @atomically
@@ -61,6 +63,8 @@ def change_assignee(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = E
     assignee.save(update_fields=sorted(written))
     if written & REACHED_BY:
         contact_changed.send(sender=Assignee, ids=[pk])
+    if written & TIMED_BY:
+        circumstances_changed.send(sender=Assignee, assignments=[], people=[pk], teams=[])
     if written & SUPERVISED_BY:
         supervision_changed.send(sender=Assignee)
     return assignee
@@ -212,6 +216,8 @@ class Directory:
         reached = sorted(pk for pk, written in self._changed.items() if written & REACHED_BY)
         if reached:
             contact_changed.send(sender=Assignee, ids=reached)
+        if timed := sorted(pk for pk, written in self._changed.items() if written & TIMED_BY):
+            circumstances_changed.send(sender=Assignee, assignments=[], people=timed, teams=[])
         if any(written & SUPERVISED_BY for written in self._changed.values()):
             supervision_changed.send(sender=Assignee)
 

@@ -20,7 +20,12 @@ from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
 from assignments.set_based import BATCH_SIZE
-from assignments.signals import details_changed, plan_changed, supervision_changed
+from assignments.signals import (
+    circumstances_changed,
+    details_changed,
+    plan_changed,
+    supervision_changed,
+)
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import check_within, effective_team_id
 from assignments.transactions import atomically
@@ -33,6 +38,8 @@ WRITTEN_BY_CHANGES = (*ACT_FIELDS, "times_late", "version", "known_at", "updated
 """What `apply_changes` may set besides the fields that are given."""
 DETAIL_FIELDS = frozenset({"title", "location"})
 """What messages state beside the plan: a change of these alone draws no version and sends `details_changed`."""
+CIRCUMSTANCES = frozenset({"kind", "team_id"})
+"""What rules go by beside the plan: a change of these alone draws no version and sends `circumstances_changed`."""
 WRITABLE = (
     "reference",
     "title",
@@ -171,6 +178,8 @@ def change(
         assignment.refresh_from_db()
     elif applied.details_changed:
         announce_details([pk])
+    if not applied.plan_changed and written & CIRCUMSTANCES:
+        circumstances_changed.send(sender=Assignment, assignments=[pk], people=[], teams=[])
     if "team_id" in written:
         supervision_changed.send(sender=Assignment)
     if applied.act is not None and actor is not None:

@@ -17,6 +17,10 @@ imported_as_notified = Signal()
 supervision_changed = Signal()
 """Somebody else may supervise some work now: a team has other supervisors, or a person or an assignment another team."""
 
+circumstances_changed = Signal()
+"""`assignments`, `people`, `teams`: ids of those whose values have just changed that decide, beside the plan, when people
+are reminded: the kind or team of an assignment; the time zone, quiet hours or team of a person; a team's quiet hours."""
+
 acted = Signal()
 """`acts`: each `Act` that was just recorded; the assignments are locked and have what it set. Start and completion are
 changes of plan too: `plan_changed` is sent before."""

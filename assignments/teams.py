@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from assignments.models import Assignee, Assignment, Team
 from assignments.references import normalized
-from assignments.signals import supervision_changed
+from assignments.signals import circumstances_changed, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from assignments.validation import check_team, differing, stored_form
@@ -124,6 +124,8 @@ def change_team(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = EVERY
         team.validate_unique()
         team.save(update_fields=sorted(changed))
         Team.objects.filter(pk=pk).update(updated_at=Now())
+        if changed.keys() & {"quiet_from", "quiet_until"}:
+            circumstances_changed.send(sender=Team, assignments=[], people=[], teams=[pk])
     if supervisors is not None:
         _supervise(team, supervisors, scope)
     return team

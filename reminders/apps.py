@@ -11,6 +11,7 @@ class RemindersConfig(AppConfig):
         from accounts.signals import account_changed, sign_in_failed
         from assignments.signals import (
             acted,
+            circumstances_changed,
             contact_changed,
             details_changed,
             imported_as_notified,
@@ -29,6 +30,9 @@ class RemindersConfig(AppConfig):
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
         supervision_changed.connect(
             receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"
+        )
+        circumstances_changed.connect(
+            receivers.on_circumstances_changed, dispatch_uid="reminders.circumstances_changed"
         )
         acted.connect(receivers.on_acted, dispatch_uid="reminders.acted")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")

@@ -568,13 +568,17 @@ class RuleSchedule(models.Model):
 
 
 class RuleChange(models.Model):
-    """The one row that says how far the ledger has followed a change of rules: assignments up to `done_up_to`."""
+    """The one row that says how far the ledger has followed a change of rules: assignments up to `done_up_to`.
+
+    `lead` is that of the built-in rule at the last scan.
+    """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     revision = models.PositiveIntegerField(default=0)
     changed_at = models.DateTimeField(db_default=Now())
     done_up_to = models.BigIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
+    lead = models.DurationField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import normalized, spellings
 from assignments.services import NewAssignment, Refused, Stale
 from assignments.set_based import BATCH_SIZE, update_columns
-from assignments.signals import imported_as_notified, supervision_changed
+from assignments.signals import circumstances_changed, imported_as_notified, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import TeamNames
 from assignments.transactions import atomically
@@ -214,6 +214,7 @@ class Batch:
         self._replanned: list[Assignment] = []
         self._redescribed: list[Assignment] = []
         self._notified: list[Assignment] = []
+        self._regrouped: list[Assignment] = []
         self._supervision_changed = False
         self._acts: list[Act] = []
         self.taken: list[Assignment] = []
@@ -322,6 +323,8 @@ class Batch:
             self._replanned.append(present)
         elif applied.details_changed:
             self._redescribed.append(present)
+        if not applied.plan_changed and applied.written & services.CIRCUMSTANCES:
+            self._regrouped.append(present)
         if applied.act is not None and self._actor is not None:
             self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
         return Outcome.UPDATED
@@ -345,6 +348,9 @@ class Batch:
             imported_as_notified.send(sender=Assignment, ids=ids)
         services.announce_plan(assignment.pk for assignment in self._replanned)
         services.announce_details(assignment.pk for assignment in self._redescribed)
+        if self._regrouped:
+            ids = sorted(assignment.pk for assignment in self._regrouped)
+            circumstances_changed.send(sender=Assignment, assignments=ids, people=[], teams=[])
         if self._supervision_changed:
             supervision_changed.send(sender=Assignment)
         history.record(self._acts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import corrections, notified, replanning
+from reminders.ledger import corrections, notified, replanning, rule_changes
 from reminders.ledger.acts import follow
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,16 @@ def on_details_changed(*, ids: Sequence[int], **_: object) -> None:
 def on_supervision_changed(**_: object) -> None:
     """Others supervise some work now: notices that were not sent yet go to them."""
     log_ended(replanning.follow_supervision(conf.current()))
+
+
+def on_circumstances_changed(
+    *, assignments: Sequence[int], people: Sequence[int], teams: Sequence[int], **_: object
+) -> None:
+    """Other rules apply to some work now, or at other times: its rows follow."""
+    config = conf.current()
+    log_ended(
+        rule_changes.follow_circumstances(assignments=assignments, people=people, teams=teams, config=config)
+    )
 
 
 def on_imported_as_notified(*, ids: Sequence[int], **_: object) -> None:

@@ -181,6 +181,7 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
 
 def _rule_steps(config: ReminderConfig, scan_id: int | None) -> Iterator[RulesPlanned]:
     """What rules plan: first the rest of a change of rules, then what has come within the look-ahead."""
+    rule_changes.follow_lead(config)
     while (followed := rule_changes.follow_next_batch(config, scan_id=scan_id)) is not None:
         yield followed
     more = True

@@ -15,7 +15,7 @@ from reminders.ledger.fragments import NO_LONGER_SUPERVISOR, PLAN_NOTIFIED, PLAN
 from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
-from reminders.ledger.rule_planning import follow_rules, has_rules
+from reminders.ledger.rule_planning import follow_rules, has_rules, leave_to_scan
 from reminders.ledger.sql import fetch, run
 from reminders.models import Reason
 from reminders.policy.recipients import assignee_recipient_sql
@@ -44,9 +44,12 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             {"ids": list(ids), "overdue": config.overdue},
         )
         notices.carry_over(cursor, ended, config)
-    if config.enabled:
-        if has_rules(ids):
+    if has_rules(ids):
+        if config.enabled:
             ended += follow_rules(ids, config=config, plan_changed=True).ended
+        else:
+            leave_to_scan(ids)
+    if config.enabled:
         within = {"ids": list(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
         plan_markers(config, SCOPE_IDS, within)

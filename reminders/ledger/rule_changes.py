@@ -1,5 +1,6 @@
 """Makes the ledger follow a change of rules: over all open assignments, in batches, where it stopped last."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,8 +8,9 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
+from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import RulesPlanned, follow_rules
-from reminders.ledger.sql import run
+from reminders.ledger.sql import bigints, run
 from reminders.models import RuleChange
 
 BATCH = 2_000
@@ -19,6 +21,30 @@ ANNOUNCE = """
     VALUES (1, 1, statement_timestamp(), 0, 0, NULL)
     ON CONFLICT (id) DO UPDATE SET revision = reminders_rulechange.revision + 1, changed_at = statement_timestamp(),
         done_up_to = 0, done = 0, finished_at = NULL
+"""
+
+# Without any rule, and without work that has leads of its own, there is nothing to follow.
+CONCERNED = """
+    SELECT a.id, statement_timestamp() FROM assignments_assignment a
+    WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.scheduled_start > statement_timestamp()
+      AND (EXISTS (SELECT FROM reminders_reminderrule WHERE enabled) OR EXISTS (SELECT FROM reminders_ruleschedule))
+      AND a.id IN (
+        SELECT unnest(%(assignments)s::bigint[])
+        UNION SELECT id FROM assignments_assignment WHERE assignee_id = ANY(%(people)s::bigint[])
+        UNION SELECT id FROM assignments_assignment WHERE team_id = ANY(%(teams)s::bigint[])
+        UNION SELECT w.id FROM assignments_assignment w JOIN assignments_assignee p ON p.id = w.assignee_id
+              WHERE w.team_id IS NULL AND p.team_id = ANY(%(teams)s::bigint[]))
+    ORDER BY a.id LIMIT %(limit)s
+"""
+
+FOLLOW_LEAD = """
+    UPDATE reminders_rulechange
+    SET lead = %(lead)s, revision = revision + (lead IS NOT NULL)::int,
+        changed_at = CASE WHEN lead IS NULL THEN changed_at ELSE statement_timestamp() END,
+        done_up_to = CASE WHEN lead IS NULL THEN done_up_to ELSE 0 END,
+        done = CASE WHEN lead IS NULL THEN done ELSE 0 END,
+        finished_at = CASE WHEN lead IS NULL THEN finished_at END
+    WHERE id = 1 AND lead IS DISTINCT FROM %(lead)s
 """
 
 NEXT_BATCH = """
@@ -42,6 +68,34 @@ def announce_change() -> None:
     """Has every open assignment computed anew: a rule, a zone or quiet hours have changed. Part of that change."""
     with connection.cursor() as cursor:
         run(cursor, ANNOUNCE)
+
+
+@atomically
+def follow_circumstances(
+    *, assignments: Sequence[int], people: Sequence[int], teams: Sequence[int], config: ReminderConfig
+) -> list[Ended]:
+    """Has the work of these followed, whose circumstances have changed; in the service's own transaction.
+
+    Much work, and all while reminders are switched off, is left to the scan. Nobody is reminded at once because of it.
+    """
+    with connection.cursor() as cursor:
+        given = {"assignments": bigints(assignments), "people": bigints(people), "teams": bigints(teams)}
+        run(cursor, CONCERNED, {**given, "limit": BATCH + 1})
+        concerned = cursor.fetchall()
+    ids = [row[0] for row in concerned]
+    if not ids:
+        return []
+    if len(ids) > BATCH or not config.enabled:
+        announce_change()
+        return []
+    return follow_rules(ids, config=config, rules_changed_at=concerned[0][1]).ended
+
+
+@atomically
+def follow_lead(config: ReminderConfig) -> None:
+    """Has every open assignment computed anew where the built-in rule has another lead than at the last scan."""
+    with connection.cursor() as cursor:
+        run(cursor, FOLLOW_LEAD, {"lead": config.lead})
 
 
 def progress() -> Progress | None:

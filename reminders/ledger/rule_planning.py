@@ -32,9 +32,17 @@ from reminders.policy.wall_clock import QuietHours
 BATCH = 1_000
 """Assignments computed per transaction."""
 
+TOLD = f"""ARRAY(
+            SELECT DISTINCT t.rule FROM reminders_reminder t
+            WHERE t.assignment_id = a.id AND t.kind = 'REMINDER' AND t.state = 'SENT' AND t.version < a.version
+              AND t.planned_start = a.scheduled_start AND t.recipient = {assignee_recipient_sql("a")}
+              AND {notified_sql("t.rule")})"""  # noqa: S608 - our own constants
+"""The rules whose reminder the assignee has had of the present start, before the version in force."""
+
 READ_SUBJECTS = f"""
     SELECT a.id, a.version, a.scheduled_start AS start, a.known_at, a.kind, a.assignee_id, a.lead_minutes,
-           a.further_lead_minutes, a.renudge_at, {effective_team_sql("a")} AS team_id,
+           a.further_lead_minutes, a.renudge_at, CASE WHEN a.version > 1 AND a.assignee_id IS NOT NULL THEN {TOLD} END AS told,
+           {effective_team_sql("a")} AS team_id,
            p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
            coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
            s.known_at AS schedule_known_at, s.next_at AS schedule_next_at,
@@ -200,6 +208,25 @@ def follow_rules(
     return done
 
 
+LEAVE_TO_SCAN = f"""
+    INSERT INTO reminders_ruleschedule AS s (assignment_id, known_at, planned_start, recipient, next_at)
+    SELECT a.id, statement_timestamp(), a.scheduled_start, {assignee_recipient_sql("a")}, statement_timestamp()
+    FROM assignments_assignment a
+    WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL
+    ON CONFLICT (assignment_id) DO UPDATE SET next_at = EXCLUDED.next_at,
+        known_at = CASE WHEN (s.planned_start, s.recipient) = (EXCLUDED.planned_start, EXCLUDED.recipient)
+            THEN s.known_at ELSE EXCLUDED.known_at END,
+        planned_start = EXCLUDED.planned_start, recipient = EXCLUDED.recipient
+"""  # noqa: S608 - our own constant
+
+
+@atomically
+def leave_to_scan(ids: Sequence[int]) -> None:
+    """Has the next scan plan these, whose plan has changed while reminders are switched off."""
+    with connection.cursor() as cursor:
+        run(cursor, LEAVE_TO_SCAN, [bigints(ids)])
+
+
 def _compute(
     cursor: Cursor, ids: Sequence[int], rules: Sequence[Rule], config: ReminderConfig, *, plan_changed: bool
 ) -> list[_Computed]:
@@ -256,6 +283,7 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         leads=tuple(timedelta(minutes=minutes) for minutes in leads),
         zone=known_zone(found["time_zone"] or "UTC") or ZoneInfo("UTC"),
         quiet_hours=quiet,
+        told=frozenset(found["told"] or ()),
     )
 
 

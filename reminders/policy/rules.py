@@ -89,7 +89,8 @@ class Rule:
 class Subject:
     """An assignment as rules see it. `known_at` is when its present plan became known: entered, moved or reassigned.
 
-    `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's.
+    `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's. `told` are the rules whose reminder has
+    stated this start already, before the plan in force was made.
     """
 
     assignment_id: int
@@ -101,6 +102,7 @@ class Subject:
     leads: tuple[timedelta, ...] = ()
     zone: tzinfo
     quiet_hours: QuietHours | None = None
+    told: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +207,8 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
         return None
     known = subject.known_at if rule.since is None else max(subject.known_at, rule.since)
     period = quiet_period(due, hours=subject.quiet_hours, zone=subject.zone)
-    skipped = None
-    if rule.respects_quiet_hours and period is not None:
+    skipped = Reason.ALREADY_TOLD if rule.key in subject.told else None
+    if skipped is None and rule.respects_quiet_hours and period is not None:
         if period[0] >= known:
             due = period[0]
         elif rule.when_past is WhenPast.SKIP:

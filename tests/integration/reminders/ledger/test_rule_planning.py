@@ -1,6 +1,6 @@
 """What rules plan: with a change of plan, with a scan, and when they change themselves."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,38 +14,16 @@ from reminders.ledger import beginning, claims, rule_changes, rule_planning
 from reminders.models import Kind, Reason, Reminder, ReminderRule, RuleSchedule, State
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.rule_factory import evening, key, rule
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-PAST = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def rule(**values: Any) -> ReminderRule:
-    """An enabled rule for assignees, in force for a long time; an hour before the start unless it says otherwise."""
-    given = {
-        "name": f"Rule {ReminderRule.objects.count()}",
-        "audience": "assignee",
-        "trigger": "before_start",
-    }
-    if "at" not in values:
-        given["minutes"] = 60
-    made = ReminderRule.objects.create(**{**given, "quiet_hours": "ignore", "changed_at": PAST, **values})
-    rule_changes.announce_change()
-    return made
-
-
-def evening(**values: Any) -> ReminderRule:
-    return rule(trigger="at_local_time", days_before=1, at=time(18), **values)
 
 
 def rows(assignment: Assignment) -> list[tuple[str, datetime, str, str]]:
     """The reminders of the present version: rule, due, state, reason."""
     found = Reminder.objects.filter(assignment=assignment, version=assignment.version, kind=Kind.REMINDER)
     return [(row.rule, row.due_at, row.state, row.reason) for row in found.order_by("due_at", "id")]
-
-
-def key(made: ReminderRule) -> str:
-    return f"rule:{made.pk}"
 
 
 def test_without_rules_nothing_is_scheduled_and_nothing_more_is_asked(clock, config):
