@@ -232,6 +232,7 @@ class Assignment(models.Model):
     further_lead_minutes = ArrayField(
         models.PositiveIntegerField(), default=list, db_default=[], blank=True, editable=False
     )
+    """The longer ones of several lead times, ascending; `lead_minutes` is the shortest."""
     version = models.PositiveIntegerField(default=1, editable=False)
     known_at = models.DateTimeField(db_default=Now(), editable=False)
     reset_at = models.DateTimeField(null=True, blank=True, editable=False, db_column="renudge_at")

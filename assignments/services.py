@@ -31,8 +31,8 @@ from assignments.teams import check_within, effective_team_id
 from assignments.transactions import atomically
 from assignments.validation import check_assignment, differing, stored_form
 
-PLAN_FIELDS = frozenset({"scheduled_start", "assignee_id", "lead_minutes", "status"})
-APPOINTMENT_FIELDS = PLAN_FIELDS - {"lead_minutes"}
+PLAN_FIELDS = frozenset({"scheduled_start", "assignee_id", "lead_minutes", "further_lead_minutes", "status"})
+APPOINTMENT_FIELDS = PLAN_FIELDS - {"lead_minutes", "further_lead_minutes"}
 """What an assignee answers: when one of these changes, what they have said no longer holds."""
 WRITTEN_BY_CHANGES = (*ACT_FIELDS, "times_late", "version", "known_at", "updated_at")
 """What `apply_changes` may set besides the fields that are given."""
@@ -52,7 +52,10 @@ WRITABLE = (
     "scheduled_start",
     "scheduled_end",
     "lead_minutes",
+    "further_lead_minutes",
 )
+GIVEN = tuple(name for name in WRITABLE if name != "further_lead_minutes")
+"""The same, as callers give them: several lead times are one value."""
 ALLOWED_NEXT = {
     Status.SCHEDULED: {Status.IN_PROGRESS, Status.COMPLETED, Status.CANCELLED},
     Status.IN_PROGRESS: {Status.SCHEDULED, Status.COMPLETED, Status.CANCELLED},
@@ -64,7 +67,7 @@ ALLOWED_NEXT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAssignment:
-    """The values of a new assignment. Instants are aware; `lead_minutes` None is the default."""
+    """The values of a new assignment. Instants are aware; `lead_minutes` None is the default, several are a sequence."""
 
     title: str
     scheduled_start: datetime
@@ -75,7 +78,7 @@ class NewAssignment:
     kind: str = ""
     location: str = ""
     notes: str = ""
-    lead_minutes: int | None = None
+    lead_minutes: int | Sequence[int] | None = None
 
 
 class Refused(Exception):
@@ -104,7 +107,8 @@ class UnknownAssignment(Refused):
 
 def etag(assignment: Assignment) -> str:
     """A hash of every writable field and the version; compared while the row is locked."""
-    values = [getattr(assignment, name) for name in WRITABLE] + [assignment.version]
+    values = [getattr(assignment, name) for name in GIVEN]
+    values += [assignment.version, *assignment.further_lead_minutes]
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:32]
 
 

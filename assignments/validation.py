@@ -13,6 +13,7 @@ from django.db.models import Model
 
 from assignments import instants
 from assignments.direction import without_controls
+from assignments.leads import split_leads
 from assignments.models import Assignee, Assignment, Team
 from assignments.references import normalized, validate_addressable
 from assignments.wording import quoted
@@ -26,9 +27,13 @@ def stored_form(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values as they are stored: instants to the second, references and names in one spelling, and no text that turns
     around what is written after it.
 
-    Raises ValidationError for an instant without an offset.
+    Several lead times are stored as the shortest and the further ones. Raises ValidationError for an instant without an
+    offset, and for lead times that are not accepted together.
     """
-    return {name: _stored(name, value) for name, value in values.items()}
+    stored = {name: _stored(name, value) for name, value in values.items()}
+    if "lead_minutes" in stored and "further_lead_minutes" not in stored:
+        stored["lead_minutes"], stored["further_lead_minutes"] = split_leads(stored["lead_minutes"])
+    return stored
 
 
 def _stored(name: str, value: Any) -> Any:

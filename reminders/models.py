@@ -503,6 +503,7 @@ class ReminderRule(models.Model):
     class Condition(models.TextChoices):
         ALWAYS = "always"
         NOT_CONFIRMED = "not_confirmed"
+        NOT_STARTED = "not_started"
 
     class Scope(models.TextChoices):
         EVERYONE = "everyone"

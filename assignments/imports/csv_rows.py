@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from assignments.imports.fields import ASSIGNEE, ROW, Field, Number
+from assignments.imports.fields import ASSIGNEE, ROW, Field, Leads, Number
 from assignments.imports.formulas import unguarded
 from assignments.imports.rows import LONGEST_ROW, ParsedRow, RowError, RowFile, UnreadableFile, read_row
 from assignments.imports.text_files import bounded_lines, decoded, not_in_charset, refuse_utf16
@@ -134,4 +134,7 @@ def _value(declared: Field, cell: str) -> Any:
     text = unguarded(cell)
     if isinstance(declared.form, Number) and WHOLE_NUMBER.fullmatch(text.strip()):
         return int(text)
+    if isinstance(declared.form, Leads) and (numbers := text.replace(",", " ").replace(";", " ").split()):
+        minutes = [int(one) if WHOLE_NUMBER.fullmatch(one) else one for one in numbers]
+        return minutes[0] if len(minutes) == 1 else minutes
     return text

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from assignments import instants
+from assignments.leads import checked_leads
 from assignments.models import (
     ACT_FIELDS,
     MAX_LEAD_MINUTES,
@@ -159,7 +162,21 @@ class TimeOfDay:
         return time(int(found[1]), int(found[2]))
 
 
-Form = Text | Instant | Number | Choice | TeamName | TimeOfDay
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leads:
+    """Minutes before the start: a whole number, or a list of several; null means none."""
+
+    def read(self, value: Any) -> Any:
+        """The number, or the numbers, the shortest first."""
+        if not isinstance(value, list):
+            return Number(minimum=1, maximum=MAX_LEAD_MINUTES).read(value)
+        try:
+            return checked_leads(value)
+        except ValidationError as refusal:
+            raise InvalidValue(str(refusal.code), refusal.messages[0]) from refusal
+
+
+Form = Text | Instant | Number | Leads | Choice | TeamName | TimeOfDay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +236,9 @@ ASSIGNMENT: Mapping[str, Field] = {
     "scheduled_start": Field(form=Instant(), required=True, help_text="Kept to the second."),
     "scheduled_end": Field(form=Instant(optional=True), help_text="Kept to the second."),
     "lead_minutes": Field(
-        form=Number(minimum=1, maximum=MAX_LEAD_MINUTES),
-        help_text="Minutes before the start at which the reminder is due; null: the installation's own lead.",
+        form=Leads(),
+        help_text="Minutes before the start at which the reminder is due, or a list for several reminders, such as"
+        " [1440, 30]; null: the installation's own lead.",
     ),
 }
 STATUS = Field(form=Choice(choices=Status))

@@ -293,7 +293,7 @@ class Batch:
         """`kept` are fields that stay as they are."""
         values = {
             name: getattr(wanted, name)
-            for name in services.WRITABLE
+            for name in services.GIVEN
             if name not in ("status", "reference") and name not in kept
         }
         # A person who is new has no id before the write: 0 is nobody's and differs from everybody's.

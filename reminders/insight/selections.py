@@ -13,7 +13,8 @@ from assignments.models import Answer, Assignment, Status
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight.statistics import DAY
 from reminders.ledger.fragments import overdue_base
-from reminders.models import Kind, Reminder, ReminderQuerySet, State
+from reminders.models import Kind, Reminder, ReminderQuerySet, RuleSchedule, State
+from reminders.policy.rules import DEFAULT
 
 # --- assignments -----------------------------------------------------------------------------------------------
 
@@ -45,9 +46,13 @@ def unaccounted(*, now: datetime, config: ReminderConfig) -> QuerySet[Assignment
         scheduled_start__lte=now + MAX_LEAD,
     ) & Q(scheduled_start__lte=now + own_lead)
     reminder = Reminder.objects.filter(
-        assignment=OuterRef("pk"), version=OuterRef("version"), kind=Kind.REMINDER
+        assignment=OuterRef("pk"), version=OuterRef("version"), kind=Kind.REMINDER, rule=DEFAULT
     )
-    return Assignment.objects.filter(due, ~Exists(reminder), status=Status.SCHEDULED, overdue_at__isnull=True)
+    schedule = RuleSchedule.objects.filter(assignment=OuterRef("pk"))
+    waiting = Assignment.objects.filter(status=Status.SCHEDULED, overdue_at__isnull=True)
+    plain = waiting.filter(due, ~Exists(reminder), ~Exists(schedule)).values("pk")
+    by_rules = waiting.filter(rule_schedule__next_at__lte=now).values("pk")
+    return Assignment.objects.filter(pk__in=plain.union(by_rules, all=True))
 
 
 def _late(now: datetime, config: ReminderConfig) -> QuerySet[Assignment]:

@@ -184,7 +184,11 @@ def skip_already_notified(
         FROM reminders_reminder sent JOIN assignments_assignment a ON a.id = sent.assignment_id
         WHERE sent.id = ANY(%s) AND r.assignment_id = sent.assignment_id AND r.version = a.version
           AND r.kind = 'REMINDER' AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
-          AND r.recipient = sent.recipient AND r.planned_start = sent.planned_start AND r.rule = sent.rule
+          AND r.recipient = sent.recipient AND r.planned_start = sent.planned_start
+          AND CASE WHEN starts_with(r.rule, 'default') AND a.further_lead_minutes <> '{}'
+                   -- Which of several leads has which key changes with them.
+                   THEN starts_with(sent.rule, 'default') AND r.due_at = sent.due_at
+                   ELSE r.rule = sent.rule END
           AND (a.renudge_at IS NULL OR sent.sent_at > a.renudge_at)
         RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
         """,

@@ -5,6 +5,7 @@ assignment (`RuleSchedule.next_at`), so that a scan with nothing due reads nothi
 rule alone are planned by `ledger.planning`.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,16 +33,18 @@ from reminders.policy.wall_clock import QuietHours
 BATCH = 1_000
 """Assignments computed per transaction."""
 
-TOLD = f"""ARRAY(
-            SELECT DISTINCT t.rule FROM reminders_reminder t
+TOLD = f"""(
+            SELECT json_agg(json_build_object('rule', t.rule, 'lead', extract(epoch FROM t.planned_start - t.due_at)))::text
+            FROM reminders_reminder t
             WHERE t.assignment_id = a.id AND t.kind = 'REMINDER' AND t.state = 'SENT' AND t.version < a.version
               AND t.planned_start = a.scheduled_start AND t.recipient = {assignee_recipient_sql("a")}
               AND {notified_sql("t.rule")})"""  # noqa: S608 - our own constants
-"""The rules whose reminder the assignee has had of the present start, before the version in force."""
+"""The rules whose reminder the assignee has had of the present start before the version in force, and how long before it."""
 
 READ_SUBJECTS = f"""
     SELECT a.id, a.version, a.scheduled_start AS start, a.known_at, a.kind, a.assignee_id, a.lead_minutes,
-           a.further_lead_minutes, a.renudge_at, CASE WHEN a.version > 1 AND a.assignee_id IS NOT NULL THEN {TOLD} END AS told,
+           a.further_lead_minutes, a.renudge_at,
+           CASE WHEN a.version > 1 AND a.assignee_id IS NOT NULL THEN {TOLD} END AS told,
            {effective_team_sql("a")} AS team_id,
            p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
            coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
@@ -81,7 +84,6 @@ PLAN = f"""
                                  AND i.version = a.version AND i.kind = 'REMINDER' AND i.reason = 'imported')
                         THEN 'imported'
                     WHEN x.reason <> '' THEN x.reason
-                    WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {notified_sql("x.rule")} THEN 'already_told'
                     WHEN a.answer = 'DECLINED' THEN 'declined'
                     ELSE '' END AS reason
         FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(rules)s::text[], %(dues)s::timestamptz[],
@@ -273,6 +275,7 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         if found["quiet_from"] is not None and found["quiet_until"] is not None
         else None
     )
+    told = json.loads(found["told"] or "[]")
     return Subject(
         assignment_id=found["id"],
         start=found["start"],
@@ -283,7 +286,12 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         leads=tuple(timedelta(minutes=minutes) for minutes in leads),
         zone=known_zone(found["time_zone"] or "UTC") or ZoneInfo("UTC"),
         quiet_hours=quiet,
-        told=frozenset(found["told"] or ()),
+        told=frozenset(one["rule"] for one in told),
+        told_leads=frozenset(
+            timedelta(seconds=one["lead"])
+            for one in told
+            if one["rule"].partition(":")[0] == policy_rules.DEFAULT
+        ),
     )
 
 

@@ -90,7 +90,8 @@ class Subject:
     """An assignment as rules see it. `known_at` is when its present plan became known: entered, moved or reassigned.
 
     `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's. `told` are the rules whose reminder has
-    stated this start already, before the plan in force was made.
+    stated this start already, before the plan in force was made. `told_leads` is how long before it the built-in rule and
+    the assignment's own leads have; where there are several leads, which of them has which key changes with them.
     """
 
     assignment_id: int
@@ -103,6 +104,7 @@ class Subject:
     zone: tzinfo
     quiet_hours: QuietHours | None = None
     told: frozenset[str] = frozenset()
+    told_leads: frozenset[timedelta] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,7 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
         return None
     known = subject.known_at if rule.since is None else max(subject.known_at, rule.since)
     period = quiet_period(due, hours=subject.quiet_hours, zone=subject.zone)
-    skipped = Reason.ALREADY_TOLD if rule.key in subject.told else None
+    skipped = Reason.ALREADY_TOLD if _has_told(rule, subject) else None
     if skipped is None and rule.respects_quiet_hours and period is not None:
         if period[0] >= known:
             due = period[0]
@@ -216,6 +218,12 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
     if rule.since is not None and due < rule.since:
         return None
     return Occurrence(rule=rule.key, due_at=due, skipped=skipped)
+
+
+def _has_told(rule: Rule, subject: Subject) -> bool:
+    if len(subject.leads) > 1 and rule.key.partition(":")[0] == DEFAULT:
+        return rule.trigger.offset in subject.told_leads
+    return rule.key in subject.told
 
 
 def _at_short_notice(timed: Sequence[Occurrence], *, subject: Subject) -> list[Occurrence]:

@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 from assignments import people, services
 from assignments.clock import database_now
 from assignments.history import Actor
+from assignments.leads import checked_leads, joined_leads
 from assignments.models import Assignee, Assignment, Status, Team
 from assignments.services import ALLOWED_NEXT, NewAssignment, Refused
 from reminders import conf
@@ -130,6 +131,13 @@ class AssignmentForm(AnyModelForm):
     """The writable fields of an assignment. `seen` is the ETag of the state that the form showed."""
 
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
+    lead_minutes = forms.CharField(
+        required=False,
+        max_length=60,
+        help_text="How many minutes before the start to remind, or several such as 1440, 30; empty: the installation's own"
+        " lead.",
+    )
+    leads: int | Sequence[int] | None = None
     end_moved_along = False
 
     class Meta:
@@ -144,11 +152,14 @@ class AssignmentForm(AnyModelForm):
             "team": "Empty: the work belongs to the team of its assignee.",
             "status": "Cancelling, starting or completing ends a reminder that has not been sent yet.",
             "scheduled_start": "Moving the work plans a new reminder.",
-            "lead_minutes": "How many minutes before the start to remind; empty: the installation's own lead.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk and "lead_minutes" in self.fields:
+            leads = joined_leads(self.instance.lead_minutes, self.instance.further_lead_minutes)
+            shown = leads if isinstance(leads, list) else [] if leads is None else [leads]
+            self.initial["lead_minutes"] = ", ".join(map(str, shown))
         if self.instance.pk and "status" in self.fields:
             present = Status(self.instance.status)
             allowed = {present, *ALLOWED_NEXT[present]}
@@ -161,6 +172,15 @@ class AssignmentForm(AnyModelForm):
         for name, stored in (("scheduled_start", self.stored_start), ("scheduled_end", self.stored_end)):
             if isinstance(field := self.fields.get(name), StoredInstantField):
                 field.keep(stored)
+
+    def clean_lead_minutes(self) -> int | None:
+        """The shortest lead time; all of them are in `leads`."""
+        given = self.cleaned_data["lead_minutes"].replace(",", " ").split()
+        if not given:
+            return None
+        leads = checked_leads([int(one) if one.isdecimal() and len(one) < 10 else one for one in given])
+        self.leads = leads if len(leads) > 1 else leads[0]
+        return leads[0]
 
     def clean(self) -> dict[str, Any]:
         """A start that is moved past an end that is left alone takes the end along: the duration stays."""
@@ -325,6 +345,8 @@ class AssignmentAdmin(_EditableAdmin):
                     request, f"The end was moved along with the start, to {end}.", messages.INFO
                 )
             wanted = {name: getattr(obj, name) for name in sorted(changed)}
+            if "lead_minutes" in changed:
+                wanted["lead_minutes"] = form.leads
             services.change(
                 obj.pk,
                 wanted,
@@ -333,7 +355,9 @@ class AssignmentAdmin(_EditableAdmin):
                 actor=Actor.ops(request.user.get_username()),
             )
         else:
-            new = NewAssignment(**{name: getattr(obj, name) for name in names})
+            new = NewAssignment(
+                **{**{name: getattr(obj, name) for name in names}, "lead_minutes": form.leads}
+            )
             obj.pk = services.create(new, scope=scope).pk
         obj.refresh_from_db()
 

@@ -20,6 +20,7 @@ from assignments import instants
 from assignments.imports.csv_rows import ASSIGNEE_PREFIX, EXPORTED_COLUMNS
 from assignments.imports.fields import ASSIGNEE, ROW
 from assignments.imports.formulas import guarded
+from assignments.leads import joined_leads
 from assignments.models import ACT_FIELDS, Answer, Assignment
 from reminders.ledger import archive
 from reminders.web.api.endpoint import Endpoint, responses
@@ -119,6 +120,7 @@ def _nested(assignment: Assignment) -> dict[str, Any]:
     """An assignment as an import of JSON takes it. Ids are left out: they would be those of others elsewhere."""
     person = assignment.assignee
     values = {name: getattr(assignment, name) for name in (*ROW, *ACT_FIELDS) if name != "team"}
+    values["lead_minutes"] = joined_leads(assignment.lead_minutes, assignment.further_lead_minutes)
     values["answer"] = Answer(assignment.answer).name
     values["team"] = assignment.team and assignment.team.name
     named = [name for name in ASSIGNEE if name not in ("id", "team")]
@@ -132,6 +134,8 @@ def _flat(assignment: Assignment) -> dict[str, Any]:
     """An assignment by the columns of a CSV file."""
     values = dict.fromkeys(EXPORTED_COLUMNS) | _nested(assignment)
     person = values.pop("assignee") or {}
+    if isinstance(leads := values["lead_minutes"], list):
+        values["lead_minutes"] = " ".join(map(str, leads))
     return values | {ASSIGNEE_PREFIX + name: value for name, value in person.items()}
 
 
@@ -209,4 +213,4 @@ def _json(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return instants.shown(value)
-    return value if value is None or isinstance(value, (int, dict)) else str(value)
+    return value if value is None or isinstance(value, (int, dict, list)) else str(value)

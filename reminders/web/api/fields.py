@@ -11,7 +11,8 @@ from rest_framework.exceptions import ErrorDetail
 from assignments import instants
 from assignments.imports import fields as declared
 from assignments.imports.fields import LARGEST_ID, OMITTED, Field, InvalidValue
-from assignments.models import Answer
+from assignments.leads import MOST_LEADS, joined_leads
+from assignments.models import MAX_LEAD_MINUTES, Answer
 
 
 class StrictCharField(serializers.CharField):
@@ -104,6 +105,36 @@ class _DeclaredTeam(_Declared, serializers.Field):  # type: ignore[type-arg]
     pass
 
 
+LEADS = {
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": MAX_LEAD_MINUTES},
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": MAX_LEAD_MINUTES},
+            "minItems": 1,
+            "maxItems": MOST_LEADS,
+        },
+    ],
+    "nullable": True,
+}
+
+
+@extend_schema_field(LEADS)
+class _DeclaredLeads(_Declared, serializers.Field):  # type: ignore[type-arg]
+    pass
+
+
+@extend_schema_field(LEADS)
+class LeadsField(serializers.Field):  # type: ignore[type-arg]
+    """An assignment's own lead times as they are shown: a number, a list with the longest first, or null."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="*", read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> Any:
+        return joined_leads(value.lead_minutes, value.further_lead_minutes)
+
+
 class _DeclaredTime(_Declared, serializers.CharField):
     pass
 
@@ -129,6 +160,8 @@ def declared_field(declaration: Field) -> serializers.Field[Any, Any, Any, Any]:
             field = _DeclaredInstant(**common)
         case declared.Number(minimum=least, maximum=most):
             field = _DeclaredNumber(min_value=least, max_value=most, **common)
+        case declared.Leads():
+            field = _DeclaredLeads(**common)
         case declared.Choice(choices=choices):
             field = _DeclaredChoice(choices=choices.values, **common)
         case declared.TeamName():

@@ -113,12 +113,12 @@ class RulePreviewView(RuleEndpoint):
 
     @extend_schema(
         operation_id="rules_preview",
-        request=shapes.PreviewInputSerializer,
+        request=shapes.RulePreviewInputSerializer,
         responses=responses({200: shapes.RulePreviewSerializer}, 404, 413, 415),
     )
     def post(self, request: Request) -> Response:
         """Compares the reminders of the coming seven days with those under the change. Nothing is written."""
-        body = self.body(shapes.PreviewInputSerializer)
+        body = self.body(shapes.RulePreviewInputSerializer)
         pk, given = body.get("id"), body.get("rule")
         stored = self.found(pk) if pk is not None else None
         changed = None

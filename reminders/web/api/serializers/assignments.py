@@ -11,6 +11,7 @@ from assignments.wording import quoted
 from reminders.web.api.fields import (
     AnswerField,
     InstantField,
+    LeadsField,
     StrictCharField,
     StrictSerializer,
     declared_field,
@@ -141,7 +142,7 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Status.values)
     scheduled_start = InstantField()
     scheduled_end = InstantField(allow_null=True)
-    lead_minutes = serializers.IntegerField(allow_null=True)
+    lead_minutes = LeadsField()
     reminder_status = serializers.ChoiceField(choices=ReminderStatus.values)
     answer = AnswerField(help_text="The assignee's own word on this start; another start takes it away.")
     answered_at = InstantField(allow_null=True)

@@ -1,14 +1,14 @@
 """Reminder rules as the API takes and shows them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from rest_framework import serializers
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import MAX_LEAD_MINUTES
 from reminders.models import ReminderRule
-from reminders.operations.reminder_rules import MAX_DAYS_BEFORE
+from reminders.operations.reminder_rules import FIELDS, MAX_DAYS_BEFORE
 from reminders.web.api.fields import (
     InstantField,
     StrictBooleanField,
@@ -18,6 +18,8 @@ from reminders.web.api.fields import (
     StrictSerializer,
 )
 
+Value = TypeVar("Value")
+
 
 class LocalTimeField(serializers.TimeField):
     """A local time to the minute, such as 18:00."""
@@ -26,8 +28,11 @@ class LocalTimeField(serializers.TimeField):
         super().__init__(format="%H:%M", input_formats=["%H:%M"], **kwargs)
 
 
-class TriggerSerializer(StrictSerializer):
-    type = StrictChoiceField(choices=ReminderRule.Trigger.choices)
+class RuleTriggerInputSerializer(StrictSerializer):
+    type = StrictChoiceField(
+        choices=ReminderRule.Trigger.choices,
+        error_messages={"invalid_choice": '"{input}": before_start or at_local_time is accepted.'},
+    )
     minutes = StrictIntegerField(
         required=False,
         allow_null=True,
@@ -47,7 +52,7 @@ class TriggerSerializer(StrictSerializer):
     )
 
 
-class ScopeSerializer(StrictSerializer):
+class RuleScopeInputSerializer(StrictSerializer):
     type = StrictChoiceField(choices=ReminderRule.Scope.choices)
     value = StrictCharField(
         required=False,
@@ -57,15 +62,23 @@ class ScopeSerializer(StrictSerializer):
     )
 
 
+class RuleRepeatInputSerializer(StrictSerializer):
+    every_minutes = StrictIntegerField(min_value=1)
+    times = StrictIntegerField(min_value=0)
+
+
 class RuleInputSerializer(StrictSerializer):
     answered = ("id", "changed_at", "created_at")
 
     name = StrictCharField(max_length=100, help_text="A name for people; each is given once.")
     enabled = StrictBooleanField(required=False)
-    audience = StrictChoiceField(choices=ReminderRule.Audience.choices)
-    trigger = TriggerSerializer()
+    audience = StrictChoiceField(
+        choices=ReminderRule.Audience.choices,
+        error_messages={"invalid_choice": '"{input}": assignee is accepted.'},
+    )
+    trigger = RuleTriggerInputSerializer()
     condition = StrictChoiceField(required=False, choices=ReminderRule.Condition.choices)
-    scope = ScopeSerializer(required=False)
+    scope = RuleScopeInputSerializer(required=False)
     quiet_hours = StrictChoiceField(
         required=False,
         choices=ReminderRule.QuietHours.choices,
@@ -76,12 +89,43 @@ class RuleInputSerializer(StrictSerializer):
         choices=ReminderRule.WhenPast.choices,
         help_text="What becomes of a reminder whose quiet hours had begun before the work became known.",
     )
+    channels = serializers.ListField(
+        required=False, child=StrictCharField(max_length=60), help_text="Empty: the installation's channel."
+    )
+    mandatory = StrictBooleanField(required=False, help_text="false: nobody can opt out of reminders yet.")
+    verified_only = StrictBooleanField(required=False, help_text="false: addresses are not verified yet.")
+    repeat = RuleRepeatInputSerializer(
+        required=False, allow_null=True, help_text="null: no rule repeats yet."
+    )
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True)
+
+    def validate_channels(self, value: list[str]) -> list[str]:
+        return _only(
+            value, [], "a rule goes over the installation's channel (REMINDER_CHANNEL): [] is accepted"
+        )
+
+    def validate_mandatory(self, value: bool) -> bool:
+        return _only(value, False, "nobody can opt out of a rule's reminders, so false is accepted alone")
+
+    def validate_verified_only(self, value: bool) -> bool:
+        return _only(value, False, "addresses are not verified, so false is accepted alone")
+
+    def validate_repeat(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        return _only(value, None, "a reminder to an assignee is not repeated: null is accepted")
+
+
+def _only(value: Value, accepted: Value, message: str) -> Value:
+    """The value, where it is the one that is accepted so far."""
+    if value != accepted:
+        raise serializers.ValidationError(message, code="not_supported")
+    return value
 
 
 def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a rule in what was sent: `trigger` and `scope` are sent, and so written, whole."""
-    values = {name: value for name, value in body.items() if name not in {"trigger", "scope", "reason"}}
+    values = {
+        name: value for name, value in body.items() if name in FIELDS and name not in {"trigger", "scope"}
+    }
     if (trigger := body.get("trigger")) is not None:
         values |= {
             "trigger": trigger["type"],
@@ -116,6 +160,10 @@ class RuleSerializer(serializers.Serializer[Any]):
     scope = RuleScopeSerializer(source="*")
     quiet_hours = serializers.CharField()
     when_past = serializers.CharField()
+    channels = serializers.ListField(child=serializers.CharField(), default=list)
+    mandatory = serializers.BooleanField(default=False)
+    verified_only = serializers.BooleanField(default=False)
+    repeat = serializers.JSONField(default=None, allow_null=True)
     changed_at = InstantField(help_text="It makes nothing for instants before this.")
     created_at = InstantField()
 
@@ -124,14 +172,14 @@ class RuleListSerializer(serializers.Serializer[Any]):
     results = RuleSerializer(many=True)
 
 
-class PreviewInputSerializer(StrictSerializer):
+class RulePreviewInputSerializer(StrictSerializer):
     id = StrictIntegerField(
         required=False, min_value=1, help_text="The rule that would change; without it, a new one."
     )
     rule = RuleInputSerializer(required=False, allow_null=True, help_text="null: the rule would be removed.")
 
 
-class DifferenceSerializer(serializers.Serializer[Any]):
+class RuleDifferenceSerializer(serializers.Serializer[Any]):
     assignment_id = serializers.IntegerField()
     title = serializers.CharField()
     person = serializers.CharField()
@@ -152,4 +200,4 @@ class RulePreviewSerializer(serializers.Serializer[Any]):
     complete = serializers.BooleanField(
         help_text="false: there is more; the figures are the least it would do."
     )
-    listed = DifferenceSerializer(many=True)
+    listed = RuleDifferenceSerializer(many=True)

@@ -37,6 +37,37 @@ def api(clock):
     return ApiCaller("ops")
 
 
+@pytest.mark.parametrize(
+    ("given", "field", "said"),
+    [
+        ({"audience": "supervisors"}, "audience", '"supervisors": assignee is accepted.'),
+        ({"trigger": {"type": "on_decline"}}, "trigger.type", '"on_decline": before_start or at_local_time is accepted.'),
+        (
+            {"channels": ["sms"]},
+            "channels",
+            "a rule goes over the installation's channel (REMINDER_CHANNEL): [] is accepted",
+        ),
+        ({"mandatory": True}, "mandatory", "nobody can opt out of a rule's reminders, so false is accepted alone"),
+        ({"verified_only": True}, "verified_only", "addresses are not verified, so false is accepted alone"),
+        (
+            {"repeat": {"every_minutes": 10, "times": 2}},
+            "repeat",
+            "a reminder to an assignee is not repeated: null is accepted",
+        ),
+    ],
+)  # fmt: skip
+def test_what_no_rule_can_do_yet_is_refused_by_name(api, given, field, said):
+    refused = api.post(URL, {**HOUR_BEFORE, **given})
+    assert refused.status_code == 400
+    assert [(one["field"], one["message"]) for one in refused.json()["errors"]] == [(field, said)]
+    assert not ReminderRule.objects.exists()
+
+
+def test_what_every_rule_is_may_be_said(api):
+    neutral = {"channels": [], "mandatory": False, "verified_only": False, "repeat": None}
+    assert api.post(URL, {**HOUR_BEFORE, **neutral}).status_code == 201
+
+
 def test_a_rule_is_made_read_changed_and_removed(api):
     made = api.post(URL, {**EVENING, "reason": "crews asked for it"})
     assert made.status_code == 201
@@ -51,6 +82,10 @@ def test_a_rule_is_made_read_changed_and_removed(api):
         "scope": {"type": "kind", "value": "repair"},
         "quiet_hours": "respect",
         "when_past": "skip",
+        "channels": [],
+        "mandatory": False,
+        "verified_only": False,
+        "repeat": None,
         "changed_at": "2026-06-15T12:00:00Z",
         "created_at": "2026-06-15T12:00:00Z",
     }

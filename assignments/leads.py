@@ -1,0 +1,54 @@
+"""An assignment's own lead times: one, several, or none."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from assignments.models import MAX_LEAD_MINUTES
+from assignments.wording import quoted
+
+MOST_LEADS = 5
+LEAST_DISTANCE_MINUTES = 10
+"""Two reminders to one person about one assignment are never closer together."""
+
+
+def checked_leads(given: Sequence[Any]) -> tuple[int, ...]:
+    """Several lead times in minutes, the shortest first. Raises ValidationError, which says what is accepted."""
+    needed = f"1 to {MOST_LEADS} whole numbers from 1 to {MAX_LEAD_MINUTES} are needed"
+    if not 1 <= len(given) <= MOST_LEADS:
+        raise ValidationError(f"{quoted(given)} has {len(given)} lead times: {needed}", code="length")
+    for minutes in given:
+        if not isinstance(minutes, int) or isinstance(minutes, bool):
+            raise ValidationError(f"{quoted(minutes)} is not a whole number: {needed}", code="invalid")
+        if not 1 <= minutes <= MAX_LEAD_MINUTES:
+            raise ValidationError(f"{minutes} is out of range: {needed}", code="invalid")
+    leads = tuple(sorted(given))
+    for shorter, longer in pairwise(leads):
+        if longer - shorter < LEAST_DISTANCE_MINUTES:
+            needed = f"at least {LEAST_DISTANCE_MINUTES} minutes between them are needed"
+            message = f"{shorter} and {longer} are too close: {needed}"
+            raise ValidationError(message, code="too_close")
+    return leads
+
+
+def split_leads(given: object) -> tuple[object, list[int]]:
+    """What is stored of the lead times that are given: the shortest (None where there is none), and the others.
+
+    Raises ValidationError for the field `lead_minutes`. One number alone is checked by its field.
+    """
+    if not isinstance(given, list | tuple):
+        return given, []
+    try:
+        shortest, *further = checked_leads(given)
+    except ValidationError as refusal:
+        raise ValidationError({"lead_minutes": refusal}) from refusal
+    return shortest, further
+
+
+def joined_leads(shortest: int | None, further: Sequence[int]) -> int | list[int] | None:
+    """The lead times as they are given and shown: one number, or the longest first."""
+    if shortest is None or not further:
+        return shortest
+    return sorted([shortest, *further], reverse=True)
