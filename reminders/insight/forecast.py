@@ -14,6 +14,7 @@ from reminders.models import Kind, Reason, State
 from reminders.policy import gates, timing
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
+from reminders.policy.rules import DEFAULT, Occurrence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,17 @@ class Forecast:
     at: datetime | None
 
 
-def planning_gates(work: AssignmentFacts, situation: Situation, *, config: ReminderConfig) -> Iterator[Gate]:
-    """Everything that must hold before a scan plans a reminder, in order. DROP means that no row is made at all."""
+def planning_gates(
+    work: AssignmentFacts,
+    situation: Situation,
+    *,
+    config: ReminderConfig,
+    occurrence: Occurrence | None = None,
+) -> Iterator[Gate]:
+    """Everything that must hold before a scan plans a reminder, in order. DROP means that no row is made at all.
+
+    `occurrence` is the instant of a rule, where not the built-in one alone counts.
+    """
     now, start = situation.now, work.scheduled_start
     yield Gate(
         "switched on",
@@ -75,13 +85,7 @@ def planning_gates(work: AssignmentFacts, situation: Situation, *, config: Remin
         "marked OVERDUE" if work.overdue else "not marked",
         Verdict(Action.DROP, Reason.TOO_LATE),
     )
-    horizon = timing.planning_horizon(now=now, lead_minutes=work.lead_minutes, config=config)
-    yield Gate(
-        "within the look-ahead",
-        start <= horizon,
-        f"starts at {gates.format_instant(start)}, planned are starts until {gates.format_instant(horizon)}",
-        Verdict(Action.WAIT, Reason.TOO_EARLY, until=start - (horizon - now)),
-    )
+    yield _within_look_ahead(work, now=now, config=config, occurrence=occurrence)
     yield Gate(
         "known before its start",
         start > work.known_at,
@@ -95,13 +99,49 @@ def planning_gates(work: AssignmentFacts, situation: Situation, *, config: Remin
         f"of use until {gates.format_instant(of_use_until)}",
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
+    if occurrence is not None:
+        yield _asked_for(occurrence)
+        yield _not_declined(work)
+        return
     yield Gate(
         "not start_notified already",
         not work.start_notified,
         "start_notified this start already" if work.start_notified else "not start_notified this start yet",
         Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
     )
-    yield Gate(
+    yield _not_declined(work)
+
+
+def _within_look_ahead(
+    work: AssignmentFacts, *, now: datetime, config: ReminderConfig, occurrence: Occurrence | None
+) -> Gate:
+    if occurrence is not None:
+        until = now + config.lookahead
+        seen = f"due at {gates.format_instant(occurrence.due_at)}, planned is until {gates.format_instant(until)}"
+        passed, opens_at = occurrence.due_at <= until, occurrence.due_at - config.lookahead
+    else:
+        start = work.scheduled_start
+        until = timing.planning_horizon(now=now, lead_minutes=work.lead_minutes, config=config)
+        seen = (
+            f"starts at {gates.format_instant(start)}, planned are starts until {gates.format_instant(until)}"
+        )
+        passed, opens_at = start <= until, start - (until - now)
+    return Gate("within the look-ahead", passed, seen, Verdict(Action.WAIT, Reason.TOO_EARLY, until=opens_at))
+
+
+def _asked_for(occurrence: Occurrence) -> Gate:
+    """Whether the rules in force ask for the reminder: not for short notice, distance, quiet hours, or a second time."""
+    reason = occurrence.skipped
+    return Gate(
+        "asked for by the rules",
+        reason is None,
+        "asked for" if reason is None else reason.value,
+        Verdict(Action.END, reason or Reason.REPLANNED, state=State.SKIPPED),
+    )
+
+
+def _not_declined(work: AssignmentFacts) -> Gate:
+    return Gate(
         "not declined",
         not work.declined,
         "declined by the assignee" if work.declined else "not declined",
@@ -109,15 +149,25 @@ def planning_gates(work: AssignmentFacts, situation: Situation, *, config: Remin
     )
 
 
-def planned_row(work: AssignmentFacts, *, now: datetime, config: ReminderConfig) -> Row:
+def planned_row(
+    work: AssignmentFacts,
+    *,
+    now: datetime,
+    config: ReminderConfig,
+    occurrence: Occurrence | None = None,
+) -> Row:
     """The row that a scan would make now."""
-    due = timing.due_at(work.scheduled_start, lead_minutes=work.lead_minutes, config=config)
+    due = (
+        timing.due_at(work.scheduled_start, lead_minutes=work.lead_minutes, config=config)
+        if occurrence is None
+        else occurrence.due_at
+    )
     return Row(
         id=0,
         assignment_id=work.assignment_id,
         version=work.version,
         kind=Kind.REMINDER,
-        rule="default",
+        rule=DEFAULT if occurrence is None else occurrence.rule,
         recipient=work.recipient,
         channel=config.channel,
         planned_start=work.scheduled_start,
@@ -133,12 +183,20 @@ def planned_row(work: AssignmentFacts, *, now: datetime, config: ReminderConfig)
     )
 
 
-def forecast_assignment(work: AssignmentFacts, situation: Situation, *, config: ReminderConfig) -> Forecast:
-    """What becomes of work whose plan has no row yet: planned by a scan, then as `forecast_row` says."""
+def forecast_assignment(
+    work: AssignmentFacts,
+    situation: Situation,
+    *,
+    config: ReminderConfig,
+    occurrence: Occurrence | None = None,
+) -> Forecast:
+    """What becomes of work whose plan has no row yet (of this rule): planned by a scan, then as `forecast_row` says."""
     while True:
-        shut = next((g for g in planning_gates(work, situation, config=config) if not g.passed), None)
+        conditions = planning_gates(work, situation, config=config, occurrence=occurrence)
+        shut = next((gate for gate in conditions if not gate.passed), None)
         if shut is None:
-            return forecast_row(planned_row(work, now=situation.now, config=config), work.plan, situation)
+            row = planned_row(work, now=situation.now, config=config, occurrence=occurrence)
+            return forecast_row(row, work.plan, situation)
         verdict = shut.consequence
         if verdict.action is not Action.WAIT:
             return Forecast(verdict, situation.now)

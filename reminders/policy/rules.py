@@ -109,11 +109,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One instant of one rule. `skipped` says why it is not sent; None where it is."""
+    """One instant of one rule. `skipped` says why it is not sent; None where it is. `moved_from` is where it would
+    have been without quiet hours."""
 
     rule: str
     due_at: datetime
     skipped: Reason | None = None
+    moved_from: datetime | None = None
 
 
 def renamed(rule: Rule, key: str) -> Rule:
@@ -143,18 +145,20 @@ def default_rule(lead: timedelta) -> Rule:
     )
 
 
+def matching(subject: Subject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
+    """The rules in whose scope this assignment is: the built-in one, or its own leads in place of that, and operators'."""
+    own = own_rules(subject.leads) or (default_rule(lead),)
+    return [*own, *(rule for rule in rules if _matches(rule, subject))]
+
+
 def rules_for(subject: Subject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
     """The rules that apply to this assignment, those that narrower ones replace left out."""
-    matching = [
-        *own_rules(subject.leads),
-        default_rule(lead),
-        *(rule for rule in rules if _matches(rule, subject)),
-    ]
+    candidates = matching(subject, rules=rules, lead=lead)
     narrowest: dict[tuple[Audience, TriggerType], Scope] = {}
-    for rule in matching:
+    for rule in candidates:
         group = (rule.audience, rule.trigger.type)
         narrowest[group] = max(rule.scope, narrowest.get(group, Scope.EVERYONE))
-    return [rule for rule in matching if rule.scope is narrowest[rule.audience, rule.trigger.type]]
+    return [rule for rule in candidates if rule.scope is narrowest[rule.audience, rule.trigger.type]]
 
 
 def replaced_by(rule: Rule, *, subject: Subject, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
@@ -207,17 +211,18 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
     due = instant_of(rule.trigger, start=subject.start, zone=subject.zone)
     if due >= subject.start:
         return None
+    moved_from = None
     known = subject.known_at if rule.since is None else max(subject.known_at, rule.since)
     period = quiet_period(due, hours=subject.quiet_hours, zone=subject.zone)
     skipped = Reason.ALREADY_TOLD if _has_told(rule, subject) else None
     if skipped is None and rule.respects_quiet_hours and period is not None:
         if period[0] >= known:
-            due = period[0]
+            due, moved_from = period[0], due
         elif rule.when_past is WhenPast.SKIP:
             skipped = Reason.QUIET_HOURS
     if rule.since is not None and due < rule.since:
         return None
-    return Occurrence(rule=rule.key, due_at=due, skipped=skipped)
+    return Occurrence(rule=rule.key, due_at=due, skipped=skipped, moved_from=moved_from)
 
 
 def _has_told(rule: Rule, subject: Subject) -> bool:

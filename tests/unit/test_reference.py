@@ -19,7 +19,7 @@ from reminders.insight.explain.answer import Outlook
 from reminders.insight.metrics import Reading, ReminderCollector
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import events
-from reminders.models import Kind, Reason, State
+from reminders.models import Kind, Reason, ReminderRule, State
 from reminders.operations.pauses import BacklogPart
 from reminders.policy.retries import Result
 from tests.unit.test_docs import in_example
@@ -91,6 +91,12 @@ def test_every_word_of_a_closed_set_is_listed() -> None:
         "`answer`": set(Answer.names),
         "`act`": set(ActKind.values),
         "`via`": set(Way.values),
+        "`audience` of a rule": set(ReminderRule.Audience.values),
+        "`type` of a trigger": set(ReminderRule.Trigger.values),
+        "`condition` of a rule": set(ReminderRule.Condition.values),
+        "`type` of a scope": set(ReminderRule.Scope.values),
+        "`quiet_hours` of a rule": set(ReminderRule.QuietHours.values),
+        "`when_past` of a rule": set(ReminderRule.WhenPast.values),
         "`kind` of a row": set(Kind.values),
         "`outcome`": {result.value for result in Result},
         "`outlook`": {outlook.value for outlook in Outlook},

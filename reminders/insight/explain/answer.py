@@ -73,6 +73,7 @@ class ReminderExplanation:
     reminder_id: int
     version: int
     kind: str
+    rule: str
     recipient: str
     to: str
     channel: str
@@ -92,6 +93,19 @@ class ReminderExplanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleExplanation:
+    """What one rule does for the assignment. `rule` is its key in the ledger. `due_at` is None where it has no instant, or
+    others replace it.
+    """
+
+    rule: str
+    name: str
+    applies: bool
+    due_at: datetime | None
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The answer.
 
@@ -99,8 +113,8 @@ class Explanation:
     `next_at` is when something becomes of it; None where it has ended, or where a person must act first.
     `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
     planning. `advice` is what an operator can do; empty where nothing is needed. `upcoming` is what comes if nobody
-    changes anything, `history` what happened. `problems` are things that are wrong with the machinery at this
-    moment.
+    changes anything, `history` what happened. `rules` is empty where the built-in rule is alone. `problems` are things that
+    are wrong with the machinery at this moment.
     """
 
     assignment_id: int
@@ -129,4 +143,5 @@ class Explanation:
     history: Sequence[TimelineEntry]
     problems: Sequence[str]
     acts: Sequence[ActView]
+    rules: Sequence[RuleExplanation]
     reminders: Sequence[ReminderExplanation]

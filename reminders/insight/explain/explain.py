@@ -36,6 +36,7 @@ from reminders.insight.explain.inputs import (
     situation_of,
     supervisors_of,
 )
+from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.wording import (
     ADVICE,
     SWITCH_ON_ADVICE,
@@ -58,7 +59,7 @@ from reminders.policy.departures import Waiting
 from reminders.policy.gates import Gate
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row
-from reminders.policy.rules import DEFAULT
+from reminders.policy.rules import Occurrence
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -115,6 +116,9 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         history=list(asked.history()),
         problems=list(problems(config)) if answer.outlook in STILL_OPEN else [],
         acts=[_view(act) for act in asked.acts],
+        rules=asked.rules.explained({rule: one.summary for rule, one in asked.by_rule.items()})
+        if asked.rules
+        else [],
         reminders=[asked.explain_row(row) for row in asked.rows],
     )
 
@@ -158,16 +162,49 @@ class _Asked:
         self.supervisors = supervisors_of(assignment)
         self.work = facts_of(assignment, supervisors=self.supervisors)
         self.person = contact_of(assignment.assignee)
-        self._has_rules = any(row.kind == Kind.REMINDER and row.rule != DEFAULT for row in rows)
         self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
+        self.rules = rules_of_work(assignment, rows, config)
+        self.by_rule = self._answers_by_rule()
 
     def answer(self) -> _Answer:
         """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
+        if self.by_rule:
+            return self._next_by_rule()
         row = self._current(Kind.REMINDER)
         if row is not None:
             return self._row_answer(row)
+        return self._planned_later()
+
+    def _planned_later(self, occurrence: Occurrence | None = None) -> _Answer:
         stop = beat_schedule.stopped_by(beat_schedule.SCAN) or self.dispatch_stop
-        return _unless_stopped(self._unplanned(), stop)
+        return _unless_stopped(self._unplanned(occurrence), stop)
+
+    def _answers_by_rule(self) -> dict[str, _Answer]:
+        """What becomes of the reminder of each rule, in the order in which they are due; empty for the built-in one."""
+        if self.rules is None:
+            return {}
+        rows = {
+            row.rule: row
+            for row in self.rows
+            if row.version == self.assignment.version and row.kind == Kind.REMINDER
+        }
+        due = {found.rule: found.due_at for found in self.rules.occurrences}
+        due.update((rule, row.due_at) for rule, row in rows.items())
+        answers = {}
+        for rule in sorted(due, key=lambda one: (due[one], one)):
+            found = self.rules.of_key(rule)
+            if rule in rows:
+                answers[rule] = self._row_answer(rows[rule])
+            elif found is not None and (found.due_at > self.situation.now or not self.rules.is_behind(found)):
+                answers[rule] = self._planned_later(found)
+        return answers
+
+    def _next_by_rule(self) -> _Answer:
+        """The next reminder that is to come; else the one that was sent last, else whatever came last."""
+        answers = list(self.by_rule.values())
+        coming = [one for one in answers if one.outlook in STILL_OPEN]
+        sent = [one for one in answers if one.outlook is Outlook.SENT]
+        return (coming or sent[-1:] or answers[-1:])[0]
 
     def _row_answer(self, row: Reminder) -> _Answer:
         if row.closed_at is not None:
@@ -176,10 +213,14 @@ class _Asked:
         stop = self.dispatch_stop if row.state == State.PLANNED else None
         return _unless_stopped(self._prospect(row), stop)
 
-    def _unplanned(self) -> _Answer:
-        """What becomes of work that has no row yet."""
-        gates = list(forecast.planning_gates(self.work, self.situation, config=self.config))
-        foreseen = forecast.forecast_assignment(self.work, self.situation, config=self.config)
+    def _unplanned(self, occurrence: Occurrence | None = None) -> _Answer:
+        """What becomes of work that has no row yet, or none of this rule."""
+        gates = list(
+            forecast.planning_gates(self.work, self.situation, config=self.config, occurrence=occurrence)
+        )
+        foreseen = forecast.forecast_assignment(
+            self.work, self.situation, config=self.config, occurrence=occurrence
+        )
         conditions = [self._condition(gate) for gate in gates]
         shut = next((gate.consequence for gate in gates if not gate.passed), None)
         why = words(foreseen.verdict.reason)
@@ -194,7 +235,9 @@ class _Asked:
             return self._unreachable(
                 foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
             )
-        planned = forecast.planned_row(self.work, now=self.situation.now, config=self.config)
+        planned = forecast.planned_row(
+            self.work, now=self.situation.now, config=self.config, occurrence=occurrence
+        )
         turn = self._turn(planned, foreseen.at)
         if turn is not None and turn.is_late(foreseen.at):
             return _in_turn(turn, conditions, planned.not_after)
@@ -202,8 +245,9 @@ class _Asked:
         if shut is None:
             summary += ", once the next scan has planned it"
         elif shut.until is not None:
+            what = "the start" if occurrence is None else "that"
             summary += (
-                f"; it is planned from {moment(shut.until)} on, when the start comes within the look-ahead"
+                f"; it is planned from {moment(shut.until)} on, when {what} comes within the look-ahead"
             )
         return _Answer(Outlook.COMING, foreseen.at, summary, conditions)
 
@@ -214,6 +258,7 @@ class _Asked:
             reminder_id=row.pk,
             version=row.version,
             kind=row.kind,
+            rule=row.rule,
             recipient=row.recipient,
             to=self.name_of(row.recipient),
             channel=row.channel,
@@ -245,7 +290,13 @@ class _Asked:
     def upcoming(self, answer: _Answer) -> Iterator[TimelineEntry]:
         """What comes if nobody changes anything, in the order of time."""
         steps = []
-        if answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
+        if self.rules is not None and self.by_rule:
+            steps += [
+                TimelineEntry(one.at, f"The reminder of {self.rules.name_of(rule)} {one.summary}.")
+                for rule, one in self.by_rule.items()
+                if one.at is not None or one.outlook in (Outlook.SENDING, Outlook.WAITS)
+            ]
+        elif answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
             steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
         for row in self.rows:
             if row.kind == Kind.CORRECTION and row.closed_at is None:
@@ -312,7 +363,7 @@ class _Asked:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
         plan = self.work.plan
-        if believed.is_correction or self._has_rules:
+        if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = [

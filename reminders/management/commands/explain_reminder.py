@@ -43,6 +43,7 @@ class Command(BaseCommand):
         self._part(answer.summary, [f"[{'pass' if g.passed else 'FAIL'}] {_gate(g)}" for g in answer.gates])
         self._part("What you can do:", [answer.advice] if answer.advice else [])
         self._part("Wrong at this moment:", answer.problems)
+        self._part("Rules:", [f"{rule.name}: {rule.summary}" for rule in answer.rules])
         self._part("What happens next:", [_step(step) for step in answer.upcoming])
         self._part("What happened so far:", [_step(step) for step in answer.history])
 

@@ -68,6 +68,7 @@ class ReminderExplanationSerializer(serializers.Serializer[Any]):
     reminder_id = serializers.IntegerField()
     version = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=Kind.values)
+    rule = serializers.CharField()
     recipient = serializers.CharField()
     to = serializers.CharField()
     channel = serializers.CharField()
@@ -86,6 +87,14 @@ class ReminderExplanationSerializer(serializers.Serializer[Any]):
     gates = GateSerializer(many=True)
     summary = serializers.CharField()
     attempts = AttemptSerializer(many=True)
+
+
+class RuleExplanationSerializer(serializers.Serializer[Any]):
+    rule = serializers.CharField(help_text="Its key in the ledger.")
+    name = serializers.CharField()
+    applies = serializers.BooleanField()
+    due_at = InstantField(allow_null=True)
+    summary = serializers.CharField()
 
 
 class ExplanationSerializer(serializers.Serializer[Any]):
@@ -121,6 +130,9 @@ class ExplanationSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="Problems of the system at this moment."
     )
     acts = ActSerializer(many=True, help_text="What people did about the work, in the order of time.")
+    rules = RuleExplanationSerializer(
+        many=True, help_text="What each rule does for this work; empty where the built-in one is alone."
+    )
     reminders = ReminderExplanationSerializer(
         many=True, help_text="Every row of the ledger, the newest version first."
     )

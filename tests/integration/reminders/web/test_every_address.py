@@ -89,12 +89,23 @@ BROKEN = set(range(500, 600)) - {503}
 
 # Below admin/: of which models the roles see lists and records. Of all others nobody sees anything but a superuser.
 SEEN = {
-    "reminders": {"reminder", "circuitbreaker", "audit", "process", "scanrun", "pause", "subscription"},
+    "reminders": {
+        "reminder",
+        "circuitbreaker",
+        "audit",
+        "process",
+        "scanrun",
+        "pause",
+        "subscription",
+        "reminderrule",
+    },
     "assignments": {"assignment", "assignee", "act", "team"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}
 ACTS = {"operate/<slug:action>/", "rescan/", "begin/", "end/"}
+MADE = {"reminderrule"}
+"""Models of which operators make and remove records in the admin."""
 SITE = {
     "": LOOK,
     "login/": OPEN,
@@ -131,6 +142,8 @@ def needed_below_admin(route: str) -> str | None:
     app, model, page = below.split("/", 2)
     if model not in SEEN.get(app, ()):
         return None
+    if model in MADE and page in ("add/", "<path:object_id>/delete/"):
+        return ACT
     return ACT if page in ACTS else PAGES.get(page)
 
 

@@ -85,7 +85,13 @@ def test_each_is_answered_as_it_says(clock):
     known: dict[str, str] = {"reference": "W-1"}
     for example in examples():
         method, path = where[example["operation"]]
-        groups = {"webhooks": "webhook", "scans": "scan", "teams": "team", "people": "person"}
+        groups = {
+            "webhooks": "webhook",
+            "scans": "scan",
+            "teams": "team",
+            "people": "person",
+            "rules": "rule",
+        }
         named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
         group = example.get("of", named)
         url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])

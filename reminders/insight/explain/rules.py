@@ -1,0 +1,149 @@
+"""What each rule does for one assignment: which apply, which others replace, and when each of them has its instant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from assignments.direction import isolated
+from assignments.models import Assignment
+from reminders.conf import ReminderConfig
+from reminders.insight.explain.answer import RuleExplanation
+from reminders.insight.explain.wording import moment
+from reminders.ledger.rule_planning import read_subjects
+from reminders.ledger.rules import enabled_rules, rule_key
+from reminders.models import Kind, Reminder, ReminderRule, RuleSchedule
+from reminders.policy import rules as policy_rules
+from reminders.policy.rules import Occurrence, Rule, Scope, Subject
+
+SCOPES = {
+    Scope.EVERYONE: "the rule for everybody",
+    Scope.KIND: "the rule for this kind of work",
+    Scope.TEAM: "the team's rule",
+    Scope.PERSON: "the person's rule",
+    Scope.ASSIGNMENT: "this assignment's rule",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesOfWork:
+    """The rules that could apply to one assignment, and their instants; `subject` is None once its work is under way,
+    cancelled or overdue, for then no rule has any.
+    """
+
+    subject: Subject | None
+    candidates: Sequence[Rule]
+    applying: Sequence[Rule]
+    occurrences: Sequence[Occurrence]
+    names: Mapping[str, str]
+    lead: timedelta
+    next_at: datetime | None = None
+
+    def name_of(self, key: str) -> str:
+        """A rule as people know it."""
+        if (name := self.names.get(key)) is not None:
+            return f'the rule "{isolated(name)}"'
+        own = next((rule for rule in self.candidates if rule.key == key), None)
+        if own is not None and own.scope is Scope.ASSIGNMENT:
+            return f"its lead of {_minutes(own.trigger.offset)}"
+        if own is not None:
+            return f"the built-in rule ({_minutes(own.trigger.offset)} before the start)"
+        return f"a rule that is no more ({key})"
+
+    def of_key(self, key: str) -> Occurrence | None:
+        return next((found for found in self.occurrences if found.rule == key), None)
+
+    def _shown(self, rule: Rule) -> str:
+        own = "its own lead" if rule.scope is Scope.ASSIGNMENT else "built-in"
+        return self.names.get(rule.key) or f"{_minutes(rule.trigger.offset)} before the start ({own})"
+
+    def is_behind(self, found: Occurrence) -> bool:
+        """Whether this instant had passed before its schedule looked further: no row is made of it any more."""
+        return self.next_at is None or self.next_at > found.due_at
+
+    def explained(self, summaries: Mapping[str, str]) -> list[RuleExplanation]:
+        """Each rule that could apply, in the order of instants; `summaries` say what becomes of those that do."""
+        told = [self._explained(rule, summaries) for rule in self.candidates]
+        return sorted(told, key=lambda one: (one.due_at is None, one.due_at, one.rule))
+
+    def _explained(self, rule: Rule, summaries: Mapping[str, str]) -> RuleExplanation:
+        found = self.of_key(rule.key)
+        applies = rule in self.applying
+        return RuleExplanation(
+            rule=rule.key,
+            name=self._shown(rule),
+            applies=applies,
+            due_at=found.due_at if found else None,
+            summary=self._summary(rule, found, summaries) if applies else self._replaced(rule),
+        )
+
+    def _summary(self, rule: Rule, found: Occurrence | None, summaries: Mapping[str, str]) -> str:
+        if self.subject is None:
+            return summaries.get(
+                rule.key, "makes nothing any more: the work is under way, cancelled or overdue"
+            )
+        if found is None:
+            due = policy_rules.instant_of(rule.trigger, start=self.subject.start, zone=self.subject.zone)
+            if due >= self.subject.start:
+                return f"makes nothing: its instant, {moment(due)}, is not before the start"
+            since = f"{moment(rule.since)}, when it was made or changed"
+            return f"makes nothing: its instant, {moment(due)}, lies before {since}"
+        summary = summaries.get(rule.key, "makes nothing: its instant had passed when the rules changed")
+        if found.moved_from is not None:
+            summary += f"; it was moved there from {moment(found.moved_from)}, out of quiet hours"
+        return summary
+
+    def _replaced(self, rule: Rule) -> str:
+        if self.subject is None:
+            return "does not apply"
+        others = policy_rules.replaced_by(
+            rule, subject=self.subject, rules=self.candidates_of_operators, lead=self.lead
+        )
+        return f"is replaced by {' and '.join(self._narrower(other) for other in others)}"
+
+    def _narrower(self, rule: Rule) -> str:
+        name = self.names.get(rule.key)
+        return f'{SCOPES[rule.scope]} "{isolated(name)}"' if name is not None else self.name_of(rule.key)
+
+    @property
+    def candidates_of_operators(self) -> list[Rule]:
+        return [rule for rule in self.candidates if rule.key in self.names]
+
+
+def rules_of_work(
+    assignment: Assignment, rows: Iterable[Reminder], config: ReminderConfig
+) -> RulesOfWork | None:
+    """The rules of an assignment; None where only the built-in rule, or one lead of its own, ever had a say."""
+    with connection.cursor() as cursor:
+        enabled = enabled_rules(cursor)
+        if not enabled and not assignment.further_lead_minutes and not _has_other_rows(rows):
+            return None
+        subject = read_subjects(cursor, [assignment.pk]).get(assignment.pk)
+    names = {rule_key(pk): name for pk, name in ReminderRule.objects.values_list("pk", "name")}
+    if subject is None:
+        return RulesOfWork(
+            subject=None, candidates=(), applying=(), occurrences=(), names=names, lead=config.lead
+        )
+    candidates = policy_rules.matching(subject, rules=enabled, lead=config.lead)
+    applying = policy_rules.rules_for(subject, rules=enabled, lead=config.lead)
+    if [rule.key for rule in candidates] == [policy_rules.DEFAULT] and not _has_other_rows(rows):
+        return None
+    return RulesOfWork(
+        subject=subject,
+        candidates=candidates,
+        applying=applying,
+        occurrences=policy_rules.occurrences(subject, rules=applying),
+        names=names,
+        lead=config.lead,
+        next_at=RuleSchedule.objects.filter(assignment=assignment).values_list("next_at", flat=True).first(),
+    )
+
+
+def _has_other_rows(rows: Iterable[Reminder]) -> bool:
+    return any(row.kind == Kind.REMINDER and row.rule != policy_rules.DEFAULT for row in rows)
+
+
+def _minutes(lead: timedelta) -> str:
+    minutes = int(lead.total_seconds() // 60)
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
