@@ -9,9 +9,10 @@ again, is up to people.
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from django.core.exceptions import ValidationError
 from django.db.models import F, Prefetch, QuerySet
@@ -24,17 +25,18 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.addresses import masked
 from notifications.channels import registry
 from reminders.conf import MAX_LEAD, ReminderConfig
-from reminders.insight import forecast, pace_outlook
+from reminders.insight import forecast, pace_outlook, rule_simulation
 from reminders.insight.explain.inputs import contact_of, facts_of, news_of
 from reminders.insight.forecast import Forecast
+from reminders.insight.rule_simulation import RulesTried
 from reminders.ledger.fragments import overdue_base
 from reminders.ledger.notified import with_start_notified
-from reminders.ledger.rules import rules_unless_confirmed
 from reminders.models import Kind, Reason, Reminder
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.departures import Waiting
 from reminders.policy.rows import Action, Plan, Row, Situation
+from reminders.policy.rules import Rule, Subject
 
 LONGEST = timedelta(days=366)
 MOST_LISTED = 1_000
@@ -43,6 +45,8 @@ SPANS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 360, 1440))
 """How finely the sends are counted: by the first of these with which there are not too many to show."""
 
 CHUNK = 1_000
+LONGEST_RULE = MAX_LEAD + timedelta(days=2)
+"""No rule reminds longer before the start: 30 days, at a local time that may be another day in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -111,8 +115,9 @@ def simulate(
     limit: int = 50,
     budget: timedelta | None = None,
     scope: TeamScope = EVERYTHING,
+    rules: Sequence[Rule] | None = None,
 ) -> Simulation:
-    """Foresees the range under these rules, for the work in the scope.
+    """Foresees the range under these settings, for the work in the scope; under these reminder rules, or those in force.
 
     `since` in the past counts as now, for what was sent stands in the ledger.
 
@@ -124,7 +129,8 @@ def simulate(
         raise ValidationError({"channel": f"one of {', '.join(registry.names())} is needed"})
     since = max(since, now)
     over = None if budget is None else time.monotonic() + budget.total_seconds()
-    situation = Situation(now=now, enabled=config.enabled, held={}, unless_confirmed=rules_unless_confirmed())
+    tried = rule_simulation.rules_to_try(rules)
+    situation = Situation(now=now, enabled=config.enabled, held={}, unless_confirmed=tried.unless_confirmed)
     span = next((span for span in SPANS if (until - since) <= MOST_SPANS * span), SPANS[-1])
     tally = _Tally(since=since, until=until, span=span, limit=limit)
     queues = {
@@ -132,7 +138,7 @@ def simulate(
         for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
     }
     complete = True
-    for prospect in _prospects(since, until, situation, config, scope):
+    for prospect in _prospects(since, until, situation, config, scope, tried):
         if over is not None and time.monotonic() >= over:
             complete = False
             break
@@ -289,19 +295,48 @@ class _Prospect:
 
 
 def _prospects(
-    since: datetime, until: datetime, situation: Situation, config: ReminderConfig, scope: TeamScope
+    since: datetime,
+    until: datetime,
+    situation: Situation,
+    config: ReminderConfig,
+    scope: TeamScope,
+    tried: RulesTried,
 ) -> Iterator[_Prospect]:
-    for assignment in _candidates(since, until, config, scope):
-        foreseen, channel, row = _foresee(assignment, situation, config)
-        yield _Prospect(
-            assignment=assignment, person=assignment.assignee, channel=channel, foreseen=foreseen, row=row
-        )
+    for works in _pages(_candidates(since, until, config, scope, tried)):
+        subjects = rule_simulation.subjects_of(works, tried)
+        for assignment in works:
+            for foreseen, channel, row in _all_foreseen(assignment, subjects, situation, config, tried):
+                yield _Prospect(
+                    assignment=assignment,
+                    person=assignment.assignee,
+                    channel=channel,
+                    foreseen=foreseen,
+                    row=row,
+                )
     corrections = Reminder.objects.visible_to(scope).filter(
         kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until
     )
     everything = corrections.select_related("assignment__assignee").prefetch_related("assignment__reminders")
     for correction in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
         yield _correction(correction, situation, config)
+
+
+def _pages(works: Iterator[Assignment]) -> Iterator[list[Assignment]]:
+    while page := list(islice(works, CHUNK)):
+        yield page
+
+
+def _all_foreseen(
+    assignment: Assignment,
+    subjects: Mapping[int, Subject],
+    situation: Situation,
+    config: ReminderConfig,
+    tried: RulesTried,
+) -> Iterable[tuple[Forecast | None, str, Row | None]]:
+    """What becomes of each reminder of this work."""
+    subject = subjects.get(assignment.pk)
+    by_rules = subject and rule_simulation.foresee(assignment, subject, tried, situation, config)
+    return by_rules or [_foresee(assignment, situation, config)]
 
 
 def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> _Prospect:
@@ -331,7 +366,7 @@ def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> 
 
 
 def _candidates(
-    since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope
+    since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope, tried: RulesTried
 ) -> Iterator[Assignment]:
     """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
     current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
@@ -349,8 +384,10 @@ def _candidates(
         .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))
         .order_by("scheduled_start", "id")
     )
-    yield from work.filter(lead_minutes=None, scheduled_start__lt=until + config.lead).iterator(CHUNK)
-    yield from work.filter(lead_minutes__isnull=False, scheduled_start__lt=until + MAX_LEAD).iterator(CHUNK)
+    longest = max(config.lead, LONGEST_RULE) if tried.rules else config.lead
+    own = LONGEST_RULE if tried.rules else MAX_LEAD
+    yield from work.filter(lead_minutes=None, scheduled_start__lt=until + longest).iterator(CHUNK)
+    yield from work.filter(lead_minutes__isnull=False, scheduled_start__lt=until + own).iterator(CHUNK)
 
 
 def _foresee(

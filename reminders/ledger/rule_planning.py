@@ -24,6 +24,7 @@ from reminders.ledger.fragments import notified_sql
 from reminders.ledger.records import Ended
 from reminders.ledger.rules import enabled_rules
 from reminders.ledger.sql import bigints, fetch, fetch_one, run
+from reminders.models import Reason
 from reminders.policy import rules as policy_rules
 from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql
 from reminders.policy.rules import Occurrence, Rule, Subject
@@ -32,6 +33,9 @@ from reminders.policy.wall_clock import QuietHours
 
 BATCH = 1_000
 """Assignments computed per transaction."""
+
+REVIVED = (Reason.REPLANNED.value, Reason.TOO_CLOSE.value, Reason.QUIET_HOURS.value, Reason.DECLINED.value)
+"""Rows that ended so come back where the rules ask for them again, and they are not due yet."""
 
 TOLD = f"""(
             SELECT json_agg(json_build_object('rule', t.rule, 'lead', extract(epoch FROM t.planned_start - t.due_at)))::text
@@ -93,7 +97,7 @@ PLAN = f"""
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
-    WHERE r.state = 'SKIPPED' AND r.reason IN ('replanned', 'too_close', 'quiet_hours', 'declined') AND r.attempts = 0
+    WHERE r.state = 'SKIPPED' AND r.reason IN {REVIVED} AND r.attempts = 0
       AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
@@ -154,9 +158,7 @@ class _Computed:
     @property
     def is_plain(self) -> bool:
         """Whether only the built-in rule, or one lead of its own, applies: `ledger.planning` plans it."""
-        return [found.rule for found in self.occurrences] == [policy_rules.DEFAULT] and len(
-            self.subject.leads
-        ) <= 1
+        return policy_rules.is_plain(self.occurrences, self.subject)
 
     def was_missed(self, found: Occurrence, rules_changed_at: datetime) -> bool:
         """Whether this instant had passed when the rules changed, and no row was still to be made of it.

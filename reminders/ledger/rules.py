@@ -9,7 +9,8 @@ from reminders.models import ReminderRule
 from reminders.policy.rules import Audience, Rule, Scope, Trigger, TriggerType, WhenPast
 
 COLUMNS = (
-    "id, audience, trigger, minutes, days_before, at, scope, scope_value, quiet_hours, when_past, changed_at"
+    "id, audience, trigger, minutes, days_before, at, scope, scope_value, condition, quiet_hours, when_past,"
+    " changed_at"
 )
 
 
@@ -57,6 +58,7 @@ def _rule(found: dict[str, Any]) -> Rule:
         scope=Scope[found["scope"].upper()],
         value=found["scope_value"],
         respects_quiet_hours=found["quiet_hours"] == ReminderRule.QuietHours.RESPECT,
+        unless_confirmed=found["condition"] == ReminderRule.Condition.NOT_CONFIRMED,
         when_past=WhenPast(found["when_past"]),
         since=found["changed_at"],
     )

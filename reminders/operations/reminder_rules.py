@@ -124,11 +124,14 @@ def described(rule: ReminderRule) -> dict[str, object]:
     return {name: f"{value:%H:%M}" if isinstance(value, time) else value for name, value in values.items()}
 
 
-def check_rule(rule: ReminderRule) -> None:
-    """Refuses what makes no sense. Raises ValidationError with every field that is not accepted."""
+def check_rule(rule: ReminderRule, *, unique: bool = True) -> None:
+    """Refuses what makes no sense. Raises ValidationError with every field that is not accepted.
+
+    `unique`: its name must be no other rule's.
+    """
     errors: dict[str, list[ValidationError]] = {}
     try:
-        rule.full_clean(exclude=["created_at", "changed_at"])
+        rule.full_clean(exclude=["created_at", "changed_at"], validate_unique=unique)
     except ValidationError as refusal:
         errors = dict(refusal.error_dict)
     for name, message in (

@@ -81,6 +81,7 @@ class Rule:
     scope: Scope = Scope.EVERYONE
     value: str = ""
     respects_quiet_hours: bool = False
+    unless_confirmed: bool = False
     when_past: WhenPast = WhenPast.SEND
     since: datetime | None = None
 
@@ -183,6 +184,11 @@ def occurrences(subject: Subject, *, rules: Iterable[Rule]) -> list[Occurrence]:
         key=lambda found: (found.due_at, found.rule),
     )
     return _at_a_distance(_at_short_notice(timed, subject=subject), subject=subject)
+
+
+def is_plain(found: Sequence[Occurrence], subject: Subject) -> bool:
+    """Whether only the built-in rule, or one lead of its own, applies."""
+    return [one.rule for one in found] == [DEFAULT] and len(subject.leads) <= 1
 
 
 def instant_of(trigger: Trigger, *, start: datetime, zone: tzinfo) -> datetime:

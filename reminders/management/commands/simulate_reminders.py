@@ -3,6 +3,7 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +17,8 @@ from reminders.ledger.pauses import pause_in_force
 from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line
 from reminders.models import Kind
+from reminders.operations.rule_files import UnreadableRules, read_rules
+from reminders.policy.rules import Rule
 
 DAY = timedelta(days=1)
 
@@ -41,6 +44,12 @@ class Command(BaseCommand):
             help="another rule, such as REMINDER_LEAD_MINUTES=60",
         )
         parser.add_argument(
+            "--rules",
+            type=Path,
+            metavar="FILE",
+            help="other reminder rules than those in force: a JSON list in the form of the API",
+        )
+        parser.add_argument(
             "--limit", type=int, default=20, help=f"how many sends are listed: 0 to {MOST_LISTED}"
         )
         parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
@@ -54,12 +63,20 @@ class Command(BaseCommand):
                 raise CommandError("; ".join(str(refusal).splitlines()), returncode=2) from refusal
             since = options["since"] or database_now()
             until = options["until"] or since + DAY
-            found = simulate(since=since, until=until, config=config, limit=options["limit"])
+            rules = _rules(options["rules"])
+            found = simulate(since=since, until=until, config=config, limit=options["limit"], rules=rules)
             notes = list(_notes(enabled=config.enabled))
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(found, changes, notes), ensure_ascii=False))
         else:
-            self.stdout.write("\n".join([*_in_words(found, changes), *notes]))
+            self.stdout.write("\n".join([*_in_words(found, changes, options["rules"]), *notes]))
+
+
+def _rules(path: Path | None) -> list[Rule] | None:
+    try:
+        return None if path is None else read_rules(path)
+    except UnreadableRules as refusal:
+        raise CommandError(str(refusal), returncode=2) from refusal
 
 
 def _change(text: str) -> tuple[str, str]:
@@ -80,8 +97,10 @@ def _notes(*, enabled: bool) -> list[str]:
     return notes
 
 
-def _in_words(found: Simulation, changes: dict[str, str]) -> list[str]:
-    rules = ", ".join(f"{name}={value}" for name, value in changes.items()) or "today's rules"
+def _in_words(found: Simulation, changes: dict[str, str], file: Path | None) -> list[str]:
+    settings = [f"{name}={value}" for name, value in changes.items()]
+    tried = [*settings, *([f"the rules of {file}"] if file else [])]
+    rules = ", ".join(tried) or "today's rules"
     lines = [
         f"From {moment(found.since)} until {moment(found.until)}, under {rules}:",
         f"{found.total} reminders would be sent; people who get one: {found.people}.",

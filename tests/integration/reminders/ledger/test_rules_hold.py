@@ -1,13 +1,13 @@
 """Whatever operators and planners do, the open rows are those that the pure functions ask for."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from assignments import services
+from assignments import people, services
 from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.delivery import scan
@@ -31,7 +31,11 @@ STEPS = st.lists(
         st.tuples(st.just("remove"), st.integers(0, 5), st.none()),
         st.tuples(st.just("move"), st.integers(0, 1), st.integers(-90, 240)),
         st.tuples(st.just("reassign"), st.integers(0, 1), st.none()),
-        st.tuples(st.just("lead"), st.integers(0, 1), st.sampled_from([None, 15, 90])),
+        st.tuples(
+            st.just("lead"), st.integers(0, 1), st.sampled_from([None, 15, 90, [15, 90], [30, 60, 1440]])
+        ),
+        st.tuples(st.just("kind"), st.integers(0, 1), st.sampled_from(["", "repair", "care"])),
+        st.tuples(st.just("quiet"), st.integers(0, 1), st.sampled_from([(None, None), (time(12), time(14))])),
         st.tuples(st.just("advance"), st.integers(1, 90), st.none()),
     ),
     min_size=1,
@@ -76,7 +80,7 @@ def take(act: str, which: int, value: object, work: list[Assignment], now: datet
                 minutes=which,
                 scope=value,
                 scope_value=scopes[str(value)],
-                quiet_hours="ignore",
+                quiet_hours="respect" if which in (100, 600) else "ignore",
                 changed_at=now,
             )
         case "change" | "switch" | "remove" if not rules:
@@ -94,6 +98,14 @@ def take(act: str, which: int, value: object, work: list[Assignment], now: datet
             return
         case "reassign":
             services.change(assignment.pk, {"assignee_id": AssigneeFactory().pk})
+            return
+        case "kind":
+            services.change(assignment.pk, {"kind": value})
+            return
+        case "quiet":
+            assignment.refresh_from_db()
+            begins, ends = value
+            people.change_assignee(assignment.assignee_id, {"quiet_from": begins, "quiet_until": ends})
             return
         case "lead":
             services.change(assignment.pk, {"lead_minutes": value})

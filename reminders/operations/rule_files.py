@@ -1,0 +1,116 @@
+"""Rules in a file, in the form of the API, for a simulation that tries them."""
+
+import json
+from collections.abc import Mapping
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from assignments.clock import database_now
+from assignments.wording import quoted
+from reminders.ledger.rules import rule_of
+from reminders.models import ReminderRule
+from reminders.operations.reminder_rules import FIELDS, check_rule, unsaved
+from reminders.policy.rules import Rule, renamed
+
+MOST_RULES = 1_000
+MOST_BYTES = 1_000_000
+IGNORED = {"id", "channels", "mandatory", "verified_only", "repeat", "changed_at", "created_at"}
+"""What the API shows of a rule and nobody can set."""
+NUMBERS = {"minutes", "days_before"}
+NESTED = {
+    "trigger": {"type": "trigger", "minutes": "minutes", "days_before": "days_before", "at": "at"},
+    "scope": {"type": "scope", "value": "scope_value"},
+}
+
+
+class UnreadableRules(Exception):
+    """The file holds no rules. The text says where, and what is needed."""
+
+
+def read_rules(path: Path) -> list[Rule]:
+    """The enabled rules of a JSON file: a list, or `{"results": [...]}` as `GET /api/rules` answers. They would be in force
+    from now on. Those with the id of a known rule take its place. Raises UnreadableRules.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UnreadableRules(f"{path}: {error.strerror}") from error
+    if len(text) > MOST_BYTES:
+        raise UnreadableRules(f"{path}: no more than {MOST_BYTES:,} bytes are read")
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise UnreadableRules(f"{path} is not JSON: {error}") from error
+    found = given.get("results") if isinstance(given, Mapping) else given
+    if not isinstance(found, list) or len(found) > MOST_RULES:
+        raise UnreadableRules(f"{path}: a list of at most {MOST_RULES:,} rules is needed")
+    return [rule for number, one in enumerate(found, 1) if (rule := _rule(one, path, number)) is not None]
+
+
+def _rule(given: Any, path: Path, number: int) -> Rule | None:
+    try:
+        made = unsaved(_values(given))
+        known = given.get("id")
+        made.pk = known if isinstance(known, int) and ReminderRule.objects.filter(pk=known).exists() else None
+        made.changed_at = database_now()
+        check_rule(made, unique=False)
+    except ValidationError as refusal:
+        wrong = "; ".join(f"{name}: {' '.join(said)}" for name, said in refusal.message_dict.items())
+        raise UnreadableRules(f"{path}, rule {number}: {wrong}") from refusal
+    if not made.enabled:
+        return None
+    return rule_of(made) if made.pk is not None else renamed(rule_of(made), f"file:{number}")
+
+
+def _values(given: Any) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise ValidationError({"rule": f"{quoted(given)} is not an object with the fields of a rule"})
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in NESTED:
+            values |= _nested(name, value)
+        elif name in FIELDS:
+            values[name] = _checked(name, value)
+        elif name not in IGNORED:
+            raise ValidationError({name: "this is no field of a rule"})
+    return values
+
+
+def _nested(name: str, given: Any) -> dict[str, Any]:
+    columns = NESTED[name]
+    if not isinstance(given, Mapping) or (unknown := given.keys() - columns.keys()):
+        seen = quoted(given) if not isinstance(given, Mapping) else f"unknown: {', '.join(sorted(unknown))}"
+        raise ValidationError({name: f"{seen}: an object with {', '.join(columns)} is needed"})
+    return {
+        columns[part]: _local_time(value) if part == "at" else _checked(part, value)
+        for part, value in given.items()
+    }
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value, where it is of the kind that the field has."""
+    if name in NUMBERS:
+        fits, needed = (
+            value is None or (isinstance(value, int) and not isinstance(value, bool)),
+            "a whole number",
+        )
+    elif name == "enabled":
+        fits, needed = isinstance(value, bool), "true or false"
+    else:
+        fits, needed = isinstance(value, str), "text"
+    if fits:
+        return value
+    raise ValidationError({name: f"{quoted(value)}: {needed} is needed"})
+
+
+def _local_time(value: Any) -> time | None:
+    if value is None:
+        return None
+    try:
+        return time.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValidationError({"at": f"{quoted(value)}: a local time such as 18:00 is needed"}) from None

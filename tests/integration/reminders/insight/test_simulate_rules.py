@@ -1,0 +1,177 @@
+"""The simulator under the rules in force, and under those of a file."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from reminders.delivery import scan
+from reminders.insight.simulator import simulate
+from reminders.models import Reminder
+from reminders.operations.rule_files import UnreadableRules, read_rules
+from tests import acting
+from tests.conftest import NOON
+from tests.factories import AssignmentFactory
+from tests.rule_factory import evening, rule
+
+pytestmark = pytest.mark.django_db
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+AN_HOUR = {"name": "An hour", "audience": "assignee", "trigger": {"type": "before_start", "minutes": 60}}
+
+
+def instants(config, *, until=NOON + 3 * DAY, rules=None) -> list[Any]:
+    return [send.at for send in simulate(since=NOON, until=until, config=config, rules=rules).sends]
+
+
+def file_of(tmp_path: Path, given: Any) -> Path:
+    path = tmp_path / "rules.json"
+    path.write_text(given if isinstance(given, str) else json.dumps(given))
+    return path
+
+
+def test_each_rule_in_force_is_foreseen_with_and_without_a_row(clock, config):
+    rule(minutes=110)
+    evening()
+    start = NOON + 2 * HOUR
+    AssignmentFactory(scheduled_start=start)
+    AssignmentFactory(scheduled_start=start + 2 * DAY, assignee__time_zone="UTC")
+    assert instants(config) == [
+        NOON,  # the evening before has passed: short notice
+        start - 110 * MINUTE,
+        start - 30 * MINUTE,
+        NOON + DAY + 6 * HOUR,
+        start + 2 * DAY - 110 * MINUTE,
+        start + 2 * DAY - 30 * MINUTE,
+    ]
+
+
+def test_what_is_foreseen_is_what_a_scan_plans(clock, config):
+    rule(minutes=90, condition="not_confirmed")
+    rule(minutes=95, scope="kind", scope_value="repair")
+    evening(scope="kind", scope_value="repair")
+    work = [
+        AssignmentFactory(
+            scheduled_start=NOON + n * HOUR, kind="repair" if n % 2 else "", assignee__time_zone="UTC"
+        )
+        for n in range(1, 40, 3)
+    ]
+    foreseen = instants(config)
+    assert len(foreseen) > len(work)
+    for hour in range(42):
+        clock.set(NOON + hour * HOUR)
+        scan.scan(trigger="cli", config=config)
+    planned = Reminder.objects.exclude(kind="OVERDUE").filter(reason="").values_list("due_at", flat=True)
+    assert sorted(foreseen) == sorted(max(NOON, due_at) for due_at in planned)
+
+
+def test_who_has_confirmed_is_left_out_by_the_rule_that_says_so(clock, config):
+    rule(condition="not_confirmed")
+    work = AssignmentFactory(scheduled_start=NOON + 3 * HOUR)
+    acting.confirm(work)
+    found = simulate(since=NOON, until=NOON + DAY, config=config)
+    assert [send.at for send in found.sends] == [NOON + 150 * MINUTE]
+    assert found.skipped == {"confirmed": 1}
+
+
+def test_the_rules_of_a_file_take_the_place_of_those_in_force(clock, config, tmp_path):
+    rule(minutes=110)
+    AssignmentFactory(scheduled_start=NOON + 2 * HOUR)
+    others = read_rules(file_of(tmp_path, [AN_HOUR]))
+    assert [one.key for one in others] == ["file:1"]
+    assert instants(config, rules=others) == [NOON + 60 * MINUTE, NOON + 90 * MINUTE]
+    assert instants(config, rules=[]) == [NOON + 90 * MINUTE]
+    assert instants(config) == [NOON + 10 * MINUTE, NOON + 90 * MINUTE]
+
+
+def test_nobody_is_reminded_at_once_because_other_rules_are_tried(clock, config, tmp_path):
+    AssignmentFactory(scheduled_start=NOON + 40 * MINUTE)
+    others = read_rules(file_of(tmp_path, [AN_HOUR]))
+    assert instants(config, rules=others) == [NOON + 10 * MINUTE]
+
+
+def test_what_the_api_answers_is_a_file(clock, config, tmp_path):
+    made = rule(minutes=110, name="Early")
+    AssignmentFactory(scheduled_start=NOON + 2 * HOUR)
+    shown = {
+        "results": [
+            {
+                "id": made.pk,
+                "name": "Early",
+                "enabled": True,
+                "audience": "assignee",
+                "trigger": {"type": "before_start", "minutes": 100, "days_before": None, "at": None},
+                "condition": "always",
+                "scope": {"type": "everyone", "value": ""},
+                "quiet_hours": "ignore",
+                "when_past": "send",
+                "channels": [],
+                "mandatory": False,
+                "verified_only": False,
+                "repeat": None,
+                "changed_at": "2026-06-15T12:00:00Z",
+                "created_at": "2026-06-15T12:00:00Z",
+            },
+            {**AN_HOUR, "enabled": False},
+        ]
+    }
+    others = read_rules(file_of(tmp_path, shown))
+    assert [one.key for one in others] == [f"rule:{made.pk}"]
+    assert instants(config, rules=others) == [NOON + 20 * MINUTE, NOON + 90 * MINUTE]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{", "is not JSON: "),
+        ("7", "a list of at most 1,000 rules is needed"),
+        ([7], "rule 1: rule: 7 is not an object with the fields of a rule"),
+        ([{**AN_HOUR, "minuets": 5}], "rule 1: minuets: this is no field of a rule"),
+        (
+            [AN_HOUR, {**AN_HOUR, "trigger": {"type": "before_start", "minutes": 0}}],
+            "rule 2: minutes: 0: 1 to 43200 minutes are needed for before_start",
+        ),
+        (
+            [{**AN_HOUR, "trigger": 5}],
+            "rule 1: trigger: 5: an object with type, minutes, days_before, at is needed",
+        ),
+        (
+            [{**AN_HOUR, "trigger": {"type": "at_local_time", "days_before": 1, "at": "6 pm"}}],
+            "rule 1: at: '6 pm': a local time such as 18:00 is needed",
+        ),
+        (
+            [{**AN_HOUR, "audience": "supervisors"}],
+            "rule 1: audience: Value 'supervisors' is not a valid choice.",
+        ),
+        (
+            [{**AN_HOUR, "trigger": {"type": "before_start", "minutes": [5]}}],
+            "rule 1: minutes: a list: a whole number is needed",
+        ),
+        ([{**AN_HOUR, "enabled": "perhaps"}], "rule 1: enabled: 'perhaps': true or false is needed"),
+    ],
+)
+def test_a_file_that_holds_no_rules_says_what_is_wrong_and_where(clock, tmp_path, given, said):
+    path = file_of(tmp_path, given)
+    with pytest.raises(UnreadableRules) as refused:
+        read_rules(path)
+    assert said in str(refused.value)
+    with pytest.raises(CommandError) as failed:
+        call_command("simulate_reminders", "--rules", str(path))
+    assert failed.value.returncode == 2
+    assert "\n" not in str(failed.value)
+
+
+def test_a_file_that_is_not_there_is_named(clock, tmp_path):
+    with pytest.raises(UnreadableRules, match="No such file"):
+        read_rules(tmp_path / "none.json")
+
+
+def test_the_command_names_the_file(clock, config, tmp_path):
+    AssignmentFactory(scheduled_start=NOON + 2 * HOUR)
+    path = file_of(tmp_path, [AN_HOUR])
+    out = StringIO()
+    call_command("simulate_reminders", "--rules", str(path), stdout=out)
+    assert f"under the rules of {path}:\n2 reminders would be sent" in out.getvalue()
