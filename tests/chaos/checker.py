@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -24,6 +25,7 @@ SLACK = timedelta(seconds=2)
 LONGEST_HOLD = timedelta(seconds=60)
 """How long a channel's circuit breaker is open at the most: what could only leave after it may end before it."""
 FOR_THE_CHANNEL = ("channel_down", "channel_refused", "throttled", "handed_back")
+MIN_DISTANCE = timedelta(minutes=10)
 A_COMMIT = timedelta(seconds=1)
 """How long a service's transaction takes at the most, from the instant it writes down to its commit."""
 
@@ -135,13 +137,18 @@ class Evidence:
 
     @cached_property
     def current(self) -> dict[int, Facts]:
-        """The reminder of each assignment's current version."""
+        """The reminder of each assignment's current version; of several rules' the first that was planned."""
+        return {assignment_id: rows[0] for assignment_id, rows in self.all_current.items()}
+
+    @cached_property
+    def all_current(self) -> dict[int, list[Facts]]:
+        """The reminders of each assignment's current version: one for each rule that had an instant."""
         versions = {a["id"]: a["version"] for a in self.assignments}
-        return {
-            row["assignment_id"]: row
-            for row in self.rows
-            if row["kind"] == "REMINDER" and row["version"] == versions[row["assignment_id"]]
-        }
+        found: dict[int, list[Facts]] = defaultdict(list)
+        for row in sorted(self.rows, key=lambda row: row["id"]):
+            if row["kind"] == "REMINDER" and row["version"] == versions[row["assignment_id"]]:
+                found[row["assignment_id"]].append(row)
+        return found
 
 
 def broken(evidence: Evidence) -> list[str]:
@@ -152,12 +159,12 @@ def broken(evidence: Evidence) -> list[str]:
 def nothing_is_silent(e: Evidence) -> Found:
     """I1: each eligible assignment has an accepted message, or a final row with a reason; so has whoever is told."""
     for assignment in e.assignments:
-        row = e.current.get(assignment["id"])
+        reminders = e.all_current.get(assignment["id"], [])
         if assignment["status"] != "SCHEDULED":
             continue
-        if row is None:
+        if not reminders:
             yield f"assignment {assignment['id']} has no row for its version {assignment['version']}"
-        for one in [*([row] if row else []), *e.overdue_rows(assignment)]:
+        for one in [*reminders, *e.overdue_rows(assignment)]:
             if one["due_at"] <= e.now and one["state"] not in FINAL:
                 yield f"row {one['id']} was due at {one['due_at']} and is {one['state']}"
             elif one["state"] in ("FAILED", "SKIPPED", "UNKNOWN") and not one["reason"]:
@@ -315,10 +322,12 @@ def one_message_has_one_id(e: Evidence) -> Found:
 def the_roll_up_is_right(e: Evidence) -> Found:
     """I10: the roll-up equals the ledger."""
     for assignment in e.assignments:
-        row = e.current.get(assignment["id"])
         if assignment["status"] != "SCHEDULED":
             continue
-        told = row is not None and (row["state"] == "SENT" or row["reason"] in ("already_told", "imported"))
+        told = any(
+            row["state"] == "SENT" or row["reason"] in ("already_told", "imported")
+            for row in e.all_current.get(assignment["id"], [])
+        )
         wanted = "OVERDUE" if assignment["overdue_at"] else "SENT" if told else "NONE"
         if assignment["reminder_status"] != wanted:
             yield f"assignment {assignment['id']} says {assignment['reminder_status']}, the ledger {wanted}"
@@ -500,6 +509,27 @@ def _says_why(row: Facts, since: datetime) -> bool:
     )
 
 
+def rules_keep_their_distance(e: Evidence) -> Found:
+    """I17: two rules remind one person of one start at least 10 minutes apart, unless the later one states a change or an
+    operator has reset the work meanwhile.
+    """
+    reminders: dict[tuple[int, str, str], list[tuple[datetime, Facts]]] = defaultdict(list)
+    for row in e.rows:
+        if row["kind"] == "REMINDER" and row["state"] in ("SENT", "UNKNOWN", "SENDING") and row["announced"]:
+            for attempt in e.tries_of(row)[-1:]:
+                start = row["announced"][-1]["start"]
+                reminders[row["assignment_id"], row["recipient"], start].append((attempt["started_at"], row))
+    resets = {a["id"]: a.get("renudge_at") for a in e.assignments}
+    for (assignment_id, _, _), begun in reminders.items():
+        for (earlier, one), (later, other) in pairwise(sorted(begun, key=lambda pair: pair[0])):
+            reset = resets[assignment_id]
+            if one["rule"] == other["rule"] or (reset is not None and earlier <= reset <= later):
+                continue
+            same = one["announced"][-1] == other["announced"][-1]
+            if same and later - earlier < MIN_DISTANCE - SLACK:
+                yield f"row {other['id']} was begun {later - earlier} after row {one['id']} of another rule"
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I1": nothing_is_silent,
     "I2": doubles_are_flagged,
@@ -517,4 +547,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I14": who_has_declined_is_left_alone,
     "I15": started_work_is_left_alone,
     "I16": what_was_told_is_planned,
+    "I17": rules_keep_their_distance,
 }

@@ -16,7 +16,7 @@ START = NOW + 20 * MINUTE
 def sound() -> Evidence:
     """One reminder that was sent at the second attempt, after one whose end nobody knows; and its double."""
     row: Facts = {
-        "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "state": "SENT", "reason": "",
+        "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "rule": "default", "state": "SENT", "reason": "",
         "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x", "own_id": "m1@x",
         "planned_at": NOW - 60 * MINUTE, "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE,
         "lease_until": None, "attempts": 2, "digest_id": None,
@@ -77,6 +77,46 @@ def another_row(**changes: object) -> Callable[[Evidence], Evidence]:
     """One more row of the assignment, that nobody has begun."""
     fresh = {"id": 2, "attempts": 0, "state": "PLANNED", "own_id": "m2@x", "message_id": ""}
     return lambda e: replace(e, rows=[*e.rows, {**e.rows[0], **fresh, **changes}])
+
+
+def second_rule(minutes_later: int, **changes: object) -> Callable[[Evidence], Evidence]:
+    """Another rule has reminded the same person of the same start, so long after the first one."""
+
+    def with_second(e: Evidence) -> Evidence:
+        sent = {"rule": "rule:7", "state": "SENT", "attempts": 1, "message_id": "m2@x", **changes}
+        e = another_row(**sent)(e)
+        at = NOW - 8 * MINUTE + minutes_later * MINUTE
+        tried = {"reminder_id": 2, "number": 1, "outcome": "accepted", "code": "250", "started_at": at}
+        mail = {**e.mails[0], "message_id": "m2@x", "at": at.timestamp()}
+        counters = {**e.counters}
+        counters["reminder_sent_total", "status=SCHEDULED"] += 1
+        counters["reminder_attempts_total", "channel=email,outcome=accepted"] += 1
+        heard = {**e.rows[1], "id": 8, "rule": "reminder.sent:2.1", "own_id": "h2", "message_id": "h2"}
+        hook = {**e.hooks[0], "message_id": "h2"}
+        counters["reminder_attempts_total", "channel=webhook,outcome=accepted"] += 1
+        return replace(
+            e,
+            rows=[*e.rows, heard],
+            attempts=[*e.attempts, tried, {**e.attempts[2], "reminder_id": 8}],
+            mails=[*e.mails, mail],
+            hooks=[*e.hooks, hook],
+            counters=counters,
+        )
+
+    return with_second
+
+
+def again_by_the_same_rule(e: Evidence) -> Evidence:
+    """An operator's resend: a version of its own."""
+    since = NOW - 4 * MINUTE
+    e = second_rule(5, rule="default", version=2, planned_at=since)(e)
+    return assignment(version=2, updated_at=since)(e)
+
+
+def other_place(e: Evidence) -> Evidence:
+    """The second reminder states another place, which is the one that is planned."""
+    told = [{"start": START.isoformat(), "place": "Hall 2", "title": "Job", "theirs": True}]
+    return assignment(location="Hall 2")(second_rule(5, announced=told)(e))
 
 
 def outdated_between(e: Evidence) -> Evidence:
@@ -280,6 +320,8 @@ SABOTAGES = [
     ("I16", "another place, and nobody told", assignment(location="Hall 2")),
     ("I16", "cancelled, and nobody told", assignment(status="CANCELLED")),
     ("I16", "given away, and nobody told", assignment(assignee_id=6)),
+    ("I17", "another rule minutes later", second_rule(5)),
+    ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
 ]
 
 
@@ -290,8 +332,19 @@ SABOTAGES = [
         acts(("decline", 12), ("confirm", 11)),
         acts(("decline", 12), version=2),
         started(),
+        second_rule(10),
+        other_place,
+        again_by_the_same_rule,
     ],
-    ids=["declined after the send", "confirmed before the send", "of another plan", "started after the send"],
+    ids=[
+        "declined after the send",
+        "confirmed before the send",
+        "of another plan",
+        "started after the send",
+        "another rule in time",
+        "a change is stated",
+        "a version of the same rule",
+    ],
 )
 def test_acts_that_the_rows_agree_with_break_nothing(sensible):
     assert broken(sensible(sound())) == []
@@ -317,7 +370,7 @@ def test_a_row_that_says_why_somebody_knows_another_plan_is_enough():
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 17)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 18)}
 
 
 @pytest.mark.parametrize(
