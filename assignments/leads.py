@@ -33,22 +33,26 @@ def checked_leads(given: Sequence[Any]) -> tuple[int, ...]:
     return leads
 
 
-def split_leads(given: object) -> tuple[object, list[int]]:
-    """What is stored of the lead times that are given: the shortest (None where there is none), and the others.
+def split_leads(given: object) -> tuple[object, str]:
+    """What is stored of the lead times that are given: the shortest (None where there is none), and the others as text.
 
     Raises ValidationError for the field `lead_minutes`. One number alone is checked by its field.
     """
     if not isinstance(given, list | tuple):
-        return given, []
+        return given, ""
     try:
         shortest, *further = checked_leads(given)
     except ValidationError as refusal:
         raise ValidationError({"lead_minutes": refusal}) from refusal
-    return shortest, further
+    return shortest, " ".join(map(str, further))
 
 
-def joined_leads(shortest: int | None, further: Sequence[int]) -> int | list[int] | None:
+def stored_leads(shortest: int | None, further: str) -> tuple[int, ...]:
+    """The lead times out of what is stored, the shortest first; none where the work has none of its own."""
+    return () if shortest is None else (shortest, *map(int, further.split()))
+
+
+def joined_leads(shortest: int | None, further: str) -> int | list[int] | None:
     """The lead times as they are given and shown: one number, or the longest first."""
-    if shortest is None or not further:
-        return shortest
-    return sorted([shortest, *further], reverse=True)
+    leads = stored_leads(shortest, further)
+    return sorted(leads, reverse=True) if len(leads) > 1 else shortest

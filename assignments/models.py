@@ -7,7 +7,6 @@ from typing import Self
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -229,10 +228,11 @@ class Assignment(models.Model):
     lead_minutes = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_LEAD_MINUTES)]
     )
-    further_lead_minutes = ArrayField(
-        models.PositiveIntegerField(), default=list, db_default=[], blank=True, editable=False
+    further_lead_minutes = models.CharField(
+        max_length=40, default="", db_default="", blank=True, editable=False
     )
-    """The longer ones of several lead times, ascending; `lead_minutes` is the shortest."""
+    """The longer ones of several lead times, such as "60 1440"; `lead_minutes` is the shortest. Text, since Django inserts
+    rows with an array one value at a time (`assignments.leads`)."""
     version = models.PositiveIntegerField(default=1, editable=False)
     known_at = models.DateTimeField(db_default=Now(), editable=False)
     reset_at = models.DateTimeField(null=True, blank=True, editable=False, db_column="renudge_at")

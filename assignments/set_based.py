@@ -14,33 +14,12 @@ def update_columns(rows: Sequence[models.Model], names: Sequence[str]) -> None:
         return
     table = rows[0]._meta
     fields = [field for field in table.concrete_fields if field.attname in {"id", *names}]
-    types = {field.column: str(field.db_type(connection)) for field in fields}
-    # Arrays of arrays would be one array: each of them travels as its text.
-    texts = {column for column, kind in types.items() if kind.endswith("[]")}
-    arrays = ", ".join(f"%s::{'text' if column in texts else kind}[]" for column, kind in types.items())
+    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
     given = ", ".join(str(field.column) for field in fields)
     columns = [field.column for field in fields if not field.primary_key]
-    assigned = ", ".join(
-        f"{column} = given.{column}" + (f"::{types[column]}" if column in texts else "") for column in columns
-    )
+    assigned = ", ".join(f"{column} = given.{column}" for column in columns)
     statement = f"UPDATE {table.db_table} t SET {assigned} FROM unnest({arrays}) AS given({given}) WHERE t.id = given.id"  # noqa: S608
     with connection.cursor() as cursor:
         for begin in range(0, len(rows), BATCH_SIZE):
             part = rows[begin : begin + BATCH_SIZE]
-            cursor.execute(
-                statement,
-                [
-                    [
-                        _array(getattr(row, field.attname))
-                        if field.column in texts
-                        else getattr(row, field.attname)
-                        for row in part
-                    ]
-                    for field in fields
-                ],
-            )
-
-
-def _array(numbers: Sequence[int]) -> str:
-    """An array of numbers as PostgreSQL reads it."""
-    return "{" + ",".join(map(str, numbers)) + "}"
+            cursor.execute(statement, [[getattr(row, field.attname) for row in part] for field in fields])

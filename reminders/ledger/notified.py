@@ -185,7 +185,7 @@ def skip_already_notified(
         WHERE sent.id = ANY(%s) AND r.assignment_id = sent.assignment_id AND r.version = a.version
           AND r.kind = 'REMINDER' AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
           AND r.recipient = sent.recipient AND r.planned_start = sent.planned_start
-          AND CASE WHEN starts_with(r.rule, 'default') AND a.further_lead_minutes <> '{}'
+          AND CASE WHEN starts_with(r.rule, 'default') AND a.further_lead_minutes <> ''
                    -- Which of several leads has which key changes with them.
                    THEN starts_with(sent.rule, 'default') AND r.due_at = sent.due_at
                    ELSE r.rule = sent.rule END

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 
 from assignments.instants import known_zone
+from assignments.leads import stored_leads
 from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
@@ -181,7 +182,7 @@ def has_rules(ids: Sequence[int]) -> bool:
             SELECT EXISTS (SELECT 1 FROM reminders_reminderrule WHERE enabled)
                 OR EXISTS (SELECT 1 FROM reminders_ruleschedule WHERE assignment_id = ANY(%(ids)s::bigint[]))
                 OR EXISTS (SELECT 1 FROM assignments_assignment
-                           WHERE id = ANY(%(ids)s::bigint[]) AND further_lead_minutes <> '{}')
+                           WHERE id = ANY(%(ids)s::bigint[]) AND further_lead_minutes <> '')
             """,
             {"ids": bigints(ids)},
         )
@@ -271,7 +272,7 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         )
     else:
         known_at = found["now"] if plan_changed else found["known_at"]
-    leads = [found["lead_minutes"], *found["further_lead_minutes"]] if found["lead_minutes"] else []
+    leads = stored_leads(found["lead_minutes"], found["further_lead_minutes"])
     quiet = (
         QuietHours(starts=found["quiet_from"], until=found["quiet_until"])
         if found["quiet_from"] is not None and found["quiet_until"] is not None

@@ -223,7 +223,14 @@ def test_operators_also_change_assignments_and_operate():
     roles.set_up()
     viewers = set(Group.objects.get(name=roles.VIEWERS).permissions.values_list("codename", flat=True))
     operators = set(Group.objects.get(name=roles.OPERATORS).permissions.values_list("codename", flat=True))
-    assert operators - viewers == {"change_assignment", "change_assignee", "change_team", "operate"}
+    rules = {"add_reminderrule", "change_reminderrule", "delete_reminderrule"}
+    assert operators - viewers == {
+        "change_assignment",
+        "change_assignee",
+        "change_team",
+        "operate",
+        *rules,
+    }
 
 
 def test_roles_keep_what_an_administrator_added_and_get_back_what_they_lack():
