@@ -500,6 +500,38 @@ def _says_why(row: Facts, since: datetime) -> bool:
     )
 
 
+ABOUT = {"declined": "decline", "confirmed_after_all": "confirm", "late": "late"}
+
+
+def supervisors_hear_what_is_so(e: Evidence) -> Found:
+    """I17: each notice of an act belongs to one that was recorded, and none is begun once it was taken back."""
+    acts = {act["id"]: act for act in e.acts}
+    for row in e.rows:
+        if row["kind"] != "ESCALATION":
+            continue
+        trigger, _, act_id = row["rule"].partition(":")
+        act = acts.get(int(act_id))
+        if act is None or (act["act"], act["assignment_id"]) != (ABOUT[trigger], row["assignment_id"]):
+            yield f"row {row['id']} tells of {row['rule']}, which nobody did"
+            continue
+        otherwise = {"confirm"} if trigger == "declined" else {"decline"}
+        later = (
+            other["at"]
+            for other in e.acts
+            if other["act"] in otherwise
+            and (other["assignment_id"], other["version"]) == (act["assignment_id"], act["version"])
+            and other["id"] > act["id"]
+        )
+        taken_back = min(later, default=None)
+        if taken_back is None:
+            continue
+        for attempt in e.tries_of(row):
+            if attempt["started_at"] > taken_back + A_COMMIT:
+                yield f"row {row['id']} was begun at {attempt['started_at']}, taken back at {taken_back}"
+        if row["state"] not in FINAL:
+            yield f"row {row['id']} is {row['state']}, and was taken back at {taken_back}"
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I1": nothing_is_silent,
     "I2": doubles_are_flagged,
@@ -517,4 +549,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I14": who_has_declined_is_left_alone,
     "I15": started_work_is_left_alone,
     "I16": what_was_told_is_planned,
+    "I17": supervisors_hear_what_is_so,
 }
