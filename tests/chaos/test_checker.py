@@ -174,6 +174,18 @@ def with_digest(e: Evidence, **changes: object) -> Evidence:
     )
 
 
+def to_a_person(sabotage: Callable[[Evidence], Evidence]) -> Callable[[Evidence], Evidence]:
+    """The same, where the supervisor is a person with an address."""
+    known = ops_recipient("chief@example.test")
+
+    def sabotaged(e: Evidence) -> Evidence:
+        e = sabotage(e)
+        person = {"recipient": "person:7", "email": "chief@example.test"}
+        return replace(e, rows=[{**row, **person} if row["recipient"] == known else row for row in e.rows])
+
+    return sabotaged
+
+
 def digest(
     change: Callable[[Evidence], Evidence] = lambda e: e, **changes: object
 ) -> Callable[[Evidence], Evidence]:
@@ -307,6 +319,9 @@ SABOTAGES = [
         digest(mail_again(message_id="m22@x", text="What:   Other job\n")),
     ),
     ("I13", "a member that is not listed", digest(mail_without("Other job"))),
+    ("I13", "a digest twice to a person", to_a_person(digest(mail_again()))),
+    ("I13", "a person's member that is not listed", to_a_person(digest(mail_without("Other job")))),
+    ("I9", "a person's row under two ids", to_a_person(told_under_two_ids)),
     ("I13", "a member under an id of its own", digest(message_id="m22@x")),
     ("I13", "a member of nobody's digest", digest(digest_id=99)),
     ("I13", "a member of somebody else's digest", digest(digest_id=1)),
@@ -359,6 +374,7 @@ def test_acts_that_the_rows_agree_with_break_nothing(sensible):
 def test_sound_evidence_breaks_nothing():
     assert broken(sound()) == []
     assert broken(with_digest(sound())) == []
+    assert broken(to_a_person(with_digest)(sound())) == []
 
 
 @pytest.mark.parametrize(("invariant", "name", "sabotage"), SABOTAGES, ids=[s[1] for s in SABOTAGES])

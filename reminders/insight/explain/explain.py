@@ -303,7 +303,7 @@ class _Asked:
         if recipients.is_ops(recipient):
             return "a supervisor"
         if recipient in self.supervisors:
-            return f"{self.supervisors[recipient]} (supervisor, {recipient.replace(':', ' ')})"
+            return f"{isolated(self.supervisors[recipient])} (supervisor, {recipient.replace(':', ' ')})"
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
             return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:
