@@ -122,11 +122,14 @@ class ActionPlan:
     @property
     def fingerprint(self) -> str:
         """The same for the same plan. An operator's confirmation names the plan that was shown."""
-        shown = [
+        return hashlib.sha256(json.dumps(self.shown()).encode()).hexdigest()[:16]
+
+    def shown(self) -> list[object]:
+        """What a preview shows of the plan, as JSON: when it differs, the plan is another one."""
+        return [
             [[target.id, target.version, target.effect.value] for target in self.targets],
             [[skipped.id, skipped.why.value] for skipped in self.skipped],
         ]
-        return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
 
     def confirm(self, seen: str | None) -> None:
         """Raises PlanChanged where this is not the plan that was shown; None: it was not shown to anybody."""
