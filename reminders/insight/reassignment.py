@@ -26,6 +26,8 @@ from reminders.policy.double_bookings import Booking
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Situation
 
+MOST_BOOKINGS = 2_000
+
 
 class Told(Enum):
     """What a person has heard of the work as theirs."""
@@ -71,7 +73,9 @@ def reassignments(ids: Sequence[int], to: Assignee | None, *, config: ReminderCo
 
 
 def bookings(person: Assignee, work: Sequence[Assignment], *, scope: TeamScope) -> list[Booking]:
-    """What else the caller sees this person have SCHEDULED between the first start and the last end of this work."""
+    """What else the caller sees this person have SCHEDULED between the first start and the last end of this work;
+    the first MOST_BOOKINGS of it.
+    """
     given = [booking_of(one) for one in work]
     first, last = min(one.start for one in given), max(one.until for one in given)
     theirs = Assignment.objects.visible_to(scope).filter(assignee=person, status=Status.SCHEDULED)
@@ -79,7 +83,7 @@ def bookings(person: Assignee, work: Sequence[Assignment], *, scope: TeamScope) 
     near = others.filter(scheduled_start__lte=last).filter(
         Q(scheduled_start__gte=first) | Q(scheduled_end__gt=first)
     )
-    return [booking_of(one) for one in near.order_by("scheduled_start", "id")]
+    return [booking_of(one) for one in near.order_by("scheduled_start", "id")[:MOST_BOOKINGS]]
 
 
 def booking_of(work: Assignment) -> Booking:

@@ -45,13 +45,15 @@ def _preview(request: ActionRequest) -> Preview:
         return _selected(request)
     plan, config = _plan(request), conf.current()
     moves = {move.assignment.pk: move for move in plan.moves}
-    to = "nobody" if plan.to is None else f"{_named(plan.to)} (#{plan.to.pk})"
-    whose = "is taken away and goes to nobody for now" if plan.to is None else f"goes to {to}"
+    to = "nobody, for now" if plan.to is None else f"{_named(plan.to)} (#{plan.to.pk})"
+    reachable = plan.to is not None and _is_reachable(plan.to, config)
     preview = preview_of(
         plan,
-        summary=f"{counted(len(plan.targets), 'assignment')}: the work {whose}. Its start stays.",
+        summary=f"{counted(len(plan.targets), 'assignment')} to {to}. Nothing else of the plan changes.",
         warnings=list(_warnings(plan, config, request.scope)),
-        effect=lambda target: "\n".join(_effects(moves[target.id], plan.to, request.scope)),
+        effect=lambda target: "\n".join(
+            _effects(moves[target.id], plan.to, request.scope, reachable=reachable)
+        ),
     )
     return replace(preview, button="Take it away" if plan.to is None else f"Give it to {_named(plan.to)}")
 
@@ -63,7 +65,7 @@ def _selected(request: ActionRequest) -> Preview:
         summary=(
             f"{counted(len(work), 'assignment')}. Choose who gets it: then you see what would happen, before anything does."
         ),
-        rows=[(target_of(one), "nothing yet") for one in work[:SHOWN]],
+        rows=[(target_of(one), _answer(one)) for one in work[:SHOWN]],
         more=max(0, len(work) - SHOWN),
         left_alone=[(one.id, WORDS[one.why]) for one in skipped[:SHOWN]],
         possible=bool(work),
@@ -81,16 +83,17 @@ def _run(request: ActionRequest, form: Any) -> str:
 # --- what becomes of one ---------------------------------------------------------------------------------------
 
 
-def _effects(move: Reassignment, to: Assignee | None, scope: TeamScope) -> Iterator[str]:
+def _effects(move: Reassignment, to: Assignee | None, scope: TeamScope, *, reachable: bool) -> Iterator[str]:
     """What would happen, a sentence each."""
     work = move.assignment
     if work.assignee is not None:
         yield _former(move, _named(work.assignee))
         yield from _lost(work)
-    yield _reminder(move, to)
+    yield _reminder(move, to, reachable=reachable)
     before, after = effective_team(work), _team_after(work, to, scope)
     if before != after:
-        yield f"The work then belongs to {_team_name(after)}, no longer to {_team_name(before)}."
+        no_longer = "" if before is None else f", no longer to {_team_name(before)}"
+        yield f"The work then belongs to {_team_name(after)}{no_longer}."
 
 
 def _former(move: Reassignment, name: str) -> str:
@@ -104,18 +107,22 @@ def _former(move: Reassignment, name: str) -> str:
     return f"{told}, and hears {_after(move.correction)} that it is no longer theirs."
 
 
+def _answer(work: Assignment) -> str:
+    note = f" ({isolated(work.answer_note)})" if work.answer_note else ""
+    return f"“{Answer(work.answer).label}”{note}" if work.answer else "no answer"
+
+
 def _lost(work: Assignment) -> Iterator[str]:
     """What its assignee has said, which no longer holds."""
     if work.answer:
-        note = f" ({isolated(work.answer_note)})" if work.answer_note else ""
-        yield f"The answer “{Answer(work.answer).label}”{note} no longer holds."
+        yield f"The answer {_answer(work)} no longer holds."
     if work.status == Status.SCHEDULED and work.expected_start is not None:
         yield f"That it begins at {moment(work.expected_start)} no longer holds."
     if work.status == Status.SCHEDULED and work.on_my_way_at is not None:
         yield "That its assignee is on the way no longer holds."
 
 
-def _reminder(move: Reassignment, to: Assignee | None) -> str:
+def _reminder(move: Reassignment, to: Assignee | None, *, reachable: bool) -> str:
     verdict, at = move.reminder.verdict, move.reminder.at
     if to is None:
         return "Nobody is reminded of it until somebody gets it."
@@ -127,6 +134,8 @@ def _reminder(move: Reassignment, to: Assignee | None) -> str:
     if verdict.action is not Action.SEND:
         verb = "waits" if at is None and verdict.action is Action.WAIT else "is not sent"
         return f"The reminder to {name} {verb}: {words(verdict.reason)}."
+    if not reachable:
+        return f"No reminder reaches {name}: there is no usable address."
     if at is not None and at <= move.asked_at:
         return f"The reminder to {name} leaves at once."
     return f"The reminder to {name} leaves at {moment(at)}."
@@ -177,7 +186,7 @@ def _warnings(plan: ReassignPlan, config: ReminderConfig, scope: TeamScope) -> I
 
 def _about(to: Assignee, plan: ReassignPlan, config: ReminderConfig, scope: TeamScope) -> Iterator[str]:
     name = _named(to)
-    if not can_reach(recipients.assignee_recipient(to.pk), config.channel, contact_of(to), config):
+    if not _is_reachable(to, config):
         yield f"{name} has no usable address: no reminder reaches them."
     for move in islice((move for move in plan.moves if move.declined), MOST_CLASHES):
         assert move.declined is not None
@@ -195,6 +204,10 @@ def _about(to: Assignee, plan: ReassignPlan, config: ReminderConfig, scope: Team
         )
     if len(found) > MOST_CLASHES:
         yield f"{name} would have still more at the same time."
+
+
+def _is_reachable(to: Assignee, config: ReminderConfig) -> bool:
+    return can_reach(recipients.assignee_recipient(to.pk), config.channel, contact_of(to), config)
 
 
 def _some(moves: Sequence[Reassignment]) -> str:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import roles
@@ -108,6 +110,8 @@ def test_what_has_changed_since_the_preview_is_shown_before_anything_is_done(ope
     work, other = AssignmentFactory(), AssigneeFactory()
     shown = preview(operator, work, other)
     acting.decline(work, note="ill")
+    asked = operator.get(ADDRESS, {"ids": work.pk})
+    assert "“can&#x27;t make it” (ill)" in text_of(asked)
     answer = confirm(operator, shown)
     assert "Nothing was done: this is not what the preview showed any more" in text_of(answer)
     assert "The answer “can&#x27;t make it” (ill) no longer holds." in text_of(answer)
@@ -153,6 +157,10 @@ def test_the_preview_says_who_hears_what_and_when(operator, turn):
     assert effects(preview(operator, work, other))[0] == (
         "Ada has been told of it, and has no usable address: tell them yourself that it is no longer theirs."
     )
+    people.change_assignee(other.pk, {"email": ""})
+    assert effects(preview(operator, later, other)) == [
+        "No reminder reaches Bea: there is no usable address."
+    ]
 
 
 def test_the_preview_says_to_which_team_the_work_then_belongs(operator):
@@ -161,6 +169,8 @@ def test_the_preview_says_to_which_team_the_work_then_belongs(operator):
         people.add_assignee(name=name, team_id=team.pk) for name, team in (("A", north), ("B", south))
     )
     moves, stays = AssignmentFactory(assignee=ada), AssignmentFactory(assignee=ada, team_id=north.pk)
+    free = AssignmentFactory(unassigned=True)
+    assert effects(preview(operator, free, bea))[-1] == "The work then belongs to team South."
     said = "The work then belongs to team South, no longer to team North."
     assert effects(preview(operator, moves, bea))[-1] == said
     assert said not in effects(preview(operator, stays, bea))
@@ -303,6 +313,19 @@ def test_work_that_is_over_asks_for_nobody(operator):
         assert not page.context["preview"].possible
         assert "confirmed" not in hidden(page)
         assert '<h2 id="left">Skipped</h2>' in text_of(page)
+
+
+def test_a_preview_of_many_asks_the_database_no_more_than_one_of_few(operator, turn):
+    other, work = AssigneeFactory(), AssignmentFactory.create_batch(30, soon=True)
+    turn()
+    asked = []
+    for count in (2, 30):
+        ids = ",".join(str(one.pk) for one in work[:count])
+        with CaptureQueriesContext(connection) as queries:
+            page = operator.get(ADDRESS, {"ids": ids, "to": named(other)})
+        assert len(page.context["preview"].rows) == count
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
 
 
 def test_the_trail_lists_it(operator):
