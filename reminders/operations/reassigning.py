@@ -13,6 +13,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight.reassignment import Reassignment, reassignments
 from reminders.ledger.audit import record
 from reminders.operations.plans import (
+    ONE_BY_ONE,
     ActionPlan,
     Done,
     Selection,
@@ -85,7 +86,7 @@ def plan_reassign(
 def run_reassign(plan: ReassignPlan, *, by: str, reason: str) -> Done:
     """Gives each target to the person of the plan. Raises Refused where they are not there, or not seen, any more."""
     reason = checked_reason(reason)
-    return in_parts(plan, lambda part: _reassign_some(plan, part, by=by, reason=reason))
+    return in_parts(plan, lambda part: _reassign_some(plan, part, by=by, reason=reason), size=ONE_BY_ONE)
 
 
 @atomically

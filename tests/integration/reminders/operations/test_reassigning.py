@@ -14,7 +14,7 @@ from reminders.delivery import deliver, dispatch, scan
 from reminders.insight.reassignment import Told
 from reminders.models import Audit, Kind, Reminder, State
 from reminders.operations.assignee_choice import MOST_LISTED, AssigneeForm, Chosen, choose
-from reminders.operations.plans import PlanChanged, Why
+from reminders.operations.plans import ONE_BY_ONE, PlanChanged, Why
 from reminders.operations.reassigning import plan_reassign, run_reassign
 from reminders.policy.rows import Action
 from tests import acting
@@ -65,6 +65,13 @@ def test_it_is_taken_away_and_given_to_nobody(clock, config):
     run_reassign(plan_reassign([work.pk], None, config=config), by="olga", reason="x")
     work.refresh_from_db()
     assert work.assignee_id is None
+
+
+def test_many_are_given_in_parts_that_no_worker_waits_long_for(clock, config):
+    work, other = AssignmentFactory.create_batch(ONE_BY_ONE + 1), AssigneeFactory()
+    done = run_reassign(plan_reassign([one.pk for one in work], other, config=config), by="olga", reason="x")
+    assert len(done.ids) == ONE_BY_ONE + 1
+    assert sorted(len(line.before) for line in Audit.objects.all()) == [1, ONE_BY_ONE]
 
 
 def test_what_cannot_be_given_is_left_alone_and_named(clock, config):
