@@ -22,7 +22,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
-from reminders.insight import statistics
+from reminders.insight import starting_soon, statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
 from reminders.insight.explain.wording import WORDS, channel_name, rate
 from reminders.insight.pace_outlook import PaceFigures
@@ -187,6 +187,23 @@ def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
         href=_assignments(show="declined"),
         tone="warn" if snapshot.declined else "quiet",
         alarm="Somebody else is needed" if snapshot.declined else "",
+    )
+    yield Tile(
+        name="declined_soon",
+        label="Can't make it, starts soon",
+        value=snapshot.declined_soon,
+        note=f"starts within {age(starting_soon.HORIZON)}, or was to start",
+        href=_assignments(show="declined_soon"),
+        tone="bad" if snapshot.declined_soon else "quiet",
+        alarm="Nobody will come" if snapshot.declined_soon else "",
+    )
+    # Where nobody confirms as a rule this is no alarm: it is whom to call first.
+    yield Tile(
+        name="unanswered_soon",
+        label="No answer, starts soon",
+        value=snapshot.unanswered_soon,
+        note=f"reminded, not heard from; starts within {age(starting_soon.HORIZON)}, or was to start",
+        href=_assignments(show="unanswered_soon"),
     )
     yield Tile(
         name="unaccounted",
