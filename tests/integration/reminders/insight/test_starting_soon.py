@@ -182,7 +182,7 @@ def test_figure_tile_lists_and_filters_hold_the_same_work(
         statistics._of_teams.clear()
         limits.limit_user(get_user_model().objects.get(), [board[0].pk], by="root")
     summary = operator.get("/api/admin/reminders/summary").json()
-    tiles = {tile.name: tile for tile in operator.get("/ops/").context["problems"]}
+    tiles = {tile.name: tile for tile in operator.get("/ops/").context["attendance"]}
     for name, number in zip(starting_soon.SOON, expected, strict=True):
         titles = sorted(
             starting_soon.select(name, now=NOON, config=config)
@@ -212,7 +212,7 @@ def test_the_gauges_show_the_whole_system(config, board):
 
 
 def test_the_tile_of_declined_work_is_an_alarm_and_that_of_unanswered_work_is_none(operator, board):  # noqa: F811
-    tiles = {tile.name: tile for tile in operator.get("/ops/").context["problems"]}
+    tiles = {tile.name: tile for tile in operator.get("/ops/").context["attendance"]}
     assert (tiles["declined_soon"].tone, tiles["declined_soon"].alarm) == ("bad", "Nobody will come")
     assert (tiles["unanswered_soon"].tone, tiles["unanswered_soon"].alarm) == ("quiet", "")
 
