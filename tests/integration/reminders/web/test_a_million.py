@@ -46,7 +46,8 @@ def crowd():
         cursor.execute(
             "TRUNCATE assignments_assignment, reminders_reminder, reminders_process, reminders_figures, reminders_scanrun,"
             " reminders_channelhold, reminders_channelpace, reminders_digestwindow, reminders_pause, reminders_subscription,"
-            " reminders_counter, django_celery_beat_periodictask, django_session, auth_user RESTART IDENTITY CASCADE"
+            " reminders_counter, django_celery_beat_periodictask, django_session, auth_user, auth_group"
+            " RESTART IDENTITY CASCADE"
         )
         cursor.execute(MILLION)
         cursor.execute(LEDGER)
