@@ -164,7 +164,7 @@ class System:
         self.server_children.append(child)
         self.supervisor.wait_until("The mail sink", lambda: "mail" in self.ready, needs=[child], seconds=30)
         self.mail = f"smtp://127.0.0.1:{port}"
-        self.environment["EMAIL_URL"] = self.mail
+        self.environment |= {"EMAIL_URL": self.mail, "MAIL_SINK_DIR": str(folder)}
 
     def _prepare(self) -> None:
         show_step("database and static files ...")
@@ -285,7 +285,7 @@ class System:
         if self.login:
             login = f"user {self.login['username']}, password {self.login['password']}"
         mail = (
-            f"{self._display('mail')} (nothing leaves this machine)"
+            f"{self.web}/ops/mailbox, as files in {self._display('mail')} (nothing leaves this machine)"
             if self.mail
             else "sent by your mail server"
         )
