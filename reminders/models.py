@@ -26,6 +26,7 @@ class Kind(models.TextChoices):
     REMINDER = "REMINDER"
     OVERDUE = "OVERDUE"
     CORRECTION = "CORRECTION"
+    ESCALATION = "ESCALATION"
     EVENT = "EVENT"
 
 
@@ -58,6 +59,7 @@ class Reason(models.TextChoices):
     OPERATOR = "operator"
     UNSUBSCRIBED = "unsubscribed"
     DECLINED = "declined"
+    CONFIRMED = "confirmed"
     AS_TOLD = "as_told"
     MERGED = "merged"
     # FAILED

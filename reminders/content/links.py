@@ -37,6 +37,11 @@ def ops_url(assignment_id: int) -> str:
     return f"{settings.PUBLIC_URL}/ops/assignments/{assignment_id}" if settings.PUBLIC_URL else ""
 
 
+def reassign_url(assignment_id: int) -> str:
+    """The Ops page on which an assignment is given to somebody else; '' where PUBLIC_URL does not say where this site is."""
+    return f"{settings.PUBLIC_URL}/ops/act/reassign?ids={assignment_id}" if settings.PUBLIC_URL else ""
+
+
 def overdue_list_url() -> str:
     """The Ops page that lists all overdue work; '' where PUBLIC_URL does not say where this site is."""
     return f"{settings.PUBLIC_URL}/ops/assignments?show=overdue" if settings.PUBLIC_URL else ""

@@ -242,7 +242,7 @@ def _preview_pause(_request: ActionRequest) -> Preview:
         facts=[
             (
                 "messages due at this moment, which would wait",
-                waits.useful + waits.late + waits.notices + waits.corrections,
+                waits.useful + waits.late + waits.notices + waits.corrections + waits.escalations,
             )
         ],
         possible=pause_in_force() is None,
@@ -269,6 +269,7 @@ def _preview_resume(_request: ActionRequest) -> Preview:
             ("reminders that are too late: skipped by themselves", waits.too_late),
             ("notices of overdue work", waits.notices),
             ("corrections to who was told otherwise", waits.corrections),
+            ("notices of what assignees did", waits.escalations),
         ],
     )
 

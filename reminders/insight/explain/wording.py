@@ -8,6 +8,7 @@ from assignments.direction import isolated
 from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
 from reminders.policy.announcements import Change
+from reminders.policy.escalation import Trigger
 from reminders.policy.rows import News
 
 WORDS = {
@@ -23,6 +24,7 @@ WORDS = {
     Reason.OPERATOR: "an operator decided so",
     Reason.UNSUBSCRIBED: "the subscription had ended",
     Reason.DECLINED: "the assignee can't make it",
+    Reason.CONFIRMED: "the assignee has confirmed after all",
     Reason.AS_TOLD: "what this person was told is what is planned",
     Reason.MERGED: "a reminder that was due then stated the change",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
@@ -88,6 +90,11 @@ ACTS = {
     ActKind.LATE: "said that the work begins later",
     ActKind.START: "started the work",
     ActKind.COMPLETE: "completed the work",
+}
+TRIGGERS = {
+    Trigger.DECLINED: "the assignee can't make it",
+    Trigger.CONFIRMED_AFTER_ALL: "the assignee can make it after all",
+    Trigger.LATE: "the work begins later",
 }
 WAYS = {
     Way.LINK: "by the link",

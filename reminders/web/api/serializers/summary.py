@@ -90,7 +90,8 @@ class SummarySerializer(serializers.Serializer[Any]):
         help_text="Messages waiting for workers; null while Redis does not answer, and for callers limited to teams.",
     )
     scan_queue_depth = serializers.IntegerField(
-        allow_null=True, help_text="Messages waiting for the scanner; null while Redis does not answer."
+        allow_null=True,
+        help_text="Messages waiting for the scanner; null while Redis does not answer, and for callers limited to teams.",
     )
     switched_off = serializers.ListField(
         child=serializers.CharField(), help_text="Tasks of the schedule that an operator has switched off."

@@ -461,7 +461,7 @@ def test_the_figures_are_those_of_the_team(world, callers, config):
         assert shown["assignments"] == [{"status": "SCHEDULED", "reminder_status": "NONE", "count": 2}]
         assert (shown["declined"], shown["overdue"], shown["unaccounted"]) == (0, 0, 0)
         assert shown["ledger"] == {"PLANNED": 1}
-        assert shown["queue_depth"] is None
+        assert (shown["queue_depth"], shown["scan_queue_depth"]) == (None, None)
     everything = statistics.count(config)
     assert everything.declined == 1
     assert sum(everything.assignments.values()) == 5
