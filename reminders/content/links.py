@@ -15,7 +15,7 @@ SALT = "reminders.content.links"
 _DIALLED = re.compile(r"\+?[0-9]{3,20}")
 _NAMES = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,9})")
 _THIS_MACHINE = r"https?://(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?"
-_PATHS = r"/a/[A-Za-z0-9._-]*[A-Za-z0-9]|/ops/assignments(?:/[0-9]{1,18}|\?show=[a-z]+)?"
+_PATHS = r"/a/[A-Za-z0-9._-]*[A-Za-z0-9]|/ops/act/reassign\?ids=[0-9]{1,18}|/ops/assignments(?:/[0-9]{1,18}|\?show=[a-z]+)?"
 
 
 @dataclass(frozen=True, slots=True)

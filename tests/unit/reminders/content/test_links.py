@@ -89,13 +89,17 @@ def test_no_report_of_an_error_shows_a_link():
 def test_addresses_in_a_text_lead_to_pages_of_this_site(settings):
     settings.PUBLIC_URL = "https://reminders.example.test"
     token = links.token_of(LINK)
-    text = f"Confirm:\n{links.url_of(LINK)}\n\nOps: {links.ops_url(7)}, all: {links.overdue_list_url()}."
+    text = (
+        f"Confirm:\n{links.url_of(LINK)}\n\nOps: {links.ops_url(7)}, all: {links.overdue_list_url()}."
+        f" Somebody else: <{links.reassign_url(8)}>"
+    )
     pieces = list(links.linked(text))
     assert "".join(piece for piece, _ in pieces) == text
     assert [path for _, path in pieces if path] == [
         f"/a/{token}",
         "/ops/assignments/7",
         "/ops/assignments?show=overdue",
+        "/ops/act/reassign?ids=8",
     ]
 
 
