@@ -35,7 +35,7 @@ def mails(request: HttpRequest) -> HttpResponse:
 def mail(request: HttpRequest, name: str) -> HttpResponse:
     """One mail: its text, with the links to pages of this site, and its HTML part in a frame."""
     found = _found(name)
-    return show(request, "mail", {"mail": found, "pieces": links.linked(found.text)})
+    return show(request, "mail", {"mail": found, "pieces": links.linked(found.text.rstrip())})
 
 
 @page(operator=True)
