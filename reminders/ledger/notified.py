@@ -47,9 +47,13 @@ def plan_notified() -> Exists:
     return Exists(current.filter(notified))
 
 
-def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+def with_start_notified(
+    assignments: QuerySet[Assignment], *, recipient: str | None = None
+) -> QuerySet[Assignment]:
     """Adds `start_notified`: whether the last message begun for the assignee that was this reminder, or said
     otherwise, stated this start, after any reset (`fragments.START_NOTIFIED`). None where no message was begun.
+
+    With `recipient` it is asked of that person, as if the work were theirs.
     """
     ever = datetime(1970, 1, 1, tzinfo=UTC)
     same = Q(
@@ -60,7 +64,7 @@ def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignmen
     )
     contradicts = ~Q(planned_start=OuterRef("scheduled_start")) | Q(**{"announced__-1__theirs": False})
     last = (
-        _to_assignee()
+        _to_assignee(recipient)
         .filter(
             Q(kind=Kind.REMINDER) | (Q(kind=Kind.CORRECTION) & contradicts),
             Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
@@ -81,9 +85,11 @@ def may_know_start() -> Exists:
     return Exists(to_assignee.filter(heard, planned_start=OuterRef("scheduled_start")))
 
 
-def _to_assignee() -> QuerySet[Reminder]:
-    recipient = Concat(Value(ASSIGNEE), Cast(OuterRef("assignee_id"), TextField()))
-    return Reminder.objects.filter(assignment=OuterRef("pk"), recipient=recipient)
+def _to_assignee(recipient: str | None = None) -> QuerySet[Reminder]:
+    assigned = Concat(Value(ASSIGNEE), Cast(OuterRef("assignee_id"), TextField()))
+    return Reminder.objects.filter(
+        assignment=OuterRef("pk"), recipient=assigned if recipient is None else recipient
+    )
 
 
 @atomically

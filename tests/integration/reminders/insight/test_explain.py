@@ -234,7 +234,7 @@ def test_every_reason_has_words_and_every_trouble_advice():
     assert set(WORDS) == set(Reason) - {Reason.STALE}
     changes = {Reason.MOVED, Reason.CANCELLED, Reason.REASSIGNED, Reason.STARTED, Reason.REPLANNED}
     fine = {
-        *(Reason.ALREADY_TOLD, Reason.AS_TOLD, Reason.MERGED, Reason.IMPORTED),
+        *(Reason.ALREADY_TOLD, Reason.AS_TOLD, Reason.MERGED, Reason.IMPORTED, Reason.CONFIRMED),
         *(Reason.TOO_EARLY, Reason.TO_BE_JOINED),
     }
     assert set(ADVICE) == set(WORDS) - changes - fine

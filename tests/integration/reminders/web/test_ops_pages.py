@@ -419,8 +419,9 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
 def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
     pauses.pause(by="x", reason="x")
     before = Audit.objects.count()
-    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
-        refused = operator.post(f"/ops/act/{name}", {"confirmed": "1", "ids": everything.pk, "reason": " "})
+    for name in ("reset", "resend", "close", "reassign", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
+        sent = {"confirmed": "1", "ids": everything.pk, "reason": " ", "to": "nobody"}
+        refused = operator.post(f"/ops/act/{name}", sent)
         assert refused.context["form"].errors["reason"] == ["This field is required."], name
     assert Audit.objects.count() == before
 

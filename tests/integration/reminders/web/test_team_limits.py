@@ -282,7 +282,8 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":
             scoped = [f"/ops/act/{name}?ids={pk}" for name in OFFERED for pk in ids]
-            return [*scoped, "/ops/act/reset?scope=out_of_sync"]
+            given = [f"/ops/act/reassign?ids={ids[0]}&to={to}" for to in ("nobody", f"P-{SECRET}")]
+            return [*scoped, *given, "/ops/act/reset?scope=out_of_sync"]
         case "ops/simulator":
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
         case "ops/assignments":
@@ -403,7 +404,7 @@ def state() -> dict[str, list[Any]]:
 def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
     before = state()
     assert {name: len(rows) for name, rows in before.items()} == {
-        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1,
+        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 3, "hooks": 1,
     }  # fmt: skip
     ids = {str(work.pk) for work in world.others}
     for who, call in callers:
@@ -649,6 +650,56 @@ def test_an_act_of_an_operator_is_carried_out_on_the_own_team_alone(world, calle
     assert done.status_code == 302
     assert state() == before
     assert [(one.act, one.actor) for one in Act.objects.filter(assignment=world.my_work)] == [(name, "olga")]
+
+
+def test_work_is_given_within_the_own_team_alone(world, callers):
+    """Neither the work nor the people of another team are there, whatever a made-up confirmation names."""
+    before = state()
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="olga"))
+    colleague = people.add_assignee(name="Colleague", team_id=world.mine.pk)
+    ids = [world.my_work.pk, *(work.pk for work in world.others)]
+    asked = client.get("/ops/act/reassign", {"ids": ids})
+    assert SECRET not in asked.content.decode()
+    assert "Colleague" in str(asked.context["question"].fields["to"].widget.choices)
+    filled = {"ids": ids, "reason": "They called", "confirmed": "1", "plan": ""}
+    foreign, unknown = f"#{world.others_person.pk}", "#999999"
+    errors = [
+        client.post("/ops/act/reassign", {**filled, "to": to}).context["question"].errors["to"]
+        for to in (foreign, unknown)
+    ]
+    assert [error.replace(foreign, unknown) for error in errors[0]] == errors[1]
+    for to in (f"P-{SECRET}", f"Person {SECRET}"):
+        refused = client.post("/ops/act/reassign", {**filled, "to": to})
+        assert "There is no person" in str(refused.context["question"].errors["to"])
+    preview = client.get("/ops/act/reassign", {"ids": ids, "to": f"#{colleague.pk}"})
+    assert SECRET not in preview.content.decode()
+    plan = preview.context["preview"].plan
+    done = client.post("/ops/act/reassign", {**filled, "to": f"#{colleague.pk}", "plan": plan})
+    assert done.status_code == 302
+    assert state() == before
+    world.my_work.refresh_from_db()
+    assert world.my_work.assignee_id == colleague.pk
+
+
+def test_a_double_booking_with_work_of_another_team_is_not_told_of(world, callers):
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="olga"))
+    colleague = people.add_assignee(name="Colleague", team_id=world.mine.pk)
+    for title, team in ((f"Theirs {SECRET}", world.other.pk), ("Ours", world.mine.pk)):
+        services.create(
+            NewAssignment(
+                title=title,
+                team_id=team,
+                assignee_id=colleague.pk,
+                scheduled_start=world.my_work.scheduled_start,
+            )
+        )
+    page = client.get("/ops/act/reassign", {"ids": world.my_work.pk, "to": f"#{colleague.pk}"})
+    told = [one for one in page.context["preview"].warnings if "at the same time" in one]
+    assert len(told) == 1
+    assert "“Ours”" in told[0]
+    assert SECRET not in page.content.decode()
 
 
 def test_acts_in_the_admin_are_those_of_the_own_team(world, callers):
