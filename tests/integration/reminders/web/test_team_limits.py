@@ -97,6 +97,9 @@ ADDRESSES = {
     "ops/doctor": REFUSED,
     "ops/doctor/checks": REFUSED,
     "ops/audit": REFUSED,
+    "ops/mailbox": REFUSED,
+    "ops/mailbox/<str:name>": REFUSED,
+    "ops/mailbox/<str:name>/html": REFUSED,
 }
 # Below admin/: the models whose pages are narrowed, and the site's own pages. All others are refused.
 ADMIN_MODELS = {
@@ -120,6 +123,8 @@ ADMIN_PAGES = {
     "r/<path:content_type_id>/<path:object_id>/": REFUSED,
 }
 LIMITS = {NARROWED: TeamLimit.NARROWS, REFUSED: TeamLimit.REFUSES, PUBLIC: TeamLimit.PUBLIC}
+MAIL = "20260615T120000.000000Z-1"
+"""The name of a stored mail, to somebody of the other team."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -197,6 +202,8 @@ def _team(name: str, suffix: str) -> tuple[Team, Assignee, list[Assignment]]:
 def world(clock, config, settings, tmp_path) -> World:
     settings.SECURE_SSL_REDIRECT = False
     settings.STATIC_ROOT = tmp_path
+    settings.MAIL_SINK_DIR = tmp_path
+    (tmp_path / f"{MAIL}.eml").write_bytes(f"Subject: {SECRET}\nContent-Type: text/html\n\n{SECRET}".encode())
     roles.set_up()
     mine, _, my_work = _team("North", "North")
     other, person, others = _team(SECRET, SECRET)
@@ -325,7 +332,7 @@ def urls(route: str, world: World) -> list[str]:
         return ["/" + route.replace("<int:pk>", str(pk)) for pk in ids]
     if "<path:reference>" in route:
         return ["/" + route.replace("<path:reference>", str(work.reference)) for work in world.others]
-    return ["/" + route.replace("<str:token>", "made-up")]
+    return ["/" + route.replace("<str:token>", "made-up").replace("<str:name>", MAIL)]
 
 
 def _below_admin(route: str, world: World) -> list[str]:
