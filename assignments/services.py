@@ -298,9 +298,9 @@ def _reschedule(
     return change(pk, {"scheduled_start": start, "scheduled_end": end}, if_match=if_match, scope=scope)
 
 
-def reassign(pk: int, *, assignee_id: int | None) -> Assignment:
-    """Assigns the work to somebody else, or to nobody yet."""
-    return change(pk, {"assignee_id": assignee_id})
+def reassign(pk: int, *, assignee_id: int | None, scope: TeamScope = EVERYTHING) -> Assignment:
+    """Assigns the work to somebody else, or to nobody yet. Whether the caller sees that person is for the caller to ask."""
+    return change(pk, {"assignee_id": assignee_id}, scope=scope)
 
 
 def cancel(pk: int) -> Assignment:

@@ -262,6 +262,12 @@ EMAIL_HOST_PASSWORD = str(mail.get("EMAIL_HOST_PASSWORD") or "")
 EMAIL_USE_TLS = bool(mail.get("EMAIL_USE_TLS", False))
 EMAIL_USE_SSL = bool(mail.get("EMAIL_USE_SSL", False))
 EMAIL_FILE_PATH = str(mail.get("EMAIL_FILE_PATH") or STATE_DIR / "mail")
+# Where the mail server of `manage.py up` stores every mail, for the page that shows them; None with any other server.
+sink = env.text("MAIL_SINK_DIR")
+THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
+MAIL_SINK_DIR = (
+    Path(sink) if sink and EMAIL_BACKEND == OWN_EMAIL_BACKEND and EMAIL_HOST in THIS_MACHINE else None
+)
 EMAIL_TIMEOUT = REMINDERS.send_timeout.total_seconds()
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Assignment reminders <reminders@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

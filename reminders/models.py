@@ -26,6 +26,7 @@ class Kind(models.TextChoices):
     REMINDER = "REMINDER"
     OVERDUE = "OVERDUE"
     CORRECTION = "CORRECTION"
+    ESCALATION = "ESCALATION"
     EVENT = "EVENT"
 
 

@@ -28,6 +28,8 @@ READY_SECONDS = 90.0
 PREPARE_SECONDS = 600.0
 STOP_SECONDS = 20.0
 QUEUE_READY = "Reminder queue initialised"
+DEMO_CORRECTION_GRACE = "10"
+"""Seconds in which a change may be taken back: nobody who looks at a demonstration waits for a minute."""
 WEB_WORKER = (
     *("--worker-class", "webserver.worker.BufferingWorker"),
     *("--threads", "8", "--no-control-socket"),
@@ -142,6 +144,8 @@ class System:
         if hosts := os.environ.get("ALLOWED_HOSTS"):
             # `up` itself checks by the loopback address whether the web process is ready.
             self.environment["ALLOWED_HOSTS"] = f"{hosts},127.0.0.1,localhost"
+        if self.demo and not is_set("REMINDER_CORRECTION_GRACE_SECONDS"):
+            self.environment["REMINDER_CORRECTION_GRACE_SECONDS"] = DEMO_CORRECTION_GRACE
         if not is_set("SECRET_KEY"):
             self.environment["SECRET_KEY"] = read_or_create_secret(self.state / "secret-key")
         self.use_database(self.database_url)
@@ -164,7 +168,7 @@ class System:
         self.server_children.append(child)
         self.supervisor.wait_until("The mail sink", lambda: "mail" in self.ready, needs=[child], seconds=30)
         self.mail = f"smtp://127.0.0.1:{port}"
-        self.environment["EMAIL_URL"] = self.mail
+        self.environment |= {"EMAIL_URL": self.mail, "MAIL_SINK_DIR": str(folder)}
 
     def _prepare(self) -> None:
         show_step("database and static files ...")
@@ -225,7 +229,7 @@ class System:
 
     def _start_demo(self) -> None:
         self.app_children.append(
-            self.supervisor.start(self._child("demo", ["manage.py", "seed_demo"], restart=False))
+            self.supervisor.start(self._child("demo", ["manage.py", "seed_demo", "--act"], restart=False))
         )
 
     def _stop(self) -> None:
@@ -285,7 +289,7 @@ class System:
         if self.login:
             login = f"user {self.login['username']}, password {self.login['password']}"
         mail = (
-            f"{self._display('mail')} (nothing leaves this machine)"
+            f"{self.web}/ops/mailbox, as files in {self._display('mail')} (nothing leaves this machine)"
             if self.mail
             else "sent by your mail server"
         )

@@ -39,6 +39,10 @@ REASONS = {
     "confirmed": "the assignee has confirmed",
     "imported": "the former system had sent it",
     "operator": "an operator closed it",
+    "declined": "they have declined",
+    "as_told": "what they were told is planned again",
+    "merged": "another message has said it",
+    "unsubscribed": "nobody subscribes to it any more",
     "no_contact": "there is no address to write to",
     "rejected": "the mail server refused it for good",
     "exhausted": "all attempts failed",
@@ -47,6 +51,7 @@ REASONS = {
     "ambiguous": "it is unknown whether it arrived",
     "disabled": "reminders are switched off",
     "paused": "sending is paused",
+    "to_be_joined": "it waits for others to be joined with",
     "channel_held": "the mail server does not answer",
     "channel_down": "the mail server does not answer",
     "channel_refused": "the mail server refuses our mail",
@@ -156,7 +161,26 @@ class Narrator:
         return line
 
 
-NOUNS = {"OVERDUE": "overdue notice", "CORRECTION": "correction"}
+ACTS = {
+    "confirm": ("confirmed", "will be there"),
+    "decline": ("declined", "can't make it"),
+    "on_my_way": ("on way", "is on the way"),
+    "late": ("late", "will begin later"),
+    "start": ("started", "has started it"),
+    "complete": ("done", "is done"),
+}
+"""The first word of the line for an act, and what it says of the assignee."""
+WAYS = {
+    "link": "by the link in the mail",
+    "sms": "by SMS",
+    "api": "through the API",
+    "ops": "as an operator recorded",
+}
+NOUNS = {
+    "OVERDUE": ("overdue notice", "about"),
+    "CORRECTION": ("correction", "to"),
+    "ESCALATION": ("notice to supervisors", "about"),
+}
 """What a row of this kind is called; any other is a reminder."""
 
 
@@ -171,23 +195,29 @@ def sentence_of(event: Event, works: Mapping[int, Work]) -> str | None:
     when = f", starts {local_time(work.start, seen=event.at)}" if work else ""
     reason = str(fields.get("reason") or "")
     why = REASONS.get(reason, reason.replace("_", " "))
-    noun = NOUNS.get(str(fields.get("kind")), "reminder")
+    noun, whom = NOUNS.get(str(fields.get("kind")), ("reminder", "to"))
+    concerning = f" {whom} {name}" if name else ""
     match fields.get("event"):
         case "Reminder sent":
             return f"sent      {what} - reminder{to}{when}"
         case "Correction sent":
             return f"sent      {what} - correction{to}{when}"
+        case "Escalation sent":
+            return f"sent      {what} - notice to supervisors of what {name or 'somebody'} has said"
         case "Overdue notice sent":
             return f"sent      {what} - overdue notice to supervisors"
         case "Assignment overdue":
             since = f"; its start was {local_time(work.start, seen=event.at)}" if work else ""
             return f"overdue   {what} - {name or 'nobody'} has not started it{since}"
+        case "Assignment acted on" if (act := ACTS.get(str(fields.get("act")))) is not None:
+            via = str(fields.get("via"))
+            return f"{act[0]:<9} {what} - {name or 'somebody'} {act[1]}, {WAYS.get(via, via)}"
         case "Reminder job skipped" if reason not in ROUTINE_REASONS:
-            return f"skipped   {what} - no {noun}{to}: {why}"
+            return f"skipped   {what} - no {noun}{concerning}: {why}"
         case "Reminder will be tried again":
-            return f"retry     {what} - {noun}{to} will be tried again: {why}"
+            return f"retry     {what} - {noun}{concerning} will be tried again: {why}"
         case "Reminder failed":
-            return f"failed    {what} - {noun}{to}: {why}"
+            return f"failed    {what} - {noun}{concerning}: {why}"
         case "Failed to queue reminder":
             return f"error     Redis accepts no messages at present ({why}); reminders wait in the database"
         case "Scan finished" if found := scan_counts(fields):

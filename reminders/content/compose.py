@@ -12,17 +12,15 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
 from html import escape
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.template.loader import select_template
-from django.utils import translation
-from django.utils.formats import date_format
 from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
-from reminders.content import links, webhooks
+from reminders.content import links, notices, webhooks
+from reminders.content.dates import known_zone, local_time, relative_time
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind
@@ -35,7 +33,12 @@ FALLBACK_LANGUAGE = "en"
 LATE_AFTER = timedelta(minutes=1)
 """A reminder that leaves later than this says that it is late."""
 
-TEMPLATES = {Kind.REMINDER: "reminder", Kind.OVERDUE: "overdue", Kind.CORRECTION: "correction"}
+TEMPLATES = {
+    Kind.REMINDER: "reminder",
+    Kind.OVERDUE: "overdue",
+    Kind.CORRECTION: "correction",
+    Kind.ESCALATION: "escalation",
+}
 
 PLACEHOLDER = re.compile("\ue000([a-z_]+)\ue001")
 
@@ -74,6 +77,8 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         ),
         **changed,
     }
+    if recipients.is_supervisor(claim.row.recipient):
+        values |= notices.notice_values(claim.row, facts, zone=contact.time_zone, language=language)
     present = _present(values)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escape)
@@ -92,13 +97,17 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Messag
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
     language = text_language("digest", contact.language)
     listed = digest.entries[:MOST_LISTED]
-    entries = [_entry(row, facts, language) for row, facts in listed]
+    entries = [
+        notices.notice_values(row, facts, zone=facts.assignee_zone, language=language)
+        for row, facts in listed
+    ]
     more = len(digest.entries) - len(listed)
     values = {
         "number": str(len(digest.entries)),
         "more": str(more) if more else "",
         "waiting": str(digest.waiting) if digest.waiting else "",
         "list": links.overdue_list_url(),
+        **notices.counts([row for row, _ in digest.entries]),
     }
     present = _present(values) | {"entries"}
 
@@ -120,21 +129,6 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Messag
         html=form("html", escape),
         language=language,
     )
-
-
-def _entry(row: Row, facts: Facts, language: str) -> dict[str, str]:
-    """One row of a digest. Its instants are shown in the zone of the person whose work it is."""
-    return {
-        "title": isolated(" ".join(facts.title.split())),
-        "name": isolated(facts.assignee_name),
-        "phone": facts.assignee_phone,
-        "tel": links.tel_url(facts.assignee_phone),
-        "location": isolated(facts.location),
-        "reference": isolated(facts.reference),
-        "start": local_time(facts.start, facts.assignee_zone, language),
-        "since": local_time(row.due_at, facts.assignee_zone, language),
-        "link": links.ops_url(row.assignment_id),
-    }
 
 
 def _present(values: Mapping[str, str]) -> frozenset[str]:
@@ -187,50 +181,6 @@ def assignee_contact(facts: Facts) -> Contact:
         time_zone=facts.assignee_zone,
         language=facts.assignee_language,
     )
-
-
-def relative_time(left: timedelta, *, past: str = "started") -> str:
-    """'starts in 30 minutes', 'started 5 minutes ago'; whole minutes, hours or days, never a lie by rounding up.
-
-    `past` is the verb of what lies behind.
-    """
-    minutes = round(abs(left).total_seconds() / 60)
-    if minutes < 1:
-        return "starts now"
-    amount, unit = minutes, "minute"
-    if minutes >= 2 * 1440:
-        amount, unit = minutes // 1440, "day"
-    elif minutes >= 120:
-        amount, unit = minutes // 60, "hour"
-    words = f"{amount} {unit}{'' if amount == 1 else 's'}"
-    return f"starts in {words}" if left > timedelta() else f"{past} {words} ago"
-
-
-def local_time(instant: datetime, zone: str, language: str, *, long: bool = True) -> str:
-    """'Monday 23 November 2026, 10:00 (CET, Europe/Berlin)', or short: 'Mon 23 Nov, 10:00'."""
-    # Nobody reads seconds here, and most work starts on the same few minutes: each is written out once.
-    return _local_minute(instant.replace(second=0, microsecond=0), zone, language, long=long)
-
-
-@lru_cache(maxsize=4096)
-def _local_minute(instant: datetime, zone: str, language: str, *, long: bool) -> str:
-    place = known_zone(zone)
-    local, zone = instant.astimezone(place), place.key
-    with translation.override(language):
-        if not long:
-            return date_format(local, "D j M, H:i", use_l10n=False)
-        written = date_format(local, "l j F Y, H:i", use_l10n=False)
-    abbreviation = local.tzname() or ""
-    named = f"{abbreviation}, {zone}" if abbreviation and abbreviation != zone else zone
-    return f"{written} ({named})"
-
-
-def known_zone(name: str) -> ZoneInfo:
-    """The zone of this name; UTC where the time zone database does not know it any more."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        return ZoneInfo("UTC")
 
 
 class RenderedTemplate:

@@ -4,6 +4,7 @@ supervisor's mail lead to the Ops pages, which ask who they are.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -13,6 +14,8 @@ PATH = "/a/"
 SALT = "reminders.content.links"
 _DIALLED = re.compile(r"\+?[0-9]{3,20}")
 _NAMES = re.compile(r"([0-9]{1,18})-([0-9]{1,18})-([0-9]{1,9})")
+_THIS_MACHINE = r"https?://(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?"
+_PATHS = r"/a/[A-Za-z0-9._-]*[A-Za-z0-9]|/ops/act/reassign\?ids=[0-9]{1,18}|/ops/assignments(?:/[0-9]{1,18}|\?show=[a-z]+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,11 @@ def ops_url(assignment_id: int) -> str:
     return f"{settings.PUBLIC_URL}/ops/assignments/{assignment_id}" if settings.PUBLIC_URL else ""
 
 
+def reassign_url(assignment_id: int) -> str:
+    """The Ops page on which an assignment is given to somebody else; '' where PUBLIC_URL does not say where this site is."""
+    return f"{settings.PUBLIC_URL}/ops/act/reassign?ids={assignment_id}" if settings.PUBLIC_URL else ""
+
+
 def overdue_list_url() -> str:
     """The Ops page that lists all overdue work; '' where PUBLIC_URL does not say where this site is."""
     return f"{settings.PUBLIC_URL}/ops/assignments?show=overdue" if settings.PUBLIC_URL else ""
@@ -43,6 +51,22 @@ def tel_url(phone: str) -> str:
     """'tel:+4930123456' (RFC 3966); '' where it is no number that can be dialled."""
     digits = re.sub(r"[\s()./-]", "", phone)
     return f"tel:{digits}" if _DIALLED.fullmatch(digits) else ""
+
+
+def linked(text: str) -> Iterator[tuple[str, str]]:
+    """The text in pieces, each with the path that it is an address of, or ''.
+
+    Addresses are those of this module, below PUBLIC_URL or on this machine, where earlier mails may name another port.
+    """
+    sites = "|".join(filter(None, (re.escape(settings.PUBLIC_URL), _THIS_MACHINE)))
+    end = 0
+    for found in re.finditer(rf"(?:{sites})({_PATHS})", text):
+        if found.start() > end:
+            yield text[end : found.start()], ""
+        yield found[0], found[1]
+        end = found.end()
+    if end < len(text):
+        yield text[end:], ""
 
 
 def token_of(link: Link) -> str:

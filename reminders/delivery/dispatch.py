@@ -110,17 +110,18 @@ def _hand_over(
     return not hints
 
 
+NEW_KINDS = (Kind.CORRECTION, Kind.ESCALATION)
+
+
 def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
     """Due rows in chunks; a row that may have arrived already travels alone.
 
-    Corrections travel apart from the others: a worker of a release that does not know them fails at its whole chunk.
+    Kinds that the release before does not know travel apart from the others: its workers fail at their whole chunk.
     """
     size = chunk_size(len(claimed), config=config)
     batches = []
-    for correction in (False, True):
-        together = [
-            row.hint for row in claimed if not row.alone and (row.kind == Kind.CORRECTION) is correction
-        ]
+    for new in (False, True):
+        together = [row.hint for row in claimed if not row.alone and (row.kind in NEW_KINDS) is new]
         batches += [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]
     return batches + [HintBatch((row.hint,)) for row in claimed if row.alone]
 

@@ -14,6 +14,7 @@ SENT_EVENTS = {
     Kind.REMINDER: "Reminder sent",
     Kind.OVERDUE: "Overdue notice sent",
     Kind.CORRECTION: "Correction sent",
+    Kind.ESCALATION: "Escalation sent",
     Kind.EVENT: "Webhook delivered",
 }
 

@@ -44,6 +44,7 @@ COUNTERS = {
     counters.DIGEST_ROWS: "Notices in these messages.",
     counters.ACTS: "Acts of people, by act and by the way in which they came.",
     counters.CORRECTIONS: "Corrections to people who were told another plan that have ended, by outcome.",
+    counters.ESCALATIONS: "Accepted notices to supervisors about what an assignee did, by trigger.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }
@@ -237,6 +238,16 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "reminder_overdue_alert",
         "More overdue than this is an alarm: REMINDER_OVERDUE_ALERT.",
         config.overdue_alert,
+    )
+    yield _gauge(
+        "assignment_declined",
+        "Work that starts within 2 h, or was to start and is not overdue, and was declined: nobody else is assigned.",
+        taken.declined_soon,
+    )
+    yield _gauge(
+        "assignment_unanswered",
+        "Such work whose assignee was reminded and has not been heard from.",
+        taken.unanswered_soon,
     )
     yield _gauge("reminder_due_unsent", "Messages that are due and neither sent nor ended.", taken.due_unsent)
     yield _gauge(

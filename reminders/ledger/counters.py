@@ -23,6 +23,7 @@ from accounts.signals import SIGN_IN_FAILURES as SIGN_IN_REASONS
 from assignments.models import ActKind, Status, Way
 from assignments.transactions import RetryTransaction, is_transient
 from reminders.models import Reason, State
+from reminders.policy.escalation import Trigger, trigger_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ DIGESTS = "reminder_digests_total"
 DIGEST_ROWS = "reminder_digest_rows_total"
 ACTS = "reminder_acts_total"
 CORRECTIONS = "reminder_corrections_total"
+ESCALATIONS = "reminder_escalations_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -68,6 +70,7 @@ SKIP_REASONS = (
     Reason.IMPORTED,
     Reason.OPERATOR,
     Reason.DECLINED,
+    Reason.CONFIRMED,
     Reason.AS_TOLD,
     Reason.MERGED,
 )
@@ -97,6 +100,11 @@ def correction(state: State, reason: str) -> tuple[str, str]:
     if state is State.SKIPPED and reason in CORRECTION_OUTCOMES:
         outcome = reason
     return CORRECTIONS, labels(outcome=outcome)
+
+
+def escalation(rule: str) -> tuple[str, str]:
+    """The counter of notices to supervisors about what somebody did, by the rule of the row."""
+    return ESCALATIONS, labels(trigger=trigger_of(rule).value)
 
 
 def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
@@ -167,6 +175,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
     yield from ((CORRECTIONS, labels(outcome=outcome)) for outcome in CORRECTION_OUTCOMES)
+    yield from ((ESCALATIONS, labels(trigger=trigger.value)) for trigger in Trigger)
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

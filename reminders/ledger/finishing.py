@@ -180,6 +180,11 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
             counts[counters.SENT, counters.labels(status=Status.SCHEDULED.value)] += number
         elif state in (State.FAILED, State.UNKNOWN) and reason:
             counts[counters.FAILED, counters.labels(reason=reason.value)] += number
+    counts.update(
+        counters.escalation(end.claim.row.rule)
+        for end in landed
+        if end.claim.row.is_escalation and end.transition.state is State.SENT
+    )
     counters.observe(
         counts,
         counters.SEND_DELAY,

@@ -1,7 +1,8 @@
-"""Notices of overdue work: to the supervisors of its team who can be reached, else to REMINDER_OPS_EMAILS.
+"""Notices to supervisors: to those of the work's team who can be reached, else to REMINDER_OPS_EMAILS.
 
-Each is a row of kind OVERDUE with a recipient. Whoever stops to be a supervisor gets none; those who take their place
-get what was not sent yet. Nobody is told twice of one overdue start.
+Those about overdue work are rows of kind OVERDUE with a recipient; those about acts of people (`ledger.escalations`) are of
+kind ESCALATION. Whoever stops to be a supervisor gets none; those who take their place
+get what was not sent yet. Nobody is told twice of one overdue start, or of one act.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,20 +12,24 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import SUPERVISORS, TO_SUPERVISOR
+from reminders.ledger.fragments import NOTICES, SUPERVISORS, TO_SUPERVISOR
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import run
 from reminders.models import Kind
 from reminders.policy.recipients import ops_recipient, person_recipient_sql
 from reminders.policy.rows import Row
 
-REACHABLE = f"""
+
+def recipients_sql(condition: str) -> str:
+    """Who is told about the assignment `a`, of the supervisors `q` for whom this condition holds; a parameter `ops` names
+    whom to tell where there are none."""
+    reachable = f"""
     SELECT {person_recipient_sql("q.id")} FROM assignments_assignee q
-    WHERE q.email <> '' AND q.id IN {SUPERVISORS}"""  # noqa: S608 - our own constants
-RECIPIENTS = f"""({REACHABLE}
+    WHERE q.email <> '' AND q.id IN {SUPERVISORS} AND {condition}"""  # noqa: S608 - our own constants
+    return f"""({reachable}
     UNION ALL
-    SELECT ops.recipient FROM unnest(%(ops)s::text[]) AS ops(recipient) WHERE NOT EXISTS ({REACHABLE}))"""  # noqa: S608
-"""Who is told about the assignment `a`."""
+    SELECT ops.recipient FROM unnest(%(ops)s::text[]) AS ops(recipient) WHERE NOT EXISTS ({reachable}))"""  # noqa: S608
+
 
 PLAN = f"""
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
@@ -34,27 +39,31 @@ PLAN = f"""
     FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(starts)s::timestamptz[], %(dues)s::timestamptz[],
                 %(scans)s::bigint[]) AS x(assignment_id, version, start, due_at, scan_id)
     JOIN assignments_assignment a ON a.id = x.assignment_id
-    CROSS JOIN LATERAL {RECIPIENTS} AS told(recipient)
+    CROSS JOIN LATERAL {recipients_sql("TRUE")} AS told(recipient)
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own constants
 
-# Whoever has been told of this overdue start, or is being told, is not told again.
+# Whoever has been told of this overdue start or act, or is being told, is not told again.
 CARRY_OVER = f"""
     INSERT INTO reminders_reminder AS kept (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state)
-    SELECT DISTINCT ON (a.id, told.recipient)
+    SELECT DISTINCT ON (a.id, r.kind, r.rule, told.recipient)
            a.id, a.version, r.kind, r.rule, told.recipient, r.channel, a.scheduled_start, statement_timestamp(),
            r.due_at, r.not_after, r.next_attempt_at, 'PLANNED'
     FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-    CROSS JOIN LATERAL {RECIPIENTS} AS told(recipient)
+    CROSS JOIN LATERAL {recipients_sql("(r.kind = 'OVERDUE' OR q.id IS DISTINCT FROM a.assignee_id)")} AS told(recipient)
     WHERE (r.id = ANY(%(ended)s) AND r.state = 'SKIPPED'
            OR r.assignment_id = ANY(%(ids)s) AND r.closed_at IS NULL)
-      AND r.kind = 'OVERDUE' AND r.channel <> 'none' AND a.status = 'SCHEDULED' AND a.overdue_at IS NOT NULL
+      AND r.channel <> 'none' AND a.status = 'SCHEDULED'
+      AND (r.kind = 'OVERDUE' AND a.overdue_at IS NOT NULL
+           OR r.kind = 'ESCALATION' AND r.version = a.version AND r.reason IN ('', 'reassigned')
+              AND r.rule NOT LIKE 'confirmed_after_all:%%')
       AND NOT EXISTS (
           SELECT 1 FROM reminders_reminder heard
-          WHERE heard.assignment_id = a.id AND heard.kind = 'OVERDUE' AND heard.recipient = told.recipient
+          WHERE heard.assignment_id = a.id AND heard.kind = r.kind AND heard.rule = r.rule
+            AND heard.recipient = told.recipient
             AND heard.planned_start = a.scheduled_start AND heard.state NOT IN ('SKIPPED', 'FAILED'))
-    ORDER BY a.id, told.recipient, r.recipient <> told.recipient, r.id
+    ORDER BY a.id, r.kind, r.rule, told.recipient, r.recipient <> told.recipient, r.id
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, next_attempt_at = excluded.next_attempt_at
     WHERE kept.state = 'SKIPPED' AND kept.reason = 'reassigned' AND kept.ambiguous = 0
@@ -71,17 +80,16 @@ TELL_OPS = f"""
       AND a.version = r.version AND a.status = 'SCHEDULED' AND statement_timestamp() < r.not_after
       AND NOT EXISTS (
           SELECT 1 FROM reminders_reminder other
-          WHERE other.assignment_id = r.assignment_id AND other.version = r.version AND other.kind = 'OVERDUE'
-            AND other.channel <> 'none' AND other.state NOT IN ('SKIPPED', 'FAILED'))
+          WHERE other.assignment_id = r.assignment_id AND other.version = r.version AND other.kind = r.kind
+            AND other.rule = r.rule AND other.channel <> 'none' AND other.state NOT IN ('SKIPPED', 'FAILED'))
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own constants
 
-LOCK_NOTIFIED = """
+LOCK_NOTIFIED = f"""
     SELECT id FROM assignments_assignment
-    WHERE id IN (SELECT assignment_id FROM reminders_reminder
-                 WHERE closed_at IS NULL AND kind = 'OVERDUE' AND channel <> 'none')
+    WHERE id IN (SELECT assignment_id FROM reminders_reminder WHERE closed_at IS NULL AND {NOTICES})
     ORDER BY id FOR NO KEY UPDATE
-"""
+"""  # noqa: S608 - our own constant
 
 
 def plan_notices(cursor: Cursor, markers: Sequence[Row], config: ReminderConfig) -> None:
@@ -107,7 +115,7 @@ def carry_over(
 ) -> None:
     """Plans for those who are to be told now what was still to be sent: by the notices among `ended`, which have just
     been voided, and by the open ones of the assignments `ids`."""
-    notices = [row.reminder_id for row in ended if row.kind == Kind.OVERDUE]
+    notices = [row.reminder_id for row in ended if row.kind in (Kind.OVERDUE, Kind.ESCALATION)]
     if notices or ids:
         run(cursor, CARRY_OVER, {"ended": notices, "ids": list(ids), "ops": _ops(config)})
 
@@ -122,7 +130,7 @@ def tell_ops(cursor: Cursor, failed: Sequence[int], config: ReminderConfig) -> N
 def lock_notified() -> list[int]:
     """Locks the assignments about which a notice is still to be sent; returns their ids."""
     with connection.cursor() as cursor:
-        run(cursor, LOCK_NOTIFIED)
+        run(cursor, LOCK_NOTIFIED, [])
         return [row[0] for row in cursor.fetchall()]
 
 

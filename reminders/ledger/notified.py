@@ -48,9 +48,13 @@ def plan_notified() -> Exists:
     return Exists(current.filter(notified))
 
 
-def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+def with_start_notified(
+    assignments: QuerySet[Assignment], *, recipient: str | None = None
+) -> QuerySet[Assignment]:
     """Adds `start_notified`: whether the reminder of the rule `default` has stated this start, after any reset, and
     nothing begun later may have said otherwise (`fragments.notified_sql`). None where no message was begun.
+
+    With `recipient` it is asked of that person, as if the work were theirs.
     """
     ever = datetime(1970, 1, 1, tzinfo=UTC)
     same = Q(
@@ -61,7 +65,7 @@ def with_start_notified(assignments: QuerySet[Assignment]) -> QuerySet[Assignmen
     )
     contradicts = ~Q(planned_start=OuterRef("scheduled_start")) | Q(**{"announced__-1__theirs": False})
     last = (
-        _to_assignee()
+        _to_assignee(recipient)
         .filter(
             Q(kind=Kind.REMINDER, rule=DEFAULT)
             | Q(Q(kind=Kind.REMINDER) & ~Q(planned_start=OuterRef("scheduled_start")))
@@ -84,9 +88,11 @@ def may_know_start() -> Exists:
     return Exists(to_assignee.filter(heard, planned_start=OuterRef("scheduled_start")))
 
 
-def _to_assignee() -> QuerySet[Reminder]:
-    recipient = Concat(Value(ASSIGNEE), Cast(OuterRef("assignee_id"), TextField()))
-    return Reminder.objects.filter(assignment=OuterRef("pk"), recipient=recipient)
+def _to_assignee(recipient: str | None = None) -> QuerySet[Reminder]:
+    assigned = Concat(Value(ASSIGNEE), Cast(OuterRef("assignee_id"), TextField()))
+    return Reminder.objects.filter(
+        assignment=OuterRef("pk"), recipient=assigned if recipient is None else recipient
+    )
 
 
 @atomically

@@ -53,6 +53,9 @@ class Facts:
     assignee_phone: str
     assignee_zone: str
     assignee_language: str
+    answer_note: str = ""
+    answered_at: datetime | None = None
+    expected_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +230,9 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         assignee_phone=found["phone"] or "",
         assignee_zone=found["time_zone"] or "UTC",
         assignee_language=found["language"] or "en",
+        answer_note=found["answer_note"],
+        answered_at=found["answered_at"],
+        expected_start=found["expected_start"],
     )
 
 

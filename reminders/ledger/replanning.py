@@ -18,6 +18,7 @@ from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules, leave_to_scan
 from reminders.ledger.sql import fetch, run
 from reminders.models import Reason
+from reminders.policy.escalation import TAKEN_BACK
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
 
@@ -67,7 +68,9 @@ VOID = f"""
             WHEN a.status <> 'SCHEDULED' THEN 'started'
             WHEN r.planned_start <> a.scheduled_start THEN 'moved'
             WHEN {NO_LONGER_SUPERVISOR} THEN 'reassigned'
-            WHEN r.version = a.version THEN 'declined'
+            WHEN r.version = a.version AND r.kind = 'ESCALATION' AND {TAKEN_BACK}
+                 THEN CASE WHEN a.answer = 'DECLINED' THEN 'declined' ELSE 'confirmed' END
+            WHEN r.version = a.version AND r.kind = 'REMINDER' THEN 'declined'
             WHEN r.kind = 'REMINDER'
                  AND r.recipient <> {assignee_recipient_sql("a")} THEN 'reassigned'
             ELSE 'replanned'
@@ -80,7 +83,7 @@ VOID = f"""
            OR (a.status IN ('IN_PROGRESS', 'COMPLETED') AND r.recipient = {assignee_recipient_sql("a")}))
       AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
            OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER')
-           OR {NO_LONGER_SUPERVISOR})
+           OR {TAKEN_BACK} OR {NO_LONGER_SUPERVISOR})
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
 

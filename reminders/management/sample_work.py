@@ -6,11 +6,20 @@ Everybody here is invented; the addresses are in domains that belong to nobody (
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from enum import Enum
 from zoneinfo import ZoneInfo
 
 from reminders.conf import ReminderConfig
 
 QUARTER = timedelta(minutes=15)
+
+
+class Then(Enum):
+    """What somebody does once the reminder of a work has arrived."""
+
+    START = "the assignee starts it, by the link in the mail"
+    DECLINE = "the assignee can't make it, and says so by the link in the mail"
+    MOVE = "it is moved, so that what the assignee was told is wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class SampleTeam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One piece of invented work. `move_to` and `cancel` are what happens to it before it is due."""
+    """One piece of invented work. `move_to` and `cancel` are what happens to it before it is due, `then` afterwards."""
 
     title: str
     kind: str
@@ -48,6 +57,7 @@ class Sample:
     lead_minutes: int | None = None
     cancel: bool = False
     move_to: datetime | None = None
+    then: Then | None = None
 
 
 PEOPLE = (
@@ -137,6 +147,7 @@ def samples(*, now: datetime, config: ReminderConfig) -> Iterator[Sample]:
         location="Harbour clinic, entrance A",
         person="okafor",
         start=due_in(14),
+        then=Then.MOVE,
     )
     yield Sample(
         title="Install fibre connection",
@@ -146,6 +157,7 @@ def samples(*, now: datetime, config: ReminderConfig) -> Iterator[Sample]:
         start=now + timedelta(minutes=5, seconds=18),
         lead_minutes=5,
         notes="Wants to be told five minutes before, not earlier.",
+        then=Then.START,
     )
     yield Sample(
         title="Night watch handover",
@@ -153,6 +165,7 @@ def samples(*, now: datetime, config: ReminderConfig) -> Iterator[Sample]:
         location="Lakeside home, ward 2",
         person="oneill",
         start=due_in(22),
+        then=Then.DECLINE,
     )
     yield Sample(
         title="Check fire extinguishers",

@@ -13,6 +13,7 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from reminders.ledger.audit import record
 from reminders.operations.plans import (
+    ONE_BY_ONE,
     ActionPlan,
     Done,
     Selection,
@@ -64,7 +65,9 @@ def plan_act(act: ActKind, ids: Sequence[int], *, scope: TeamScope = EVERYTHING)
 def run_act(act: ActKind, plan: ActPlan, said: Said, *, by: str, reason: str) -> Done:
     """Carries the act out on each target, in the operator's name. Raises ValidationError where `said` is not accepted."""
     reason = checked_reason(reason)
-    return in_parts(plan, lambda part: _act_on_some(act, plan, part, said, by=by, reason=reason))
+    return in_parts(
+        plan, lambda part: _act_on_some(act, plan, part, said, by=by, reason=reason), size=ONE_BY_ONE
+    )
 
 
 @atomically

@@ -36,12 +36,13 @@ PREVIEW_BUDGET = timedelta(seconds=3)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequest:
     """Who asks, and for which assignments (None: for all that are out of sync). `plan` is the fingerprint of the
-    plan that the preview showed.
+    plan that the preview showed. `to` is the answer to an action's `question`: '' as long as there is none.
     """
 
     by: str
     ids: tuple[int, ...] | None = ()
     plan: str = ""
+    to: str = ""
     scope: TeamScope = EVERYTHING
 
     @property
@@ -51,7 +52,9 @@ class ActionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What it would do if it were done now. `plan` names it; `possible` is false where nothing can be done."""
+    """What it would do if it were done now. `plan` names it; `possible` is false where nothing can be done. `button`:
+    the words on the button, if they are others than the title of the action.
+    """
 
     summary: str
     facts: Sequence[tuple[str, object]] = ()
@@ -61,17 +64,22 @@ class Preview:
     left_alone: Sequence[tuple[int, str]] = ()
     plan: str = ""
     possible: bool = True
+    button: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorAction:
-    """Something that operators do. `run` takes the valid form and returns what was done; `destructive`: it stops work."""
+    """Something that operators do. `run` takes the valid form and returns what was done; `destructive`: it stops work.
+
+    `question`: a form with the field `to` that must be valid before there is anything to confirm.
+    """
 
     title: str
     preview: Callable[[ActionRequest], Preview]
     run: Callable[[ActionRequest, Any], str]
     form: type[forms.Form]
     destructive: bool = False
+    question: Callable[[ActionRequest], forms.Form] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +250,7 @@ def _preview_pause(_request: ActionRequest) -> Preview:
         facts=[
             (
                 "messages due at this moment, which would wait",
-                waits.useful + waits.late + waits.notices + waits.corrections,
+                waits.useful + waits.late + waits.notices + waits.corrections + waits.escalations,
             )
         ],
         possible=pause_in_force() is None,
@@ -269,6 +277,7 @@ def _preview_resume(_request: ActionRequest) -> Preview:
             ("reminders that are too late: skipped by themselves", waits.too_late),
             ("notices of overdue work", waits.notices),
             ("corrections to who was told otherwise", waits.corrections),
+            ("notices of what assignees did", waits.escalations),
         ],
     )
 

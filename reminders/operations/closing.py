@@ -10,6 +10,7 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from reminders.ledger.audit import record
 from reminders.operations.plans import (
+    ONE_BY_ONE,
     ActionPlan,
     Done,
     Selection,
@@ -49,7 +50,7 @@ def plan_close(ids: Sequence[int], *, scope: TeamScope = EVERYTHING) -> ClosePla
 def run_close(plan: ClosePlan, *, by: str, reason: str) -> Done:
     """Cancels each target, so that forgotten work does not keep the overdue alert firing."""
     reason = checked_reason(reason)
-    return in_parts(plan, lambda part: _close_some(plan, part, by=by, reason=reason))
+    return in_parts(plan, lambda part: _close_some(plan, part, by=by, reason=reason), size=ONE_BY_ONE)
 
 
 @atomically

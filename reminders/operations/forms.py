@@ -70,8 +70,8 @@ class PauseForm(ReasonForm):
 class ResumeForm(ReasonForm):
     """What becomes of each part of the backlog. What is stale floods out only where somebody asks for it."""
 
-    field_order = ("useful", "late", "notices", "corrections", "reason")
-    useful, late, notices, corrections = (
+    field_order = ("useful", "late", "notices", "corrections", "escalations", "reason")
+    useful, late, notices, corrections, escalations = (
         forms.ChoiceField(
             label=label,
             required=False,
@@ -84,6 +84,7 @@ class ResumeForm(ReasonForm):
             ("Late reminders: the work has begun by the clock", "skip"),
             ("Notices of overdue work", "send"),
             ("Corrections to who was told otherwise", "send"),
+            ("Notices of what assignees did", "send"),
         )
     )
 
@@ -94,6 +95,7 @@ class ResumeForm(ReasonForm):
             "late": BacklogPart.LATE,
             "notices": BacklogPart.NOTICES,
             "corrections": BacklogPart.CORRECTIONS,
+            "escalations": BacklogPart.ESCALATIONS,
         }
         return [part for name, part in parts.items() if self.cleaned_data[name] == "skip"]
 

@@ -41,6 +41,7 @@ class BacklogPart(Enum):
     LATE = "late"
     NOTICES = "overdue_notices"
     CORRECTIONS = "corrections"
+    ESCALATIONS = "escalations"
 
 
 BACKLOG_PARTS = {
@@ -48,6 +49,7 @@ BACKLOG_PARTS = {
     BacklogPart.LATE: (Kind.REMINDER, Usefulness.LATE),
     BacklogPart.NOTICES: (Kind.OVERDUE, Usefulness.USEFUL),
     BacklogPart.CORRECTIONS: (Kind.CORRECTION, Usefulness.USEFUL),
+    BacklogPart.ESCALATIONS: (Kind.ESCALATION, Usefulness.USEFUL),
 }
 
 
@@ -63,6 +65,7 @@ class Backlog:
     too_late: int = 0
     notices: int = 0
     corrections: int = 0
+    escalations: int = 0
     unplanned: int = 0
 
     def as_json(self) -> dict[str, object]:
@@ -72,6 +75,7 @@ class Backlog:
             "too_late": self.too_late,
             "overdue_notices": self.notices,
             "corrections": self.corrections,
+            "escalations": self.escalations,
             "unplanned": self.unplanned,
         }
 
@@ -118,6 +122,7 @@ def backlog(*, config: ReminderConfig) -> Backlog:
         too_late=sum(count for (_, use), count in waiting.items() if use is Usefulness.TOO_LATE),
         notices=waiting.get(BACKLOG_PARTS[BacklogPart.NOTICES], 0),
         corrections=waiting.get(BACKLOG_PARTS[BacklogPart.CORRECTIONS], 0),
+        escalations=waiting.get(BACKLOG_PARTS[BacklogPart.ESCALATIONS], 0),
         unplanned=planning.unaccounted(config),
     )
 

@@ -16,7 +16,10 @@ from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
 
 AT_ONCE = 1_000
-"""Assignments changed per transaction, so that workers never wait long for their rows."""
+"""Assignments changed per transaction by statements for many, so that workers never wait long for their rows."""
+
+ONE_BY_ONE = 100
+"""The same where each is changed by itself, which takes some 30 ms: a worker waits for a row for 15 seconds at most."""
 
 
 MAX_PLAN_TARGETS = 50_000
@@ -122,11 +125,14 @@ class ActionPlan:
     @property
     def fingerprint(self) -> str:
         """The same for the same plan. An operator's confirmation names the plan that was shown."""
-        shown = [
+        return hashlib.sha256(json.dumps(self.shown()).encode()).hexdigest()[:16]
+
+    def shown(self) -> list[object]:
+        """What a preview shows of the plan, as JSON: when it differs, the plan is another one."""
+        return [
             [[target.id, target.version, target.effect.value] for target in self.targets],
             [[skipped.id, skipped.why.value] for skipped in self.skipped],
         ]
-        return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
 
     def confirm(self, seen: str | None) -> None:
         """Raises PlanChanged where this is not the plan that was shown; None: it was not shown to anybody."""
@@ -142,20 +148,25 @@ class Done:
     skipped: tuple[Skipped, ...]
 
 
-def in_parts(plan: ActionPlan, change: Callable[[Sequence[Target]], tuple[list[int], list[Skipped]]]) -> Done:
+def in_parts(
+    plan: ActionPlan,
+    change: Callable[[Sequence[Target]], tuple[list[int], list[Skipped]]],
+    *,
+    size: int,
+) -> Done:
     """Carries a plan out part by part; each part is one transaction with its own line in the audit trail."""
     ids: list[int] = []
     skipped = list(plan.skipped)
-    for part in _parts(plan.targets):
+    for part in _parts(plan.targets, size):
         changed, left = change(part)
         ids += changed
         skipped += left
     return Done(tuple(ids), tuple(skipped))
 
 
-def _parts(targets: Sequence[Target]) -> Iterator[Sequence[Target]]:
-    for first in range(0, len(targets), AT_ONCE):
-        yield targets[first : first + AT_ONCE]
+def _parts(targets: Sequence[Target], size: int) -> Iterator[Sequence[Target]]:
+    for first in range(0, len(targets), size):
+        yield targets[first : first + size]
 
 
 def lock(targets: Sequence[Target], *, scope: TeamScope) -> dict[int, Assignment]:

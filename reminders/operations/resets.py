@@ -83,7 +83,9 @@ def run_reset(plan: ResetPlan, *, by: str, reason: str, action: str = "reset") -
     A plan that was carried out already finds every target changed, and does nothing.
     """
     reason = checked_reason(reason)
-    return in_parts(plan, lambda part: _reset_some(plan, part, by=by, reason=reason, action=action))
+    return in_parts(
+        plan, lambda part: _reset_some(plan, part, by=by, reason=reason, action=action), size=plans.AT_ONCE
+    )
 
 
 def resend(pk: int, *, by: str, reason: str, config: ReminderConfig) -> Done:

@@ -46,8 +46,8 @@ def may_wait(row: Row) -> bool:
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
-    """The rows of a message as it lists them: what has been overdue for longest comes first. The first one leads."""
-    return sorted(rows, key=lambda row: (row.due_at, row.id))
+    """The rows of a message as it lists them: what people did, then what has been overdue for longest. The first leads."""
+    return sorted(rows, key=lambda row: (not row.is_escalation, row.due_at, row.id))
 
 
 def is_about_content(result: Result, *, about_message: bool) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
-from reminders.policy import corrections, digests, recipients
+from reminders.policy import corrections, digests, escalation, recipients
 from reminders.policy.distance import MIN_DISTANCE
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
@@ -306,6 +306,8 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
         return Reason.MOVED
     if recipients.person_id_of(row.recipient) is not None and row.recipient not in plan.supervisors:
         return Reason.REASSIGNED
+    if row.version == plan.version and row.is_escalation:
+        return escalation.taken_back(escalation.trigger_of(row.rule), declined=plan.declined)
     if row.version == plan.version:
         return Reason.DECLINED if plan.declined and row.kind == Kind.REMINDER else None
     if row.kind == Kind.REMINDER and row.recipient != plan.recipient:

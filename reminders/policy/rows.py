@@ -71,6 +71,11 @@ class Row:
         return self.kind is Kind.CORRECTION
 
     @property
+    def is_escalation(self) -> bool:
+        """Whether this tells a supervisor what somebody did."""
+        return self.kind is Kind.ESCALATION
+
+    @property
     def is_marker(self) -> bool:
         """Whether this is the marker of its version: it writes to nobody."""
         return self.channel == NO_CHANNEL

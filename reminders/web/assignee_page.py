@@ -25,8 +25,10 @@ from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
-from reminders.content import compose, links
+from reminders.content import compose, dates, links
 from reminders.content.links import Link
+from reminders.ledger.escalations import heard_of
+from reminders.policy.escalation import Trigger
 from reminders.web.team_limits import TeamLimit, team_limit
 
 logger = logging.getLogger(__name__)
@@ -143,7 +145,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
     assert person is not None  # the link names them
 
     def local(instant: datetime | None) -> str:
-        return compose.local_time(instant, person.time_zone, person.language) if instant else ""
+        return dates.local_time(instant, person.time_zone, person.language) if instant else ""
 
     following, others = act_rules.sensible_acts(assignment, now=now)
     start = assignment.scheduled_start
@@ -158,10 +160,12 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "on_my_way": local(assignment.on_my_way_at),
         "started": local(assignment.started_at),
         "completed": local(assignment.completed_at),
-        "when": compose.relative_time(start - now, past="was to start"),
+        "when": dates.relative_time(start - now, past="was to start"),
         "next": following,
         "others": [act for act in others if act is not ActKind.LATE or late_by],
         "late_by": late_by,
+        "decline_heard": heard_of(assignment, Trigger.DECLINED).value,
+        "delay_heard": heard_of(assignment, Trigger.LATE).value,
         "news": assignment.version != link.version,
         "refusal": refusal,
         "longest": LONGEST_ANSWER_NOTE,

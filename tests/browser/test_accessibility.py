@@ -56,7 +56,9 @@ def test_everybody_can_use_every_page(visit, stage):
         "/ops/", "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",
         "/ops/queue", "/ops/doctor", "/ops/audit", "/ops/simulator", f"/ops/assignments/{stage.unreachable.pk}",
         f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
-        f"/ops/act/resend?ids={stage.sent.pk}", "/ops/nothing",
+        f"/ops/act/resend?ids={stage.sent.pk}", f"/ops/act/reassign?ids={stage.sent.pk}",
+        f"/ops/act/reassign?ids={stage.sent.pk}&to=%23{stage.coming.assignee_id}",
+        f"/ops/act/reassign?ids={stage.sent.pk}&to=somebody", "/ops/nothing",
     ):  # fmt: skip
         look_at(page, path)
 

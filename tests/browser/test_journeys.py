@@ -57,6 +57,24 @@ def test_an_operator_pauses_looks_at_the_backlog_and_resumes(visit, stage):
     assert Pause.objects.get().ended_by == "olga"
 
 
+def test_an_operator_gives_the_work_to_somebody_else(visit, stage):
+    page = visit("olga", f"/ops/assignments/{stage.sent.pk}")
+    page.get_by_role("link", name="Give it to somebody else…").click()
+    page.get_by_label("Who gets it").select_option(label=f"Priya Sharma (#{stage.coming.assignee_id})")
+    page.get_by_role("button", name="Show what would happen").click()
+    row = page.get_by_role("row").filter(has_text=stage.sent.title)
+    expect(row).to_contain_text(
+        "Jonas Brandt has been told of it, and hears after 60 s that it is no longer theirs."
+    )
+    expect(row).to_contain_text("The reminder to Priya Sharma leaves at once.")
+    assert Assignment.objects.get(pk=stage.sent.pk).assignee_id == stage.sent.assignee_id
+    give_reason(page, "Give it to Priya Sharma", "Jonas is ill")
+    expect(page.get_by_text("1 given to Priya Sharma, 0 left alone.")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"/ops/assignments/{stage.sent.pk}$"))
+    assert Assignment.objects.get(pk=stage.sent.pk).assignee_id == stage.coming.assignee_id
+    assert Audit.objects.get().action == "reassign"
+
+
 def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
     page = visit("olga", "/ops/")
     page.get_by_role("link", name="Repair what is out of sync…").click()

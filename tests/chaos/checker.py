@@ -46,8 +46,14 @@ def with_own_id(row: Facts) -> Facts:
 
 
 def ops_recipient(address: str) -> str:
-    """How the ledger names a supervisor, computed beside the project's own way."""
+    """How the ledger names an address of REMINDER_OPS_EMAILS, computed beside the project's own way."""
     return "ops:" + hashlib.sha256(address.lower().encode()).hexdigest()[:16]
+
+
+def mailbox(row: Facts) -> str:
+    """Where the row's messages arrive: the same for all recipients who have one address."""
+    address: str | None = row["email"]
+    return ops_recipient(address) if address else str(row["recipient"])
 
 
 SUBSCRIPTIONS = "SELECT id, events FROM reminders_subscription WHERE active"
@@ -95,14 +101,13 @@ class Evidence:
 
     def refused_about(self, row: Facts) -> set[str]:
         """What the mail server's refusals were about that this row's person has met."""
-        return self._refused_about.get(row["email"] or row["recipient"], set())
+        return self._refused_about.get(mailbox(row), set())
 
     @cached_property
     def _refused_about(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = defaultdict(set)
         for refusal in self.refusals:
             for address in refusal["recipients"]:
-                found[address].add(refusal["about"])
                 found[ops_recipient(address)].add(refusal["about"])
         return found
 
@@ -303,11 +308,10 @@ def nothing_comes_too_early_or_too_late(e: Evidence) -> Found:
 def one_message_has_one_id(e: Evidence) -> Found:
     """I9: all messages of one key carry one id: no more ids to anybody than rows that were begun for them, and
     under one webhook-id always the same body."""
-    begun: Counter[str] = Counter(row["email"] or row["recipient"] for row in e.rows if row["attempts"])
+    begun: Counter[str] = Counter(mailbox(row) for row in e.rows if row["attempts"])
     ids: dict[str, set[str]] = defaultdict(set)
     for mail in e.mails:
-        address = mail["recipients"][0]
-        ids[address if address in begun else ops_recipient(address)].add(mail["message_id"])
+        ids[ops_recipient(mail["recipients"][0])].add(mail["message_id"])
     for contact_for, several in ids.items():
         if len(several) > begun[contact_for]:
             yield f"somebody got {len(several)} different messages from {begun[contact_for]} begun rows"
@@ -381,10 +385,12 @@ def notices_are_told_once(e: Evidence) -> Found:
             told[ops_recipient(mail["recipients"][0]), title].append(mail)
     allowed: Counter[tuple[str, str]] = Counter()
     for row in e.rows:
-        if not row["recipient"].startswith("ops:") or row["channel"] != "email" or not row["attempts"]:
+        if not row["recipient"].startswith(("ops:", "person:")):
+            continue
+        if row["channel"] != "email" or not row["attempts"]:
             continue
         title = titles[row["assignment_id"]]
-        allowed[row["recipient"], title] += 1 + sum(a["outcome"] == "unknowable" for a in e.tries_of(row))
+        allowed[mailbox(row), title] += 1 + sum(a["outcome"] == "unknowable" for a in e.tries_of(row))
         if row["state"] != "SENT":
             continue
         lead = rows.get(row["digest_id"]) if row["digest_id"] else row
@@ -509,8 +515,40 @@ def _says_why(row: Facts, since: datetime) -> bool:
     )
 
 
+ABOUT = {"declined": "decline", "confirmed_after_all": "confirm", "late": "late"}
+
+
+def supervisors_hear_what_is_so(e: Evidence) -> Found:
+    """I17: each notice of an act belongs to one that was recorded, and none is begun once it was taken back."""
+    acts = {act["id"]: act for act in e.acts}
+    for row in e.rows:
+        if row["kind"] != "ESCALATION":
+            continue
+        trigger, _, act_id = row["rule"].partition(":")
+        act = acts.get(int(act_id))
+        if act is None or (act["act"], act["assignment_id"]) != (ABOUT[trigger], row["assignment_id"]):
+            yield f"row {row['id']} tells of {row['rule']}, which nobody did"
+            continue
+        otherwise = {"confirm"} if trigger == "declined" else {"decline"}
+        later = (
+            other["at"]
+            for other in e.acts
+            if other["act"] in otherwise
+            and (other["assignment_id"], other["version"]) == (act["assignment_id"], act["version"])
+            and other["id"] > act["id"]
+        )
+        taken_back = min(later, default=None)
+        if taken_back is None:
+            continue
+        for attempt in e.tries_of(row):
+            if attempt["started_at"] > taken_back + A_COMMIT:
+                yield f"row {row['id']} was begun at {attempt['started_at']}, taken back at {taken_back}"
+        if row["state"] not in FINAL:
+            yield f"row {row['id']} is {row['state']}, and was taken back at {taken_back}"
+
+
 def rules_keep_their_distance(e: Evidence) -> Found:
-    """I17: two rules remind one person of one start at least 10 minutes apart, unless the later one states a change or an
+    """I18: two rules remind one person of one start at least 10 minutes apart, unless the later one states a change or an
     operator has reset the work meanwhile.
     """
     reminders: dict[tuple[int, str, str], list[tuple[datetime, Facts]]] = defaultdict(list)
@@ -547,5 +585,6 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I14": who_has_declined_is_left_alone,
     "I15": started_work_is_left_alone,
     "I16": what_was_told_is_planned,
-    "I17": rules_keep_their_distance,
+    "I17": supervisors_hear_what_is_so,
+    "I18": rules_keep_their_distance,
 }

@@ -214,6 +214,18 @@ def with_digest(e: Evidence, **changes: object) -> Evidence:
     )
 
 
+def to_a_person(sabotage: Callable[[Evidence], Evidence]) -> Callable[[Evidence], Evidence]:
+    """The same, where the supervisor is a person with an address."""
+    known = ops_recipient("chief@example.test")
+
+    def sabotaged(e: Evidence) -> Evidence:
+        e = sabotage(e)
+        person = {"recipient": "person:7", "email": "chief@example.test"}
+        return replace(e, rows=[{**row, **person} if row["recipient"] == known else row for row in e.rows])
+
+    return sabotaged
+
+
 def digest(
     change: Callable[[Evidence], Evidence] = lambda e: e, **changes: object
 ) -> Callable[[Evidence], Evidence]:
@@ -260,6 +272,49 @@ def started_and_open(e: Evidence) -> Evidence:
     return started()(another_row(kind="OVERDUE", recipient="", due_at=NOW + 5 * MINUTE)(e))
 
 
+def notice(*made: tuple[str, float], **changes: object) -> Callable[[Evidence], Evidence]:
+    """A supervisor was told of the first of these acts three minutes ago."""
+    chief = "chief@example.test"
+
+    def with_notice(e: Evidence) -> Evidence:
+        told = {
+            "id": 31,
+            "kind": "ESCALATION",
+            "rule": "declined:0",
+            "recipient": ops_recipient(chief),
+            "email": None,
+        }
+        sent = {
+            "state": "SENT",
+            "attempts": 1,
+            "own_id": "m31@x",
+            "message_id": "m31@x",
+            "due_at": NOW - 4 * MINUTE,
+        }
+        e = another_row(**told, **{**sent, **changes})(acts(*made)(e))
+        if not e.rows[-1]["attempts"]:
+            return e
+        began = {
+            "reminder_id": 31,
+            "number": 1,
+            "outcome": "accepted",
+            "code": "250",
+            "started_at": NOW - 3 * MINUTE,
+        }
+        mail = {
+            "message_id": "m31@x", "recipients": [chief], "at": (NOW - 3 * MINUTE).timestamp(), "text": "What:   Job\n",
+        }  # fmt: skip
+        accepted = ("reminder_attempts_total", "channel=email,outcome=accepted")
+        return replace(
+            e,
+            attempts=[*e.attempts, began],
+            mails=[*e.mails, mail],
+            counters={**e.counters, accepted: e.counters[accepted] + 1},
+        )
+
+    return with_notice
+
+
 SABOTAGES = [
     ("I1", "lost", lambda e: replace(e, rows=[], attempts=[], counters={}, mails=[])),
     ("I1", "stuck", row(state="PLANNED")),
@@ -304,6 +359,9 @@ SABOTAGES = [
         digest(mail_again(message_id="m22@x", text="What:   Other job\n")),
     ),
     ("I13", "a member that is not listed", digest(mail_without("Other job"))),
+    ("I13", "a digest twice to a person", to_a_person(digest(mail_again()))),
+    ("I13", "a person's member that is not listed", to_a_person(digest(mail_without("Other job")))),
+    ("I9", "a person's row under two ids", to_a_person(told_under_two_ids)),
     ("I13", "a member under an id of its own", digest(message_id="m22@x")),
     ("I13", "a member of nobody's digest", digest(digest_id=99)),
     ("I13", "a member of somebody else's digest", digest(digest_id=1)),
@@ -320,7 +378,14 @@ SABOTAGES = [
     ("I16", "another place, and nobody told", assignment(location="Hall 2")),
     ("I16", "cancelled, and nobody told", assignment(status="CANCELLED")),
     ("I16", "given away, and nobody told", assignment(assignee_id=6)),
-    ("I17", "another rule minutes later", second_rule(5)),
+    ("I17", "a notice of what nobody did", notice(("confirm", 4))),
+    ("I17", "a notice of a decline that was taken back", notice(("decline", 5), ("confirm", 4))),
+    (
+        "I17",
+        "a notice that waits, and was taken back",
+        notice(("decline", 5), ("confirm", 4), state="PLANNED", attempts=0, message_id=""),
+    ),
+    ("I18", "another rule minutes later", second_rule(5)),
     ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
 ]
 
@@ -332,6 +397,8 @@ SABOTAGES = [
         acts(("decline", 12), ("confirm", 11)),
         acts(("decline", 12), version=2),
         started(),
+        notice(("decline", 4)),
+        notice(("decline", 4), ("confirm", 2)),
         second_rule(10),
         other_place,
         again_by_the_same_rule,
@@ -341,6 +408,8 @@ SABOTAGES = [
         "confirmed before the send",
         "of another plan",
         "started after the send",
+        "a supervisor hears of a decline",
+        "taken back once it was told",
         "another rule in time",
         "a change is stated",
         "a version of the same rule",
@@ -353,6 +422,7 @@ def test_acts_that_the_rows_agree_with_break_nothing(sensible):
 def test_sound_evidence_breaks_nothing():
     assert broken(sound()) == []
     assert broken(with_digest(sound())) == []
+    assert broken(to_a_person(with_digest)(sound())) == []
 
 
 @pytest.mark.parametrize(("invariant", "name", "sabotage"), SABOTAGES, ids=[s[1] for s in SABOTAGES])
@@ -370,7 +440,7 @@ def test_a_row_that_says_why_somebody_knows_another_plan_is_enough():
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 18)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 19)}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import django; django.setup()
 from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
-from assignments import acts, people, services
+from assignments import acts, people, services, teams
 from assignments.history import Actor
 from assignments.models import Assignment
 owner = dict(Assignment.objects.values_list("pk", "assignee_id"))
@@ -27,6 +27,8 @@ order = json.load(sys.stdin)
 chance = random.Random(order["seed"])
 ids = order["ids"]; chance.shuffle(ids)
 other = people.add_assignee(name="Other", email="other@example.test").pk
+chief = people.add_assignee(name="Chief", email="chief@example.test").pk
+Assignment.objects.filter(pk__in=ids).update(team=teams.add_team(name="All", supervisors=[chief]).pk)
 done = {"moved": [], "cancelled": [], "reassigned": [], "declined": [], "started": []}
 def change(share):
     for pk, what in share:
@@ -251,6 +253,8 @@ def test_five_hundred_changes_race_with_the_send(system, report):
     reminders = [row for row in evidence.rows if row["kind"] == "REMINDER" and row["assignment_id"] in over]
     assert not [row for row in reminders if row["closed_at"] is None]
     assert len(evidence.acts) == len(done["declined"]) + len(done["started"])
+    told = {row["rule"]: row["state"] for row in evidence.rows if row["kind"] == "ESCALATION"}
+    assert told == {f"declined:{act['id']}": "SENT" for act in evidence.acts if act["act"] == "decline"}
     for pk in done["moved"] + done["reassigned"]:
         assert evidence.current[pk]["state"] in ("SENT", "SKIPPED"), evidence.current[pk]
     report("500 changes racing with the send", system, since)

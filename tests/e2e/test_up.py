@@ -2,14 +2,17 @@
 
 import contextlib
 import email
+import email.message
 import email.policy
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,7 @@ import pytest
 
 from config.devstack import processes
 from config.devstack.postgres import Postgres
+from reminders.management.page_visit import forms_of
 from tests.stack import until
 
 pytestmark = [
@@ -128,11 +132,27 @@ def running() -> Iterator[Up]:
     remove(folder)
 
 
-def each_mail_links_to_a_page_that_opens(demo: Up) -> None:
-    for mail in (demo.state / "mail").glob("*.eml"):
-        message = email.message_from_bytes(mail.read_bytes(), policy=email.policy.default)
-        text = message.get_body(("plain",)).get_content()
-        (link,) = [line for line in text.splitlines() if line.startswith(f"{demo.file()['web']}/a/")]
+def mails(demo: Up, subject: str) -> list[email.message.EmailMessage]:
+    """The mails that have arrived whose subject begins like this, by time of arrival."""
+    stored = [path.read_bytes() for path in sorted((demo.state / "mail").glob("*.eml"))]
+    found = [email.message_from_bytes(content, policy=email.policy.default) for content in stored]
+    return [mail for mail in found if mail["Subject"].startswith(subject)]
+
+
+def text_of(mail: email.message.EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+def each_mail_to_an_assignee_links_to_a_page_that_opens_and_no_notice_does(demo: Up) -> None:
+    for mail in mails(demo, ""):
+        lines = text_of(mail).splitlines()
+        links = [line for line in lines if line.startswith(f"{demo.file()['web']}/a/")]
+        if mail["Subject"].startswith(("Overdue: ", "Declined: ")):  # to a supervisor
+            assert links == []
+            continue
+        (link,) = links
         assert status(link) == 200
         seen = "".join(path.read_text(errors="replace") for path in (demo.state / "logs").iterdir())
         assert link.rpartition("/")[2] not in seen
@@ -318,23 +338,74 @@ def test_a_taken_port_is_replaced_and_said(state: Path, running: Up) -> None:
         assert status(other.file()["web"] + "/healthz") == 200
 
 
-def test_the_demo_visibly_delivers_within_a_minute(state: Path) -> None:
+@dataclass(frozen=True)
+class Line:
+    """One line of the narration: its first word, and all after it."""
+
+    word: str
+    rest: str
+
+
+def narrated(demo: Up) -> list[Line]:
+    found = [line.split(maxsplit=2)[1:] for line in demo.printed().splitlines() if line[2:3] == ":"]
+    return [Line(*words) for words in found if len(words) == 2]
+
+
+def test_the_demo_visibly_delivers_and_people_act_within_a_minute(state: Path) -> None:
     with up(state, "--demo") as demo:
 
-        def lines(word: str) -> list[str]:
-            content = [line.split(maxsplit=2)[1:] for line in demo.printed().splitlines() if line[2:3] == ":"]
-            return [rest for first, rest in content if first == word]
+        def lines(word: str, what: str = "") -> list[str]:
+            return [line.rest for line in narrated(demo) if line.word == word and what in line.rest]
 
-        assert processes.wait_for(
-            lambda: len(list((state / "mail").glob("*.eml"))) >= 5 and len(lines("sent")) >= 5, seconds=60
-        ), demo.printed()
+        assert processes.wait_for(lambda: len(lines("sent", "reminder to")) >= 5, seconds=60), demo.printed()
         assert processes.wait_for(lambda: lines("overdue") != [], seconds=30), demo.printed()
-        each_mail_links_to_a_page_that_opens(demo)
+        assert processes.wait_for(lambda: lines("demo", "all of it has happened") != [], seconds=60), (
+            demo.printed()
+        )
+        assert processes.wait_for(lambda: len(mails(demo, "")) == 8, seconds=60), demo.printed()
+        each_mail_to_an_assignee_links_to_a_page_that_opens_and_no_notice_does(demo)
+        the_mailbox_shows_each_mail_with_its_link(demo)
         skipped = lines("skipped")
+        by_link = [*lines("started"), *lines("declined")]
+        of_demo = [line.partition(" - ")[2] for line in lines("demo")]
+        (declined,), (moved,) = mails(demo, "Declined: "), mails(demo, "Moved from ")
 
     assert any("it was cancelled" in line for line in skipped), skipped
     assert any("it was moved" in line for line in skipped), skipped
-    assert "@" not in "".join(lines("sent") + lines("overdue") + skipped)
+    assert [line.partition(" - ")[2] for line in by_link] == [
+        "Lucía Moreno has started it, by the link in the mail",
+        "Aoife O'Neill can't make it, by the link in the mail",
+    ]
+    assert len(lines("sent", "notice to supervisors of what Aoife O'Neill has said")) == 1
+    assert len(lines("sent", "correction to Chidi Okafor")) == 1
+    assert "Maria Lindqvist, supervisor of Care, has heard of it" in of_demo
+    assert "moved by 2 hours, after Chidi Okafor was reminded" in of_demo
+    assert declined["To"] == "Maria Lindqvist <maria.lindqvist@example.org>"
+    assert "My car has broken down." in text_of(declined)
+    assert moved["To"] == "Chidi Okafor <chidi.okafor@example.org>"
+    assert "@" not in "".join(line.rest for line in narrated(demo))
+
+
+def the_mailbox_shows_each_mail_with_its_link(demo: Up) -> None:
+    """As the person who starts `up` sees it: with the login that it prints, in a browser of the standard library."""
+    web, login = demo.file()["web"], demo.file()["login"]
+    browser = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor()
+    )
+
+    def page(path: str, fields: dict[str, str] | None = None) -> str:
+        body = None if fields is None else urllib.parse.urlencode(fields).encode()
+        with browser.open(web + path, body, timeout=30) as answer:
+            return str(answer.read().decode())
+
+    (form, *_) = forms_of(page("/admin/login/?next=/ops/mailbox"))
+    listed = page("/admin/login/?next=/ops/mailbox", {**form.hidden, **login})
+    names = re.findall(r'href="/ops/mailbox/([0-9TZ.-]+)"', listed)
+    assert names == sorted((path.stem for path in (demo.state / "mail").glob("*.eml")), reverse=True)
+    shown = [page(f"/ops/mailbox/{name}") for name in names]
+    links = [link for mail in shown for link in re.findall(r'<a href="(/a/[^"]+)">', mail)]
+    assert len(links) == len(mails(demo, "Reminder: ")) + len(mails(demo, "Moved from ")) == 6
+    assert all(status(web + link) == 200 for link in links)
 
 
 def test_a_demo_on_a_named_database_with_work_in_it_is_refused(state: Path, running: Up) -> None:

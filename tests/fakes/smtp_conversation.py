@@ -260,9 +260,13 @@ def _subject(content: bytes) -> str:
     return found[1].decode("ascii", "replace") if found else ""
 
 
+NOTICE = re.compile(r"(Overdue|Declined|Late|Confirmed after all):|[0-9]+ notices,")
+"""How the subject of a notice to supervisors begins."""
+
+
 def _notice_text(content: bytes) -> str:
     """The text of a notice to supervisors, decoded; '' for any other message."""
-    if not _subject(content).startswith("Overdue:"):
+    if not NOTICE.match(_subject(content)):
         return ""
     body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
     return str(body.get_content()) if body is not None else ""

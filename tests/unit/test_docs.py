@@ -169,6 +169,16 @@ def test_each_decision_is_listed() -> None:
     assert set(LINK.findall((folder / "README.md").read_text())) == pages
 
 
+def test_each_decision_has_one_number() -> None:
+    """In the name of its file, in its title and in the list, which is in their order."""
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^(\d+)\. \[.*\]\((\d{4})-", (folder / "README.md").read_text(), re.MULTILINE)
+    numbers = [int(page.name[:4]) for page in sorted(folder.glob("0*.md"))]
+    assert [(int(number), int(name)) for number, name in listed] == [(one, one) for one in numbers]
+    titles = [page.read_text().split(".", 1)[0] for page in sorted(folder.glob("0*.md"))]
+    assert titles == [f"# {one}" for one in numbers]
+
+
 def headings(page: Path) -> set[str]:
     """The anchors of a page, as code hosts make them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)

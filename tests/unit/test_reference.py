@@ -22,6 +22,7 @@ from reminders.ledger import events
 from reminders.models import Kind, Reason, ReminderRule, State
 from reminders.operations.pauses import BacklogPart
 from reminders.policy.retries import Result
+from reminders.web.ops.actions import OFFERED
 from tests.unit.test_docs import in_example
 
 ROOT = Path(settings.BASE_DIR)
@@ -131,7 +132,12 @@ def test_every_page_is_listed() -> None:
     assert pages == {address for address in listed if address.startswith("/ops/")}
 
 
-PARTS = {"live", "find", "checks", "act", "nowhere"}
+def test_every_action_of_operators_is_listed() -> None:
+    (row,) = (row for row in table("Pages") if "/ops/act/" in row[0])
+    assert set(codes(row[1])) - {"?ids=6,7", "to", "#id", "nobody"} == set(OFFERED)
+
+
+PARTS = {"live", "find", "checks", "nowhere"}
 """What belongs to other pages: it is not an address to rely on."""
 
 

@@ -40,6 +40,7 @@ from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.wording import (
     ADVICE,
     SWITCH_ON_ADVICE,
+    TRIGGERS,
     act_words,
     change_words,
     moment,
@@ -56,6 +57,7 @@ from reminders.policy import gates as policy_gates
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.departures import Waiting
+from reminders.policy.escalation import trigger_of
 from reminders.policy.gates import Gate
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row
@@ -303,6 +305,11 @@ class _Asked:
                 prospect = self._prospect(row)
                 to = self.name_of(row.recipient)
                 steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
+            elif row.kind == Kind.ESCALATION and row.closed_at is None:
+                prospect = self._prospect(row)
+                about = TRIGGERS[trigger_of(row.rule)]
+                to = self.name_of(row.recipient)
+                steps.append(TimelineEntry(prospect.at, f"A notice to {to} that {about} {prospect.summary}."))
         if (marked := self._marked_at()) is not None:
             steps.append(marked)
         yield from sorted(steps, key=lambda step: (step.at is None, step.at))
@@ -326,6 +333,8 @@ class _Asked:
             steps.append(TimelineEntry(self.assignment.answered_at, f"{summary}{note}."))
         for row in self.rows:
             what = f"{row.kind} of version {row.version}"
+            if row.kind == Kind.ESCALATION:
+                what = f"ESCALATION ({TRIGGERS[trigger_of(row.rule)]}) of version {row.version}"
             contact_for = f" for {self.name_of(row.recipient)}" if row.recipient else ""
             steps.append(
                 TimelineEntry(
@@ -347,7 +356,7 @@ class _Asked:
         if recipients.is_ops(recipient):
             return "a supervisor"
         if recipient in self.supervisors:
-            return f"{self.supervisors[recipient]} (supervisor, {recipient.replace(':', ' ')})"
+            return f"{isolated(self.supervisors[recipient])} (supervisor, {recipient.replace(':', ' ')})"
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
             return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:

@@ -79,19 +79,7 @@ def news_of(
     situation: Situation,
 ) -> News:
     """What the plan is to the person of this row, beside what they may have been told; as `ledger.records.news_of`."""
-    heard = sorted(
-        (one for one in rows if one.recipient == row.recipient and _may_know(one)),
-        key=lambda one: (one.begun_at or one.closed_at or one.planned_at, one.pk),
-    )
     status = Status(assignment.status)
-    messages = [
-        {
-            "announced": one.announced,
-            "start": one.planned_start.isoformat(),
-            "certain": one.state == State.SENT or one.reason == Reason.IMPORTED,
-        }
-        for one in heard
-    ]
     soon = row.next_attempt_at + config.correction_grace
     return News(
         present=corrections.announcement_for(
@@ -102,7 +90,7 @@ def news_of(
             place=assignment.location,
             title=assignment.title,
         ),
-        known=announcements.known(announcements.messages_from_json(messages)),
+        known=announcements.known(heard_by(row.recipient, rows)),
         cancelled=status is Status.CANCELLED,
         reminded=status is Status.SCHEDULED
         and any(
@@ -116,6 +104,23 @@ def news_of(
         ),
         reminded_at=_reminded_by_another_rule(row, rows, assignment),
     )
+
+
+def heard_by(recipient: str, rows: Iterable[Reminder]) -> list[announcements.Message]:
+    """What this person has heard of an assignment, or may have, out of its rows (`fragments.HEARD`)."""
+    heard = sorted(
+        (one for one in rows if one.recipient == recipient and _may_know(one)),
+        key=lambda one: (one.begun_at or one.closed_at or one.planned_at, one.pk),
+    )
+    messages = [
+        {
+            "announced": one.announced,
+            "start": one.planned_start.isoformat(),
+            "certain": one.state == State.SENT or one.reason == Reason.IMPORTED,
+        }
+        for one in heard
+    ]
+    return list(announcements.messages_from_json(messages))
 
 
 def _reminded_by_another_rule(

@@ -8,6 +8,7 @@ from assignments.direction import isolated
 from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
 from reminders.policy.announcements import Change
+from reminders.policy.escalation import Trigger
 from reminders.policy.rows import News
 
 WORDS = {
@@ -22,7 +23,7 @@ WORDS = {
     Reason.SHORT_NOTICE: "the work became known too late for it, and a later reminder was sent at once instead",
     Reason.TOO_CLOSE: "another reminder to this person about this work is less than 10 minutes before it",
     Reason.QUIET_HOURS: "it fell into quiet hours that had begun before the work became known",
-    Reason.CONFIRMED: "the assignee has confirmed, and its rule reminds only who has not",
+    Reason.CONFIRMED: "the assignee has confirmed meanwhile",
     Reason.IMPORTED: "the former system had sent it",
     Reason.OPERATOR: "an operator decided so",
     Reason.UNSUBSCRIBED: "the subscription had ended",
@@ -92,6 +93,11 @@ ACTS = {
     ActKind.LATE: "said that the work begins later",
     ActKind.START: "started the work",
     ActKind.COMPLETE: "completed the work",
+}
+TRIGGERS = {
+    Trigger.DECLINED: "the assignee can't make it",
+    Trigger.CONFIRMED_AFTER_ALL: "the assignee can make it after all",
+    Trigger.LATE: "the work begins later",
 }
 WAYS = {
     Way.LINK: "by the link",

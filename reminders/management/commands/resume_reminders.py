@@ -20,6 +20,7 @@ BACKLOG = (
     ("too_late", "messages too late to be of use: skipped by themselves"),
     ("overdue_notices", "notices of overdue work: sent at once"),
     ("corrections", "corrections to who was told otherwise: sent at once"),
+    ("escalations", "notices of what assignees did: sent at once"),
     ("unplanned", "due assignments that no scan has seen: `manage.py rescan_reminders` sorts them in"),
 )
 

@@ -1,8 +1,12 @@
 """`manage.py seed_demo`: loads sample people and work whose reminders fall due within seconds."""
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from assignments import people as assignments_people
@@ -12,8 +16,10 @@ from assignments.clock import database_now
 from assignments.models import Assignee, Assignment, Team
 from assignments.services import NewAssignment
 from reminders import conf
+from reminders.conf import ReminderConfig
+from reminders.management.demo_acts import Demonstration
 from reminders.management.refusals import in_one_line
-from reminders.management.sample_work import PEOPLE, TEAMS, Person, Sample, samples
+from reminders.management.sample_work import PEOPLE, TEAMS, Person, Sample, Then, samples
 
 
 class Command(BaseCommand):
@@ -22,6 +28,14 @@ class Command(BaseCommand):
         "one is cancelled, one is moved and one person cannot be reached. Each run adds a set of its own."
     )
 
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--act",
+            action="store_true",
+            help="then act for three of these people as their mails arrive, by the links in them; only beside `up`, which"
+            " keeps mails on this machine",
+        )
+
     def handle(self, *_: Any, **options: Any) -> None:
         config = conf.current()
         with in_one_line():
@@ -29,14 +43,28 @@ class Command(BaseCommand):
             _make_teams(people)
             turn = 1 + _sets_loaded()
             made = [
-                _make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}")
+                (_make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}"), sample)
                 for number, sample in enumerate(samples(now=database_now(), config=config), start=1)
             ]
-        self.stdout.write(f"sample set {turn}: {len(made)} assignments for {len(people)} people")
-        if config.enabled:
+            self.stdout.write(f"sample set {turn}: {len(made)} assignments for {len(people)} people")
+            if not config.enabled:
+                self.stdout.write("REMINDER_WORKER_ENABLED is false: nothing will be planned or sent")
+                return
             self.stdout.write("watch the next 30 seconds: five reminders arrive, four other things happen")
-        else:
-            self.stdout.write("REMINDER_WORKER_ENABLED is false: nothing will be planned or sent")
+            if options["act"]:
+                self._act([(work, sample.then) for work, sample in made if sample.then is not None], config)
+
+    def _act(self, works: Sequence[tuple[Assignment, Then]], config: ReminderConfig) -> None:
+        folder: Path | None = settings.MAIL_SINK_DIR
+        if folder is None:
+            self.stdout.write("nobody acts: mails are not kept on this machine, so their links are not known")
+            return
+        self.stdout.write("as their mails arrive, one person starts, one declines, and one hears of a change")
+        missing = Demonstration(folder=folder, config=config, say=self.stdout.write).play(works)
+        if missing:
+            self.stdout.write(f"{missing} of these things did not happen, see above")
+            sys.exit(1)
+        self.stdout.write(f"all of it has happened; the mails are at {settings.PUBLIC_URL}/ops/mailbox")
 
 
 def _known(person: Person) -> Assignee:

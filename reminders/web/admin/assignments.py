@@ -32,6 +32,7 @@ from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
 from reminders.operations.act_actions import possible_actions
 from reminders.operations.actions import MAX_TARGETS
+from reminders.operations.reassigning import is_open
 from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.lists import AnyInline, AnyModelForm, CodeFilter, FastAdmin, NarrowedAdmin, code
 from reminders.web.admin.records import attempts_of
@@ -302,7 +303,12 @@ class AssignmentAdmin(_EditableAdmin):
         "updated_at",
     )
     inlines = (LedgerInline,)
-    actions = ("reset_reminder_status", "send_the_reminder_again", "close_as_not_done")
+    actions = (
+        "reset_reminder_status",
+        "send_the_reminder_again",
+        "close_as_not_done",
+        "give_to_somebody_else",
+    )
     change_list_template = "admin/reminders/tools_list.html"
     change_form_template = "admin/reminders/tools_form.html"
 
@@ -382,8 +388,10 @@ class AssignmentAdmin(_EditableAdmin):
         links = []
         if may_operate(request):
             work = self.get_object(request, unquote(object_id))
-            acts = possible_actions(work, now=database_now()) if isinstance(work, Assignment) else []
-            names = ("resend", "reset", *(name for name, _ in acts))
+            known = isinstance(work, Assignment)
+            acts = possible_actions(work, now=database_now()) if known else []
+            given = ("reassign",) if known and is_open(work) else ()
+            names = ("resend", "reset", *given, *(name for name, _ in acts))
             links = [action_link(request, name, ids=object_id) for name in names]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
 
@@ -404,6 +412,12 @@ class AssignmentAdmin(_EditableAdmin):
         self, request: HttpRequest, queryset: QuerySet[Assignment]
     ) -> HttpResponseBase | None:
         return self._confirm(request, queryset, "close")
+
+    @admin.action(description="Give it to somebody else", permissions=["operate"])
+    def give_to_somebody_else(
+        self, request: HttpRequest, queryset: QuerySet[Assignment]
+    ) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "reassign")
 
     def _confirm(
         self, request: HttpRequest, queryset: QuerySet[Assignment], action: str

@@ -12,10 +12,9 @@ from django.utils.safestring import SafeString
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause, ScanRun
 from reminders.operations import pauses
-from reminders.operations.act_actions import ACT_ACTIONS
-from reminders.operations.actions import ACTIONS
 from reminders.web.admin.lists import RecordAdmin
 from reminders.web.admin.records import pretty
+from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.page import may_operate
 
 Tool = tuple[str, str]
@@ -24,7 +23,7 @@ Tool = tuple[str, str]
 def action_link(request: HttpRequest, name: str, **query: str) -> Tool:
     """Label and address of the Ops page that confirms an action and comes back here."""
     values = {**query, "back": request.get_full_path()}
-    return {**ACTIONS, **ACT_ACTIONS}[name].title, f"{reverse('ops:act', args=[name])}?{urlencode(values)}"
+    return OFFERED[name].title, f"{reverse('ops:act', args=[name])}?{urlencode(values)}"
 
 
 def tools(request: HttpRequest, *names: str) -> dict[str, list[Tool]]:

@@ -1,25 +1,34 @@
-"""The confirmation of an operator's action: a preview, a form that asks for a reason, then one call."""
+"""The confirmation of an operator's action: a preview, a form that asks for a reason, then one call.
+
+An action with a question asks it first; what is confirmed then is the answer that the preview showed.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
+from reminders.operations.reassign_actions import REASSIGN_ACTIONS
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
 OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
-ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *ACT_ACTIONS)
+ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *REASSIGN_ACTIONS, *ACT_ACTIONS)
 """The actions that need assignments to act on."""
 
-OFFERED = {**ACTIONS, **ACT_ACTIONS}
+OFFERED = {**ACTIONS, **REASSIGN_ACTIONS, **ACT_ACTIONS}
 """Every action by its name in addresses."""
+
+LONGEST_QUERY = 100
+"""Assignments that the address of a question names; more go in the body."""
 
 
 @page(operator=True, limit=TeamLimit.NARROWS)
@@ -34,7 +43,11 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     back = _back(values.get("back", ""))
     if name in OUT_OF_SYNC_ACTIONS and values.get("scope") == OUT_OF_SYNC:
         return _confirm(request, name, ids=None, back=back)
-    ids = selected_ids(values, scope_of(request.user))
+    try:
+        ids = selected_ids(values, scope_of(request.user))
+    except ValidationError as refusal:
+        messages.error(request, f"Nothing was done: {' '.join(refusal.messages)}")
+        return HttpResponseRedirect(back)
     if name in ON_ASSIGNMENTS and not ids:
         messages.warning(request, "Nothing was selected: select assignments first.")
         return HttpResponseRedirect(back)
@@ -53,9 +66,14 @@ def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back
         by=request.user.get_username(),
         ids=None if ids is None else tuple(ids),
         plan=request.POST.get("plan", ""),
+        to=(request.POST if request.method == "POST" else request.GET).get("to", ""),
         scope=scope_of(request.user),
     )
-    confirmed = request.method == "POST" and "confirmed" in request.POST
+    question = chosen.question(requested) if chosen.question else None
+    asks = question is not None and not question.is_valid()
+    if question is not None:
+        requested = replace(requested, to="" if asks else question.cleaned_data["to"].given)
+    confirmed = request.method == "POST" and "confirmed" in request.POST and not asks
     form = chosen.form(request.POST if confirmed else None)
     if confirmed:
         resolved = resolve(chosen, requested, form)
@@ -69,6 +87,10 @@ def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back
         "name": name,
         "preview": chosen.preview(requested),
         "form": form,
+        "question": question,
+        "asks": asks,
+        "to": requested.to,
+        "method": "get" if len(requested.ids or ()) <= LONGEST_QUERY else "post",
         "back": back,
         "ids": requested.ids or (),
         "scope": OUT_OF_SYNC if ids is None else "",

@@ -8,6 +8,7 @@ from reminders import conf
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
 from reminders.operations.act_actions import possible_actions
+from reminders.operations.reassigning import is_open
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
@@ -36,6 +37,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "answer": answer,
         "tone": TONES[answer.outlook],
         "acts": possible_actions(assignment, now=answer.asked_at),
+        "reassignable": is_open(assignment),
         "resettable": assignment.status == Status.SCHEDULED,
         "closable": assignment.status == Status.SCHEDULED
         and assignment.reminder_status == ReminderStatus.OVERDUE,

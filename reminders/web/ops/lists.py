@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseRedirect
@@ -11,6 +12,7 @@ from django.urls import reverse
 
 from assignments.models import Assignment
 from assignments.team_scope import TeamScope
+from assignments.wording import quoted
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
 from reminders.models import Kind, Reason, Reminder
@@ -120,20 +122,34 @@ def find(request: HttpRequest) -> HttpResponse:
 def selected_ids(values: QueryDict, scope: TeamScope) -> list[int]:
     """The assignments that a list's form names: the selected ones, or all that the list holds for this reader.
 
-    Whether those that are selected are in the scope is for the action to see.
+    Whether those that are selected are in the scope is for the action to see. Raises ValidationError where something is
+    named that is no number, or more than an action takes on.
     """
     if "everything" not in values:
-        ids = {
-            pk
-            for given in values.getlist("ids")
-            for text in given.split(",")
-            if (pk := assignment_id(text)) is not None
-        }
-        return sorted(ids)[:MAX_TARGETS]
+        return _at_most({_selected_id(text) for given in values.getlist("ids") for text in _parts(given)})
     query = QueryDict(values.get("query", "").lstrip("?"))
     with statistics.bounded():
         if values.get("list") == "reminders":
             rows = OpsReminderFilterSet(query, scope=scope).ordered.values_list("assignment_id", flat=True)
-            return sorted(set(rows[:MAX_TARGETS]))
+            return _at_most(set(rows[: MAX_TARGETS + 1]))
         assignments = OpsAssignmentFilterSet(query, scope=scope).ordered.values_list("pk", flat=True)
-        return sorted(set(assignments[:MAX_TARGETS]))
+        return _at_most(set(assignments[: MAX_TARGETS + 1]))
+
+
+def _parts(given: str) -> list[str]:
+    return [text for text in map(str.strip, given.split(",")) if text]
+
+
+def _selected_id(text: str) -> int:
+    pk = assignment_id(text)
+    if pk is None:
+        message = f"{quoted(text)} is not the number of an assignment: numbers like 6, with commas between them, are needed."
+        raise ValidationError(message, code="invalid")
+    return pk
+
+
+def _at_most(ids: set[int]) -> list[int]:
+    if len(ids) > MAX_TARGETS:
+        message = f"More than {MAX_TARGETS:,} assignments are selected: no more are accepted at once."
+        raise ValidationError(message, code="too_many")
+    return sorted(ids)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
@@ -33,6 +34,8 @@ NAVIGATION = (
     ("ops:doctor", "Doctor"),
     ("ops:audit", "Audit trail"),
 )
+MAILBOX = ("ops:mailbox", "Mailbox")
+"""For operators, and only where the mail server of `manage.py up` is in use."""
 NARROWED = ("ops:overview", "ops:assignments", "ops:reminders", "ops:simulator")
 """The pages that there are for people who are limited to teams."""
 
@@ -65,7 +68,7 @@ def page(*, operator: bool = False, limit: TeamLimit = TeamLimit.REFUSES) -> Cal
                     answer = error_page(request, 404, "Page not found", str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
                 answer = _without_database(error)
-            answer["Content-Security-Policy"] = POLICY
+            answer.headers.setdefault("Content-Security-Policy", POLICY)
             answer["Referrer-Policy"] = "same-origin"
             return answer
 
@@ -87,15 +90,14 @@ def show(
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
     """The context of every page."""
-    config, limited = conf.current(), scope_of(request.user).limited
+    config, limited, operates = conf.current(), scope_of(request.user).limited, may_operate(request)
+    pages = [*NAVIGATION, MAILBOX] if settings.MAIL_SINK_DIR and operates else NAVIGATION
     return {
         "navigation": [
-            _entry(request, reverse(name), label)
-            for name, label in NAVIGATION
-            if not limited or name in NARROWED
+            _entry(request, reverse(name), label) for name, label in pages if not limited or name in NARROWED
         ],
         "limited": limited,
-        "may_operate": may_operate(request),
+        "may_operate": operates,
         "pause": pause_in_force(),
         "enabled": config.enabled,
         "channel": config.channel,
@@ -142,7 +144,7 @@ def _refused(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None
             request,
             403,
             "Only operators may do this",
-            f"You can see everything. Actions need the role “{roles.OPERATORS}”.",
+            f"You can see how reminders are doing. This needs the role “{roles.OPERATORS}”.",
         )
     return None
 

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from reminders.web.ops import actions, explanation, lists, maintenance, overview, page, simulator
+from reminders.web.ops import (
+    actions,
+    explanation,
+    lists,
+    mailbox,
+    maintenance,
+    overview,
+    page,
+    simulator,
+)
 
 app_name = "ops"
 urlpatterns = [
@@ -18,6 +27,9 @@ urlpatterns = [
     path("doctor/checks", maintenance.checks, name="checks"),
     path("simulator", simulator.simulator, name="simulator"),
     path("audit", maintenance.audit, name="audit"),
+    path("mailbox", mailbox.mails, name="mailbox"),
+    path("mailbox/<str:name>", mailbox.mail, name="mail"),
+    path("mailbox/<str:name>/html", mailbox.html_part, name="mail-html"),
     path("act/<slug:name>", actions.action, name="act"),
     # Last: any other address below /ops/.
     path("<path:rest>", page.unknown_page, name="unknown"),

@@ -111,6 +111,9 @@ class BacklogSerializer(serializers.Serializer[Any]):
         source="notices", help_text="To supervisors, about work that nobody has started."
     )
     corrections = serializers.IntegerField(help_text="To assignees who were told another plan: sent at once.")
+    escalations = serializers.IntegerField(
+        help_text="To supervisors, about what an assignee did: sent at once."
+    )
     unplanned = serializers.IntegerField(
         help_text="Due assignments that no scan has planned yet: a rescan adds them to the figures above."
     )

@@ -65,6 +65,8 @@ class SummarySerializer(serializers.Serializer[Any]):
         many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
     )
     declined = serializers.IntegerField(help_text="SCHEDULED, and declined by the assignee.")
+    declined_soon = serializers.IntegerField(help_text="What `starting_soon=declined` lists.")
+    unanswered_soon = serializers.IntegerField(help_text="What `starting_soon=unanswered` lists.")
     overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
     due_unsent = serializers.IntegerField()
     oldest_due_age_seconds = serializers.FloatField()
@@ -90,7 +92,8 @@ class SummarySerializer(serializers.Serializer[Any]):
         help_text="Messages waiting for workers; null while Redis does not answer, and for callers limited to teams.",
     )
     scan_queue_depth = serializers.IntegerField(
-        allow_null=True, help_text="Messages waiting for the scanner; null while Redis does not answer."
+        allow_null=True,
+        help_text="Messages waiting for the scanner; null while Redis does not answer, and for callers limited to teams.",
     )
     switched_off = serializers.ListField(
         child=serializers.CharField(), help_text="Tasks of the schedule that an operator has switched off."

@@ -50,7 +50,7 @@ def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> N
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "8 passed" in run.stdout
+    assert "12 passed" in run.stdout
     assert "test_each_event_has_its_sentence" in run.stdout
 
 

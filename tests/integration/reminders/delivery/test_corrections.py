@@ -23,45 +23,13 @@ from reminders.operations import pauses
 from tests import acting
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
-from tests.fakes.broker import MemoryBroker
+from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db
 
 MINUTE = timedelta(minutes=1)
 GRACE = timedelta(seconds=60)
 LATER = NOON + timedelta(hours=6)
-
-
-class Stage:
-    """Work of which its assignee was told at noon; a tick is one dispatch and all that it hands over."""
-
-    def __init__(self, clock: DatabaseClock, config: ReminderConfig, outbox: MemoryChannel) -> None:
-        self.clock, self.config, self.outbox = clock, config, outbox
-        self.desk = MemoryBroker()
-        self.work = AssignmentFactory(
-            title="Pump", location="Hall 1", scheduled_start=NOON + 20 * MINUTE, assignee__time_zone="UTC"
-        )
-
-    def tick(self, after: timedelta = timedelta()) -> list[str]:
-        """The subjects of what is sent after this time."""
-        self.clock.advance(after)
-        before = len(self.outbox.messages)
-        for _ in range(3):
-            dispatch.dispatch(config=self.config, broker=self.desk)
-            hints = self.desk.hints()
-            self.desk.batches.clear()
-            deliver.deliver(hints, config=self.config, channel=lambda _: self.outbox)
-            self.clock.advance(timedelta(seconds=1.5))
-        return [message.subject for message in self.outbox.messages[before:]]
-
-    def remind(self) -> "Stage":
-        assert self.tick() == ["Reminder: Pump, Mon 15 Jun, 12:20"]
-        return self
-
-    @property
-    def corrections(self) -> list[tuple[str, str]]:
-        rows = Reminder.objects.filter(kind=Kind.CORRECTION).order_by("id")
-        return [(row.state, row.reason) for row in rows]
 
 
 @pytest.fixture
@@ -80,7 +48,7 @@ def test_work_that_is_moved_after_its_reminder_gives_one_correction_after_the_gr
     assert reminded.tick(GRACE) == ["Moved from 12:20 to 18:00: Pump"]
     scan.scan(trigger="cli", config=reminded.config)
     assert reminded.tick(GRACE) == []
-    assert reminded.corrections == [(State.SENT, "")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.SENT, "")]
 
 
 def test_a_correction_is_no_reminder_of_the_new_start(reminded):
@@ -95,7 +63,7 @@ def test_back_and_forth_within_the_grace_sends_nothing(reminded):
     services.reschedule(reminded.work.pk, start=LATER)
     services.reschedule(reminded.work.pk, start=NOON + 20 * MINUTE)
     assert reminded.tick(GRACE) == []
-    assert reminded.corrections == [(State.SKIPPED, "as_told")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.SKIPPED, "as_told")]
 
 
 def test_back_and_forth_to_a_start_whose_reminder_is_due_sends_nothing_either(reminded):
@@ -110,7 +78,7 @@ def test_a_reminder_that_is_due_states_the_change_and_no_correction_follows(remi
     assert reminded.tick(GRACE) == ["Reminder: Pump, Mon 15 Jun, 12:25"]
     assert "It was moved from 12:20 to 12:25." in reminded.outbox.messages[-1].text
     assert reminded.tick(GRACE) == []
-    assert [state for state, _ in reminded.corrections] == [State.SKIPPED]
+    assert [state for state, _ in reminded.ends(Kind.CORRECTION)] == [State.SKIPPED]
 
 
 def test_moved_further_within_the_grace_the_correction_says_the_newest(reminded):
@@ -119,7 +87,7 @@ def test_moved_further_within_the_grace_the_correction_says_the_newest(reminded)
     assert reminded.tick(GRACE) == ["Moved from 12:20 to 19:00: Pump"]
     services.reschedule(reminded.work.pk, start=NOON + timedelta(days=1))
     assert reminded.tick(GRACE) == ["Moved from Mon 15 Jun, 19:00 to Tue 16 Jun, 12:00: Pump"]
-    assert reminded.corrections == [(State.SENT, "")] * 2
+    assert reminded.ends(Kind.CORRECTION) == [(State.SENT, "")] * 2
 
 
 def test_cancelled_work_is_called_off_and_put_back_it_is_told_again(reminded):
@@ -174,7 +142,7 @@ def test_who_was_told_nothing_is_not_corrected(stage):
     services.change(stage.work.pk, {"title": "Turbine"})
     services.cancel(stage.work.pk)
     assert stage.tick(GRACE) == []
-    assert stage.corrections == []
+    assert stage.ends(Kind.CORRECTION) == []
 
 
 def test_a_message_that_may_have_arrived_counts_as_told(stage):
@@ -191,7 +159,7 @@ def test_a_correction_whose_own_end_is_unknown_leads_to_no_other(reminded):
     reminded.tick(2 * GRACE)
     scan.scan(trigger="cli", config=reminded.config)
     reminded.tick(GRACE)
-    assert reminded.corrections == [(State.UNKNOWN, "ambiguous")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.UNKNOWN, "ambiguous")]
     # Both starts may be known now: a move back to the first one is told too.
     services.reschedule(reminded.work.pk, start=NOON + 50 * MINUTE)
     assert reminded.tick(GRACE) != []
@@ -212,7 +180,7 @@ def test_a_refused_correction_leaves_what_was_told(reminded):
     services.reschedule(reminded.work.pk, start=LATER)
     reminded.outbox.answer_with(Outcome.REJECTED)
     reminded.tick(GRACE)
-    assert reminded.corrections == [(State.FAILED, "rejected")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.FAILED, "rejected")]
     services.reschedule(reminded.work.pk, start=NOON + 20 * MINUTE)
     assert reminded.tick(GRACE) == []
 
@@ -220,24 +188,24 @@ def test_a_refused_correction_leaves_what_was_told(reminded):
 def test_a_started_assignee_is_not_corrected_and_work_of_the_past_is_left_alone(reminded):
     acting.start(reminded.work.pk)
     services.change(reminded.work.pk, {"location": "Hall 2"})
-    assert reminded.corrections == []
+    assert reminded.ends(Kind.CORRECTION) == []
     late = Stage(reminded.clock, reminded.config, reminded.outbox)
     late.clock.advance(120 * MINUTE)
     services.cancel(late.work.pk)
-    assert late.corrections == []
+    assert late.ends(Kind.CORRECTION) == []
 
 
 def test_a_start_ends_the_correction_to_who_has_started(reminded):
     services.change(reminded.work.pk, {"location": "Hall 2"})
-    assert reminded.corrections == [(State.PLANNED, "")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.PLANNED, "")]
     acting.start(reminded.work.pk)
-    assert reminded.corrections == [(State.SKIPPED, "started")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.SKIPPED, "started")]
 
 
 def test_a_start_leaves_the_correction_to_whose_work_it_was(reminded):
     services.reassign(reminded.work.pk, assignee_id=AssigneeFactory().pk)
     acting.start(reminded.work.pk)
-    assert reminded.corrections == [(State.PLANNED, "")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.PLANNED, "")]
     assert reminded.tick(GRACE) == ["No longer yours: Pump, Mon 15 Jun, 12:20"]
 
 
@@ -245,7 +213,7 @@ def test_who_has_declined_hears_no_details_but_that_it_is_not_theirs_any_more(re
     acting.decline(reminded.work)
     services.change(reminded.work.pk, {"location": "Hall 2"})
     assert reminded.tick(GRACE) == []
-    assert reminded.corrections == [(State.SKIPPED, "declined")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.SKIPPED, "declined")]
     services.reassign(reminded.work.pk, assignee_id=AssigneeFactory().pk)
     assert reminded.tick(GRACE)[-1].startswith("No longer yours: ")
 
@@ -274,7 +242,7 @@ def test_moved_after_its_start_the_new_start_is_still_told(reminded):
 def test_a_row_of_a_former_release_differs_in_nothing_that_it_did_not_keep(reminded):
     Reminder.objects.update(announced=None)
     services.change(reminded.work.pk, {"location": "Hall 2", "title": "Turbine"})
-    assert reminded.corrections == []
+    assert reminded.ends(Kind.CORRECTION) == []
     services.reschedule(reminded.work.pk, start=LATER)
     assert reminded.tick(GRACE) == ["Moved from 12:20 to 18:00: Turbine"]
 
@@ -298,7 +266,7 @@ def test_an_explanation_shows_a_correction_before_and_after(reminded):
 
 def test_an_import_that_changes_the_place_corrects_too(reminded):
     work = services.change(reminded.work.pk, {"reference": "W-1"})
-    assert reminded.corrections == []
+    assert reminded.ends(Kind.CORRECTION) == []
     row = [
         {
             "reference": "W-1",
@@ -309,7 +277,7 @@ def test_an_import_that_changes_the_place_corrects_too(reminded):
         }
     ]
     import_rows(list(read_json(io.BytesIO(json.dumps(row).encode()))), match_ids=True)
-    assert reminded.corrections == [(State.PLANNED, "")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.PLANNED, "")]
 
 
 def test_the_simulator_foresees_a_planned_correction_to_who_had_the_work(reminded):
@@ -341,7 +309,7 @@ def test_a_pause_shows_the_corrections_that_wait_and_may_skip_them(reminded):
     assert pauses.backlog(config=reminded.config).corrections == 1
     pauses.resume(by="olga", reason="told by phone", skip=[pauses.BacklogPart.CORRECTIONS])
     assert reminded.tick() == []
-    assert reminded.corrections == [(State.SKIPPED, "operator")]
+    assert reminded.ends(Kind.CORRECTION) == [(State.SKIPPED, "operator")]
 
 
 def test_each_correction_is_counted_by_how_it_ended(reminded):

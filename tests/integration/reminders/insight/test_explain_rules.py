@@ -98,7 +98,7 @@ def test_short_notice_distance_and_conditions_are_said(clock, config):
     )
     acting.confirm(work)
     assert summaries(work, config)["Thirty five"] == (
-        "will not be sent: the assignee has confirmed, and its rule reminds only who has not"
+        "will not be sent: the assignee has confirmed meanwhile"
     )
 
 

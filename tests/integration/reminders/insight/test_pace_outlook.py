@@ -8,6 +8,8 @@ import pytest
 from django.core.management import call_command
 
 from assignments.models import Assignment
+from assignments.team_scope import TeamScope
+from assignments.teams import add_team
 from notifications.message import Delivery, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch
@@ -189,6 +191,20 @@ def test_the_figures_say_how_many_wait_when_the_last_leaves_and_which_come_too_l
     assert one.last_leaves_at == (NOON + 12 * SECOND).timestamp()
     assert statistics.current(config=config).paces == (one,)
     assert statistics.current(config=config).paces == (one,)
+
+
+def test_the_figures_of_a_team_are_its_own_turns_among_all(clock, config):
+    """Messages of others go first, and are not counted."""
+    paced()
+    due_now(3, of_use=10 * MINUTE)
+    north = add_team(name="North")
+    AssignmentFactory.create_batch(2, soon=True, team_id=north.pk)
+    (whole,) = statistics.count(config).paces
+    (own,) = statistics.count(config, TeamScope(frozenset([north.pk]))).paces
+    (none,) = statistics.count(config, TeamScope(frozenset([4711]))).paces
+    assert [one.waiting for one in (whole, own, none)] == [5, 2, 0]
+    assert own.last_leaves_at == whole.last_leaves_at == (NOON + 15 * SECOND).timestamp()
+    assert none.last_leaves_at is None
 
 
 def test_what_falls_due_later_and_will_be_too_late_is_counted_before(clock, config):

@@ -254,6 +254,17 @@ def test_the_explanation_names_the_supervisor(clock, run, config):
     assert [gate.passed for gate in notice.gates if gate.name == "plan still holds"] == [True]
 
 
+def test_the_explanation_keeps_a_name_from_turning_around_what_follows_it(clock, run, config):
+    dana = AssigneeFactory(name="דנה", email="dana@example.test")
+    work = overdue(run, clock, team_id=team("North", dana).pk)
+    notice = next(
+        row for row in explain(work, config=config).reminders if row.recipient == person_recipient(dana.pk)
+    )
+    assert (
+        notice.to == f"\N{FIRST STRONG ISOLATE}דנה\N{POP DIRECTIONAL ISOLATE} (supervisor, person {dana.pk})"
+    )
+
+
 @pytest.mark.parametrize("supervises", [True, False])
 @pytest.mark.parametrize("status", ["SCHEDULED", "IN_PROGRESS", "CANCELLED"])
 @pytest.mark.parametrize("version", [1, 2])

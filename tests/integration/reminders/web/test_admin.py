@@ -154,7 +154,13 @@ def test_a_viewer_sees_every_list_and_page_as_text_and_can_change_nothing(viewer
 
 def test_a_viewer_is_offered_no_action(viewer, everything):
     listed = viewer.get(page(Assignment)).content.decode()
-    for word in ("Reset reminder status", "Send the reminder again", "Close as not done", "Rescan now"):
+    for word in (
+        "Reset reminder status",
+        "Send the reminder again",
+        "Close as not done",
+        "Give it to somebody else",
+        "Rescan now",
+    ):
         assert word not in listed
     shown = viewer.get(page(Assignment, "change", everything.pk)).content.decode()
     assert "Send the reminder again" not in shown
@@ -167,6 +173,7 @@ OPERATIONS = [
     "/ops/act/reset?ids=1",
     "/ops/act/resend?ids=1",
     "/ops/act/close?ids=1",
+    "/ops/act/reassign?ids=1",
 ]
 
 
@@ -540,12 +547,28 @@ def test_too_many_at_once_are_refused(operator, clock, monkeypatch):
     assert said(response)[0].startswith("No more than 1 at once")
 
 
-@pytest.mark.parametrize("ids", ["", "x", ",,", "-1", "9" * 30, "\x00", "\u0661"])
+@pytest.mark.parametrize("ids", ["", ",,", " , "])
 def test_an_action_on_nothing_goes_back_and_says_what_to_do(operator, clock, ids):
     back = page(Assignment)
     response = operator.get(reverse("ops:act", args=["reset"]), {"ids": ids, "back": back}, follow=True)
     assert response.redirect_chain == [(back, 302)]
     assert said(response) == ["Nothing was selected: select assignments first."]
+
+
+@pytest.mark.parametrize("wrong", ["x", "-1", "9" * 30, "\x00", "\u0661"])
+def test_an_action_on_what_is_no_number_names_it_and_does_nothing(operator, clock, wrong):
+    """Also not for the assignments that are named beside it."""
+    back, work = page(Assignment), AssignmentFactory()
+    for name in ("reset", "reassign", "start"):
+        answer = operator.post(
+            reverse("ops:act", args=[name]),
+            {"ids": f"{work.pk},{wrong}", "back": back, "confirmed": "1", "reason": "x", "to": "nobody"},
+            follow=True,
+        )
+        assert answer.redirect_chain == [(back, 302)]
+        (message,) = said(answer)
+        assert message.startswith(f"Nothing was done: {wrong!r} is not the number of an assignment: ")
+    assert not Audit.objects.exists()
 
 
 def test_an_unknown_operation_does_not_exist(operator, clock):

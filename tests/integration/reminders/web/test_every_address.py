@@ -73,6 +73,9 @@ NEEDS = {
     "ops/doctor": {"GET": LOOK},
     "ops/doctor/checks": {"GET": LOOK},
     "ops/audit": {"GET": LOOK},
+    "ops/mailbox": {"GET": ACT},
+    "ops/mailbox/<str:name>": {"GET": ACT},
+    "ops/mailbox/<str:name>/html": {"GET": ACT},
     "ops/act/<slug:name>": {"GET": ACT, "POST": ACT},
     "ops/<path:rest>": {"GET": LOOK},
 }
@@ -84,6 +87,8 @@ MAY = {
     LOOK: {"viewer", "operator"},
     ACT: {"operator"},
 }
+MAIL = "20260615T120000.000000Z-1"
+"""The name of a stored mail."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 BROKEN = set(range(500, 600)) - {503}
 
@@ -151,6 +156,7 @@ def address(route: str) -> str:
     words = {
         "<int:pk>": "1",
         "<str:token>": "made-up",
+        "<str:name>": MAIL,
         "<path:reference>": "W-1",
         "<slug:name>": "reset",
         "<path:rest>": "nothing",
@@ -171,6 +177,8 @@ def address(route: str) -> str:
 def _plain_http(settings, tmp_path):
     settings.SECURE_SSL_REDIRECT = False
     settings.STATIC_ROOT = tmp_path
+    settings.MAIL_SINK_DIR = tmp_path
+    (tmp_path / f"{MAIL}.eml").write_bytes(b"Subject: Hello\nContent-Type: text/html\n\n<p>Hello</p>")
 
 
 @pytest.fixture

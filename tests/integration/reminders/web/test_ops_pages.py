@@ -110,11 +110,11 @@ def shown(response):
 
 def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     page = viewer.get("/ops/").context
-    tiles = {tile.name: tile for tile in [*page["work"], *page["problems"]]}
+    tiles = {tile.name: tile for tile in [*page["work"], *page["attendance"], *page["problems"]]}
     counts = {name: tile.value for name, tile in tiles.items()}
     assert counts == {
         "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1,
-        "declined": 1, "unaccounted": 2,
+        "declined": 1, "declined_soon": 1, "unanswered_soon": 0, "unaccounted": 2,
     }  # fmt: skip
     for name, tile in tiles.items():
         assert viewer.get(tile.href).context["listed"].count == tile.value, name
@@ -419,8 +419,9 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
 def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
     pauses.pause(by="x", reason="x")
     before = Audit.objects.count()
-    for name in ("reset", "resend", "close", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
-        refused = operator.post(f"/ops/act/{name}", {"confirmed": "1", "ids": everything.pk, "reason": " "})
+    for name in ("reset", "resend", "close", "reassign", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
+        sent = {"confirmed": "1", "ids": everything.pk, "reason": " ", "to": "nobody"}
+        refused = operator.post(f"/ops/act/{name}", sent)
         assert refused.context["form"].errors["reason"] == ["This field is required."], name
     assert Audit.objects.count() == before
 

@@ -25,10 +25,12 @@ from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
 from assignments.services import NewAssignment, UnknownAssignment
 from assignments.team_scope import TeamScope
 from reminders.insight import statistics
+from reminders.insight.starting_soon import SOON
 from reminders.models import Audit, Kind, Reminder, ReminderRule, ScanRun, Subscription
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.web.api.assignments import AssignmentEndpoint
 from reminders.web.api.endpoint import Endpoint
+from reminders.web.filters import SHOW
 from reminders.web.ops.actions import OFFERED
 from reminders.web.team_limits import TeamLimit, limit_of
 from tests import acting
@@ -98,6 +100,9 @@ ADDRESSES = {
     "ops/doctor": REFUSED,
     "ops/doctor/checks": REFUSED,
     "ops/audit": REFUSED,
+    "ops/mailbox": REFUSED,
+    "ops/mailbox/<str:name>": REFUSED,
+    "ops/mailbox/<str:name>/html": REFUSED,
 }
 # Below admin/: the models whose pages are narrowed, and the site's own pages. All others are refused.
 ADMIN_MODELS = {
@@ -121,6 +126,8 @@ ADMIN_PAGES = {
     "r/<path:content_type_id>/<path:object_id>/": REFUSED,
 }
 LIMITS = {NARROWED: TeamLimit.NARROWS, REFUSED: TeamLimit.REFUSES, PUBLIC: TeamLimit.PUBLIC}
+MAIL = "20260615T120000.000000Z-1"
+"""The name of a stored mail, to somebody of the other team."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -199,6 +206,8 @@ def _team(name: str, suffix: str) -> tuple[Team, Assignee, list[Assignment]]:
 def world(clock, config, settings, tmp_path) -> World:
     settings.SECURE_SSL_REDIRECT = False
     settings.STATIC_ROOT = tmp_path
+    settings.MAIL_SINK_DIR = tmp_path
+    (tmp_path / f"{MAIL}.eml").write_bytes(f"Subject: {SECRET}\nContent-Type: text/html\n\n{SECRET}".encode())
     roles.set_up()
     mine, _, my_work = _team("North", "North")
     other, person, others = _team(SECRET, SECRET)
@@ -290,7 +299,8 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":
             scoped = [f"/ops/act/{name}?ids={pk}" for name in OFFERED for pk in ids]
-            return [*scoped, "/ops/act/reset?scope=out_of_sync"]
+            given = [f"/ops/act/reassign?ids={ids[0]}&to={to}" for to in ("nobody", f"P-{SECRET}")]
+            return [*scoped, *given, "/ops/act/reset?scope=out_of_sync"]
         case "ops/simulator":
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
         case "ops/assignments":
@@ -298,7 +308,7 @@ def urls(route: str, world: World) -> list[str]:
                 "",
                 "?when=any",
                 f"?q={SECRET}",
-                *(f"?show={name}" for name in ("overdue", "declined", "unmarked", "unaccounted")),
+                *(f"?show={name}" for name in SHOW),
             )
             return [f"/ops/assignments{query}" for query in shows]
         case "ops/reminders":
@@ -322,6 +332,7 @@ def urls(route: str, world: World) -> list[str]:
                 f"?team={world.other.pk}",
                 f"?assignee={world.others_person.pk}",
                 f"?reference=W-{SECRET}",
+                *(f"?starting_soon={name}" for name in SOON),
             )
             return [f"/{route}{query}" for query in queries]
         case "api/people":
@@ -336,7 +347,7 @@ def urls(route: str, world: World) -> list[str]:
         return ["/" + route.replace("<int:pk>", str(pk)) for pk in ids]
     if "<path:reference>" in route:
         return ["/" + route.replace("<path:reference>", str(work.reference)) for work in world.others]
-    return ["/" + route.replace("<str:token>", "made-up")]
+    return ["/" + route.replace("<str:token>", "made-up").replace("<str:name>", MAIL)]
 
 
 def _below_admin(route: str, world: World) -> list[str]:
@@ -413,7 +424,7 @@ def state() -> dict[str, list[Any]]:
 def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
     before = state()
     assert {name: len(rows) for name, rows in before.items()} == {
-        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 2, "hooks": 1, "rules": 1,
+        "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 3, "hooks": 1, "rules": 1,
     }  # fmt: skip
     ids = {str(work.pk) for work in world.others}
     for who, call in callers:
@@ -471,7 +482,7 @@ def test_the_figures_are_those_of_the_team(world, callers, config):
         assert shown["assignments"] == [{"status": "SCHEDULED", "reminder_status": "NONE", "count": 2}]
         assert (shown["declined"], shown["overdue"], shown["unaccounted"]) == (0, 0, 0)
         assert shown["ledger"] == {"PLANNED": 1}
-        assert shown["queue_depth"] is None
+        assert (shown["queue_depth"], shown["scan_queue_depth"]) == (None, None)
     everything = statistics.count(config)
     assert everything.declined == 1
     assert sum(everything.assignments.values()) == 5
@@ -659,6 +670,56 @@ def test_an_act_of_an_operator_is_carried_out_on_the_own_team_alone(world, calle
     assert done.status_code == 302
     assert state() == before
     assert [(one.act, one.actor) for one in Act.objects.filter(assignment=world.my_work)] == [(name, "olga")]
+
+
+def test_work_is_given_within_the_own_team_alone(world, callers):
+    """Neither the work nor the people of another team are there, whatever a made-up confirmation names."""
+    before = state()
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="olga"))
+    colleague = people.add_assignee(name="Colleague", team_id=world.mine.pk)
+    ids = [world.my_work.pk, *(work.pk for work in world.others)]
+    asked = client.get("/ops/act/reassign", {"ids": ids})
+    assert SECRET not in asked.content.decode()
+    assert "Colleague" in str(asked.context["question"].fields["to"].widget.choices)
+    filled = {"ids": ids, "reason": "They called", "confirmed": "1", "plan": ""}
+    foreign, unknown = f"#{world.others_person.pk}", "#999999"
+    errors = [
+        client.post("/ops/act/reassign", {**filled, "to": to}).context["question"].errors["to"]
+        for to in (foreign, unknown)
+    ]
+    assert [error.replace(foreign, unknown) for error in errors[0]] == errors[1]
+    for to in (f"P-{SECRET}", f"Person {SECRET}"):
+        refused = client.post("/ops/act/reassign", {**filled, "to": to})
+        assert "There is no person" in str(refused.context["question"].errors["to"])
+    preview = client.get("/ops/act/reassign", {"ids": ids, "to": f"#{colleague.pk}"})
+    assert SECRET not in preview.content.decode()
+    plan = preview.context["preview"].plan
+    done = client.post("/ops/act/reassign", {**filled, "to": f"#{colleague.pk}", "plan": plan})
+    assert done.status_code == 302
+    assert state() == before
+    world.my_work.refresh_from_db()
+    assert world.my_work.assignee_id == colleague.pk
+
+
+def test_a_double_booking_with_work_of_another_team_is_not_told_of(world, callers):
+    client = Client()
+    client.force_login(get_user_model().objects.get(username="olga"))
+    colleague = people.add_assignee(name="Colleague", team_id=world.mine.pk)
+    for title, team in ((f"Theirs {SECRET}", world.other.pk), ("Ours", world.mine.pk)):
+        services.create(
+            NewAssignment(
+                title=title,
+                team_id=team,
+                assignee_id=colleague.pk,
+                scheduled_start=world.my_work.scheduled_start,
+            )
+        )
+    page = client.get("/ops/act/reassign", {"ids": world.my_work.pk, "to": f"#{colleague.pk}"})
+    told = [one for one in page.context["preview"].warnings if "at the same time" in one]
+    assert len(told) == 1
+    assert "“Ours”" in told[0]
+    assert SECRET not in page.content.decode()
 
 
 def test_acts_in_the_admin_are_those_of_the_own_team(world, callers):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from config.devstack.narration import Event, Work, sentence_of, shortened
+from assignments.models import ActKind, Way
+from config.devstack.narration import ACTS, WAYS, Event, Work, sentence_of, shortened
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 WORKS = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedelta(minutes=30))}
@@ -34,7 +35,23 @@ def line_for(event: str, *, number: int | None = 12, source: str = "worker", **f
         (
             "Reminder job skipped",
             {"reason": "moved", "kind": "OVERDUE"},
-            "skipped   #12 Replace the pump - no overdue notice to Ana: it was moved to another time",
+            "skipped   #12 Replace the pump - no overdue notice about Ana: it was moved to another time",
+        ),
+        (
+            "Reminder failed",
+            {"reason": "rejected", "kind": "ESCALATION", "level": "ERROR"},
+            "failed    #12 Replace the pump - notice to supervisors about Ana: the mail server refused it for good",
+        ),
+        (
+            "Reminder job skipped",
+            {"reason": "as_told", "kind": "CORRECTION"},
+            "skipped   #12 Replace the pump - no correction to Ana: what they were told is planned again",
+        ),
+        ("Correction sent", {}, "sent      #12 Replace the pump - correction to Ana, starts 12:30"),
+        (
+            "Escalation sent",
+            {},
+            "sent      #12 Replace the pump - notice to supervisors of what Ana has said",
         ),
         (
             "Reminder failed",
@@ -55,6 +72,24 @@ def line_for(event: str, *, number: int | None = 12, source: str = "worker", **f
 )
 def test_each_event_has_its_sentence(event: str, fields: dict[str, Any], line: str) -> None:
     assert line_for(event, **fields) == line
+
+
+@pytest.mark.parametrize(
+    ("act", "via", "line"),
+    [
+        ("start", "link", "started   #12 Replace the pump - Ana has started it, by the link in the mail"),
+        ("decline", "link", "declined  #12 Replace the pump - Ana can't make it, by the link in the mail"),
+        ("late", "api", "late      #12 Replace the pump - Ana will begin later, through the API"),
+        ("complete", "ops", "done      #12 Replace the pump - Ana is done, as an operator recorded"),
+    ],
+)
+def test_each_act_has_its_line(act: str, via: str, line: str) -> None:
+    assert line_for("Assignment acted on", act=act, via=via, version=1) == line
+
+
+def test_no_act_and_no_way_is_without_words() -> None:
+    assert ACTS.keys() == set(ActKind.values)
+    assert WAYS.keys() == set(Way.values)
 
 
 def test_an_assignment_that_cannot_be_looked_up_keeps_its_number() -> None:

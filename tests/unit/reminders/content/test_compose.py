@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assignments.direction import isolated
 from notifications.message import Contact
-from reminders.content import compose, links
+from reminders.content import compose, dates, links
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind, State
@@ -187,12 +187,12 @@ def test_a_title_from_right_to_left_is_isolated_in_the_subject():
     ],
 )
 def test_how_long_is_left_in_words(left, words):
-    assert compose.relative_time(left) == words
+    assert dates.relative_time(left) == words
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])
 def test_an_unknown_zone_is_shown_as_utc(zone):
-    assert compose.local_time(START, zone, "en").endswith("(UTC)")
+    assert dates.local_time(START, zone, "en").endswith("(UTC)")
 
 
 @given(st.text(st.characters(blacklist_categories=["Cs", "Co"]), min_size=1, max_size=60))

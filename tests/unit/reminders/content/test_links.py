@@ -84,3 +84,49 @@ def test_no_report_of_an_error_shows_a_link():
     assert without_addresses(event) == {
         "request": {"url": "https://x.test/a/(link)", "headers": {"Referer": "https://x.test/a/(link)"}}
     }
+
+
+def test_addresses_in_a_text_lead_to_pages_of_this_site(settings):
+    settings.PUBLIC_URL = "https://reminders.example.test"
+    token = links.token_of(LINK)
+    text = (
+        f"Confirm:\n{links.url_of(LINK)}\n\nOps: {links.ops_url(7)}, all: {links.overdue_list_url()}."
+        f" Somebody else: <{links.reassign_url(8)}>"
+    )
+    pieces = list(links.linked(text))
+    assert "".join(piece for piece, _ in pieces) == text
+    assert [path for _, path in pieces if path] == [
+        f"/a/{token}",
+        "/ops/assignments/7",
+        "/ops/assignments?show=overdue",
+        "/ops/act/reassign?ids=8",
+    ]
+
+
+@pytest.mark.parametrize("site", ["http://127.0.0.1:8000", "http://localhost:65535", "http://127.0.0.1"])
+def test_a_mail_from_before_another_port_was_free_leads_here_too(settings, site):
+    settings.PUBLIC_URL = "http://127.0.0.1:8001"
+    assert list(links.linked(f"{site}/a/4711-23-2.sig_-nature")) == [
+        (f"{site}/a/4711-23-2.sig_-nature", "/a/4711-23-2.sig_-nature")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing to follow",
+        "https://evil.example/a/4711-23-2.abc",
+        "https://reminders.example.test.evil.example/a/x",
+        "https://reminders.example.test@evil.example/a/x",
+        "https://reminders.example.test:444/a/x",
+        "http://127.0.0.1.evil.example/a/x",
+        "https://reminders.example.test/admin/logout/",
+        "https://reminders.example.test/ops/act/pause",
+        "javascript:alert(1)//http:/127.0.0.1/a/x",
+        "/a/4711-23-2.abc",
+    ],
+)
+def test_no_other_address_leads_anywhere(settings, text):
+    settings.PUBLIC_URL = "https://reminders.example.test"
+    assert [path for _, path in links.linked(text) if path] == []

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('assignments', '0009_further_leads'),
-        ('reminders', '0022_supervisor_index_online'),
+        ('reminders', '0024_escalations_online'),
     ]
 
     operations = [

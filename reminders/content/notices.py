@@ -1,0 +1,48 @@
+"""What a message to a supervisor says of the work that it is about: values for the templates."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from assignments.direction import isolated
+from reminders.content import links
+from reminders.content.dates import local_time
+from reminders.ledger.records import Facts
+from reminders.models import Kind
+from reminders.policy.escalation import Trigger, trigger_of
+from reminders.policy.rows import Row
+
+OVERDUE = "overdue"
+SUBJECTS = (*(trigger.value for trigger in Trigger), OVERDUE)
+"""What a notice may be about, in the order in which a message counts them."""
+
+
+def subject_of(row: Row) -> str:
+    """What this notice is about, one of SUBJECTS."""
+    return trigger_of(row.rule).value if row.kind is Kind.ESCALATION else OVERDUE
+
+
+def notice_values(row: Row, facts: Facts, *, zone: str, language: str) -> dict[str, str]:
+    """Who, what, since when, and where to act: `is_<subject>` says what it is about. Instants are shown in this zone."""
+    expected = facts.expected_start if row.kind is Kind.ESCALATION else None
+    return {
+        f"is_{subject_of(row)}": "yes",
+        "title": isolated(" ".join(facts.title.split())),
+        "name": isolated(facts.assignee_name),
+        "phone": facts.assignee_phone,
+        "tel": links.tel_url(facts.assignee_phone),
+        "location": isolated(facts.location),
+        "reference": isolated(facts.reference),
+        "note": isolated(facts.answer_note) if row.kind is Kind.ESCALATION else "",
+        "start": local_time(facts.start, zone, language),
+        "expected": local_time(expected, zone, language) if expected else "",
+        "since": local_time(row.due_at, zone, language),
+        "ops": links.ops_url(row.assignment_id),
+        "reassign": links.reassign_url(row.assignment_id) if facts.assignee_name else "",
+    }
+
+
+def counts(rows: Sequence[Row]) -> dict[str, str]:
+    """How many notices of a message are about what; `mixed` where not all are about overdue work."""
+    found = Counter(map(subject_of, rows))
+    values = {subject: str(found[subject]) for subject in SUBJECTS if found[subject]}
+    return {**values, "mixed": "yes" if set(found) - {OVERDUE} else ""}

@@ -1,0 +1,192 @@
+"""What would become of work if somebody else were given it now: who hears what, and when. It writes nothing.
+
+It asks what carries a reassignment out: `policy.corrections` for whoever has the work, `forecast` for whoever gets it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.db.models import Prefetch, Q
+
+from assignments.models import Act, ActKind, Assignee, Assignment, Status
+from assignments.team_scope import TeamScope
+from reminders.conf import ReminderConfig
+from reminders.insight import forecast
+from reminders.insight.explain.inputs import can_reach, contact_of, facts_of, heard_by, situation_of
+from reminders.insight.forecast import Forecast
+from reminders.ledger.notified import with_start_notified
+from reminders.ledger.pauses import pause_in_force
+from reminders.models import Kind, Reminder
+from reminders.policy import announcements, corrections, recipients, timing
+from reminders.policy.announcements import Message
+from reminders.policy.corrections import Correction
+from reminders.policy.double_bookings import Booking
+from reminders.policy.recipients import ASSIGNEE
+from reminders.policy.rows import Action, Situation
+
+MOST_BOOKINGS = 2_000
+
+
+class Told(Enum):
+    """What a person has heard of the work as theirs."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reassignment:
+    """One piece of work in other hands.
+
+    `told`: what its present assignee has heard, `reachable` whether a message would reach them. `correction`: after how
+    long they hear that it is no longer theirs; None where nothing is sent. `reminder`: what becomes of the new
+    assignee's. `overdue`: it stays marked OVERDUE; `overdue_at_once`: it becomes so, because the delay that was announced
+    no longer counts. `declined`: how the new assignee has declined it before.
+    """
+
+    assignment: Assignment
+    asked_at: datetime
+    told: Told
+    reachable: bool
+    correction: timedelta | None
+    reminder: Forecast
+    overdue: bool
+    overdue_at_once: bool
+    declined: Act | None
+
+
+def reassignments(ids: Sequence[int], to: Assignee | None, *, config: ReminderConfig) -> list[Reassignment]:
+    """What would become of each of these, in the order of their ids. `to` None: nobody gets it."""
+    recipient = recipients.assignee_recipient(to.pk if to else None)
+    rows = Prefetch("reminders", Reminder.objects.exclude(kind=Kind.EVENT))
+    work = with_start_notified(Assignment.objects.filter(pk__in=ids), recipient=recipient)
+    found = work.select_related("assignee__team", "team").prefetch_related(rows).order_by("pk")
+    situation = situation_of(pause_in_force(), config)
+    declines = _declines(ids, to)
+    return [
+        _reassigned(one, to, situation=situation, config=config, declined=declines.get(one.pk))
+        for one in found
+    ]
+
+
+def bookings(person: Assignee, work: Sequence[Assignment], *, scope: TeamScope) -> list[Booking]:
+    """What else the caller sees this person have SCHEDULED between the first start and the last end of this work;
+    the first MOST_BOOKINGS of it.
+    """
+    given = [booking_of(one) for one in work]
+    first, last = min(one.start for one in given), max(one.until for one in given)
+    theirs = Assignment.objects.visible_to(scope).filter(assignee=person, status=Status.SCHEDULED)
+    others = theirs.exclude(pk__in=[one.id for one in given])
+    near = others.filter(scheduled_start__lte=last).filter(
+        Q(scheduled_start__gte=first) | Q(scheduled_end__gt=first)
+    )
+    return [booking_of(one) for one in near.order_by("scheduled_start", "id")[:MOST_BOOKINGS]]
+
+
+def booking_of(work: Assignment) -> Booking:
+    return Booking(id=work.pk, title=work.title, start=work.scheduled_start, end=work.scheduled_end)
+
+
+def _declines(ids: Sequence[int], to: Assignee | None) -> dict[int, Act]:
+    """How this person has declined each, if that was their last answer. What somebody else entered for an assignee counts
+    where a reminder shows that the work was this person's then.
+    """
+    if to is None:
+        return {}
+    theirs = recipients.assignee_recipient(to.pk)
+    held = set(
+        Reminder.objects.filter(assignment__in=ids, recipient=theirs).values_list("assignment_id", "version")
+    )
+    answers: dict[int, Act] = {}
+    for act in Act.objects.filter(assignment__in=ids, act__in=(ActKind.CONFIRM, ActKind.DECLINE)).order_by(
+        "id"
+    ):
+        by_assignee = act.actor.startswith(ASSIGNEE)
+        if act.actor == theirs or (not by_assignee and (act.assignment_id, act.version) in held):
+            answers[act.assignment_id] = act
+    return {pk: act for pk, act in answers.items() if act.act == ActKind.DECLINE}
+
+
+def _reassigned(
+    work: Assignment,
+    to: Assignee | None,
+    *,
+    situation: Situation,
+    config: ReminderConfig,
+    declined: Act | None,
+) -> Reassignment:
+    overdue_at = timing.overdue_at(work.scheduled_start, expected_start=None, config=config)
+    marked = work.overdue_at is not None
+    scheduled = work.status == Status.SCHEDULED
+    heard = heard_by(recipients.assignee_recipient(work.assignee_id), work.reminders.all())
+    correction = _correction(work, work.assignee_id, to, now=situation.now, config=config)
+    return Reassignment(
+        assignment=work,
+        asked_at=situation.now,
+        told=_told(heard),
+        reachable=work.assignee is not None
+        and can_reach(
+            recipients.assignee_recipient(work.assignee_id), config.channel, contact_of(work.assignee), config
+        ),
+        correction=None if correction is None else max(timedelta(), correction.due_at - situation.now),
+        reminder=_reminder(
+            work, to, overdue=marked and overdue_at <= situation.now, situation=situation, config=config
+        ),
+        overdue=marked and scheduled and overdue_at <= situation.now,
+        overdue_at_once=scheduled
+        and not marked
+        and work.expected_start is not None
+        and overdue_at
+        <= situation.now
+        < timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=config),
+        declined=declined,
+    )
+
+
+def _told(heard: Sequence[Message]) -> Told:
+    known = announcements.known(heard)
+    if not any(one.theirs for one in known):
+        return Told.NO
+    certain = any(one.certain for one in heard) and all(one.theirs for one in known)
+    return Told.YES if certain else Told.MAYBE
+
+
+def _correction(
+    work: Assignment, person_id: int | None, to: Assignee | None, *, now: datetime, config: ReminderConfig
+) -> Correction | None:
+    """The correction that this person would need."""
+    person = recipients.assignee_recipient(person_id)
+    status = Status(work.status)
+    present = corrections.announcement_for(
+        person,
+        assigned_to=recipients.assignee_recipient(to.pk if to else None),
+        status=status,
+        start=work.scheduled_start,
+        place=work.location,
+        title=work.title,
+    )
+    known = announcements.known(heard_by(person, work.reminders.all()))
+    return corrections.correction(known, present, status=status, now=now, config=config)
+
+
+def _reminder(
+    work: Assignment, to: Assignee | None, *, overdue: bool, situation: Situation, config: ReminderConfig
+) -> Forecast:
+    """What becomes of the reminder of the new assignee. It waits for a correction that is due to them."""
+    facts = replace(
+        facts_of(work),
+        version=work.version + 1,
+        recipient=recipients.assignee_recipient(to.pk if to else None),
+        declined=False,
+        expected_start=None,
+        overdue=overdue,
+        start_notified=to is not None and bool(work.start_notified),  # type: ignore[attr-defined]  # annotated
+    )
+    foreseen = forecast.forecast_assignment(facts, situation, config=config)
+    held = None if to is None else _correction(work, to.pk, to, now=situation.now, config=config)
+    if held is None or foreseen.at is None or foreseen.verdict.action is not Action.SEND:
+        return foreseen
+    return replace(foreseen, at=max(foreseen.at, held.due_at))

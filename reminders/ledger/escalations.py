@@ -1,0 +1,91 @@
+"""Plans the notices to supervisors about what people did, in the transaction of the act."""
+
+import json
+from collections.abc import Sequence
+from enum import Enum
+
+from assignments.models import Act, ActKind, Assignment
+from reminders.conf import NOTIFY_WINDOW, ReminderConfig
+from reminders.ledger.counters import Cursor
+from reminders.ledger.notices import recipients_sql
+from reminders.ledger.sql import run
+from reminders.models import Kind, Reminder, State
+from reminders.policy.escalation import TRIGGERS, Trigger, rule_of
+from reminders.policy.recipients import ops_recipient
+
+
+class Heard(Enum):
+    """Whether supervisors know what an assignee did."""
+
+    TOLD = "told"
+    BEING_TOLD = "being_told"
+    NO = "no"
+
+
+PLAN = """
+    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        planned_at, due_at, not_after, next_attempt_at, state)
+    SELECT a.id, a.version, 'ESCALATION', x.rule, told.recipient, %(channel)s, a.scheduled_start,
+           statement_timestamp(), statement_timestamp(), statement_timestamp() + %(window)s, statement_timestamp(),
+           'PLANNED'
+    FROM json_to_recordset(%(acts)s) AS x(assignment_id bigint, rule text)
+    JOIN assignments_assignment a ON a.id = x.assignment_id AND a.status = 'SCHEDULED'
+    CROSS JOIN LATERAL {recipients} AS told(recipient)
+    ON CONFLICT DO NOTHING
+"""
+
+# The assignee is not told what they have said themselves, though they may be a supervisor.
+PLAN_FOR_SUPERVISORS = PLAN.format(recipients=recipients_sql("q.id IS DISTINCT FROM a.assignee_id"))
+
+HEARD_OF_DECLINE = """
+        SELECT DISTINCT ON (r.recipient) r.recipient, r.rule LIKE 'declined:%%' AS declined
+        FROM reminders_reminder r
+        WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'ESCALATION' AND r.begun_at IS NOT NULL
+          AND r.rule NOT LIKE 'late:%%' AND (r.state IN ('SENT', 'SENDING', 'UNKNOWN') OR r.ambiguous > 0)
+        ORDER BY r.recipient, r.begun_at DESC, r.id DESC"""
+"""The supervisors who may have been told an answer of this version of the assignment `a`, with what they were told last."""
+
+PLAN_FOR_WHO_HEARD = PLAN.format(
+    recipients=f"(SELECT heard.recipient FROM ({HEARD_OF_DECLINE}) heard WHERE heard.declined)"  # noqa: S608
+)
+
+
+def plan_escalations(cursor: Cursor, acts: Sequence[Act], config: ReminderConfig) -> None:
+    """Plans what supervisors are told of these acts. The assignments' rows are locked by the caller.
+
+    Planned also while reminders are switched off, since no scan would. Of a confirmation only those are told who were, or
+    may have been, told that the assignee can't make it.
+    """
+    wanted: dict[bool, list[dict[str, object]]] = {True: [], False: []}
+    for act in acts:
+        trigger = TRIGGERS.get(ActKind(act.act))
+        if trigger is not None:
+            wanted[trigger is Trigger.CONFIRMED_AFTER_ALL].append(
+                {"assignment_id": act.assignment_id, "rule": rule_of(trigger, act.pk)}
+            )
+    for to_who_heard, statement in ((False, PLAN_FOR_SUPERVISORS), (True, PLAN_FOR_WHO_HEARD)):
+        if wanted[to_who_heard]:
+            values = {
+                "acts": json.dumps(wanted[to_who_heard]),
+                "channel": config.channel,
+                "window": NOTIFY_WINDOW,
+                "ops": [ops_recipient(address) for address in config.ops_emails],
+            }
+            run(cursor, statement, values)
+
+
+def heard_of(assignment: Assignment, trigger: Trigger) -> Heard:
+    """Whether a supervisor was told of the latest act of this kind about the plan in force. TOLD: a mail server has accepted
+    at least one notice of it.
+    """
+    rows = Reminder.objects.filter(
+        assignment=assignment,
+        version=assignment.version,
+        kind=Kind.ESCALATION,
+        rule__startswith=f"{trigger.value}:",
+    )
+    latest = rows.order_by("-planned_at", "-id").values_list("rule", flat=True).first()
+    states = set(rows.filter(rule=latest).values_list("state", flat=True)) if latest else set()
+    if State.SENT in states:
+        return Heard.TOLD
+    return Heard.BEING_TOLD if states & {State.PLANNED, State.QUEUED, State.SENDING} else Heard.NO

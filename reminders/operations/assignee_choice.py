@@ -1,0 +1,119 @@
+"""Who gets work: the person that an operator chooses, out of those that they see."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+
+from assignments.direction import isolated
+from assignments.models import Assignee, Assignment
+from assignments.references import spellings
+from assignments.team_scope import TeamScope
+from assignments.teams import effective_team
+from assignments.wording import quoted
+
+NOBODY = "nobody"
+"""What is given for `to` where nobody is to have the work."""
+
+MOST_LISTED = 200
+"""People that a list offers; of more, one is named."""
+
+MOST_NAMESAKES = 5
+ID = re.compile(r"#?([0-9]{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who gets it; None: nobody."""
+
+    person: Assignee | None
+
+    @property
+    def given(self) -> str:
+        """What names this choice and no other."""
+        return NOBODY if self.person is None else f"#{self.person.pk}"
+
+
+def choose(given: str, scope: TeamScope) -> Chosen:
+    """The person that a reference, `#12`, an id or an exact name means, in this order; `nobody` means nobody.
+
+    Raises ValidationError, in the same words whether there is no such person or only none that the caller sees.
+    """
+    text = given.strip()
+    if text == NOBODY:
+        return Chosen(None)
+    people = Assignee.objects.visible_to(scope)
+    number = ID.fullmatch(text)
+    by_id = Q(pk=int(number[1])) if number else Q(pk__in=())
+    by_reference, by_name = Q(reference__in=spellings(text)), Q(name__in=spellings(text))
+    first = (by_id, by_reference) if text.startswith("#") else (by_reference, by_id)
+    for meant in (*first, by_name):
+        found = list(people.filter(meant).order_by("pk")[: MOST_NAMESAKES + 1]) if "\x00" not in text else []
+        if len(found) == 1:
+            return Chosen(found[0])
+        if found:
+            raise ValidationError(_shared(text, found), code="ambiguous")
+    message = f"There is no person {quoted(text)}: a reference, an id such as #12, an exact name, or {NOBODY} is needed."
+    raise ValidationError(message, code="unknown")
+
+
+def _shared(text: str, found: Sequence[Assignee]) -> str:
+    more = ", and more" if len(found) > MOST_NAMESAKES else ""
+    ids = ", ".join(f"#{person.pk}" for person in found[:MOST_NAMESAKES])
+    return (
+        f"Several people are called {quoted(text)}: the reference or the id of one is needed ({ids}{more})."
+    )
+
+
+class AssigneeForm(forms.Form):
+    """Who gets this work: a list of all people with those of the work's teams first, or a field where there are many."""
+
+    to = forms.CharField(label="Who gets it", max_length=200)
+
+    def __init__(self, given: str, work: Sequence[Assignment], scope: TeamScope) -> None:
+        super().__init__({"to": given} if given else None)
+        self._scope = scope
+        self._work = work
+        field = self.fields["to"]
+        field.error_messages["required"] = "Choose somebody."
+        people = Assignee.objects.visible_to(scope)
+        if _is_short(people):
+            field.widget = forms.Select(choices=_choices(people, work))
+        else:
+            field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+            field.help_text = f"A reference, an id such as #12, or an exact name. Or {NOBODY}."
+
+    def clean_to(self) -> Chosen:
+        chosen = choose(self.cleaned_data["to"], self._scope)
+        if chosen.person is None and self._scope.limited and self._scope.only_team is None:
+            for work in self._work:
+                if work.team_id is None:
+                    message = f"{NOBODY!r} is not possible: assignment {work.pk} would belong to none of your teams."
+                    raise ValidationError(message, code="outside")
+        return chosen
+
+
+def _is_short(people: QuerySet[Assignee]) -> bool:
+    return people.order_by()[: MOST_LISTED + 1].count() <= MOST_LISTED
+
+
+def _choices(people: QuerySet[Assignee], work: Iterable[Assignment]) -> list[Any]:
+    """The options of the list: those who may get any of it, by name."""
+    teams = {team.pk: team.name for one in work if (team := effective_team(one)) is not None}
+    holders = {one.assignee_id for one in work}
+    present = next(iter(holders)) if len(holders) == 1 else None
+    offered = [person for person in people.order_by("name", "pk") if person.pk != present]
+    own = [_option(person) for person in offered if person.team_id in teams]
+    others = [_option(person) for person in offered if person.team_id not in teams]
+    label = f"Team {next(iter(teams.values()))}" if len(teams) == 1 else "Teams of this work"
+    listed = [(label, own), ("Others", others)] if own and others else own + others
+    nobody = [(NOBODY, "Nobody, for now")] if holders != {None} else []
+    return [("", "Choose…"), *listed, *nobody]
+
+
+def _option(person: Assignee) -> tuple[str, str]:
+    return Chosen(person).given, f"{isolated(person.name)} ({isolated(person.reference or f'#{person.pk}')})"
