@@ -239,6 +239,16 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "More overdue than this is an alarm: REMINDER_OVERDUE_ALERT.",
         config.overdue_alert,
     )
+    yield _gauge(
+        "assignment_declined",
+        "Work that starts within 2 h, or was to start and is not overdue, and was declined: nobody else is assigned.",
+        taken.declined_soon,
+    )
+    yield _gauge(
+        "assignment_unanswered",
+        "Such work whose assignee was reminded and has not been heard from.",
+        taken.unanswered_soon,
+    )
     yield _gauge("reminder_due_unsent", "Messages that are due and neither sent nor ended.", taken.due_unsent)
     yield _gauge(
         "reminder_oldest_due_age_seconds",

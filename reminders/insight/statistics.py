@@ -22,7 +22,7 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.delivery.heartbeats import ProcessCount
-from reminders.insight import pace_outlook
+from reminders.insight import pace_outlook, starting_soon
 from reminders.insight.pace_outlook import PaceFigures
 from reminders.ledger import planning
 from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
@@ -53,7 +53,8 @@ class Snapshot:
     those that ended in the last 24 hours; `failed` and `possible_duplicates` are of the last 24 hours too.
     `switched_off` names the tasks of the schedule that an operator has switched off.
     `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
-    what is open and comes within the look-ahead (four hours at most). `paces` are the channels that take only so many
+    what is open and comes within the look-ahead (four hours at most). `declined_soon` and `unanswered_soon` are of work that
+    starts soon (`reminders.insight.starting_soon`). `paces` are the channels that take only so many
     messages in a time.
     """
 
@@ -67,6 +68,8 @@ class Snapshot:
     unknown: int = 0
     overdue: int = 0
     declined: int = 0
+    declined_soon: int = 0
+    unanswered_soon: int = 0
     last_scan_timestamp_seconds: float = 0.0
     last_scan_by: str = ""
     paused: bool = False
@@ -139,8 +142,11 @@ def count(config: ReminderConfig, scope: TeamScope = EVERYTHING) -> Snapshot:
             cursor.execute(statement, {**question.params, "teams": teams})
             values |= question.read(cursor.fetchall())
     values["switched_off"] = [task for task in beat_schedule.TASKS if beat_schedule.stopped_by(task)]
+    soon = starting_soon.counts(now=now, config=config, scope=scope)
     return Snapshot(
         taken_at=now.timestamp(),
+        declined_soon=soon["declined"],
+        unanswered_soon=soon["unanswered"],
         paces=pace_outlook.figures(now=now, config=config, ahead=chart_ahead(config), scope=scope),
         processes=heartbeats.recent_by_kind(),
         **values,

@@ -16,7 +16,7 @@ from assignments.references import spellings
 from assignments.team_scope import TeamScope
 from reminders import conf
 from reminders.conf import ReminderConfig
-from reminders.insight import selections
+from reminders.insight import selections, starting_soon
 from reminders.insight.explain.wording import WORDS
 from reminders.models import Kind, Reason, Reminder
 
@@ -27,6 +27,8 @@ SHOW = {
     "overdue": "not started in time",
     "unmarked": "not started in time, not marked yet",
     "declined": "assignee can't make it",
+    "declined_soon": "assignee can't make it, starts soon",
+    "unanswered_soon": "assignee has not answered, starts soon",
     "unaccounted": "due, without a reminder",
 }
 """What an assignment list may be limited to: the figures of the overview."""
@@ -166,6 +168,12 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
         method="with_answer",
         help_text="What the assignee has answered.",
     )
+    starting_soon = django_filters.ChoiceFilter(
+        choices=_choices(starting_soon.SOON),
+        empty_label="any",
+        method="with_starting_soon",
+        help_text="Work that starts within two hours, or was to start and is not overdue: declined, or not answered.",
+    )
     assignee = IdFilter(field_name="assignee_id", help_text="The id of an assignee.")
     team = IdFilter(method="of_team", help_text="The id of the team that the work belongs to.")
     reference = django_filters.CharFilter(
@@ -205,6 +213,9 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
 
     def with_answer(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
         return rows.filter(answer=Answer[value])
+
+    def with_starting_soon(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
+        return rows & starting_soon.select(value, now=database_now(), config=conf.current())
 
     def searched(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
         return rows.filter(assignment_search(value))
@@ -316,6 +327,10 @@ def shown_assignments(name: str, *, now: datetime, config: ReminderConfig) -> Qu
             return selections.overdue_unmarked(now=now, config=config)
         case "declined":
             return selections.declined()
+        case "declined_soon":
+            return starting_soon.select("declined", now=now, config=config)
+        case "unanswered_soon":
+            return starting_soon.select("unanswered", now=now, config=config)
         case "unaccounted":
             return selections.unaccounted(now=now, config=config)
     raise ValueError(name)

@@ -1,11 +1,15 @@
-"""The examples of docs/api.md and docs/webhooks.md work: each is run, as it is written, against a real server."""
+"""The examples of docs/api.md and docs/webhooks.md, and what the runbook does about work for which nobody may come, work:
+each is run, as it is written, against a real server."""
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,15 @@ def blocks(page: str) -> Iterator[str]:
         lines = [line[4:] for line in block.splitlines()]
         if any(line.startswith("call ") for line in lines):
             yield "\n".join(lines) + "\n"
+
+
+def recipe(heading: str, pk: int) -> list[str]:
+    """The commands of a section of the runbook, for this assignment in place of 4711."""
+    section = (ROOT / "docs" / "runbook.md").read_text().split(f"\n### {heading}\n")[1].split("\n### ")[0]
+    lines = "".join(re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)).splitlines()
+    assert any("4711" in line for line in lines)
+    manage = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))}"
+    return [line.replace("4711", str(pk)).replace("python3 manage.py", manage) for line in lines]
 
 
 def functions() -> str:
@@ -132,3 +145,56 @@ def test_webhooks(shell):
     assert len(shell.sink.heard) == 1
     real = answered(shell.web, shell.token, "webhooks/1")
     assert (real["name"], real["active"]) == ("real", True)
+
+
+def reminded_work(shell, reference: str) -> int:
+    """Work that starts in an hour, of whose reminder a former system has said that it was sent."""
+    start = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    answered(
+        shell.web,
+        shell.token,
+        "assignments/import",
+        [
+            {
+                "reference": reference,
+                "title": "Sweep the chimney",
+                "scheduled_start": start,
+                "reminder_status": "SENT",
+                "assignee": {"reference": f"of {reference}", "name": "Ada", "email": "ada@example.test"},
+            }
+        ],
+    )
+    found = answered(shell.web, shell.token, f"assignments?reference={reference}")["results"]
+    return int(found[0]["id"])
+
+
+def ids(text: str) -> list[int]:
+    return [work["id"] for work in json.loads(text)["results"]]
+
+
+def test_what_to_do_about_declined_work(shell):
+    pk = reminded_work(shell, "RUNBOOK-1")
+    answered(shell.web, shell.token, "people", {"reference": "P-2", "name": "Grace"})
+    answered(shell.web, shell.token, f"assignments/{pk}/decline", {"note": "My car broke down."})
+    lists, explains, gives_away, moves, confirms, cancels = recipe("Work was declined", pk)
+    assert ids(shell(lists)) == [pk]
+    assert "My car broke down." in shell(explains)
+    given = json.loads(shell(gives_away))
+    assert (given["assignee"]["reference"], given["answer"]) == ("P-2", "NONE")
+    assert ids(shell(lists)) == []
+    assert json.loads(shell(moves))["scheduled_start"] == "2030-06-15T14:00:00Z"
+    assert json.loads(shell(confirms))["answer"] == "CONFIRMED"
+    assert json.loads(shell(cancels))["status"] == "CANCELLED"
+
+
+def test_what_to_do_about_work_that_nobody_has_answered(shell):
+    pk = reminded_work(shell, "RUNBOOK-2")
+    lists, explains, reminds, declines, confirms = recipe("Nobody has answered", pk)
+    assert ids(shell(lists)) == [pk]
+    assert "former system" in shell(explains)
+    shell(reminds)
+    found = answered(shell.web, shell.token, f"assignments/{pk}")
+    assert (found["reminder_status"], ids(shell(lists))) == ("NONE", [])
+    declined = json.loads(shell(declines))
+    assert (declined["answer"], declined["answer_note"]) == ("DECLINED", "By telephone: ill.")
+    assert json.loads(shell(confirms))["answer"] == "CONFIRMED"

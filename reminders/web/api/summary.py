@@ -48,6 +48,8 @@ def _shown(snapshot: Snapshot) -> dict[str, Any]:
             for (status, reminder_status), count in sorted(snapshot.assignments.items())
         ],
         "declined": snapshot.declined,
+        "declined_soon": snapshot.declined_soon,
+        "unanswered_soon": snapshot.unanswered_soon,
         "overdue": snapshot.overdue,
         "due_unsent": snapshot.due_unsent,
         "oldest_due_age_seconds": snapshot.oldest_due_age_seconds,

@@ -22,7 +22,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
-from reminders.insight import statistics
+from reminders.insight import starting_soon, statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
 from reminders.insight.explain.wording import WORDS, channel_name, rate
 from reminders.insight.pace_outlook import PaceFigures
@@ -83,6 +83,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         "snapshot": snapshot,
         "stale": timezone.now() - snapshot.taken > STALE_AFTER,
         "work": list(work(snapshot, config)),
+        "attendance": list(attendance(snapshot)),
         "problems": list(problems(snapshot, config)),
         "paces": [pace_note(one) for one in snapshot.paces],
         "failed": [
@@ -138,6 +139,36 @@ def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     )
 
 
+def attendance(snapshot: Snapshot) -> Iterator[Tile]:
+    """Work for which nobody may come: what starts soon first."""
+    yield Tile(
+        name="declined_soon",
+        label="Can't make it, starts soon",
+        value=snapshot.declined_soon,
+        note=f"from {age(starting_soon.HORIZON)} before the start until it is overdue",
+        href=_assignments(show="declined_soon"),
+        tone="bad" if snapshot.declined_soon else "quiet",
+        alarm="Nobody will come" if snapshot.declined_soon else "",
+    )
+    # Where nobody confirms as a rule this is no alarm: it is whom to call first.
+    yield Tile(
+        name="unanswered_soon",
+        label="No answer, starts soon",
+        value=snapshot.unanswered_soon,
+        note=f"reminded and not heard from, from {age(starting_soon.HORIZON)} before the start until it is overdue",
+        href=_assignments(show="unanswered_soon"),
+    )
+    yield Tile(
+        name="declined",
+        label="Can't make it",
+        value=snapshot.declined,
+        note="scheduled work whose assignee declined",
+        href=_assignments(show="declined"),
+        tone="warn" if snapshot.declined else "quiet",
+        alarm="Somebody else is needed" if snapshot.declined else "",
+    )
+
+
 def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     """Figures that should be 0, or soon will be."""
     held = snapshot.paused or not config.enabled
@@ -178,15 +209,6 @@ def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
         href=_reminders(show="unknown"),
         tone="warn" if snapshot.unknown else "quiet",
         alarm="An operator decides" if snapshot.unknown else "",
-    )
-    yield Tile(
-        name="declined",
-        label="Can't make it",
-        value=snapshot.declined,
-        note="scheduled work whose assignee declined",
-        href=_assignments(show="declined"),
-        tone="warn" if snapshot.declined else "quiet",
-        alarm="Somebody else is needed" if snapshot.declined else "",
     )
     yield Tile(
         name="unaccounted",

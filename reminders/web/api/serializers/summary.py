@@ -65,6 +65,8 @@ class SummarySerializer(serializers.Serializer[Any]):
         many=True, help_text="What starts within a day of now, and what is older and still SCHEDULED."
     )
     declined = serializers.IntegerField(help_text="SCHEDULED, and declined by the assignee.")
+    declined_soon = serializers.IntegerField(help_text="What `starting_soon=declined` lists.")
+    unanswered_soon = serializers.IntegerField(help_text="What `starting_soon=unanswered` lists.")
     overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
     due_unsent = serializers.IntegerField()
     oldest_due_age_seconds = serializers.FloatField()

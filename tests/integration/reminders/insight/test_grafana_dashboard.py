@@ -44,7 +44,7 @@ def test_each_expression_parses(expression):
 
 def test_each_expression_asks_for_what_there_is(shown):
     for expression in EXPRESSIONS:
-        names = set(re.findall(r"\breminder_\w+", expression)) - {"reminder_status"}
+        names = set(re.findall(r"\b(?:reminder|assignment)_\w+", expression)) - {"reminder_status"}
         assert names, expression
         assert names <= set(shown), expression
         labels = {
@@ -76,8 +76,10 @@ def test_the_questions_come_in_the_operators_order():
         "Are people being reminded?",
         "On time?",
         "What fails?",
+        "Will people come?",
         "What is overdue?",
         "Are the machines well?",
+        "Is somebody guessing?",
     ]
 
 

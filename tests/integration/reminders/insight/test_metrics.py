@@ -73,6 +73,8 @@ DOCUMENTED = {
     "reminder_acts_total": [{"act": act.value, "via": way.value} for act in ActKind for way in Way],
     "reminder_overdue_marked_total": [{}],
     "reminder_ambiguous_total": [{"channel": "memory"}],
+    "assignment_declined": [{}],
+    "assignment_unanswered": [{}],
     "reminder_overdue": [{}],
     "reminder_assignments": [
         {"status": status, "reminder_status": roll_up}

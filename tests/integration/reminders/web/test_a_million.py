@@ -6,20 +6,23 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from reminders.insight import statistics
+from assignments.team_scope import EVERYTHING, TeamScope
+from reminders.insight import starting_soon, statistics
 from tests.integration.reminders.web.test_ops_pages import operator, plain_http  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 
 MILLION = """
     INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,
-        reminder_status, overdue_at, lead_minutes)
+        reminder_status, overdue_at, lead_minutes, answer, answered_at)
     SELECT 'Job ' || n, '', '', '',
            CASE WHEN n < 500000 THEN 'COMPLETED' ELSE 'SCHEDULED' END,
            statement_timestamp() + (n - 500000) * interval '30 seconds',
-           1, CASE WHEN n < 500000 THEN 'SENT' ELSE 'NONE' END, NULL,
-           CASE WHEN n % 1000 = 0 THEN 600 END
-    FROM generate_series(1, 1000000) AS n
+           1, CASE WHEN n < 500000 OR (n <= 500200 AND n % 2 = 0) THEN 'SENT' ELSE 'NONE' END, NULL,
+           CASE WHEN n % 1000 = 0 THEN 600 END,
+           CASE WHEN declined THEN 'DECLINED' ELSE '' END, CASE WHEN declined THEN statement_timestamp() END
+    FROM generate_series(1, 1000000) AS n,
+         LATERAL (SELECT n BETWEEN 500000 AND 500200 AND n % 10 = 0) AS answered (declined)
 """
 LEDGER = """
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
@@ -43,7 +46,8 @@ def crowd():
         cursor.execute(
             "TRUNCATE assignments_assignment, reminders_reminder, reminders_process, reminders_figures, reminders_scanrun,"
             " reminders_channelhold, reminders_channelpace, reminders_digestwindow, reminders_pause, reminders_subscription,"
-            " reminders_counter, django_celery_beat_periodictask, django_session, auth_user RESTART IDENTITY CASCADE"
+            " reminders_counter, django_celery_beat_periodictask, django_session, auth_user, auth_group"
+            " RESTART IDENTITY CASCADE"
         )
         cursor.execute(MILLION)
         cursor.execute(LEDGER)
@@ -84,9 +88,14 @@ def look_at_figures(config) -> None:
             question.statement: explained(question.statement, question.params)
             for question in statistics.questions(now, config)
         }
+        with CaptureQueriesContext(connection) as asked:
+            soon = starting_soon.counts(now=now, config=config, scope=EVERYTHING)
+            starting_soon.counts(now=now, config=config, scope=TeamScope(frozenset([1])))
+        plans |= {one["sql"]: explained(one["sql"]) for one in asked}
+    assert soon == {"declined": 21, "unanswered": 80}
     for statement, plan in plans.items():
         assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], statement
-    assert len(plans) == 12
+    assert len(plans) == 14
     assert sum(map(blocks, plans.values())) < 1_000  # of some 25,000 pages
 
 
@@ -97,6 +106,10 @@ PAGES = {
     "/ops/assignments?status=SCHEDULED&reminder_status=NONE": 1_000,
     "/ops/assignments?show=overdue": 1_000,
     "/ops/assignments?show=declined": 1_000,
+    "/ops/assignments?show=declined_soon": 1_000,
+    "/ops/assignments?show=unanswered_soon": 1_000,
+    "/api/assignments?starting_soon=declined": 1_000,
+    "/api/assignments?starting_soon=unanswered": 1_000,
     "/ops/assignments?when=past": 1_000,
     "/ops/reminders": 1_000,
     "/ops/reminders?show=due": 1_000,

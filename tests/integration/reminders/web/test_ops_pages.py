@@ -110,11 +110,11 @@ def shown(response):
 
 def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     page = viewer.get("/ops/").context
-    tiles = {tile.name: tile for tile in [*page["work"], *page["problems"]]}
+    tiles = {tile.name: tile for tile in [*page["work"], *page["attendance"], *page["problems"]]}
     counts = {name: tile.value for name, tile in tiles.items()}
     assert counts == {
         "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1,
-        "declined": 1, "unaccounted": 2,
+        "declined": 1, "declined_soon": 1, "unanswered_soon": 0, "unaccounted": 2,
     }  # fmt: skip
     for name, tile in tiles.items():
         assert viewer.get(tile.href).context["listed"].count == tile.value, name

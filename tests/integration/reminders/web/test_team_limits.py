@@ -25,10 +25,12 @@ from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
 from assignments.services import NewAssignment, UnknownAssignment
 from assignments.team_scope import TeamScope
 from reminders.insight import statistics
+from reminders.insight.starting_soon import SOON
 from reminders.models import Audit, Kind, Reminder, ScanRun, Subscription
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.web.api.assignments import AssignmentEndpoint
 from reminders.web.api.endpoint import Endpoint
+from reminders.web.filters import SHOW
 from reminders.web.ops.actions import OFFERED
 from reminders.web.team_limits import TeamLimit, limit_of
 from tests import acting
@@ -291,7 +293,7 @@ def urls(route: str, world: World) -> list[str]:
                 "",
                 "?when=any",
                 f"?q={SECRET}",
-                *(f"?show={name}" for name in ("overdue", "declined", "unmarked", "unaccounted")),
+                *(f"?show={name}" for name in SHOW),
             )
             return [f"/ops/assignments{query}" for query in shows]
         case "ops/reminders":
@@ -315,6 +317,7 @@ def urls(route: str, world: World) -> list[str]:
                 f"?team={world.other.pk}",
                 f"?assignee={world.others_person.pk}",
                 f"?reference=W-{SECRET}",
+                *(f"?starting_soon={name}" for name in SOON),
             )
             return [f"/{route}{query}" for query in queries]
         case "api/people":
