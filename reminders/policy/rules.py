@@ -223,7 +223,7 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
     skipped = Reason.ALREADY_TOLD if _has_told(rule, subject) else None
     if skipped is None and rule.respects_quiet_hours and period is not None:
         if period[0] >= known:
-            due, moved_from = period[0], due
+            due, moved_from = period[0], None if period[0] == due else due
         elif rule.when_past is WhenPast.SKIP:
             skipped = Reason.QUIET_HOURS
     if rule.since is not None and due < rule.since:

@@ -335,6 +335,41 @@ def test_a_new_title_draws_no_new_version(operator, clock):
     assert (assignment.version, assignment.title) == (1, "Other")
 
 
+def test_several_lead_times_are_shown_kept_and_changed(operator, clock):
+    assignment = AssignmentFactory(lead_minutes=[1440, 30])
+    sent = filled(operator, assignment, title="Other")
+    assert sent["lead_minutes"] == "1440, 30"
+    operator.post(page(Assignment, "change", assignment.pk), sent)
+    assignment.refresh_from_db()
+    assert (assignment.title, assignment.lead_minutes, assignment.further_lead_minutes) == (
+        "Other",
+        30,
+        "1440",
+    )
+    for given, stored in (("60, 20 1440", (20, "60 1440")), ("45", (45, "")), ("", (None, ""))):
+        operator.post(
+            page(Assignment, "change", assignment.pk), filled(operator, assignment, lead_minutes=given)
+        )
+        assignment.refresh_from_db()
+        assert (assignment.lead_minutes, assignment.further_lead_minutes) == stored
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("30 39", "30 and 39 are too close: at least 10 minutes between them are needed"),
+        ("soon", "'soon' is not a whole number: 1 to 5 whole numbers from 1 to 43200 are needed"),
+        ("0", "0 is out of range: 1 to 5 whole numbers from 1 to 43200 are needed"),
+        ("9" * 30, f"'{'9' * 30}' is not a whole number: 1 to 5 whole numbers from 1 to 43200 are needed"),
+    ],
+)
+def test_lead_times_that_are_not_accepted_are_refused_at_their_field(operator, clock, given, said):
+    assignment = AssignmentFactory()
+    sent = filled(operator, assignment, lead_minutes=given)
+    response = operator.post(page(Assignment, "change", assignment.pk), sent)
+    assert response.context["adminform"].form.errors == {"lead_minutes": [said]}
+
+
 def test_what_somebody_else_changed_meanwhile_is_not_overwritten(operator, clock):
     assignment = AssignmentFactory()
     sent = filled(operator, assignment, title="Mine")
