@@ -119,7 +119,7 @@ def test_leads_of_the_assignment_replace_every_other_lead_and_the_shortest_is_th
 
 def test_what_falls_into_quiet_hours_moves_to_their_beginning() -> None:
     found = planned(work(quiet_hours=NIGHT), before(9 * 60, respects_quiet_hours=True))
-    assert found[0] == Occurrence(rule="rule:540", due_at=at(22, day=9))
+    assert found[0] == Occurrence(rule="rule:540", due_at=at(22, day=9), moved_from=at(0))
 
 
 def test_a_rule_that_ignores_quiet_hours_keeps_its_instant() -> None:
