@@ -94,6 +94,8 @@ class Demonstration:
             case Then.DECLINE:
                 self._by_link(reminder, person, ActKind.DECLINE, note=WHY_DECLINED)
                 yield from self._supervisors_hear(work, person, after=reminder.heading.name)
+            case Then.NOTHING:
+                self._say(f"#{work.pk} {work.title} - {person.name} was reminded a day before, by a rule")
             case Then.MOVE:
                 services.reschedule(work.pk, start=work.scheduled_start + MOVED_BY)
                 hours = MOVED_BY // timedelta(hours=1)

@@ -20,6 +20,7 @@ class Then(Enum):
     START = "the assignee starts it, by the link in the mail"
     DECLINE = "the assignee can't make it, and says so by the link in the mail"
     MOVE = "it is moved, so that what the assignee was told is wrong"
+    NOTHING = "nothing: its reminder came a day before, by a rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,15 @@ class SampleTeam:
     name: str
     time_zone: str
     supervisor: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRule:
+    """An invented rule for one kind of work: its people are reminded so long before the start."""
+
+    name: str
+    kind: str
+    minutes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,12 @@ TEAMS = (
     SampleTeam("Care", "Europe/Stockholm", "lindqvist"),
     SampleTeam("Technicians", "Europe/Berlin", "novak"),
     SampleTeam("Drivers", "Africa/Lagos", "okafor"),
+)
+
+INSPECTION = "Inspection"
+RULES = (
+    SampleRule("The day before an inspection", INSPECTION, 24 * 60),
+    SampleRule("Half an hour before an inspection", INSPECTION, 30),
 )
 
 LATER_TODAY = (
@@ -198,6 +214,15 @@ def samples(*, now: datetime, config: ReminderConfig) -> Iterator[Sample]:
         person="tanaka",
         start=now - config.overdue + timedelta(seconds=15),
         notes="Nobody has started this one: it becomes overdue.",
+    )
+    yield Sample(
+        title="Inspect playground",
+        kind=INSPECTION,
+        location="Elm Street park",
+        person="novak",
+        start=now + timedelta(minutes=RULES[0].minutes, seconds=26),
+        notes="A rule has inspections announced a day before.",
+        then=Then.NOTHING,
     )
     for hours, (title, kind, location, person) in enumerate(LATER_TODAY, start=1):
         start = _next_quarter(now + config.lead + timedelta(hours=hours))

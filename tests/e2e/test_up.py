@@ -357,12 +357,12 @@ def test_the_demo_visibly_delivers_and_people_act_within_a_minute(state: Path) -
         def lines(word: str, what: str = "") -> list[str]:
             return [line.rest for line in narrated(demo) if line.word == word and what in line.rest]
 
-        assert processes.wait_for(lambda: len(lines("sent", "reminder to")) >= 5, seconds=60), demo.printed()
+        assert processes.wait_for(lambda: len(lines("sent", "reminder to")) >= 6, seconds=60), demo.printed()
         assert processes.wait_for(lambda: lines("overdue") != [], seconds=30), demo.printed()
         assert processes.wait_for(lambda: lines("demo", "all of it has happened") != [], seconds=60), (
             demo.printed()
         )
-        assert processes.wait_for(lambda: len(mails(demo, "")) == 8, seconds=60), demo.printed()
+        assert processes.wait_for(lambda: len(mails(demo, "")) == 9, seconds=60), demo.printed()
         each_mail_to_an_assignee_links_to_a_page_that_opens_and_no_notice_does(demo)
         the_mailbox_shows_each_mail_with_its_link(demo)
         skipped = lines("skipped")
@@ -379,6 +379,7 @@ def test_the_demo_visibly_delivers_and_people_act_within_a_minute(state: Path) -
     assert len(lines("sent", "notice to supervisors of what Aoife O'Neill has said")) == 1
     assert len(lines("sent", "correction to Chidi Okafor")) == 1
     assert "Maria Lindqvist, supervisor of Care, has heard of it" in of_demo
+    assert "Eva Novak was reminded a day before, by a rule" in of_demo
     assert "moved by 2 hours, after Chidi Okafor was reminded" in of_demo
     assert declined["To"] == "Maria Lindqvist <maria.lindqvist@example.org>"
     assert "My car has broken down." in text_of(declined)

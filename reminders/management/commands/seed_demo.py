@@ -19,7 +19,9 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.management.demo_acts import Demonstration
 from reminders.management.refusals import in_one_line
-from reminders.management.sample_work import PEOPLE, TEAMS, Person, Sample, Then, samples
+from reminders.management.sample_work import PEOPLE, RULES, TEAMS, Person, Sample, Then, samples
+from reminders.models import ReminderRule
+from reminders.operations.reminder_rules import add_rule
 
 
 class Command(BaseCommand):
@@ -41,6 +43,7 @@ class Command(BaseCommand):
         with in_one_line():
             people = {person.key: _known(person) for person in PEOPLE}
             _make_teams(people)
+            _make_rules()
             turn = 1 + _sets_loaded()
             made = [
                 (_make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}"), sample)
@@ -50,7 +53,7 @@ class Command(BaseCommand):
             if not config.enabled:
                 self.stdout.write("REMINDER_WORKER_ENABLED is false: nothing will be planned or sent")
                 return
-            self.stdout.write("watch the next 30 seconds: five reminders arrive, four other things happen")
+            self.stdout.write("watch the next 30 seconds: six reminders arrive, four other things happen")
             if options["act"]:
                 self._act([(work, sample.then) for work, sample in made if sample.then is not None], config)
 
@@ -59,7 +62,9 @@ class Command(BaseCommand):
         if folder is None:
             self.stdout.write("nobody acts: mails are not kept on this machine, so their links are not known")
             return
-        self.stdout.write("as their mails arrive, one person starts, one declines, and one hears of a change")
+        self.stdout.write(
+            "as their mails arrive, one person starts, one declines, one hears of a change, one of work tomorrow"
+        )
         missing = Demonstration(folder=folder, config=config, say=self.stdout.write).play(works)
         if missing:
             self.stdout.write(f"{missing} of these things did not happen, see above")
@@ -91,6 +96,23 @@ def _make_teams(people: Mapping[str, Assignee]) -> None:
         for person in PEOPLE:
             if person.team == sample.name and people[person.key].team_id is None:
                 assignments_people.change_assignee(people[person.key].pk, {"team_id": team.pk})
+
+
+def _make_rules() -> None:
+    """The invented rules; those that are there already stay as they are."""
+    for sample in RULES:
+        if not ReminderRule.objects.filter(name=sample.name).exists():
+            add_rule(
+                {
+                    "name": sample.name,
+                    "audience": ReminderRule.Audience.ASSIGNEE,
+                    "trigger": ReminderRule.Trigger.BEFORE_START,
+                    "minutes": sample.minutes,
+                    "scope": ReminderRule.Scope.KIND,
+                    "scope_value": sample.kind,
+                },
+                by="seed_demo",
+            )
 
 
 def _sets_loaded() -> int:

@@ -75,6 +75,14 @@ def play(tmp_path, config):
     return Play(tmp_path, config)
 
 
+def test_a_reminder_by_a_rule_is_waited_for_and_told(made, play):
+    work = Assignment.objects.get(title="Inspect playground")
+    play.coming = [(work.assignee, work, "Reminder")]
+    assert play.run({Then.NOTHING: work}) == 0
+    assert play.acts == []
+    assert any("was reminded a day before, by a rule" in line for line in play.said)
+
+
 def test_each_acts_by_the_link_in_the_own_mail_and_what_follows_is_waited_for(made, play):
     moved, started, declined = made[Then.MOVE], made[Then.START], made[Then.DECLINE]
     chief = Assignee.objects.get(reference="demo-lindqvist")
