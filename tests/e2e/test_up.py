@@ -2,7 +2,6 @@
 
 import contextlib
 import email
-import email.message
 import email.policy
 import json
 import os
@@ -17,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -132,14 +132,14 @@ def running() -> Iterator[Up]:
     remove(folder)
 
 
-def mails(demo: Up, subject: str) -> list[email.message.EmailMessage]:
+def mails(demo: Up, subject: str) -> list[EmailMessage]:
     """The mails that have arrived whose subject begins like this, by time of arrival."""
     stored = [path.read_bytes() for path in sorted((demo.state / "mail").glob("*.eml"))]
     found = [email.message_from_bytes(content, policy=email.policy.default) for content in stored]
     return [mail for mail in found if mail["Subject"].startswith(subject)]
 
 
-def text_of(mail: email.message.EmailMessage) -> str:
+def text_of(mail: EmailMessage) -> str:
     body = mail.get_body(("plain",))
     assert body is not None
     return str(body.get_content())
