@@ -122,6 +122,28 @@ def test_what_falls_into_quiet_hours_moves_to_their_beginning() -> None:
     assert found[0] == Occurrence(rule="rule:540", due_at=at(22, day=9), moved_from=at(0))
 
 
+def test_what_the_assignee_has_been_told_neither_counts_as_missed_nor_keeps_another_rule_away() -> None:
+    rules = (before(95), before(40))
+    subject = work(known_at=at(8, 10), told=frozenset({"rule:95", "default"}))
+    assert [(found.rule, found.skipped) for found in planned(subject, *rules)] == [
+        ("rule:95", Reason.ALREADY_TOLD),
+        ("rule:40", None),
+        ("default", Reason.ALREADY_TOLD),
+    ]
+
+
+def test_of_several_leads_those_are_told_whose_length_was_told() -> None:
+    subject = work(
+        leads=(LEAD, timedelta(hours=2)),
+        told=frozenset({"default"}),
+        told_leads=frozenset({timedelta(hours=2)}),
+    )
+    assert [(found.rule, found.skipped) for found in planned(subject)] == [
+        ("default:2", Reason.ALREADY_TOLD),
+        ("default", None),
+    ]
+
+
 def test_a_rule_that_ignores_quiet_hours_keeps_its_instant() -> None:
     assert planned(work(quiet_hours=NIGHT), before(9 * 60))[0].due_at == at(0)
 
