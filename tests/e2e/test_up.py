@@ -405,7 +405,7 @@ def the_mailbox_shows_each_mail_with_its_link(demo: Up) -> None:
     assert names == sorted((path.stem for path in (demo.state / "mail").glob("*.eml")), reverse=True)
     shown = [page(f"/ops/mailbox/{name}") for name in names]
     links = [link for mail in shown for link in re.findall(r'<a href="(/a/[^"]+)">', mail)]
-    assert len(links) == len(mails(demo, "Reminder: ")) + len(mails(demo, "Moved from ")) == 6
+    assert len(links) == len(mails(demo, "Reminder: ")) + len(mails(demo, "Moved from ")) == 7
     assert all(status(web + link) == 200 for link in links)
 
 
