@@ -84,8 +84,8 @@ def heard_of(assignment: Assignment, trigger: Trigger) -> Heard:
         kind=Kind.ESCALATION,
         rule__startswith=f"{trigger.value}:",
     )
-    latest = rows.order_by("-planned_at", "-id").values_list("rule", flat=True).first()
-    states = set(rows.filter(rule=latest).values_list("state", flat=True)) if latest else set()
+    found = list(rows.order_by("-planned_at", "-id").values_list("rule", "state"))
+    states = {state for rule, state in found if rule == found[0][0]}
     if State.SENT in states:
         return Heard.TOLD
     return Heard.BEING_TOLD if states & {State.PLANNED, State.QUEUED, State.SENDING} else Heard.NO

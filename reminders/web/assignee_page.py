@@ -164,13 +164,19 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "next": following,
         "others": [act for act in others if act is not ActKind.LATE or late_by],
         "late_by": late_by,
-        "decline_heard": heard_of(assignment, Trigger.DECLINED).value,
-        "delay_heard": heard_of(assignment, Trigger.LATE).value,
+        "heard": _heard(assignment),
         "news": assignment.version != link.version,
         "refusal": refusal,
         "longest": LONGEST_ANSWER_NOTE,
     }
     return _page("assignment", context, request=request, language=person.language, status=status)
+
+
+def _heard(assignment: Assignment) -> str:
+    """Whether supervisors know what this person has said last; asked only where they have."""
+    if assignment.answer == Answer.DECLINED:
+        return heard_of(assignment, Trigger.DECLINED).value
+    return heard_of(assignment, Trigger.LATE).value if assignment.expected_start else ""
 
 
 def _assigned(link: Link) -> tuple[Assignment, datetime]:

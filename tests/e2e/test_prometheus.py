@@ -163,6 +163,13 @@ def same_to_the_unit(stack: Stack, watch: Watch, web: str) -> dict[str, int]:
     return counted(stack)
 
 
+EVERYBODY_CONFIRMS = """
+from assignments.models import Assignment
+from tests import acting
+for work in Assignment.objects.filter(status="SCHEDULED", reminder_status="SENT"): acting.confirm(work)
+"""
+
+
 def one(stack: Stack, statement: str) -> int:
     return int(stack.query(statement)[0][0])
 
@@ -227,6 +234,9 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
             stack.worker()
             stack.scanner()
             until(lambda: len(stack.mails()) == 23, within=90, what="what waited arrives")
+            # All who were told have not answered yet; then they do.
+            watch.fires("ReminderWorkUnanswered")
+            stack.manage("shell", "-v", "0", "-c", EVERYBODY_CONFIRMS)
             until(lambda: not watch.firing(), within=90, every=0.5, what=f"all resolve: {watch.firing()}")
 
             # A pause, so that some are due; more that is overdue and cancelled; then nothing moves any more.

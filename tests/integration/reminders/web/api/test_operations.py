@@ -272,7 +272,15 @@ def test_pause_preview_resume(api, run):
     assert (second.status_code, faults(second)) == (409, [(None, "already_paused")])
     assert run().sent == 0
     shown = api.post(f"{RESUME}?dry_run=1")
-    waits = {"useful": 1, "late": 0, "too_late": 0, "overdue_notices": 0, "corrections": 0, "unplanned": 0}
+    waits = {
+        "useful": 1,
+        "late": 0,
+        "too_late": 0,
+        "overdue_notices": 0,
+        "corrections": 0,
+        "escalations": 0,
+        "unplanned": 0,
+    }
     assert shown.json() == {"dry_run": True, "pause": paused.json(), "backlog": waits, "skipped": 0}
     assert run().sent == 0
     done = api.post(RESUME)
