@@ -100,8 +100,8 @@ def look_at_figures(config) -> None:
 
 
 PAGES = {
-    "/ops/": 150,
-    "/ops/live": 150,
+    "/ops/": 100,
+    "/ops/live": 100,
     "/ops/assignments": 1_000,
     "/ops/assignments?status=SCHEDULED&reminder_status=NONE": 1_000,
     "/ops/assignments?show=overdue": 1_000,
@@ -115,10 +115,11 @@ PAGES = {
     "/ops/reminders?show=due": 1_000,
     "/ops/reminders?show=failed": 1_000,
     "/ops/reminders?show=duplicates": 1_000,
-    "/ops/assignments/500010": 150,
-    "/ops/audit": 150,
+    "/ops/assignments/500010": 100,
+    "/ops/audit": 100,
 }
-"""Each page, and the blocks of 8 KB that all its queries together may touch."""
+"""Each page, and the blocks of 8 KB that all its queries together may touch, without that for the reader's permissions: it
+reads two for each permission, whatever there is of work."""
 
 
 @pytest.mark.timeout(300)
@@ -135,5 +136,5 @@ def test_no_figure_and_no_page_reads_a_whole_table(crowd, config, operator):  # 
         }
         for sql, plan in plans.items():
             assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], (address, sql)
-        touched = {sql[:120]: blocks(plan) for sql, plan in plans.items()}
+        touched = {sql[:120]: blocks(plan) for sql, plan in plans.items() if "auth_permission" not in sql}
         assert sum(touched.values()) < most, (address, touched)
