@@ -7,11 +7,10 @@ from enum import Enum
 from assignments.models import Act, ActKind, Assignment
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.notices import recipients_sql
+from reminders.ledger.notices import ops_recipients, recipients_sql
 from reminders.ledger.sql import run
 from reminders.models import Kind, Reminder, State
 from reminders.policy.escalation import TRIGGERS, Trigger, rule_of
-from reminders.policy.recipients import ops_recipient
 
 
 class Heard(Enum):
@@ -56,22 +55,18 @@ def plan_escalations(cursor: Cursor, acts: Sequence[Act], config: ReminderConfig
     Planned also while reminders are switched off, since no scan would. Of a confirmation only those are told who were, or
     may have been, told that the assignee can't make it.
     """
-    wanted: dict[bool, list[dict[str, object]]] = {True: [], False: []}
-    for act in acts:
-        trigger = TRIGGERS.get(ActKind(act.act))
-        if trigger is not None:
-            wanted[trigger is Trigger.CONFIRMED_AFTER_ALL].append(
-                {"assignment_id": act.assignment_id, "rule": rule_of(trigger, act.pk)}
-            )
-    for to_who_heard, statement in ((False, PLAN_FOR_SUPERVISORS), (True, PLAN_FOR_WHO_HEARD)):
-        if wanted[to_who_heard]:
-            values = {
-                "acts": json.dumps(wanted[to_who_heard]),
-                "channel": config.channel,
-                "window": NOTIFY_WINDOW,
-                "ops": [ops_recipient(address) for address in config.ops_emails],
-            }
-            run(cursor, statement, values)
+    for statement, triggers in (
+        (PLAN_FOR_SUPERVISORS, (Trigger.DECLINED, Trigger.LATE)),
+        (PLAN_FOR_WHO_HEARD, (Trigger.CONFIRMED_AFTER_ALL,)),
+    ):
+        wanted = [
+            {"assignment_id": act.assignment_id, "rule": rule_of(trigger, act.pk)}
+            for act in acts
+            if (trigger := TRIGGERS.get(ActKind(act.act))) is not None and trigger in triggers
+        ]
+        if wanted:
+            values = {"acts": json.dumps(wanted), "channel": config.channel, "window": NOTIFY_WINDOW}
+            run(cursor, statement, {**values, "ops": ops_recipients(config)})
 
 
 def heard_of(assignment: Assignment, trigger: Trigger) -> Heard:

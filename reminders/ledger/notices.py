@@ -105,7 +105,7 @@ def plan_notices(cursor: Cursor, markers: Sequence[Row], config: ReminderConfig)
             "starts": [row.planned_start for row in markers],
             "dues": [row.due_at for row in markers],
             "scans": [row.scan_id for row in markers],
-            "ops": _ops(config),
+            "ops": ops_recipients(config),
         },
     )
 
@@ -117,13 +117,13 @@ def carry_over(
     been voided, and by the open ones of the assignments `ids`."""
     notices = [row.reminder_id for row in ended if row.kind in (Kind.OVERDUE, Kind.ESCALATION)]
     if notices or ids:
-        run(cursor, CARRY_OVER, {"ended": notices, "ids": list(ids), "ops": _ops(config)})
+        run(cursor, CARRY_OVER, {"ended": notices, "ids": list(ids), "ops": ops_recipients(config)})
 
 
 def tell_ops(cursor: Cursor, failed: Sequence[int], config: ReminderConfig) -> None:
     """Tells Ops where a notice to a supervisor has failed for good, and no other one is sent or still to be sent."""
     if failed and config.ops_emails:
-        run(cursor, TELL_OPS, {"ids": list(failed), "ops": _ops(config)})
+        run(cursor, TELL_OPS, {"ids": list(failed), "ops": ops_recipients(config)})
 
 
 @atomically
@@ -134,5 +134,6 @@ def lock_notified() -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _ops(config: ReminderConfig) -> list[str]:
+def ops_recipients(config: ReminderConfig) -> list[str]:
+    """Who is told where no supervisor can be reached, as the ledger names them."""
     return [ops_recipient(address) for address in config.ops_emails]
