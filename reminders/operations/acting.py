@@ -20,6 +20,7 @@ from reminders.operations.plans import (
     Skipped,
     Target,
     Why,
+    changed_since,
     in_parts,
     lock,
     state_of,
@@ -93,4 +94,4 @@ def _act_on_some(
     )
     if ids:
         record(act, by=by, reason=reason, selection=plan.selection.as_json(), before=before, after=after)
-    return ids, [Skipped(target.id, Why.CHANGED) for target in part if target.id not in set(ids)]
+    return ids, changed_since(part, ids)

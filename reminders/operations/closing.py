@@ -18,6 +18,7 @@ from reminders.operations.plans import (
     Target,
     Why,
     as_planned,
+    changed_since,
     in_parts,
     lock,
     state_of,
@@ -70,4 +71,4 @@ def _close_some(
             before=before,
             after=after,
         )
-    return ids, [Skipped(target.id, Why.CHANGED) for target in part if target.id not in set(ids)]
+    return ids, changed_since(part, ids)

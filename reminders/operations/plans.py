@@ -185,6 +185,12 @@ def as_planned(target: Target, present: Assignment | None) -> bool:
     )
 
 
+def changed_since(part: Sequence[Target], ids: Iterable[int]) -> list[Skipped]:
+    """The targets that are not among `ids`, which were carried out: each has changed since the preview."""
+    done = set(ids)
+    return [Skipped(target.id, Why.CHANGED) for target in part if target.id not in done]
+
+
 def target_of(assignment: Assignment, *, effect: Effect = Effect.NOTHING) -> Target:
     return Target(
         id=assignment.pk,

@@ -20,6 +20,7 @@ from reminders.operations.plans import (
     Skipped,
     Target,
     Why,
+    changed_since,
     in_parts,
     lock,
     state_of,
@@ -109,7 +110,7 @@ def _reassign_some(
     if ids:
         selection = {**plan.selection.as_json(), "to": to_id}
         record("reassign", by=by, reason=reason, selection=selection, before=before, after=after)
-    return ids, [Skipped(target.id, Why.CHANGED) for target in part if target.id not in set(ids)]
+    return ids, changed_since(part, ids)
 
 
 def _state(assignments: Iterable[Assignment]) -> dict[str, object]:
