@@ -14,7 +14,26 @@ from assignments.models import Assignment
 from reminders.web.api.serializers.queries import PageQuery, PeopleQuery
 
 
-class AssignmentPagination(CursorPagination):
+class PositionPagination(CursorPagination):
+    """REST framework's cursors with a position of our own, in place of a value and an offset."""
+
+    def link_after(self, position: str) -> str:
+        """The address of the page that begins behind this position."""
+        # The stubs say int; REST framework itself uses a text.
+        cursor = Cursor(offset=0, reverse=False, position=position)  # type: ignore[arg-type]
+        return str(self.encode_cursor(cursor))
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": self.get_next_link(), "results": data})
+
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except NotFound as error:
+            raise _invalid() from error
+
+
+class AssignmentPagination(PositionPagination):
     """REST framework's cursors with the position (start, id): exact among assignments that start at the same instant.
 
     The class it extends pages through equal starts by an offset of at most 1,000, which skips rows that are inserted
@@ -41,18 +60,7 @@ class AssignmentPagination(CursorPagination):
         if last is None or not self.has_next:
             return None
         position = f"{last.scheduled_start.astimezone(UTC).isoformat()}|{last.pk}"
-        # The stubs say int; REST framework itself uses a text.
-        cursor = Cursor(offset=0, reverse=False, position=position)  # type: ignore[arg-type]
-        return str(self.encode_cursor(cursor))
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"next": self.get_next_link(), "results": data})
-
-    def decode_cursor(self, request: Request) -> Any:
-        try:
-            return super().decode_cursor(request)
-        except NotFound as error:
-            raise _invalid() from error
+        return self.link_after(position)
 
 
 def _beyond(start: datetime, pk: int, *, by_id: bool, backwards: bool) -> Q:
@@ -79,7 +87,7 @@ def _invalid() -> ValidationError:
     return ValidationError({"cursor": ["this is not a cursor of this list: follow `next`"]}, "invalid")
 
 
-class PeoplePagination(CursorPagination):
+class PeoplePagination(PositionPagination):
     """Pages in the order of the ids: a cursor is the last id of the page before."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
@@ -99,15 +107,4 @@ class PeoplePagination(CursorPagination):
     def get_next_link(self) -> str | None:
         if self.last_id is None:
             return None
-        # The stubs say int; REST framework itself uses a text.
-        cursor = Cursor(offset=0, reverse=False, position=str(self.last_id))  # type: ignore[arg-type]
-        return str(self.encode_cursor(cursor))
-
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({"next": self.get_next_link(), "results": data})
-
-    def decode_cursor(self, request: Request) -> Any:
-        try:
-            return super().decode_cursor(request)
-        except NotFound as error:
-            raise _invalid() from error
+        return self.link_after(str(self.last_id))
