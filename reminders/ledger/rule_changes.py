@@ -1,8 +1,6 @@
 """Makes the ledger follow a change of rules: over all open assignments, in batches, where it stopped last."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import connection
 
@@ -11,7 +9,6 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import RulesPlanned, follow_rules
 from reminders.ledger.sql import bigints, run
-from reminders.models import RuleChange
 
 BATCH = 2_000
 """Assignments per transaction."""
@@ -54,15 +51,6 @@ NEXT_BATCH = """
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far the ledger has followed the last change. `finished_at` is None while it has not ended."""
-
-    changed_at: datetime
-    done: int
-    finished_at: datetime | None
-
-
 @atomically
 def announce_change() -> None:
     """Has every open assignment computed anew: a rule, a zone or quiet hours have changed. Part of that change."""
@@ -96,14 +84,6 @@ def follow_lead(config: ReminderConfig) -> None:
     """Has every open assignment computed anew where the built-in rule has another lead than at the last scan."""
     with connection.cursor() as cursor:
         run(cursor, FOLLOW_LEAD, {"lead": config.lead})
-
-
-def progress() -> Progress | None:
-    """How far the ledger has followed the last change of rules; None where there never was one."""
-    found = RuleChange.objects.filter(pk=1).first()
-    if found is None:
-        return None
-    return Progress(changed_at=found.changed_at, done=found.done, finished_at=found.finished_at)
 
 
 @atomically
