@@ -17,7 +17,7 @@ from django.db.models.functions import Lower
 from assignments.clock import database_now
 from assignments.locks import lock_keys
 from assignments.models import Assignee
-from assignments.references import normalized, spellings
+from assignments.references import hidden_references, normalized, spellings
 from assignments.set_based import BATCH_SIZE, update_columns
 from assignments.signals import circumstances_changed, contact_changed, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -127,12 +127,8 @@ class Directory:
         for person in people.select_for_update(no_key=True).order_by("pk"):
             self._by_id[person.pk] = person
             self._index(person)
-        self._references_of_others: set[str] = set()
-        if scope.limited and references:
-            taken = Assignee.objects.filter(reference__in=references).exclude(pk__in=self._by_id)
-            self._references_of_others = {
-                normalized(str(one)) for one in taken.values_list("reference", flat=True)
-            }
+        named = Assignee.objects.filter(reference__in=references)
+        self._references_of_others = hidden_references(scope, named, self._by_id)
 
     def identify(self, given: Mapping[str, Any], *, team_id: int | None = None) -> Assignee:
         """The one person who is meant, with the other values that are given written to them in memory.

@@ -1,9 +1,13 @@
 """References: keys of the scheduling system, compared in Unicode's normalization form C (Unicode Annex 15)."""
 
 import unicodedata
+from collections.abc import Collection
+from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import models
 
+from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 
 
@@ -27,3 +31,14 @@ def validate_addressable(reference: str) -> None:
             "another reference is needed"
         )
         raise ValidationError(message, code="not_addressable")
+
+
+def hidden_references(scope: TeamScope, named: models.QuerySet[Any], visible: Collection[int]) -> set[str]:
+    """Which references of the rows that are `named` are taken by rows that a limited caller does not see.
+
+    `visible` are the ids of those that it does. Empty, and nothing is asked, for a caller without a limit.
+    """
+    if not scope.limited:
+        return set()
+    taken = named.exclude(pk__in=visible).values_list("reference", flat=True)
+    return {normalized(str(one)) for one in taken}

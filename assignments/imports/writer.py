@@ -20,7 +20,7 @@ from assignments.imports.fields import IDENTIFYING
 from assignments.imports.rows import ParsedRow, Row, RowError
 from assignments.locks import lock_imports, lock_keys
 from assignments.models import Act, Assignee, Assignment, Status
-from assignments.references import normalized, spellings
+from assignments.references import hidden_references, normalized, spellings
 from assignments.services import NewAssignment, Refused, Stale
 from assignments.set_based import BATCH_SIZE, update_columns
 from assignments.signals import circumstances_changed, imported_as_notified, supervision_changed
@@ -195,12 +195,8 @@ class Batch:
             key = normalized(str(assignment.reference))
             if key not in self._present or assignment.reference == key:
                 self._present[key] = assignment
-        self._references_of_others: set[str] = set()
-        if scope.limited and references:
-            others = known.exclude(pk__in=[one.pk for one in self._present.values()])
-            self._references_of_others = {
-                normalized(str(one)) for one in others.values_list("reference", flat=True)
-            }
+        visible = [one.pk for one in self._present.values()]
+        self._references_of_others = hidden_references(scope, known, visible)
         self._people = people.Directory(
             [self._matchable(row.assignee) for row in rows if row.assignee is not None],
             now=now,
