@@ -13,19 +13,15 @@ from tests.fakes.broker import MemoryBroker
 MINUTE = timedelta(minutes=1)
 
 
-class Stage:
-    """Work of which its assignee was told at noon; a tick is one dispatch and all that it hands over."""
+class Ticks:
+    """Dispatch and a worker, driven by hand."""
 
     def __init__(self, clock: DatabaseClock, config: ReminderConfig, outbox: MemoryChannel) -> None:
         self.clock, self.config, self.outbox = clock, config, outbox
         self.desk = MemoryBroker()
-        self.work = AssignmentFactory(
-            title="Pump", location="Hall 1", scheduled_start=NOON + 20 * MINUTE, assignee__time_zone="UTC"
-        )
 
-    def tick(self, after: timedelta = timedelta()) -> list[str]:
-        """The subjects of what is sent after this time."""
-        self.clock.advance(after)
+    def deliver_due(self) -> list[str]:
+        """The subjects of what is sent in a few ticks from now on."""
         before = len(self.outbox.messages)
         for _ in range(3):
             dispatch.dispatch(config=self.config, broker=self.desk)
@@ -34,6 +30,21 @@ class Stage:
             deliver.deliver(hints, config=self.config, channel=lambda _: self.outbox)
             self.clock.advance(timedelta(seconds=1.5))
         return [message.subject for message in self.outbox.messages[before:]]
+
+
+class Stage(Ticks):
+    """Work of which its assignee was told at noon; a tick is one dispatch and all that it hands over."""
+
+    def __init__(self, clock: DatabaseClock, config: ReminderConfig, outbox: MemoryChannel) -> None:
+        super().__init__(clock, config, outbox)
+        self.work = AssignmentFactory(
+            title="Pump", location="Hall 1", scheduled_start=NOON + 20 * MINUTE, assignee__time_zone="UTC"
+        )
+
+    def tick(self, after: timedelta = timedelta()) -> list[str]:
+        """The subjects of what is sent after this time."""
+        self.clock.advance(after)
+        return self.deliver_due()
 
     def remind(self) -> "Stage":
         assert self.tick() == ["Reminder: Pump, Mon 15 Jun, 12:20"]

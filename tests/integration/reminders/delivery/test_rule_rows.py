@@ -17,21 +17,19 @@ from reminders.models import Kind, Reminder, ReminderRule, State
 from tests import acting
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssignmentFactory
-from tests.fakes.broker import MemoryBroker
 from tests.rule_factory import key, rule
+from tests.stage import MINUTE, Ticks
 
 pytestmark = pytest.mark.django_db
 
-MINUTE = timedelta(minutes=1)
 START = NOON + timedelta(hours=2)
 
 
-class Stage:
+class RuledStage(Ticks):
     """Work at 14:00, of which a rule reminds at 12:10, another one at 13:00 and the built-in one at 13:30."""
 
     def __init__(self, clock: DatabaseClock, config: ReminderConfig, outbox: MemoryChannel) -> None:
-        self.clock, self.config, self.outbox = clock, config, outbox
-        self.desk = MemoryBroker()
+        super().__init__(clock, config, outbox)
         self.first, self.second = rule(minutes=110), rule(minutes=60)
         scan.scan(trigger="cli", config=config)
         self.work: Assignment = AssignmentFactory(
@@ -41,14 +39,7 @@ class Stage:
     def tick(self, at: timedelta) -> list[str]:
         """The subjects of what is sent by this time after noon."""
         self.clock.set(NOON + at)
-        before = len(self.outbox.messages)
-        for _ in range(3):
-            dispatch.dispatch(config=self.config, broker=self.desk)
-            hints = self.desk.hints()
-            self.desk.batches.clear()
-            deliver.deliver(hints, config=self.config, channel=lambda _: self.outbox)
-            self.clock.advance(timedelta(seconds=1.5))
-        return [message.subject for message in self.outbox.messages[before:]]
+        return self.deliver_due()
 
     def rows(self, kind: Kind = Kind.REMINDER) -> list[tuple[str, str, str]]:
         """Rule, state and reason of the rows of the version in force, in the order in which they are due."""
@@ -64,8 +55,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(clock: DatabaseClock, config: ReminderConfig, outbox: MemoryChannel) -> Stage:
-    return Stage(clock, config, outbox)
+def stage(clock: DatabaseClock, config: ReminderConfig, outbox: MemoryChannel) -> RuledStage:
+    return RuledStage(clock, config, outbox)
 
 
 REMINDER = "Reminder: Pump, Mon 15 Jun, 14:00"
