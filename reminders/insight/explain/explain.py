@@ -4,8 +4,8 @@ It walks through the gates of planning and of delivery with the values seen now,
 (`forecast`), so that what it reports and what happens cannot differ. It writes nothing.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Prefetch, Q
@@ -16,7 +16,6 @@ from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
 from reminders.insight import forecast, pace_outlook
-from reminders.insight.explain import turns
 from reminders.insight.explain.answer import (
     ActView,
     AttemptView,
@@ -26,6 +25,7 @@ from reminders.insight.explain.answer import (
     ReminderExplanation,
     TimelineEntry,
 )
+from reminders.insight.explain.history import fate, history, joined
 from reminders.insight.explain.inputs import (
     can_reach,
     contact_of,
@@ -36,12 +36,11 @@ from reminders.insight.explain.inputs import (
     situation_of,
     supervisors_of,
 )
+from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
 from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.wording import (
     ADVICE,
-    SWITCH_ON_ADVICE,
     TRIGGERS,
-    act_words,
     change_words,
     moment,
     words,
@@ -51,7 +50,6 @@ from reminders.insight.pace_outlook import Turn
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
-from reminders.ledger.switches import SwitchOff
 from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
 from reminders.policy import recipients, timing
@@ -59,7 +57,6 @@ from reminders.policy import rows as policy_rows
 from reminders.policy.departures import Waiting
 from reminders.policy.escalation import trigger_of
 from reminders.policy.gates import Gate
-from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row
 from reminders.policy.rules import Occurrence
 
@@ -115,7 +112,16 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         advice=answer.advice or (ADVICE.get(answer.reason, "") if answer.reason else ""),
         gates=answer.gates,
         upcoming=list(asked.upcoming(answer)),
-        history=list(asked.history()),
+        history=list(
+            history(
+                found,
+                asked.rows,
+                asked.acts,
+                others=asked.others_with,
+                name_of=asked.name_of,
+                now=asked.situation.now,
+            )
+        ),
         problems=list(problems(config)) if answer.outlook in STILL_OPEN else [],
         acts=[_view(act) for act in asked.acts],
         rules=asked.rules.explained({rule: one.summary for rule, one in asked.by_rule.items()})
@@ -126,18 +132,6 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
 
 
 # --- one answer ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What is said of the reminder of the present plan."""
-
-    outlook: Outlook
-    at: datetime | None
-    summary: str
-    gates: Sequence[GateResult] = ()
-    reason: Reason | None = None
-    advice: str = ""
 
 
 class _Asked:
@@ -168,7 +162,7 @@ class _Asked:
         self.rules = rules_of_work(assignment, rows, config)
         self.by_rule = self._answers_by_rule()
 
-    def answer(self) -> _Answer:
+    def answer(self) -> Prospect:
         """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
         if self.by_rule:
             return self._next_by_rule()
@@ -177,11 +171,11 @@ class _Asked:
             return self._row_answer(row)
         return self._planned_later()
 
-    def _planned_later(self, occurrence: Occurrence | None = None) -> _Answer:
+    def _planned_later(self, occurrence: Occurrence | None = None) -> Prospect:
         stop = beat_schedule.stopped_by(beat_schedule.SCAN) or self.dispatch_stop
-        return _unless_stopped(self._unplanned(occurrence), stop)
+        return unless_stopped(self._unplanned(occurrence), stop)
 
-    def _answers_by_rule(self) -> dict[str, _Answer]:
+    def _answers_by_rule(self) -> dict[str, Prospect]:
         """What becomes of the reminder of each rule, in the order in which they are due; empty for the built-in one."""
         if self.rules is None:
             return {}
@@ -201,21 +195,21 @@ class _Asked:
                 answers[rule] = self._planned_later(found)
         return answers
 
-    def _next_by_rule(self) -> _Answer:
+    def _next_by_rule(self) -> Prospect:
         """The next reminder that is to come; else the one that was sent last, else whatever came last."""
         answers = list(self.by_rule.values())
         coming = [one for one in answers if one.outlook in STILL_OPEN]
         sent = [one for one in answers if one.outlook is Outlook.SENT]
         return (coming or sent[-1:] or answers[-1:])[0]
 
-    def _row_answer(self, row: Reminder) -> _Answer:
+    def _row_answer(self, row: Reminder) -> Prospect:
         if row.closed_at is not None:
             reason = Reason(row.reason) if row.reason else None
-            return _Answer(OUTLOOK[State(row.state)], None, self._fate(row), reason=reason)
+            return Prospect(OUTLOOK[State(row.state)], None, fate(row, self.others_with(row)), reason=reason)
         stop = self.dispatch_stop if row.state == State.PLANNED else None
-        return _unless_stopped(self._prospect(row), stop)
+        return unless_stopped(self._prospect(row), stop)
 
-    def _unplanned(self, occurrence: Occurrence | None = None) -> _Answer:
+    def _unplanned(self, occurrence: Occurrence | None = None) -> Prospect:
         """What becomes of work that has no row yet, or none of this rule."""
         gates = list(
             forecast.planning_gates(self.work, self.situation, config=self.config, occurrence=occurrence)
@@ -223,16 +217,16 @@ class _Asked:
         foreseen = forecast.forecast_assignment(
             self.work, self.situation, config=self.config, occurrence=occurrence
         )
-        conditions = [self._condition(gate) for gate in gates]
+        conditions = self._in_words(gates)
         shut = next((gate.consequence for gate in gates if not gate.passed), None)
         why = words(foreseen.verdict.reason)
         if foreseen.verdict.action is Action.DROP:
-            return _Answer(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
+            return Prospect(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
         if foreseen.at is None:
-            return _Answer(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
+            return Prospect(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
         if foreseen.verdict.action is Action.END:
             summary = f"will not be sent: {why}"
-            return _Answer(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
+            return Prospect(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
         if not self._reachable(self.work.recipient, self.config.channel):
             return self._unreachable(
                 foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
@@ -242,7 +236,7 @@ class _Asked:
         )
         turn = self._turn(planned, foreseen.at)
         if turn is not None and turn.is_late(foreseen.at):
-            return _in_turn(turn, conditions, planned.not_after)
+            return in_turn(turn, conditions, planned.not_after)
         summary = f"will be sent at {moment(foreseen.at)}"
         if shut is None:
             summary += ", once the next scan has planned it"
@@ -251,11 +245,13 @@ class _Asked:
             summary += (
                 f"; it is planned from {moment(shut.until)} on, when {what} comes within the look-ahead"
             )
-        return _Answer(Outlook.COMING, foreseen.at, summary, conditions)
+        return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
 
     def explain_row(self, row: Reminder) -> ReminderExplanation:
         ended = row.closed_at is not None
-        answer = _Answer(Outlook.SENT, None, self._fate(row)) if ended else self._row_answer(row)
+        answer = (
+            Prospect(Outlook.SENT, None, fate(row, self.others_with(row))) if ended else self._row_answer(row)
+        )
         return ReminderExplanation(
             reminder_id=row.pk,
             version=row.version,
@@ -272,24 +268,17 @@ class _Asked:
             sent_at=row.sent_at,
             message_id=row.message_id,
             digest_id=row.digest_id,
-            others_in_message=self._others(row),
+            others_in_message=self.others_with(row),
             possible_duplicate=row.ambiguous > 0,
             gates=answer.gates,
             summary=answer.summary,
             attempts=[
-                AttemptView(
-                    number=a.number,
-                    started_at=a.started_at,
-                    finished_at=a.finished_at,
-                    outcome=a.outcome,
-                    code=a.code,
-                    detail=a.detail,
-                )
+                AttemptView(**{name: getattr(a, name) for name in AttemptView.__dataclass_fields__})
                 for a in row.attempt_rows.all()
             ],
         )
 
-    def upcoming(self, answer: _Answer) -> Iterator[TimelineEntry]:
+    def upcoming(self, answer: Prospect) -> Iterator[TimelineEntry]:
         """What comes if nobody changes anything, in the order of time."""
         steps = []
         if self.rules is not None and self.by_rule:
@@ -314,41 +303,6 @@ class _Asked:
             steps.append(marked)
         yield from sorted(steps, key=lambda step: (step.at is None, step.at))
 
-    def history(self) -> Iterator[TimelineEntry]:
-        """What happened, from the ledger and its attempts, in the order of time."""
-        steps = [TimelineEntry(self.assignment.created_at, "The assignment was entered.")]
-        if self.assignment.reset_at:
-            steps.append(TimelineEntry(self.assignment.reset_at, "An operator reset the reminder status."))
-        steps += [
-            TimelineEntry(
-                act.at,
-                act_words(act, self.name_of(act.actor) if act.actor.startswith(ASSIGNEE) else act.actor),
-            )
-            for act in self.acts
-        ]
-        if self.assignment.answer and not any(act.at == self.assignment.answered_at for act in self.acts):
-            # of a release that kept no history of acts
-            summary = f"The assignee answered: {Answer(self.assignment.answer).label}"
-            note = f" ({isolated(self.assignment.answer_note)})" if self.assignment.answer_note else ""
-            steps.append(TimelineEntry(self.assignment.answered_at, f"{summary}{note}."))
-        for row in self.rows:
-            what = f"{row.kind} of version {row.version}"
-            if row.kind == Kind.ESCALATION:
-                what = f"ESCALATION ({TRIGGERS[trigger_of(row.rule)]}) of version {row.version}"
-            contact_for = f" for {self.name_of(row.recipient)}" if row.recipient else ""
-            steps.append(
-                TimelineEntry(
-                    row.planned_at, f"{what}{contact_for} was planned, due at {moment(row.due_at)}."
-                )
-            )
-            steps += [
-                TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.")
-                for a in row.attempt_rows.all()
-            ]
-            if row.closed_at is not None:
-                steps.append(TimelineEntry(row.closed_at, f"{what} {self._fate(row)}."))
-        yield from sorted(steps, key=lambda step: step.at or self.situation.now)
-
     def name_of(self, recipient: str) -> str:
         """A recipient as people know it; never an address."""
         if not recipient:
@@ -368,23 +322,21 @@ class _Asked:
         own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
         return next((row for row in own if not recipients.is_supervisor(row.recipient)), None)
 
-    def _prospect(self, row: Reminder) -> _Answer:
+    def _prospect(self, row: Reminder) -> Prospect:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
         plan = self.work.plan
         if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
-        conditions = [
-            self._condition(gate) for gate in policy_gates.evaluate_gates(believed, plan, self.situation)
-        ]
+        conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, self.situation))
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))
         if believed.state is State.SENDING:
             over = (
                 f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
             )
-            return _Answer(Outlook.SENDING, None, f"is being sent right now{over}")
+            return Prospect(Outlook.SENDING, None, f"is being sent right now{over}")
         foreseen = forecast.forecast_row(believed, plan, self.situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
@@ -393,21 +345,21 @@ class _Asked:
                 summary = f"is due at {moment(row.next_attempt_at)} and {summary}"
             if row.not_after:
                 summary += f"; after {moment(row.not_after)} it is of no use any more"
-            return _Answer(Outlook.WAITS, None, summary, conditions, verdict.reason)
+            return Prospect(Outlook.WAITS, None, summary, conditions, verdict.reason)
         if verdict.action is Action.END:
             outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
             summary = f"will not be sent: {words(verdict.reason)}"
-            return _Answer(outlook, at, summary, conditions, verdict.reason)
+            return Prospect(outlook, at, summary, conditions, verdict.reason)
         if verdict.action is Action.SEND and not conditions[-1].passed:
             return self._unreachable(foreseen, conditions)
         turn = self._turn(believed, at) if verdict.action is Action.SEND else None
         if turn is not None and turn.is_late(at):
-            return _in_turn(turn, conditions, believed.not_after)
-        summary = f"{does} at {moment(at)}{self._joined(row)}"
+            return in_turn(turn, conditions, believed.not_after)
+        summary = f"{does} at {moment(at)}{joined(self.others_with(row))}"
         wait = policy_gates.judge(believed, plan, self.situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
         if at <= self.situation.now:
-            summary = f"{does} now{self._joined(row)}: every gate is open"
+            summary = f"{does} now{joined(self.others_with(row))}: every gate is open"
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
                 summary += f"; it has been due for {waited / 60:.0f} minutes"
@@ -417,7 +369,7 @@ class _Asked:
             summary += f", for attempt {row.attempts + 1}"
         if news := change_words(plan.news):
             summary += f": {news}"
-        return _Answer(Outlook.COMING, at, summary, conditions, held)
+        return Prospect(Outlook.COMING, at, summary, conditions, held)
 
     def _turn(self, row: Row, at: datetime) -> Turn | None:
         """Its turn where its channel accepts only so many messages a minute; None where it does not, or has begun."""
@@ -431,25 +383,8 @@ class _Asked:
         )
         return self.paces.turn(message, row.channel)
 
-    def _condition(self, gate: Gate) -> GateResult:
-        if gate.passed:
-            return GateResult(gate.name, True, gate.observed)
-        seen, verdict = gate.observed, gate.consequence
-        if verdict.reason is Reason.PAUSED and self.pause is not None:
-            until = f"until {moment(self.pause.until)}" if self.pause.until else "until somebody resumes"
-            seen = f"paused by {self.pause.by} {until}: {isolated(self.pause.reason)}"
-        why = words(verdict.reason)
-        match verdict.action:
-            case Action.WAIT:
-                over = forecast.wait_ends_at(verdict, self.situation)
-                consequence = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
-            case Action.DROP:
-                consequence = f"is not planned: {why}"
-            case _:
-                consequence = (
-                    f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
-                )
-        return GateResult(gate.name, False, seen, consequence)
+    def _in_words(self, gates: Iterable[Gate]) -> list[GateResult]:
+        return [condition(gate, pause=self.pause, situation=self.situation) for gate in gates]
 
     def _reachable(self, recipient: str, channel: str) -> bool:
         return can_reach(recipient, channel, self._contact_of(recipient), self.config)
@@ -468,9 +403,9 @@ class _Asked:
         seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
         return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
 
-    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult]) -> _Answer:
+    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult]) -> Prospect:
         summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
-        return _Answer(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
+        return Prospect(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
 
     def _marked_at(self) -> TimelineEntry | None:
         """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
@@ -495,48 +430,9 @@ class _Asked:
             at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}."
         )
 
-    def _others(self, row: Reminder) -> int:
+    def others_with(self, row: Reminder) -> int:
         """How many other notices are in the message that holds this one."""
         return self.others.get(row.digest_id, 0) if row.digest_id is not None else 0
-
-    def _joined(self, row: Reminder) -> str:
-        """ ", in a message with 41 others"; nothing for a row that goes by itself."""
-        others = self._others(row)
-        return f", in a message with {others} other{'' if others == 1 else 's'}" if others else ""
-
-    def _fate(self, row: Reminder) -> str:
-        reason = words(Reason(row.reason)) if row.reason else ""
-        match State(row.state):
-            case State.SENT:
-                doubt = "; it may have arrived twice" if row.ambiguous else ""
-                return f"was accepted at {moment(row.sent_at)}{self._joined(row)}{doubt}"
-            case State.MARKED:
-                return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
-            case State.SKIPPED:
-                return f"was not sent: {reason}"
-            case State.UNKNOWN:
-                return f"may or may not have arrived{self._joined(row)}: {reason}"
-            case _:
-                return f"failed: {reason}"
-
-
-def _unless_stopped(answer: _Answer, stop: SwitchOff | None) -> _Answer:
-    """The answer, or that what would come waits until somebody switches the schedule on again."""
-    if stop is None or answer.outlook is not Outlook.COMING:
-        return answer
-    seen = f"switched off by {stop.by} at {moment(stop.since)}: {stop.reason}"
-    gate = GateResult("the schedule is on", False, seen, "waits until somebody switches it on again")
-    return _Answer(
-        Outlook.WAITS, None, f"waits: the schedule was {seen}", [gate, *answer.gates], advice=SWITCH_ON_ADVICE
-    )
-
-
-def _in_turn(turn: Turn, conditions: Sequence[GateResult], not_after: datetime | None) -> _Answer:
-    """The answer for a message that waits for its turn, or whose turn does not come in time."""
-    summary, gate = turns.in_words(turn, not_after)
-    if turn.at is None:
-        return _Answer(Outlook.NOT_SENT, not_after, summary, [*conditions, gate], Reason.TOO_LATE)
-    return _Answer(Outlook.COMING, turn.at, summary, [*conditions, gate])
 
 
 OUTLOOK = {
@@ -549,9 +445,3 @@ OUTLOOK = {
 
 def _view(act: Act) -> ActView:
     return ActView(**{name: getattr(act, name) for name in ActView.__dataclass_fields__})
-
-
-def _ended(attempt: Attempt) -> str:
-    """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
-    code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
-    return attempt.outcome.replace("_", " ") + code + (f": {attempt.detail}" if attempt.detail else "")

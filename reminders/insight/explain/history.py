@@ -1,0 +1,85 @@
+"""What has happened to the reminders of an assignment, in words and in the order of time."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+
+from assignments.direction import isolated
+from assignments.models import Act, Answer, Assignment
+from reminders.insight.explain.answer import TimelineEntry
+from reminders.insight.explain.wording import TRIGGERS, act_words, moment, words
+from reminders.models import Attempt, Kind, Reason, Reminder, State
+from reminders.policy.escalation import trigger_of
+from reminders.policy.recipients import ASSIGNEE
+
+
+def history(
+    assignment: Assignment,
+    rows: Iterable[Reminder],
+    acts: Sequence[Act],
+    *,
+    others: Callable[[Reminder], int],
+    name_of: Callable[[str], str],
+    now: datetime,
+) -> Iterator[TimelineEntry]:
+    """What happened, from the ledger and its attempts, in the order of time.
+
+    `others` says how many other notices are in a row's message, `name_of` how people call a recipient.
+    """
+    steps = [TimelineEntry(assignment.created_at, "The assignment was entered.")]
+    if assignment.reset_at:
+        steps.append(TimelineEntry(assignment.reset_at, "An operator reset the reminder status."))
+    steps += [
+        TimelineEntry(
+            act.at,
+            act_words(act, name_of(act.actor) if act.actor.startswith(ASSIGNEE) else act.actor),
+        )
+        for act in acts
+    ]
+    if assignment.answer and not any(act.at == assignment.answered_at for act in acts):
+        # of a release that kept no history of acts
+        summary = f"The assignee answered: {Answer(assignment.answer).label}"
+        note = f" ({isolated(assignment.answer_note)})" if assignment.answer_note else ""
+        steps.append(TimelineEntry(assignment.answered_at, f"{summary}{note}."))
+    for row in rows:
+        what = f"{row.kind} of version {row.version}"
+        if row.kind == Kind.ESCALATION:
+            what = f"ESCALATION ({TRIGGERS[trigger_of(row.rule)]}) of version {row.version}"
+        contact_for = f" for {name_of(row.recipient)}" if row.recipient else ""
+        steps.append(
+            TimelineEntry(row.planned_at, f"{what}{contact_for} was planned, due at {moment(row.due_at)}.")
+        )
+        steps += [
+            TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.")
+            for a in row.attempt_rows.all()
+        ]
+        if row.closed_at is not None:
+            steps.append(TimelineEntry(row.closed_at, f"{what} {fate(row, others(row))}."))
+    yield from sorted(steps, key=lambda step: step.at or now)
+
+
+def joined(others: int) -> str:
+    """ ", in a message with 41 others"; nothing for a row that goes by itself."""
+    return f", in a message with {others} other{'' if others == 1 else 's'}" if others else ""
+
+
+def fate(row: Reminder, others: int) -> str:
+    """How a row has ended; `others` are the notices that its message holds beside it."""
+    reason = words(Reason(row.reason)) if row.reason else ""
+    match State(row.state):
+        case State.SENT:
+            doubt = "; it may have arrived twice" if row.ambiguous else ""
+            return f"was accepted at {moment(row.sent_at)}{joined(others)}{doubt}"
+        case State.MARKED:
+            return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
+        case State.SKIPPED:
+            return f"was not sent: {reason}"
+        case State.UNKNOWN:
+            return f"may or may not have arrived{joined(others)}: {reason}"
+        case _:
+            return f"failed: {reason}"
+
+
+def _ended(attempt: Attempt) -> str:
+    """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
+    code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
+    return attempt.outcome.replace("_", " ") + code + (f": {attempt.detail}" if attempt.detail else "")

@@ -1,0 +1,67 @@
+"""What becomes of a reminder, in words: the answer itself, and the conditions on which it rests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from assignments.direction import isolated
+from reminders.insight import forecast
+from reminders.insight.explain import turns
+from reminders.insight.explain.answer import GateResult, Outlook
+from reminders.insight.explain.wording import SWITCH_ON_ADVICE, moment, words
+from reminders.insight.pace_outlook import Turn
+from reminders.ledger.switches import SwitchOff
+from reminders.models import Pause, Reason, State
+from reminders.policy.gates import Gate
+from reminders.policy.rows import Action, Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What is said of the reminder of the present plan."""
+
+    outlook: Outlook
+    at: datetime | None
+    summary: str
+    gates: Sequence[GateResult] = ()
+    reason: Reason | None = None
+    advice: str = ""
+
+
+def unless_stopped(answer: Prospect, stop: SwitchOff | None) -> Prospect:
+    """The answer, or that what would come waits until somebody switches the schedule on again."""
+    if stop is None or answer.outlook is not Outlook.COMING:
+        return answer
+    seen = f"switched off by {stop.by} at {moment(stop.since)}: {stop.reason}"
+    gate = GateResult("the schedule is on", False, seen, "waits until somebody switches it on again")
+    return Prospect(
+        Outlook.WAITS, None, f"waits: the schedule was {seen}", [gate, *answer.gates], advice=SWITCH_ON_ADVICE
+    )
+
+
+def in_turn(turn: Turn, conditions: Sequence[GateResult], not_after: datetime | None) -> Prospect:
+    """The answer for a message that waits for its turn, or whose turn does not come in time."""
+    summary, gate = turns.in_words(turn, not_after)
+    if turn.at is None:
+        return Prospect(Outlook.NOT_SENT, not_after, summary, [*conditions, gate], Reason.TOO_LATE)
+    return Prospect(Outlook.COMING, turn.at, summary, [*conditions, gate])
+
+
+def condition(gate: Gate, *, pause: Pause | None, situation: Situation) -> GateResult:
+    """A gate in words; `pause` is the one in force."""
+    if gate.passed:
+        return GateResult(gate.name, True, gate.observed)
+    seen, verdict = gate.observed, gate.consequence
+    if verdict.reason is Reason.PAUSED and pause is not None:
+        until = f"until {moment(pause.until)}" if pause.until else "until somebody resumes"
+        seen = f"paused by {pause.by} {until}: {isolated(pause.reason)}"
+    why = words(verdict.reason)
+    match verdict.action:
+        case Action.WAIT:
+            over = forecast.wait_ends_at(verdict, situation)
+            consequence = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
+        case Action.DROP:
+            consequence = f"is not planned: {why}"
+        case _:
+            consequence = f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
+    return GateResult(gate.name, False, seen, consequence)
