@@ -22,7 +22,8 @@ from reminders.delivery import refusals, watchdog
 from reminders.delivery.dispatch import chunks, one_batch
 from reminders.delivery.log_lines import fields_of, log_begun, log_ended, log_finished
 from reminders.ledger import beginning, finishing, replanning
-from reminders.ledger.claims import claim, claim_events, release
+from reminders.ledger.claims import claim, claim_events
+from reminders.ledger.leases import release
 from reminders.ledger.records import Begun, Claim, Finished, Hint, Recorded
 from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Reason, State

@@ -8,7 +8,7 @@ from datetime import timedelta
 from reminders.conf import ReminderConfig
 from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.log_lines import log_ended, log_queued
-from reminders.ledger import claims
+from reminders.ledger import claims, leases
 from reminders.ledger.records import Claimed, Ended
 from reminders.models import Kind
 from reminders.policy.handover import next_limit
@@ -61,7 +61,7 @@ def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = h
     done = Dispatched()
     if not config.enabled:
         return done
-    reaped = claims.reap(config)
+    reaped = leases.reap(config)
     done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
     log_ended(reaped.ambiguous_rows)
     try:
@@ -99,7 +99,7 @@ def _hand_over(
     """Publishes; rows whose hint was refused go back at once. False when the broker refused anything."""
     refused = broker.publish(batches)
     hints = {hint for batch in refused for hint in batch.hints}
-    done.refused += claims.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
+    done.refused += leases.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
     done.messages += len(batches) - len(refused)
     for row in claimed:
         if row.hint not in hints:

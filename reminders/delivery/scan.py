@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from assignments.transactions import sqlstate
 from reminders.conf import ReminderConfig
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import claims, notified, planning, replanning, rule_changes, rule_planning, scans
+from reminders.ledger import leases, notified, planning, replanning, rule_changes, rule_planning, scans
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import RulesPlanned
 
@@ -155,7 +155,7 @@ def _bound_statements(most: timedelta) -> None:
 
 def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:
     """The steps of a scan, each committed on its own; yields the rows that each step has ended."""
-    reaped = claims.reap(config, everywhere=True)
+    reaped = leases.reap(config, everywhere=True)
     counts.returned, counts.ambiguous = reaped.returned, len(reaped.ambiguous_rows)
     yield reaped.ambiguous_rows
     voided = replanning.void_outdated(config)

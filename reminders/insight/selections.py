@@ -11,7 +11,7 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import MAX_LEAD, ReminderConfig
-from reminders.insight.statistics import DAY
+from reminders.insight.figure_queries import DAY
 from reminders.ledger.fragments import overdue_base
 from reminders.models import Kind, Reminder, ReminderQuerySet, RuleSchedule, State
 from reminders.policy.rules import DEFAULT

@@ -7,7 +7,7 @@ scrapers together cost one set of queries every 15 seconds, and each query reads
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,25 +17,17 @@ from django.db import DatabaseError, connection, transaction
 
 from assignments.clock import database_now
 from assignments.team_scope import EVERYTHING, TeamScope
-from assignments.teams import effective_team_sql
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.delivery.heartbeats import ProcessCount
 from reminders.insight import pace_outlook, starting_soon
+from reminders.insight.figure_queries import OF_TEAMS, chart_ahead, questions
 from reminders.insight.pace_outlook import PaceFigures
-from reminders.ledger import planning
-from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
-from reminders.models import State
-from reminders.policy.timing import overdue_base_sql
 
 logger = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(seconds=15)
-DAY = timedelta(hours=24)
-BUCKET = timedelta(minutes=5)
-BEHIND, MOST_AHEAD = timedelta(hours=1), timedelta(hours=4)
-"""How far the messages by five minutes reach back, and at most ahead."""
 STATEMENT_TIMEOUT = timedelta(seconds=3)
 MOST_SCOPES = 200
 """Sets of teams whose figures one process keeps."""
@@ -151,162 +143,6 @@ def count(config: ReminderConfig, scope: TeamScope = EVERYTHING) -> Snapshot:
         processes=heartbeats.recent_by_kind(),
         **values,
     )
-
-
-# --- what is asked ---------------------------------------------------------------------------------------------
-
-Rows = Sequence[Sequence[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One statement, and how its rows become figures."""
-
-    statement: str
-    params: Any
-    read: Callable[[Rows], dict[str, Any]]
-
-
-# Names the rows of some teams as the tables are named, so that every question asks of these alone.
-OF_TEAMS = f"""
-    WITH assignments_assignment AS NOT MATERIALIZED (
-        SELECT a.* FROM assignments_assignment a WHERE {effective_team_sql("a")} = ANY(%(teams)s)
-    ),
-    reminders_reminder AS NOT MATERIALIZED (
-        SELECT r.* FROM reminders_reminder r
-        WHERE EXISTS (SELECT 1 FROM assignments_assignment a WHERE a.id = r.assignment_id)
-    )
-"""  # noqa: S608 - our own constants
-# Each branch is a range of an index: the starts around now, the older open ones, the older overdue ones.
-ASSIGNMENTS = """
-    SELECT status, reminder_status, count(*) FROM (
-        SELECT status, reminder_status FROM assignments_assignment
-        WHERE scheduled_start > %(since)s AND scheduled_start <= %(until)s
-        UNION ALL
-        SELECT status, reminder_status FROM assignments_assignment
-        WHERE scheduled_start <= %(since)s AND status = 'SCHEDULED' AND overdue_at IS NULL
-        UNION ALL
-        SELECT status, reminder_status FROM assignments_assignment
-        WHERE scheduled_start <= %(since)s AND status = 'SCHEDULED' AND overdue_at IS NOT NULL
-    ) AS looked_at
-    GROUP BY status, reminder_status
-"""
-LEDGER_OPEN = f"""
-    SELECT state, count(*),
-           count(*) FILTER (WHERE channel <> 'none' AND due_at <= %(now)s),
-           min(greatest(due_at, planned_at)) FILTER (WHERE channel <> 'none' AND due_at <= %(now)s)
-    FROM reminders_reminder WHERE closed_at IS NULL AND {TO_PEOPLE}
-    GROUP BY state
-"""  # noqa: S608 - our own constants
-LEDGER_CLOSED = f"""
-    SELECT state, reason, count(*) FROM reminders_reminder
-    WHERE closed_at > %(since)s AND {TO_PEOPLE}
-    GROUP BY state, reason
-"""  # noqa: S608 - our own constants
-UNKNOWN = f"""
-    SELECT count(*) FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-    WHERE r.ambiguous > 0 AND r.state = 'UNKNOWN' AND r.{TO_PEOPLE} AND r.version = a.version AND a.status = 'SCHEDULED'
-"""  # noqa: S608 - our own constants
-POSSIBLE_DUPLICATES = f"""
-    SELECT count(*) FROM reminders_reminder
-    WHERE ambiguous > 0 AND attempts > 1 AND {TO_PEOPLE} AND (closed_at IS NULL OR closed_at > %(since)s)
-"""  # noqa: S608 - our own constants
-# The start is implied by the base; it lets the indexes serve.
-OVERDUE = f"""
-    SELECT (SELECT count(*) FROM assignments_assignment a
-            WHERE status = 'SCHEDULED' AND overdue_at IS NULL AND scheduled_start <= %(before)s
-              AND {overdue_base_sql("a")} <= %(before)s)
-         + (SELECT count(*) FROM assignments_assignment a
-            WHERE status = 'SCHEDULED' AND overdue_at IS NOT NULL AND scheduled_start <= %(before)s
-              AND {overdue_base_sql("a")} <= %(before)s)
-"""  # noqa: S608 - our own constants
-DECLINED = "SELECT count(*) FROM assignments_assignment WHERE status = 'SCHEDULED' AND answer = 'DECLINED'"
-LAST_SCAN = """
-    SELECT finished_at, trigger, by FROM reminders_scanrun WHERE finished_at IS NOT NULL AND error = ''
-    ORDER BY finished_at DESC LIMIT 1
-"""
-MESSAGES = f"""
-    SELECT (floor(extract(epoch FROM at) / %(bucket)s) * %(bucket)s)::bigint, state, count(*) FROM (
-        SELECT greatest(next_attempt_at, %(now)s) AS at, 'PLANNED' AS state FROM reminders_reminder
-        WHERE closed_at IS NULL AND channel <> 'none' AND {TO_PEOPLE} AND next_attempt_at <= %(until)s
-        UNION ALL
-        SELECT closed_at, state FROM reminders_reminder
-        WHERE closed_at > %(since)s AND channel <> 'none' AND {TO_PEOPLE} AND state IN ('SENT', 'FAILED', 'UNKNOWN')
-    ) AS behind_and_ahead
-    GROUP BY 1, 2 ORDER BY 1, 2
-"""  # noqa: S608 - our own constants
-# An endpoint that is left alone is its own affair: the figures are about people's reminders.
-HELD = """
-    SELECT channel, until FROM reminders_channelhold
-    WHERE until > %(now)s AND channel NOT LIKE 'subscription:%%' ORDER BY channel
-"""
-
-
-def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
-    """Everything that is asked of the database for one set of figures."""
-    since = now - DAY
-    until = now + max(DAY, config.lookahead)
-    yield Question(
-        ASSIGNMENTS,
-        {"since": since, "until": until},
-        lambda rows: {"assignments": {(status, roll_up): number for status, roll_up, number in rows}},
-    )
-    yield Question(LEDGER_OPEN, {"now": now}, lambda rows: _open(rows, now))
-    yield Question(LEDGER_CLOSED, {"since": since}, _closed)
-    yield Question(planning.UNACCOUNTED, {"lead": config.lead}, lambda rows: {"unaccounted": rows[0][0]})
-    yield Question(UNKNOWN, {}, lambda rows: {"unknown": rows[0][0]})
-    yield Question(POSSIBLE_DUPLICATES, {"since": since}, lambda rows: {"possible_duplicates": rows[0][0]})
-    yield Question(OVERDUE, {"before": now - config.overdue}, lambda rows: {"overdue": rows[0][0]})
-    yield Question(DECLINED, {}, lambda rows: {"declined": rows[0][0]})
-    yield Question(LAST_SCAN, {}, _last_scan)
-    yield Question(
-        MESSAGES,
-        {
-            "now": now,
-            "bucket": int(BUCKET.total_seconds()),
-            "since": now - BEHIND,
-            "until": now + chart_ahead(config),
-        },
-        lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
-    )
-    yield Question(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
-    yield Question(
-        HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
-    )
-
-
-def chart_ahead(config: ReminderConfig) -> timedelta:
-    """How far ahead of now messages are counted by five minutes."""
-    return min(config.lookahead, MOST_AHEAD)
-
-
-def _open(rows: Rows, now: datetime) -> dict[str, Any]:
-    oldest = min((waits_since for *_, waits_since in rows if waits_since), default=now)
-    return {
-        "ledger_open": {state: number for state, number, _, _ in rows},
-        "due_unsent": sum(due for _, _, due, _ in rows),
-        "oldest_due_age_seconds": max(0.0, (now - oldest).total_seconds()),
-    }
-
-
-def _closed(rows: Rows) -> dict[str, Any]:
-    ended: dict[str, int] = {}
-    failed: dict[str, int] = {}
-    for state, reason, number in rows:
-        ended[state] = ended.get(state, 0) + number
-        if state in (State.FAILED, State.UNKNOWN):
-            failed[reason] = failed.get(reason, 0) + number
-    return {"ledger_closed": ended, "failed": failed}
-
-
-def _last_scan(rows: Rows) -> dict[str, Any]:
-    if not rows:
-        return {}
-    at, trigger, by = rows[0]
-    return {"last_scan_timestamp_seconds": at.timestamp(), "last_scan_by": by or trigger}
-
-
-# --- what is kept ----------------------------------------------------------------------------------------------
 
 
 def _kept(max_age: timedelta) -> tuple[Snapshot | None, bool]:

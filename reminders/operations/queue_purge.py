@@ -10,7 +10,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
 from reminders.delivery.broker import CeleryBroker
-from reminders.ledger import audit, claims
+from reminders.ledger import audit, leases
 from reminders.ledger.records import Hint
 from reminders.operations import rescans
 from reminders.operations.rescans import Rescan
@@ -53,7 +53,7 @@ def purge(
 
 @atomically
 def _return(messages: dict[str, int], *, by: str, reason: str) -> int:
-    returned = claims.release(_claimed())
+    returned = leases.release(_claimed())
     audit.record("purge", by=by, reason=reason, before={"messages": messages}, after={"returned": returned})
     return returned
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from reminders.insight.statistics import BEHIND, BUCKET
+from reminders.insight.figure_queries import BEHIND, BUCKET
 from reminders.models import State
 
 BAR, GAP, HEIGHT = 10.0, 2.0, 100.0

@@ -22,7 +22,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
-from reminders.insight import starting_soon, statistics
+from reminders.insight import figure_queries, starting_soon, statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
 from reminders.insight.explain.wording import WORDS, channel_name, rate
 from reminders.insight.pace_outlook import PaceFigures
@@ -95,7 +95,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
             )
             for reason, number in sorted(snapshot.failed.items(), key=lambda item: (-item[1], item[0]))
         ],
-        "chart": chart.draw(snapshot.messages, now=snapshot.taken, ahead=statistics.chart_ahead(config)),
+        "chart": chart.draw(snapshot.messages, now=snapshot.taken, ahead=figure_queries.chart_ahead(config)),
         # Processes and queue work for all teams, and lead to pages about the whole system.
         "health": [] if scope.limited else list(health(snapshot, broker(), config=config)),
         "refresh_seconds": int(REFRESH_INTERVAL.total_seconds()),

@@ -13,7 +13,7 @@ from notifications.message import Delivery, Message, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.content import compose
 from reminders.delivery import deliver, dispatch, scan
-from reminders.ledger import beginning, claims, counters
+from reminders.ledger import beginning, claims, counters, leases
 from reminders.models import Attempt, DigestWindow, Kind, Reason, Reminder, State
 from tests import acting
 from tests.conftest import NOON
@@ -210,8 +210,8 @@ def test_a_worker_that_died_in_a_digest_costs_one_possible_repeat(clock, config,
     (claim,) = beginning.begin(broker.hints(), config=config).claims
     assert len(claim.message) == 3
     clock.advance(config.lease + timedelta(seconds=1))
-    claims.reap(config)
-    clock.advance(claims.LATE_ANSWER_WAIT)
+    leases.reap(config)
+    clock.advance(leases.LATE_ANSWER_WAIT)
     assert tick() == [3]
     assert {(row.state, row.ambiguous) for row in notices()} == {(State.SENT, 1)}
     assert {row.message_id for row in notices()} == {compose.message_id(claim.row)}

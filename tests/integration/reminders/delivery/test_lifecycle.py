@@ -11,8 +11,7 @@ from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
-from reminders.ledger import beginning, finishing, records
-from reminders.ledger import claims as ledger_claims
+from reminders.ledger import beginning, finishing, leases, records
 from reminders.models import Attempt, CircuitBreaker, Kind, Pause, Reason, Reminder, State
 from tests import acting
 from tests.conftest import NOON
@@ -182,7 +181,7 @@ def test_a_worker_that_died_in_a_send_leaves_a_possible_duplicate(clock, config,
     desk.batches.clear()
     clock.advance(config.lease + timedelta(seconds=1))
     assert run().sent == 0  # the worker's answer may yet come
-    clock.advance(ledger_claims.LATE_ANSWER_WAIT)
+    clock.advance(leases.LATE_ANSWER_WAIT)
     assert run().sent == 1
     row = reminder_of(assignment)
     assert (row.ambiguous, row.attempts) == (1, 2)
@@ -197,7 +196,7 @@ def test_a_late_answer_of_a_worker_that_lost_its_lease_counts_if_nobody_began_ag
     begun = beginning.begin(desk.hints(), config=config)
     ends = deliver._send_all(begun.claims, config, channel_of)
     clock.advance(config.lease + timedelta(seconds=1))
-    ledger_claims.reap(config)
+    leases.reap(config)
     assert reminder_of(assignment).state == State.PLANNED
     assert len(finishing.finish(ends, config=config).landed) == 1
     row = reminder_of(assignment)
@@ -220,8 +219,8 @@ def test_a_late_answer_loses_once_somebody_else_has_begun(
     ends = deliver._send_all(begun.claims, config, channel_of)
     clock.advance(config.lease + timedelta(seconds=1))
     desk.batches.clear()
-    ledger_claims.reap(config)
-    clock.advance(ledger_claims.LATE_ANSWER_WAIT)
+    leases.reap(config)
+    clock.advance(leases.LATE_ANSWER_WAIT)
     dispatch.dispatch(config=config, broker=desk)
     beginning.begin(desk.hints(), config=config)
     assert len(finishing.finish(ends, config=config).landed) == (1 if sabotage else 0)

@@ -21,7 +21,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
 from reminders.insight import statistics, subscription_health
 from reminders.insight.doctor import doctor
-from reminders.ledger import beginning, claims
+from reminders.ledger import beginning, leases
 from reminders.ledger import events as ledger_events
 from reminders.models import Attempt, Audit, CircuitBreaker, Kind, Reason, Reminder, State, Subscription
 from reminders.operations import pauses, subscriptions
@@ -496,7 +496,7 @@ def test_a_worker_that_dies_often_in_mid_event_ends_it_unknown(clock, config, de
         hints, desk.batches = desk.hints(), []
         assert beginning.begin(hints, config=config).claims, turn
         clock.advance(config.lease + timedelta(seconds=1))
-        claims.reap(config)
+        leases.reap(config)
         clock.advance(timedelta(seconds=4))
     (event,) = events()
     assert (event.state, event.ambiguous) == (State.UNKNOWN, 5)

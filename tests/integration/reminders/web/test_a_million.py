@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from assignments.team_scope import EVERYTHING, TeamScope
-from reminders.insight import starting_soon, statistics
+from reminders.insight import figure_queries, starting_soon, statistics
 from tests.integration.reminders.web.test_ops_pages import operator, plain_http  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def look_at_figures(config) -> None:
         now = cursor.fetchone()[0]
         plans = {
             question.statement: explained(question.statement, question.params)
-            for question in statistics.questions(now, config)
+            for question in figure_queries.questions(now, config)
         }
         with CaptureQueriesContext(connection) as asked:
             soon = starting_soon.counts(now=now, config=config, scope=EVERYTHING)

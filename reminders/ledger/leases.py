@@ -1,0 +1,136 @@
+"""Takes back what workers were handed: rows whose lease is over, and rows whose hint has not left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+
+from assignments.transactions import atomically
+from reminders.conf import ReminderConfig
+from reminders.ledger import counters
+from reminders.ledger.events import emit_unknown
+from reminders.ledger.records import Ended, Hint, count_ended
+from reminders.ledger.sql import fetch, run
+from reminders.models import State
+from reminders.policy import retries
+from reminders.policy.retries import Result
+
+LATE_ANSWER_WAIT = timedelta(seconds=3)
+"""How long a row that was taken back from a worker waits for that worker's answer before it is sent again."""
+
+REAP_LIMIT = 50_000
+"""Rows taken back at most in one transaction."""
+
+REAP = """
+    WITH over AS (
+        SELECT id, state = 'SENDING' AND ambiguous >= CASE kind WHEN 'EVENT' THEN %(webhooks)s ELSE %(people)s END AS lost
+        FROM reminders_reminder
+        WHERE closed_at IS NULL AND {bound}
+          AND (lease_until <= statement_timestamp() OR lease_until > statement_timestamp() + %(lease)s + %(slack)s)
+        ORDER BY id
+        LIMIT {limit}
+        FOR NO KEY UPDATE SKIP LOCKED
+    ),
+    back AS (
+        UPDATE reminders_reminder r
+        SET state = CASE WHEN over.lost THEN 'UNKNOWN' ELSE 'PLANNED' END,
+            reason = CASE WHEN over.lost THEN 'ambiguous' ELSE '' END,
+            closed_at = CASE WHEN over.lost THEN statement_timestamp() END,
+            ambiguous = CASE WHEN r.state = 'SENDING' THEN r.ambiguous + 1 ELSE r.ambiguous END,
+            -- The worker may yet come with its answer: for a moment the row waits for it.
+            next_attempt_at = CASE WHEN r.state = 'SENDING' THEN statement_timestamp() + %(patience)s
+                                   ELSE r.next_attempt_at END,
+            lease_until = NULL
+        FROM over
+        WHERE r.id = over.id AND r.state IN ('QUEUED', 'SENDING')
+        RETURNING r.id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason, r.channel, r.scan_id,
+                  r.ticket, r.attempts, r.begun_at, r.begun_at IS NOT NULL AS was_begun
+    ),
+    noted AS (
+        INSERT INTO reminders_attempt (reminder_id, number, ticket, started_at, finished_at, outcome, code, detail)
+        SELECT id, attempts, ticket, begun_at, statement_timestamp(), 'unknowable', 'lease',
+               'The worker did not record how this send ended before its lease was over.'
+        FROM back WHERE was_begun AND attempts > 0
+        ON CONFLICT DO NOTHING
+        RETURNING reminder_id
+    )
+    SELECT b.id AS reminder_id, b.assignment_id, b.version, b.kind, b.due_at, b.state, b.reason, b.channel, b.scan_id,
+           n.reminder_id IS NOT NULL AS is_ambiguous
+    FROM back b LEFT JOIN noted n ON n.reminder_id = b.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """Rows whose lease was over: how many went back to PLANNED, and those that may have been sent."""
+
+    returned: int
+    ambiguous_rows: list[Ended]
+
+
+@atomically
+def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
+    """Takes rows back whose lease is over, or lies further ahead than any lease can.
+
+    A row that nobody had begun is simply due again. One that was begun may have arrived: its end is recorded
+    as unknowable; the first time it is due again, the second time it ends UNKNOWN. Dispatch looks at rows that
+    are due; a scan looks `everywhere`, for a clock may have jumped back.
+    """
+    bound = "lease_until IS NOT NULL"
+    if not everywhere:
+        bound += " AND next_attempt_at <= statement_timestamp() + %(lease)s"
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            REAP.format(bound=bound, limit=REAP_LIMIT),
+            {
+                "lease": config.lease,
+                "slack": timedelta(seconds=5),
+                "patience": LATE_ANSWER_WAIT,
+                "people": retries.TO_PEOPLE.max_ambiguous,
+                "webhooks": retries.TO_WEBHOOKS.max_ambiguous,
+            },
+        )
+        rows = list(fetch(cursor))
+        channels = [row.pop("channel") for row in rows]
+        ambiguous_rows = [
+            (Ended(**row), channel)
+            for row, channel in zip(rows, channels, strict=True)
+            if row.pop("is_ambiguous")
+        ]
+        counts = counters.Counts()
+        for _, channel in ambiguous_rows:
+            counts[counters.AMBIGUOUS, counters.labels(channel=channel)] += 1
+            outcome = counters.labels(channel=channel, outcome=Result.UNKNOWABLE.value)
+            counts[counters.ATTEMPTS, outcome] += 1
+        lost = [ended for ended, _ in ambiguous_rows if ended.state == State.UNKNOWN]
+        counters.write(cursor, counts + count_ended(lost))
+        emit_unknown(cursor, lost)
+    return Reaped(len(rows) - len(ambiguous_rows), [ended for ended, _ in ambiguous_rows])
+
+
+@atomically
+def release(hints: Sequence[Hint], *, counted_as: str | None = None) -> int:
+    """Puts claimed rows that nobody has begun back to PLANNED at once; guarded by their tickets.
+
+    `counted_as` adds them to `reminder_failed_total` under that reason. Returns how many went back.
+    """
+    if not hints:
+        return 0
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            UPDATE reminders_reminder r SET state = 'PLANNED', lease_until = NULL
+            FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
+            WHERE r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
+            """,
+            [[hint.reminder_id for hint in hints], [hint.ticket for hint in hints]],
+        )
+        returned = int(cursor.rowcount)
+        if counted_as and returned:
+            counters.write(
+                cursor, counters.Counts({(counters.FAILED, counters.labels(reason=counted_as)): returned})
+            )
+        return returned
