@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from reminders.conf import ReminderConfig
@@ -36,8 +37,13 @@ def _static_folder() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of a module."""
+def browser(django_db_setup: None) -> Iterator[Browser]:
+    """One Chromium for the tests of a module.
+
+    While it runs, an event loop runs in this thread, and there Django keeps connections apart from those outside
+    (`asgiref.local.Local`). So the test database is made before, and what was opened meanwhile is closed: it would be in
+    the way when that database is removed.
+    """
     if CHROMIUM is None:
         pytest.skip("needs chromium")
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
@@ -49,6 +55,7 @@ def browser() -> Iterator[Browser]:
             expect.set_options(timeout=PATIENCE_MS)
             yield launched
             launched.close()
+            connections.close_all()
     finally:
         if before is None:
             del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
