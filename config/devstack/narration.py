@@ -212,7 +212,7 @@ def sentence_of(event: Event, works: Mapping[int, Work]) -> str | None:
         case "Assignment acted on" if (act := ACTS.get(str(fields.get("act")))) is not None:
             via = str(fields.get("via"))
             return f"{act[0]:<9} {what} - {name or 'somebody'} {act[1]}, {WAYS.get(via, via)}"
-        case "Reminder job skipped" if reason not in ROUTINE_REASONS:
+        case "Reminder job skipped" if reason not in ROUTINE_REASONS and fields.get("kind") != "EVENT":
             return f"skipped   {what} - no {noun}{concerning}: {why}"
         case "Reminder will be tried again":
             return f"retry     {what} - {noun}{concerning} will be tried again: {why}"

@@ -1,7 +1,7 @@
 """The log lines of scan, dispatch and deliver. Their texts are part of the reference of names (docs/reference.md)."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from reminders.ledger.records import Begun, Claim, Claimed, Ended, Recorded
@@ -44,31 +44,37 @@ def log_finished(recorded: Recorded) -> None:
                 logger.info(SENT_EVENTS[end.claim.row.kind], extra=fields)
             case State.PLANNED:
                 if end.result is not Result.HANDED_BACK and end.claim.row.id not in outdated:
-                    logger.warning(
-                        "Webhook will be tried again" if webhook else "Reminder will be tried again",
-                        extra={**fields, "reason": end.result.value, "code": end.code},
-                    )
+                    extra = {**fields, "reason": end.result.value, "code": end.code}
+                    _log_retry(webhook=webhook, extra=extra)
             case State.SKIPPED:
                 logger.info("Reminder job skipped", extra={**fields, "reason": Reason.UNSUBSCRIBED.value})
             case _:
                 reason = end.transition.reason.value if end.transition.reason else end.result.value
-                logger.error(
-                    "Webhook failed" if webhook else "Reminder failed",
-                    extra={**fields, "reason": reason, "code": end.code},
-                )
+                _log_failure(webhook=webhook, extra={**fields, "reason": reason, "code": end.code})
 
 
 def log_ended(ended: Iterable[Ended], **more: object) -> None:
     """What was ended, or put back, without a send; `more` stands on each line, as the scan's id does."""
     for row in ended:
         extra = {**fields_of(row), "reason": row.reason or Reason.AMBIGUOUS.value, **more}
+        webhook = row.kind == Kind.EVENT
         match row.state:
             case State.UNKNOWN:
-                logger.error("Reminder failed", extra=extra)
+                _log_failure(webhook=webhook, extra=extra)
             case State.PLANNED:
-                logger.warning("Reminder will be tried again", extra=extra)
+                _log_retry(webhook=webhook, extra=extra)
             case _:
                 logger.info("Reminder job skipped", extra=extra)
+
+
+def _log_retry(*, webhook: bool, extra: Mapping[str, object]) -> None:
+    logger.warning(
+        "Webhook will be tried again" if webhook else "Reminder will be tried again", extra=dict(extra)
+    )
+
+
+def _log_failure(*, webhook: bool, extra: Mapping[str, object]) -> None:
+    logger.error("Webhook failed" if webhook else "Reminder failed", extra=dict(extra))
 
 
 def fields_of(thing: Ended | Claimed | Claim) -> dict[str, object]:

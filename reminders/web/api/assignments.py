@@ -40,7 +40,7 @@ ETAG_HEADER = OpenApiParameter(
     "ETag",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    response=True,
+    response=[200, 201, 412],
     description="Names this state; send it as If-Match.",
 )
 IF_MATCH = OpenApiParameter(

@@ -74,6 +74,11 @@ def test_each_event_has_its_sentence(event: str, fields: dict[str, Any], line: s
     assert line_for(event, **fields) == line
 
 
+def test_what_ended_of_webhooks_is_in_the_log_only() -> None:
+    """Their rows are about an assignment, but nobody of it would have got them."""
+    assert line_for("Reminder job skipped", reason="unsubscribed", kind="EVENT") is None
+
+
 @pytest.mark.parametrize(
     ("act", "via", "line"),
     [

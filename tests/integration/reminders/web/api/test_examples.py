@@ -79,6 +79,17 @@ def test_every_error_has_an_example_of_its_own_status():
             assert ("Retry-After" in response.get("headers", {})) == (status in ("429", "503"))
 
 
+def test_an_etag_is_described_only_where_there_is_one():
+    """A response that shows no state names none; 412 shows the one in force."""
+    described_at = {
+        status
+        for _, _, operation in operations(described())
+        for status, response in operation["responses"].items()
+        if "ETag" in response.get("headers", {})
+    }
+    assert described_at == {"200", "201", "412"}
+
+
 def test_each_is_answered_as_it_says(clock):
     call = ApiCaller("write", "ops")
     where = {operation["operationId"]: (method, path) for path, method, operation in operations(described())}
