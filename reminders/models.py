@@ -489,17 +489,23 @@ class Statistics(models.Model):
 class ReminderRule(models.Model):
     """When somebody is reminded of which work, beside the built-in rules of the settings (see `policy.rules`).
 
-    `minutes` is how long before the start; `days_before` and `at` are a local time of the recipient. `scope_value` is a
-    kind of work, or the id of a team, a person or an assignment. `changed_at` is when it was enabled or last changed: it
-    makes nothing for instants before that.
+    `minutes` is how long before the start, after the overdue instant or after a decline; `days_before` and `at` are a local
+    time of the recipient. A rule for supervisors or Ops is due again every `repeat_minutes`, `repeat_times` times at most;
+    both are null where it does not repeat. `scope_value` is a kind of work, or the id of a team, a person or an assignment.
+    `changed_at` is when it was enabled or last changed: it makes nothing for instants before that.
     """
 
     class Audience(models.TextChoices):
         ASSIGNEE = "assignee"
+        SUPERVISORS = "supervisors"
+        OPS = "ops"
 
     class Trigger(models.TextChoices):
         BEFORE_START = "before_start"
         AT_LOCAL_TIME = "at_local_time"
+        AFTER_OVERDUE = "after_overdue"
+        ON_DECLINE = "on_decline"
+        UNANSWERED = "unanswered"
 
     class Condition(models.TextChoices):
         ALWAYS = "always"
@@ -533,6 +539,8 @@ class ReminderRule(models.Model):
     scope_value = models.CharField(max_length=60, default="", blank=True)
     quiet_hours = models.CharField(max_length=8, choices=QuietHours)
     when_past = models.CharField(max_length=4, choices=WhenPast, default=WhenPast.SEND)
+    repeat_minutes = models.PositiveIntegerField(null=True, blank=True)
+    repeat_times = models.PositiveSmallIntegerField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -11,8 +11,8 @@ from reminders.models import Kind
 from reminders.policy.escalation import Trigger, trigger_of
 from reminders.policy.rows import Row
 
-OVERDUE = "overdue"
-SUBJECTS = (*(trigger.value for trigger in Trigger), OVERDUE)
+OVERDUE = Trigger.OVERDUE.value
+SUBJECTS = tuple(trigger.value for trigger in Trigger)
 """What a notice may be about, in the order in which a message counts them."""
 
 

@@ -6,11 +6,11 @@ from typing import Any
 from reminders.ledger.counters import Cursor
 from reminders.ledger.sql import fetch, run
 from reminders.models import ReminderRule
-from reminders.policy.rules import Audience, Rule, Scope, Trigger, TriggerType, WhenPast
+from reminders.policy.rules import Audience, Repeat, Rule, Scope, Trigger, TriggerType, WhenPast
 
 COLUMNS = (
     "id, audience, trigger, minutes, days_before, at, scope, scope_value, condition, quiet_hours, when_past,"
-    " changed_at"
+    " repeat_minutes, repeat_times, changed_at"
 )
 
 
@@ -50,6 +50,12 @@ def _trigger(found: dict[str, Any]) -> Trigger:
     )
 
 
+def _repeat(found: dict[str, Any]) -> Repeat | None:
+    if not found["repeat_minutes"] or not found["repeat_times"]:
+        return None
+    return Repeat(every=timedelta(minutes=found["repeat_minutes"]), times=found["repeat_times"])
+
+
 def _rule(found: dict[str, Any]) -> Rule:
     return Rule(
         key=rule_key(found["id"]),
@@ -60,5 +66,6 @@ def _rule(found: dict[str, Any]) -> Rule:
         respects_quiet_hours=found["quiet_hours"] == ReminderRule.QuietHours.RESPECT,
         unless_confirmed=found["condition"] == ReminderRule.Condition.NOT_CONFIRMED,
         when_past=WhenPast(found["when_past"]),
+        repeat=_repeat(found),
         since=found["changed_at"],
     )

@@ -1,6 +1,6 @@
 """The rules that operators make: checked, written, recorded in the audit trail, and followed by the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import time
 from typing import Any
 
@@ -19,6 +19,10 @@ from reminders.ledger.rules import trigger_of
 from reminders.models import ReminderRule
 
 MAX_DAYS_BEFORE = 30
+MAX_MINUTES_AFTER = 10_080
+"""Minutes after the overdue instant or a decline; a repeat is no longer apart either."""
+MIN_REPEAT_MINUTES = 10
+MAX_REPEATS = 20
 MOST_DIGITS = 18
 """Of an id."""
 
@@ -35,14 +39,25 @@ FIELDS = (
         "scope",
         "scope_value",
     ),
-    *("quiet_hours", "when_past"),
+    *("quiet_hours", "when_past", "repeat_minutes", "repeat_times"),
 )
 """What can be written."""
 
 NOT_TIMING = {"name"}
 """A change of these moves nothing, and leaves the instants of the rule in force."""
 
-Trigger, Scope = ReminderRule.Trigger, ReminderRule.Scope
+Audience, Trigger, Scope = ReminderRule.Audience, ReminderRule.Trigger, ReminderRule.Scope
+
+MINUTES = {
+    Trigger.BEFORE_START: (1, MAX_LEAD_MINUTES),
+    Trigger.UNANSWERED: (1, MAX_LEAD_MINUTES),
+    Trigger.AFTER_OVERDUE: (0, MAX_MINUTES_AFTER),
+    Trigger.ON_DECLINE: (0, MAX_MINUTES_AFTER),
+}
+"""The least and the most that these triggers accept; without minutes `on_decline` is due at once."""
+
+OF_ASSIGNEES = (Trigger.BEFORE_START, Trigger.AT_LOCAL_TIME)
+OF_OTHERS = (Trigger.AFTER_OVERDUE, Trigger.ON_DECLINE, Trigger.UNANSWERED)
 
 
 class UnknownRule(Refused):
@@ -136,6 +151,7 @@ def check_rule(rule: ReminderRule, *, unique: bool = True) -> None:
         errors = dict(refusal.error_dict)
     for name, message in (
         *(_trigger_errors(rule) if rule.trigger in Trigger.values else ()),
+        *_repeat_errors(rule),
         *_scope_errors(rule),
     ):
         errors.setdefault(name, []).append(ValidationError(message, code="invalid"))
@@ -154,31 +170,51 @@ def _apply(rule: ReminderRule, values: Mapping[str, Any]) -> set[str]:
 
 
 def _usual_quiet_hours(rule: ReminderRule) -> str:
-    """What comes shortly before the start ignores quiet hours; only what comes long before respects them."""
+    """To an assignee only what comes long before the start respects them; what supervisors are told waits for their end."""
+    if rule.audience in Audience.values and rule.audience != Audience.ASSIGNEE:
+        return ReminderRule.QuietHours.RESPECT
     is_long_before = rule.trigger in Trigger.values and trigger_of(rule).is_long_before
     return ReminderRule.QuietHours.RESPECT if is_long_before else ReminderRule.QuietHours.IGNORE
 
 
-def _trigger_errors(rule: ReminderRule) -> list[tuple[str, str]]:
-    if rule.trigger == Trigger.BEFORE_START:
-        found = [
-            (name, "before_start takes no local time")
-            for name in ("at", "days_before")
-            if getattr(rule, name) is not None
-        ]
-        if rule.minutes is None or not 1 <= rule.minutes <= MAX_LEAD_MINUTES:
-            needed = f"1 to {MAX_LEAD_MINUTES} minutes are needed for before_start"
-            found.append(("minutes", f"{_shown(rule.minutes)}: {needed}"))
-        return found
-    found = []
-    if rule.minutes is not None:
-        found.append(("minutes", f"{rule.minutes}: at_local_time takes no minutes"))
-    if rule.at is None:
-        found.append(("at", "a local time is needed, such as 18:00"))
-    if rule.days_before is None or rule.days_before > MAX_DAYS_BEFORE:
-        needed = f"0 to {MAX_DAYS_BEFORE} days are needed for at_local_time"
-        found.append(("days_before", f"{_shown(rule.days_before)}: {needed}"))
-    return found
+def _trigger_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
+    if rule.audience in Audience.values:
+        accepted = OF_ASSIGNEES if rule.audience == Audience.ASSIGNEE else OF_OTHERS
+        if rule.trigger not in accepted:
+            words = ", ".join(accepted)
+            yield "trigger", f"{rule.trigger}: for the audience {rule.audience} one of {words} is needed"
+    if rule.trigger == Trigger.AT_LOCAL_TIME:
+        if rule.minutes is not None:
+            yield "minutes", f"{rule.minutes}: at_local_time takes no minutes"
+        if rule.at is None:
+            yield "at", "a local time is needed, such as 18:00"
+        if rule.days_before is None or rule.days_before > MAX_DAYS_BEFORE:
+            needed = f"0 to {MAX_DAYS_BEFORE} days are needed for at_local_time"
+            yield "days_before", f"{_shown(rule.days_before)}: {needed}"
+        return
+    for name in ("at", "days_before"):
+        if getattr(rule, name) is not None:
+            yield name, f"{rule.trigger} takes no local time"
+    least, most = MINUTES[Trigger(rule.trigger)]
+    minutes = 0 if rule.minutes is None and rule.trigger == Trigger.ON_DECLINE else rule.minutes
+    if minutes is None or not least <= minutes <= most:
+        yield (
+            "minutes",
+            f"{_shown(rule.minutes)}: {least} to {most} minutes are needed for {rule.trigger}",
+        )
+
+
+def _repeat_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
+    every, times = rule.repeat_minutes, rule.repeat_times
+    if every is None and times is None:
+        return
+    if rule.audience == Audience.ASSIGNEE:
+        yield "repeat_minutes", "a reminder to an assignee is not repeated"
+    if every is None or not MIN_REPEAT_MINUTES <= every <= MAX_MINUTES_AFTER:
+        needed = f"{MIN_REPEAT_MINUTES} to {MAX_MINUTES_AFTER} minutes are needed between repeats"
+        yield "repeat_minutes", f"{_shown(every)}: {needed}"
+    if times is None or not 1 <= times <= MAX_REPEATS:
+        yield "repeat_times", f"{_shown(times)}: 1 to {MAX_REPEATS} repeats are accepted"
 
 
 def _shown(number: int | None) -> str:

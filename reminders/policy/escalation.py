@@ -1,7 +1,7 @@
-"""What supervisors are told about what people did: which acts lead to a notice, and until when it is true.
+"""What supervisors are told about what people did, or did not do: why, and until when it is true.
 
-A notice is a row of kind ESCALATION. Its rule names its trigger and the act: `declined:17`. So each refusal of one version
-is told by itself, and none is told twice.
+A notice is a row of kind ESCALATION. Its rule begins with its trigger. That of an act names the act: `declined:17`. So each
+refusal of one version is told by itself, and none is told twice. What rules make is named by `policy.chains`.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,8 @@ class Trigger(StrEnum):
     DECLINED = "declined"
     CONFIRMED_AFTER_ALL = "confirmed_after_all"
     LATE = "late"
+    UNANSWERED = "unanswered"
+    OVERDUE = "overdue"
 
 
 TRIGGERS: Mapping[ActKind, Trigger] = {
@@ -37,14 +39,21 @@ def trigger_of(rule: str) -> Trigger:
     return Trigger(rule.partition(":")[0])
 
 
-def taken_back(trigger: Trigger, *, declined: bool) -> Reason | None:
-    """Why what the notice says is not so any more; None while it is."""
-    if trigger is Trigger.DECLINED and not declined:
-        return Reason.CONFIRMED
-    if trigger is not Trigger.DECLINED and declined:
-        return Reason.DECLINED
-    return None
+def taken_back(trigger: Trigger, *, declined: bool, confirmed: bool) -> Reason | None:
+    """Why what the notice says is not so any more; None while it is. Overdue work stays overdue whatever is answered."""
+    match trigger:
+        case Trigger.OVERDUE:
+            return None
+        case Trigger.DECLINED:
+            return None if declined else Reason.CONFIRMED
+        case Trigger.UNANSWERED if confirmed:
+            return Reason.CONFIRMED
+    return Reason.DECLINED if declined else None
 
 
-TAKEN_BACK = """(r.kind = 'ESCALATION' AND (a.answer = 'DECLINED') = (r.rule NOT LIKE 'declined:%%'))"""
-"""The same as a condition of SQL, for statements with parameters: `r` is a row of the ledger, `a` its assignment."""
+TAKEN_BACK = """(r.kind = 'ESCALATION' AND CASE split_part(r.rule, ':', 1)
+        WHEN 'overdue' THEN FALSE
+        WHEN 'declined' THEN a.answer <> 'DECLINED'
+        WHEN 'unanswered' THEN a.answer <> ''
+        ELSE a.answer = 'DECLINED' END)"""
+"""The same as a condition of SQL: `r` is a row of the ledger, `a` its assignment."""

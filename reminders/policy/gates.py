@@ -307,7 +307,8 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
     if recipients.person_id_of(row.recipient) is not None and row.recipient not in plan.supervisors:
         return Reason.REASSIGNED
     if row.version == plan.version and row.is_escalation:
-        return escalation.taken_back(escalation.trigger_of(row.rule), declined=plan.declined)
+        trigger = escalation.trigger_of(row.rule)
+        return escalation.taken_back(trigger, declined=plan.declined, confirmed=plan.confirmed)
     if row.version == plan.version:
         return Reason.DECLINED if plan.declined and row.kind == Kind.REMINDER else None
     if row.kind == Kind.REMINDER and row.recipient != plan.recipient:

@@ -24,6 +24,8 @@ class Audience(Enum):
     """Who is told."""
 
     ASSIGNEE = "assignee"
+    SUPERVISORS = "supervisors"
+    OPS = "ops"
 
 
 class TriggerType(Enum):
@@ -31,6 +33,9 @@ class TriggerType(Enum):
 
     BEFORE_START = "before_start"
     AT_LOCAL_TIME = "at_local_time"
+    AFTER_OVERDUE = "after_overdue"
+    ON_DECLINE = "on_decline"
+    UNANSWERED = "unanswered"
 
 
 class Scope(IntEnum):
@@ -52,7 +57,8 @@ class WhenPast(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """When a rule is due: `offset` before the start, or at a local time of the recipient."""
+    """When a rule is due: `offset` before the start, after the overdue instant or after a decline, or at a local time of
+    the recipient."""
 
     type: TriggerType
     offset: timedelta = timedelta()
@@ -68,11 +74,20 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A rule is due again `every` so often after its first instant, `times` times at most."""
+
+    every: timedelta
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule. `key` is its identifier in the ledger, which no change of the rule changes.
 
     `value` is what its scope names: a kind of work, or the id of a team, a person or an assignment. `since` is the
-    instant at which it was enabled or last changed: it makes nothing for instants before that.
+    instant at which it was enabled or last changed: it makes nothing for instants before that. Only rules for supervisors
+    and Ops repeat (`policy.chains`).
     """
 
     key: str
@@ -83,6 +98,7 @@ class Rule:
     respects_quiet_hours: bool = False
     unless_confirmed: bool = False
     when_past: WhenPast = WhenPast.SEND
+    repeat: Repeat | None = None
     since: datetime | None = None
 
 
@@ -180,10 +196,15 @@ def occurrences(subject: Subject, *, rules: Iterable[Rule]) -> list[Occurrence]:
     for the short notice. The answer is the same whenever it is asked for: rows that exist and explanations agree.
     """
     timed = sorted(
-        (found for rule in rules if (found := _occurrence(rule, subject=subject))),
+        (found for rule in for_assignee(rules) if (found := _occurrence(rule, subject=subject))),
         key=lambda found: (found.due_at, found.rule),
     )
     return _at_a_distance(_at_short_notice(timed, subject=subject), subject=subject)
+
+
+def for_assignee(rules: Iterable[Rule]) -> list[Rule]:
+    """Those of these rules that remind the assignee; the others are for supervisors and Ops (`policy.chains`)."""
+    return [rule for rule in rules if rule.audience is Audience.ASSIGNEE]
 
 
 def is_plain(found: Sequence[Occurrence], subject: Subject) -> bool:

@@ -98,6 +98,8 @@ TRIGGERS = {
     Trigger.DECLINED: "the assignee can't make it",
     Trigger.CONFIRMED_AFTER_ALL: "the assignee can make it after all",
     Trigger.LATE: "the work begins later",
+    Trigger.UNANSWERED: "the assignee has not answered",
+    Trigger.OVERDUE: "the work is overdue",
 }
 WAYS = {
     Way.LINK: "by the link",

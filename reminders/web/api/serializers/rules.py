@@ -31,7 +31,9 @@ class LocalTimeField(serializers.TimeField):
 class RuleTriggerInputSerializer(StrictSerializer):
     type = StrictChoiceField(
         choices=ReminderRule.Trigger.choices,
-        error_messages={"invalid_choice": '"{input}": before_start or at_local_time is accepted.'},
+        error_messages={
+            "invalid_choice": '"{input}": one of before_start, at_local_time, after_overdue, on_decline, unanswered is accepted.'
+        },
     )
     minutes = StrictIntegerField(
         required=False,
@@ -74,7 +76,7 @@ class RuleInputSerializer(StrictSerializer):
     enabled = StrictBooleanField(required=False)
     audience = StrictChoiceField(
         choices=ReminderRule.Audience.choices,
-        error_messages={"invalid_choice": '"{input}": assignee is accepted.'},
+        error_messages={"invalid_choice": '"{input}": one of assignee, supervisors, ops is accepted.'},
     )
     trigger = RuleTriggerInputSerializer()
     condition = StrictChoiceField(required=False, choices=ReminderRule.Condition.choices)

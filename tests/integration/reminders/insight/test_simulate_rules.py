@@ -143,8 +143,8 @@ def test_what_the_api_answers_is_a_file(clock, config, tmp_path):
             "rule 1: at: '6 pm': a local time such as 18:00 is needed",
         ),
         (
-            [{**AN_HOUR, "audience": "supervisors"}],
-            "rule 1: audience: Value 'supervisors' is not a valid choice.",
+            [{**AN_HOUR, "audience": "everybody"}],
+            "rule 1: audience: Value 'everybody' is not a valid choice.",
         ),
         (
             [{**AN_HOUR, "trigger": {"type": "before_start", "minutes": [5]}}],

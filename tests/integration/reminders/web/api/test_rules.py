@@ -40,8 +40,12 @@ def api(clock):
 @pytest.mark.parametrize(
     ("given", "field", "said"),
     [
-        ({"audience": "supervisors"}, "audience", '"supervisors": assignee is accepted.'),
-        ({"trigger": {"type": "on_decline"}}, "trigger.type", '"on_decline": before_start or at_local_time is accepted.'),
+        ({"audience": "everybody"}, "audience", '"everybody": one of assignee, supervisors, ops is accepted.'),
+        (
+            {"trigger": {"type": "soon"}},
+            "trigger.type",
+            '"soon": one of before_start, at_local_time, after_overdue, on_decline, unanswered is accepted.',
+        ),
         (
             {"channels": ["sms"]},
             "channels",
