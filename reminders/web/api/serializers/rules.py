@@ -32,7 +32,8 @@ class RuleTriggerInputSerializer(StrictSerializer):
     type = StrictChoiceField(
         choices=ReminderRule.Trigger.choices,
         error_messages={
-            "invalid_choice": '"{input}": one of before_start, at_local_time, after_overdue, on_decline, unanswered is accepted.'
+            "invalid_choice": '"{input}": one of before_start, at_local_time, after_overdue, on_decline, '
+            "unanswered is accepted."
         },
     )
     minutes = StrictIntegerField(
