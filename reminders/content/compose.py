@@ -53,7 +53,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     if claim.digest is not None:
         return _compose_digest(claim.digest, contact=contact, address=address)
     facts = claim.facts
-    kind = TEMPLATES[claim.row.kind]
+    kind = _template_name(claim.row)
     language = text_language(kind, contact.language)
     changed = changed_values(claim.plan.news, zone=contact.time_zone, language=language)
     if claim.row.is_correction and claim.announced is not None and not claim.announced.theirs:
@@ -90,6 +90,13 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         text=text,
         html=html,
         language=language,
+    )
+
+
+def _template_name(row: Row) -> str:
+    """Overdue work is told in the same words by rules and without."""
+    return (
+        "overdue" if row.is_escalation and notices.subject_of(row) == notices.OVERDUE else TEMPLATES[row.kind]
     )
 
 

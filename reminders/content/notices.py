@@ -2,18 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from assignments.direction import isolated
 from reminders.content import links
 from reminders.content.dates import local_time
 from reminders.ledger.records import Facts
 from reminders.models import Kind
+from reminders.policy import chains
 from reminders.policy.escalation import Trigger, trigger_of
 from reminders.policy.rows import Row
 
 OVERDUE = Trigger.OVERDUE.value
 SUBJECTS = tuple(trigger.value for trigger in Trigger)
 """What a notice may be about, in the order in which a message counts them."""
+
+NOT_DONE = (Trigger.UNANSWERED.value, OVERDUE)
+"""What nobody did; the other notices are about what the assignee has said."""
 
 
 def subject_of(row: Row) -> str:
@@ -23,22 +28,34 @@ def subject_of(row: Row) -> str:
 
 def notice_values(row: Row, facts: Facts, *, zone: str, language: str) -> dict[str, str]:
     """Who, what, since when, and where to act: `is_<subject>` says what it is about. Instants are shown in this zone."""
-    expected = facts.expected_start if row.kind is Kind.ESCALATION else None
+    subject = subject_of(row)
+    is_act = subject not in NOT_DONE
+    expected = facts.expected_start if is_act else None
+    number = chains.number_of(row.rule) if row.kind is Kind.ESCALATION else 0
     return {
-        f"is_{subject_of(row)}": "yes",
+        f"is_{subject}": "yes",
         "title": isolated(" ".join(facts.title.split())),
         "name": isolated(facts.assignee_name),
         "phone": facts.assignee_phone,
         "tel": links.tel_url(facts.assignee_phone),
         "location": isolated(facts.location),
         "reference": isolated(facts.reference),
-        "note": isolated(facts.answer_note) if row.kind is Kind.ESCALATION else "",
+        "note": isolated(facts.answer_note) if is_act else "",
         "start": local_time(facts.start, zone, language),
         "expected": local_time(expected, zone, language) if expected else "",
-        "since": local_time(row.due_at, zone, language),
+        "since": local_time(_since(row, facts), zone, language),
+        "repeat": str(number) if number else "",
         "ops": links.ops_url(row.assignment_id),
         "reassign": links.reassign_url(row.assignment_id) if facts.assignee_name else "",
     }
+
+
+def _since(row: Row, facts: Facts) -> datetime:
+    """Since when it is so. A step of a rule tells it later than it became so."""
+    if not chains.is_step(row.rule):
+        return row.due_at
+    found = {Trigger.OVERDUE: facts.overdue_at, Trigger.DECLINED: facts.answered_at}.get(trigger_of(row.rule))
+    return found or row.due_at
 
 
 def counts(rows: Sequence[Row]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from django.db import connection
 
 from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import MAX_LEAD, ReminderConfig
-from reminders.ledger.rule_planning import read_subjects
+from reminders.ledger.rule_subjects import read_subjects
 from reminders.ledger.rules import enabled_rules, rule_of
 from reminders.models import ReminderRule
 from reminders.policy import rules as policy_rules

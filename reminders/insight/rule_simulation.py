@@ -11,7 +11,8 @@ from reminders.conf import ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.explain.inputs import facts_of
 from reminders.insight.forecast import AssignmentFacts, Forecast
-from reminders.ledger.rule_planning import REVIVED, read_subjects
+from reminders.ledger.rule_planning import REVIVED
+from reminders.ledger.rule_subjects import read_subjects
 from reminders.ledger.rules import enabled_rules
 from reminders.models import Reminder, State
 from reminders.policy import rows as policy_rows

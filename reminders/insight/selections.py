@@ -51,7 +51,9 @@ def unaccounted(*, now: datetime, config: ReminderConfig) -> QuerySet[Assignment
     schedule = RuleSchedule.objects.filter(assignment=OuterRef("pk"))
     waiting = Assignment.objects.filter(status=Status.SCHEDULED, overdue_at__isnull=True)
     plain = waiting.filter(due, ~Exists(reminder), ~Exists(schedule)).values("pk")
-    by_rules = waiting.filter(rule_schedule__next_at__lte=now).values("pk")
+    by_rules = Assignment.objects.filter(status=Status.SCHEDULED, rule_schedule__next_at__lte=now).values(
+        "pk"
+    )
     return Assignment.objects.filter(pk__in=plain.union(by_rules, all=True))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, digests
+from reminders.ledger.chains import goes_on_after
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import (
@@ -19,7 +20,7 @@ from reminders.ledger.fragments import (
 )
 from reminders.ledger.notices import carry_over, plan_notices
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
-from reminders.ledger.rule_planning import follow_rules
+from reminders.ledger.rule_planning import follow_rules, start_chains
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import Kind, Reason, State
@@ -27,6 +28,7 @@ from reminders.policy import gates
 from reminders.policy.digests import Group, group_of
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row, Situation
+from reminders.policy.rules import TriggerType
 
 PICK = f"""
     SELECT {ROW_AND_PLAN},
@@ -39,7 +41,7 @@ PICK = f"""
                   AND n.next_attempt_at <= statement_timestamp() + %s
                   AND NOT (a.answer = 'CONFIRMED' AND {unless_confirmed("n")})) AS reminded,
            CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN {OTHER_RULE_BEGUN} END AS reminded_at,
-           r.kind = 'REMINDER' AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
+           r.kind IN ('REMINDER', 'ESCALATION') AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
            c.done_up_to AS rules_followed_up_to, c.changed_at AS rules_changed_at
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
@@ -84,7 +86,7 @@ class _Judged:
                 paused=found["paused"],
                 held={row.route: found["held_until"]} if found["held_until"] else {},
                 windows={(row.recipient, row.channel): until} if until else {},
-                unless_confirmed={row.rule} if found["unless_confirmed"] else frozenset(),
+                unless_confirmed={row.rule_key} if found["unless_confirmed"] else frozenset(),
             ),
         )
         if verdict.action is Action.SEND:
@@ -137,6 +139,8 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
             record_ended(cursor, judged.settled)
             reassigned = [row for row in judged.settled if row.reason == Reason.REASSIGNED]
             carry_over(cursor, reassigned, config)
+            if chains := [row.assignment_id for row in judged.settled if goes_on_after(row)]:
+                follow_rules(sorted(set(chains)), config=config)
         if judged.marks:
             _mark(cursor, judged.marks, config)
     stale, busy = _stale_and_busy([hint for hint in hints if hint.reminder_id not in picked])
@@ -219,7 +223,9 @@ def _mark(cursor: Cursor, marks: Sequence[tuple[Row, dict[str, Any]]], config: R
     )
     told = [row for row, found in marks if row.due_at >= found["known_at"]]
     if told:
-        plan_notices(cursor, told, config)
+        ids = [row.assignment_id for row in told]
+        by_rules = start_chains(ids, TriggerType.AFTER_OVERDUE, config=config)
+        plan_notices(cursor, [row for row in told if row.assignment_id not in by_rules], config)
 
 
 def _stale_and_busy(missing: Sequence[Hint]) -> tuple[list[Hint], list[Hint]]:

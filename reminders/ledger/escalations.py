@@ -8,9 +8,11 @@ from assignments.models import Act, ActKind, Assignment
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.notices import ops_recipients, recipients_sql
+from reminders.ledger.rule_planning import start_chains
 from reminders.ledger.sql import run
 from reminders.models import Kind, Reminder, State
 from reminders.policy.escalation import TRIGGERS, Trigger, rule_of
+from reminders.policy.rules import TriggerType
 
 
 class Heard(Enum):
@@ -53,8 +55,10 @@ def plan_escalations(cursor: Cursor, acts: Sequence[Act], config: ReminderConfig
     """Plans what supervisors are told of these acts. The assignments' rows are locked by the caller.
 
     Planned also while reminders are switched off, since no scan would. Of a confirmation only those are told who were, or
-    may have been, told that the assignee can't make it.
+    may have been, told that the assignee can't make it. Of a decline those are not told whom a rule tells of it.
     """
+    declined = [act.assignment_id for act in acts if act.act == ActKind.DECLINE]
+    by_rules = start_chains(declined, TriggerType.ON_DECLINE, config=config) if declined else set()
     for statement, triggers in (
         (PLAN_FOR_SUPERVISORS, (Trigger.DECLINED, Trigger.LATE)),
         (PLAN_FOR_WHO_HEARD, (Trigger.CONFIRMED_AFTER_ALL,)),
@@ -63,6 +67,7 @@ def plan_escalations(cursor: Cursor, acts: Sequence[Act], config: ReminderConfig
             {"assignment_id": act.assignment_id, "rule": rule_of(trigger, act.pk)}
             for act in acts
             if (trigger := TRIGGERS.get(ActKind(act.act))) is not None and trigger in triggers
+            if trigger is not Trigger.DECLINED or act.assignment_id not in by_rules
         ]
         if wanted:
             values = {"acts": json.dumps(wanted), "channel": config.channel, "window": NOTIFY_WINDOW}
@@ -80,7 +85,7 @@ def heard_of(assignment: Assignment, trigger: Trigger) -> Heard:
         rule__startswith=f"{trigger.value}:",
     )
     found = list(rows.order_by("-planned_at", "-id").values_list("rule", "state"))
-    states = {state for rule, state in found if rule == found[0][0]}
+    states = {state for rule, state in found if rule.split(":")[1] == found[0][0].split(":")[1]}
     if State.SENT in states:
         return Heard.TOLD
     return Heard.BEING_TOLD if states & {State.PLANNED, State.QUEUED, State.SENDING} else Heard.NO

@@ -15,9 +15,11 @@ from reminders.ledger.notices import tell_ops
 from reminders.ledger.notified import skip_already_notified
 from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
+from reminders.ledger.rule_planning import follow_rules
 from reminders.ledger.sql import bigints, prepared_cursor, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import recipients
+from reminders.policy.chains import is_step
 
 # The answers travel as one JSON text: half the work of fourteen arrays, for both sides. What the later steps
 # need of an answer comes out of `landed`, which spares them a join of every row with every other.
@@ -93,6 +95,8 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         tell_ops(cursor, _failed_notices(landed), config)
     if back := {end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED}:
         ended += void(sorted(back))  # A failure of an old plan is not tried again.
+    if steps := {end.claim.row.assignment_id for end in landed if _ends_step(end)}:
+        ended += follow_rules(sorted(steps), config=config).ended
     return Recorded(landed, ended)
 
 
@@ -123,6 +127,15 @@ def _failed_notices(landed: Sequence[Finished]) -> list[int]:
         if end.transition.state is State.FAILED
         and recipients.person_id_of(end.claim.row.recipient) is not None
     ]
+
+
+def _ends_step(end: Finished) -> bool:
+    """Whether a step of a chain has ended, so that the next one gets its row."""
+    return (
+        end.claim.row.is_escalation
+        and is_step(end.claim.row.rule)
+        and end.transition.state is not State.PLANNED
+    )
 
 
 def _use_corrected_contacts(cursor: Cursor, landed: Sequence[Finished]) -> None:

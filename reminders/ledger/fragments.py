@@ -64,7 +64,7 @@ OTHER_RULE_BEGUN = """(
 def unless_confirmed(row: str) -> str:
     """Whether the rule of the row with this alias does not remind who has confirmed (`Situation.unless_confirmed`)."""
     return f"""EXISTS (SELECT FROM reminders_reminderrule q
-                WHERE {row}.rule = 'rule:' || q.id AND q.condition = 'not_confirmed')"""
+                WHERE substring({row}.rule FROM 'rule:[0-9]+') = 'rule:' || q.id AND q.condition = 'not_confirmed')"""  # noqa: S608 - our own columns
 
 
 def notified_sql(rule: str) -> str:
@@ -99,6 +99,12 @@ NO_LONGER_SUPERVISOR = f"""({TO_SUPERVISOR} AND NOT EXISTS (
         SELECT 1 FROM {SUPERVISORS} x(id) WHERE {person_recipient_sql("x.id")} = r.recipient))"""  # noqa: S608
 """Notices to somebody who does not supervise the assignment's team any more; `gates.void_reason` is the same rule."""
 
+GIVEN_AWAY = f"""(r.kind = 'ESCALATION' AND r.version <> a.version AND EXISTS (
+        SELECT FROM reminders_ruleschedule s
+        WHERE s.assignment_id = a.id AND s.planned_start = a.scheduled_start
+          AND s.recipient <> {assignee_recipient_sql("a")}))"""
+"""Notices of an older version, where rules still count on another assignee; `gates.void_reason` is the same rule."""
+
 ROW_AND_PLAN = f"""
     r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
     r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
@@ -111,6 +117,7 @@ ROW_AND_PLAN = f"""
     r.payload,
     CASE WHEN {TO_SUPERVISOR}
          THEN ARRAY(SELECT {person_recipient_sql("x.id")} FROM {SUPERVISORS} x(id)) END AS supervisors,
+    {GIVEN_AWAY} AS given_away,
     (SELECT h.until FROM reminders_channelhold h
      WHERE h.channel = {ROUTE}) AS held_until,
     CASE WHEN {NOTICES} THEN (SELECT w.until FROM reminders_digestwindow w

@@ -9,6 +9,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters
+from reminders.ledger.chains import go_on_later
 from reminders.ledger.events import emit_unknown
 from reminders.ledger.records import Ended, Hint, count_ended
 from reminders.ledger.sql import fetch, run
@@ -107,6 +108,7 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
         lost = [ended for ended, _ in ambiguous_rows if ended.state == State.UNKNOWN]
         counters.write(cursor, counts + count_ended(lost))
         emit_unknown(cursor, lost)
+        go_on_later(cursor, lost)
     return Reaped(len(rows) - len(ambiguous_rows), [ended for ended, _ in ambiguous_rows])
 
 

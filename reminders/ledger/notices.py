@@ -43,7 +43,8 @@ PLAN = f"""
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own constants
 
-# Whoever has been told of this overdue start or act, or is being told, is not told again.
+# Whoever has been told of this overdue start or act, or is being told, is not told again. The steps of rules have instants
+# of their own for each recipient (`ledger.chains`).
 CARRY_OVER = f"""
     INSERT INTO reminders_reminder AS kept (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state)
@@ -54,7 +55,7 @@ CARRY_OVER = f"""
     CROSS JOIN LATERAL {recipients_sql("(r.kind = 'OVERDUE' OR q.id IS DISTINCT FROM a.assignee_id)")} AS told(recipient)
     WHERE (r.id = ANY(%(ended)s) AND r.state = 'SKIPPED'
            OR r.assignment_id = ANY(%(ids)s) AND r.closed_at IS NULL)
-      AND r.channel <> 'none' AND a.status = 'SCHEDULED'
+      AND r.channel <> 'none' AND a.status = 'SCHEDULED' AND r.rule NOT LIKE '%%:rule:%%'
       AND (r.kind = 'OVERDUE' AND a.overdue_at IS NOT NULL
            OR r.kind = 'ESCALATION' AND r.version = a.version AND r.reason IN ('', 'reassigned')
               AND r.rule NOT LIKE 'confirmed_after_all:%%')

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import connection
 
 from assignments.transactions import atomically
+from reminders.ledger.chains import go_on_later
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
 from reminders.ledger.records import Ended
@@ -91,6 +92,7 @@ def skip_waiting(parts: Collection[tuple[Kind, Usefulness]]) -> list[Ended]:
         )
         ended = [Ended(**row) for row in fetch(cursor)]
         record_ended(cursor, ended)
+        go_on_later(cursor, ended)
     return ended
 
 

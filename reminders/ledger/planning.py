@@ -195,7 +195,7 @@ UNACCOUNTED = f"""
           AND a.scheduled_start <= statement_timestamp() + make_interval(mins => a.lead_minutes)
           AND NOT {HAS_REMINDER} AND NOT {PLANNED_BY_RULES}
     ) + (SELECT count(*) FROM reminders_ruleschedule s JOIN assignments_assignment a ON a.id = s.assignment_id
-         WHERE s.next_at <= statement_timestamp() AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL)
+         WHERE s.next_at <= statement_timestamp() AND a.status = 'SCHEDULED')
 """  # noqa: S608 - our own constants
 
 

@@ -56,6 +56,7 @@ class Facts:
     answer_note: str = ""
     answered_at: datetime | None = None
     expected_start: datetime | None = None
+    overdue_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +190,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         confirmed=found["answer"] == Answer.CONFIRMED,
         news=news_of(found),
         supervisors=frozenset(found["supervisors"] or ()),
+        given_away=bool(found["given_away"]),
     )
 
 
@@ -233,6 +235,7 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         answer_note=found["answer_note"],
         answered_at=found["answered_at"],
         expected_start=found["expected_start"],
+        overdue_at=found["overdue_at"],
     )
 
 

@@ -7,11 +7,17 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import notices
+from reminders.ledger import chains, notices
 from reminders.ledger.corrections import plan_corrections
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import NO_LONGER_SUPERVISOR, PLAN_NOTIFIED, PLANNED_BY_RULES, TO_PEOPLE
+from reminders.ledger.fragments import (
+    GIVEN_AWAY,
+    NO_LONGER_SUPERVISOR,
+    PLAN_NOTIFIED,
+    PLANNED_BY_RULES,
+    TO_PEOPLE,
+)
 from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
@@ -73,6 +79,7 @@ VOID = f"""
             WHEN r.version = a.version AND r.kind = 'REMINDER' THEN 'declined'
             WHEN r.kind = 'REMINDER'
                  AND r.recipient <> {assignee_recipient_sql("a")} THEN 'reassigned'
+            WHEN {GIVEN_AWAY} THEN 'reassigned'
             ELSE 'replanned'
         END,
         lease_until = NULL, closed_at = statement_timestamp()
@@ -106,9 +113,10 @@ def void(ids: Sequence[int] | None = None) -> list[Ended]:
 def void_outdated(config: ReminderConfig) -> list[Ended]:
     """Voids what no longer holds, of all assignments; those who supervise the work now get what was not sent yet."""
     ended = void()
+    reassigned = [row for row in ended if row.reason == Reason.REASSIGNED]
     with connection.cursor() as cursor:
-        notices.carry_over(cursor, [row for row in ended if row.reason == Reason.REASSIGNED], config)
-    return ended
+        notices.carry_over(cursor, reassigned, config)
+    return ended + _follow_chains({row.assignment_id for row in reassigned}, config)
 
 
 @atomically
@@ -122,7 +130,14 @@ def follow_supervision(config: ReminderConfig) -> list[Ended]:
     ended = void(ids) if ids else []
     with connection.cursor() as cursor:
         notices.carry_over(cursor, ended, config, ids=ids)
-    return ended
+    return ended + _follow_chains(set(ids), config)
+
+
+def _follow_chains(ids: set[int], config: ReminderConfig) -> list[Ended]:
+    """The steps of rules go to those who supervise this work now, each at the instant that its recipient has."""
+    if not config.enabled or not (of_chains := chains.with_steps(sorted(ids))):
+        return []
+    return follow_rules(of_chains, config=config).ended
 
 
 RETIME = f"""

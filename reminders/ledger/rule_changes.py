@@ -6,9 +6,12 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
+from reminders.ledger.chains import IS_STEP
+from reminders.ledger.fragments import NOTICES
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import RulesPlanned, follow_rules
 from reminders.ledger.sql import bigints, run
+from reminders.policy.recipients import person_recipient
 
 BATCH = 2_000
 """Assignments per transaction."""
@@ -20,19 +23,27 @@ ANNOUNCE = """
         done_up_to = 0, done = 0, finished_at = NULL
 """
 
+OPEN = f"""((a.overdue_at IS NULL AND a.scheduled_start > statement_timestamp())
+           OR EXISTS (SELECT FROM reminders_reminderrule WHERE enabled AND audience <> 'assignee')
+           OR EXISTS (SELECT FROM reminders_reminder r WHERE r.assignment_id = a.id AND r.closed_at IS NULL
+                      AND {IS_STEP}))"""  # noqa: S608 - our own constant
+"""For which work rules may still ask for something: once it has begun or is overdue, only those for supervisors and Ops."""
+
 # Without any rule, and without work that has leads of its own, there is nothing to follow.
-CONCERNED = """
+CONCERNED = f"""
     SELECT a.id, statement_timestamp() FROM assignments_assignment a
-    WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.scheduled_start > statement_timestamp()
+    WHERE a.status = 'SCHEDULED' AND {OPEN}
       AND (EXISTS (SELECT FROM reminders_reminderrule WHERE enabled) OR EXISTS (SELECT FROM reminders_ruleschedule))
       AND a.id IN (
         SELECT unnest(%(assignments)s::bigint[])
         UNION SELECT id FROM assignments_assignment WHERE assignee_id = ANY(%(people)s::bigint[])
         UNION SELECT id FROM assignments_assignment WHERE team_id = ANY(%(teams)s::bigint[])
         UNION SELECT w.id FROM assignments_assignment w JOIN assignments_assignee p ON p.id = w.assignee_id
-              WHERE w.team_id IS NULL AND p.team_id = ANY(%(teams)s::bigint[]))
+              WHERE w.team_id IS NULL AND p.team_id = ANY(%(teams)s::bigint[])
+        UNION SELECT assignment_id FROM reminders_reminder
+              WHERE closed_at IS NULL AND {NOTICES} AND recipient = ANY(%(supervisors)s::text[]))
     ORDER BY a.id LIMIT %(limit)s
-"""
+"""  # noqa: S608 - our own constants
 
 FOLLOW_LEAD = """
     UPDATE reminders_rulechange
@@ -44,11 +55,11 @@ FOLLOW_LEAD = """
     WHERE id = 1 AND lead IS DISTINCT FROM %(lead)s
 """
 
-NEXT_BATCH = """
+NEXT_BATCH = f"""
     SELECT a.id FROM assignments_assignment a
-    WHERE a.id > %s AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.scheduled_start > statement_timestamp()
+    WHERE a.id > %s AND a.status = 'SCHEDULED' AND {OPEN}
     ORDER BY a.id LIMIT %s
-"""
+"""  # noqa: S608 - our own constant
 
 
 @atomically
@@ -67,7 +78,12 @@ def follow_circumstances(
     Much work, and all while reminders are switched off, is left to the scan. Nobody is reminded at once because of it.
     """
     with connection.cursor() as cursor:
-        given = {"assignments": bigints(assignments), "people": bigints(people), "teams": bigints(teams)}
+        given = {
+            "assignments": bigints(assignments),
+            "people": bigints(people),
+            "teams": bigints(teams),
+            "supervisors": [person_recipient(person) for person in people],
+        }
         run(cursor, CONCERNED, {**given, "limit": BATCH + 1})
         concerned = cursor.fetchall()
     ids = [row[0] for row in concerned]

@@ -1,69 +1,38 @@
-"""Plans the reminders of rules: for a change of plan, for a scan, and when rules have changed.
+"""Plans what rules ask for: for a change of plan, for a scan, and when rules have changed.
 
 Instants are computed by `policy.rules`, in Python only; what lies beyond the look-ahead is kept as one instant for each
 assignment (`RuleSchedule.next_at`), so that a scan with nothing due reads nothing. Assignments that have the built-in
-rule alone are planned by `ledger.planning`.
+rule alone are planned by `ledger.planning`, the rows for supervisors and Ops by `ledger.chains`.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from assignments.instants import known_zone
-from assignments.leads import stored_leads
-from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
+from reminders.ledger.chains import ChainsPlanned, follow_chains
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import notified_sql
 from reminders.ledger.records import Ended
+from reminders.ledger.rule_subjects import RuledWork, lock_work, read_work
 from reminders.ledger.rules import enabled_rules
 from reminders.ledger.sql import bigints, fetch, fetch_one, run
 from reminders.models import Reason
+from reminders.policy import chains
 from reminders.policy import rules as policy_rules
 from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql
-from reminders.policy.rules import Occurrence, Rule, Subject
+from reminders.policy.rules import Occurrence, Rule, TriggerType
 from reminders.policy.timing import overdue_base_sql
-from reminders.policy.wall_clock import QuietHours
 
 BATCH = 1_000
 """Assignments computed per transaction."""
 
 REVIVED = (Reason.REPLANNED.value, Reason.TOO_CLOSE.value, Reason.QUIET_HOURS.value, Reason.DECLINED.value)
 """Rows that ended so come back where the rules ask for them again, and they are not due yet."""
-
-TOLD = f"""(
-            SELECT json_agg(json_build_object('rule', t.rule, 'lead', extract(epoch FROM t.planned_start - t.due_at)))::text
-            FROM reminders_reminder t
-            WHERE t.assignment_id = a.id AND t.kind = 'REMINDER' AND t.state = 'SENT' AND t.version < a.version
-              AND t.planned_start = a.scheduled_start AND t.recipient = {assignee_recipient_sql("a")}
-              AND {notified_sql("t.rule")})"""  # noqa: S608 - our own constants
-"""The rules whose reminder the assignee has had of the present start before the version in force, and how long before it."""
-
-READ_SUBJECTS = f"""
-    SELECT a.id, a.version, a.scheduled_start AS start, a.known_at, a.kind, a.assignee_id, a.lead_minutes,
-           a.further_lead_minutes, a.renudge_at,
-           CASE WHEN a.version > 1 AND a.assignee_id IS NOT NULL THEN {TOLD} END AS told,
-           {effective_team_sql("a")} AS team_id,
-           p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
-           coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
-           s.known_at AS schedule_known_at, s.next_at AS schedule_next_at,
-           s.planned_start AS schedule_start, s.recipient AS schedule_recipient,
-           statement_timestamp() AS now
-    FROM assignments_assignment a
-    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
-    LEFT JOIN assignments_team t ON t.id = {effective_team_sql("a")}
-    LEFT JOIN reminders_ruleschedule s ON s.assignment_id = a.id
-    WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL
-    ORDER BY a.id
-"""  # noqa: S608 - our own constant
-LOCK_SUBJECTS = READ_SUBJECTS + "    FOR NO KEY UPDATE OF a"
 
 WRITE_SCHEDULES = """
     INSERT INTO reminders_ruleschedule (assignment_id, known_at, planned_start, recipient, next_at)
@@ -147,19 +116,22 @@ class RulesPlanned:
 
 @dataclass(frozen=True, slots=True)
 class _Computed:
-    """The instants of one assignment under the rules in force."""
+    """The instants of one assignment's reminders under the rules in force."""
 
-    subject: Subject
-    version: int
-    occurrences: list[Occurrence]
-    has_schedule: bool
-    next_at: datetime | None
-    now: datetime
+    work: RuledWork
+    rules: Sequence[Rule]
+    occurrences: Sequence[Occurrence]
+
+    @property
+    def id(self) -> int:
+        return self.work.id
 
     @property
     def is_plain(self) -> bool:
         """Whether only the built-in rule, or one lead of its own, applies: `ledger.planning` plans it."""
-        return policy_rules.is_plain(self.occurrences, self.subject)
+        return not chains.for_others(self.rules) and policy_rules.is_plain(
+            self.occurrences, self.work.subject
+        )
 
     def was_missed(self, found: Occurrence, rules_changed_at: datetime) -> bool:
         """Whether this instant had passed when the rules changed, and no row was still to be made of it.
@@ -168,9 +140,9 @@ class _Computed:
         """
         if found.due_at > rules_changed_at:
             return False
-        if not self.has_schedule:
+        if not self.work.has_schedule:
             return found.rule != policy_rules.DEFAULT
-        return self.next_at is None or self.next_at > found.due_at
+        return self.work.next_at is None or self.work.next_at > found.due_at
 
 
 def has_rules(ids: Sequence[int]) -> bool:
@@ -207,17 +179,45 @@ def follow_rules(
     with connection.cursor() as cursor:
         rules = enabled_rules(cursor)
         for first in range(0, len(ids), BATCH):
-            computed = _compute(cursor, ids[first : first + BATCH], rules, config, plan_changed=plan_changed)
-            done.add(_write(cursor, computed, config, rules_changed_at=rules_changed_at, scan_id=scan_id))
+            works = lock_work(cursor, ids[first : first + BATCH], plan_changed=plan_changed)
+            done.add(
+                _follow(cursor, works, rules, config, rules_changed_at=rules_changed_at, scan_id=scan_id)
+            )
         record_ended(cursor, done.ended)
     return done
+
+
+@atomically
+def start_chains(ids: Sequence[int], trigger: TriggerType, *, config: ReminderConfig) -> set[int]:
+    """Plans the chains of these assignments, which have just become overdue or were declined, and are locked by the caller.
+
+    Returns those of whom supervisors are told by a rule with this trigger, and so not by the built-in notice. While
+    reminders are switched off, the next scan plans them.
+    """
+    with connection.cursor() as cursor:
+        rules = enabled_rules(cursor)
+        if not chains.for_others(rules):
+            return set()
+        replaced = {
+            work.id
+            for work in read_work(cursor, ids)
+            if chains.replaces_built_in(
+                policy_rules.rules_for(work.subject, rules=rules, lead=config.lead), trigger
+            )
+        }
+    if config.enabled:
+        follow_rules(ids, config=config)
+    else:
+        leave_to_scan(ids)
+    return replaced
 
 
 LEAVE_TO_SCAN = f"""
     INSERT INTO reminders_ruleschedule AS s (assignment_id, known_at, planned_start, recipient, next_at)
     SELECT a.id, statement_timestamp(), a.scheduled_start, {assignee_recipient_sql("a")}, statement_timestamp()
     FROM assignments_assignment a
-    WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED' AND a.overdue_at IS NULL
+    WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED'
+      AND (a.overdue_at IS NULL OR EXISTS (SELECT FROM reminders_reminderrule WHERE enabled AND audience <> 'assignee'))
     ON CONFLICT (assignment_id) DO UPDATE SET next_at = EXCLUDED.next_at,
         known_at = CASE WHEN (s.planned_start, s.recipient) = (EXCLUDED.planned_start, EXCLUDED.recipient)
             THEN s.known_at ELSE EXCLUDED.known_at END,
@@ -232,102 +232,73 @@ def leave_to_scan(ids: Sequence[int]) -> None:
         run(cursor, LEAVE_TO_SCAN, [bigints(ids)])
 
 
-def _compute(
-    cursor: Cursor, ids: Sequence[int], rules: Sequence[Rule], config: ReminderConfig, *, plan_changed: bool
-) -> list[_Computed]:
-    run(cursor, LOCK_SUBJECTS, [bigints(ids)])
-    computed = []
-    for found in fetch(cursor):
-        subject = _subject(found, plan_changed=plan_changed)
-        applying = policy_rules.rules_for(subject, rules=rules, lead=config.lead)
-        computed.append(
-            _Computed(
-                subject,
-                found["version"],
-                policy_rules.occurrences(subject, rules=applying),
-                found["schedule_known_at"] is not None,
-                found["schedule_next_at"],
-                found["now"],
-            )
-        )
-    return computed
-
-
-def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, Subject]:
-    """Open assignments by their ids, as rules see them now."""
-    run(cursor, READ_SUBJECTS, [bigints(ids)])
-    return {found["id"]: _subject(found, plan_changed=False) for found in fetch(cursor)}
-
-
-def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
-    """The assignment as rules see it. A plan that stays the same keeps the instant at which it became known."""
-    same = (found["schedule_start"], found["schedule_recipient"]) == (
-        found["start"],
-        assignee_recipient(found["assignee_id"]),
-    )
-    if same:
-        # An operator's reset and a reinstatement make it known anew.
-        known_at = max(
-            found["schedule_known_at"], found["known_at"], found["renudge_at"] or found["known_at"]
-        )
-    else:
-        known_at = found["now"] if plan_changed else found["known_at"]
-    leads = stored_leads(found["lead_minutes"], found["further_lead_minutes"])
-    quiet = (
-        QuietHours(starts=found["quiet_from"], until=found["quiet_until"])
-        if found["quiet_from"] is not None and found["quiet_until"] is not None
-        else None
-    )
-    told = json.loads(found["told"] or "[]")
-    return Subject(
-        assignment_id=found["id"],
-        start=found["start"],
-        known_at=known_at,
-        kind=found["kind"],
-        team_id=found["team_id"],
-        person_id=found["assignee_id"],
-        leads=tuple(timedelta(minutes=minutes) for minutes in leads),
-        zone=known_zone(found["time_zone"] or "UTC") or ZoneInfo("UTC"),
-        quiet_hours=quiet,
-        told=frozenset(one["rule"] for one in told),
-        told_leads=frozenset(
-            timedelta(seconds=one["lead"])
-            for one in told
-            if one["rule"].partition(":")[0] == policy_rules.DEFAULT
-        ),
-    )
-
-
-def _write(
+def _follow(
     cursor: Cursor,
-    computed: Sequence[_Computed],
+    works: Sequence[RuledWork],
+    rules: Sequence[Rule],
     config: ReminderConfig,
     *,
     rules_changed_at: datetime | None,
     scan_id: int | None,
 ) -> RulesPlanned:
-    ruled = [one for one in computed if not one.is_plain or one.has_schedule]
+    """Follows the rules for assignments that are locked: their chains, then their reminders, unless they are overdue."""
+    applying = {
+        work.id: policy_rules.rules_for(work.subject, rules=rules, lead=config.lead) for work in works
+    }
+    chained = follow_chains(
+        cursor, works, applying, config, rules_changed_at=rules_changed_at, scan_id=scan_id
+    )
+    computed = [
+        _Computed(
+            work,
+            applying[work.id],
+            [] if work.is_overdue else policy_rules.occurrences(work.subject, rules=applying[work.id]),
+        )
+        for work in works
+    ]
+    ruled = [one for one in computed if not one.is_plain or one.work.has_schedule]
     # What the built-in rule has missed, because another one applied until now, it does not send either.
     plain = {
-        one.subject.assignment_id
-        for one in ruled
-        if one.is_plain and not _missed(one, one.occurrences[0], rules_changed_at)
+        one.id for one in ruled if one.is_plain and not _missed(one, one.occurrences[0], rules_changed_at)
     }
+    over = {one.id for one in ruled if one.work.is_overdue and one.id not in chained.chained}
+    if ruled:
+        run(
+            cursor,
+            "DELETE FROM reminders_ruleschedule WHERE assignment_id = ANY(%s::bigint[])",
+            [bigints(plain | over)],
+        )
+    _write_schedules(cursor, [one for one in ruled if one.id not in plain | over], chained, config)
+    done = _write_reminders(
+        cursor,
+        [one for one in ruled if not one.work.is_overdue],
+        config,
+        rules_changed_at=rules_changed_at,
+        scan_id=scan_id,
+    )
+    done.add(RulesPlanned(chained.planned, chained.retimed, chained.ended))
+    return done
+
+
+def _write_reminders(
+    cursor: Cursor,
+    ruled: Sequence[_Computed],
+    config: ReminderConfig,
+    *,
+    rules_changed_at: datetime | None,
+    scan_id: int | None,
+) -> RulesPlanned:
     if not ruled:
         return RulesPlanned()
-    run(
-        cursor, "DELETE FROM reminders_ruleschedule WHERE assignment_id = ANY(%s::bigint[])", [bigints(plain)]
-    )
-    _write_schedules(cursor, [one for one in ruled if one.subject.assignment_id not in plain], config)
     near = [
         (one, found)
         for one in ruled
         for found in one.occurrences
-        if _is_near(found, one.now, config) and not _missed(one, found, rules_changed_at)
+        if _is_near(found, one.work.now, config) and not _missed(one, found, rules_changed_at)
     ]
     every = [(one, found) for one in ruled for found in one.occurrences]
     params = {
-        "assignments": bigints(one.subject.assignment_id for one in ruled),
+        "assignments": bigints(one.id for one in ruled),
         "overdue": config.overdue,
         "channel": config.channel,
         "scan_id": scan_id,
@@ -355,32 +326,39 @@ def _is_near(found: Occurrence, now: datetime, config: ReminderConfig) -> bool:
 def _columns(found: Iterable[tuple[_Computed, Occurrence]]) -> dict[str, Any]:
     pairs = list(found)
     return {
-        "ids": bigints(one.subject.assignment_id for one, _ in pairs),
-        "versions": [one.version for one, _ in pairs],
+        "ids": bigints(one.id for one, _ in pairs),
+        "versions": [one.work.version for one, _ in pairs],
         "rules": [occurrence.rule for _, occurrence in pairs],
         "dues": [occurrence.due_at for _, occurrence in pairs],
         "reasons": [occurrence.skipped.value if occurrence.skipped else "" for _, occurrence in pairs],
     }
 
 
-def _write_schedules(cursor: Cursor, ruled: Sequence[_Computed], config: ReminderConfig) -> None:
+def _write_schedules(
+    cursor: Cursor, ruled: Sequence[_Computed], chained: ChainsPlanned, config: ReminderConfig
+) -> None:
     if not ruled:
         return
-    later = [
-        min((found.due_at for found in one.occurrences if not _is_near(found, one.now, config)), default=None)
-        for one in ruled
-    ]
+    subjects = [one.work.subject for one in ruled]
     run(
         cursor,
         WRITE_SCHEDULES,
         [
-            bigints(one.subject.assignment_id for one in ruled),
-            [one.subject.known_at for one in ruled],
-            [one.subject.start for one in ruled],
-            [assignee_recipient(one.subject.person_id) for one in ruled],
-            later,
+            bigints(one.id for one in ruled),
+            [subject.known_at for subject in subjects],
+            [subject.start for subject in subjects],
+            [assignee_recipient(subject.person_id) for subject in subjects],
+            [_next_instant(one, chained, config) for one in ruled],
         ],
     )
+
+
+def _next_instant(one: _Computed, chained: ChainsPlanned, config: ReminderConfig) -> datetime | None:
+    """The earliest instant of an assignment that lies beyond the look-ahead, so that it has no row yet."""
+    later = [found.due_at for found in one.occurrences if not _is_near(found, one.work.now, config)]
+    if one.id in chained.later:
+        later.append(chained.later[one.id])
+    return min(later, default=None)
 
 
 DUE_SCHEDULES = """
@@ -403,7 +381,7 @@ def plan_due_schedules(config: ReminderConfig, *, scan_id: int | None) -> tuple[
         run(
             cursor,
             "DELETE FROM reminders_ruleschedule s USING assignments_assignment a WHERE s.assignment_id = a.id"
-            " AND a.id = ANY(%s::bigint[]) AND (a.status <> 'SCHEDULED' OR a.overdue_at IS NOT NULL)",
+            " AND a.id = ANY(%s::bigint[]) AND a.status <> 'SCHEDULED'",
             [bigints(ids)],
         )
     return follow_rules(ids, config=config, scan_id=scan_id), len(ids) == BATCH

@@ -65,6 +65,19 @@ class Step:
     due_at: datetime
     moved_from: datetime | None = None
 
+    @property
+    def nominal(self) -> datetime:
+        """Where it would be without quiet hours: the same for every recipient."""
+        return self.moved_from or self.due_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A step of a chain that has ended for somebody, by a message or without: its number, and when it ended."""
+
+    number: int
+    ended_at: datetime
+
 
 def for_others(rules: Iterable[Rule]) -> list[Rule]:
     """Those of these rules that make chains: they are for supervisors or Ops."""
@@ -98,6 +111,28 @@ def next_step(found: Sequence[Step], *, passed: int, not_before: datetime, now: 
     left = [step for step in found if step.number > passed and step.due_at >= not_before]
     missed = [step for step in left if step.due_at <= now]
     return missed[-1] if missed else next(iter(left), None)
+
+
+def following(
+    rule: Rule,
+    *,
+    facts: ChainFacts,
+    recipient: Recipient,
+    history: Sequence[Passed],
+    not_before: datetime,
+    now: datetime,
+) -> Step | None:
+    """The step whose row is made next for this recipient; `history` is what has ended of this chain, for whomever.
+
+    So who comes later goes on where the others are. Nothing is made for instants before `not_before`, nor for those
+    before the plan became known or the rule was made or changed.
+    """
+    not_before = max(not_before, facts.subject.known_at, rule.since or not_before)
+    last = max((passed.number for passed in history), default=-1)
+    if history:
+        not_before = max(not_before, earliest_after(rule, max(passed.ended_at for passed in history)))
+    found = steps(rule, facts=facts, recipient=recipient)
+    return next_step(found, passed=last, not_before=not_before, now=now)
 
 
 def earliest_after(rule: Rule, ended_at: datetime) -> datetime:

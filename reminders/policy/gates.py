@@ -72,8 +72,8 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
     if row.is_marker:
         return MARKER_GATES
     if recipients.is_supervisor(row.recipient):
-        return NOTICE_GATES
-    if row.rule in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
+        return CONDITIONAL_NOTICE_GATES if row.rule_key in situation.unless_confirmed else NOTICE_GATES
+    if row.rule_key in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
         return RULE_GATES
     return MESSAGE_GATES
 
@@ -110,7 +110,7 @@ def _changes_observed(plan: Plan) -> str:
 
 
 def _confirmed_observed(row: Row, plan: Plan, situation: Situation) -> str:
-    if row.rule not in situation.unless_confirmed:
+    if row.rule_key not in situation.unless_confirmed:
         return "the rule reminds whoever has confirmed too"
     return "confirmed by the assignee" if plan.confirmed else "not confirmed"
 
@@ -236,7 +236,7 @@ MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
 
 NOT_CONFIRMED = GateDefinition(
     "not confirmed",
-    lambda row, plan, situation: not plan.confirmed or row.rule not in situation.unless_confirmed,
+    lambda row, plan, situation: not plan.confirmed or row.rule_key not in situation.unless_confirmed,
     lambda row, plan, situation: _confirmed_observed(row, plan, situation),
     lambda row, plan, situation: end_verdict(row, Reason.CONFIRMED),
 )
@@ -266,6 +266,10 @@ NOT_TO_BE_JOINED = GateDefinition(
 
 NOTICE_GATES = (*MESSAGE_GATES, NOT_TO_BE_JOINED)
 """A notice to a supervisor to whom one has just left waits, so that it goes with others."""
+
+
+CONDITIONAL_NOTICE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_PAUSED, CHANNEL_USABLE, NOT_TO_BE_JOINED)
+"""A notice to a supervisor whose rule has a condition."""
 
 
 CORRECTION_GATES = (
@@ -312,6 +316,8 @@ def void_reason(row: Row, plan: Plan) -> Reason | None:
     if row.version == plan.version:
         return Reason.DECLINED if plan.declined and row.kind == Kind.REMINDER else None
     if row.kind == Kind.REMINDER and row.recipient != plan.recipient:
+        return Reason.REASSIGNED
+    if row.is_escalation and plan.given_away:
         return Reason.REASSIGNED
     return Reason.REPLANNED
 

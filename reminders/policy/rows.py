@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from assignments.models import Status
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
-from reminders.policy import announcements
+from reminders.policy import announcements, chains
 from reminders.policy.announcements import Announcement
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
@@ -76,6 +76,11 @@ class Row:
         return self.kind is Kind.ESCALATION
 
     @property
+    def rule_key(self) -> str:
+        """The rule that made this row, as `ledger.rules` names it; of a step of a chain without trigger and number."""
+        return chains.rule_key_of(self.rule) if self.is_escalation else self.rule
+
+    @property
     def is_marker(self) -> bool:
         """Whether this is the marker of its version: it writes to nobody."""
         return self.channel == NO_CHANNEL
@@ -100,8 +105,8 @@ def from_model(reminder: Reminder) -> Row:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The assignment as it stands now. `declined`: the assignee can't make it; `confirmed`: they have
-    said that they will. `supervisors` are the recipients who
-    supervise its team; they matter to notices alone, and are left out elsewhere."""
+    said that they will. `supervisors` are the recipients who supervise its team; `given_away`: the steps of its rules were
+    planned for the work of another assignee. Both matter to notices alone, and are left out elsewhere."""
 
     version: int
     status: Status
@@ -112,6 +117,7 @@ class Plan:
     confirmed: bool = False
     news: "News | None" = None
     supervisors: frozenset[str] = frozenset()
+    given_away: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

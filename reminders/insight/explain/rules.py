@@ -11,7 +11,7 @@ from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.insight.explain.answer import RuleExplanation
 from reminders.insight.explain.wording import moment
-from reminders.ledger.rule_planning import read_subjects
+from reminders.ledger.rule_subjects import read_subjects
 from reminders.ledger.rules import enabled_rules, rule_key
 from reminders.models import Kind, Reminder, ReminderRule, RuleSchedule
 from reminders.policy import rules as policy_rules

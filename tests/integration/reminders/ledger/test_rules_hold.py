@@ -11,7 +11,7 @@ from assignments import people, services
 from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.delivery import scan
-from reminders.ledger import rule_changes, rule_planning
+from reminders.ledger import rule_changes, rule_subjects
 from reminders.ledger.rules import enabled_rules
 from reminders.models import Kind, Reminder, ReminderRule, RuleChange, RuleSchedule, State
 from reminders.policy import rules as policy_rules
@@ -117,7 +117,7 @@ def check(pk: int, now: datetime) -> None:
     """Every open row is asked for; every instant to come within the look-ahead has an open row."""
     assignment = Assignment.objects.get(pk=pk)
     with connection.cursor() as cursor:
-        subjects = rule_planning.read_subjects(cursor, [pk])
+        subjects = rule_subjects.read_subjects(cursor, [pk])
         rules = enabled_rules(cursor)
     found = Reminder.objects.filter(
         assignment=assignment, version=assignment.version, kind=Kind.REMINDER, state=State.PLANNED
