@@ -251,7 +251,7 @@ class _Chains:
         if rule.unless_confirmed and self.work.answer == Answer.CONFIRMED:
             return
         facts = self.work.chain_facts(self.config)
-        history = [passed for row in rows if (passed := self._passed(row)) is not None]
+        history = [passed for row in rows if (passed := self._passed(rule, row)) is not None]
         for recipient in told:
             if recipient.recipient in open_for:
                 continue
@@ -275,14 +275,22 @@ class _Chains:
             return self.work.subject.known_at
         return min(rules_changed_at, self.work.next_at or rules_changed_at)
 
-    def _passed(self, row: dict[str, Any]) -> Passed | None:
-        """The step of this row, if it has ended, or is being sent of an older plan."""
+    def _passed(self, rule: Rule, row: dict[str, Any]) -> Passed | None:
+        """The step of this row, if it has ended, or is being sent of an older plan.
+
+        What an operator has skipped is not made up for; what came too late for another reason is, by the latest step.
+        """
         state, reason = row["state"], row["reason"]
         if state == State.SKIPPED and reason not in PASSED_BY:
             return None
         if row["closed_at"] is None and (state != State.SENDING or row["version"] == self.work.version):
             return None
-        return Passed(number=chains.number_of(row["rule"]), ended_at=row["closed_at"] or self.work.now)
+        ended_at: datetime | None = row["closed_at"] or self.work.now
+        if reason == Reason.TOO_LATE:
+            ended_at = None
+        elif ended_at is not None and state != State.SKIPPED:
+            ended_at = chains.earliest_after(rule, ended_at)
+        return Passed(number=chains.number_of(row["rule"]), not_before=ended_at)
 
 
 def _write(

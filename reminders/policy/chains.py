@@ -73,10 +73,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
-    """A step of a chain that has ended for somebody, by a message or without: its number, and when it ended."""
+    """A step of a chain that has ended for somebody, by a message or without: its number, and before which instant no
+    other one is made (None: it may be any)."""
 
     number: int
-    ended_at: datetime
+    not_before: datetime | None
 
 
 def for_others(rules: Iterable[Rule]) -> list[Rule]:
@@ -129,14 +130,13 @@ def following(
     """
     not_before = max(not_before, facts.subject.known_at, rule.since or not_before)
     last = max((passed.number for passed in history), default=-1)
-    if history:
-        not_before = max(not_before, earliest_after(rule, max(passed.ended_at for passed in history)))
+    not_before = max([not_before, *(passed.not_before for passed in history if passed.not_before)])
     found = steps(rule, facts=facts, recipient=recipient)
     return next_step(found, passed=last, not_before=not_before, now=now)
 
 
 def earliest_after(rule: Rule, ended_at: datetime) -> datetime:
-    """From when on the next step may be, where the one before ended at this instant: half an interval later.
+    """From when on the next step may be, where the message of the one before ended at this instant: half an interval later.
 
     What an outage or quiet hours have delayed is so not followed at once by the next one.
     """
