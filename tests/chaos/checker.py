@@ -26,6 +26,8 @@ LONGEST_HOLD = timedelta(seconds=60)
 """How long a channel's circuit breaker is open at the most: what could only leave after it may end before it."""
 FOR_THE_CHANNEL = ("channel_down", "channel_refused", "throttled", "handed_back")
 MIN_DISTANCE = timedelta(minutes=10)
+HALF_A_REPEAT = timedelta(minutes=5)
+"""Half of the shortest interval of a repeat: a step that would follow sooner is left out."""
 A_COMMIT = timedelta(seconds=1)
 """How long a service's transaction takes at the most, from the instant it writes down to its commit."""
 
@@ -56,6 +58,8 @@ def mailbox(row: Facts) -> str:
     return ops_recipient(address) if address else str(row["recipient"])
 
 
+RULES = "SELECT * FROM reminders_reminderrule WHERE enabled"
+SCHEDULES = "SELECT * FROM reminders_ruleschedule"
 SUBSCRIPTIONS = "SELECT id, events FROM reminders_subscription WHERE active"
 COUNTERS = "SELECT name, labels, sum(value) AS value FROM reminders_counter GROUP BY name, labels"
 
@@ -80,6 +84,8 @@ class Evidence:
     refusals: list[Facts] = field(default_factory=list)
     subscriptions: list[Facts] = field(default_factory=list)
     acts: list[Facts] = field(default_factory=list)
+    rules: list[Facts] = field(default_factory=list)
+    schedules: list[Facts] = field(default_factory=list)
     same_clock: bool = True
     before: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
@@ -115,6 +121,14 @@ class Evidence:
     def owners(self) -> dict[str, Facts]:
         """The row to which each message belongs."""
         return {row["own_id"]: row for row in self.rows}
+
+    def resets(self, assignment_id: int) -> bool:
+        """Whether an operator has ever reset this assignment: then its chains begin anew."""
+        return assignment_id in self._reset
+
+    @cached_property
+    def _reset(self) -> set[int]:
+        return {a["id"] for a in self.assignments if a.get("renudge_at") is not None}
 
     def overdue_rows(self, assignment: Facts) -> list[Facts]:
         """The marker of the assignment's current version, and those who are told of it."""
@@ -519,13 +533,17 @@ ABOUT = {"declined": "decline", "confirmed_after_all": "confirm", "late": "late"
 
 
 def supervisors_hear_what_is_so(e: Evidence) -> Found:
-    """I17: each notice of an act belongs to one that was recorded, and none is begun once it was taken back."""
+    """I17: each notice of an act belongs to one that was recorded, and none is begun once it was taken back; none says that
+    nobody has answered, or that work is overdue, where that is not so."""
     acts = {act["id"]: act for act in e.acts}
     for row in e.rows:
         if row["kind"] != "ESCALATION":
             continue
-        trigger, _, act_id = row["rule"].partition(":")
-        act = acts.get(int(act_id))
+        trigger, named, *_ = row["rule"].split(":")
+        if trigger not in ABOUT:
+            yield from _not_so(e, row, trigger)
+            continue
+        act = acts.get(int(named))
         if act is None or (act["act"], act["assignment_id"]) != (ABOUT[trigger], row["assignment_id"]):
             yield f"row {row['id']} tells of {row['rule']}, which nobody did"
             continue
@@ -545,6 +563,100 @@ def supervisors_hear_what_is_so(e: Evidence) -> Found:
                 yield f"row {row['id']} was begun at {attempt['started_at']}, taken back at {taken_back}"
         if row["state"] not in FINAL:
             yield f"row {row['id']} is {row['state']}, and was taken back at {taken_back}"
+
+
+def _not_so(e: Evidence, row: Facts, trigger: str) -> Found:
+    """What a step of a rule says of what nobody did, and is not so."""
+    begun = [attempt["started_at"] for attempt in e.tries_of(row)]
+    if trigger == "overdue":
+        marked = [
+            other["closed_at"]
+            for other in e.rows
+            if other["state"] == "MARKED"
+            and (other["assignment_id"], other["planned_start"])
+            == (row["assignment_id"], row["planned_start"])
+        ]
+        if not marked or any(at < min(marked) for at in begun):
+            yield f"row {row['id']} tells that work is overdue which nobody had marked"
+        return
+    answered = min(
+        (
+            act["at"]
+            for act in e.acts
+            if act["act"] in ("confirm", "decline")
+            and (act["assignment_id"], act["version"]) == (row["assignment_id"], row["version"])
+        ),
+        default=None,
+    )
+    if answered is None:
+        return
+    if row["state"] not in FINAL or any(at > answered + A_COMMIT for at in begun):
+        yield f"row {row['id']} tells that nobody has answered, answered at {answered}"
+
+
+def chains_go_step_by_step(e: Evidence) -> Found:
+    """I19: of a chain one step is open for each recipient, its steps are begun in order and not close to each other, and it
+    goes on as long as what it is about is so.
+    """
+    steps: dict[tuple[int, datetime, str, str], list[Facts]] = defaultdict(list)
+    for row in e.rows:
+        if row["kind"] == "ESCALATION" and ":rule:" in row["rule"]:
+            chain = row["rule"].partition("#")[0]
+            steps[row["assignment_id"], row["planned_start"], chain, row["recipient"]].append(row)
+    for (assignment_id, _, chain, recipient), rows in steps.items():
+        which = f"{chain} of assignment {assignment_id} for {recipient}"
+        if sum(row["state"] not in FINAL for row in rows) > 1:
+            yield f"{which} has several open steps"
+        begun = sorted(
+            (attempts[0]["started_at"], attempts[-1]["started_at"], _step(row))
+            for row in rows
+            if (attempts := e.tries_of(row))
+        )
+        for (_, earlier, one), (later, _, other) in pairwise(begun):
+            if other <= one and not e.resets(assignment_id):
+                yield f"{which}: step {other} was begun after step {one}"
+            elif later - earlier < HALF_A_REPEAT - SLACK and not e.resets(assignment_id):
+                yield f"{which}: step {other} was begun {later - earlier} after step {one}"
+    yield from _chains_that_stopped(e, steps)
+
+
+def _chains_that_stopped(e: Evidence, steps: Mapping[tuple[int, datetime, str, str], list[Facts]]) -> Found:
+    """Chains with steps to come of which nothing is open, nor kept for later."""
+    assignments = {a["id"]: a for a in e.assignments}
+    later = {one["assignment_id"] for one in e.schedules if one["next_at"] is not None}
+    rules = {f"rule:{rule['id']}": rule for rule in e.rules}
+    goes_on = {
+        (assignment_id, chain)
+        for (assignment_id, _, chain, _), rows in steps.items()
+        if any(row["state"] not in FINAL for row in rows)
+    }
+    for (assignment_id, start, chain, recipient), rows in steps.items():
+        work, rule = assignments[assignment_id], rules.get(chain[chain.index("rule:") :])
+        last = max(rows, key=_step)
+        if rule is None or not rule["repeat_times"] or (assignment_id, chain) in goes_on:
+            continue
+        if assignment_id in later or last["state"] not in ("SENT", "FAILED", "UNKNOWN"):
+            continue
+        if last["version"] != work["version"] or start != work["scheduled_start"] or not _is_so(work, chain):
+            continue
+        every = timedelta(minutes=rule["repeat_minutes"])
+        left = rule["repeat_times"] - _step(last)
+        final = last["due_at"] + left * every
+        if left > 0 and final > last["closed_at"] + every and final > rule["changed_at"]:
+            yield f"{chain} of assignment {assignment_id} for {recipient} stopped after step {_step(last)}"
+
+
+def _is_so(work: Facts, chain: str) -> bool:
+    """Whether what a chain is about is so. A missing answer is not looked at: its steps end with the start."""
+    if work["status"] != "SCHEDULED":
+        return False
+    if chain.startswith("overdue:"):
+        return work["overdue_at"] is not None and work["answer"] != "CONFIRMED"
+    return chain.startswith("declined:") and work["answer"] == "DECLINED"
+
+
+def _step(row: Facts) -> int:
+    return int(row["rule"].partition("#")[2] or 0)
 
 
 def rules_keep_their_distance(e: Evidence) -> Found:
@@ -587,4 +699,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I16": what_was_told_is_planned,
     "I17": supervisors_hear_what_is_so,
     "I18": rules_keep_their_distance,
+    "I19": chains_go_step_by_step,
 }

@@ -313,6 +313,8 @@ class System:
                 ],
                 subscriptions=link.execute(checker.SUBSCRIPTIONS.encode()).fetchall(),
                 acts=link.execute(b"SELECT * FROM assignments_act ORDER BY id").fetchall(),
+                rules=link.execute(checker.RULES.encode()).fetchall(),
+                schedules=link.execute(checker.SCHEDULES.encode()).fetchall(),
                 **more,
             )
 

@@ -18,7 +18,7 @@ def sound() -> Evidence:
     row: Facts = {
         "id": 1, "assignment_id": 10, "version": 1, "kind": "REMINDER", "rule": "default", "state": "SENT", "reason": "",
         "channel": "email", "recipient": "assignee:5", "email": "a@example.test", "message_id": "m1@x", "own_id": "m1@x",
-        "planned_at": NOW - 60 * MINUTE, "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE,
+        "planned_start": START, "planned_at": NOW - 60 * MINUTE, "due_at": NOW - 10 * MINUTE, "not_after": NOW + 50 * MINUTE,
         "lease_until": None, "attempts": 2, "digest_id": None,
         "announced": [{"start": START.isoformat(), "place": "", "title": "Job", "theirs": True}],
     }  # fmt: skip
@@ -35,6 +35,7 @@ def sound() -> Evidence:
     assignment: Facts = {
         "id": 10, "version": 1, "status": "SCHEDULED", "reminder_status": "SENT", "overdue_at": None,
         "updated_at": NOW - 60 * MINUTE, "scheduled_start": START, "title": "Job", "location": "", "assignee_id": 5,
+        "answer": "",
     }  # fmt: skip
     mail: Facts = {
         "message_id": "m1@x",
@@ -291,7 +292,7 @@ def notice(*made: tuple[str, float], **changes: object) -> Callable[[Evidence], 
             "message_id": "m31@x",
             "due_at": NOW - 4 * MINUTE,
         }
-        e = another_row(**told, **{**sent, **changes})(acts(*made)(e))
+        e = another_row(**{**told, **sent, **changes})(acts(*made)(e))
         if not e.rows[-1]["attempts"]:
             return e
         began = {
@@ -313,6 +314,59 @@ def notice(*made: tuple[str, float], **changes: object) -> Callable[[Evidence], 
         )
 
     return with_notice
+
+
+def chain(
+    *minutes_ago: float, repeat: int = 15, times: int = 1, **changes: object
+) -> Callable[[Evidence], Evidence]:
+    """A rule has told a supervisor that the work is overdue, so long ago each time; `changes` are to its rows."""
+
+    def with_steps(e: Evidence) -> Evidence:
+        e = assignment(overdue_at=NOW - 90 * MINUTE, reminder_status="OVERDUE")(e)
+        marker = {"id": 40, "kind": "OVERDUE", "recipient": "", "channel": "none", "state": "MARKED"}
+        e = another_row(**marker, closed_at=NOW - 90 * MINUTE, due_at=NOW - 90 * MINUTE)(e)
+        rows, attempts, mails, counters = [*e.rows], [*e.attempts], [*e.mails], {**e.counters}
+        for number, ago in enumerate(minutes_ago):
+            at = NOW - ago * MINUTE
+            step = {
+                **e.rows[0], "id": 41 + number, "kind": "ESCALATION", "email": None, "attempts": 1,
+                "rule": f"overdue:rule:7#{number}" if number else "overdue:rule:7", "closed_at": at, "not_after": None,
+                "recipient": ops_recipient("chief@example.test"), "due_at": at, **dict.fromkeys(ID, f"m{41 + number}@x"),
+                **changes,
+            }  # fmt: skip
+            rows.append(step)
+            if not step["attempts"]:
+                continue
+            attempts.append(
+                {
+                    "reminder_id": step["id"],
+                    "number": 1,
+                    "outcome": "accepted",
+                    "code": "250",
+                    "started_at": at,
+                }
+            )
+            mails.append(
+                {"message_id": step["own_id"], "recipients": ["chief@example.test"], "at": at.timestamp(),
+                 "text": "What:   Job\n"}
+            )  # fmt: skip
+            counters["reminder_attempts_total", "channel=email,outcome=accepted"] += 1
+        rule = {"id": 7, "repeat_minutes": repeat, "repeat_times": times, "changed_at": NOW - 999 * MINUTE}
+        return replace(e, rows=rows, attempts=attempts, mails=mails, counters=counters, rules=[rule])
+
+    return with_steps
+
+
+ID = ("own_id", "message_id")
+
+
+def unmarked(e: Evidence) -> Evidence:
+    return replace(e, rows=[row for row in e.rows if row["id"] != 40])
+
+
+def unanswered(*made: tuple[str, float]) -> Callable[[Evidence], Evidence]:
+    """A supervisor was told three minutes ago that nobody has answered."""
+    return notice(*made, rule="unanswered:rule:7")
 
 
 SABOTAGES = [
@@ -385,7 +439,13 @@ SABOTAGES = [
         "a notice that waits, and was taken back",
         notice(("decline", 5), ("confirm", 4), state="PLANNED", attempts=0, message_id=""),
     ),
+    ("I17", "a missing answer that was given", unanswered(("confirm", 5))),
+    ("I17", "a notice of overdue work that nobody has marked", lambda e: unmarked(chain(30, 15)(e))),
     ("I18", "another rule minutes later", second_rule(5)),
+    ("I19", "two steps at once", chain(30, 30)),
+    ("I19", "a step before the one before", chain(15, 30)),
+    ("I19", "a chain that stopped", chain(80, 60, times=6)),
+    ("I19", "two open steps", chain(-15, -30, state="PLANNED", attempts=0, closed_at=None, message_id="")),
     ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
 ]
 
@@ -399,6 +459,10 @@ SABOTAGES = [
         started(),
         notice(("decline", 4)),
         notice(("decline", 4), ("confirm", 2)),
+        unanswered(),
+        unanswered(("confirm", 2)),
+        chain(30, 15),
+        notice(("decline", 4), rule="declined:0:rule:7"),
         second_rule(10),
         other_place,
         again_by_the_same_rule,
@@ -410,6 +474,10 @@ SABOTAGES = [
         "started after the send",
         "a supervisor hears of a decline",
         "taken back once it was told",
+        "nobody has answered",
+        "answered once it was told",
+        "overdue and overdue still",
+        "a rule tells of a decline",
         "another rule in time",
         "a change is stated",
         "a version of the same rule",
@@ -440,7 +508,7 @@ def test_a_row_that_says_why_somebody_knows_another_plan_is_enough():
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 19)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 20)}
 
 
 @pytest.mark.parametrize(
