@@ -87,6 +87,7 @@ PLAN = f"""
            %(scan_id)s::bigint, x.due_at, x.due_at + %(window)s, x.due_at, 'PLANNED'
     FROM {WANTED}
     JOIN assignments_assignment a ON a.id = x.id AND a.status = 'SCHEDULED'
+    ORDER BY x.due_at, x.id, x.recipient, x.rule
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after

@@ -40,6 +40,7 @@ PLAN = f"""
                 %(scans)s::bigint[]) AS x(assignment_id, version, start, due_at, scan_id)
     JOIN assignments_assignment a ON a.id = x.assignment_id
     CROSS JOIN LATERAL {recipients_sql("TRUE")} AS told(recipient)
+    ORDER BY x.due_at, x.assignment_id, told.recipient
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own constants
 
