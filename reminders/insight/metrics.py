@@ -44,7 +44,7 @@ COUNTERS = {
     counters.DIGEST_ROWS: "Notices in these messages.",
     counters.ACTS: "Acts of people, by act and by the way in which they came.",
     counters.CORRECTIONS: "Corrections to people who were told another plan that have ended, by outcome.",
-    counters.ESCALATIONS: "Accepted notices to supervisors about what an assignee did, by trigger.",
+    counters.ESCALATIONS: "Accepted notices to supervisors about what an assignee did or did not do, by trigger.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }
