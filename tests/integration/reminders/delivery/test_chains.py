@@ -91,7 +91,8 @@ def test_overdue_work_is_told_and_told_again_until_it_is_started(stage, boss):
     assert "again" not in first.text
     assert rows(stage.work)[1:] == [("overdue#1", to, 20, State.PLANNED, "")]
     assert at(stage, OVERDUE + 20 * MINUTE) == ["Overdue: Pump"]
-    assert "Told:   again, repeat 1" in stage.outbox.messages[-1].text
+    assert "Told:   again, repeat 1\n" in stage.outbox.messages[-1].text
+    assert "again, repeat 1</td>" in stage.outbox.messages[-1].html
     assert rows(stage.work)[2:] == [("overdue#2", to, 35, State.PLANNED, "")]
     acts.start(stage.work.pk, actor=acting.by_link(stage.work), version=stage.work.version)
     assert rows(stage.work)[2:] == [("overdue#2", to, 35, State.SKIPPED, "started")]
@@ -167,7 +168,9 @@ def test_work_without_an_answer_is_told_before_its_start_and_no_longer_once_it_h
     at(stage, NOON + 130 * MINUTE)
     assert [row[0] for row in rows(late)] == ["unanswered#0"]
     assert at(stage, due) == ["No answer: Roof"]
-    assert "has not said whether they will come" in outbox.messages[-1].text
+    for said in (outbox.messages[-1].text, outbox.messages[-1].html):
+        assert "has not said whether they will come" in said
+        assert "Said" not in said
     acts.confirm(late.pk, actor=acting.by_link(late), version=1)
     assert [row[3:] for row in rows(late)] == [(State.SENT, ""), (State.SKIPPED, "confirmed")]
     assert at(stage, due + 20 * MINUTE) == []
@@ -403,7 +406,27 @@ def test_steps_of_several_assignments_go_in_one_message(stage, boss):
     stage.tick()
     assert at(stage, OVERDUE) == ["Overdue: 2 assignments that nobody has started"]
     assert at(stage, OVERDUE + 20 * MINUTE) == ["Overdue: 2 assignments that nobody has started"]
-    assert "repeat 1" in stage.outbox.messages[-1].text
+    for said in (stage.outbox.messages[-1].text, stage.outbox.messages[-1].html):
+        assert said.count("again, repeat 1") == 2
+
+
+def test_notices_of_several_kinds_go_in_one_message_that_counts_them(stage, boss):
+    for title, minutes in (("Roof", 40), ("Gate", 45)):
+        AssignmentFactory(
+            title=title,
+            scheduled_start=NOON + minutes * MINUTE,
+            team_id=stage.team.pk,
+            assignee__time_zone="UTC",
+        )
+    chain("unanswered", minutes=25)
+    chain("on_decline", minutes=20)
+    acting.decline(stage.work)
+    at(stage, NOON + 21 * MINUTE)
+    (message,) = [one for one in stage.outbox.messages if one.address == "boss@example.test"]
+    assert message.subject == "3 notices, 1 declined, 2 without an answer"
+    for said in (message.text, message.html):
+        assert said.count("No answer yet") == 2
+        assert said.count("Declined") == 1
 
 
 def test_what_happens_while_reminders_are_switched_off_is_planned_by_the_next_scan(stage, boss, settings):

@@ -1,5 +1,6 @@
 """Escalation chains: their instants, which step is next, and what they are called."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reminders.policy import chains, escalation
-from reminders.policy.chains import ChainFacts, Decline, Recipient, Step
+from reminders.policy.chains import ChainFacts, Decline, Passed, Recipient, Step
 from reminders.policy.rules import (
     Audience,
     Repeat,
@@ -132,6 +133,48 @@ def test_of_missed_steps_the_latest_is_made_and_then_one_after_the_other() -> No
     assert following(2, -99, 25) == 3
     assert following(2, 35, 31) == 4
     assert following(4, -99, 25) is None
+
+
+EARLY = START - timedelta(days=99)
+
+
+@pytest.mark.parametrize(
+    ("history", "more", "now", "number"),
+    [
+        ([], {}, -1, 0),
+        ([], {}, 25, 2),
+        ([], {"since": START + 11 * MINUTE}, 12, 2),
+        ([Passed(number=0, not_before=START + 5 * MINUTE)], {}, 1, 1),
+        ([Passed(number=0, not_before=START + 12 * MINUTE)], {}, 1, 2),
+        # Whoever had the latest step: all go on from there.
+        ([Passed(number=2, not_before=None), Passed(number=0, not_before=None)], {}, 1, 3),
+        ([Passed(number=4, not_before=None)], {}, 1, None),
+    ],
+)
+def test_what_follows_goes_by_what_has_passed_the_rule_and_the_plan(
+    history: list[Passed], more: dict[str, datetime], now: int, number: int | None
+) -> None:
+    made = rule(TriggerType.AFTER_OVERDUE, every=10, times=4, **more)
+    step = chains.following(
+        made,
+        facts=work(overdue_at=START),
+        recipient=SUE,
+        history=history,
+        not_before=EARLY,
+        now=START + now * MINUTE,
+    )
+    assert (step and step.number) == number
+
+
+def test_nothing_follows_for_instants_before_the_plan_was_known() -> None:
+    facts = work(overdue_at=START)
+    late = replace(facts, subject=replace(facts.subject, known_at=START + 15 * MINUTE))
+    made = rule(TriggerType.AFTER_OVERDUE, every=10, times=4)
+    step = chains.following(
+        made, facts=late, recipient=SUE, history=[], not_before=EARLY, now=START + 16 * MINUTE
+    )
+    assert step is not None
+    assert step.number == 2
 
 
 def test_what_was_delayed_is_not_followed_at_once() -> None:
