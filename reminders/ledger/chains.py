@@ -6,7 +6,7 @@ They are of kind ESCALATION. Steps beyond the look-ahead have no row yet: the sc
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -30,6 +30,9 @@ IS_STEP = "r.kind = 'ESCALATION' AND r.rule LIKE '%%:rule:%%'"
 
 REVIVED = (Reason.REPLANNED.value, Reason.REASSIGNED.value)
 """Rows that ended so come back where their step is asked for again; they do not count as passed."""
+
+LATER = timedelta(minutes=5)
+"""By then a scan has planned the step that follows: half of the shortest interval between two."""
 
 PASSED_BY = (Reason.TOO_LATE.value, Reason.OPERATOR.value)
 """Rows that ended SKIPPED so are followed by the next step."""
@@ -349,9 +352,10 @@ def with_steps(ids: Sequence[int]) -> list[int]:
         return sorted(row[0] for row in cursor.fetchall())
 
 
+# Within the look-ahead, so that the next scan finds it, and not in the past, which would count as unaccounted for.
 GO_ON_LATER = """
-    UPDATE reminders_ruleschedule s SET next_at = statement_timestamp()
-    WHERE s.assignment_id = ANY(%s::bigint[]) AND (s.next_at IS NULL OR s.next_at > statement_timestamp())
+    UPDATE reminders_ruleschedule s SET next_at = least(s.next_at, statement_timestamp() + %s)
+    WHERE s.assignment_id = ANY(%s::bigint[])
 """
 
 
@@ -359,4 +363,4 @@ def go_on_later(cursor: Cursor, ended: Iterable[Ended]) -> None:
     """Has the next scan plan the steps that follow these rows, whose assignments the caller has not locked."""
     ids = {row.assignment_id for row in ended if row.kind == Kind.ESCALATION}
     if ids:
-        run(cursor, GO_ON_LATER, [bigints(sorted(ids))])
+        run(cursor, GO_ON_LATER, [LATER, bigints(sorted(ids))])

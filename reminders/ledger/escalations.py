@@ -11,7 +11,7 @@ from reminders.ledger.notices import ops_recipients, recipients_sql
 from reminders.ledger.rule_planning import start_chains
 from reminders.ledger.sql import run
 from reminders.models import Kind, Reminder, State
-from reminders.policy.escalation import TRIGGERS, Trigger, rule_of
+from reminders.policy.escalation import TRIGGERS, Trigger, act_of, rule_of
 from reminders.policy.rules import TriggerType
 
 
@@ -85,7 +85,7 @@ def heard_of(assignment: Assignment, trigger: Trigger) -> Heard:
         rule__startswith=f"{trigger.value}:",
     )
     found = list(rows.order_by("-planned_at", "-id").values_list("rule", "state"))
-    states = {state for rule, state in found if rule.split(":")[1] == found[0][0].split(":")[1]}
+    states = {state for rule, state in found if act_of(rule) == act_of(found[0][0])}
     if State.SENT in states:
         return Heard.TOLD
     return Heard.BEING_TOLD if states & {State.PLANNED, State.QUEUED, State.SENDING} else Heard.NO

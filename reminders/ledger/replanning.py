@@ -116,7 +116,8 @@ def void_outdated(config: ReminderConfig) -> list[Ended]:
     reassigned = [row for row in ended if row.reason == Reason.REASSIGNED]
     with connection.cursor() as cursor:
         notices.carry_over(cursor, reassigned, config)
-    return ended + _follow_chains({row.assignment_id for row in reassigned}, config)
+        chains.go_on_later(cursor, reassigned)
+    return ended
 
 
 @atomically
@@ -130,14 +131,13 @@ def follow_supervision(config: ReminderConfig) -> list[Ended]:
     ended = void(ids) if ids else []
     with connection.cursor() as cursor:
         notices.carry_over(cursor, ended, config, ids=ids)
-    return ended + _follow_chains(set(ids), config)
-
-
-def _follow_chains(ids: set[int], config: ReminderConfig) -> list[Ended]:
-    """The steps of rules go to those who supervise this work now, each at the instant that its recipient has."""
-    if not config.enabled or not (of_chains := chains.with_steps(sorted(ids))):
-        return []
-    return follow_rules(of_chains, config=config).ended
+    # The steps of rules go to those who supervise the work now, each at the instant that its recipient has.
+    if of_chains := chains.with_steps(ids):
+        if config.enabled:
+            ended += follow_rules(of_chains, config=config).ended
+        else:
+            leave_to_scan(of_chains)
+    return ended
 
 
 RETIME = f"""

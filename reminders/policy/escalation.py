@@ -39,6 +39,11 @@ def trigger_of(rule: str) -> Trigger:
     return Trigger(rule.partition(":")[0])
 
 
+def act_of(rule: str) -> str:
+    """The act that a row of kind ESCALATION is about, as its rule names it: the same for all notices of one act."""
+    return ":".join(rule.split(":")[:2])
+
+
 def taken_back(trigger: Trigger, *, declined: bool, confirmed: bool) -> Reason | None:
     """Why what the notice says is not so any more; None while it is. Overdue work stays overdue whatever is answered."""
     match trigger:

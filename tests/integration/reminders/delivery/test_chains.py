@@ -9,7 +9,7 @@ from django.db import connection
 from assignments import acts, people, services, teams
 from assignments.models import Assignment
 from reminders.delivery import scan
-from reminders.ledger import counters, rule_changes
+from reminders.ledger import counters, leases, planning, rule_changes
 from reminders.models import Kind, Reminder, ReminderRule, RuleSchedule, State
 from reminders.operations import pauses, reminder_rules
 from reminders.policy.recipients import ops_recipient, person_recipient
@@ -436,6 +436,51 @@ def test_what_happens_while_reminders_are_switched_off_is_planned_by_the_next_sc
     assert rows(stage.work) == []
     settings.REMINDERS = stage.config
     assert at(stage, NOON + 5 * MINUTE) == ["Declined: Pump"]
+
+
+def test_supervisors_who_change_while_reminders_are_switched_off_are_followed_by_the_next_scan(
+    stage, boss, settings
+):
+    chain("after_overdue", repeat_minutes=20, repeat_times=3)
+    at(stage, OVERDUE)
+    settings.REMINDERS = replace(stage.config, enabled=False)
+    ann = AssigneeFactory(name="Ann", email="ann@example.test", time_zone="UTC")
+    teams.change_team(stage.team.pk, {"supervisors": [ann.pk]})
+    assert [row[3] for row in rows(stage.work)] == [State.SENT, State.SKIPPED]
+    settings.REMINDERS = stage.config
+    at(stage, OVERDUE + MINUTE)
+    assert rows(stage.work)[2:] == [("overdue#1", person_recipient(ann.pk), 20, State.PLANNED, "")]
+
+
+def test_a_supervisor_whose_removal_nobody_was_told_of_is_found_by_the_scan(stage, boss):
+    chain("after_overdue", repeat_minutes=20, repeat_times=3)
+    at(stage, OVERDUE)
+    ann = AssigneeFactory(name="Ann", email="ann@example.test", time_zone="UTC")
+    stage.team.supervisors.set([ann.pk])
+    at(stage, OVERDUE + MINUTE)
+    assert [(row[1], row[3], row[4]) for row in rows(stage.work)[1:]] == [
+        (person_recipient(boss.pk), State.SKIPPED, "reassigned"),
+        (person_recipient(ann.pk), State.PLANNED, ""),
+    ]
+
+
+def test_a_step_whose_end_nobody_knows_is_followed_by_the_next_and_is_no_gap_meanwhile(stage, boss):
+    chain("after_overdue", repeat_minutes=20, repeat_times=3)
+    at(stage, OVERDUE)
+    step = Reminder.objects.get(kind=Kind.ESCALATION, closed_at=None)
+    stage.clock.set(step.due_at)
+    Reminder.objects.filter(pk=step.pk).update(
+        state=State.SENDING, lease_until=step.due_at, attempts=2, ambiguous=1, begun_at=step.due_at
+    )
+    leases.reap(stage.config)
+    step.refresh_from_db()
+    assert (step.state, step.reason) == (State.UNKNOWN, "ambiguous")
+    assert planning.unaccounted(stage.config) == 0
+    scan.scan(trigger="cli", config=stage.config)
+    assert [(row[0], row[3]) for row in rows(stage.work)[1:]] == [
+        ("overdue#1", State.UNKNOWN),
+        ("overdue#2", State.PLANNED),
+    ]
 
 
 def test_a_reset_begins_the_chain_anew(stage, boss):
