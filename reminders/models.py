@@ -580,7 +580,8 @@ class RuleSchedule(models.Model):
 class RuleChange(models.Model):
     """The one row that says how far the ledger has followed a change of rules: assignments up to `done_up_to`.
 
-    `lead` is that of the built-in rule at the last scan.
+    `lead` is that of the built-in rule at the last scan. `waiting_since` is when the last batch ended, or when the change
+    was made, where there was none yet.
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
@@ -590,6 +591,7 @@ class RuleChange(models.Model):
     done = models.PositiveIntegerField(default=0)
     lead = models.DurationField(null=True)
     finished_at = models.DateTimeField(null=True)
+    waiting_since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"change {self.revision} of the rules"

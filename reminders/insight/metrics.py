@@ -249,6 +249,16 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "Such work whose assignee was reminded and has not been heard from.",
         taken.unanswered_soon,
     )
+    yield _gauge(
+        "reminder_rules_behind",
+        "Open assignments that do not follow the last change of rules yet.",
+        taken.rules_behind,
+    )
+    yield _gauge(
+        "reminder_rules_waiting_seconds",
+        "How long following that change has stood still; 0 while all work follows.",
+        taken.rules_waiting_seconds,
+    )
     yield _gauge("reminder_due_unsent", "Messages that are due and neither sent nor ended.", taken.due_unsent)
     yield _gauge(
         "reminder_oldest_due_age_seconds",

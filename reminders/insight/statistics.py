@@ -24,6 +24,7 @@ from reminders.delivery.heartbeats import ProcessCount
 from reminders.insight import pace_outlook, starting_soon
 from reminders.insight.figure_queries import OF_TEAMS, chart_ahead, questions
 from reminders.insight.pace_outlook import PaceFigures
+from reminders.insight.rule_progress import rule_progress
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ class Snapshot:
     `switched_off` names the tasks of the schedule that an operator has switched off.
     `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
     what is open and comes within the look-ahead (four hours at most). `declined_soon` and `unanswered_soon` are of work that
-    starts soon (`reminders.insight.starting_soon`). `paces` are the channels that take only so many
-    messages in a time.
+    starts soon (`reminders.insight.starting_soon`). `rules_behind` is how much open work does not follow the last change of
+    rules yet, and `rules_waiting_seconds` for how long that has stood still (`reminders.insight.rule_progress`). `paces` are
+    the channels that take only so many messages in a time.
     """
 
     taken_at: float
@@ -62,6 +64,8 @@ class Snapshot:
     declined: int = 0
     declined_soon: int = 0
     unanswered_soon: int = 0
+    rules_behind: int = 0
+    rules_waiting_seconds: float = 0.0
     last_scan_timestamp_seconds: float = 0.0
     last_scan_by: str = ""
     paused: bool = False
@@ -135,6 +139,9 @@ def count(config: ReminderConfig, scope: TeamScope = EVERYTHING) -> Snapshot:
             values |= question.read(cursor.fetchall())
     values["switched_off"] = [task for task in beat_schedule.TASKS if beat_schedule.stopped_by(task)]
     soon = starting_soon.counts(now=now, config=config, scope=scope)
+    if (followed := rule_progress(scope)) is not None:
+        values["rules_behind"] = followed.behind
+        values["rules_waiting_seconds"] = max(0.0, (now - followed.waiting_since).total_seconds())
     return Snapshot(
         taken_at=now.timestamp(),
         declined_soon=soon["declined"],

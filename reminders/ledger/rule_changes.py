@@ -16,12 +16,16 @@ from reminders.policy.recipients import person_recipient
 BATCH = 2_000
 """Assignments per transaction."""
 
-ANNOUNCE = """
-    INSERT INTO reminders_rulechange (id, revision, changed_at, done_up_to, done, finished_at)
-    VALUES (1, 1, statement_timestamp(), 0, 0, NULL)
-    ON CONFLICT (id) DO UPDATE SET revision = reminders_rulechange.revision + 1, changed_at = statement_timestamp(),
-        done_up_to = 0, done = 0, finished_at = NULL
-"""
+# Another change while one is still followed does not make it wait for less long.
+WAITING_SINCE = """CASE WHEN c.finished_at IS NULL THEN coalesce(c.waiting_since, c.changed_at)
+                             ELSE statement_timestamp() END"""
+
+ANNOUNCE = f"""
+    INSERT INTO reminders_rulechange AS c (id, revision, changed_at, done_up_to, done, finished_at, waiting_since)
+    VALUES (1, 1, statement_timestamp(), 0, 0, NULL, statement_timestamp())
+    ON CONFLICT (id) DO UPDATE SET revision = c.revision + 1, changed_at = statement_timestamp(),
+        done_up_to = 0, done = 0, finished_at = NULL, waiting_since = {WAITING_SINCE}
+"""  # noqa: S608 - our own constant
 
 OPEN = f"""((a.overdue_at IS NULL AND a.scheduled_start > statement_timestamp())
            OR EXISTS (SELECT FROM reminders_reminderrule WHERE enabled AND audience <> 'assignee')
@@ -45,15 +49,15 @@ CONCERNED = f"""
     ORDER BY a.id LIMIT %(limit)s
 """  # noqa: S608 - our own constants
 
-FOLLOW_LEAD = """
-    UPDATE reminders_rulechange
+FOLLOW_LEAD = f"""
+    UPDATE reminders_rulechange c
     SET lead = %(lead)s, revision = revision + (lead IS NOT NULL)::int,
         changed_at = CASE WHEN lead IS NULL THEN changed_at ELSE statement_timestamp() END,
         done_up_to = CASE WHEN lead IS NULL THEN done_up_to ELSE 0 END,
         done = CASE WHEN lead IS NULL THEN done ELSE 0 END,
-        finished_at = CASE WHEN lead IS NULL THEN finished_at END
+        finished_at = CASE WHEN lead IS NULL THEN finished_at END, waiting_since = {WAITING_SINCE}
     WHERE id = 1 AND lead IS DISTINCT FROM %(lead)s
-"""
+"""  # noqa: S608 - our own constant
 
 NEXT_BATCH = f"""
     SELECT a.id FROM assignments_assignment a
@@ -119,7 +123,7 @@ def follow_next_batch(config: ReminderConfig, *, scan_id: int | None) -> RulesPl
         planned = follow_rules(ids, config=config, rules_changed_at=found[1], scan_id=scan_id)
         run(
             cursor,
-            "UPDATE reminders_rulechange SET done_up_to = %s, done = done + %s,"
+            "UPDATE reminders_rulechange SET done_up_to = %s, done = done + %s, waiting_since = statement_timestamp(),"
             " finished_at = CASE WHEN %s THEN statement_timestamp() END WHERE id = 1",
             [ids[-1] if ids else found[0], len(ids), len(ids) < BATCH],
         )

@@ -9,6 +9,7 @@ from reminders.delivery.beat_schedule import EntryStatus
 from reminders.insight import statistics, subscription_health
 from reminders.insight.doctor.check import Check, Level, skew
 from reminders.insight.explain.wording import channel_name, rate
+from reminders.insight.rule_progress import rule_progress
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import CircuitBreaker, Subscription
@@ -38,6 +39,7 @@ def checks(config: ReminderConfig) -> Iterator[Check]:
     yield _scrape()
     yield _last_scan(taken, config)
     yield from _figures(taken, config)
+    yield _rules(taken, config)
     yield from _holds(taken)
     yield from _paces(taken)
     yield from _webhooks()
@@ -216,6 +218,23 @@ def _figures(taken: Snapshot, config: ReminderConfig) -> Iterator[Check]:
             "See the switches, worker, Redis and the mail server in this list; "
             "`manage.py rescan_reminders --sync` sends without Redis and workers.",
         )
+
+
+def _rules(taken: Snapshot, config: ReminderConfig) -> Check:
+    """Whether scans go on with a change of rules. Until they have come to it, work has no rows of a new rule."""
+    name = "change of rules"
+    followed = rule_progress()
+    if followed is None:
+        return Check(name, Level.PASS, "every open assignment follows the rules")
+    waits = (taken.taken - followed.waiting_since).total_seconds()
+    if waits <= (SCANS_MISSED * config.poll).total_seconds():
+        return Check(name, Level.PASS, str(followed))
+    return Check(
+        name,
+        Level.FAIL if config.enabled else Level.WARN,
+        f"{followed}, and this has stood still for {waits:.0f} s",
+        "See the last scan: `manage.py rescan_reminders` goes on with it.",
+    )
 
 
 def _holds(taken: Snapshot) -> Iterator[Check]:

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from accounts.reasons import MAX_REASON_LENGTH
 from reminders import conf
 from reminders.insight.rule_preview import RulePreview, preview_change
+from reminders.insight.rule_progress import rule_progress
 from reminders.models import ReminderRule
 from reminders.operations import reminder_rules
 from reminders.operations.reminder_rules import FIELDS
@@ -81,6 +82,7 @@ class ReminderRuleAdmin(FastAdmin):
 
     form = RuleForm
     change_form_template = "admin/reminders/rule_form.html"
+    change_list_template = "admin/reminders/rule_list.html"
     list_display = (
         "name",
         "enabled",
@@ -98,6 +100,16 @@ class ReminderRuleAdmin(FastAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"enabled": True, "quiet_hours": ReminderRule.QuietHours.IGNORE}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "progress": rule_progress()})
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        return super().render_change_form(request, {**context, "progress": rule_progress()}, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ReminderRule, form: Any, change: bool) -> None:
         by, reason = request.user.get_username(), form.cleaned_data["reason"]

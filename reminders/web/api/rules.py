@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from reminders import conf
 from reminders.insight.rule_preview import preview_change
+from reminders.insight.rule_progress import rule_progress
 from reminders.models import ReminderRule
 from reminders.operations import reminder_rules
 from reminders.operations.reminder_rules import UnknownRule
@@ -56,8 +57,9 @@ class RuleListView(RuleEndpoint):
 
     @extend_schema(operation_id="rules_list", responses=responses({200: shapes.RuleListSerializer}))
     def get(self, request: Request) -> Response:
-        """Lists the rules by their names."""
-        return Response({"results": shapes.RuleSerializer(self.visible(), many=True).data})
+        """Lists the rules by their names, and how far scans have followed their last change."""
+        found = {"results": self.visible(), "progress": rule_progress(self.team_scope)}
+        return Response(shapes.RuleListSerializer(found).data)
 
     @extend_schema(
         operation_id="rules_create",

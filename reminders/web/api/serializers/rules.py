@@ -171,8 +171,19 @@ class RuleSerializer(serializers.Serializer[Any]):
     created_at = InstantField()
 
 
+class RuleProgressSerializer(serializers.Serializer[Any]):
+    changed_at = InstantField(help_text="When rules, or what they go by, have last changed.")
+    waiting_since = InstantField(help_text="Since when nothing more of it was done.")
+    done = serializers.IntegerField(help_text="Open assignments that follow the change.")
+    total = serializers.IntegerField(help_text="Open assignments.")
+
+
 class RuleListSerializer(serializers.Serializer[Any]):
     results = RuleSerializer(many=True)
+    progress = RuleProgressSerializer(
+        allow_null=True,
+        help_text="How far the ledger follows the last change; null: all open assignments follow it.",
+    )
 
 
 class RulePreviewInputSerializer(StrictSerializer):

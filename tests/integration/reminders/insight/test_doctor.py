@@ -65,6 +65,7 @@ NAMES = [
     "unaccounted",
     "unknown",
     "due and unsent",
+    "change of rules",
     "channels",
     "pace",
     "Redis",

@@ -37,6 +37,8 @@ NIGHT: Series = {
     "reminder_due_unsent": f"0x{MINUTES}",
     "reminder_oldest_due_age_seconds": f"0x{MINUTES}",
     "reminder_unaccounted": f"0x{MINUTES}",
+    "reminder_rules_behind": f"0x{MINUTES}",
+    "reminder_rules_waiting_seconds": f"0x{MINUTES}",
     "reminder_unknown": f"0x{MINUTES}",
     "assignment_declined": f"0x{MINUTES}",
     "assignment_unanswered": f"0x{MINUTES}",
@@ -72,6 +74,7 @@ SENT = 'reminder_sent_total{status="SCHEDULED"}'
 DISPATCH_ON = 'reminder_schedule_enabled{task="reminders.dispatch"}'
 WRONG = 'reminder_sign_in_failures_total{reason="credentials"}'
 LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
+RULES = "reminder_rules_waiting_seconds"
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
 
@@ -88,6 +91,7 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("nothing is accepted", "ReminderSendingStopped", WAITS, 30),
     ("the oldest waits", "ReminderLate", {AGE: "0x9 0+60x30"}, 15),
     ("a row is missing", "ReminderUnaccounted", {"reminder_unaccounted": "0x9 1x30"}, 25),
+    ("a change of rules is not followed", "ReminderRulesNotFollowed", {RULES: "0x9 0+60x60"}, 31),
     ("the first failure ever", "ReminderFailures", {FAILED: "0x9 1x30"}, 11),
     ("one failure more", "ReminderFailures", {FAILED: "41x9 42x30"}, 11),
     ("a program was not told", "ReminderWebhooksFail", {EVENTS: "3x9 5x30"}, 11),
@@ -125,6 +129,8 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("it is paused", "ReminderLate", {AGE: f"0+60x{MINUTES}"} | PAUSED, 30),
     ("it is two minutes at most", "ReminderLate", {AGE: f"120x{MINUTES}"}, 30),
     ("the next scan plans it", "ReminderUnaccounted", {"reminder_unaccounted": "0x9 1x5 0x60"}, 25),
+    ("the next scan goes on", "ReminderRulesNotFollowed", {RULES: "0x9 0+60x16 0x60"}, 31),
+    ("it is switched off", "ReminderRulesNotFollowed", {RULES: f"0+60x{MINUTES}"} | OFF, 60),
     ("web restarts and counters stay", "ReminderFailures", {FAILED: f"7x9 _x3 7x{MINUTES}"}, 14),
     ("a dead broker has a rule of its own", "ReminderFailures", {BROKER: f"0+60x{MINUTES}"}, 30),
     (

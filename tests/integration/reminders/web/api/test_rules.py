@@ -95,7 +95,7 @@ def test_a_rule_is_made_read_changed_and_removed(api):
     }
     one = f"{URL}/{rule['id']}"
     assert api.get(one).json() == rule
-    assert api.get(URL).json() == {"results": [rule]}
+    assert api.get(URL).json() == {"results": [rule], "progress": None}
 
     changed = api.patch(
         one, {"trigger": {"type": "before_start", "minutes": 90}, "scope": {"type": "everyone"}}
