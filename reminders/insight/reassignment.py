@@ -1,13 +1,15 @@
 """What would become of work if somebody else were given it now: who hears what, and when. It writes nothing.
 
-It asks what carries a reassignment out: `policy.corrections` for whoever has the work, `forecast` for whoever gets it.
+It asks what carries a reassignment out: `policy.corrections` for whoever has the work, `policy.rules` and `forecast` for
+whoever gets it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from django.db import connection
 from django.db.models import Prefetch, Q
 
 from assignments.models import Act, ActKind, Assignee, Assignment, Status
@@ -15,16 +17,21 @@ from assignments.team_scope import TeamScope
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.explain.inputs import can_reach, contact_of, facts_of, heard_by, situation_of
+from reminders.insight.explain.rules import name_of, names_of_rules
 from reminders.insight.forecast import Forecast
+from reminders.insight.rule_simulation import RulesTried, foresee, rules_to_try
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
-from reminders.models import Kind, Reminder
+from reminders.ledger.rule_subjects import RuledWork, read_subjects, read_work_given_to
+from reminders.models import Kind, Reminder, State
 from reminders.policy import announcements, corrections, recipients, timing
+from reminders.policy import rules as policy_rules
 from reminders.policy.announcements import Message
 from reminders.policy.corrections import Correction
 from reminders.policy.double_bookings import Booking
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Situation
+from reminders.policy.rules import Subject
 
 MOST_BOOKINGS = 2_000
 
@@ -38,13 +45,22 @@ class Told(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleReminder:
+    """What becomes of the reminder of one rule. `name` is how people know it; empty where the built-in one is alone."""
+
+    name: str
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reassignment:
     """One piece of work in other hands.
 
     `told`: what its present assignee has heard, `reachable` whether a message would reach them. `correction`: after how
-    long they hear that it is no longer theirs; None where nothing is sent. `reminder`: what becomes of the new
-    assignee's. `overdue`: it stays marked OVERDUE; `overdue_at_once`: it becomes so, because the delay that was announced
-    no longer counts. `declined`: how the new assignee has declined it before.
+    long they hear that it is no longer theirs; None where nothing is sent. `ended`: their reminders that are not sent
+    any more, where more than the built-in rule counts. `reminders`: what becomes of the new assignee's, in the order of
+    their instants. `overdue`: it stays marked OVERDUE; `overdue_at_once`: it becomes so, because the delay that was
+    announced no longer counts. `declined`: how the new assignee has declined it before.
     """
 
     assignment: Assignment
@@ -52,7 +68,8 @@ class Reassignment:
     told: Told
     reachable: bool
     correction: timedelta | None
-    reminder: Forecast
+    ended: tuple[RuleReminder, ...]
+    reminders: tuple[RuleReminder, ...]
     overdue: bool
     overdue_at_once: bool
     declined: Act | None
@@ -63,11 +80,12 @@ def reassignments(ids: Sequence[int], to: Assignee | None, *, config: ReminderCo
     recipient = recipients.assignee_recipient(to.pk if to else None)
     rows = Prefetch("reminders", Reminder.objects.exclude(kind=Kind.EVENT))
     work = with_start_notified(Assignment.objects.filter(pk__in=ids), recipient=recipient)
-    found = work.select_related("assignee__team", "team").prefetch_related(rows).order_by("pk")
+    found = list(work.select_related("assignee__team", "team").prefetch_related(rows).order_by("pk"))
     situation = situation_of(pause_in_force(), config)
     declines = _declines(ids, to)
+    rules = _rules_of(found, to)
     return [
-        _reassigned(one, to, situation=situation, config=config, declined=declines.get(one.pk))
+        _reassigned(one, to, situation=situation, config=config, declined=declines.get(one.pk), rules=rules)
         for one in found
     ]
 
@@ -110,6 +128,36 @@ def _declines(ids: Sequence[int], to: Assignee | None) -> dict[int, Act]:
     return {pk: act for pk, act in answers.items() if act.act == ActKind.DECLINE}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """The rules in force, and the work as they see it: now, and in other hands."""
+
+    tried: RulesTried
+    names: Mapping[str, str]
+    present: Mapping[int, Subject]
+    given: Mapping[int, Subject]
+
+    def named(self, key: str, subject: Subject, config: ReminderConfig) -> str:
+        candidates = policy_rules.matching(subject, rules=self.tried.rules, lead=config.lead)
+        return name_of(key, candidates=candidates, names=self.names)
+
+
+def _rules_of(works: Sequence[Assignment], to: Assignee | None) -> _Rules:
+    tried = rules_to_try(None)
+    ids = [work.pk for work in works]
+    with connection.cursor() as cursor:
+        return _Rules(
+            tried=tried,
+            names=names_of_rules(),
+            present=read_subjects(cursor, ids),
+            given={} if to is None else _still_reminded(read_work_given_to(cursor, ids, to.pk)),
+        )
+
+
+def _still_reminded(works: Iterable[RuledWork]) -> dict[int, Subject]:
+    return {work.id: work.subject for work in works if not work.is_overdue}
+
+
 def _reassigned(
     work: Assignment,
     to: Assignee | None,
@@ -117,6 +165,7 @@ def _reassigned(
     situation: Situation,
     config: ReminderConfig,
     declined: Act | None,
+    rules: _Rules,
 ) -> Reassignment:
     overdue_at = timing.overdue_at(work.scheduled_start, expected_start=None, config=config)
     marked = work.overdue_at is not None
@@ -132,8 +181,16 @@ def _reassigned(
             recipients.assignee_recipient(work.assignee_id), config.channel, contact_of(work.assignee), config
         ),
         correction=None if correction is None else max(timedelta(), correction.due_at - situation.now),
-        reminder=_reminder(
-            work, to, overdue=marked and overdue_at <= situation.now, situation=situation, config=config
+        ended=tuple(_ended(work, rules, situation=situation, config=config)),
+        reminders=tuple(
+            _reminders(
+                work,
+                to,
+                rules,
+                overdue=marked and overdue_at <= situation.now,
+                situation=situation,
+                config=config,
+            )
         ),
         overdue=marked and scheduled and overdue_at <= situation.now,
         overdue_at_once=scheduled
@@ -172,21 +229,53 @@ def _correction(
     return corrections.correction(known, present, status=status, now=now, config=config)
 
 
-def _reminder(
-    work: Assignment, to: Assignee | None, *, overdue: bool, situation: Situation, config: ReminderConfig
-) -> Forecast:
-    """What becomes of the reminder of the new assignee. It waits for a correction that is due to them."""
+def _ended(
+    work: Assignment, rules: _Rules, *, situation: Situation, config: ReminderConfig
+) -> Iterator[RuleReminder]:
+    """The reminders that whoever has the work would get, and does not get any more. What is being sent arrives."""
+    subject = rules.present.get(work.pk)
+    if subject is None or work.assignee_id is None:
+        return
+    rows = [row for row in work.reminders.all() if row.kind == Kind.REMINDER and row.version == work.version]
+    for one in foresee(facts_of(work), subject, rows, rules.tried, situation, config) or ():
+        begun = one.row is not None and one.row.state is State.SENDING
+        if one.forecast.verdict.action is Action.SEND and not begun:
+            yield RuleReminder(name=rules.named(one.rule, subject, config), forecast=one.forecast)
+
+
+def _reminders(
+    work: Assignment,
+    to: Assignee | None,
+    rules: _Rules,
+    *,
+    overdue: bool,
+    situation: Situation,
+    config: ReminderConfig,
+) -> Iterator[RuleReminder]:
+    """What becomes of the reminders of the new assignee."""
     facts = replace(
         facts_of(work),
         version=work.version + 1,
         recipient=recipients.assignee_recipient(to.pk if to else None),
         declined=False,
+        confirmed=False,
         expected_start=None,
         overdue=overdue,
         start_notified=to is not None and bool(work.start_notified),  # type: ignore[attr-defined]  # annotated
     )
-    foreseen = forecast.forecast_assignment(facts, situation, config=config)
     held = None if to is None else _correction(work, to.pk, to, now=situation.now, config=config)
+    subject = rules.given.get(work.pk)
+    by_rules = None if subject is None else foresee(facts, subject, (), rules.tried, situation, config)
+    if subject is None or by_rules is None:
+        ahead = forecast.forecast_assignment(facts, situation, config=config)
+        yield RuleReminder(name="", forecast=_after(held, ahead))
+        return
+    for one in by_rules:
+        yield RuleReminder(name=rules.named(one.rule, subject, config), forecast=_after(held, one.forecast))
+
+
+def _after(held: Correction | None, foreseen: Forecast) -> Forecast:
+    """A reminder waits for a correction that is due to the same person."""
     if held is None or foreseen.at is None or foreseen.verdict.action is not Action.SEND:
         return foreseen
     return replace(foreseen, at=max(foreseen.at, held.due_at))

@@ -9,7 +9,6 @@ from django.db import connection
 from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
-from reminders.insight.explain.inputs import facts_of
 from reminders.insight.forecast import AssignmentFacts, Forecast
 from reminders.ledger.rule_planning import REVIVED
 from reminders.ledger.rule_subjects import read_subjects
@@ -54,18 +53,33 @@ def subjects_of(works: Sequence[Assignment], tried: RulesTried) -> dict[int, Sub
         return read_subjects(cursor, ids)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleForecast:
+    """What becomes of the reminder of one rule; `row` is its open row, if there is one."""
+
+    rule: str
+    forecast: Forecast
+    channel: str
+    row: Row | None = None
+
+
 def foresee(
-    assignment: Assignment, subject: Subject, tried: RulesTried, situation: Situation, config: ReminderConfig
-) -> Iterator[tuple[Forecast, str, Row | None]] | None:
-    """What becomes of each reminder that is not settled, its channel and its open row, if any; None where the built-in rule
-    is alone.
+    work: AssignmentFacts,
+    subject: Subject,
+    rows: Iterable[Reminder],
+    tried: RulesTried,
+    situation: Situation,
+    config: ReminderConfig,
+) -> Iterator[RuleForecast] | None:
+    """What becomes of each reminder that is not settled; None where the built-in rule is alone. `rows` are the reminders of
+    its version.
     """
     applying = policy_rules.rules_for(subject, rules=tried.rules, lead=config.lead)
     found = policy_rules.occurrences(subject, rules=applying)
-    rows = {row.rule: row for row in _rows(assignment)}
-    if policy_rules.is_plain(found, subject) and rows.keys() <= {DEFAULT}:
+    known = {row.rule: row for row in rows}
+    if policy_rules.is_plain(found, subject) and known.keys() <= {DEFAULT}:
         return None
-    return _foreseen(facts_of(assignment), found, rows, tried, situation, config)
+    return _foreseen(work, found, known, tried, situation, config)
 
 
 def _foreseen(
@@ -75,7 +89,7 @@ def _foreseen(
     tried: RulesTried,
     situation: Situation,
     config: ReminderConfig,
-) -> Iterator[tuple[Forecast, str, Row | None]]:
+) -> Iterator[RuleForecast]:
     for one in found:
         row = rows.get(one.rule)
         if row is not None and row.closed_at is not None:
@@ -85,17 +99,15 @@ def _foreseen(
         if row is None:
             # Nobody is reminded at once because rules have changed.
             if one.due_at > situation.now or not tried.others:
-                yield (
-                    forecast.forecast_assignment(work, situation, config=config, occurrence=one),
-                    config.channel,
-                    None,
-                )
+                ahead = forecast.forecast_assignment(work, situation, config=config, occurrence=one)
+                yield RuleForecast(rule=one.rule, forecast=ahead, channel=config.channel)
             continue
         believed = policy_rows.from_model(row)
         if not row.attempts:
             if one.skipped is not None:
                 ended = Verdict(Action.END, one.skipped, state=State.SKIPPED)
-                yield Forecast(ended, situation.now), row.channel, believed
+                ahead = Forecast(ended, situation.now)
+                yield RuleForecast(rule=one.rule, forecast=ahead, channel=row.channel, row=believed)
                 continue
             fresh = forecast.planned_row(work, now=situation.now, config=config, occurrence=one)
             believed = replace(
@@ -104,7 +116,8 @@ def _foreseen(
                 not_after=fresh.not_after,
                 next_attempt_at=fresh.next_attempt_at,
             )
-        yield forecast.forecast_row(believed, work.plan, situation), row.channel, believed
+        ahead = forecast.forecast_row(believed, work.plan, situation)
+        yield RuleForecast(rule=one.rule, forecast=ahead, channel=row.channel, row=believed)
 
 
 def _rows(assignment: Assignment) -> list[Reminder]:

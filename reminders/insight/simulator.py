@@ -335,8 +335,13 @@ def _all_foreseen(
 ) -> Iterable[tuple[Forecast | None, str, Row | None]]:
     """What becomes of each reminder of this work."""
     subject = subjects.get(assignment.pk)
-    by_rules = subject and rule_simulation.foresee(assignment, subject, tried, situation, config)
-    return by_rules or [_foresee(assignment, situation, config)]
+    rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
+    if subject is not None:
+        work = facts_of(assignment)
+        by_rules = rule_simulation.foresee(work, subject, rows, tried, situation, config)
+        if by_rules is not None:
+            return ((one.forecast, one.channel, one.row) for one in by_rules)
+    return [_foresee(assignment, situation, config)]
 
 
 def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> _Prospect:

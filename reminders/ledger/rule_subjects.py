@@ -53,6 +53,15 @@ READ = f"""
 """  # noqa: S608 - our own constant
 LOCK = READ + "    FOR NO KEY UPDATE OF a"
 
+# Named like the table, so that the same statement reads the work as it would be.
+GIVEN_TO = """
+    WITH assignments_assignment AS NOT MATERIALIZED (
+        SELECT id, version + 1 AS version, scheduled_start, statement_timestamp() AS known_at, kind,
+               %s::bigint AS assignee_id, lead_minutes, further_lead_minutes, renudge_at, team_id, status, overdue_at,
+               '' AS answer, NULL::timestamptz AS answered_at, NULL::timestamptz AS expected_start
+        FROM assignments_assignment)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuledWork:
@@ -102,6 +111,12 @@ def read_work(cursor: Cursor, ids: Sequence[int]) -> list[RuledWork]:
 def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, Subject]:
     """Assignments by their ids of which somebody may still be reminded, as rules see them now."""
     return {work.id: work.subject for work in read_work(cursor, ids) if not work.is_overdue}
+
+
+def read_work_given_to(cursor: Cursor, ids: Sequence[int], assignee_id: int) -> list[RuledWork]:
+    """Assignments of others, as rules would see them if this person were given them now."""
+    run(cursor, GIVEN_TO + READ, [assignee_id, bigints(ids)])
+    return [_work(found, plan_changed=True) for found in fetch(cursor)]
 
 
 def quiet_hours_of(found: dict[str, Any]) -> QuietHours | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -16,7 +16,7 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.insight.explain.inputs import can_reach, contact_of
 from reminders.insight.explain.wording import moment, words
-from reminders.insight.reassignment import Reassignment, Told, booking_of, bookings
+from reminders.insight.reassignment import Reassignment, RuleReminder, Told, booking_of, bookings
 from reminders.operations.actions import SHOWN, ActionRequest, OperatorAction, Preview, counted, preview_of
 from reminders.operations.assignee_choice import AssigneeForm, choose
 from reminders.operations.forms import ReasonForm
@@ -88,8 +88,10 @@ def _effects(move: Reassignment, to: Assignee | None, scope: TeamScope, *, reach
     work = move.assignment
     if work.assignee is not None:
         yield _former(move, _named(work.assignee))
+        for one in move.ended:
+            yield f"{_named(work.assignee)} no longer gets the reminder of {one.name} {_when(one.forecast.at)}."
         yield from _lost(work)
-    yield _reminder(move, to, reachable=reachable)
+    yield from _reminders(move, to, reachable=reachable)
     before, after = effective_team(work), _team_after(work, to, scope)
     if before != after:
         no_longer = "" if before is None else f", no longer to {_team_name(before)}"
@@ -122,23 +124,36 @@ def _lost(work: Assignment) -> Iterator[str]:
         yield "That its assignee is on the way no longer holds."
 
 
-def _reminder(move: Reassignment, to: Assignee | None, *, reachable: bool) -> str:
-    verdict, at = move.reminder.verdict, move.reminder.at
+def _reminders(move: Reassignment, to: Assignee | None, *, reachable: bool) -> Iterator[str]:
     if to is None:
-        return "Nobody is reminded of it until somebody gets it."
+        yield "Nobody is reminded of it until somebody gets it."
+        return
     name = _named(to)
+    sent = [one for one in move.reminders if one.forecast.verdict.action is Action.SEND]
     if move.assignment.status == Status.IN_PROGRESS:
-        return f"{name} gets no reminder: the work has been started."
-    if move.overdue:
-        return f"{name} gets no reminder: the work is OVERDUE."
+        yield f"{name} gets no reminder: the work has been started."
+    elif move.overdue:
+        yield f"{name} gets no reminder: the work is OVERDUE."
+    elif sent and not reachable:
+        yield f"No reminder reaches {name}: there is no usable address."
+    else:
+        for one in move.reminders:
+            yield _reminder(one, name, asked_at=move.asked_at)
+
+
+def _reminder(one: RuleReminder, name: str, *, asked_at: datetime) -> str:
+    verdict, at = one.forecast.verdict, one.forecast.at
+    reminder = f"The reminder of {one.name} to {name}" if one.name else f"The reminder to {name}"
     if verdict.action is not Action.SEND:
         verb = "waits" if at is None and verdict.action is Action.WAIT else "is not sent"
-        return f"The reminder to {name} {verb}: {words(verdict.reason)}."
-    if not reachable:
-        return f"No reminder reaches {name}: there is no usable address."
-    if at is not None and at <= move.asked_at:
-        return f"The reminder to {name} leaves at once."
-    return f"The reminder to {name} leaves at {moment(at)}."
+        return f"{reminder} {verb}: {words(verdict.reason)}."
+    if at is not None and at <= asked_at:
+        return f"{reminder} leaves at once."
+    return f"{reminder} leaves {_when(at)}."
+
+
+def _when(at: datetime | None) -> str:
+    return "once sending goes on" if at is None else f"at {moment(at)}"
 
 
 def _team_after(work: Assignment, to: Assignee | None, scope: TeamScope) -> Team | None:

@@ -42,14 +42,7 @@ class RulesOfWork:
 
     def name_of(self, key: str) -> str:
         """A rule as people know it."""
-        if (name := self.names.get(key)) is not None:
-            return f'the rule "{isolated(name)}"'
-        own = next((rule for rule in self.candidates if rule.key == key), None)
-        if own is not None and own.scope is Scope.ASSIGNMENT:
-            return f"its lead of {_minutes(own.trigger.offset)}"
-        if own is not None:
-            return f"the built-in rule ({_minutes(own.trigger.offset)} before the start)"
-        return f"a rule that is no more ({key})"
+        return name_of(key, candidates=self.candidates, names=self.names)
 
     def of_key(self, key: str) -> Occurrence | None:
         return next((found for found in self.occurrences if found.rule == key), None)
@@ -111,6 +104,23 @@ class RulesOfWork:
         return [rule for rule in self.candidates if rule.key in self.names]
 
 
+def name_of(key: str, *, candidates: Iterable[Rule], names: Mapping[str, str]) -> str:
+    """A rule as people know it: one of `names` (those that operators have made), or of the work's `candidates`."""
+    if (name := names.get(key)) is not None:
+        return f'the rule "{isolated(name)}"'
+    own = next((rule for rule in candidates if rule.key == key), None)
+    if own is not None and own.scope is Scope.ASSIGNMENT:
+        return f"its lead of {_minutes(own.trigger.offset)}"
+    if own is not None:
+        return f"the built-in rule ({_minutes(own.trigger.offset)} before the start)"
+    return f"a rule that is no more ({key})"
+
+
+def names_of_rules() -> dict[str, str]:
+    """What operators call the rules that they have made, by their keys in the ledger."""
+    return {rule_key(pk): name for pk, name in ReminderRule.objects.values_list("pk", "name")}
+
+
 def rules_of_work(
     assignment: Assignment, rows: Iterable[Reminder], config: ReminderConfig
 ) -> RulesOfWork | None:
@@ -120,7 +130,7 @@ def rules_of_work(
         if not enabled and not assignment.further_lead_minutes and not _has_other_rows(rows):
             return None
         subject = read_subjects(cursor, [assignment.pk]).get(assignment.pk)
-    names = {rule_key(pk): name for pk, name in ReminderRule.objects.values_list("pk", "name")}
+    names = names_of_rules()
     if subject is None:
         return RulesOfWork(
             subject=None, candidates=(), applying=(), occurrences=(), names=names, lead=config.lead

@@ -1,6 +1,6 @@
 """Work is given to somebody else: what is foreseen is what happens, once, and only of what the caller sees."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -20,6 +20,7 @@ from reminders.policy.rows import Action
 from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+from tests.rule_factory import evening, key, rule
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +112,7 @@ def test_whoever_was_told_hears_of_it_when_it_was_foreseen(clock, config, turn, 
     else:
         told = Told.YES if outcome is Outcome.ACCEPTED else Told.MAYBE
         assert (move.told, move.correction) == (told, config.correction_grace)
-    assert (move.reminder.verdict.action, move.reminder.at) == (Action.SEND, NOON)
+    assert (move.reminders[0].forecast.verdict.action, move.reminders[0].forecast.at) == (Action.SEND, NOON)
     run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     assert turn() == [other.email]
     if outcome is None:
@@ -131,8 +132,46 @@ def test_a_reminder_leaves_when_it_was_foreseen(clock, config):
     (move,) = plan_reassign([work.pk], other, config=config).moves
     run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     row = Reminder.objects.get(assignment=work, kind=Kind.REMINDER, version=2)
-    assert (row.state, row.due_at) == (State.PLANNED, move.reminder.at)
-    assert move.reminder.at == NOON + 30 * MINUTE
+    assert (row.state, row.due_at) == (State.PLANNED, move.reminders[0].forecast.at)
+    assert move.reminders[0].forecast.at == NOON + 30 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("own", "ahead"),
+    [
+        ([], timedelta(days=2)),
+        ([], timedelta(hours=3)),
+        ([], 70 * MINUTE),
+        ([300, 45, 20], timedelta(hours=4)),
+    ],
+)
+def test_the_reminders_of_several_rules_are_those_that_were_foreseen(clock, config, own, ahead):
+    evening(), rule(minutes=120)
+    nudge = rule(minutes=60, condition="not_confirmed")
+    other = AssigneeFactory(time_zone="Asia/Kolkata", quiet_from=time(20), quiet_until=time(6))
+    rule(minutes=200, scope="person", scope_value=str(other.pk), quiet_hours="respect")
+    work = AssignmentFactory(scheduled_start=NOON + ahead, lead_minutes=own or None)
+    scan.scan(trigger="beat", config=config)
+    acting.confirm(work)
+    (move,) = plan_reassign([work.pk], other, config=config).moves
+    theirs = Reminder.objects.filter(assignment=work, version=1, kind=Kind.REMINDER, closed_at=None)
+    ended = {one.forecast.at for one in move.ended}
+    assert {max(row.due_at, NOON) for row in theirs.exclude(rule=key(nudge))} <= ended
+    assert all(one.name for one in (*move.ended, *move.reminders))
+    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+
+    leaves, skipped = set(), []
+    for one in move.reminders:
+        if one.forecast.verdict.action is Action.SEND:
+            leaves.add(one.forecast.at)
+        else:
+            skipped.append(one.forecast.verdict.reason)
+    clock.set(work.scheduled_start - MINUTE)
+    scan.scan(trigger="beat", config=config)
+    rows = Reminder.objects.filter(assignment=work, version=2, kind=Kind.REMINDER)
+    assert {max(row.due_at, NOON) for row in rows if row.state == State.PLANNED} == leaves
+    assert sorted(row.reason for row in rows if row.state == State.SKIPPED) == sorted(skipped)
+    assert not theirs.exists()
 
 
 def test_given_back_it_waits_for_the_correction_as_was_foreseen(clock, config, turn):
@@ -146,10 +185,13 @@ def test_given_back_it_waits_for_the_correction_as_was_foreseen(clock, config, t
     clock.advance(MINUTE)
     now = clock.now()
     (move,) = plan_reassign([work.pk], former, config=config).moves
-    assert (move.reminder.verdict.action, move.reminder.at) == (Action.SEND, now + config.correction_grace)
+    assert (move.reminders[0].forecast.verdict.action, move.reminders[0].forecast.at) == (
+        Action.SEND,
+        now + config.correction_grace,
+    )
     run_reassign(plan_reassign([work.pk], former, config=config), by="olga", reason="x")
     held = Reminder.objects.get(assignment=work, kind=Kind.REMINDER, version=3)
-    assert held.next_attempt_at == move.reminder.at
+    assert held.next_attempt_at == move.reminders[0].forecast.at
 
 
 def test_it_is_too_late_to_correct_what_is_long_over(clock, config, turn):
@@ -158,7 +200,11 @@ def test_it_is_too_late_to_correct_what_is_long_over(clock, config, turn):
     acting.start(work.pk)
     clock.advance(config.overdue + 11 * MINUTE)
     (move,) = plan_reassign([work.pk], other, config=config).moves
-    assert (move.told, move.correction, move.reminder.verdict.action) == (Told.YES, None, Action.DROP)
+    assert (move.told, move.correction, move.reminders[0].forecast.verdict.action) == (
+        Told.YES,
+        None,
+        Action.DROP,
+    )
     run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     assert not Reminder.objects.filter(kind=Kind.CORRECTION).exists()
 

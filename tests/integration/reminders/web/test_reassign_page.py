@@ -15,12 +15,14 @@ from accounts import roles
 from assignments import people, services, teams
 from assignments.models import Assignment
 from reminders.delivery import deliver, dispatch, scan
+from reminders.insight.explain import wording
 from reminders.ledger.audit import record
-from reminders.models import Audit
+from reminders.models import Audit, Reason
 from reminders.operations.actions import MAX_TARGETS
 from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +163,26 @@ def test_the_preview_says_who_hears_what_and_when(operator, turn):
     assert effects(preview(operator, later, other)) == [
         "No reminder reaches Bea: there is no usable address."
     ]
+
+
+def test_the_preview_says_what_becomes_of_the_reminders_of_each_rule(operator, config):
+    ada, bea = AssigneeFactory(name="Ada"), AssigneeFactory(name="Bea")
+    rule(name="Two hours <before>", minutes=120), rule(name="Close", minutes=35)
+    work = AssignmentFactory(assignee=ada, scheduled_start=NOON + 100 * MINUTE)
+    scan.scan(trigger="beat", config=config)
+    assert effects(preview(operator, work, bea)) == [
+        "Ada has not been told of it, and hears nothing.",
+        'Ada no longer gets the reminder of the rule "Two hours <before>" at 2026-06-15 12:00:00 UTC.',
+        'Ada no longer gets the reminder of the rule "Close" at 2026-06-15 13:05:00 UTC.',
+        'The reminder of the rule "Two hours <before>" to Bea leaves at once.',
+        'The reminder of the rule "Close" to Bea leaves at 2026-06-15 13:05:00 UTC.',
+        "The reminder of the built-in rule (30 minutes before the start) to Bea is not sent: "
+        + wording.words(Reason.TOO_CLOSE)
+        + ".",
+    ]
+    assert "Two hours &lt;before&gt;" in text_of(preview(operator, work, bea))
+    mute = AssigneeFactory(name="Mute", email="")
+    assert "No reminder reaches Mute: there is no usable address." in effects(preview(operator, work, mute))
 
 
 def test_the_preview_says_to_which_team_the_work_then_belongs(operator):
