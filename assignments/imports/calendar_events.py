@@ -12,15 +12,16 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from icalendar import vDatetime, vDuration
-from icalendar.parser import Contentline
+from icalendar import vDatetime
 
 from assignments import instants
+from assignments.imports import calendar_alarms
+from assignments.imports.calendar_alarms import Alarm, Alarms, leads, one_lead
+from assignments.imports.calendar_properties import ParsedProperty, Property
 from assignments.imports.calendar_zones import CalendarZones, missing_zone
 from assignments.imports.fields import ASSIGNMENT, InvalidValue
-from assignments.imports.rows import ERRORS_PER_ROW, ParsedRow, Row, RowError, read_row
+from assignments.imports.rows import ERRORS_PER_ROW, Notes, ParsedRow, Row, RowError, read_row
 from assignments.instants import NotAnInstant
-from assignments.models import MAX_LEAD_MINUTES
 from assignments.wording import quoted
 
 CANCEL = "CANCEL"
@@ -39,53 +40,25 @@ REPEATING = ("RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
 NEEDED = {*FIELDS, *REPEATING, "SEQUENCE"}
 NO_PERSON = {"GROUP", "RESOURCE", "ROOM"}
 DATE, DATE_TIME = re.compile(r"\d{8}", re.ASCII), re.compile(r"(\d{8}T\d{6})(Z?)", re.ASCII)
-DURATION = re.compile(r"[+-]?P[\dWDTHMS]+", re.ASCII)
-DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+DAY = timedelta(days=1)
+ALARM_LEFT = "alarms that are no lead times"
 LARGEST_SEQUENCE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Property:
-    """A line of a calendar whose name is known already."""
-
-    name: str
-    line: str
-
-    def parsed(self) -> "ParsedProperty":
-        """Its parameters and its value. Raises InvalidValue."""
-        try:
-            _, params, value = Contentline(self.line).parts()  # type: ignore[no-untyped-call]
-        except (ValueError, LookupError, AssertionError) as error:
-            raise InvalidValue("invalid", f"{quoted(self.line)} is not a line of a calendar") from error
-        joined = {
-            str(name).upper(): ",".join(given) if isinstance(given, list) else str(given)
-            for name, given in params.items()
-        }
-        return ParsedProperty(self.name, joined, str(value))
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedProperty:
-    """A property with its parameters; several values of a parameter are one text, joined by commas."""
-
-    name: str
-    params: dict[str, str]
-    value: str
-
-    def param(self, name: str) -> str:
-        """The value of a parameter; '' where it is missing."""
-        return self.params.get(name, "")
-
-
-@dataclass(frozen=True, slots=True)
 class CalendarEvent:
-    """The properties of an event that an assignment needs, the TRIGGERs of its alarms, and what its calendar says."""
+    """The properties of an event that an assignment needs, its alarms, and what its calendar says.
+
+    `asked` is what the import makes of alarms. `notes` takes what it could not make of them.
+    """
 
     number: int
     properties: Sequence[Property]
-    triggers: Sequence[Property]
+    alarms: Sequence[Alarm]
     method: str
     zones: CalendarZones
+    asked: Alarms
+    notes: Notes
 
 
 def event_row(event: CalendarEvent) -> ParsedRow:
@@ -123,8 +96,8 @@ class _Reader:
             ("assignee", self._person),
         ):
             self._collect(given, field, read)
-        if (lead := self._lead()) is not None:
-            given["lead_minutes"] = lead
+        if (lead_minutes := self._leads()) is not None:
+            given["lead_minutes"] = lead_minutes
         return self._errors or read_row(self._event.number, given, sequence=self._sequence())
 
     def _cancellation(self) -> ParsedRow:
@@ -202,13 +175,13 @@ class _Reader:
     def _end(self) -> str | None:
         if (end := self._one("DTEND")) is not None:
             return self._instant(end).isoformat()
-        duration, begin = self._one("DURATION"), self._one("DTSTART")
-        if duration is None or begin is None:
+        stated, begin = self._one("DURATION"), self._one("DTSTART")
+        if stated is None or begin is None:
             return None
-        length = _duration(duration)
+        length = calendar_alarms.duration(stated)
         if length is None or not timedelta(0) <= length < DAY:
             message = (
-                f"{quoted(duration.value)} is not a DURATION of less than a day, such as PT1H30M: "
+                f"{quoted(stated.value)} is not a DURATION of less than a day, such as PT1H30M: "
                 "days are of unequal length"
             )
             raise InvalidValue("invalid", message)
@@ -262,32 +235,15 @@ class _Reader:
             raise InvalidValue("invalid", message)
         return {field: value for field, value in (("name", name), ("email", email)) if value}
 
-    def _lead(self) -> int | None:
-        """The minutes of the one alarm before the start; None where there is none, or none that a lead can be."""
-        lengths = set()
-        for trigger in self._event.triggers:
-            try:
-                found = trigger.parsed()
-            except InvalidValue:
-                continue
-            length = _duration(found)
-            if length is not None and found.param("RELATED").upper() in ("", "START"):
-                lengths.add(length)
-        if len(lengths) != 1:
-            return None
-        minutes, rest = divmod(-lengths.pop(), MINUTE)
-        return minutes if 1 <= minutes <= MAX_LEAD_MINUTES and not rest else None
-
-
-def _duration(found: ParsedProperty) -> timedelta | None:
-    value = found.value.strip()
-    if not DURATION.fullmatch(value):
-        return None
-    try:
-        length: timedelta = vDuration.from_ical(value)  # type: ignore[no-untyped-call]
-    except (ValueError, OverflowError):
-        return None
-    return length
+    def _leads(self) -> int | list[int] | None:
+        """The lead times that its alarms make; None where they make none."""
+        if self._event.asked is Alarms.ONE:
+            return one_lead(self._event.alarms)
+        found, left = leads(self._event.alarms)
+        for one in left:
+            note = RowError(self._event.number, "lead_minutes", one.code, one.message)
+            self._event.notes.add(ALARM_LEFT, note)
+        return found if len(found) > 1 else next(iter(found), None)
 
 
 def _address(who: ParsedProperty) -> str:

@@ -4,14 +4,16 @@ Lines are unfolded as bytes, because a fold may part a character, and only lines
 and parsed: what nobody needs may be as broken as it likes.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from assignments.imports.calendar_events import CANCEL, NEEDED, CalendarEvent, Property, event_row
+from assignments.imports import calendar_alarms
+from assignments.imports.calendar_alarms import Alarm, Alarms
+from assignments.imports.calendar_events import CANCEL, NEEDED, CalendarEvent, event_row
+from assignments.imports.calendar_properties import Property
 from assignments.imports.calendar_zones import CalendarZones
-from assignments.imports.rows import LONGEST_ROW, ParsedRow, RowError, RowFile, UnreadableFile
+from assignments.imports.rows import LONGEST_ROW, Notes, ParsedRow, RowError, RowFile, UnreadableFile
 from assignments.imports.text_files import not_in_charset, refuse_utf16
 
 ACCEPTED_METHODS = {"", "PUBLISH", "REQUEST", CANCEL}
@@ -23,12 +25,14 @@ OTHER_COMPONENTS = "other components"
 NO_PROPERTIES = "lines of events without a name and a colon"
 COUNTED_COMPONENTS = {"VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}
 LONGEST_ZONE = 64 * 1024
+OF_ALARMS: Mapping[Alarms, Set[str]] = {Alarms.ONE: {"TRIGGER"}, Alarms.LEADS: calendar_alarms.NEEDED}
+"""The lines of an alarm that are read."""
 
 
-def read_calendar(file: BinaryIO, charset: str = "utf-8") -> RowFile:
+def read_calendar(file: BinaryIO, charset: str = "utf-8", *, alarms: Alarms = Alarms.ONE) -> RowFile:
     """The events of all calendars of a file, numbered from 1. Iterating raises UnreadableFile."""
-    left_out: Counter[str] = Counter()
-    return RowFile(_rows(file, charset, left_out), left_out)
+    notes = Notes()
+    return RowFile(_rows(file, charset, alarms, notes), notes)
 
 
 class _Line(NamedTuple):
@@ -84,22 +88,27 @@ class _Collected:
     number: int
     line: int
     size: int = 0
-    properties: list[tuple[_Line, bool]] = field(default_factory=list)
+    properties: list[tuple[_Line, int]] = field(default_factory=list)
     inner: list[str] = field(default_factory=list)
+    alarms: int = 0
 
-    def add(self, line: _Line) -> None:
-        """Keeps a line that is needed; `True` stands for one of an alarm."""
+    def begin(self, component: str) -> None:
+        self.inner.append(component)
+        self.alarms += self.inner == ["VALARM"]
+
+    def add(self, line: _Line, of_alarms: Set[str]) -> None:
+        """Keeps a line that is needed, with the number of the alarm in which it stands; 0: in none."""
         alarm = self.inner == ["VALARM"]
-        if line.name == "TRIGGER" if alarm else not self.inner and line.name in NEEDED:
+        if line.name in of_alarms if alarm else not self.inner and line.name in NEEDED:
             self.size += len(line.content)
             if self.size <= LONGEST_ROW:
-                self.properties.append((line, alarm))
+                self.properties.append((line, self.alarms if alarm else 0))
 
 
-def _rows(file: BinaryIO, charset: str, left_out: Counter[str]) -> Iterator[ParsedRow]:
+def _rows(file: BinaryIO, charset: str, alarms: Alarms, notes: Notes) -> Iterator[ParsedRow]:
     refuse_utf16(file)
     with file:
-        reader = _Reader(_zones(file), charset, left_out)
+        reader = _Reader(_zones(file), charset, alarms, notes)
         _skip_mark(file)
         for line in _unfolded(file):
             yield from reader.read(line)
@@ -109,10 +118,13 @@ def _rows(file: BinaryIO, charset: str, left_out: Counter[str]) -> Iterator[Pars
 class _Reader:
     """Follows the components of a file: calendars, their events, and what is left out."""
 
-    def __init__(self, zones: Sequence[CalendarZones], charset: str, left_out: Counter[str]) -> None:
+    def __init__(self, zones: Sequence[CalendarZones], charset: str, alarms: Alarms, notes: Notes) -> None:
         self._zones = iter(zones)
         self._charset = charset
-        self._left_out = left_out
+        self._asked = alarms
+        self._of_alarms = OF_ALARMS[alarms]
+        self._notes = notes
+        self._left_out = notes.left_out
         self._calendar: CalendarZones | None = None
         self._calendars = 0
         self._method = ""
@@ -167,13 +179,13 @@ class _Reader:
             elif marker == "END:VCALENDAR":
                 self._calendar = None
         elif marker.startswith("BEGIN:"):
-            event.inner.append(marker.removeprefix("BEGIN:"))
+            event.begin(marker.removeprefix("BEGIN:"))
         elif marker:
             event.inner = event.inner[:-1]
         elif b":" not in line.content:
             self._left_out[NO_PROPERTIES] += 1
         else:
-            event.add(line)
+            event.add(line, self._of_alarms)
 
     def _skip(self, component: str) -> None:
         self._skipped = [component]
@@ -201,9 +213,21 @@ class _Reader:
             yield [RowError(event.number, None, "too_large", message)]
             return
         assert self._calendar is not None
-        properties = [self._property(line) for line, alarm in event.properties if not alarm]
-        triggers = [self._property(line) for line, alarm in event.properties if alarm]
-        yield event_row(CalendarEvent(event.number, properties, triggers, self._method, self._calendar))
+        alarms = [Alarm() for _ in range(event.alarms)]
+        properties: list[Property] = []
+        for line, alarm in event.properties:
+            (alarms[alarm - 1].properties if alarm else properties).append(self._property(line))
+        yield event_row(
+            CalendarEvent(
+                number=event.number,
+                properties=properties,
+                alarms=alarms,
+                method=self._method,
+                zones=self._calendar,
+                asked=self._asked,
+                notes=self._notes,
+            )
+        )
 
     def _property(self, line: _Line) -> Property:
         try:

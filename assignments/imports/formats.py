@@ -1,8 +1,10 @@
 """The formats of which an import reads rows, by media type and by the ending of a file's name."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import BinaryIO
 
+from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.calendar_rows import read_calendar
 from assignments.imports.csv_rows import read_csv
 from assignments.imports.json_rows import read_json, read_json_lines
@@ -23,3 +25,16 @@ BY_SUFFIX: Mapping[str, RowReader] = {
     ".ndjson": read_json_lines,
     ".ics": read_calendar,
 }
+
+
+class NoAlarms(ValueError):
+    """Alarms are asked of a format that has none."""
+
+
+def with_alarms(read: RowReader, asked: str | None) -> RowReader:
+    """The reader that makes of alarms what is asked: a value of Alarms, or None. Raises NoAlarms."""
+    if asked is None:
+        return read
+    if read is not read_calendar:
+        raise NoAlarms(f'"{asked}": only a calendar (iCalendar) has alarms')
+    return partial(read_calendar, alarms=Alarms(asked))

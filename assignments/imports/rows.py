@@ -60,12 +60,29 @@ ParsedRow = Row | list[RowError]
 """A row, or what is wrong with it."""
 
 
+MOST_NOTES = 1_000
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was left out of a file: counted, and of some of it which row, with the first MOST_NOTES of these."""
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    rows: list[RowError] = field(default_factory=list)
+
+    def add(self, what: str, note: RowError) -> None:
+        """Counts a part of a row that is left out while the row is imported."""
+        self.left_out[what] += 1
+        if len(self.rows) < MOST_NOTES:
+            self.rows.append(note)
+
+
 @dataclass(slots=True)
 class RowFile:
-    """The rows of a file, read one after the other, and how much of what else is in it was left out."""
+    """The rows of a file, read one after the other, and what else is in it and was left out."""
 
     rows: Iterator[ParsedRow]
-    left_out: Counter[str] = field(default_factory=Counter)
+    notes: Notes = field(default_factory=Notes)
 
     def __iter__(self) -> Iterator[ParsedRow]:
         return self.rows

@@ -10,8 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from assignments.history import Actor
+from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.csv_rows import read_csv
-from assignments.imports.formats import BY_SUFFIX
+from assignments.imports.formats import BY_SUFFIX, NoAlarms, with_alarms
 from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
 from assignments.imports.text_files import python_charset
 from assignments.imports.writer import ImportResult, RowsRefused, import_rows
@@ -40,6 +41,11 @@ class Command(BaseCommand):
             action="store_true",
             help="find assignees by id: the file was exported from this very system",
         )
+        parser.add_argument(
+            "--alarms",
+            choices=[one.value for one in Alarms],
+            help="of a calendar: leads makes a lead time of every alarm before the start; one (the default) of the only one",
+        )
         parser.add_argument("--charset", help="the encoding of a CSV file or a calendar; default: UTF-8")
         parser.add_argument(
             "--json", action="store_true", help="answer as one line of JSON, with every bad row"
@@ -53,7 +59,7 @@ class Command(BaseCommand):
         next_row = options["from_row"]
         try:
             with in_one_line(), path.open("rb") as file:
-                read = BY_SUFFIX.get(path.suffix.lower(), read_csv)
+                read = with_alarms(BY_SUFFIX.get(path.suffix.lower(), read_csv), options["alarms"])
                 source = read(file, python_charset(options["charset"]))
                 rows = (one for one in source if _number(one) >= options["from_row"])
                 while portion := list(islice(rows, MAX_ROWS)):
@@ -66,9 +72,12 @@ class Command(BaseCommand):
                         total = _sum(total, done)
                         next_row = _number(portion[-1]) + 1
                     self._progress(_number(portion[-1]))
+        except NoAlarms as refusal:
+            raise CommandError(f"{path.name}: --alarms {refusal}; nothing was written") from refusal
         except (OSError, UnreadableFile, CommandError) as error:
             raise CommandError(f"{path.name}: {_why(error)}; {_what_to_do(next_row, options)}") from error
-        self._report(total, total.left_out + source.left_out, bad, options)
+        notes = [one for one in source.notes.rows if one.row >= options["from_row"]]
+        self._report(total, total.left_out + source.notes.left_out, bad, notes, options)
         if stopped_at is not None:
             rows_bad = len({error.row for error in bad})
             raise CommandError(f"{path.name}: {rows_bad} bad rows; {_what_to_do(stopped_at, options)}")
@@ -78,26 +87,42 @@ class Command(BaseCommand):
             self.stderr.write(f"\r{row} rows", ending="")
 
     def _report(
-        self, total: ImportResult, left_out: Counter[str], bad: list[RowError], options: dict[str, Any]
+        self,
+        total: ImportResult,
+        left_out: Counter[str],
+        bad: list[RowError],
+        notes: list[RowError],
+        options: dict[str, Any],
     ) -> None:
         counts = {"created": total.created, "updated": total.updated, "unchanged": total.unchanged}
         if options["json"]:
-            errors = [
-                {"row": one.row, "field": one.field, "code": one.code, "message": one.message} for one in bad
-            ]
-            answer = {"dry_run": options["dry_run"], **counts, "left_out": dict(left_out), "errors": errors}
+            answer = {
+                "dry_run": options["dry_run"],
+                **counts,
+                "left_out": dict(left_out),
+                "notes": [_as_json(one) for one in notes],
+                "errors": [_as_json(one) for one in bad],
+            }
             self.stdout.write(json.dumps(answer))
             return
-        for one in bad[:MAX_SHOWN]:
-            self.stdout.write(f"row {one.row}: {one.field or 'the row'}: {one.message}")
-        if len(bad) > MAX_SHOWN:
-            self.stdout.write(f"... and {len(bad) - MAX_SHOWN} more: --json shows all")
+        self._list(bad, "")
+        self._list(notes, "left out: ")
         for what, count in sorted(left_out.items()):
             self.stdout.write(f"left out: {count} x {what}")
         would = "would be " if options["dry_run"] else ""
         self.stdout.write(
             f"{total.created} {would}created, {total.updated} {would}updated, {total.unchanged} unchanged"
         )
+
+    def _list(self, found: list[RowError], what: str) -> None:
+        for one in found[:MAX_SHOWN]:
+            self.stdout.write(f"row {one.row}: {what}{one.field or 'the row'}: {one.message}")
+        if len(found) > MAX_SHOWN:
+            self.stdout.write(f"... and {len(found) - MAX_SHOWN} more: --json shows them")
+
+
+def _as_json(one: RowError) -> dict[str, Any]:
+    return {"row": one.row, "field": one.field, "code": one.code, "message": one.message}
 
 
 def _imported(portion: list[ParsedRow], options: dict[str, Any]) -> tuple[ImportResult, list[RowError]]:

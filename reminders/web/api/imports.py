@@ -10,12 +10,12 @@ from typing import Any
 from django.utils.http import parse_header_parameters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assignments.history import Actor
-from assignments.imports.formats import BY_MEDIA_TYPE
+from assignments.imports.formats import BY_MEDIA_TYPE, NoAlarms, with_alarms
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.text_files import python_charset
 from assignments.imports.writer import import_rows
@@ -58,10 +58,13 @@ class ImportView(Endpoint):
         """
         asked = self.address(queries.ImportQuery)
         read = BY_MEDIA_TYPE.get(media_type(request))
-        read = BY_MEDIA_TYPE.get(media_type(request))
         body: Any = request.data
         if read is None:
             raise UnsupportedMediaType(media_type(request))
+        try:
+            read = with_alarms(read, asked.get("alarms"))
+        except NoAlarms as refusal:
+            raise ValidationError({"alarms": [str(refusal)]}, code="no_alarms") from refusal
         if not isinstance(body, io.BytesIO):
             body = io.BytesIO()  # A body without a byte never meets a parser.
         _, parameters = parse_header_parameters(request.content_type or "")
@@ -74,7 +77,7 @@ class ImportView(Endpoint):
                 scope=self.team_scope,
                 actor=Actor.api(self.by()),
             )
-        left_out = done.left_out + source.left_out
+        left_out = done.left_out + source.notes.left_out
         shown = assignments.ImportSerializer(
             {
                 "dry_run": asked["dry_run"],
@@ -82,6 +85,7 @@ class ImportView(Endpoint):
                 "updated": done.updated,
                 "unchanged": done.unchanged,
                 "left_out": [{"what": what, "count": count} for what, count in sorted(left_out.items())],
+                "notes": source.notes.rows,
                 "ids": done.ids,
             }
         )

@@ -101,12 +101,22 @@ class LeftOutSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
+class ImportNoteSerializer(serializers.Serializer[Any]):
+    row = serializers.IntegerField()
+    field = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
 class ImportSerializer(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField()
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     unchanged = serializers.IntegerField()
     left_out = LeftOutSerializer(many=True, help_text="What else was sent and was not imported.")
+    notes = ImportNoteSerializer(
+        many=True, help_text="What was left out of rows that were taken; the first 1,000."
+    )
     ids = serializers.ListField(
         child=serializers.IntegerField(),
         help_text="In the order of the rows that were taken; empty when dry.",

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework import serializers
 
+from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.fields import LARGEST_ID
 from reminders.models import State
 from reminders.web.api.fields import (
@@ -100,4 +101,10 @@ class ImportQuery(DryRunQuery):
         default=False,
         help_text="Find assignees by `id` too. Only for what was exported from this very system: another system's ids"
         " are other people's here.",
+    )
+    alarms = StrictChoiceField(
+        required=False,
+        choices=[one.value for one in Alarms],
+        help_text="Of a calendar. `leads`: every alarm (VALARM) before the start makes a lead time, and `notes` names"
+        " those that make none. `one`, and without it: where an event has one, it makes a lead time.",
     )

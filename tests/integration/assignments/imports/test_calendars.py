@@ -77,7 +77,7 @@ def test_an_event_becomes_an_assignment_and_is_planned(api):
         *("BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT45M", "END:VALARM"),
     ]
     assert sent(api, calendar(event)).json() | {"ids": 0} == {
-        "dry_run": False, "created": 1, "updated": 0, "unchanged": 0, "left_out": [], "ids": 0,
+        "dry_run": False, "created": 1, "updated": 0, "unchanged": 0, "left_out": [], "notes": [], "ids": 0,
     }  # fmt: skip
     work = Assignment.objects.get()
     kept = [work.reference, work.title, work.location, work.notes, work.lead_minutes, work.status]

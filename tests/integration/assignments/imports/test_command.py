@@ -59,7 +59,7 @@ def test_it_stops_before_the_portion_with_a_bad_row_and_goes_on_there(path):
 def test_bad_rows_are_skipped_on_request(path):
     said = json.loads(run(written(path, "a", "", "c", "d"), "--skip-bad", "--json"))
     fault = {"row": 3, "field": "title", "code": "required", "message": "title is needed"}
-    counts = {"created": 3, "updated": 0, "unchanged": 0, "left_out": {}}
+    counts = {"created": 3, "updated": 0, "unchanged": 0, "left_out": {}, "notes": []}
     assert said == {"dry_run": False, **counts, "errors": [fault]}
     assert titles() == ["a", "c", "d"]
 
