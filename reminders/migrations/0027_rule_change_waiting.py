@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reminders', '0025_reminder_rules'),
+        ('reminders', '0026_escalation_rules'),
     ]
 
     operations = [
