@@ -16,6 +16,7 @@ from reminders.ledger.fragments import (
     OTHER_RULE_BEGUN,
     PLANNED_BY_RULES,
     ROW_AND_PLAN,
+    TOLD_DECLINE,
     unless_confirmed,
 )
 from reminders.ledger.notices import carry_over, plan_notices
@@ -42,6 +43,8 @@ PICK = f"""
                   AND NOT (a.answer = 'CONFIRMED' AND {unless_confirmed("n")})) AS reminded,
            CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN {OTHER_RULE_BEGUN} END AS reminded_at,
            r.kind IN ('REMINDER', 'ESCALATION') AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
+           CASE WHEN r.kind = 'ESCALATION' AND r.rule LIKE 'confirmed_after_all:%%' THEN {TOLD_DECLINE} END
+               AS told_otherwise,
            c.done_up_to AS rules_followed_up_to, c.changed_at AS rules_changed_at
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
     JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'

@@ -7,6 +7,7 @@ from enum import Enum
 from assignments.models import Act, ActKind, Assignment
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
+from reminders.ledger.fragments import ANSWER_TOLD
 from reminders.ledger.notices import ops_recipients, recipients_sql
 from reminders.ledger.rule_planning import start_chains
 from reminders.ledger.sql import run
@@ -38,12 +39,11 @@ PLAN = """
 # The assignee is not told what they have said themselves, though they may be a supervisor.
 PLAN_FOR_SUPERVISORS = PLAN.format(recipients=recipients_sql("q.id IS DISTINCT FROM a.assignee_id"))
 
-HEARD_OF_DECLINE = """
-        SELECT DISTINCT ON (r.recipient) r.recipient, r.rule LIKE 'declined:%%' AS declined
-        FROM reminders_reminder r
-        WHERE r.assignment_id = a.id AND r.version = a.version AND r.kind = 'ESCALATION' AND r.begun_at IS NOT NULL
-          AND r.rule NOT LIKE 'late:%%' AND (r.state IN ('SENT', 'SENDING', 'UNKNOWN') OR r.ambiguous > 0)
-        ORDER BY r.recipient, r.begun_at DESC, r.id DESC"""
+HEARD_OF_DECLINE = f"""
+        SELECT DISTINCT ON (told.recipient) told.recipient, split_part(told.rule, ':', 1) = 'declined' AS declined
+        FROM reminders_reminder told
+        WHERE told.assignment_id = a.id AND told.version = a.version AND {ANSWER_TOLD}
+        ORDER BY told.recipient, told.begun_at DESC, told.id DESC"""  # noqa: S608 - our own constant
 """The supervisors who may have been told an answer of this version of the assignment `a`, with what they were told last."""
 
 PLAN_FOR_WHO_HEARD = PLAN.format(

@@ -105,6 +105,18 @@ GIVEN_AWAY = f"""(r.kind = 'ESCALATION' AND r.version <> a.version AND EXISTS (
           AND s.recipient <> {assignee_recipient_sql("a")}))"""
 """Notices of an older version, where rules still count on another assignee; `gates.void_reason` is the same rule."""
 
+ANSWER_TOLD = """told.kind = 'ESCALATION' AND told.begun_at IS NOT NULL
+          AND split_part(told.rule, ':', 1) IN ('declined', 'confirmed_after_all')
+          AND (told.state IN ('SENT', 'SENDING', 'UNKNOWN') OR told.ambiguous > 0)"""
+"""Whether by the row `told` a supervisor may have been told an answer of the assignee."""
+
+TOLD_DECLINE = f"""coalesce((
+        SELECT split_part(told.rule, ':', 1) = 'declined' FROM reminders_reminder told
+        WHERE told.assignment_id = r.assignment_id AND told.version = r.version AND told.recipient = r.recipient
+          AND told.id <> r.id AND {ANSWER_TOLD}
+        ORDER BY told.begun_at DESC, told.id DESC LIMIT 1), FALSE)"""  # noqa: S608 - our own constant
+"""Whether the recipient of the row `r` may have been told last that the assignee can't make it."""
+
 ROW_AND_PLAN = f"""
     r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
     r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,

@@ -191,6 +191,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         news=news_of(found),
         supervisors=frozenset(found["supervisors"] or ()),
         given_away=bool(found["given_away"]),
+        told_otherwise=found.get("told_otherwise") is not False,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from assignments.models import ActKind
-from reminders.models import Reason
+from reminders.models import Kind, Reason
 
 
 class Trigger(StrEnum):
@@ -42,6 +42,11 @@ def trigger_of(rule: str) -> Trigger:
 def act_of(rule: str) -> str:
     """The act that a row of kind ESCALATION is about, as its rule names it: the same for all notices of one act."""
     return ":".join(rule.split(":")[:2])
+
+
+def is_withdrawal(kind: Kind, rule: str) -> bool:
+    """Whether a row tells that what was told before is not so any more."""
+    return kind is Kind.ESCALATION and trigger_of(rule) is Trigger.CONFIRMED_AFTER_ALL
 
 
 def taken_back(trigger: Trigger, *, declined: bool, confirmed: bool) -> Reason | None:

@@ -72,6 +72,8 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
     if row.is_marker:
         return MARKER_GATES
     if recipients.is_supervisor(row.recipient):
+        if escalation.is_withdrawal(row.kind, row.rule):
+            return WITHDRAWAL_GATES
         return CONDITIONAL_NOTICE_GATES if row.rule_key in situation.unless_confirmed else NOTICE_GATES
     if row.rule_key in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
         return RULE_GATES
@@ -270,6 +272,23 @@ NOTICE_GATES = (*MESSAGE_GATES, NOT_TO_BE_JOINED)
 
 CONDITIONAL_NOTICE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_PAUSED, CHANNEL_USABLE, NOT_TO_BE_JOINED)
 """A notice to a supervisor whose rule has a condition."""
+
+
+TOLD_OTHERWISE = GateDefinition(
+    "told otherwise before",
+    lambda row, plan, situation: plan.told_otherwise,
+    lambda row, plan, situation: (
+        "may have been told that the assignee can't make it"
+        if plan.told_otherwise
+        else "was not told that the assignee can't make it"
+    ),
+    lambda row, plan, situation: end_verdict(row, Reason.AS_TOLD),
+)
+
+
+WITHDRAWAL_GATES = (*MARKER_GATES, TOLD_OTHERWISE, NOT_PAUSED, CHANNEL_USABLE, NOT_TO_BE_JOINED)
+"""That the assignee can make it after all is for who may have heard that they can't: a notice of that which was being
+sent at the confirmation may have failed since."""
 
 
 CORRECTION_GATES = (

@@ -106,7 +106,9 @@ def from_model(reminder: Reminder) -> Row:
 class Plan:
     """The assignment as it stands now. `declined`: the assignee can't make it; `confirmed`: they have
     said that they will. `supervisors` are the recipients who supervise its team; `given_away`: the steps of its rules were
-    planned for the work of another assignee. Both matter to notices alone, and are left out elsewhere."""
+    planned for the work of another assignee. Both matter to notices alone, and are left out elsewhere. `told_otherwise`:
+    whoever is to hear that the assignee can make it after all may have been told last that they can't; it matters to that
+    notice alone."""
 
     version: int
     status: Status
@@ -118,6 +120,7 @@ class Plan:
     news: "News | None" = None
     supervisors: frozenset[str] = frozenset()
     given_away: bool = False
+    told_otherwise: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

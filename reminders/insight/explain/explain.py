@@ -35,6 +35,7 @@ from reminders.insight.explain.inputs import (
     problems,
     situation_of,
     supervisors_of,
+    told_decline,
 )
 from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
 from reminders.insight.explain.rules import rules_of_work
@@ -55,7 +56,7 @@ from reminders.policy import gates as policy_gates
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.departures import Waiting
-from reminders.policy.escalation import trigger_of
+from reminders.policy.escalation import is_withdrawal, trigger_of
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Row
 from reminders.policy.rules import Occurrence
@@ -328,6 +329,8 @@ class _Asked:
         plan = self.work.plan
         if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
+        if is_withdrawal(believed.kind, believed.rule):
+            plan = replace(plan, told_otherwise=told_decline(row, self.rows))
         does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
         conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, self.situation))
         if not believed.is_marker:

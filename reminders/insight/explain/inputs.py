@@ -17,6 +17,7 @@ from reminders.insight.forecast import AssignmentFacts
 from reminders.ledger.rules import rules_unless_confirmed
 from reminders.models import CircuitBreaker, DigestWindow, Kind, Pause, Reason, Reminder, State
 from reminders.policy import announcements, corrections, recipients
+from reminders.policy.escalation import Trigger, trigger_of
 from reminders.policy.rows import News, Situation
 
 
@@ -121,6 +122,22 @@ def heard_by(recipient: str, rows: Iterable[Reminder]) -> list[announcements.Mes
         for one in heard
     ]
     return list(announcements.messages_from_json(messages))
+
+
+def told_decline(row: Reminder, rows: Iterable[Reminder]) -> bool:
+    """Whether the recipient may have been told last that the assignee can't make it (`fragments.TOLD_DECLINE`)."""
+    told = [
+        one
+        for one in rows
+        if one.kind == Kind.ESCALATION
+        and (one.version, one.recipient) == (row.version, row.recipient)
+        and one.pk != row.pk
+        and one.begun_at is not None
+        and trigger_of(one.rule) in (Trigger.DECLINED, Trigger.CONFIRMED_AFTER_ALL)
+        and (one.state in (State.SENT, State.SENDING, State.UNKNOWN) or one.ambiguous > 0)
+    ]
+    last = max(told, key=lambda one: (one.begun_at, one.pk), default=None)
+    return last is not None and trigger_of(last.rule) is Trigger.DECLINED
 
 
 def _reminded_by_another_rule(

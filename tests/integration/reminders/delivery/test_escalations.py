@@ -125,6 +125,34 @@ def test_who_was_told_of_a_decline_is_told_that_it_was_taken_back_and_of_the_nex
     assert set(addresses(stage)) == {"boss@example.test"}
 
 
+@pytest.mark.parametrize(
+    ("ended", "end"),
+    [
+        ({"state": State.FAILED, "reason": "rejected"}, (State.SKIPPED, "as_told")),
+        ({"state": State.UNKNOWN, "reason": "ambiguous", "ambiguous": 1}, (State.SENT, "")),
+        ({"state": State.SENT, "sent_at": NOON}, (State.SENT, "")),
+    ],
+)
+def test_who_was_not_told_of_a_decline_after_all_is_not_told_that_it_was_taken_back(
+    stage, supervisor, ended, end
+):
+    acting.decline(stage.work)
+    notice = Reminder.objects.filter(kind=Kind.ESCALATION)
+    sending = {"begun_at": NOON, "attempts": 1, "lease_until": NOON + MINUTE}
+    notice.update(state=State.SENDING, **sending)
+    acting.confirm(stage.work)
+    notice.filter(state=State.SENDING).update(lease_until=None, closed_at=NOON, **ended)
+    explained = explain(stage.work, config=stage.config)
+    assert any("can make it after all will be sent" in one.summary for one in explained.upcoming) == (
+        end[0] == State.SENT
+    )
+    assert stage.tick() == (
+        ["Confirmed after all: Pump, Mon 15 Jun, 12:20 (UTC)"] if end[0] == State.SENT else []
+    )
+    withdrawal = notice.get(rule__startswith="confirmed_after_all:")
+    assert (withdrawal.state, withdrawal.reason) == end
+
+
 def test_a_first_confirmation_tells_no_supervisor(stage, supervisor):
     acting.confirm(stage.work)
     assert stage.tick(WINDOW) == []
