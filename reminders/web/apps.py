@@ -12,6 +12,7 @@ class RemindersWebConfig(AppConfig):
         from django.contrib import admin
 
         from reminders.web.admin import (  # noqa: F401 - they register themselves
+            assignees,
             assignments,
             records,
             rules,
