@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from assignments.clock import database_now
 from reminders import conf
 from reminders.insight.explain.wording import channel_name, moment, rate
-from reminders.insight.simulator import MOST_LISTED, Send, Simulation, simulate
+from reminders.insight.simulator.sends import Send
+from reminders.insight.simulator.simulator import MOST_LISTED, Simulation, simulate
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.instants import EXAMPLE, instant
 from reminders.management.refusals import in_one_line

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from assignments.clock import database_now
 from reminders import conf
 from reminders.conf import ReminderConfig
-from reminders.insight.simulator import simulate
+from reminders.insight.simulator.simulator import simulate
 from reminders.web.ops import chart
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of

@@ -16,7 +16,7 @@ from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
 from reminders.insight.explain.explain import explain
-from reminders.insight.simulator import simulate
+from reminders.insight.simulator.simulator import simulate
 from reminders.ledger import beginning, counters
 from reminders.models import Kind, Reminder, State
 from reminders.operations import pauses

@@ -18,7 +18,7 @@ from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.system import checks
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
-from reminders.insight.simulator import simulate
+from reminders.insight.simulator.simulator import simulate
 from reminders.models import ChannelPace, Reminder, State
 from reminders.operations import pauses
 from tests.factories import NOON, AssignmentFactory, overdue_notice

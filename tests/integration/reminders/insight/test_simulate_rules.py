@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from reminders.delivery import scan
-from reminders.insight.simulator import simulate
+from reminders.insight.simulator.simulator import simulate
 from reminders.models import Reminder
 from reminders.operations.rule_files import UnreadableRules, read_rules
 from tests import acting

@@ -13,7 +13,7 @@ from assignments.models import Assignment
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
-from reminders.insight.simulator import simulate
+from reminders.insight.simulator.simulator import simulate
 from reminders.models import Reminder
 from reminders.operations import pauses
 from tests.conftest import NOON

@@ -15,7 +15,7 @@ from notifications.message import Outcome
 from reminders.delivery import deliver, dispatch, scan
 from reminders.insight import selections, statistics
 from reminders.insight.explain.explain import explain
-from reminders.insight.simulator import simulate
+from reminders.insight.simulator.simulator import simulate
 from reminders.ledger import beginning, finishing, replanning
 from reminders.ledger.records import Finished
 from reminders.models import Kind, Reason, Reminder, State

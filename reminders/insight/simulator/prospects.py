@@ -1,0 +1,174 @@
+"""What becomes of each message, under these settings and rules: what the ledger has planned, and what it has not yet.
+
+Each assignment is asked the question that the explainer asks too (`insight.forecast`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from django.db.models import F, Prefetch, QuerySet
+
+from assignments.act_rules import MOST_LATE
+from assignments.models import Answer, Assignee, Assignment, Status
+from assignments.team_scope import TeamScope
+from reminders.conf import MAX_LEAD, ReminderConfig
+from reminders.insight import forecast, rule_simulation
+from reminders.insight.explain.inputs import facts_of, news_of
+from reminders.insight.forecast import Forecast
+from reminders.insight.rule_simulation import RulesTried
+from reminders.ledger.fragments import overdue_base
+from reminders.ledger.notified import with_start_notified
+from reminders.models import Kind, Reminder
+from reminders.policy import recipients, timing
+from reminders.policy import rows as policy_rows
+from reminders.policy.rows import Plan, Row, Situation
+from reminders.policy.rules import Subject
+
+CHUNK = 1_000
+LONGEST_RULE = MAX_LEAD + timedelta(days=2)
+"""No rule reminds longer before the start: 30 days, at a local time that may be another day in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned."""
+
+    assignment: Assignment
+    person: Assignee | None
+    channel: str
+    foreseen: Forecast | None
+    row: Row | None = None
+    kind: Kind = Kind.REMINDER
+
+    def not_after(self, config: ReminderConfig) -> datetime | None:
+        """Until when the message is of use under these rules."""
+        if self.kind is Kind.CORRECTION and self.row is not None:
+            return self.row.not_after
+        work = self.assignment
+        return timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=config)
+
+
+def prospects(
+    since: datetime,
+    until: datetime,
+    situation: Situation,
+    config: ReminderConfig,
+    scope: TeamScope,
+    tried: RulesTried,
+) -> Iterator[Prospect]:
+    for works in _pages(_candidates(since, until, config, scope, tried)):
+        subjects = rule_simulation.subjects_of(works, tried)
+        for assignment in works:
+            for foreseen, channel, row in _all_foreseen(assignment, subjects, situation, config, tried):
+                yield Prospect(
+                    assignment=assignment,
+                    person=assignment.assignee,
+                    channel=channel,
+                    foreseen=foreseen,
+                    row=row,
+                )
+    corrections = Reminder.objects.visible_to(scope).filter(
+        kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until
+    )
+    everything = corrections.select_related("assignment__assignee").prefetch_related("assignment__reminders")
+    for correction in everything.order_by("next_attempt_at", "id").iterator(CHUNK):
+        yield _correction(correction, situation, config)
+
+
+def _pages(works: Iterator[Assignment]) -> Iterator[list[Assignment]]:
+    while page := list(islice(works, CHUNK)):
+        yield page
+
+
+def _all_foreseen(
+    assignment: Assignment,
+    subjects: Mapping[int, Subject],
+    situation: Situation,
+    config: ReminderConfig,
+    tried: RulesTried,
+) -> Iterable[tuple[Forecast | None, str, Row | None]]:
+    """What becomes of each reminder of this work."""
+    subject = subjects.get(assignment.pk)
+    rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
+    if subject is not None:
+        work = facts_of(assignment)
+        by_rules = rule_simulation.foresee(work, subject, rows, tried, situation, config)
+        if by_rules is not None:
+            return ((one.forecast, one.channel, one.row) for one in by_rules)
+    return [_foresee(assignment, situation, config)]
+
+
+def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> Prospect:
+    """What becomes of a correction that is planned; its person may be somebody who had the work."""
+    assignment = row.assignment
+    plan = Plan(
+        version=assignment.version,
+        status=Status(assignment.status),
+        scheduled_start=assignment.scheduled_start,
+        recipient=recipients.assignee_recipient(assignment.assignee_id),
+        declined=assignment.answer == Answer.DECLINED,
+        news=news_of(row, list(assignment.reminders.all()), assignment, config, situation),
+    )
+    person_id = recipients.assignee_id_of(row.recipient)
+    person = assignment.assignee
+    if person_id is not None and person_id != assignment.assignee_id:
+        person = Assignee.objects.filter(pk=person_id).first()
+    believed = policy_rows.from_model(row)
+    return Prospect(
+        assignment=assignment,
+        person=person,
+        channel=row.channel,
+        foreseen=forecast.forecast_row(believed, plan, situation),
+        row=believed,
+        kind=Kind.CORRECTION,
+    )
+
+
+def _candidates(
+    since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope, tried: RulesTried
+) -> Iterator[Assignment]:
+    """Work whose reminder may go out in the range. No reminder is sent later than its work's overdue instant."""
+    current = Reminder.objects.filter(kind=Kind.REMINDER, version=F("assignment__version"))
+    work: QuerySet[Assignment] = with_start_notified(
+        Assignment.objects.visible_to(scope)
+        .alias(overdue_base=overdue_base())
+        .filter(
+            status=Status.SCHEDULED,
+            overdue_at=None,
+            # implied by the next; lets the index serve
+            scheduled_start__gte=since - config.overdue - timedelta(minutes=MOST_LATE),
+            overdue_base__gte=since - config.overdue,
+        )
+        .select_related("assignee")
+        .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))
+        .order_by("scheduled_start", "id")
+    )
+    longest = max(config.lead, LONGEST_RULE) if tried.rules else config.lead
+    own = LONGEST_RULE if tried.rules else MAX_LEAD
+    yield from work.filter(lead_minutes=None, scheduled_start__lt=until + longest).iterator(CHUNK)
+    yield from work.filter(lead_minutes__isnull=False, scheduled_start__lt=until + own).iterator(CHUNK)
+
+
+def _foresee(
+    assignment: Assignment, situation: Situation, config: ReminderConfig
+) -> tuple[Forecast | None, str, Row | None]:
+    """What becomes of it under these rules (None where that is settled already), the channel, and its open row, if any.
+
+    A scan moves the instants of a row that nobody has begun, so such a row is as good as none.
+    """
+    work = facts_of(assignment)
+    rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
+    row = next((row for row in rows if row.rule == "default"), None)
+    if row is None:
+        return forecast.forecast_assignment(work, situation, config=config), config.channel, None
+    if row.closed_at is not None:
+        return None, row.channel, None
+    believed = policy_rows.from_model(row)
+    if not row.attempts:
+        fresh = forecast.planned_row(work, now=situation.now, config=config)
+        believed = replace(
+            believed, due_at=fresh.due_at, not_after=fresh.not_after, next_attempt_at=fresh.next_attempt_at
+        )
+    return forecast.forecast_row(believed, work.plan, situation), row.channel, believed

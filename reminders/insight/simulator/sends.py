@@ -1,0 +1,144 @@
+"""What a simulation counts: sends, the first of them, and their turns where a channel accepts only so many."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from assignments.direction import isolated
+from notifications.addresses import masked
+from notifications.channels import registry
+from reminders.insight import pace_outlook
+from reminders.insight.explain.inputs import contact_of
+from reminders.insight.simulator.prospects import Prospect
+from reminders.models import Kind, Reason
+from reminders.policy.departures import Waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Send:
+    """One reminder or correction that would be sent. `contact` is masked; it is empty where there is no address, and it
+    would fail.
+
+    `due` is when it would leave if its channel took any number of messages. `too_late`: at the channel's pace its turn does
+    not come by `at`, after which it is of no use, and it would be skipped.
+    """
+
+    at: datetime
+    assignment_id: int
+    reference: str
+    title: str
+    start: datetime
+    to: str
+    channel: str
+    contact: str
+    due: datetime
+    kind: Kind = Kind.REMINDER
+    too_late: bool = False
+
+    @property
+    def wait(self) -> timedelta:
+        """How much later it leaves for the channel's pace; zero where that is not noticeable."""
+        wait = self.at - self.due
+        return wait if wait >= pace_outlook.NOTICEABLE and not self.too_late else timedelta()
+
+
+def send_of(prospect: Prospect, at: datetime) -> Send:
+    assignment, person = prospect.assignment, prospect.person
+    address = registry.get(prospect.channel).address(contact_of(person)) if person else None
+    return Send(
+        at=at,
+        assignment_id=assignment.pk,
+        reference=assignment.reference or "",
+        title=assignment.title,
+        start=assignment.scheduled_start,
+        to=f"{isolated(person.name)} (assignee {person.pk})" if person else "nobody",
+        channel=prospect.channel,
+        contact=masked(address) if address else "",
+        due=at,
+        kind=prospect.kind,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What is counted, and the first sends."""
+
+    since: datetime
+    until: datetime
+    span: timedelta
+    limit: int
+    spans: Counter[datetime] = field(default_factory=Counter)
+    by_channel: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    people: set[int | None] = field(default_factory=set)
+    unreachable: int = 0
+    first: list["_Latest"] = field(default_factory=list)
+
+    def skip(self, reason: Reason, at: datetime) -> None:
+        if self.since <= at < self.until:
+            self.skipped[reason.value] += 1
+
+    def add(self, send: Send, person: int | None) -> None:
+        if not self.since <= send.at < self.until:
+            return
+        if not send.contact:
+            self.unreachable += 1
+        elif send.too_late:
+            self.skip(Reason.TOO_LATE, send.at)
+        else:
+            self.people.add(person)
+            self.by_channel[send.channel] += 1
+            self.spans[_start_of(self.span, send.at)] += 1
+        heapq.heappush(self.first, _Latest(send))
+        if len(self.first) > self.limit:
+            heapq.heappop(self.first)
+
+
+class _Latest:
+    """Orders sends the other way round, so that the heap's first is the latest of those that are kept."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+
+    def __lt__(self, other: "_Latest") -> bool:
+        return other.send < self.send
+
+
+class PacedQueue:
+    """The sends over a channel that has a pace, and what else the ledger has waiting for it."""
+
+    def __init__(self, known: pace_outlook.ChannelPace, *, until: datetime) -> None:
+        # As everywhere here, nothing is held: the breaker that a complaint opens is over in a moment.
+        self.known = replace(known, opens_at=known.pace.refilled_at)
+        self._rows = {row.id: row for row in pace_outlook.waiting(known.channel, until=until)}
+        self._sends: list[tuple[Send, int | None, Waiting]] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._sends) >= pace_outlook.MOST_WAITING
+
+    def leave_out(self, row_id: int) -> None:
+        """What the ledger has waiting is asked like all other work, under these rules."""
+        self._rows.pop(row_id, None)
+
+    def add(self, send: Send, person: int | None, message: Waiting) -> None:
+        self._sends.append((send, person, message))
+
+    def sends(self) -> Iterator[tuple[Send, int | None]]:
+        """Each send at its turn."""
+        simulated = {id(message): (send, person) for send, person, message in self._sends}
+        queue = [*self._rows.values(), *(message for _, _, message in self._sends)]
+        for departure in pace_outlook.leaving(queue, self.known):
+            if id(departure.message) not in simulated:
+                continue
+            send, person = simulated[id(departure.message)]
+            if departure.at is not None:
+                yield replace(send, at=departure.at), person
+            elif departure.message.not_after is not None:
+                yield replace(send, at=departure.message.not_after, too_late=True), person
+
+
+def _start_of(span: timedelta, instant: datetime) -> datetime:
+    return datetime.fromtimestamp(instant.timestamp() // span.total_seconds() * span.total_seconds(), UTC)
