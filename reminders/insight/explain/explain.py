@@ -4,67 +4,21 @@ It walks through the gates of planning and of delivery with the values seen now,
 (`forecast`), so that what it reports and what happens cannot differ. It writes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime
-
 from django.db.models import Prefetch, Q
 
-from assignments.direction import isolated
-from assignments.models import Act, Answer, Assignee, Assignment, Status
-from notifications.message import Contact
+from assignments.models import Act, Answer, Assignment
 from reminders.conf import ReminderConfig
-from reminders.delivery import beat_schedule
-from reminders.insight import forecast, pace_outlook
-from reminders.insight.explain.answer import (
-    ActView,
-    AttemptView,
-    Explanation,
-    GateResult,
-    Outlook,
-    ReminderExplanation,
-    TimelineEntry,
-)
-from reminders.insight.explain.history import fate, history, joined
-from reminders.insight.explain.inputs import (
-    can_reach,
-    contact_of,
-    facts_of,
-    news_of,
-    others_in_message,
-    problems,
-    situation_of,
-    supervisors_of,
-    told_decline,
-)
-from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
-from reminders.insight.explain.rules import rules_of_work
-from reminders.insight.explain.wording import (
-    ADVICE,
-    TRIGGERS,
-    change_words,
-    moment,
-    words,
-)
-from reminders.insight.forecast import Forecast
-from reminders.insight.pace_outlook import Turn
+from reminders.insight.explain.answer import ActView, AttemptView, Explanation, Outlook, ReminderExplanation
+from reminders.insight.explain.asked import STILL_OPEN, Asked
+from reminders.insight.explain.history import fate, history
+from reminders.insight.explain.inputs import problems
+from reminders.insight.explain.prospects import Prospect
+from reminders.insight.explain.upcoming import upcoming
+from reminders.insight.explain.wording import ADVICE
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
-from reminders.models import Attempt, Kind, Pause, Reason, Reminder, State
-from reminders.policy import gates as policy_gates
-from reminders.policy import recipients, timing
-from reminders.policy import rows as policy_rows
-from reminders.policy.departures import Waiting
-from reminders.policy.escalation import is_withdrawal, trigger_of
-from reminders.policy.gates import Gate
-from reminders.policy.rows import Action, Row
-from reminders.policy.rules import Occurrence
-
-STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
-
-LONG_DUE = 60.0
-"""Seconds after which something that is due should have been sent."""
+from reminders.models import Attempt, Reminder
 
 
 def find(name: str) -> Assignment:
@@ -87,7 +41,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
     attempts = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
     rows = [*live.prefetch_related(attempts), *archive.archived_rows(found.pk)]
-    asked = _Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
+    asked = Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
     answer = asked.answer()
     return Explanation(
         assignment_id=found.pk,
@@ -112,7 +66,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         summary=f"The reminder {answer.summary}.",
         advice=answer.advice or (ADVICE.get(answer.reason, "") if answer.reason else ""),
         gates=answer.gates,
-        upcoming=list(asked.upcoming(answer)),
+        upcoming=list(upcoming(asked, answer)),
         history=list(
             history(
                 found,
@@ -128,323 +82,41 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         rules=asked.rules.explained({rule: one.summary for rule, one in asked.by_rule.items()})
         if asked.rules
         else [],
-        reminders=[asked.explain_row(row) for row in asked.rows],
+        reminders=[_row(asked, row) for row in asked.rows],
     )
-
-
-# --- one answer ------------------------------------------------------------------------------------------------
-
-
-class _Asked:
-    """One assignment with its rows, at one moment."""
-
-    def __init__(
-        self,
-        assignment: Assignment,
-        rows: list[Reminder],
-        acts: list[Act],
-        pause: Pause | None,
-        config: ReminderConfig,
-    ) -> None:
-        self.assignment = assignment
-        self.rows = rows
-        self.others = others_in_message(rows)
-        self.acts = acts
-        self.pause = pause
-        self.situation = situation_of(pause, config)
-        self.paces = pace_outlook.outlook(
-            now=self.situation.now, config=config, opens_at=pause.until if pause else None
-        )
-        self.config = config
-        self.supervisors = supervisors_of(assignment)
-        self.work = facts_of(assignment, supervisors=self.supervisors)
-        self.person = contact_of(assignment.assignee)
-        self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
-        self.rules = rules_of_work(assignment, rows, config)
-        self.by_rule = self._answers_by_rule()
-
-    def answer(self) -> Prospect:
-        """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
-        if self.by_rule:
-            return self._next_by_rule()
-        row = self._current(Kind.REMINDER)
-        if row is not None:
-            return self._row_answer(row)
-        return self._planned_later()
-
-    def _planned_later(self, occurrence: Occurrence | None = None) -> Prospect:
-        stop = beat_schedule.stopped_by(beat_schedule.SCAN) or self.dispatch_stop
-        return unless_stopped(self._unplanned(occurrence), stop)
-
-    def _answers_by_rule(self) -> dict[str, Prospect]:
-        """What becomes of the reminder of each rule, in the order in which they are due; empty for the built-in one."""
-        if self.rules is None:
-            return {}
-        rows = {
-            row.rule: row
-            for row in self.rows
-            if row.version == self.assignment.version and row.kind == Kind.REMINDER
-        }
-        due = {found.rule: found.due_at for found in self.rules.occurrences}
-        due.update((rule, row.due_at) for rule, row in rows.items())
-        answers = {}
-        for rule in sorted(due, key=lambda one: (due[one], one)):
-            found = self.rules.of_key(rule)
-            if rule in rows:
-                answers[rule] = self._row_answer(rows[rule])
-            elif found is not None and (found.due_at > self.situation.now or not self.rules.is_behind(found)):
-                answers[rule] = self._planned_later(found)
-        return answers
-
-    def _next_by_rule(self) -> Prospect:
-        """The next reminder that is to come; else the one that was sent last, else whatever came last."""
-        answers = list(self.by_rule.values())
-        coming = [one for one in answers if one.outlook in STILL_OPEN]
-        sent = [one for one in answers if one.outlook is Outlook.SENT]
-        return (coming or sent[-1:] or answers[-1:])[0]
-
-    def _row_answer(self, row: Reminder) -> Prospect:
-        if row.closed_at is not None:
-            reason = Reason(row.reason) if row.reason else None
-            return Prospect(OUTLOOK[State(row.state)], None, fate(row, self.others_with(row)), reason=reason)
-        stop = self.dispatch_stop if row.state == State.PLANNED else None
-        return unless_stopped(self._prospect(row), stop)
-
-    def _unplanned(self, occurrence: Occurrence | None = None) -> Prospect:
-        """What becomes of work that has no row yet, or none of this rule."""
-        gates = list(
-            forecast.planning_gates(self.work, self.situation, config=self.config, occurrence=occurrence)
-        )
-        foreseen = forecast.forecast_assignment(
-            self.work, self.situation, config=self.config, occurrence=occurrence
-        )
-        conditions = self._in_words(gates)
-        shut = next((gate.consequence for gate in gates if not gate.passed), None)
-        why = words(foreseen.verdict.reason)
-        if foreseen.verdict.action is Action.DROP:
-            return Prospect(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
-        if foreseen.at is None:
-            return Prospect(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
-        if foreseen.verdict.action is Action.END:
-            summary = f"will not be sent: {why}"
-            return Prospect(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
-        if not self._reachable(self.work.recipient, self.config.channel):
-            return self._unreachable(
-                foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
-            )
-        planned = forecast.planned_row(
-            self.work, now=self.situation.now, config=self.config, occurrence=occurrence
-        )
-        turn = self._turn(planned, foreseen.at)
-        if turn is not None and turn.is_late(foreseen.at):
-            return in_turn(turn, conditions, planned.not_after)
-        summary = f"will be sent at {moment(foreseen.at)}"
-        if shut is None:
-            summary += ", once the next scan has planned it"
-        elif shut.until is not None:
-            what = "the start" if occurrence is None else "that"
-            summary += (
-                f"; it is planned from {moment(shut.until)} on, when {what} comes within the look-ahead"
-            )
-        return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
-
-    def explain_row(self, row: Reminder) -> ReminderExplanation:
-        ended = row.closed_at is not None
-        answer = (
-            Prospect(Outlook.SENT, None, fate(row, self.others_with(row))) if ended else self._row_answer(row)
-        )
-        return ReminderExplanation(
-            reminder_id=row.pk,
-            version=row.version,
-            kind=row.kind,
-            rule=row.rule,
-            recipient=row.recipient,
-            to=self.name_of(row.recipient),
-            channel=row.channel,
-            state=row.state,
-            reason=row.reason,
-            due_at=row.due_at,
-            not_after=row.not_after,
-            next_at=answer.at,
-            sent_at=row.sent_at,
-            message_id=row.message_id,
-            digest_id=row.digest_id,
-            others_in_message=self.others_with(row),
-            possible_duplicate=row.ambiguous > 0,
-            gates=answer.gates,
-            summary=answer.summary,
-            attempts=[
-                AttemptView(**{name: getattr(a, name) for name in AttemptView.__dataclass_fields__})
-                for a in row.attempt_rows.all()
-            ],
-        )
-
-    def upcoming(self, answer: Prospect) -> Iterator[TimelineEntry]:
-        """What comes if nobody changes anything, in the order of time."""
-        steps = []
-        if self.rules is not None and self.by_rule:
-            steps += [
-                TimelineEntry(one.at, f"The reminder of {self.rules.name_of(rule)} {one.summary}.")
-                for rule, one in self.by_rule.items()
-                if one.at is not None or one.outlook in (Outlook.SENDING, Outlook.WAITS)
-            ]
-        elif answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
-            steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
-        for row in self.rows:
-            if row.kind == Kind.CORRECTION and row.closed_at is None:
-                prospect = self._prospect(row)
-                to = self.name_of(row.recipient)
-                steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
-            elif row.kind == Kind.ESCALATION and row.closed_at is None:
-                prospect = self._prospect(row)
-                about = TRIGGERS[trigger_of(row.rule)]
-                to = self.name_of(row.recipient)
-                steps.append(TimelineEntry(prospect.at, f"A notice to {to} that {about} {prospect.summary}."))
-        if (marked := self._marked_at()) is not None:
-            steps.append(marked)
-        yield from sorted(steps, key=lambda step: (step.at is None, step.at))
-
-    def name_of(self, recipient: str) -> str:
-        """A recipient as people know it; never an address."""
-        if not recipient:
-            return "nobody"
-        if recipients.is_ops(recipient):
-            return "a supervisor"
-        if recipient in self.supervisors:
-            return f"{isolated(self.supervisors[recipient])} (supervisor, {recipient.replace(':', ' ')})"
-        if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
-            return f"the program of subscription {subscription_id}"
-        if recipient == self.work.recipient and self.assignment.assignee is not None:
-            return f"{isolated(self.assignment.assignee.name)} ({recipient.replace(':', ' ')})"
-        return recipient.replace(":", " ")
-
-    def _current(self, kind: Kind) -> Reminder | None:
-        """The row of the present version that tells the assignee, or that marks the assignment."""
-        own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
-        return next((row for row in own if not recipients.is_supervisor(row.recipient)), None)
-
-    def _prospect(self, row: Reminder) -> Prospect:
-        """What becomes of an open row."""
-        believed = policy_rows.from_model(row)
-        plan = self.work.plan
-        if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
-            plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
-        if is_withdrawal(believed.kind, believed.rule):
-            plan = replace(plan, told_otherwise=told_decline(row, self.rows))
-        does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
-        conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, self.situation))
-        if not believed.is_marker:
-            conditions.append(self._reach(row.recipient, row.channel))
-        if believed.state is State.SENDING:
-            over = (
-                f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
-            )
-            return Prospect(Outlook.SENDING, None, f"is being sent right now{over}")
-        foreseen = forecast.forecast_row(believed, plan, self.situation)
-        verdict, at = foreseen.verdict, foreseen.at
-        if at is None:
-            summary = f"waits: {words(verdict.reason)}"
-            if row.next_attempt_at > self.situation.now:
-                summary = f"is due at {moment(row.next_attempt_at)} and {summary}"
-            if row.not_after:
-                summary += f"; after {moment(row.not_after)} it is of no use any more"
-            return Prospect(Outlook.WAITS, None, summary, conditions, verdict.reason)
-        if verdict.action is Action.END:
-            outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
-            summary = f"will not be sent: {words(verdict.reason)}"
-            return Prospect(outlook, at, summary, conditions, verdict.reason)
-        if verdict.action is Action.SEND and not conditions[-1].passed:
-            return self._unreachable(foreseen, conditions)
-        turn = self._turn(believed, at) if verdict.action is Action.SEND else None
-        if turn is not None and turn.is_late(at):
-            return in_turn(turn, conditions, believed.not_after)
-        summary = f"{does} at {moment(at)}{joined(self.others_with(row))}"
-        wait = policy_gates.judge(believed, plan, self.situation).reason
-        held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
-        if at <= self.situation.now:
-            summary = f"{does} now{joined(self.others_with(row))}: every gate is open"
-            waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
-            if waited > LONG_DUE and not row.attempts:
-                summary += f"; it has been due for {waited / 60:.0f} minutes"
-        elif held is not None:
-            summary += f"; until then {words(held)}"
-        elif row.attempts:
-            summary += f", for attempt {row.attempts + 1}"
-        if news := change_words(plan.news):
-            summary += f": {news}"
-        return Prospect(Outlook.COMING, at, summary, conditions, held)
-
-    def _turn(self, row: Row, at: datetime) -> Turn | None:
-        """Its turn where its channel accepts only so many messages a minute; None where it does not, or has begun."""
-        if row.state is not State.PLANNED:
-            return None
-        message = Waiting(
-            id=row.id,
-            at=row.next_attempt_at if row.id else at,
-            not_after=row.not_after,
-            urgent=row.kind is Kind.REMINDER,
-        )
-        return self.paces.turn(message, row.channel)
-
-    def _in_words(self, gates: Iterable[Gate]) -> list[GateResult]:
-        return [condition(gate, pause=self.pause, situation=self.situation) for gate in gates]
-
-    def _reachable(self, recipient: str, channel: str) -> bool:
-        return can_reach(recipient, channel, self._contact_of(recipient), self.config)
-
-    def _contact_of(self, recipient: str) -> Contact:
-        """The person behind a row: who is assigned, or for a correction perhaps who was."""
-        assignee_id = recipients.assignee_id_of(recipient)
-        if assignee_id is None or assignee_id == self.assignment.assignee_id:
-            return self.person
-        return contact_of(Assignee.objects.filter(pk=assignee_id).first())
-
-    def _reach(self, recipient: str, channel: str) -> GateResult:
-        to = self.name_of(recipient)
-        if self._reachable(recipient, channel):
-            return GateResult("can be reached", True, f"{to}, by {channel}")
-        seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
-        return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
-
-    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult]) -> Prospect:
-        summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
-        return Prospect(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
-
-    def _marked_at(self) -> TimelineEntry | None:
-        """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
-        work = self.work
-        if work.status is not Status.SCHEDULED or work.overdue:
-            return None
-        row = self._current(Kind.OVERDUE)
-        if row is not None:
-            at = (
-                None
-                if row.closed_at
-                else forecast.forecast_row(policy_rows.from_model(row), work.plan, self.situation).at
-            )
-        else:
-            at = timing.overdue_at(
-                work.scheduled_start, expected_start=work.expected_start, config=self.config
-            )
-            at = max(self.situation.now, at)
-        if at is None or not self.config.enabled or self.dispatch_stop is not None:
-            return None
-        return TimelineEntry(
-            at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}."
-        )
-
-    def others_with(self, row: Reminder) -> int:
-        """How many other notices are in the message that holds this one."""
-        return self.others.get(row.digest_id, 0) if row.digest_id is not None else 0
-
-
-OUTLOOK = {
-    State.SENT: Outlook.SENT,
-    State.SKIPPED: Outlook.NOT_SENT,
-    State.FAILED: Outlook.FAILED,
-    State.UNKNOWN: Outlook.UNKNOWN,
-}
 
 
 def _view(act: Act) -> ActView:
     return ActView(**{name: getattr(act, name) for name in ActView.__dataclass_fields__})
+
+
+def _row(asked: Asked, row: Reminder) -> ReminderExplanation:
+    ended = row.closed_at is not None
+    answer = (
+        Prospect(Outlook.SENT, None, fate(row, asked.others_with(row))) if ended else asked.row_answer(row)
+    )
+    return ReminderExplanation(
+        reminder_id=row.pk,
+        version=row.version,
+        kind=row.kind,
+        rule=row.rule,
+        recipient=row.recipient,
+        to=asked.name_of(row.recipient),
+        channel=row.channel,
+        state=row.state,
+        reason=row.reason,
+        due_at=row.due_at,
+        not_after=row.not_after,
+        next_at=answer.at,
+        sent_at=row.sent_at,
+        message_id=row.message_id,
+        digest_id=row.digest_id,
+        others_in_message=asked.others_with(row),
+        possible_duplicate=row.ambiguous > 0,
+        gates=answer.gates,
+        summary=answer.summary,
+        attempts=[
+            AttemptView(**{name: getattr(a, name) for name in AttemptView.__dataclass_fields__})
+            for a in row.attempt_rows.all()
+        ],
+    )

@@ -1,0 +1,275 @@
+"""One assignment with its rows, at one moment, and what becomes of each: the answer before it is told."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from assignments.direction import isolated
+from assignments.models import Act, Assignee, Assignment
+from notifications.message import Contact
+from reminders.conf import ReminderConfig
+from reminders.delivery import beat_schedule
+from reminders.insight import forecast, pace_outlook
+from reminders.insight.explain.answer import GateResult, Outlook
+from reminders.insight.explain.history import fate, joined
+from reminders.insight.explain.inputs import (
+    can_reach,
+    contact_of,
+    facts_of,
+    news_of,
+    others_in_message,
+    situation_of,
+    supervisors_of,
+    told_decline,
+)
+from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
+from reminders.insight.explain.rules import rules_of_work
+from reminders.insight.explain.wording import change_words, moment, words
+from reminders.insight.forecast import Forecast
+from reminders.insight.pace_outlook import Turn
+from reminders.models import Kind, Pause, Reason, Reminder, State
+from reminders.policy import gates as policy_gates
+from reminders.policy import recipients
+from reminders.policy import rows as policy_rows
+from reminders.policy.departures import Waiting
+from reminders.policy.escalation import is_withdrawal
+from reminders.policy.gates import Gate
+from reminders.policy.rows import Action, Row
+from reminders.policy.rules import Occurrence
+
+STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
+
+LONG_DUE = 60.0
+"""Seconds after which something that is due should have been sent."""
+
+
+class Asked:
+    """One assignment with its rows, at one moment."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        rows: list[Reminder],
+        acts: list[Act],
+        pause: Pause | None,
+        config: ReminderConfig,
+    ) -> None:
+        self.assignment = assignment
+        self.rows = rows
+        self.others = others_in_message(rows)
+        self.acts = acts
+        self.pause = pause
+        self.situation = situation_of(pause, config)
+        self.paces = pace_outlook.outlook(
+            now=self.situation.now, config=config, opens_at=pause.until if pause else None
+        )
+        self.config = config
+        self.supervisors = supervisors_of(assignment)
+        self.work = facts_of(assignment, supervisors=self.supervisors)
+        self.person = contact_of(assignment.assignee)
+        self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
+        self.rules = rules_of_work(assignment, rows, config)
+        self.by_rule = self._answers_by_rule()
+
+    def answer(self) -> Prospect:
+        """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
+        if self.by_rule:
+            return self._next_by_rule()
+        row = self.current(Kind.REMINDER)
+        if row is not None:
+            return self.row_answer(row)
+        return self._planned_later()
+
+    def _planned_later(self, occurrence: Occurrence | None = None) -> Prospect:
+        stop = beat_schedule.stopped_by(beat_schedule.SCAN) or self.dispatch_stop
+        return unless_stopped(self._unplanned(occurrence), stop)
+
+    def _answers_by_rule(self) -> dict[str, Prospect]:
+        """What becomes of the reminder of each rule, in the order in which they are due; empty for the built-in one."""
+        if self.rules is None:
+            return {}
+        rows = {
+            row.rule: row
+            for row in self.rows
+            if row.version == self.assignment.version and row.kind == Kind.REMINDER
+        }
+        due = {found.rule: found.due_at for found in self.rules.occurrences}
+        due.update((rule, row.due_at) for rule, row in rows.items())
+        answers = {}
+        for rule in sorted(due, key=lambda one: (due[one], one)):
+            found = self.rules.of_key(rule)
+            if rule in rows:
+                answers[rule] = self.row_answer(rows[rule])
+            elif found is not None and (found.due_at > self.situation.now or not self.rules.is_behind(found)):
+                answers[rule] = self._planned_later(found)
+        return answers
+
+    def _next_by_rule(self) -> Prospect:
+        """The next reminder that is to come; else the one that was sent last, else whatever came last."""
+        answers = list(self.by_rule.values())
+        coming = [one for one in answers if one.outlook in STILL_OPEN]
+        sent = [one for one in answers if one.outlook is Outlook.SENT]
+        return (coming or sent[-1:] or answers[-1:])[0]
+
+    def row_answer(self, row: Reminder) -> Prospect:
+        if row.closed_at is not None:
+            reason = Reason(row.reason) if row.reason else None
+            return Prospect(OUTLOOK[State(row.state)], None, fate(row, self.others_with(row)), reason=reason)
+        stop = self.dispatch_stop if row.state == State.PLANNED else None
+        return unless_stopped(self.prospect(row), stop)
+
+    def _unplanned(self, occurrence: Occurrence | None = None) -> Prospect:
+        """What becomes of work that has no row yet, or none of this rule."""
+        gates = list(
+            forecast.planning_gates(self.work, self.situation, config=self.config, occurrence=occurrence)
+        )
+        foreseen = forecast.forecast_assignment(
+            self.work, self.situation, config=self.config, occurrence=occurrence
+        )
+        conditions = self._in_words(gates)
+        shut = next((gate.consequence for gate in gates if not gate.passed), None)
+        why = words(foreseen.verdict.reason)
+        if foreseen.verdict.action is Action.DROP:
+            return Prospect(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
+        if foreseen.at is None:
+            return Prospect(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
+        if foreseen.verdict.action is Action.END:
+            summary = f"will not be sent: {why}"
+            return Prospect(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
+        if not self._reachable(self.work.recipient, self.config.channel):
+            return self._unreachable(
+                foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
+            )
+        planned = forecast.planned_row(
+            self.work, now=self.situation.now, config=self.config, occurrence=occurrence
+        )
+        turn = self._turn(planned, foreseen.at)
+        if turn is not None and turn.is_late(foreseen.at):
+            return in_turn(turn, conditions, planned.not_after)
+        summary = f"will be sent at {moment(foreseen.at)}"
+        if shut is None:
+            summary += ", once the next scan has planned it"
+        elif shut.until is not None:
+            what = "the start" if occurrence is None else "that"
+            summary += (
+                f"; it is planned from {moment(shut.until)} on, when {what} comes within the look-ahead"
+            )
+        return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
+
+    def name_of(self, recipient: str) -> str:
+        """A recipient as people know it; never an address."""
+        if not recipient:
+            return "nobody"
+        if recipients.is_ops(recipient):
+            return "a supervisor"
+        if recipient in self.supervisors:
+            return f"{isolated(self.supervisors[recipient])} (supervisor, {recipient.replace(':', ' ')})"
+        if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
+            return f"the program of subscription {subscription_id}"
+        if recipient == self.work.recipient and self.assignment.assignee is not None:
+            return f"{isolated(self.assignment.assignee.name)} ({recipient.replace(':', ' ')})"
+        return recipient.replace(":", " ")
+
+    def current(self, kind: Kind) -> Reminder | None:
+        """The row of the present version that tells the assignee, or that marks the assignment."""
+        own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
+        return next((row for row in own if not recipients.is_supervisor(row.recipient)), None)
+
+    def prospect(self, row: Reminder) -> Prospect:
+        """What becomes of an open row."""
+        believed = policy_rows.from_model(row)
+        plan = self.work.plan
+        if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
+            plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
+        if is_withdrawal(believed.kind, believed.rule):
+            plan = replace(plan, told_otherwise=told_decline(row, self.rows))
+        does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
+        conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, self.situation))
+        if not believed.is_marker:
+            conditions.append(self._reach(row.recipient, row.channel))
+        if believed.state is State.SENDING:
+            over = (
+                f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
+            )
+            return Prospect(Outlook.SENDING, None, f"is being sent right now{over}")
+        foreseen = forecast.forecast_row(believed, plan, self.situation)
+        verdict, at = foreseen.verdict, foreseen.at
+        if at is None:
+            summary = f"waits: {words(verdict.reason)}"
+            if row.next_attempt_at > self.situation.now:
+                summary = f"is due at {moment(row.next_attempt_at)} and {summary}"
+            if row.not_after:
+                summary += f"; after {moment(row.not_after)} it is of no use any more"
+            return Prospect(Outlook.WAITS, None, summary, conditions, verdict.reason)
+        if verdict.action is Action.END:
+            outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
+            summary = f"will not be sent: {words(verdict.reason)}"
+            return Prospect(outlook, at, summary, conditions, verdict.reason)
+        if verdict.action is Action.SEND and not conditions[-1].passed:
+            return self._unreachable(foreseen, conditions)
+        turn = self._turn(believed, at) if verdict.action is Action.SEND else None
+        if turn is not None and turn.is_late(at):
+            return in_turn(turn, conditions, believed.not_after)
+        summary = f"{does} at {moment(at)}{joined(self.others_with(row))}"
+        wait = policy_gates.judge(believed, plan, self.situation).reason
+        held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
+        if at <= self.situation.now:
+            summary = f"{does} now{joined(self.others_with(row))}: every gate is open"
+            waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
+            if waited > LONG_DUE and not row.attempts:
+                summary += f"; it has been due for {waited / 60:.0f} minutes"
+        elif held is not None:
+            summary += f"; until then {words(held)}"
+        elif row.attempts:
+            summary += f", for attempt {row.attempts + 1}"
+        if news := change_words(plan.news):
+            summary += f": {news}"
+        return Prospect(Outlook.COMING, at, summary, conditions, held)
+
+    def _turn(self, row: Row, at: datetime) -> Turn | None:
+        """Its turn where its channel accepts only so many messages a minute; None where it does not, or has begun."""
+        if row.state is not State.PLANNED:
+            return None
+        message = Waiting(
+            id=row.id,
+            at=row.next_attempt_at if row.id else at,
+            not_after=row.not_after,
+            urgent=row.kind is Kind.REMINDER,
+        )
+        return self.paces.turn(message, row.channel)
+
+    def _in_words(self, gates: Iterable[Gate]) -> list[GateResult]:
+        return [condition(gate, pause=self.pause, situation=self.situation) for gate in gates]
+
+    def _reachable(self, recipient: str, channel: str) -> bool:
+        return can_reach(recipient, channel, self._contact_of(recipient), self.config)
+
+    def _contact_of(self, recipient: str) -> Contact:
+        """The person behind a row: who is assigned, or for a correction perhaps who was."""
+        assignee_id = recipients.assignee_id_of(recipient)
+        if assignee_id is None or assignee_id == self.assignment.assignee_id:
+            return self.person
+        return contact_of(Assignee.objects.filter(pk=assignee_id).first())
+
+    def _reach(self, recipient: str, channel: str) -> GateResult:
+        to = self.name_of(recipient)
+        if self._reachable(recipient, channel):
+            return GateResult("can be reached", True, f"{to}, by {channel}")
+        seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
+        return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
+
+    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult]) -> Prospect:
+        summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
+        return Prospect(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
+
+    def others_with(self, row: Reminder) -> int:
+        """How many other notices are in the message that holds this one."""
+        return self.others.get(row.digest_id, 0) if row.digest_id is not None else 0
+
+
+OUTLOOK = {
+    State.SENT: Outlook.SENT,
+    State.SKIPPED: Outlook.NOT_SENT,
+    State.FAILED: Outlook.FAILED,
+    State.UNKNOWN: Outlook.UNKNOWN,
+}

@@ -1,0 +1,60 @@
+"""What comes if nobody changes anything."""
+
+from collections.abc import Iterator
+
+from assignments.models import Status
+from reminders.insight import forecast
+from reminders.insight.explain.answer import Outlook, TimelineEntry
+from reminders.insight.explain.asked import Asked
+from reminders.insight.explain.prospects import Prospect
+from reminders.insight.explain.wording import TRIGGERS, moment
+from reminders.models import Kind
+from reminders.policy import rows as policy_rows
+from reminders.policy import timing
+from reminders.policy.escalation import trigger_of
+
+
+def upcoming(asked: Asked, answer: Prospect) -> Iterator[TimelineEntry]:
+    """What comes if nobody changes anything, in the order of time."""
+    steps = []
+    if asked.rules is not None and asked.by_rule:
+        steps += [
+            TimelineEntry(one.at, f"The reminder of {asked.rules.name_of(rule)} {one.summary}.")
+            for rule, one in asked.by_rule.items()
+            if one.at is not None or one.outlook in (Outlook.SENDING, Outlook.WAITS)
+        ]
+    elif answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
+        steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
+    for row in asked.rows:
+        if row.kind == Kind.CORRECTION and row.closed_at is None:
+            prospect = asked.prospect(row)
+            to = asked.name_of(row.recipient)
+            steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
+        elif row.kind == Kind.ESCALATION and row.closed_at is None:
+            prospect = asked.prospect(row)
+            about = TRIGGERS[trigger_of(row.rule)]
+            to = asked.name_of(row.recipient)
+            steps.append(TimelineEntry(prospect.at, f"A notice to {to} that {about} {prospect.summary}."))
+    if (marked := _marked_at(asked)) is not None:
+        steps.append(marked)
+    yield from sorted(steps, key=lambda step: (step.at is None, step.at))
+
+
+def _marked_at(asked: Asked) -> TimelineEntry | None:
+    """When the assignment is marked OVERDUE if nobody starts the work; None where it is not, or is already."""
+    work = asked.work
+    if work.status is not Status.SCHEDULED or work.overdue:
+        return None
+    row = asked.current(Kind.OVERDUE)
+    if row is not None:
+        at = (
+            None
+            if row.closed_at
+            else forecast.forecast_row(policy_rows.from_model(row), work.plan, asked.situation).at
+        )
+    else:
+        at = timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=asked.config)
+        at = max(asked.situation.now, at)
+    if at is None or not asked.config.enabled or asked.dispatch_stop is not None:
+        return None
+    return TimelineEntry(at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}.")
