@@ -139,7 +139,7 @@ def follow_chains(
     if not concerned:
         return done
     ids = bigints(work.id for work in concerned)
-    rows = _grouped(cursor, ROWS, ids)
+    rows = rows_of(cursor, [work.id for work in concerned])
     if not done.chained and not rows:
         return done
     supervisors = supervisors_of(cursor, [work.id for work in concerned])
@@ -154,6 +154,11 @@ def follow_chains(
             done.later[work.id] = later
     _write(cursor, ids, wanted, done, config, scan_id)
     return done
+
+
+def rows_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """The rows of the chains in force of each of these assignments, by their ids; none for any other."""
+    return _grouped(cursor, ROWS, bigints(ids))
 
 
 def supervisors_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[Recipient]]:
@@ -255,7 +260,7 @@ class _Chains:
         if rule.unless_confirmed and self.work.answer == Answer.CONFIRMED:
             return
         facts = self.work.chain_facts(self.config)
-        history = [passed for row in rows if (passed := self._passed(rule, row)) is not None]
+        history = [passed for row in rows if (passed := passed_by(rule, row, self.work)) is not None]
         for recipient in told:
             if recipient.recipient in open_for:
                 continue
@@ -279,22 +284,23 @@ class _Chains:
             return self.work.subject.known_at
         return min(rules_changed_at, self.work.next_at or rules_changed_at)
 
-    def _passed(self, rule: Rule, row: dict[str, Any]) -> Passed | None:
-        """The step of this row, if it has ended, or is being sent of an older plan.
 
-        What an operator has skipped is not made up for; what came too late for another reason is, by the latest step.
-        """
-        state, reason = row["state"], row["reason"]
-        if state == State.SKIPPED and reason not in PASSED_BY:
-            return None
-        if row["closed_at"] is None and (state != State.SENDING or row["version"] == self.work.version):
-            return None
-        ended_at: datetime | None = row["closed_at"] or self.work.now
-        if reason == Reason.TOO_LATE:
-            ended_at = None
-        elif ended_at is not None and state != State.SKIPPED:
-            ended_at = chains.earliest_after(rule, ended_at)
-        return Passed(number=chains.number_of(row["rule"]), not_before=ended_at)
+def passed_by(rule: Rule, row: Mapping[str, Any], work: RuledWork) -> Passed | None:
+    """The step of this row, if it has ended, or is being sent of an older plan.
+
+    What an operator has skipped is not made up for; what came too late for another reason is, by the latest step.
+    """
+    state, reason = row["state"], row["reason"]
+    if state == State.SKIPPED and reason not in PASSED_BY:
+        return None
+    if row["closed_at"] is None and (state != State.SENDING or row["version"] == work.version):
+        return None
+    ended_at: datetime | None = row["closed_at"] or work.now
+    if reason == Reason.TOO_LATE:
+        ended_at = None
+    elif ended_at is not None and state != State.SKIPPED:
+        ended_at = chains.earliest_after(rule, ended_at)
+    return Passed(number=chains.number_of(row["rule"]), not_before=ended_at)
 
 
 def _write(
