@@ -11,6 +11,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
 from reminders.insight import forecast, pace_outlook
 from reminders.insight.explain.answer import GateResult, Outlook
+from reminders.insight.explain.chains import chains_of_work
 from reminders.insight.explain.history import fate, joined
 from reminders.insight.explain.inputs import (
     can_reach,
@@ -69,6 +70,7 @@ class Asked:
         self.person = contact_of(assignment.assignee)
         self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
         self.rules = rules_of_work(assignment, rows, config)
+        self.chains = chains_of_work(assignment, config)
         self.by_rule = self._answers_by_rule()
 
     def answer(self) -> Prospect:
@@ -161,7 +163,7 @@ class Asked:
         if not recipient:
             return "nobody"
         if recipients.is_ops(recipient):
-            return "a supervisor"
+            return "Ops"
         if recipient in self.supervisors:
             return f"{isolated(self.supervisors[recipient])} (supervisor, {recipient.replace(':', ' ')})"
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:

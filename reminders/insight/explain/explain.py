@@ -4,11 +4,20 @@ It walks through the gates of planning and of delivery with the values seen now,
 (`forecast`), so that what it reports and what happens cannot differ. It writes nothing.
 """
 
+from collections.abc import Iterator
+
 from django.db.models import Prefetch, Q
 
 from assignments.models import Act, Answer, Assignment
 from reminders.conf import ReminderConfig
-from reminders.insight.explain.answer import ActView, AttemptView, Explanation, Outlook, ReminderExplanation
+from reminders.insight.explain.answer import (
+    ActView,
+    AttemptView,
+    Explanation,
+    Outlook,
+    ReminderExplanation,
+    RuleExplanation,
+)
 from reminders.insight.explain.asked import STILL_OPEN, Asked
 from reminders.insight.explain.history import fate, history
 from reminders.insight.explain.inputs import problems
@@ -79,11 +88,16 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         ),
         problems=list(problems(config)) if answer.outlook in STILL_OPEN else [],
         acts=[_view(act) for act in asked.acts],
-        rules=asked.rules.explained({rule: one.summary for rule, one in asked.by_rule.items()})
-        if asked.rules
-        else [],
+        rules=list(_rules(asked)),
         reminders=[_row(asked, row) for row in asked.rows],
     )
+
+
+def _rules(asked: Asked) -> Iterator[RuleExplanation]:
+    if asked.rules is not None:
+        yield from asked.rules.explained({rule: one.summary for rule, one in asked.by_rule.items()})
+    if asked.chains is not None:
+        yield from asked.chains.explained(asked.name_of)
 
 
 def _view(act: Act) -> ActView:

@@ -1,4 +1,7 @@
-"""What each rule does for one assignment: which apply, which others replace, and when each of them has its instant."""
+"""What each rule that reminds the assignee does for one assignment: which apply, which others replace, and their instants.
+
+Rules for supervisors and Ops are in `explain.chains`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +52,7 @@ class RulesOfWork:
 
     def _shown(self, rule: Rule) -> str:
         own = "its own lead" if rule.scope is Scope.ASSIGNMENT else "built-in"
-        return self.names.get(rule.key) or f"{_minutes(rule.trigger.offset)} before the start ({own})"
+        return self.names.get(rule.key) or f"{minutes(rule.trigger.offset)} before the start ({own})"
 
     def is_behind(self, found: Occurrence) -> bool:
         """Whether this instant had passed before its schedule looked further: no row is made of it any more."""
@@ -110,9 +113,9 @@ def name_of(key: str, *, candidates: Iterable[Rule], names: Mapping[str, str]) -
         return f'the rule "{isolated(name)}"'
     own = next((rule for rule in candidates if rule.key == key), None)
     if own is not None and own.scope is Scope.ASSIGNMENT:
-        return f"its lead of {_minutes(own.trigger.offset)}"
+        return f"its lead of {minutes(own.trigger.offset)}"
     if own is not None:
-        return f"the built-in rule ({_minutes(own.trigger.offset)} before the start)"
+        return f"the built-in rule ({minutes(own.trigger.offset)} before the start)"
     return f"a rule that is no more ({key})"
 
 
@@ -126,7 +129,7 @@ def rules_of_work(
 ) -> RulesOfWork | None:
     """The rules of an assignment; None where only the built-in rule, or one lead of its own, ever had a say."""
     with connection.cursor() as cursor:
-        enabled = enabled_rules(cursor)
+        enabled = policy_rules.for_assignee(enabled_rules(cursor))
         if not enabled and not assignment.further_lead_minutes and not _has_other_rows(rows):
             return None
         subject = read_subjects(cursor, [assignment.pk]).get(assignment.pk)
@@ -154,6 +157,7 @@ def _has_other_rows(rows: Iterable[Reminder]) -> bool:
     return any(row.kind == Kind.REMINDER and row.rule != policy_rules.DEFAULT for row in rows)
 
 
-def _minutes(lead: timedelta) -> str:
-    minutes = int(lead.total_seconds() // 60)
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+def minutes(lead: timedelta) -> str:
+    """A length in whole minutes: "30 minutes"."""
+    count = int(lead.total_seconds() // 60)
+    return f"{count} minute{'' if count == 1 else 's'}"

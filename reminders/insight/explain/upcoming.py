@@ -6,12 +6,12 @@ from assignments.models import Status
 from reminders.insight import forecast
 from reminders.insight.explain.answer import Outlook, TimelineEntry
 from reminders.insight.explain.asked import Asked
+from reminders.insight.explain.chains import about
 from reminders.insight.explain.prospects import Prospect
-from reminders.insight.explain.wording import TRIGGERS, moment
+from reminders.insight.explain.wording import moment
 from reminders.models import Kind
 from reminders.policy import rows as policy_rows
 from reminders.policy import timing
-from reminders.policy.escalation import trigger_of
 
 
 def upcoming(asked: Asked, answer: Prospect) -> Iterator[TimelineEntry]:
@@ -32,9 +32,12 @@ def upcoming(asked: Asked, answer: Prospect) -> Iterator[TimelineEntry]:
             steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
         elif row.kind == Kind.ESCALATION and row.closed_at is None:
             prospect = asked.prospect(row)
-            about = TRIGGERS[trigger_of(row.rule)]
-            to = asked.name_of(row.recipient)
-            steps.append(TimelineEntry(prospect.at, f"A notice to {to} that {about} {prospect.summary}."))
+            by = asked.chains.name_of_step(row.rule) if asked.chains else ""
+            notice = f"A notice of {by} to" if by else "A notice to"
+            to, what = asked.name_of(row.recipient), about(row.rule)
+            steps.append(TimelineEntry(prospect.at, f"{notice} {to} that {what} {prospect.summary}."))
+    if asked.chains is not None:
+        steps += asked.chains.upcoming(asked.name_of)
     if (marked := _marked_at(asked)) is not None:
         steps.append(marked)
     yield from sorted(steps, key=lambda step: (step.at is None, step.at))
