@@ -17,12 +17,13 @@ from reminders.policy.rules import Rule, renamed
 
 MOST_RULES = 1_000
 MOST_BYTES = 1_000_000
-IGNORED = {"id", "channels", "mandatory", "verified_only", "repeat", "changed_at", "created_at"}
+IGNORED = {"id", "channels", "mandatory", "verified_only", "changed_at", "created_at"}
 """What the API shows of a rule and nobody can set."""
-NUMBERS = {"minutes", "days_before"}
+NUMBERS = {"minutes", "days_before", "repeat_minutes", "repeat_times", "every_minutes", "times"}
 NESTED = {
     "trigger": {"type": "trigger", "minutes": "minutes", "days_before": "days_before", "at": "at"},
     "scope": {"type": "scope", "value": "scope_value"},
+    "repeat": {"every_minutes": "repeat_minutes", "times": "repeat_times"},
 }
 
 
@@ -82,6 +83,8 @@ def _values(given: Any) -> dict[str, Any]:
 
 def _nested(name: str, given: Any) -> dict[str, Any]:
     columns = NESTED[name]
+    if name == "repeat" and given is None:
+        return {}
     if not isinstance(given, Mapping) or (unknown := given.keys() - columns.keys()):
         seen = quoted(given) if not isinstance(given, Mapping) else f"unknown: {', '.join(sorted(unknown))}"
         raise ValidationError({name: f"{seen}: an object with {', '.join(columns)} is needed"})

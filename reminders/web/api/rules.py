@@ -73,7 +73,8 @@ class RuleListView(RuleEndpoint):
         body = self.body(shapes.RuleInputSerializer)
         values = shapes.values_of(body)
         self.refuse_wider(reminder_rules.unsaved(values))
-        made = reminder_rules.add_rule(values, by=self.by(), reason=body.get("reason", ""))
+        with shapes.at_their_places():
+            made = reminder_rules.add_rule(values, by=self.by(), reason=body.get("reason", ""))
         return Response(shapes.RuleSerializer(made).data, status=201)
 
     def may_see_again(self, body: Any) -> bool:
@@ -94,12 +95,13 @@ class RuleView(RuleEndpoint):
         responses=responses({200: shapes.RuleSerializer}, 404, 409, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes the fields that are sent; `trigger` and `scope` are sent whole. Rows that nobody has begun move."""
+        """Changes what is sent; `trigger`, `scope` and `repeat` are sent whole. Rows that nobody has begun move."""
         self.found(pk)
         body = self.body(shapes.RuleInputSerializer, partial=True)
         values = shapes.values_of(body)
         self.refuse_wider(reminder_rules.changed_copy(pk, values))
-        changed = reminder_rules.change_rule(pk, values, by=self.by(), reason=body.get("reason", ""))
+        with shapes.at_their_places():
+            changed = reminder_rules.change_rule(pk, values, by=self.by(), reason=body.get("reason", ""))
         return Response(shapes.RuleSerializer(changed).data)
 
     @extend_schema(operation_id="rules_remove", responses=responses({204: None}, 404))
@@ -128,7 +130,8 @@ class RulePreviewView(RuleEndpoint):
             values = shapes.values_of(given)
             changed = reminder_rules.changed_copy(pk, values) if pk else reminder_rules.unsaved(values)
             self.refuse_wider(changed)
-            reminder_rules.check_rule(changed)
+            with shapes.at_their_places():
+                reminder_rules.check_rule(changed)
         seen = preview_change(
             stored=stored,
             changed=changed,

@@ -1,14 +1,23 @@
 """Reminder rules as the API takes and shows them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import MAX_LEAD_MINUTES
 from reminders.models import ReminderRule
-from reminders.operations.reminder_rules import FIELDS, MAX_DAYS_BEFORE
+from reminders.operations.reminder_rules import (
+    FIELDS,
+    MAX_DAYS_BEFORE,
+    MAX_MINUTES_AFTER,
+    MAX_REPEATS,
+    MIN_REPEAT_MINUTES,
+)
 from reminders.web.api.fields import (
     InstantField,
     StrictBooleanField,
@@ -41,7 +50,8 @@ class RuleTriggerInputSerializer(StrictSerializer):
         allow_null=True,
         min_value=0,
         max_value=MAX_LEAD_MINUTES,
-        help_text="For before_start.",
+        help_text="before_start and unanswered: before the start. after_overdue: after the instant at which the work counts"
+        " as overdue. on_decline: after the decline; without them at once.",
     )
     days_before = StrictIntegerField(
         required=False,
@@ -66,8 +76,16 @@ class RuleScopeInputSerializer(StrictSerializer):
 
 
 class RuleRepeatInputSerializer(StrictSerializer):
-    every_minutes = StrictIntegerField(min_value=1)
-    times = StrictIntegerField(min_value=0)
+    """What is out of range is refused with the rule (`check_rule`), which names the value and what is accepted."""
+
+    every_minutes = StrictIntegerField(
+        required=False,
+        min_value=0,
+        help_text=f"Minutes between two messages: {MIN_REPEAT_MINUTES} to {MAX_MINUTES_AFTER}.",
+    )
+    times = StrictIntegerField(
+        required=False, min_value=0, help_text=f"How often, after the first message: 1 to {MAX_REPEATS}."
+    )
 
 
 class RuleInputSerializer(StrictSerializer):
@@ -77,6 +95,7 @@ class RuleInputSerializer(StrictSerializer):
     enabled = StrictBooleanField(required=False)
     audience = StrictChoiceField(
         choices=ReminderRule.Audience.choices,
+        help_text="assignee: before_start, at_local_time. supervisors, ops: after_overdue, on_decline, unanswered.",
         error_messages={"invalid_choice": '"{input}": one of assignee, supervisors, ops is accepted.'},
     )
     trigger = RuleTriggerInputSerializer()
@@ -85,7 +104,8 @@ class RuleInputSerializer(StrictSerializer):
     quiet_hours = StrictChoiceField(
         required=False,
         choices=ReminderRule.QuietHours.choices,
-        help_text="Without it, only what is due more than four hours before the start respects them.",
+        help_text="What assignees get moves earlier, what supervisors get moves later. Without it, what is due more than"
+        " four hours before the start, and what is for supervisors or Ops, respects them.",
     )
     when_past = StrictChoiceField(
         required=False,
@@ -98,7 +118,7 @@ class RuleInputSerializer(StrictSerializer):
     mandatory = StrictBooleanField(required=False, help_text="false: nobody can opt out of reminders yet.")
     verified_only = StrictBooleanField(required=False, help_text="false: addresses are not verified yet.")
     repeat = RuleRepeatInputSerializer(
-        required=False, allow_null=True, help_text="null: no rule repeats yet."
+        required=False, allow_null=True, help_text="For supervisors and ops; null: it does not repeat."
     )
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True)
 
@@ -113,9 +133,6 @@ class RuleInputSerializer(StrictSerializer):
     def validate_verified_only(self, value: bool) -> bool:
         return _only(value, False, "addresses are not verified, so false is accepted alone")
 
-    def validate_repeat(self, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        return _only(value, None, "a reminder to an assignee is not repeated: null is accepted")
-
 
 def _only(value: Value, accepted: Value, message: str) -> Value:
     """The value, where it is the one that is accepted so far."""
@@ -125,9 +142,11 @@ def _only(value: Value, accepted: Value, message: str) -> Value:
 
 
 def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a rule in what was sent: `trigger` and `scope` are sent, and so written, whole."""
+    """The fields of a rule in what was sent: `trigger`, `scope` and `repeat` are sent, and so written, whole."""
     values = {
-        name: value for name, value in body.items() if name in FIELDS and name not in {"trigger", "scope"}
+        name: value
+        for name, value in body.items()
+        if name in FIELDS and name not in {"trigger", "scope", "repeat"}
     }
     if (trigger := body.get("trigger")) is not None:
         values |= {
@@ -136,9 +155,35 @@ def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
             "days_before": trigger.get("days_before"),
             "at": trigger.get("at"),
         }
+    if "repeat" in body:
+        repeat = body["repeat"] or {}
+        values |= {"repeat_minutes": repeat.get("every_minutes"), "repeat_times": repeat.get("times")}
     if (scope := body.get("scope")) is not None:
         values |= {"scope": scope["type"], "scope_value": scope.get("value", "")}
     return values
+
+
+PLACES = {
+    "trigger": "trigger.type",
+    "minutes": "trigger.minutes",
+    "days_before": "trigger.days_before",
+    "at": "trigger.at",
+    "scope": "scope.type",
+    "scope_value": "scope.value",
+    "repeat_minutes": "repeat.every_minutes",
+    "repeat_times": "repeat.times",
+}
+"""Where the API has the fields of a rule."""
+
+
+@contextmanager
+def at_their_places() -> Iterator[None]:
+    """Has errors of a rule's fields named as the API names these."""
+    try:
+        yield
+    except ValidationError as refusal:
+        named = {PLACES.get(name, name): found for name, found in refusal.error_dict.items()}
+        raise ValidationError(named) from refusal
 
 
 class RuleTriggerSerializer(serializers.Serializer[Any]):
@@ -151,6 +196,11 @@ class RuleTriggerSerializer(serializers.Serializer[Any]):
 class RuleScopeSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(source="scope")
     value = serializers.CharField(source="scope_value")
+
+
+class RuleRepeatSerializer(serializers.Serializer[Any]):
+    every_minutes = serializers.IntegerField(source="repeat_minutes")
+    times = serializers.IntegerField(source="repeat_times")
 
 
 class RuleSerializer(serializers.Serializer[Any]):
@@ -166,9 +216,13 @@ class RuleSerializer(serializers.Serializer[Any]):
     channels = serializers.ListField(child=serializers.CharField(), default=list)
     mandatory = serializers.BooleanField(default=False)
     verified_only = serializers.BooleanField(default=False)
-    repeat = serializers.JSONField(default=None, allow_null=True)
+    repeat = serializers.SerializerMethodField()
     changed_at = InstantField(help_text="It makes nothing for instants before this.")
     created_at = InstantField()
+
+    @extend_schema_field(RuleRepeatSerializer(allow_null=True))
+    def get_repeat(self, rule: ReminderRule) -> Any:
+        return None if rule.repeat_minutes is None else RuleRepeatSerializer(rule).data
 
 
 class RuleProgressSerializer(serializers.Serializer[Any]):

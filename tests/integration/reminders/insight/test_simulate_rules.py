@@ -150,6 +150,15 @@ def test_what_the_api_answers_is_a_file(clock, config, tmp_path):
             [{**AN_HOUR, "trigger": {"type": "before_start", "minutes": [5]}}],
             "rule 1: minutes: a list: a whole number is needed",
         ),
+        (
+            [{**AN_HOUR, "repeat": {"every_minutes": "10", "times": 1}}],
+            "rule 1: every_minutes: '10': a whole number is needed",
+        ),
+        (
+            [{**AN_HOUR, "audience": "ops", "trigger": {"type": "on_decline"}, "repeat": {"times": 1}}],
+            "rule 1: repeat_minutes: nothing: 10 to 10080 minutes are needed between repeats",
+        ),
+        ([{**AN_HOUR, "repeat": 5}], "rule 1: repeat: 5: an object with every_minutes, times is needed"),
         ([{**AN_HOUR, "enabled": "perhaps"}], "rule 1: enabled: 'perhaps': true or false is needed"),
     ],
 )

@@ -55,8 +55,8 @@ def api(clock):
         ({"verified_only": True}, "verified_only", "addresses are not verified, so false is accepted alone"),
         (
             {"repeat": {"every_minutes": 10, "times": 2}},
-            "repeat",
-            "a reminder to an assignee is not repeated: null is accepted",
+            "repeat.every_minutes",
+            "a reminder to an assignee is not repeated",
         ),
     ],
 )  # fmt: skip
@@ -121,16 +121,16 @@ def test_a_rule_is_made_read_changed_and_removed(api):
 @pytest.mark.parametrize(
     ("change", "field", "code"),
     [
-        ({"trigger": {"type": "before_start", "minutes": 0}}, "minutes", "invalid"),
+        ({"trigger": {"type": "before_start", "minutes": 0}}, "trigger.minutes", "invalid"),
         ({"trigger": {"type": "before_start", "minutes": 43_201}}, "trigger.minutes", "max_value"),
         ({"trigger": {"type": "before_start", "minutes": "60"}}, "trigger.minutes", "invalid"),
-        ({"trigger": {"type": "before_start"}}, "minutes", "invalid"),
+        ({"trigger": {"type": "before_start"}}, "trigger.minutes", "invalid"),
         ({"trigger": {"type": "soon"}}, "trigger.type", "invalid_choice"),
         ({"trigger": "before_start"}, "trigger", "invalid"),
         ({"trigger": {"type": "at_local_time", "days_before": 1, "at": "25:00"}}, "trigger.at", "invalid"),
         ({"trigger": {"type": "before_start", "minutes": 1, "hours": 2}}, "trigger.hours", "unknown_field"),
         ({"audience": "everybody"}, "audience", "invalid_choice"),
-        ({"scope": {"type": "team", "value": "north"}}, "scope_value", "invalid"),
+        ({"scope": {"type": "team", "value": "north"}}, "scope.value", "invalid"),
         ({"name": ""}, "name", "blank"),
         ({"enabled": "yes"}, "enabled", "invalid"),
         ({"colour": "red"}, "colour", "unknown_field"),
@@ -140,6 +140,74 @@ def test_what_is_not_accepted_is_named_and_nothing_is_written(api, change, field
     refused = api.post(URL, {**HOUR_BEFORE, **change})
     assert refused.status_code == 400
     assert (field, code) in faults(refused)
+    assert not ReminderRule.objects.exists()
+
+
+CHAIN = {
+    "name": "Nobody has answered",
+    "audience": "supervisors",
+    "trigger": {"type": "unanswered", "minutes": 60},
+    "repeat": {"every_minutes": 20, "times": 2},
+}
+
+
+def test_a_rule_for_supervisors_is_made_read_and_changed(api):
+    made = api.post(URL, CHAIN)
+    assert made.status_code == 201
+    rule = made.json()
+    assert {name: rule[name] for name in CHAIN} == {
+        **CHAIN,
+        "trigger": {**CHAIN["trigger"], "days_before": None, "at": None},
+    }
+    assert rule["quiet_hours"] == "respect"
+    one = f"{URL}/{rule['id']}"
+    assert api.patch(one, {"name": "Other"}).json()["repeat"] == CHAIN["repeat"]
+    assert api.patch(one, {"repeat": None}).json()["repeat"] is None
+    declined = {"audience": "ops", "trigger": {"type": "on_decline"}}
+    assert api.patch(one, declined).json()["trigger"]["minutes"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        (
+            {"trigger": {"type": "before_start", "minutes": 60}},
+            "trigger.type",
+            "before_start: for the audience supervisors one of after_overdue, on_decline, unanswered is needed",
+        ),
+        (
+            {"audience": "assignee", "repeat": None},
+            "trigger.type",
+            "unanswered: for the audience assignee one of before_start, at_local_time is needed",
+        ),
+        (
+            {"trigger": {"type": "unanswered"}},
+            "trigger.minutes",
+            "nothing: 1 to 43200 minutes are needed for unanswered",
+        ),
+        (
+            {"trigger": {"type": "after_overdue", "minutes": 10_081}},
+            "trigger.minutes",
+            "10081: 0 to 10080 minutes are needed for after_overdue",
+        ),
+        (
+            {"trigger": {"type": "on_decline", "at": "18:00"}},
+            "trigger.at",
+            "on_decline takes no local time",
+        ),
+        (
+            {"repeat": {"every_minutes": 9, "times": 2}},
+            "repeat.every_minutes",
+            "9: 10 to 10080 minutes are needed between repeats",
+        ),
+        ({"repeat": {"every_minutes": 10, "times": 21}}, "repeat.times", "21: 1 to 20 repeats are accepted"),
+        ({"repeat": {"every_minutes": 10}}, "repeat.times", "nothing: 1 to 20 repeats are accepted"),
+    ],
+)
+def test_what_a_chain_does_not_take_is_named_with_what_it_takes(api, change, field, said):
+    refused = api.post(URL, {**CHAIN, **change})
+    assert refused.status_code == 400
+    assert [(one["field"], one["message"]) for one in refused.json()["errors"]] == [(field, said)]
     assert not ReminderRule.objects.exists()
 
 
