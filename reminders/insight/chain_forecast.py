@@ -62,6 +62,11 @@ def read_chained(cursor: Cursor, ids: Sequence[int]) -> dict[int, ChainedWork]:
     }
 
 
+def read_without_rows(cursor: Cursor, ids: Sequence[int]) -> dict[int, ChainedWork]:
+    """The same, where nobody asks for steps: without rows and supervisors."""
+    return {work.id: ChainedWork(work=work, rows=(), supervisors=()) for work in read_work(cursor, ids)}
+
+
 def foresee_steps(
     chained: ChainedWork, rules: Iterable[Rule], *, config: ReminderConfig, if_overdue: bool = False
 ) -> Iterator[ForeseenStep]:
@@ -106,12 +111,11 @@ def _of_recipient(
 def _open_step(
     rule: Rule, recipient: Recipient, facts: ChainFacts, rows: Sequence[Mapping[str, Any]], work: RuledWork
 ) -> Step | None:
-    """The step whose row is open for this recipient, at the instant of its row."""
+    """The step whose row is open for this recipient, where the rule asks for it: at the instant that it has now."""
+    asked = {step.key: step for step in chains.steps(rule, facts=facts, recipient=recipient)}
     for row in rows:
-        if (
-            row["closed_at"] is None
-            and row["recipient"] == recipient.recipient
-            and row["version"] == work.version
-        ):
-            return Step(key=row["rule"], number=chains.number_of(row["rule"]), due_at=row["due_at"])
+        is_theirs = row["recipient"] == recipient.recipient and row["version"] == work.version
+        step = asked.get(row["rule"]) if is_theirs and row["closed_at"] is None else None
+        if step is not None and (step.due_at == row["due_at"] or step.due_at >= (rule.since or step.due_at)):
+            return step
     return None

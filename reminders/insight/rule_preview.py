@@ -1,19 +1,25 @@
-"""What a change of rules would do to the reminders of the coming days. It writes nothing."""
+"""What a change of rules would do to the messages of the coming days. It writes nothing.
+
+What supervisors and Ops would be told is foreseen for what is so now: declined, overdue, and not answered if nobody answers.
+"""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+from assignments.models import Assignee
 from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import MAX_LEAD, ReminderConfig
-from reminders.ledger.rule_subjects import read_subjects
+from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_chained, read_without_rows
+from reminders.ledger.counters import Cursor
 from reminders.ledger.rules import enabled_rules, rule_of
 from reminders.models import ReminderRule
+from reminders.policy import chains, recipients
 from reminders.policy import rules as policy_rules
-from reminders.policy.rules import Occurrence, Rule, Subject
+from reminders.policy.rules import Rule, TriggerType
 
 AHEAD = timedelta(days=7)
 SOON = timedelta(hours=1)
@@ -23,7 +29,10 @@ PAGE = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A reminder that would be made, dropped or moved: `before` is None where there was none, `after` where it goes."""
+    """A message that would be made, dropped or moved: `before` is None where there was none, `after` where it goes.
+
+    `person` is who would get it.
+    """
 
     assignment_id: int
     title: str
@@ -35,10 +44,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RulePreview:
-    """The reminders of the next seven days that a change would add, drop and move; the first of them in `listed`.
+    """The messages of the next seven days that a change would add, drop and move; the first of them in `listed`.
 
-    `soon` of the added and moved ones would leave within the hour. `complete` is False where time was over before
-    every assignment was looked at: the figures are then the least it would do.
+    `soon` of the added and moved ones would leave within the hour. `applies`: to how many of the assignments that were
+    looked at the rule would apply. Supervisors would no longer get the built-in notice for `built_in_replaced` of these, and
+    get it again for `built_in_restored`. `complete` is False where time was over before every assignment was looked at:
+    the figures are then the least it would do.
     """
 
     since: datetime
@@ -47,6 +58,9 @@ class RulePreview:
     dropped: int
     moved: int
     soon: int
+    applies: int
+    built_in_replaced: int
+    built_in_restored: int
     listed: tuple[Difference, ...]
     complete: bool
 
@@ -71,33 +85,34 @@ def preview_change(
     key = f"rule:{stored.pk}" if stored else ""
     others = [rule for rule in present if rule.key != key]
     new = [_as_changed(changed, key=key, now=now)] if changed is not None and changed.enabled else []
-    until = now + AHEAD
-    added = dropped = moved = soon = 0
-    listed: list[Difference] = []
+    compared = _Compared(
+        before=present,
+        after=[*others, *new],
+        new=new[0] if new else None,
+        with_chains=bool(chains.for_others([*new, *(rule for rule in present if rule.key == key)])),
+        config=config,
+        since=now,
+        until=now + AHEAD,
+    )
     complete = True
-    for subject, title, person in _candidates(now, until):
-        if not scope.holds(subject.team_id):
+    for work in _candidates(compared):
+        if not scope.holds(work.chained.work.subject.team_id):
             continue
         if over is not None and time.monotonic() >= over:
             complete = False
             break
-        before = _sends(subject, present, config, since=now, until=until)
-        after = _sends(subject, [*others, *new], config, since=now, until=until)
-        for difference in _differences(subject, title, person, before, after):
-            added += difference.before is None
-            dropped += difference.after is None
-            moved += difference.before is not None and difference.after is not None
-            soon += difference.after is not None and difference.after <= now + SOON
-            if len(listed) < MOST_LISTED:
-                listed.append(difference)
+        compared.look_at(work)
     return RulePreview(
-        since=now,
-        until=until,
-        added=added,
-        dropped=dropped,
-        moved=moved,
-        soon=soon,
-        listed=tuple(listed),
+        since=compared.since,
+        until=compared.until,
+        added=compared.added,
+        dropped=compared.dropped,
+        moved=compared.moved,
+        soon=compared.soon,
+        applies=compared.applies,
+        built_in_replaced=compared.built_in_replaced,
+        built_in_restored=compared.built_in_restored,
+        listed=_named(compared.listed),
         complete=complete,
     )
 
@@ -109,30 +124,94 @@ def _as_changed(changed: ReminderRule, *, key: str, now: datetime) -> Rule:
     return rule if key else policy_rules.renamed(rule, "rule:new")
 
 
-def _sends(
-    subject: Subject, rules: Iterable[Rule], config: ReminderConfig, *, since: datetime, until: datetime
-) -> dict[str, datetime]:
-    """When each rule would send within the range."""
-    applying = policy_rules.rules_for(subject, rules=rules, lead=config.lead)
-    found: Sequence[Occurrence] = policy_rules.occurrences(subject, rules=applying)
-    return {one.rule: one.due_at for one in found if one.skipped is None and since < one.due_at <= until}
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One assignment that is looked at."""
+
+    chained: ChainedWork
+    title: str
+    person: str
 
 
-def _differences(
-    subject: Subject, title: str, person: str, before: dict[str, datetime], after: dict[str, datetime]
-) -> Iterator[Difference]:
-    for rule in sorted(before.keys() | after.keys()):
-        if before.get(rule) != after.get(rule):
-            yield Difference(
-                assignment_id=subject.assignment_id,
-                title=title,
-                person=person,
-                rule=rule,
-                before=before.get(rule),
-                after=after.get(rule),
+@dataclass(slots=True, kw_only=True)
+class _Compared:
+    """The rules before and after the change, and what the difference has come to so far."""
+
+    before: Sequence[Rule]
+    after: Sequence[Rule]
+    new: Rule | None
+    with_chains: bool
+    config: ReminderConfig
+    since: datetime
+    until: datetime
+    added: int = 0
+    dropped: int = 0
+    moved: int = 0
+    soon: int = 0
+    applies: int = 0
+    built_in_replaced: int = 0
+    built_in_restored: int = 0
+    listed: list[Difference] = field(default_factory=list)
+
+    def look_at(self, work: _Work) -> None:
+        subject = work.chained.work.subject
+        before = policy_rules.rules_for(subject, rules=self.before, lead=self.config.lead)
+        after = policy_rules.rules_for(subject, rules=self.after, lead=self.config.lead)
+        self.applies += self.new in after
+        for trigger in (TriggerType.ON_DECLINE, TriggerType.AFTER_OVERDUE):
+            was, would = (chains.replaces_built_in(rules, trigger) for rules in (before, after))
+            self.built_in_replaced += would and not was
+            self.built_in_restored += was and not would
+        sent, would_be = self._sends(work, before), self._sends(work, after)
+        for rule, to in sorted(sent.keys() | would_be.keys()):
+            if sent.get((rule, to)) != would_be.get((rule, to)):
+                self._count(work, rule, to, sent.get((rule, to)), would_be.get((rule, to)))
+
+    def _sends(self, work: _Work, applying: Sequence[Rule]) -> dict[tuple[str, str], datetime]:
+        """When each rule would send to whom within the range; '' stands for the assignee."""
+        found: dict[tuple[str, str], datetime] = {}
+        if not work.chained.work.is_overdue:
+            occurrences = policy_rules.occurrences(work.chained.work.subject, rules=applying)
+            found |= {(one.rule, ""): one.due_at for one in occurrences if one.skipped is None}
+        if self.with_chains:
+            steps = foresee_steps(work.chained, applying, config=self.config)
+            found |= {(one.step.key, one.recipient): one.due_at for one in steps}
+        return {name: at for name, at in found.items() if self.since < at <= self.until}
+
+    def _count(
+        self, work: _Work, rule: str, to: str, before: datetime | None, after: datetime | None
+    ) -> None:
+        self.added += before is None
+        self.dropped += after is None
+        self.moved += before is not None and after is not None
+        self.soon += after is not None and after <= self.since + SOON
+        if len(self.listed) < MOST_LISTED:
+            self.listed.append(
+                Difference(
+                    assignment_id=work.chained.id,
+                    title=work.title,
+                    person=to or work.person,
+                    rule=rule,
+                    before=before,
+                    after=after,
+                )
             )
 
 
+def _named(listed: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The same with the names of supervisors."""
+    ids = {pk for one in listed if (pk := recipients.person_id_of(one.person)) is not None}
+    names = dict(Assignee.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+    return tuple(replace(one, person=_name(one.person, names)) for one in listed)
+
+
+def _name(person: str, names: Mapping[int, str]) -> str:
+    if recipients.is_ops(person):
+        return "Ops"
+    return names.get(recipients.person_id_of(person) or 0, person)
+
+
+# Work that is not overdue, by its start; overdue work by the instant at which it became so.
 CANDIDATES = """
     SELECT a.id, a.scheduled_start, a.title, coalesce(p.name, '') FROM assignments_assignment a
     LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
@@ -140,19 +219,39 @@ CANDIDATES = """
       AND a.scheduled_start <= %s
     ORDER BY a.scheduled_start, a.id LIMIT %s
 """
+OVERDUE = """
+    SELECT a.id, a.overdue_at, a.title, coalesce(p.name, '') FROM assignments_assignment a
+    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+    WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NOT NULL AND (a.overdue_at, a.id) > (%s, %s)
+      AND a.overdue_at <= %s
+    ORDER BY a.overdue_at, a.id LIMIT %s
+"""
 
 
-def _candidates(now: datetime, until: datetime) -> Iterator[tuple[Subject, str, str]]:
-    """Open work that may have a reminder within the range, by its start, a page at a time."""
-    after: tuple[datetime, int] = (now, 0)
+def _candidates(compared: _Compared) -> Iterator[_Work]:
+    """Work that may have a message within the range."""
+    read = read_chained if compared.with_chains else read_without_rows
+    yield from _pages(CANDIDATES, compared.since, compared.until + MAX_LEAD, read)
+    if compared.with_chains:
+        yield from _pages(OVERDUE, datetime.min.replace(tzinfo=UTC), compared.since, read)
+
+
+def _pages(
+    statement: str,
+    since: datetime,
+    until: datetime,
+    read: Callable[[Cursor, Sequence[int]], Mapping[int, ChainedWork]],
+) -> Iterator[_Work]:
+    """The work between two instants, a page at a time."""
+    after: tuple[datetime, int] = (since, 0)
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(CANDIDATES, [*after, until + MAX_LEAD, PAGE])
+            cursor.execute(statement, [*after, until, PAGE])
             page = cursor.fetchall()
-            subjects = read_subjects(cursor, [row[0] for row in page])
+            chained = read(cursor, [row[0] for row in page])
         for pk, _, title, person in page:
-            if pk in subjects:
-                yield subjects[pk], title, person
+            if pk in chained:
+                yield _Work(chained[pk], title, person)
         if len(page) < PAGE:
             return
         after = (page[-1][1], page[-1][0])

@@ -265,6 +265,15 @@ class RulePreviewSerializer(serializers.Serializer[Any]):
     soon = serializers.IntegerField(
         help_text="Of the added and moved ones, those that would leave within the hour."
     )
+    applies = serializers.IntegerField(
+        help_text="Assignments that were looked at to which the rule would apply."
+    )
+    built_in_replaced = serializers.IntegerField(
+        help_text="Of these, those whose supervisors would get the rule's messages in place of the built-in notice."
+    )
+    built_in_restored = serializers.IntegerField(
+        help_text="Those whose supervisors would get the built-in notice again."
+    )
     complete = serializers.BooleanField(
         help_text="false: there is more; the figures are the least it would do."
     )

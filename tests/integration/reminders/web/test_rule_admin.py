@@ -63,7 +63,7 @@ def test_a_rule_is_saved_once_its_preview_has_been_read(operator, config):
     assert first.status_code == 200
     text = first.content.decode()
     assert "Nothing is saved yet" in text
-    assert "1 reminder more, 0 fewer, 0 moved" in text
+    assert "1 message more, 0 fewer, 0 moved" in text
     assert "Ada &lt;b&gt;" in text
     assert not ReminderRule.objects.exists()
 
@@ -91,7 +91,7 @@ def test_a_change_is_previewed_saved_and_recorded(operator):
     shown = operator.post(page, {**HOUR_BEFORE, "minutes": "90"})
     seen = shown.context["adminform"].form.preview
     assert (seen.added, seen.dropped, seen.moved) == (0, 0, 1)
-    assert "0 reminders more, 0 fewer, 1 moved" in shown.content.decode()
+    assert "0 messages more, 0 fewer, 1 moved" in shown.content.decode()
     assert operator.post(page, {**HOUR_BEFORE, "minutes": "90", **previewed(shown)}).status_code == 302
     assert ReminderRule.objects.get().minutes == 90
     assert [line.action for line in Audit.objects.order_by("id")] == ["add_rule", "change_rule"]
