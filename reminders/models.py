@@ -486,6 +486,15 @@ class Statistics(models.Model):
         return f"statistics of {self.taken_at}"
 
 
+class ReminderRuleQuerySet(models.QuerySet["ReminderRule"]):
+    """Rules, by who may see them: a limited caller sees those made for its teams."""
+
+    def visible_to(self, scope: TeamScope) -> Self:
+        if scope.teams is None:
+            return self
+        return self.filter(scope="team", scope_value__in=[str(team) for team in scope.teams])
+
+
 class ReminderRule(models.Model):
     """When somebody is reminded of which work, beside the built-in rules of the settings (see `policy.rules`).
 
@@ -543,6 +552,8 @@ class ReminderRule(models.Model):
     repeat_times = models.PositiveSmallIntegerField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = ReminderRuleQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

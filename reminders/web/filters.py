@@ -18,7 +18,8 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.insight import selections, starting_soon
 from reminders.insight.explain.wording import WORDS
-from reminders.models import Kind, Reason, Reminder
+from reminders.ledger.rules import rule_key
+from reminders.models import Kind, Reason, Reminder, ReminderRule
 
 MAX_ID = 2**63 - 1
 MAX_SEARCH_LENGTH = 200
@@ -283,10 +284,11 @@ class OpsReminderFilterSet(OpsFilterSet):
         label="Reason",
     )
     kind = django_filters.ChoiceFilter(choices=_choices(Kind.values), empty_label="any", label="Kind")
+    rule = django_filters.ChoiceFilter(choices=[], empty_label="any", label="Rule", method="of_rule")
     after = TimestampFilter(method="in_time")
     before = TimestampFilter(method="in_time")
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="of_assignment")
-    selects = ("show", "reason", "kind")
+    selects = ("show", "reason", "kind", "rule")
 
     class Meta:
         model = Reminder
@@ -300,6 +302,13 @@ class OpsReminderFilterSet(OpsFilterSet):
         rows = self.selection.rows(now or database_now()).visible_to(scope)
         rows = rows.select_related("assignment__assignee")
         super().__init__(values, queryset=rows)
+        rules = ReminderRule.objects.visible_to(scope).order_by("name").values_list("pk", "name")
+        self.filters["rule"].extra["choices"] = [(str(pk), name) for pk, name in rules]
+
+    def of_rule(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:
+        """The rows that a rule has made: reminders, and the steps of its chains (`policy.chains`)."""
+        key = rule_key(int(value))
+        return rows.filter(Q(rule=key) | Q(rule__endswith=f":{key}") | Q(rule__contains=f":{key}#"))
 
     def unfiltered(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:
         """`show` has chosen the rows already."""

@@ -17,7 +17,7 @@ from reminders.insight.rule_progress import rule_progress
 from reminders.models import ReminderRule
 from reminders.operations import reminder_rules
 from reminders.operations.reminder_rules import FIELDS
-from reminders.web.admin.lists import AnyModelForm, FastAdmin, code
+from reminders.web.admin.lists import AnyModelForm, CodeFilter, FastAdmin, code
 
 PREVIEW_BUDGET = timedelta(seconds=3)
 
@@ -36,13 +36,20 @@ class RuleForm(AnyModelForm):
         fields = FIELDS
         help_texts: ClassVar[dict[str, str]] = {
             "name": "Shown to operators wherever a reminder of this rule is explained.",
-            "minutes": "Minutes before the start, for before_start: 1 to 43200.",
+            "audience": "Assignees are reminded (before_start, at_local_time). Supervisors of the work's team, or Ops"
+            " (REMINDER_OPS_EMAILS), are told of work that is overdue, declined or not answered.",
+            "trigger": "What makes it due. The fields below say which trigger they are for.",
+            "minutes": "Before the start for before_start and unanswered: 1 to 43200. After it for after_overdue and"
+            " on_decline: 0 to 10080; empty on_decline is at once.",
             "days_before": "For at_local_time: 0 is the day of the start, 1 the day before.",
             "at": "For at_local_time: a time on the clock of the person, such as 18:00.",
             "condition": "not_confirmed: who has confirmed is not reminded by this rule.",
             "scope": "The narrowest rule applies; wider ones with the same trigger make nothing for that work.",
             "scope_value": "The kind of work, or the id of the team, person or assignment; empty for everyone.",
-            "quiet_hours": "respect: what falls into the person's quiet hours moves to their beginning.",
+            "quiet_hours": "respect: what falls into the person's quiet hours moves, for an assignee to their beginning, for"
+            " supervisors to their end.",
+            "repeat_minutes": "For supervisors and Ops: told again after so many minutes, 10 to 10080; empty: once.",
+            "repeat_times": "How often again at most: 1 to 20. A start, an answer or another assignee ends it.",
             "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",
         }
 
@@ -86,14 +93,17 @@ class ReminderRuleAdmin(FastAdmin):
     list_display = (
         "name",
         "enabled",
+        code("audience"),
         code("trigger"),
         "minutes",
         "days_before",
         "at",
         code("scope"),
         "scope_value",
+        "repeat_minutes",
+        "repeat_times",
     )
-    list_filter = ("enabled",)
+    list_filter = ("enabled", ("audience", CodeFilter), ("trigger", CodeFilter))
     search_fields = ("name",)
     readonly_fields = ("changed_at",)
     actions = None

@@ -31,11 +31,7 @@ class RuleEndpoint(Endpoint):
 
     def visible(self) -> QuerySet[ReminderRule]:
         """The rules that the caller sees."""
-        rules = ReminderRule.objects.order_by("name")
-        teams = self.team_scope.teams
-        if teams is None:
-            return rules
-        return rules.filter(scope=ReminderRule.Scope.TEAM, scope_value__in=[str(team) for team in teams])
+        return ReminderRule.objects.visible_to(self.team_scope).order_by("name")
 
     def found(self, pk: int) -> ReminderRule:
         """The rule; UnknownRule where the caller sees none with this id."""

@@ -10,13 +10,15 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseRedirect
 from django.urls import reverse
 
-from assignments.models import Assignment
+from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
-from reminders.models import Kind, Reason, Reminder
+from reminders.ledger.rules import rule_key
+from reminders.models import Kind, Reason, Reminder, ReminderRule
 from reminders.operations.actions import MAX_TARGETS
+from reminders.policy import chains, recipients
 from reminders.web.filters import (
     OpsAssignmentFilterSet,
     OpsReminderFilterSet,
@@ -99,8 +101,51 @@ def reminders(request: HttpRequest) -> HttpResponse:
     filters = OpsReminderFilterSet(request.GET, scope=scope_of(request.user))
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
-    lines = [(row, WORDS.get(Reason(row.reason), "") if row.reason else "") for row in listed.rows]
+        scope = scope_of(request.user)
+        named, rules = recipient_names(listed.rows, scope), rule_names(listed.rows, scope)
+    lines = [
+        ReminderLine(
+            row=row,
+            meaning=WORDS.get(Reason(row.reason), "") if row.reason else "",
+            to=named.get(row.recipient, ""),
+            rule=rules.get(row.pk, ""),
+        )
+        for row in listed.rows
+    ]
     return show(request, "reminders", {"filters": filters, "listed": listed, "lines": lines})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReminderLine:
+    """One row of the ledger as the list shows it: its reason in words, who it is for, and the rule that has made it; both
+    empty where there is none."""
+
+    row: Reminder
+    meaning: str
+    to: str
+    rule: str
+
+
+def recipient_names(rows: Sequence[Reminder], scope: TeamScope) -> dict[str, str]:
+    """Whom rows are for, by how the ledger calls them, in one query; people out of sight and programs by number."""
+    given = {row.recipient for row in rows if row.recipient}
+    ids = {name: recipients.assignee_id_of(name) or recipients.person_id_of(name) for name in given}
+    people = Assignee.objects.visible_to(scope).filter(pk__in=[pk for pk in ids.values() if pk is not None])
+    names = dict(people.values_list("pk", "name"))
+    return {
+        name: "Ops" if recipients.is_ops(name) else names.get(ids[name] or 0, name.replace(":", " "))
+        for name in given
+    }
+
+
+def rule_names(rows: Sequence[Reminder], scope: TeamScope) -> dict[int, str]:
+    """The rules that have made these rows, by the ids of the rows; those that the reader sees, in one query."""
+    keys = {row.pk: row.rule if row.kind == Kind.REMINDER else chains.rule_key_of(row.rule) for row in rows}
+    if not any(key.startswith("rule:") for key in keys.values()):
+        return {}
+    known = ReminderRule.objects.visible_to(scope).values_list("pk", "name")
+    names = {rule_key(pk): name for pk, name in known}
+    return {pk: names[key] for pk, key in keys.items() if key in names}
 
 
 @page(limit=TeamLimit.NARROWS)
