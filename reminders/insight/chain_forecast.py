@@ -39,12 +39,16 @@ class ChainedWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeseenStep:
-    """A step that comes for one recipient; `is_open`: it has a row already."""
+    """A step that comes for one recipient; `row_id` is its row, where it has one already."""
 
     rule: Rule
     recipient: str
     step: Step
-    is_open: bool = False
+    row_id: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.row_id is not None
 
     @property
     def due_at(self) -> datetime:
@@ -91,9 +95,9 @@ def _of_recipient(
     at = work.now
     opened = _open_step(rule, recipient, facts, rows, work)
     if opened is not None:
-        yield ForeseenStep(rule=rule, recipient=recipient.recipient, step=opened, is_open=True)
+        yield opened
         at = max(at, opened.due_at)
-        history.append(Passed(number=opened.number, not_before=chains.earliest_after(rule, at)))
+        history.append(Passed(number=opened.step.number, not_before=chains.earliest_after(rule, at)))
     # What had passed before the schedule looked further gets no row any more.
     waits = work.next_at is not None and work.next_at <= work.now
     not_before = work.subject.known_at if waits or opened is not None else work.now
@@ -110,12 +114,12 @@ def _of_recipient(
 
 def _open_step(
     rule: Rule, recipient: Recipient, facts: ChainFacts, rows: Sequence[Mapping[str, Any]], work: RuledWork
-) -> Step | None:
+) -> ForeseenStep | None:
     """The step whose row is open for this recipient, where the rule asks for it: at the instant that it has now."""
     asked = {step.key: step for step in chains.steps(rule, facts=facts, recipient=recipient)}
     for row in rows:
         is_theirs = row["recipient"] == recipient.recipient and row["version"] == work.version
         step = asked.get(row["rule"]) if is_theirs and row["closed_at"] is None else None
         if step is not None and (step.due_at == row["due_at"] or step.due_at >= (rule.since or step.due_at)):
-            return step
+            return ForeseenStep(rule=rule, recipient=recipient.recipient, step=step, row_id=row["id"])
     return None

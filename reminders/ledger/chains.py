@@ -50,7 +50,7 @@ SUPERVISORS = f"""
 
 # What was said of another start, or before an operator's reset, is no part of the chains in force.
 ROWS = f"""
-    SELECT r.assignment_id, r.version, r.rule, r.recipient, r.state, r.reason, r.due_at, r.closed_at
+    SELECT r.id, r.assignment_id, r.version, r.rule, r.recipient, r.state, r.reason, r.due_at, r.closed_at
     FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
     WHERE a.id = ANY(%s::bigint[]) AND {IS_STEP} AND r.planned_start = a.scheduled_start
       AND (a.renudge_at IS NULL OR r.planned_at >= a.renudge_at)

@@ -33,17 +33,24 @@ LONGEST_RULE = MAX_LEAD + timedelta(days=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
-    """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned."""
+    """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned, and
+    where it is for Ops: `recipient` names whom a notice is for. `row_id` is its row, if there is one.
+    """
 
     assignment: Assignment
     person: Assignee | None
     channel: str
     foreseen: Forecast | None
     row: Row | None = None
+    row_id: int | None = None
     kind: Kind = Kind.REMINDER
+    recipient: str = ""
+    useful_until: datetime | None = None
 
     def not_after(self, config: ReminderConfig) -> datetime | None:
         """Until when the message is of use under these rules."""
+        if self.useful_until is not None:
+            return self.useful_until
         if self.kind is Kind.CORRECTION and self.row is not None:
             return self.row.not_after
         work = self.assignment
@@ -68,6 +75,7 @@ def prospects(
                     channel=channel,
                     foreseen=foreseen,
                     row=row,
+                    row_id=row.id if row else None,
                 )
     corrections = Reminder.objects.visible_to(scope).filter(
         kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until
@@ -122,6 +130,7 @@ def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> 
         channel=row.channel,
         foreseen=forecast.forecast_row(believed, plan, situation),
         row=believed,
+        row_id=believed.id,
         kind=Kind.CORRECTION,
     )
 

@@ -9,16 +9,20 @@ from datetime import UTC, datetime, timedelta
 from assignments.direction import isolated
 from notifications.addresses import masked
 from notifications.channels import registry
+from notifications.message import Contact
+from reminders.conf import ReminderConfig
+from reminders.content import contacts
 from reminders.insight import pace_outlook
 from reminders.insight.explain.inputs import contact_of
 from reminders.insight.simulator.prospects import Prospect
 from reminders.models import Kind, Reason
+from reminders.policy import recipients
 from reminders.policy.departures import Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Send:
-    """One reminder or correction that would be sent. `contact` is masked; it is empty where there is no address, and it
+    """One message that would be sent. `contact` is masked; it is empty where there is no address, and it
     would fail.
 
     `due` is when it would leave if its channel took any number of messages. `too_late`: at the channel's pace its turn does
@@ -44,21 +48,34 @@ class Send:
         return wait if wait >= pace_outlook.NOTICEABLE and not self.too_late else timedelta()
 
 
-def send_of(prospect: Prospect, at: datetime) -> Send:
+def send_of(prospect: Prospect, at: datetime, config: ReminderConfig) -> Send:
+    """What is shown of a message that would leave at this instant."""
     assignment, person = prospect.assignment, prospect.person
-    address = registry.get(prospect.channel).address(contact_of(person)) if person else None
+    contact: Contact | None = contact_of(person) if person else None
+    if recipients.is_ops(prospect.recipient):
+        contact = contacts.contact_for(prospect.recipient, Contact(name=""), config)
+    address = registry.get(prospect.channel).address(contact) if contact else None
     return Send(
         at=at,
         assignment_id=assignment.pk,
         reference=assignment.reference or "",
         title=assignment.title,
         start=assignment.scheduled_start,
-        to=f"{isolated(person.name)} (assignee {person.pk})" if person else "nobody",
+        to=_named(prospect),
         channel=prospect.channel,
         contact=masked(address) if address else "",
         due=at,
         kind=prospect.kind,
     )
+
+
+def _named(prospect: Prospect) -> str:
+    if recipients.is_ops(prospect.recipient):
+        return "Ops"
+    if prospect.person is None:
+        return "nobody"
+    role = "supervisor, person" if prospect.recipient else "assignee"
+    return f"{isolated(prospect.person.name)} ({role} {prospect.person.pk})"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 Each assignment is asked the question that the explainer asks too (`foresight`), as if nobody changed anything from
 now on and nothing were paused or held. Assignments are read as a stream, and what is kept of them is bounded.
-Only reminders and the corrections that are planned already are foreseen: whether work becomes overdue, or is changed
-again, is up to people.
+Foreseen are reminders, corrections that are planned already, and what rules tell supervisors and Ops of what is so now or,
+if nobody answers, of that: whether work becomes overdue, is declined or changed, is up to people.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from django.core.exceptions import ValidationError
 
@@ -18,6 +19,7 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.channels import registry
 from reminders.conf import ReminderConfig
 from reminders.insight import pace_outlook, rule_simulation
+from reminders.insight.simulator.notices import notices
 from reminders.insight.simulator.prospects import prospects
 from reminders.insight.simulator.sends import PacedQueue, Send, Tally, send_of
 from reminders.models import Reason
@@ -93,25 +95,28 @@ def simulate(
         for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
     }
     complete = True
-    for prospect in prospects(since, until, situation, config, scope, tried):
+    everything = chain(
+        prospects(since, until, situation, config, scope, tried), notices(until, config, scope, tried)
+    )
+    for prospect in everything:
         if over is not None and time.monotonic() >= over:
             complete = False
             break
         foreseen, channel, row = prospect.foreseen, prospect.channel, prospect.row
-        if row is not None and channel in queues:
-            queues[channel].leave_out(row.id)
+        if prospect.row_id is not None and channel in queues:
+            queues[channel].leave_out(prospect.row_id)
         if foreseen is None or foreseen.at is None or foreseen.at >= until:
             continue
         if foreseen.verdict.action is Action.END:
             tally.skip(foreseen.verdict.reason or Reason.REPLANNED, foreseen.at)
         elif foreseen.verdict.action is Action.SEND:
-            send = send_of(prospect, foreseen.at)
+            send = send_of(prospect, foreseen.at, config)
             person = prospect.person.pk if prospect.person else None
             if channel not in queues or not send.contact:
                 tally.add(send, person)
             else:
                 message = Waiting(
-                    id=row.id if row else 0,
+                    id=prospect.row_id or 0,
                     at=row.next_attempt_at if row else send.at,
                     not_after=prospect.not_after(config),
                 )

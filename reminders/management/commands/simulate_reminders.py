@@ -23,7 +23,7 @@ from reminders.policy.rules import Rule
 
 DAY = timedelta(days=1)
 
-NOUNS = {Kind.CORRECTION: ", a correction"}
+NOUNS = {Kind.CORRECTION: ", a correction", Kind.ESCALATION: ", a notice"}
 
 
 class Command(BaseCommand):
@@ -104,7 +104,7 @@ def _in_words(found: Simulation, changes: dict[str, str], file: Path | None) -> 
     rules = ", ".join(tried) or "today's rules"
     lines = [
         f"From {moment(found.since)} until {moment(found.until)}, under {rules}:",
-        f"{found.total} reminders would be sent; people who get one: {found.people}.",
+        f"{found.total} messages would be sent; people who get one: {found.people}.",
     ]
     lines += [
         f"{channel_name(channel).capitalize()} accepts {rate(per_minute)}: each reminder leaves in its turn, the most urgent"

@@ -1,6 +1,7 @@
 """The simulator under the rules in force, and under those of a file."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from assignments import teams
+from assignments.team_scope import TeamScope
+from notifications.addresses import masked
 from reminders.delivery import scan
 from reminders.insight.simulator.simulator import simulate
 from reminders.models import Reminder
 from reminders.operations.rule_files import UnreadableRules, read_rules
 from tests import acting
 from tests.conftest import NOON
-from tests.factories import AssignmentFactory
+from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.rule_factory import evening, rule
 
 pytestmark = pytest.mark.django_db
@@ -183,4 +187,45 @@ def test_the_command_names_the_file(clock, config, tmp_path):
     path = file_of(tmp_path, [AN_HOUR])
     out = StringIO()
     call_command("simulate_reminders", "--rules", str(path), stdout=out)
-    assert f"under the rules of {path}:\n2 reminders would be sent" in out.getvalue()
+    assert f"under the rules of {path}:\n2 messages would be sent" in out.getvalue()
+
+
+def test_what_rules_tell_supervisors_is_simulated_with_who_hears_it(clock, config, tmp_path):
+    config = replace(config, ops_emails=("ops@example.test",))
+    boss = AssigneeFactory(name="Boss", email="boss@example.test", time_zone="UTC")
+    team = teams.add_team(name="North", supervisors=[boss.pk])
+    work = AssignmentFactory(team_id=team.pk, scheduled_start=NOON + 2 * HOUR)
+    acting.decline(AssignmentFactory(scheduled_start=NOON + 3 * HOUR))
+    unanswered = {
+        "name": "No word",
+        "audience": "supervisors",
+        "trigger": {"type": "unanswered", "minutes": 60},
+        "repeat": {"every_minutes": 20, "times": 5},
+    }
+    declined = {"name": "Declined", "audience": "ops", "trigger": {"type": "on_decline", "minutes": 30}}
+    others = read_rules(file_of(tmp_path, [unanswered, declined]))
+    found = simulate(since=NOON, until=NOON + DAY, config=config, rules=others)
+    told = [(send.at, send.to, send.contact) for send in found.sends if send.kind == "ESCALATION"]
+    named = f"Boss (supervisor, person {boss.pk})"
+    assert told == [
+        (NOON + 30 * MINUTE, "Ops", masked("ops@example.test")),
+        (NOON + 60 * MINUTE, named, masked("boss@example.test")),
+        (NOON + 80 * MINUTE, named, masked("boss@example.test")),
+        (NOON + 100 * MINUTE, named, masked("boss@example.test")),
+    ]
+    inside = simulate(
+        since=NOON, until=NOON + DAY, config=config, rules=others, scope=TeamScope(frozenset([team.pk]))
+    )
+    assert {send.assignment_id for send in inside.sends} == {work.pk}
+    off = simulate(since=NOON, until=NOON + DAY, config=replace(config, enabled=False), rules=others)
+    assert off.total == 0
+
+
+def test_steps_of_rules_in_force_are_simulated_once(clock, config):
+    config = replace(config, ops_emails=("ops@example.test",))
+    rule(audience="ops", trigger="unanswered", minutes=60)
+    AssignmentFactory(scheduled_start=NOON + 2 * HOUR)
+    scan.scan(trigger="cli", config=config)
+    assert Reminder.objects.filter(kind="ESCALATION").count() == 1
+    found = simulate(since=NOON, until=NOON + DAY, config=config)
+    assert [send.at for send in found.sends if send.kind == "ESCALATION"] == [NOON + HOUR]

@@ -1,0 +1,67 @@
+"""What supervisors and Ops would be told by rules: of what is so now, and, if nobody answers, that nobody has."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+
+from django.db import connection
+
+from assignments.models import Assignee, Assignment, Status
+from assignments.team_scope import TeamScope
+from reminders.conf import MAX_LEAD, NOTIFY_WINDOW, ReminderConfig
+from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_chained
+from reminders.insight.forecast import Forecast
+from reminders.insight.rule_simulation import RulesTried
+from reminders.insight.simulator.prospects import CHUNK, Prospect
+from reminders.models import Kind
+from reminders.policy import chains, recipients
+from reminders.policy import rules as policy_rules
+from reminders.policy.rows import SEND
+
+
+def notices(
+    until: datetime, config: ReminderConfig, scope: TeamScope, tried: RulesTried
+) -> Iterator[Prospect]:
+    """Every step that comes until then, for the work in the scope."""
+    rules = chains.for_others(tried.rules)
+    if not rules or not config.enabled:
+        return
+    work = Assignment.objects.visible_to(scope).filter(
+        status=Status.SCHEDULED, scheduled_start__lt=until + MAX_LEAD
+    )
+    found = work.order_by("pk").iterator(CHUNK)
+    while page := list(islice(found, CHUNK)):
+        with connection.cursor() as cursor:
+            chained = read_chained(cursor, [one.pk for one in page])
+        people = _people(chained)
+        for assignment in page:
+            if (one := chained.get(assignment.pk)) is not None:
+                yield from _of_work(assignment, one, tried, people, config)
+
+
+def _of_work(
+    assignment: Assignment,
+    chained: ChainedWork,
+    tried: RulesTried,
+    people: Mapping[str, Assignee],
+    config: ReminderConfig,
+) -> Iterator[Prospect]:
+    applying = policy_rules.rules_for(chained.work.subject, rules=tried.rules, lead=config.lead)
+    for one in foresee_steps(chained, applying, config=config):
+        yield Prospect(
+            assignment=assignment,
+            person=people.get(one.recipient),
+            recipient=one.recipient,
+            channel=config.channel,
+            foreseen=Forecast(SEND, max(one.due_at, chained.work.now)),
+            row_id=one.row_id,
+            kind=Kind.ESCALATION,
+            useful_until=one.due_at + NOTIFY_WINDOW,
+        )
+
+
+def _people(chained: Mapping[int, ChainedWork]) -> dict[str, Assignee]:
+    """The supervisors of this work, by how the ledger calls them."""
+    told: Sequence[str] = [person.recipient for one in chained.values() for person in one.supervisors]
+    ids = {pk for name in told if (pk := recipients.person_id_of(name)) is not None}
+    return {recipients.person_recipient(person.pk): person for person in Assignee.objects.filter(pk__in=ids)}
