@@ -70,7 +70,8 @@ class RuleForm(AnyModelForm):
                 stored=stored, changed=changed, config=conf.current(), budget=PREVIEW_BUDGET
             )
             sent = QueryDict(mutable=True)
-            sent.update({**self.data, "previewed": fingerprint})
+            sent.update(self.data)
+            sent["previewed"] = fingerprint
             self.data = sent
             self.add_error(None, "Nothing is saved yet. Read what this would do, then save again.")
         return values

@@ -61,6 +61,8 @@ def test_a_rule_is_saved_once_its_preview_has_been_read(operator, config):
     AssignmentFactory(assignee=ada, title="Boiler", scheduled_start=NOON + timedelta(minutes=90))
     first = operator.post(ADD, HOUR_BEFORE)
     assert first.status_code == 200
+    form = first.context["adminform"].form
+    assert {name: form[name].value() for name in HOUR_BEFORE} == {**HOUR_BEFORE, "enabled": True}
     text = first.content.decode()
     assert "Nothing is saved yet" in text
     assert "1 message more, 0 fewer, 0 moved" in text
