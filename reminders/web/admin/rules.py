@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from accounts.reasons import MAX_REASON_LENGTH
+from assignments.direction import isolated
 from reminders import conf
 from reminders.insight.rule_preview import RulePreview, preview_change
 from reminders.insight.rule_progress import rule_progress
@@ -47,17 +48,32 @@ class RuleForm(AnyModelForm):
             "scope": "The narrowest rule applies; wider ones with the same trigger make nothing for that work.",
             "scope_value": "The kind of work, or the id of the team, person or assignment; empty for everyone.",
             "quiet_hours": "respect: what falls into the person's quiet hours moves, for an assignee to their beginning, for"
-            " supervisors to their end.",
+            " supervisors to their end. Empty, of a new rule: respect what comes more than four hours before the start, and"
+            " what supervisors and Ops hear.",
             "repeat_minutes": "For supervisors and Ops: told again after so many minutes, 10 to 10080; empty: once.",
             "repeat_times": "How often again at most: 1 to 20. A start, an answer or another assignee ends it.",
             "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is None and "quiet_hours" in self.fields:
+            self.fields["quiet_hours"].required = False
+
+    def written(self) -> dict[str, Any]:
+        """The fields of the rule; quiet hours that are left open are the usual ones of a new rule."""
+        values = self.cleaned_data
+        return {
+            name: values[name]
+            for name in FIELDS
+            if name in values and (name != "quiet_hours" or values[name])
         }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if self.errors:
             return values
-        given = {name: values[name] for name in FIELDS if name in values}
+        given = self.written()
         stored = ReminderRule.objects.filter(pk=self.instance.pk).first()
         changed = reminder_rules.changed_copy(stored.pk, given) if stored else reminder_rules.unsaved(given)
         try:
@@ -77,6 +93,16 @@ class RuleForm(AnyModelForm):
         return values
 
 
+def due(rule: ReminderRule) -> str:
+    """When a rule is due, in short: "60 min, then every 20 min, 2 times"."""
+    if rule.trigger == ReminderRule.Trigger.AT_LOCAL_TIME:
+        return f"{rule.at:%H:%M}, {rule.days_before} day{'' if rule.days_before == 1 else 's'} before"
+    first = f"{rule.minutes} min" if rule.minutes else "at once"
+    if rule.repeat_minutes is None:
+        return first
+    return f"{first}, then every {rule.repeat_minutes} min, {rule.repeat_times} times"
+
+
 def _at_their_fields(refusal: ValidationError, form: forms.BaseForm) -> ValidationError:
     """The same errors; those of fields that the form does not have belong to no field."""
     return ValidationError(
@@ -91,26 +117,24 @@ class ReminderRuleAdmin(FastAdmin):
     form = RuleForm
     change_form_template = "admin/reminders/rule_form.html"
     change_list_template = "admin/reminders/rule_list.html"
-    list_display = (
-        "name",
-        "enabled",
-        code("audience"),
-        code("trigger"),
-        "minutes",
-        "days_before",
-        "at",
-        code("scope"),
-        "scope_value",
-        "repeat_minutes",
-        "repeat_times",
-    )
+    list_display = ("name", "enabled", code("audience"), code("trigger"), "when", "work")
     list_filter = ("enabled", ("audience", CodeFilter), ("trigger", CodeFilter))
     search_fields = ("name",)
-    readonly_fields = ("changed_at",)
     actions = None
 
+    def get_readonly_fields(self, request: HttpRequest, obj: ReminderRule | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("changed_at",)
+
+    @admin.display(description="when")
+    def when(self, rule: ReminderRule) -> str:
+        return due(rule)
+
+    @admin.display(description="work", ordering="scope")
+    def work(self, rule: ReminderRule) -> str:
+        return f"{rule.scope} {isolated(rule.scope_value)}" if rule.scope_value else rule.scope
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"enabled": True, "quiet_hours": ReminderRule.QuietHours.IGNORE}
+        return {"enabled": True}
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -124,7 +148,7 @@ class ReminderRuleAdmin(FastAdmin):
 
     def save_model(self, request: HttpRequest, obj: ReminderRule, form: Any, change: bool) -> None:
         by, reason = request.user.get_username(), form.cleaned_data["reason"]
-        values = {name: form.cleaned_data[name] for name in FIELDS if name in form.cleaned_data}
+        values = form.written()
         if change:
             reminder_rules.change_rule(obj.pk, values, by=by, reason=reason)
         else:

@@ -1,6 +1,6 @@
 """Reminder rules in the admin: what a change would do is shown before it is saved."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -12,6 +12,7 @@ from accounts import roles
 from reminders.models import Audit, ReminderRule
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/reminders/reminderrule/"
@@ -75,6 +76,47 @@ def test_a_rule_is_saved_once_its_preview_has_been_read(operator, config):
     assert (made.name, made.minutes, made.changed_at) == ("An hour before", 60, NOON)
     line = Audit.objects.get()
     assert (line.actor, line.action, line.reason) == (roles.OPERATORS, "add_rule", "crews asked for it")
+
+
+def test_quiet_hours_that_are_left_open_are_the_usual_ones(operator):
+    for number, (audience, trigger, minutes, usual) in enumerate(
+        (
+            ("assignee", "before_start", "60", "ignore"),
+            ("assignee", "before_start", "600", "respect"),
+            ("supervisors", "unanswered", "60", "respect"),
+        )
+    ):
+        given = {
+            "name": f"Rule {number}",
+            "audience": audience,
+            "trigger": trigger,
+            "minutes": minutes,
+            "quiet_hours": "",
+        }
+        first = operator.post(ADD, {**HOUR_BEFORE, **given})
+        assert operator.post(ADD, {**HOUR_BEFORE, **given, **previewed(first)}).status_code == 302
+        assert ReminderRule.objects.get(name=f"Rule {number}").quiet_hours == usual
+
+
+def test_the_list_says_when_each_rule_is_due_and_for_which_work(operator):
+    rule(name="A", minutes=60)
+    rule(name="B", trigger="at_local_time", days_before=1, at=time(18), scope="kind", scope_value="repair")
+    rule(name="C", audience="ops", trigger="on_decline", minutes=None)
+    rule(
+        name="D", audience="supervisors", trigger="unanswered", minutes=90, repeat_minutes=20, repeat_times=3
+    )
+    page = operator.get(LIST)
+    shown = page.context["cl"]
+    rows = [(one.name, shown.model_admin.when(one), shown.model_admin.work(one)) for one in shown.result_list]
+    assert rows == [
+        ("A", "60 min", "everyone"),
+        ("B", "18:00, 1 day before", "kind repair"),
+        ("C", "at once", "everyone"),
+        ("D", "90 min, then every 20 min, 3 times", "everyone"),
+    ]
+    add = operator.get(ADD).content.decode()
+    assert "DatabaseDefault" not in add
+    assert "Changed at" not in add
 
 
 def test_other_values_than_were_previewed_are_previewed_again(operator):
