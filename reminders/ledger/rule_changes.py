@@ -8,7 +8,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import RulesPlanned, follow_rules
-from reminders.ledger.sql import bigints, run
+from reminders.ledger.sql import bigints, fetch_one, run
 
 BATCH = 2_000
 """Assignments per transaction."""
@@ -32,6 +32,11 @@ CONCERNED = """
         UNION SELECT w.id FROM assignments_assignment w JOIN assignments_assignee p ON p.id = w.assignee_id
               WHERE w.team_id IS NULL AND p.team_id = ANY(%(teams)s::bigint[]))
     ORDER BY a.id LIMIT %(limit)s
+"""
+
+# One row, so a look at the whole table is a block less than one through its index.
+OUTSTANDING = """
+    SELECT EXISTS (SELECT FROM reminders_rulechange WHERE lead IS DISTINCT FROM %(lead)s OR finished_at IS NULL)
 """
 
 FOLLOW_LEAD = """
@@ -77,6 +82,13 @@ def follow_circumstances(
         announce_change()
         return []
     return follow_rules(ids, config=config, rules_changed_at=concerned[0][1]).ended
+
+
+def is_outstanding(config: ReminderConfig) -> bool:
+    """Whether there is a change that the ledger has not followed to its end: of rules, or of the built-in rule."""
+    with connection.cursor() as cursor:
+        run(cursor, OUTSTANDING, {"lead": config.lead})
+        return bool(fetch_one(cursor))
 
 
 @atomically
