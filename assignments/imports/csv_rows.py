@@ -25,7 +25,8 @@ EXPORTED_COLUMNS = (*(name for name in COLUMNS if name != "assignee_id"), *ACT_F
 MOST_READ_AGAIN = 16 * LONGEST_ROW
 """Characters that are read a second time behind broken rows, beside as many as the file has had until there."""
 
-WHOLE_NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)
+WHOLE_NUMBER = re.compile(r"-?\d{1,100}", re.ASCII)
+"""More digits than any number has that is accepted, so that one that is too large is refused as that."""
 
 
 def read_csv(file: BinaryIO, charset: str = "utf-8") -> RowFile:

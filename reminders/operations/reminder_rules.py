@@ -1,5 +1,6 @@
 """The rules that operators make: checked, written, recorded in the audit trail, and followed by the ledger."""
 
+import re
 from collections.abc import Mapping
 from datetime import time
 from typing import Any
@@ -19,8 +20,8 @@ from reminders.ledger.rules import trigger_of
 from reminders.models import ReminderRule
 
 MAX_DAYS_BEFORE = 30
-MOST_DIGITS = 18
-"""Of an id."""
+ID = re.compile(r"[1-9][0-9]{0,17}")
+"""An id as it is compared with: 7, and not 07."""
 
 FIELDS = (
     *(
@@ -196,8 +197,6 @@ def _scope_errors(rule: ReminderRule) -> list[tuple[str, str]]:
         Scope.PERSON: Assignee.objects.all(),
         Scope.ASSIGNMENT: Assignment.objects.all(),
     }
-    if rule.scope not in named or (
-        value.isdecimal() and len(value) <= MOST_DIGITS and named[rule.scope].filter(pk=int(value)).exists()
-    ):
+    if rule.scope not in named or (ID.fullmatch(value) and named[rule.scope].filter(pk=int(value)).exists()):
         return []
     return [("scope_value", f"{quoted(value)}: the id of a known {rule.scope} is needed")]

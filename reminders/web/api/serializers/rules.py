@@ -15,24 +15,17 @@ from reminders.web.api.fields import (
     StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
+    StrictListField,
     StrictSerializer,
+    StrictTimeField,
+    TimeOfDayField,
 )
 
 Value = TypeVar("Value")
 
 
-class LocalTimeField(serializers.TimeField):
-    """A local time to the minute, such as 18:00."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(format="%H:%M", input_formats=["%H:%M"], **kwargs)
-
-
 class RuleTriggerInputSerializer(StrictSerializer):
-    type = StrictChoiceField(
-        choices=ReminderRule.Trigger.choices,
-        error_messages={"invalid_choice": '"{input}": before_start or at_local_time is accepted.'},
-    )
+    type = StrictChoiceField(choices=ReminderRule.Trigger.choices)
     minutes = StrictIntegerField(
         required=False,
         allow_null=True,
@@ -47,7 +40,7 @@ class RuleTriggerInputSerializer(StrictSerializer):
         max_value=MAX_DAYS_BEFORE,
         help_text="For at_local_time.",
     )
-    at = LocalTimeField(
+    at = StrictTimeField(
         required=False, allow_null=True, help_text="For at_local_time: in the recipient's time zone."
     )
 
@@ -72,10 +65,7 @@ class RuleInputSerializer(StrictSerializer):
 
     name = StrictCharField(max_length=100, help_text="A name for people; each is given once.")
     enabled = StrictBooleanField(required=False)
-    audience = StrictChoiceField(
-        choices=ReminderRule.Audience.choices,
-        error_messages={"invalid_choice": '"{input}": assignee is accepted.'},
-    )
+    audience = StrictChoiceField(choices=ReminderRule.Audience.choices)
     trigger = RuleTriggerInputSerializer()
     condition = StrictChoiceField(required=False, choices=ReminderRule.Condition.choices)
     scope = RuleScopeInputSerializer(required=False)
@@ -89,7 +79,7 @@ class RuleInputSerializer(StrictSerializer):
         choices=ReminderRule.WhenPast.choices,
         help_text="What becomes of a reminder whose quiet hours had begun before the work became known.",
     )
-    channels = serializers.ListField(
+    channels = StrictListField(
         required=False, child=StrictCharField(max_length=60), help_text="Empty: the installation's channel."
     )
     mandatory = StrictBooleanField(required=False, help_text="false: nobody can opt out of reminders yet.")
@@ -142,7 +132,7 @@ class RuleTriggerSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(source="trigger")
     minutes = serializers.IntegerField(allow_null=True)
     days_before = serializers.IntegerField(allow_null=True)
-    at = LocalTimeField(allow_null=True)
+    at = TimeOfDayField(allow_null=True)
 
 
 class RuleScopeSerializer(serializers.Serializer[Any]):

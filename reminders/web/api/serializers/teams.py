@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from assignments.imports.fields import ASSIGNEE, QUIET_HOURS, Field
 from assignments.models import Team
-from reminders.web.api.fields import IdField, InstantField, StrictCharField, TimeOfDayField
+from reminders.web.api.fields import IdField, InstantField, StrictCharField, StrictListField, TimeOfDayField
 from reminders.web.api.serializers.assignments import AssigneeSerializer, DeclaredSerializer
 
 MAX_SUPERVISORS = 100
@@ -20,7 +20,7 @@ class TeamInputSerializer(DeclaredSerializer):
     answered = ("id", "created_at", "updated_at")
 
     name = StrictCharField(max_length=100, help_text="Unique.")
-    supervisors = serializers.ListField(
+    supervisors = StrictListField(
         child=IdField(),
         required=False,
         max_length=MAX_SUPERVISORS,
