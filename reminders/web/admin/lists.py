@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -45,12 +45,12 @@ class CappedPaginator(AnyPaginator):
 KEY = re.compile(r"[0-9]{1,18}")
 
 
-class _KeysOnly:
+class _KeysOnly(AutocompleteMixin):
     """What was sent and is no key is nothing that was selected; Django would look it up, and answer 500."""
 
-    def optgroups(self, name: str, value: list[Any], attrs: Any = None) -> Any:
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
         keys = [one for one in value if not one or KEY.fullmatch(str(one))]
-        return super().optgroups(name, keys, attrs)  # type: ignore[misc]
+        return super().optgroups(name, keys, attr)
 
 
 class _OneOfMany(_KeysOnly, AutocompleteSelect):
