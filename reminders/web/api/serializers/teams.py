@@ -31,7 +31,9 @@ class TeamInputSerializer(DeclaredSerializer):
 class TeamSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    time_zone = serializers.CharField(help_text="The zone of the quiet hours.")
+    time_zone = serializers.CharField(
+        help_text="Where the team works; quiet hours go by the clock of each person."
+    )
     quiet_from = TimeOfDayField(allow_null=True)
     quiet_until = TimeOfDayField(allow_null=True)
     supervisors = serializers.SerializerMethodField()

@@ -157,6 +157,25 @@ def test_reminders_leave_when_clocks_show_their_time(night, zone, day, twice):
     tonight.hold(expected)
 
 
+def test_quiet_hours_of_a_team_go_by_the_clock_of_each_person(night):
+    """The team works elsewhere, and clocks change where one of them is."""
+    tonight = night("Europe/Berlin", date(2026, 3, 29), time(11))
+    team = {"name": "North", "time_zone": "America/New_York", "quiet_from": "02:30", "quiet_until": "10:00"}
+    assert tonight.api.post("/api/teams", team).status_code == 201
+    tonight.rule("long before", type="before_start", minutes=300)
+    tonight.plan(team="North")
+    quiet = (time(2, 30), time(10))
+    tonight.hold(
+        {
+            own: {
+                "long before": out_of_quiet(tonight.start - timedelta(hours=5), quiet, own),
+                BUILT_IN: tonight.start - timedelta(minutes=30),
+            }
+            for own in tonight.zones
+        }
+    )
+
+
 @pytest.mark.parametrize("over", ["midnight", "the change"])
 @pytest.mark.parametrize(("zone", "day", "twice"), NIGHTS)
 def test_quiet_hours_begin_and_end_when_clocks_show_it(night, zone, day, twice, over):
