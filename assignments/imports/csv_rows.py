@@ -22,7 +22,11 @@ COLUMNS = (*ROW, *(ASSIGNEE_PREFIX + name for name in ASSIGNEE))
 EXPORTED_COLUMNS = (*(name for name in COLUMNS if name != "assignee_id"), *ACT_FIELDS)
 """The columns of an export: people by what names them in any system, and answers, which an import leaves alone."""
 
-WHOLE_NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)
+MOST_READ_AGAIN = 16 * LONGEST_ROW
+"""Characters that are read a second time behind broken rows, beside as many as the file has had until there."""
+
+WHOLE_NUMBER = re.compile(r"-?\d{1,100}", re.ASCII)
+"""More digits than any number has that is accepted, so that one that is too large is refused as that."""
 
 
 def read_csv(file: BinaryIO, charset: str = "utf-8") -> RowFile:
@@ -70,8 +74,12 @@ def _columns(header: list[str]) -> list[str]:
 
 
 def _records(lines: Iterable[str], separator: str) -> Iterator[list[str] | str]:
-    """The cells of each record, or what is wrong with it; reading goes on with the line after the broken one."""
+    """The cells of each record, or what is wrong with it; reading goes on with the line after the broken one.
+
+    Raises UnreadableFile where so many quotation marks are not closed that this would take long.
+    """
     source, returned = iter(lines), deque[str]()
+    gone_through = read_again = 0
     while True:
         taken: list[str] = []
         try:
@@ -79,11 +87,17 @@ def _records(lines: Iterable[str], separator: str) -> Iterator[list[str] | str]:
                 csv.reader(_one_record(source, returned, taken), delimiter=separator, strict=True), None
             )
         except csv.Error as error:
+            message = f"{quoted(taken[0].rstrip())} is not CSV: {_explained(error)}"
+            read_again += sum(map(len, taken[1:]))
+            if read_again > MOST_READ_AGAIN + gone_through:
+                raise UnreadableFile(f"{message}, and so in many rows before it") from error
             returned.extendleft(reversed(taken[1:]))
-            yield f"{quoted(taken[0].rstrip())} is not CSV: {_explained(error)}"
+            gone_through += len(taken[0])
+            yield message
         else:
             if cells is None:
                 return
+            gone_through += sum(map(len, taken))
             yield cells
 
 

@@ -46,6 +46,16 @@ class _Omitted:
 OMITTED = _Omitted()
 
 
+def check_characters(text: str) -> None:
+    """Raises InvalidValue for characters that cannot be stored."""
+    if "\x00" in text:
+        message = f"{quoted(text)} contains a NUL character, which cannot be stored"
+        raise InvalidValue("null_characters_not_allowed", message)
+    if SURROGATE.search(text):
+        message = f"{quoted(text)} contains half of a character (a surrogate): Unicode text is needed"
+        raise InvalidValue("surrogate_characters_not_allowed", message)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """Text without blanks around it. `none` is the value of null; without one null is refused."""
@@ -60,12 +70,7 @@ class Text:
             return _none(self.none, "text")
         if not isinstance(value, str):
             raise InvalidValue("invalid", f"{quoted(value)} is not text: a string is needed")
-        if "\x00" in value:
-            message = f"{quoted(value)} contains a NUL character, which cannot be stored"
-            raise InvalidValue("null_characters_not_allowed", message)
-        if SURROGATE.search(value):
-            message = f"{quoted(value)} contains half of a character (a surrogate): Unicode text is needed"
-            raise InvalidValue("surrogate_characters_not_allowed", message)
+        check_characters(value)
         text = value.strip()
         if not text and not self.blank:
             raise InvalidValue("blank", "this is empty: text is needed")
@@ -144,6 +149,10 @@ class TeamName:
         if isinstance(value, int) and not isinstance(value, bool):
             number: int = Number(minimum=1, maximum=LARGEST_ID).read(value)
             return number
+        if value is not None and not isinstance(value, str):
+            raise InvalidValue(
+                "invalid", f"{quoted(value)} is not a team: the name of one is needed, or its id"
+            )
         text: str = Text(max_length=self.max_length).read(value)
         return text or None
 
@@ -168,6 +177,8 @@ class Leads:
 
     def read(self, value: Any) -> Any:
         """The number, or the numbers, the shortest first."""
+        if not isinstance(value, (list, int, type(None))):
+            raise InvalidValue("invalid", f"{quoted(value)} is not a whole number or a list of them")
         if not isinstance(value, list):
             return Number(minimum=1, maximum=MAX_LEAD_MINUTES).read(value)
         try:

@@ -1,10 +1,10 @@
 """Reads rows out of JSON, one object in memory at a time: a list, {"assignments": [...]}, or one object a line."""
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
+from assignments.imports.json_text import parsed
 from assignments.imports.rows import LONGEST_ROW, ParsedRow, RowError, RowFile, UnreadableFile, read_row
 from assignments.imports.text_files import refuse_utf16
 from assignments.wording import quoted
@@ -65,25 +65,11 @@ def _line_rows(file: BinaryIO) -> Iterator[ParsedRow]:
             if not line.strip():
                 continue
             try:
-                value = _parsed(line)
+                value = parsed(line)
             except ValueError as error:
                 yield [RowError(number, None, "parse_error", f"{_start(line)} is not JSON: {error}")]
             else:
                 yield read_row(number, value)
-
-
-def _parsed(text: bytes) -> Any:
-    """The value of a JSON text (RFC 8259). Raises ValueError."""
-    try:
-        return json.loads(text.decode(), parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise ValueError("it is not in UTF-8") from error
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _start(text: bytes) -> str:
@@ -133,7 +119,7 @@ class _Source:
         """The next value. Raises UnreadableFile, which names it as `what`."""
         text = self._value_text(what)
         try:
-            return _parsed(text)
+            return parsed(text)
         except ValueError as error:
             raise UnreadableFile(f"{what} is not JSON: {error}") from error
 

@@ -162,7 +162,9 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
     counts.voided = len(voided)
     yield voided
     counts.retimed = replanning.retime(config)
+    due_schedules = 0
     for by_rules in _rule_steps(config, scan_id):
+        due_schedules += by_rules.due_schedules
         counts.planned += by_rules.planned
         counts.retimed += by_rules.retimed
         counts.skipped += len(by_rules.ended)
@@ -176,14 +178,15 @@ def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> It
         counts.markers += page.planned
         yield page.skipped
     counts.synced = notified.sync_roll_up(config)
-    counts.unaccounted = planning.unaccounted(config)
+    counts.unaccounted = planning.unaccounted(config, by_rules=due_schedules > 0)
 
 
 def _rule_steps(config: ReminderConfig, scan_id: int | None) -> Iterator[RulesPlanned]:
     """What rules plan: first the rest of a change of rules, then what has come within the look-ahead."""
-    rule_changes.follow_lead(config)
-    while (followed := rule_changes.follow_next_batch(config, scan_id=scan_id)) is not None:
-        yield followed
+    if rule_changes.is_outstanding(config):
+        rule_changes.follow_lead(config)
+        while (followed := rule_changes.follow_next_batch(config, scan_id=scan_id)) is not None:
+            yield followed
     more = True
     while more:
         planned, more = rule_planning.plan_due_schedules(config, scan_id=scan_id)

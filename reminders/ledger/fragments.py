@@ -50,8 +50,9 @@ HEARD = f"""(
 """What a person has heard of an assignment, as `policy.announcements.messages_from_json` reads it."""
 
 
-PLANNED_BY_RULES = "EXISTS (SELECT FROM reminders_ruleschedule s WHERE s.assignment_id = a.id)"
-"""Whether `ledger.rule_planning` plans the reminders of the assignment."""
+PLANNED_BY_RULES = "EXISTS (SELECT FROM reminders_ruleschedule s WHERE s.assignment_id = a.id OFFSET 0)"
+"""Whether `ledger.rule_planning` plans the reminders of the assignment. OFFSET 0: always a look-up, so that PostgreSQL
+neither reads all schedules, nor the ends of every index to compare a join with."""
 
 OTHER_RULE_BEGUN = """(
         SELECT max(o.begun_at) FROM reminders_reminder o

@@ -10,7 +10,7 @@ from reminders.ledger.chains import IS_STEP
 from reminders.ledger.fragments import NOTICES
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import RulesPlanned, follow_rules
-from reminders.ledger.sql import bigints, run
+from reminders.ledger.sql import bigints, fetch_one, run
 from reminders.policy.recipients import person_recipient
 
 BATCH = 2_000
@@ -48,6 +48,11 @@ CONCERNED = f"""
               WHERE closed_at IS NULL AND {NOTICES} AND recipient = ANY(%(supervisors)s::text[]))
     ORDER BY a.id LIMIT %(limit)s
 """  # noqa: S608 - our own constants
+
+# One row, so a look at the whole table is a block less than one through its index.
+OUTSTANDING = """
+    SELECT EXISTS (SELECT FROM reminders_rulechange WHERE lead IS DISTINCT FROM %(lead)s OR finished_at IS NULL)
+"""
 
 FOLLOW_LEAD = f"""
     UPDATE reminders_rulechange c
@@ -97,6 +102,13 @@ def follow_circumstances(
         announce_change()
         return []
     return follow_rules(ids, config=config, rules_changed_at=concerned[0][1]).ended
+
+
+def is_outstanding(config: ReminderConfig) -> bool:
+    """Whether there is a change that the ledger has not followed to its end: of rules, or of the built-in rule."""
+    with connection.cursor() as cursor:
+        run(cursor, OUTSTANDING, {"lead": config.lead})
+        return bool(fetch_one(cursor))
 
 
 @atomically

@@ -107,11 +107,14 @@ class RulesPlanned:
     planned: int = 0
     retimed: int = 0
     ended: list[Ended] = field(default_factory=list)
+    due_schedules: int = 0
+    """How many schedules had come near."""
 
     def add(self, other: "RulesPlanned") -> None:
         self.planned += other.planned
         self.retimed += other.retimed
         self.ended += other.ended
+        self.due_schedules += other.due_schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,4 +387,6 @@ def plan_due_schedules(config: ReminderConfig, *, scan_id: int | None) -> tuple[
             " AND a.id = ANY(%s::bigint[]) AND a.status <> 'SCHEDULED'",
             [bigints(ids)],
         )
-    return follow_rules(ids, config=config, scan_id=scan_id), len(ids) == BATCH
+    planned = follow_rules(ids, config=config, scan_id=scan_id)
+    planned.due_schedules = len(ids)
+    return planned, len(ids) == BATCH

@@ -1,5 +1,6 @@
 """The rules that operators make: checked, written, recorded in the audit trail, and followed by the ledger."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import time
 from typing import Any
@@ -23,8 +24,8 @@ MAX_MINUTES_AFTER = 10_080
 """Minutes after the overdue instant or a decline; a repeat is no longer apart either."""
 MIN_REPEAT_MINUTES = 10
 MAX_REPEATS = 20
-MOST_DIGITS = 18
-"""Of an id."""
+ID = re.compile(r"[1-9][0-9]{0,17}")
+"""An id as it is compared with: 7, and not 07."""
 
 FIELDS = (
     *(
@@ -232,8 +233,6 @@ def _scope_errors(rule: ReminderRule) -> list[tuple[str, str]]:
         Scope.PERSON: Assignee.objects.all(),
         Scope.ASSIGNMENT: Assignment.objects.all(),
     }
-    if rule.scope not in named or (
-        value.isdecimal() and len(value) <= MOST_DIGITS and named[rule.scope].filter(pk=int(value)).exists()
-    ):
+    if rule.scope not in named or (ID.fullmatch(value) and named[rule.scope].filter(pk=int(value)).exists()):
         return []
     return [("scope_value", f"{quoted(value)}: the id of a known {rule.scope} is needed")]

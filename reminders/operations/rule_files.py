@@ -1,14 +1,15 @@
 """Rules in a file, in the form of the API, for a simulation that tries them."""
 
-import json
 from collections.abc import Mapping
-from datetime import time
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from assignments.clock import database_now
+from assignments.imports.fields import InvalidValue, Number, Text, TimeOfDay
+from assignments.imports.json_text import parsed
+from assignments.models import MAX_LEAD_MINUTES
 from assignments.wording import quoted
 from reminders.ledger.rules import rule_of
 from reminders.models import ReminderRule
@@ -20,6 +21,8 @@ MOST_BYTES = 1_000_000
 IGNORED = {"id", "channels", "mandatory", "verified_only", "changed_at", "created_at"}
 """What the API shows of a rule and nobody can set."""
 NUMBERS = {"minutes", "days_before", "repeat_minutes", "repeat_times", "every_minutes", "times"}
+NUMBER, LOCAL_TIME = Number(minimum=0, maximum=MAX_LEAD_MINUTES), TimeOfDay()
+TEXT = Text(max_length=MOST_BYTES, none=None)
 NESTED = {
     "trigger": {"type": "trigger", "minutes": "minutes", "days_before": "days_before", "at": "at"},
     "scope": {"type": "scope", "value": "scope_value"},
@@ -43,7 +46,7 @@ def read_rules(path: Path) -> list[Rule]:
     if len(text) > MOST_BYTES:
         raise UnreadableRules(f"{path}: no more than {MOST_BYTES:,} bytes are read")
     try:
-        given = json.loads(text)
+        given = parsed(text)
     except ValueError as error:
         raise UnreadableRules(f"{path} is not JSON: {error}") from error
     found = given.get("results") if isinstance(given, Mapping) else given
@@ -88,32 +91,17 @@ def _nested(name: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping) or (unknown := given.keys() - columns.keys()):
         seen = quoted(given) if not isinstance(given, Mapping) else f"unknown: {', '.join(sorted(unknown))}"
         raise ValidationError({name: f"{seen}: an object with {', '.join(columns)} is needed"})
-    return {
-        columns[part]: _local_time(value) if part == "at" else _checked(part, value)
-        for part, value in given.items()
-    }
+    return {columns[part]: _checked(part, value) for part, value in given.items()}
 
 
 def _checked(name: str, value: Any) -> Any:
-    """The value, where it is of the kind that the field has."""
-    if name in NUMBERS:
-        fits, needed = (
-            value is None or (isinstance(value, int) and not isinstance(value, bool)),
-            "a whole number",
-        )
-    elif name == "enabled":
-        fits, needed = isinstance(value, bool), "true or false"
-    else:
-        fits, needed = isinstance(value, str), "text"
-    if fits:
+    """What is stored of the value, where it is of the form that the API takes."""
+    if name == "enabled":
+        if not isinstance(value, bool):
+            raise ValidationError({name: f"{quoted(value)}: true or false is needed"})
         return value
-    raise ValidationError({name: f"{quoted(value)}: {needed} is needed"})
-
-
-def _local_time(value: Any) -> time | None:
-    if value is None:
-        return None
+    form = NUMBER if name in NUMBERS else LOCAL_TIME if name == "at" else TEXT
     try:
-        return time.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValidationError({"at": f"{quoted(value)}: a local time such as 18:00 is needed"}) from None
+        return form.read(value)
+    except InvalidValue as refusal:
+        raise ValidationError({name: str(refusal)}) from refusal

@@ -8,14 +8,14 @@ much, and nothing of the work.
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.loader import select_template
+from django.template.loader import get_template, select_template
 from django.views import csrf
 from django.views.decorators.http import require_http_methods
 
@@ -144,8 +144,10 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
     person = assignment.assignee
     assert person is not None  # the link names them
 
+    language = _text_language("assignment", person.language)
+
     def local(instant: datetime | None) -> str:
-        return dates.local_time(instant, person.time_zone, person.language) if instant else ""
+        return dates.local_time(instant, person.time_zone, language) if instant else ""
 
     following, others = act_rules.sensible_acts(assignment, now=now)
     start = assignment.scheduled_start
@@ -169,7 +171,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "refusal": refusal,
         "longest": LONGEST_ANSWER_NOTE,
     }
-    return _page("assignment", context, request=request, language=person.language, status=status)
+    return _page("assignment", context, request=request, language=language, status=status)
 
 
 def _heard(assignment: Assignment) -> str:
@@ -205,10 +207,19 @@ def _page(
     language: str = compose.FALLBACK_LANGUAGE,
     status: int,
 ) -> HttpResponse:
-    names = [
-        f"reminders/assignee_page/{tongue}/{name}.html" for tongue in compose.language_fallbacks(language)
-    ]
-    return HttpResponse(select_template(names).render(dict(context or {}), request), status=status)
+    template = get_template(_file(name, _text_language(name, language)))
+    return HttpResponse(template.render(dict(context or {}), request), status=status)
+
+
+@lru_cache(maxsize=256)
+def _text_language(name: str, language: str) -> str:
+    """The language in which a reader of this one gets this page; its dates follow it."""
+    files = {_file(name, tongue): tongue for tongue in compose.language_fallbacks(language)}
+    return files[str(select_template(list(files)).template.name)]
+
+
+def _file(name: str, language: str) -> str:
+    return f"reminders/assignee_page/{language}/{name}.html"
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:

@@ -7,12 +7,12 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from assignments import acts, services
-from assignments.models import Act
+from assignments.models import Act, Assignment
 from reminders.content import links
 from reminders.content.links import Link
 from tests import acting
 from tests.browser import scene
-from tests.browser.test_accessibility import PHONE, look_at
+from tests.browser.test_accessibility import AXE, PHONE, faults, look_at
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,6 +75,65 @@ def test_a_crew_is_on_its_way_late_and_done_by_one_thumb_without_scripts(visit, 
         ("start", None),
         ("complete", None),
     ]
+
+
+def states() -> dict[str, str]:
+    """The address of the page in each state, and how the large act is called there."""
+    now, minute = timezone.now(), timedelta(minutes=1)
+    large = {}
+
+    def made(before: timedelta, button: str) -> Assignment:
+        work = AssignmentFactory(
+            title="Replace water meter in the Donaudampfschifffahrtsgesellschaft building",
+            scheduled_start=now + before,
+            scheduled_end=now + before + timedelta(hours=2),
+            location="Kastanienallee12HinterhofLinksDritterStockBeiMüllerSchmidt",
+            notes="Ring twice.",
+        )
+        large[path_of(work)] = button
+        return work
+
+    made(timedelta(days=3), "Yes, I will be there")
+    made(50 * minute, "Yes, I will be there")
+    acting.confirm(made(50 * minute, "I'm on my way"))
+    acting.decline(made(50 * minute, "I can make it after all"), note="My son is ill, and so am I")
+    on_their_way = acting.confirm(made(50 * minute, "I have started"))
+    acts.on_my_way(on_their_way.pk, actor=acting.by_link(on_their_way), version=1, minutes=20)
+    late = acting.confirm(made(50 * minute, "I'm on my way"))
+    acts.run_late(late.pk, actor=acting.by_link(late), version=1, minutes=30)
+    acts.run_late(late.pk, actor=acting.by_link(late), version=1, minutes=60)
+    acting.start(made(5 * minute, "I'm done").pk)
+    done = acting.start(made(5 * minute, "").pk)
+    acting.complete(done.pk)
+    services.cancel(made(50 * minute, "").pk)
+    services.reschedule(made(50 * minute, "Yes, I will be there").pk, start=now + 300 * minute)
+    overdue = made(50 * minute, "I have started")
+    past = {
+        "scheduled_start": now - 45 * minute,
+        "overdue_at": now - 15 * minute,
+        "reminder_status": "OVERDUE",
+    }
+    Assignment.objects.filter(pk=overdue.pk).update(**past)
+    given_away = made(50 * minute, "")
+    services.reassign(given_away.pk, assignee_id=None)
+    return large
+
+
+def test_every_state_fits_a_small_phone_in_light_and_dark(visit, site):
+    """Readable, as wide as the window, each button as high as a thumb, and the next act large."""
+    page = visit("", "/a/none", viewport={"width": 360, "height": 740})
+    for path, button in states().items():
+        page.goto(path)
+        page.evaluate(AXE)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert faults(page, None) == [], (path, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        large = page.locator("button.large")
+        assert large.all_inner_texts() == ([button] if button else []), path
+        heights = [one.bounding_box()["height"] for one in page.get_by_role("button").all()]
+        assert all(height >= 44 for height in heights), heights
+        assert all(one.bounding_box()["height"] >= 60 for one in large.all())
 
 
 def test_the_address_is_told_to_nobody(visit, work):

@@ -1,5 +1,6 @@
 """Lists that stay fast over millions of rows, and pages that can only be read."""
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -40,6 +42,25 @@ class CappedPaginator(AnyPaginator):
         return int(rows.order_by()[:MAX_COUNTED].count())
 
 
+KEY = re.compile(r"[0-9]{1,18}")
+
+
+class _KeysOnly(AutocompleteMixin):
+    """What was sent and is no key is nothing that was selected; Django would look it up, and answer 500."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        keys = [one for one in value if not one or KEY.fullmatch(str(one))]
+        return super().optgroups(name, keys, attr)
+
+
+class _OneOfMany(_KeysOnly, AutocompleteSelect):
+    pass
+
+
+class _SomeOfMany(_KeysOnly, AutocompleteSelectMultiple):
+    pass
+
+
 class FastAdmin(AnyAdmin):
     """A list whose cost does not grow with the table."""
 
@@ -52,6 +73,16 @@ class FastAdmin(AnyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         # PostgreSQL refuses a text with a NUL; no row has such a key.
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", _OneOfMany(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", _SomeOfMany(db_field, self.admin_site))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
 class NarrowedAdmin(AnyAdmin):

@@ -25,7 +25,7 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {
-            "time_zone": "The zone of the quiet hours, such as Europe/Berlin.",
+            "time_zone": "Where the team works, such as Europe/Berlin. Quiet hours go by the clock of each person.",
             "quiet_from": "When quiet hours begin; both empty: there are none.",
             "supervisors": "Who is told when the team's work is overdue; nobody with an address: REMINDER_OPS_EMAILS.",
         }.get(db_field.name, db_field.help_text)

@@ -1,6 +1,7 @@
 """Fields that take exactly what they say: text is text, a number is a number, an instant has an offset."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,33 +14,66 @@ from assignments.imports import fields as declared
 from assignments.imports.fields import LARGEST_ID, OMITTED, Field, InvalidValue
 from assignments.leads import MOST_LEADS, joined_leads
 from assignments.models import MAX_LEAD_MINUTES, Answer
+from assignments.validation import too_long
+from assignments.wording import quoted
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What a reader refuses is the error of this field."""
+    try:
+        yield
+    except InvalidValue as refusal:
+        raise serializers.ValidationError(str(refusal), refusal.code) from refusal
 
 
 class StrictCharField(serializers.CharField):
     """Text; a number is not text."""
 
+    default_error_messages = {
+        "blank": "this is empty: text is needed",
+        "null": "null is not accepted here: text is needed",
+    }
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
+            raise serializers.ValidationError(f"{quoted(data)} is not text: a string is needed", "invalid")
+        with _refused():
+            declared.check_characters(data)
+        text: str = super().to_internal_value(data)
+        if self.max_length is not None and len(text) > self.max_length:
+            raise too_long(text, self.max_length)
+        return text
 
 
 class StrictChoiceField(serializers.ChoiceField):
     """One word of a closed set."""
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if (data is None and not self.allow_null) or (data == "" and not self.allow_blank):
+            return self.to_internal_value(data)
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid_choice", input=type(data).__name__)
-        return super().to_internal_value(data)
+        if not isinstance(data, str) or data not in self.choices:
+            message = f"{quoted(data)} is not one of {', '.join(map(str, self.choices))}"
+            raise serializers.ValidationError(message, "null" if data is None else "invalid_choice")
+        return data
 
 
 class StrictIntegerField(serializers.IntegerField):
     """A whole number; neither true nor "30" nor 30.5 is one."""
 
+    default_error_messages = {"null": "null is not accepted here: a whole number is needed"}
+
     def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool):
-            self.fail("invalid")
-        return data
+        bounds = declared.Number(
+            minimum=-LARGEST_ID if self.min_value is None else int(self.min_value),
+            maximum=LARGEST_ID if self.max_value is None else int(self.max_value),
+        )
+        with _refused():
+            number: int = bounds.read(data)
+        return number
 
 
 class IdField(StrictIntegerField):
@@ -52,10 +86,27 @@ class IdField(StrictIntegerField):
 class StrictBooleanField(serializers.BooleanField):
     """true or false; neither 1 nor "yes" is one."""
 
+    default_error_messages = {"null": "null is not accepted here: true or false is needed"}
+
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
-            self.fail("invalid", input=type(data).__name__)
+            raise serializers.ValidationError(f"{quoted(data)} is neither true nor false", "invalid")
         return data
+
+
+class StrictListField(serializers.ListField):
+    """A list; text is none."""
+
+    default_error_messages = {"null": "null is not accepted here: a list is needed"}
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            raise serializers.ValidationError(f"{quoted(data)} is not a list", "not_a_list")
+        if self.max_length is not None and len(data) > self.max_length:
+            message = f"the list has {len(data):,} elements: no more than {self.max_length:,} are accepted"
+            raise serializers.ValidationError(message, "max_length")
+        found: list[Any] = super().to_internal_value(data)
+        return found
 
 
 class InstantField(serializers.DateTimeField):
@@ -79,10 +130,8 @@ class _Declared(serializers.Field):  # type: ignore[type-arg]
     def run_validation(self, data: Any = serializers.empty) -> Any:
         if data is serializers.empty:
             return super().run_validation(data)
-        try:
+        with _refused():
             value = self.declaration.read(data)
-        except InvalidValue as refusal:
-            raise serializers.ValidationError(str(refusal), refusal.code) from refusal
         if value is OMITTED:
             raise serializers.SkipField
         return value
@@ -181,6 +230,14 @@ class TimeOfDayField(serializers.TimeField):
         super().__init__(format="%H:%M", **kwargs)
 
 
+class StrictTimeField(TimeOfDayField):
+    """A local time as it is sent: 22:00, and neither 22:00:00 nor 9:00."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        with _refused():
+            return declared.TimeOfDay().read(data)
+
+
 class AnswerField(serializers.ChoiceField):
     """What the assignee has answered: NONE, CONFIRMED or DECLINED."""
 
@@ -192,26 +249,41 @@ class AnswerField(serializers.ChoiceField):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """An object with the fields that are named here and no others."""
+    """An object with the fields that are named here and no others.
+
+    One inside of another object is sent whole, also where only some fields of the outer one are sent.
+    """
+
+    default_error_messages = {"null": "null is not accepted here: an object is needed"}
 
     answered: tuple[str, ...] = ()
     """Fields of the answer that cannot be sent."""
 
     def to_internal_value(self, data: Any) -> Any:
-        strangers = {}
-        if isinstance(data, Mapping):
-            strangers = {str(name): [self._why(name)] for name in data if name not in self.fields}
+        if not isinstance(data, Mapping):
+            message = f"{quoted(data)} is not an object: one with {self._accepted()} is needed"
+            raise serializers.ValidationError({"non_field_errors": [ErrorDetail(message, "invalid")]})
+        wrong = {str(name): [self._why(name)] for name in data if name not in self.fields}
+        if self.parent is not None:
+            wrong |= {
+                name: [ErrorDetail(str(field.error_messages["required"]), "required")]
+                for name, field in self.fields.items()
+                if field.required and name not in data
+            }
         try:
             values = super().to_internal_value(data)
         except serializers.ValidationError as error:
-            if strangers and isinstance(error.detail, dict):
-                raise serializers.ValidationError({**error.detail, **strangers}) from error
+            if wrong and isinstance(error.detail, dict):
+                raise serializers.ValidationError({**error.detail, **wrong}) from error
             raise
-        if strangers:
-            raise serializers.ValidationError(strangers)
+        if wrong:
+            raise serializers.ValidationError(wrong)
         return values
 
     def _why(self, name: object) -> ErrorDetail:
         if name in self.answered:
             return ErrorDetail("this cannot be set: leave it out", code="read_only")
-        return ErrorDetail(f"unknown: {', '.join(self.fields)} are accepted", code="unknown_field")
+        return ErrorDetail(f"unknown: {self._accepted()} can be sent", code="unknown_field")
+
+    def _accepted(self) -> str:
+        return ", ".join(self.fields)

@@ -5,9 +5,11 @@ import zlib
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.request import Request
 
+from assignments.imports.json_text import parsed
 from reminders.web.api.errors import BadEncoding, TooLarge, UnsupportedEncoding
 
 GZIP = ("gzip", "x-gzip")
@@ -21,7 +23,10 @@ class BoundedJson(JSONParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         body = read_body(stream, parser_context["request"])
-        return super().parse(io.BytesIO(body), media_type, parser_context)
+        try:
+            return parsed(body)
+        except ValueError as error:
+            raise ParseError(f"the body is not JSON: {error}") from error
 
 
 class BoundedFile(BaseParser):

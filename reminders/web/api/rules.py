@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
@@ -22,12 +23,24 @@ from reminders.web.team_limits import TeamLimit
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
+SENT_AS = {
+    "trigger": "trigger.type",
+    "minutes": "trigger.minutes",
+    "days_before": "trigger.days_before",
+    "at": "trigger.at",
+    "scope": "scope.type",
+    "scope_value": "scope.value",
+}
+"""What is stored, by where it stands in a body."""
+
 
 class RuleEndpoint(Endpoint):
     """Rules are read and changed by operators. Who is limited to teams sees the rules made for them, and no others."""
 
     scope = scope_to_read = "ops"
     team_limit = TeamLimit.NARROWS
+    path = ""
+    """Before the names of a rule's fields, where the rule is inside of another object."""
 
     def visible(self) -> QuerySet[ReminderRule]:
         """The rules that the caller sees."""
@@ -39,6 +52,15 @@ class RuleEndpoint(Endpoint):
         if found is None:
             raise UnknownRule(f"there is no rule {pk}")
         return found
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Names the fields of a rule as they were sent."""
+        if isinstance(exc, ValidationError) and hasattr(exc, "error_dict"):
+            errors = exc.error_dict
+            exc = ValidationError(
+                {self.path + SENT_AS.get(name, name): found for name, found in errors.items()}
+            )
+        return super().handle_exception(exc)
 
     def refuse_wider(self, rule: ReminderRule) -> None:
         """A caller who is limited to teams makes rules for these teams only."""
@@ -110,6 +132,8 @@ class RuleView(RuleEndpoint):
 
 class RulePreviewView(RuleEndpoint):
     """What a change would do."""
+
+    path = "rule."
 
     @extend_schema(
         operation_id="rules_preview",

@@ -21,6 +21,7 @@ from reminders.web.api.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
+    StrictListField,
     StrictSerializer,
 )
 from reminders.web.team_limits import TeamLimit
@@ -34,12 +35,12 @@ class SubscriptionInputSerializer(StrictSerializer):
 
     name = StrictCharField(max_length=100, help_text="A name for people.")
     url = StrictCharField(max_length=2_000, help_text="https:// and a host in the public internet.")
-    events = serializers.ListField(
+    events = StrictListField(
         child=StrictChoiceField(choices=list(ledger_events.TYPES)),
         min_length=1,
         max_length=len(ledger_events.TYPES),
     )
-    teams = serializers.ListField(
+    teams = StrictListField(
         child=IdField(),
         required=False,
         allow_null=True,

@@ -16,6 +16,7 @@ from reminders.web.api.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
+    StrictListField,
     StrictSerializer,
 )
 
@@ -36,7 +37,7 @@ class OptionalReasonInputSerializer(StrictSerializer):
 class ResetInputSerializer(ReasonInputSerializer):
     """Without `ids` and `future`: what is out of sync."""
 
-    ids = serializers.ListField(child=IdField(), required=False, min_length=1, max_length=MAX_IDS)
+    ids = StrictListField(child=IdField(), required=False, min_length=1, max_length=MAX_IDS)
     future = StrictBooleanField(
         default=False,
         help_text="Every future assignment that is SENT: their assignees get a second message.",
@@ -85,7 +86,7 @@ class PauseInputSerializer(ReasonInputSerializer):
 class ResumeInputSerializer(OptionalReasonInputSerializer):
     """What is skipped needs a reason."""
 
-    skip = serializers.ListField(
+    skip = StrictListField(
         child=StrictChoiceField(choices=[part.value for part in BacklogPart]),
         default=list,
         max_length=len(BacklogPart),

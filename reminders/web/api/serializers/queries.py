@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.fields import LARGEST_ID
+from assignments.wording import quoted
 from reminders.models import State
 from reminders.web.api.fields import (
     InstantField,
@@ -47,7 +48,7 @@ class NumberParameter(StrictIntegerField):
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str) or not data.isascii() or not data.isdigit() or len(data) > 19:
-            self.fail("invalid")
+            raise serializers.ValidationError(f"{quoted(data)} is not a positive whole number", "invalid")
         return super().to_internal_value(int(data))
 
 
@@ -60,7 +61,7 @@ class FlagParameter(serializers.BooleanField):
                 return True
             case "0" | "false":
                 return False
-        self.fail("invalid", input="this value")
+        raise serializers.ValidationError(f"{quoted(data)} is not one of 1, 0, true, false", "invalid")
 
 
 class FormatQuery(QuerySerializer):

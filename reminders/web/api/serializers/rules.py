@@ -24,27 +24,17 @@ from reminders.web.api.fields import (
     StrictCharField,
     StrictChoiceField,
     StrictIntegerField,
+    StrictListField,
     StrictSerializer,
+    StrictTimeField,
+    TimeOfDayField,
 )
 
 Value = TypeVar("Value")
 
 
-class LocalTimeField(serializers.TimeField):
-    """A local time to the minute, such as 18:00."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(format="%H:%M", input_formats=["%H:%M"], **kwargs)
-
-
 class RuleTriggerInputSerializer(StrictSerializer):
-    type = StrictChoiceField(
-        choices=ReminderRule.Trigger.choices,
-        error_messages={
-            "invalid_choice": '"{input}": one of before_start, at_local_time, after_overdue, on_decline, '
-            "unanswered is accepted."
-        },
-    )
+    type = StrictChoiceField(choices=ReminderRule.Trigger.choices)
     minutes = StrictIntegerField(
         required=False,
         allow_null=True,
@@ -60,7 +50,7 @@ class RuleTriggerInputSerializer(StrictSerializer):
         max_value=MAX_DAYS_BEFORE,
         help_text="For at_local_time.",
     )
-    at = LocalTimeField(
+    at = StrictTimeField(
         required=False, allow_null=True, help_text="For at_local_time: in the recipient's time zone."
     )
 
@@ -96,7 +86,6 @@ class RuleInputSerializer(StrictSerializer):
     audience = StrictChoiceField(
         choices=ReminderRule.Audience.choices,
         help_text="assignee: before_start, at_local_time. supervisors, ops: after_overdue, on_decline, unanswered.",
-        error_messages={"invalid_choice": '"{input}": one of assignee, supervisors, ops is accepted.'},
     )
     trigger = RuleTriggerInputSerializer()
     condition = StrictChoiceField(required=False, choices=ReminderRule.Condition.choices)
@@ -112,7 +101,7 @@ class RuleInputSerializer(StrictSerializer):
         choices=ReminderRule.WhenPast.choices,
         help_text="What becomes of a reminder whose quiet hours had begun before the work became known.",
     )
-    channels = serializers.ListField(
+    channels = StrictListField(
         required=False, child=StrictCharField(max_length=60), help_text="Empty: the installation's channel."
     )
     mandatory = StrictBooleanField(required=False, help_text="false: nobody can opt out of reminders yet.")
@@ -190,7 +179,7 @@ class RuleTriggerSerializer(serializers.Serializer[Any]):
     type = serializers.CharField(source="trigger")
     minutes = serializers.IntegerField(allow_null=True)
     days_before = serializers.IntegerField(allow_null=True)
-    at = LocalTimeField(allow_null=True)
+    at = TimeOfDayField(allow_null=True)
 
 
 class RuleScopeSerializer(serializers.Serializer[Any]):

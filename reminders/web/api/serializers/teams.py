@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from assignments.imports.fields import ASSIGNEE, QUIET_HOURS, Field
 from assignments.models import Team
-from reminders.web.api.fields import IdField, InstantField, StrictCharField, TimeOfDayField
+from reminders.web.api.fields import IdField, InstantField, StrictCharField, StrictListField, TimeOfDayField
 from reminders.web.api.serializers.assignments import AssigneeSerializer, DeclaredSerializer
 
 MAX_SUPERVISORS = 100
@@ -20,7 +20,7 @@ class TeamInputSerializer(DeclaredSerializer):
     answered = ("id", "created_at", "updated_at")
 
     name = StrictCharField(max_length=100, help_text="Unique.")
-    supervisors = serializers.ListField(
+    supervisors = StrictListField(
         child=IdField(),
         required=False,
         max_length=MAX_SUPERVISORS,
@@ -31,7 +31,9 @@ class TeamInputSerializer(DeclaredSerializer):
 class TeamSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    time_zone = serializers.CharField(help_text="The zone of the quiet hours.")
+    time_zone = serializers.CharField(
+        help_text="Where the team works; quiet hours go by the clock of each person."
+    )
     quiet_from = TimeOfDayField(allow_null=True)
     quiet_until = TimeOfDayField(allow_null=True)
     supervisors = serializers.SerializerMethodField()

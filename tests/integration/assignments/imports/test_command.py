@@ -64,6 +64,17 @@ def test_bad_rows_are_skipped_on_request(path):
     assert titles() == ["a", "c", "d"]
 
 
+def test_a_quotation_mark_that_is_never_closed_costs_its_row_alone(path):
+    start = "2026-06-15T13:00:00Z"
+    path.write_text(f'title,scheduled_start\na,{start}\n"b,{start}\nc,{start}\n"d",{start}\n"e,{start}\n')
+    said = json.loads(run(path, "--skip-bad", "--json"))
+    assert (said["created"], [(one["row"], one["code"]) for one in said["errors"]]) == (
+        3,
+        [(3, "broken_csv"), (6, "broken_csv")],
+    )
+    assert titles() == ["a", "c", "d"]
+
+
 def test_a_dry_run_writes_nothing(path):
     assert run(written(path, *"abc"), "--dry-run") == "3 would be created, 0 would be updated, 0 unchanged\n"
     assert titles() == []

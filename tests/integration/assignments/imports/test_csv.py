@@ -57,6 +57,29 @@ def test_a_long_row_is_broken_and_the_next_is_read():
     assert (good, errors[0]) == ([6], (2, "broken_csv"))
 
 
+def test_quotation_marks_that_are_never_closed_do_not_take_long():
+    """Each line opens one in the eyes of whoever begins with it, and of whoever comes from the line before."""
+    begun = time.monotonic()
+    with pytest.raises(
+        UnreadableFile, match='\'a",b","c\' is not CSV: a quotation mark is not closed, and so in'
+    ):
+        read(f"{HEADER}\n" + 'a",b","c\n' * 20_000)
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_rows_behind_a_quotation_mark_that_is_never_closed_are_read(end, separator):
+    lines = [
+        HEADER,
+        f'W-1,"a,{START},,',
+        *(f"W-{n},b,{START},," for n in range(2, 5_000)),
+        f'W-5000,"c,{START},,',
+    ]
+    text = end.join(lines).replace(",", separator)
+    assert read(text) == ([*range(3, 5_001)], [(2, "broken_csv"), (5_001, "broken_csv")])
+
+
 def test_the_header_may_be_written_as_people_write():
     assert read(f"Title ; Scheduled Start;ASSIGNEE-NAME\na;{START};Ada\n") == ([2], [])
 

@@ -144,7 +144,7 @@ def test_what_the_api_answers_is_a_file(clock, config, tmp_path):
         ),
         (
             [{**AN_HOUR, "trigger": {"type": "at_local_time", "days_before": 1, "at": "6 pm"}}],
-            "rule 1: at: '6 pm': a local time such as 18:00 is needed",
+            "rule 1: at: '6 pm' is not a time: one from 00:00 to 23:59 is needed",
         ),
         (
             [{**AN_HOUR, "audience": "everybody"}],
@@ -152,17 +152,29 @@ def test_what_the_api_answers_is_a_file(clock, config, tmp_path):
         ),
         (
             [{**AN_HOUR, "trigger": {"type": "before_start", "minutes": [5]}}],
-            "rule 1: minutes: a list: a whole number is needed",
+            "rule 1: minutes: a list is not a whole number",
         ),
         (
             [{**AN_HOUR, "repeat": {"every_minutes": "10", "times": 1}}],
-            "rule 1: every_minutes: '10': a whole number is needed",
+            "rule 1: every_minutes: '10' is not a whole number",
         ),
         (
             [{**AN_HOUR, "audience": "ops", "trigger": {"type": "on_decline"}, "repeat": {"times": 1}}],
             "rule 1: repeat_minutes: nothing: 10 to 10080 minutes are needed between repeats",
         ),
         ([{**AN_HOUR, "repeat": 5}], "rule 1: repeat: 5: an object with every_minutes, times is needed"),
+        (
+            [{**AN_HOUR, "trigger": {"type": "before_start", "minutes": 10**30}}],
+            f"rule 1: minutes: {10**30} is too large: 43200 or less is needed",
+        ),
+        (
+            [{**AN_HOUR, "trigger": {"type": "at_local_time", "days_before": 1, "at": "18:00:30+02:00"}}],
+            "rule 1: at: '18:00:30+02:00' is not a time",
+        ),
+        ([{**AN_HOUR, "name": "a\0"}], "rule 1: name: 'a\\x00' contains a NUL character"),
+        ([{**AN_HOUR, "name": "\ud800"}], "rule 1: name: '\\ud800' contains half of a character"),
+        ("[" * 100_000, "is not JSON: it is nested too deeply"),
+        ('[{"name": "A", "name": "B"}]', "is not JSON: the name 'name' occurs twice"),
         ([{**AN_HOUR, "enabled": "perhaps"}], "rule 1: enabled: 'perhaps': true or false is needed"),
     ],
 )

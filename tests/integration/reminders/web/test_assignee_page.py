@@ -121,11 +121,19 @@ def test_a_look_costs_two_statements(client, work):
 
 
 @pytest.mark.parametrize("language", ["de", "de-CH", "xx", ""])
-def test_any_language_is_answered(client, work, language):
+def test_any_language_is_answered_and_dates_are_in_that_of_the_text(client, work, language):
     Assignee.objects.filter(pk=work.assignee_id).update(language=language)
     text = text_of(client.get(path_of(work)))
     assert "Repair &lt;lift&gt;" in text
-    assert ("Montag 15 Juni 2026, 15:00" in text) == language.startswith("de")
+    assert "Monday 15 June 2026, 15:00" in text
+
+
+def test_a_cancelled_plan_is_called_cancelled_and_not_current(client, work):
+    services.reschedule(work.pk, start=NOON + timedelta(hours=3))
+    services.cancel(work.pk)
+    text = text_of(client.get(path_of(work)))
+    assert "This has been cancelled." in text
+    assert "Here is the current plan." not in text
 
 
 def test_a_link_opens_until_a_week_after_the_end(client, work, clock):

@@ -40,11 +40,11 @@ def api(clock):
 @pytest.mark.parametrize(
     ("given", "field", "said"),
     [
-        ({"audience": "everybody"}, "audience", '"everybody": one of assignee, supervisors, ops is accepted.'),
+        ({"audience": "everybody"}, "audience", "'everybody' is not one of assignee, supervisors, ops"),
         (
             {"trigger": {"type": "soon"}},
             "trigger.type",
-            '"soon": one of before_start, at_local_time, after_overdue, on_decline, unanswered is accepted.',
+            "'soon' is not one of before_start, at_local_time, after_overdue, on_decline, unanswered",
         ),
         (
             {"channels": ["sms"]},

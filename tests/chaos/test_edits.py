@@ -1,0 +1,77 @@
+"""Plans that change ten times a second while processes are killed: what each person was told last is what is planned."""
+
+import random
+import threading
+
+import pytest
+
+from tests.chaos.system import EVERYBODY, System, now, pause
+from tests.stack import until
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+EDITS = """
+import json, random, sys, time
+import django; django.setup()
+from collections import Counter
+from datetime import timedelta
+from django.utils import timezone
+from assignments import people, services
+from assignments.models import Assignment
+order = json.load(sys.stdin)
+chance, over = random.Random(order["seed"]), time.monotonic() + order["seconds"]
+owner = dict(Assignment.objects.filter(pk__in=order["ids"]).values_list("pk", "assignee_id"))
+other = people.add_assignee(name="Other", email="other@example.test").pk
+start = timezone.now() + timedelta(minutes=100)
+done = Counter()
+while time.monotonic() < over:
+    pk, began = chance.choice(order["ids"]), time.monotonic()
+    work = Assignment.objects.get(pk=pk)
+    if work.status == "CANCELLED":
+        services.reinstate(pk)
+        what = "reinstated"
+    else:
+        what = chance.choice(["moved", "moved", "place", "title", "back and forth", "given", "cancelled"])
+    if what == "moved":
+        services.reschedule(pk, start=start + timedelta(minutes=chance.randrange(6)))
+    elif what == "place":
+        services.change(pk, {"location": f"Hall {chance.randrange(4)}"})
+    elif what == "title":
+        services.change(pk, {"title": f"Pump {chance.randrange(4)}"})
+    elif what == "back and forth":
+        services.reschedule(pk, start=work.scheduled_start + timedelta(hours=1))
+        services.reschedule(pk, start=work.scheduled_start)
+    elif what == "given":
+        services.reassign(pk, assignee_id=owner[pk] if work.assignee_id == other else other)
+    elif what == "cancelled":
+        services.cancel(pk)
+    done[what] += 1
+    time.sleep(max(0, began + 0.1 - time.monotonic()))  # the pace of the edits
+print(json.dumps(done))
+"""
+
+
+def test_ten_edits_a_second_while_processes_are_killed(system: System, report, pytestconfig):
+    seed = pytestconfig.getoption("--chaos-seed")
+    chance = random.Random(seed)
+    ids = system.plant(12, name="edited")
+    until(lambda: system.sent() >= len(ids), within=60, what="everybody was told of the first plan")
+    found: list[str] = []
+    since = now()
+    order = {"seed": seed, "seconds": 60, "ids": ids}
+    planner = threading.Thread(target=lambda: found.append(system.run(EDITS, order)))
+    planner.start()
+    kills = 0
+    while planner.is_alive():
+        system.kill(chance.choice(["worker", "worker2", "scanner", "beat"]))
+        kills += 1
+        pause(chance.uniform(0.5, 2))
+        system.crew(*EVERYBODY)
+        pause(chance.uniform(1, 3))
+    planner.join()
+    system.settle(within=150)
+    evidence = system.holds()
+    corrections = [row for row in evidence.rows if row["kind"] == "CORRECTION"]
+    assert {row["state"] for row in corrections} >= {"SENT", "SKIPPED"}
+    assert kills >= 5
+    report(f"edits for 60 s, seed {seed}, {found[0].strip()}, {kills} kills", system, since)
