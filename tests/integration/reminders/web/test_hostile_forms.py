@@ -14,6 +14,7 @@ from reminders.content.links import Link
 from reminders.models import Reminder, ReminderRule
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.integration.reminders.web.api.test_hostile_calls import everything_stored
+from tests.integration.reminders.web.test_rule_admin import HOUR_BEFORE
 from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
@@ -184,18 +185,6 @@ def test_no_name_of_a_mail_leads_out_of_the_folder(clock, settings, tmp_path):
 
 # --- rules and teams in the admin -------------------------------------------------------------------------------
 
-HOUR_BEFORE = {
-    "name": "An hour before",
-    "enabled": "on",
-    "audience": "assignee",
-    "trigger": "before_start",
-    "minutes": "60",
-    "condition": "always",
-    "scope": "everyone",
-    "scope_value": "",
-    "quiet_hours": "ignore",
-    "when_past": "send",
-}
 RULES = [
     *({"name": name} for name in ("", " ", "a\0b", "x" * 101, LONG, "Rule 0")),
     *(
