@@ -73,7 +73,7 @@ def test_what_a_scan_finds_due_is_handed_over_at_once(monkeypatch):
 def test_a_scan_that_cannot_account_for_everything_is_silent(settings, outside, monkeypatch):
     url, paths = outside
     settings.REMINDERS = switch(f"{url}/200")
-    monkeypatch.setattr("reminders.ledger.planning.unaccounted", lambda _config: 1)
+    monkeypatch.setattr("reminders.ledger.planning.unaccounted", lambda _config, **_: 1)
     tasks.scan_task()
     assert ScanRun.objects.get().counts["unaccounted"] == 1
     assert paths == []
