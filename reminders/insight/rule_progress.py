@@ -7,6 +7,7 @@ from django.db import connection
 
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import effective_team_sql
+from reminders.ledger.rule_changes import OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +32,13 @@ class RuleProgress:
         return f"{self.done:,} of about {self.total:,} assignments follow the last change of rules"
 
 
-# What `ledger.rule_changes` takes: a range of assignment_open_idx.
+# What `ledger.rule_changes` takes.
 PROGRESS = f"""
     SELECT c.changed_at, coalesce(c.waiting_since, c.changed_at), work.done, work.total
     FROM reminders_rulechange c CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE a.id <= c.done_up_to) AS done, count(*) AS total
         FROM assignments_assignment a
-        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL AND a.scheduled_start > statement_timestamp()
+        WHERE a.status = 'SCHEDULED' AND {OPEN}
           AND (%(teams)s::bigint[] IS NULL OR {effective_team_sql("a")} = ANY(%(teams)s::bigint[]))) work
     WHERE c.id = 1 AND c.finished_at IS NULL
 """  # noqa: S608 - our own constant

@@ -127,10 +127,14 @@ class ChainsOfWork:
         )
 
     def _named(self, rules: Sequence[Rule]) -> str:
-        return " and ".join(f'{SCOPES[rule.scope]} "{isolated(self.names[rule.key])}"' for rule in rules)
+        return " and ".join(f'{SCOPES[rule.scope]} "{self._name(rule)}"' for rule in rules)
 
     def _quoted(self, rule: Rule) -> str:
-        return f'the rule "{isolated(self.names[rule.key])}"'
+        return f'the rule "{self._name(rule)}"'
+
+    def _name(self, rule: Rule) -> str:
+        """What operators call it; one that is being removed just now has its key alone."""
+        return isolated(self.names.get(rule.key, rule.key))
 
 
 def chains_of_work(assignment: Assignment, config: ReminderConfig) -> ChainsOfWork | None:
