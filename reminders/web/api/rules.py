@@ -23,16 +23,6 @@ from reminders.web.team_limits import TeamLimit
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
-SENT_AS = {
-    "trigger": "trigger.type",
-    "minutes": "trigger.minutes",
-    "days_before": "trigger.days_before",
-    "at": "trigger.at",
-    "scope": "scope.type",
-    "scope_value": "scope.value",
-}
-"""What is stored, by where it stands in a body."""
-
 
 class RuleEndpoint(Endpoint):
     """Rules are read and changed by operators. Who is limited to teams sees the rules made for them, and no others."""
@@ -58,7 +48,7 @@ class RuleEndpoint(Endpoint):
         if isinstance(exc, ValidationError) and hasattr(exc, "error_dict"):
             errors = exc.error_dict
             exc = ValidationError(
-                {self.path + SENT_AS.get(name, name): found for name, found in errors.items()}
+                {self.path + shapes.PLACES.get(name, name): found for name, found in errors.items()}
             )
         return super().handle_exception(exc)
 
@@ -91,8 +81,7 @@ class RuleListView(RuleEndpoint):
         body = self.body(shapes.RuleInputSerializer)
         values = shapes.values_of(body)
         self.refuse_wider(reminder_rules.unsaved(values))
-        with shapes.at_their_places():
-            made = reminder_rules.add_rule(values, by=self.by(), reason=body.get("reason", ""))
+        made = reminder_rules.add_rule(values, by=self.by(), reason=body.get("reason", ""))
         return Response(shapes.RuleSerializer(made).data, status=201)
 
     def may_see_again(self, body: Any) -> bool:
@@ -118,8 +107,7 @@ class RuleView(RuleEndpoint):
         body = self.body(shapes.RuleInputSerializer, partial=True)
         values = shapes.values_of(body)
         self.refuse_wider(reminder_rules.changed_copy(pk, values))
-        with shapes.at_their_places():
-            changed = reminder_rules.change_rule(pk, values, by=self.by(), reason=body.get("reason", ""))
+        changed = reminder_rules.change_rule(pk, values, by=self.by(), reason=body.get("reason", ""))
         return Response(shapes.RuleSerializer(changed).data)
 
     @extend_schema(operation_id="rules_remove", responses=responses({204: None}, 404))
@@ -150,8 +138,7 @@ class RulePreviewView(RuleEndpoint):
             values = shapes.values_of(given)
             changed = reminder_rules.changed_copy(pk, values) if pk else reminder_rules.unsaved(values)
             self.refuse_wider(changed)
-            with shapes.at_their_places():
-                reminder_rules.check_rule(changed)
+            reminder_rules.check_rule(changed)
         seen = preview_change(
             stored=stored,
             changed=changed,

@@ -1,10 +1,8 @@
 """Reminder rules as the API takes and shows them."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from django.core.exceptions import ValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -163,16 +161,6 @@ PLACES = {
     "repeat_times": "repeat.times",
 }
 """Where the API has the fields of a rule."""
-
-
-@contextmanager
-def at_their_places() -> Iterator[None]:
-    """Has errors of a rule's fields named as the API names these."""
-    try:
-        yield
-    except ValidationError as refusal:
-        named = {PLACES.get(name, name): found for name, found in refusal.error_dict.items()}
-        raise ValidationError(named) from refusal
 
 
 class RuleTriggerSerializer(serializers.Serializer[Any]):
