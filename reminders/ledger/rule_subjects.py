@@ -51,7 +51,10 @@ READ = f"""
     WHERE a.id = ANY(%s::bigint[]) AND a.status = 'SCHEDULED'
     ORDER BY a.id
 """  # noqa: S608 - our own constant
-LOCK = READ + "    FOR NO KEY UPDATE OF a"
+LOCK = """
+    SELECT id FROM assignments_assignment WHERE id = ANY(%s::bigint[]) AND status = 'SCHEDULED'
+    ORDER BY id FOR NO KEY UPDATE
+"""
 
 # Named like the table, so that the same statement reads the work as it would be.
 GIVEN_TO = """
@@ -97,8 +100,14 @@ class RuledWork:
 
 
 def lock_work(cursor: Cursor, ids: Sequence[int], *, plan_changed: bool) -> list[RuledWork]:
-    """Those of these assignments that are SCHEDULED, locked. `plan_changed`: their plan has just changed."""
+    """Those of these assignments that are SCHEDULED, locked. `plan_changed`: their plan has just changed.
+
+    They are read once they are locked: a statement that waits for a lock reads acts, schedules and rows of the ledger as
+    they were before.
+    """
     run(cursor, LOCK, [bigints(ids)])
+    cursor.fetchall()
+    run(cursor, READ, [bigints(ids)])
     return [_work(found, plan_changed=plan_changed) for found in fetch(cursor)]
 
 

@@ -635,14 +635,17 @@ def _chains_that_stopped(e: Evidence, steps: Mapping[tuple[int, datetime, str, s
         last = max(rows, key=_step)
         if rule is None or not rule["repeat_times"] or (assignment_id, chain) in goes_on:
             continue
-        if assignment_id in later or last["state"] not in ("SENT", "FAILED", "UNKNOWN"):
+        dropped = last["reason"] == "replanned" and rule["changed_at"] < last["planned_at"]
+        if assignment_id in later or (last["state"] not in ("SENT", "FAILED", "UNKNOWN") and not dropped):
             continue
         if last["version"] != work["version"] or start != work["scheduled_start"] or not _is_so(work, chain):
             continue
         every = timedelta(minutes=rule["repeat_minutes"])
         left = rule["repeat_times"] - _step(last)
         final = last["due_at"] + left * every
-        if left > 0 and final > last["closed_at"] + every and final > rule["changed_at"]:
+        if dropped:
+            yield f"{chain} of assignment {assignment_id} for {recipient} was ended, and its rule still asks for it"
+        elif left > 0 and final > last["closed_at"] + every and final > rule["changed_at"]:
             yield f"{chain} of assignment {assignment_id} for {recipient} stopped after step {_step(last)}"
 
 

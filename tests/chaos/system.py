@@ -56,7 +56,7 @@ EVERYBODY = ("web", "scanner", "beat", "worker", "worker2")
 TABLES = (
     "reminders_attempt, reminders_reminder, assignments_assignment, assignments_assignee, reminders_counter,"
     " reminders_channelhold, reminders_channelpace, reminders_digestwindow, reminders_pause, reminders_scanrun,"
-    " reminders_subscription"
+    " reminders_subscription, reminders_reminderrule, reminders_rulechange, assignments_team"
 )
 PLANT = """
 import json, sys

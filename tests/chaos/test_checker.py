@@ -445,6 +445,7 @@ SABOTAGES = [
     ("I19", "two steps at once", chain(30, 30)),
     ("I19", "a step before the one before", chain(15, 30)),
     ("I19", "a chain that stopped", chain(80, 60, times=6)),
+    ("I19", "a step that nobody asked to end", chain(80, state="SKIPPED", reason="replanned", attempts=0)),
     ("I19", "two open steps", chain(-15, -30, state="PLANNED", attempts=0, closed_at=None, message_id="")),
     ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
 ]

@@ -1,11 +1,12 @@
 """Rows of escalation chains against the pure functions, against acts at the same time, and what they cost."""
 
 import itertools
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -23,8 +24,9 @@ from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
-from tests.integration.reminders.ledger.test_races import at_once
+from tests.integration.reminders.ledger.test_races import at_once, elsewhere
 from tests.rule_factory import PAST, rule
+from tests.stack import until
 
 MINUTE = timedelta(minutes=1)
 TO = ops_recipient("ops@example.test")
@@ -148,6 +150,26 @@ def race_of_a_start(config: ReminderConfig) -> tuple[str, ...]:
     assert not found.filter(closed_at__isnull=True).exists()
     assert len(outbox.messages) == found.filter(state=State.SENT).count()
     return tuple(found.values_list("state", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rules_that_are_followed_while_somebody_declines_see_the_decline(settings):
+    """What waits for the act's lock decides on what is so afterwards."""
+    config = settings.REMINDERS = ReminderConfig(channel="memory", ops_emails=("ops@example.test",))
+    rule(audience="supervisors", trigger="on_decline", minutes=0)
+    work = AssignmentFactory(scheduled_start=timezone.now() + timedelta(hours=2))
+
+    with ExitStack() as later, transaction.atomic():
+        acting.decline(work)
+        later.enter_context(elsewhere(lambda: rule_planning.follow_rules([work.pk], config=config)))
+        until(somebody_waits, within=30, what="following waits for the decline")
+    assert [row.state for row in Reminder.objects.filter(kind=Kind.ESCALATION)] == [State.PLANNED]
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def overdue_since_a_minute(config: ReminderConfig) -> Assignment:
