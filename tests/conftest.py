@@ -1,5 +1,6 @@
 """What every test may use: a clock that can be set, factories, a channel that remembers, real servers."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             len(WHOLE_SYSTEM),
         )
     )
+
+
+def pytest_collection_finish() -> None:
+    """What the imports have left stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
