@@ -3,7 +3,7 @@
 import pytest
 import schemathesis
 from django.core import signals
-from django.core.wsgi import get_wsgi_application
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, transaction
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 
 
 def web(environ, start_response):
-    """The web process, made anew with the settings of each test."""
-    return get_wsgi_application()(environ, start_response)
+    """The web process, made anew with the settings of each test (`get_wsgi_application` would set up logging again)."""
+    return WSGIHandler()(environ, start_response)
 
 
 load_all_checks()
