@@ -43,6 +43,8 @@ REMOVED_VARIABLES = {
         "SENTRY_DSN",
     ),
     *("LOG_LEVEL", "LOG_FORMAT", "HTTPS_ONLY", "HSTS_PRELOAD", "PUBLIC_URL", "PORT", "API_RATE"),
+    # Without bytecode each process compiles every test module and plugin again.
+    "PYTHONDONTWRITEBYTECODE",
 }
 
 

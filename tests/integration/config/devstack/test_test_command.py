@@ -33,7 +33,14 @@ def run_tests(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[s
 def test_no_setting_of_the_callers_shell_reaches_a_test(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("DATABASE_URL", "SECRET_KEY_FILE", "REMINDER_LEAD_MINUTES", "TIME_ZONE", "EMAIL_URL"):
+    for name in (
+        "DATABASE_URL",
+        "SECRET_KEY_FILE",
+        "REMINDER_LEAD_MINUTES",
+        "TIME_ZONE",
+        "EMAIL_URL",
+        "PYTHONDONTWRITEBYTECODE",
+    ):
         monkeypatch.setenv(name, "the caller's")
     monkeypatch.setenv("LANG", "kept")
 
