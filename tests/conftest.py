@@ -1,6 +1,8 @@
 """What every test may use: a clock that can be set, factories, a channel that remembers, real servers."""
 
+import gc
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
@@ -13,9 +15,10 @@ from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, refusals
 from tests.factories import NOON
+from tests.parallel import WHOLE_SYSTEM
 
-WHOLE_SYSTEM = ("chaos", "e2e", "browser")
-"""The folders of tests that start processes and wait for them."""
+MANY = 100
+"""So many tests make a file a long one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,14 +47,25 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start the whole system come first, folder by folder: what a folder shares is started once, and ends
-    before the tests that compute.
+    before the tests that compute. The long files come first, so that parallel processes end together.
     """
-    items.sort(
-        key=lambda item: next(
-            (place for place, folder in enumerate(WHOLE_SYSTEM) if folder in item.path.parts),
-            len(WHOLE_SYSTEM),
-        )
-    )
+    tests = Counter(item.path for item in items)
+    long = {path for path, number in tests.items() if number >= MANY}
+    long |= {item.path for item in items if item.get_closest_marker("timeout")}
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        for number, folder in enumerate(WHOLE_SYSTEM):
+            if folder in item.path.parts:
+                return number, -tests[item.path]
+        return len(WHOLE_SYSTEM), item.path not in long
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """What the imports have left stays to the end: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,13 +1,25 @@
-"""Gives each parallel process of pytest a Redis database of its own, before the settings are read.
+"""How a run is spread over the processes of pytest-xdist, and what each of them has for itself.
 
-pytest-django already gives each of them a PostgreSQL database. Loaded with `-p tests.parallel` (pyproject.toml).
+Loaded with `-p tests.parallel` (pyproject.toml), before the settings are read. pytest-django gives each process a
+PostgreSQL database, this module a Redis database.
 """
 
 import os
+from collections.abc import Collection, Mapping
+from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LAST_DATABASE = 15
 """Redis has databases 0 to 15; `tests.stack` takes from the lower ones."""
+WHOLE_SYSTEM = ("chaos", "e2e", "browser")
+"""The folders of tests that start processes and wait for them, and use the processor little."""
+ONE_SYSTEM = "chaos"
+"""The folder whose files share one running system: it is started by one process, once."""
+MOST_WAITING = 2
+"""So many processes at a time run tests that wait; the others run tests that compute meanwhile."""
 
 
 def own_redis(url: str, worker: str) -> str:
@@ -15,6 +27,45 @@ def own_redis(url: str, worker: str) -> str:
     if not worker.startswith("gw"):
         return url
     return urlsplit(url)._replace(path=f"/{LAST_DATABASE - int(worker[2:])}").geturl()
+
+
+def unit_of(nodeid: str) -> str:
+    """What stays together in one process: the tests of a file, and of the folder that shares a system."""
+    file = nodeid.split("::", 1)[0]
+    return f"tests/{ONE_SYSTEM}" if file.startswith(f"tests/{ONE_SYSTEM}/") else file
+
+
+def waits(unit: str) -> bool:
+    return unit.startswith(tuple(f"tests/{folder}" for folder in WHOLE_SYSTEM))
+
+
+def next_unit(queue: Collection[str], waiting_elsewhere: int) -> str:
+    """The first unit of the kind that is wanted now; where none is left, the first of the other kind."""
+    wanted = waiting_elsewhere < MOST_WAITING
+    return next((unit for unit in queue if waits(unit) == wanted), next(iter(queue)))
+
+
+class TwoKinds(LoadScopeScheduling):
+    """Runs tests that wait beside tests that compute, so that the processors are busy from the beginning to the end."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+    def _assign_work_unit(self, node: Any) -> None:
+        elsewhere = sum(
+            _is_waiting(units) for other, units in self.assigned_work.items() if other is not node
+        )
+        self.workqueue.move_to_end(next_unit(self.workqueue, elsewhere), last=False)
+        super()._assign_work_unit(node)
+
+
+def _is_waiting(units: Mapping[str, Mapping[str, bool]]) -> bool:
+    return any(waits(unit) and not all(tests.values()) for unit, tests in units.items())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    return TwoKinds(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 if "REDIS_URL" in os.environ:

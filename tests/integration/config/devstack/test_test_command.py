@@ -9,7 +9,7 @@ import pytest
 
 from config.devstack import servers
 from config.devstack.management.commands.test import environment_for, parallel
-from tests.parallel import own_redis
+from tests.parallel import next_unit, own_redis, unit_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -33,7 +33,14 @@ def run_tests(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[s
 def test_no_setting_of_the_callers_shell_reaches_a_test(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("DATABASE_URL", "SECRET_KEY_FILE", "REMINDER_LEAD_MINUTES", "TIME_ZONE", "EMAIL_URL"):
+    for name in (
+        "DATABASE_URL",
+        "SECRET_KEY_FILE",
+        "REMINDER_LEAD_MINUTES",
+        "TIME_ZONE",
+        "EMAIL_URL",
+        "PYTHONDONTWRITEBYTECODE",
+    ):
         monkeypatch.setenv(name, "the caller's")
     monkeypatch.setenv("LANG", "kept")
 
@@ -57,16 +64,16 @@ def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> N
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]),
-        (["-rs", "--cov"], ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]),
+        ([], ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
+        (["-rs", "--cov"], ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
         (["tests/unit"], []),
         (["-x", "tests/unit/test_docs.py::test_any"], []),
-        (["-n", "4"], []),
+        (["-n", "2"], []),
         (["-n0"], []),
         (["--pdb"], []),
     ],
 )
-def test_a_whole_run_is_spread_over_two_processes(arguments: list[str], expected: list[str]) -> None:
+def test_a_whole_run_is_spread_over_processes(arguments: list[str], expected: list[str]) -> None:
     assert parallel(arguments) == expected
 
 
@@ -75,6 +82,32 @@ def test_each_process_of_a_parallel_run_has_a_redis_database_of_its_own() -> Non
     assert own_redis(url, "") == url
     assert own_redis(url, "gw0") == "redis://:secret@127.0.0.1:6379/15"
     assert own_redis(url, "gw1") == "redis://:secret@127.0.0.1:6379/14"
+
+
+def test_a_file_stays_in_one_process_and_so_do_the_files_that_share_a_system() -> None:
+    assert unit_of("tests/e2e/test_up.py::test_a") == "tests/e2e/test_up.py"
+    assert unit_of("tests/unit/chaos/test_b.py::TestC::test_d[tests/chaos/]") == "tests/unit/chaos/test_b.py"
+    assert (
+        unit_of("tests/chaos/test_many.py::test_e")
+        == unit_of("tests/chaos/test_smtp.py::test_f")
+        == "tests/chaos"
+    )
+
+
+@pytest.mark.parametrize(
+    ("queue", "waiting_elsewhere", "expected"),
+    [
+        (["tests/chaos", "tests/e2e/a.py", "tests/unit/b.py"], 0, "tests/chaos"),
+        (["tests/e2e/a.py", "tests/unit/b.py"], 1, "tests/e2e/a.py"),
+        (["tests/e2e/a.py", "tests/unit/b.py", "tests/unit/c.py"], 2, "tests/unit/b.py"),
+        (["tests/browser/a.py"], 3, "tests/browser/a.py"),
+        (["tests/unit/b.py", "tests/unit/c.py"], 0, "tests/unit/b.py"),
+    ],
+)
+def test_two_processes_wait_and_the_others_compute_as_long_as_there_is_such_work(
+    queue: list[str], waiting_elsewhere: int, expected: str
+) -> None:
+    assert next_unit(queue, waiting_elsewhere) == expected
 
 
 def test_a_run_without_a_test_is_a_failure_and_said() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -11,8 +12,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts import roles
 from accounts.models import ApiToken
+from reminders.web.ops import maintenance
 
-pytestmark = pytest.mark.django_db
+# What they reach is covered by the tests of its own: tracing it here costs half as much again.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 CALLERS = ("anonymous", "read", "write", "ops", "viewer", "operator")
 OPEN, READ, WRITE, OPS = "open", "read", "write", "ops"
@@ -182,8 +185,9 @@ def _plain_http(settings, tmp_path):
 
 
 @pytest.fixture
-def call(clock):
+def call(clock, monkeypatch):
     """Calls as one of CALLERS; answers with the response."""
+    monkeypatch.setattr(maintenance, "CANARY_TIMEOUT", timedelta(seconds=0.2))  # There is no worker here.
     roles.set_up()
     known: dict[str, tuple[Client, dict[str, str]]] = {}
 

@@ -36,7 +36,8 @@ from reminders.web.team_limits import TeamLimit, limit_of
 from tests import acting
 from tests.factories import NOON
 
-pytestmark = pytest.mark.django_db
+# What they reach is covered by the tests of its own: tracing it here costs half as much again.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 SECRET = "Zanzibar"
 """Stands in every text of the other team: no answer to a limited caller may hold it."""

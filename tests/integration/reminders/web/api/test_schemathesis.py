@@ -3,7 +3,7 @@
 import pytest
 import schemathesis
 from django.core import signals
-from django.core.wsgi import get_wsgi_application
+from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, transaction
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
@@ -13,12 +13,13 @@ from schemathesis.checks import CHECKS, load_all_checks
 from accounts.models import ApiToken
 from tests.factories import AssignmentFactory
 
-pytestmark = pytest.mark.django_db
+# What they reach is covered by the tests of its own: tracing it here costs half as much again.
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 
 def web(environ, start_response):
-    """The web process, made anew with the settings of each test."""
-    return get_wsgi_application()(environ, start_response)
+    """The web process, made anew with the settings of each test (`get_wsgi_application` would set up logging again)."""
+    return WSGIHandler()(environ, start_response)
 
 
 load_all_checks()
