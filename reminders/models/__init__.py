@@ -1,0 +1,67 @@
+"""The ledger and its neighbours: the tables. Only `reminders.ledger` writes the columns of a life cycle.
+
+One row of `Reminder` is one nudge that is to happen. Its life:
+
+    PLANNED -> QUEUED -> SENDING -> SENT | FAILED | SKIPPED | UNKNOWN | MARKED
+
+`closed_at` is set exactly in the final states, `lease_until` exactly while a worker may hold the row. The one
+partial index that dispatch reads holds neither state nor lease, so that claiming and beginning are
+heap-only updates.
+
+Django finds models by the name of this package, so it imports all of them: the one `__init__` that passes names on.
+"""
+
+from reminders.models.channels import (
+    ChannelPace,
+    CircuitBreaker,
+    DigestWindow,
+    Subscription,
+    SubscriptionQuerySet,
+)
+from reminders.models.figures import Counter, Statistics
+from reminders.models.ledger import (
+    FINAL,
+    LEASED,
+    NO_CHANNEL,
+    OPEN,
+    ArchivedReminder,
+    Attempt,
+    Kind,
+    Reason,
+    Reminder,
+    ReminderQuerySet,
+    State,
+)
+from reminders.models.operations import PAUSE_IN_FORCE, Audit, Pause, Process, ScanRun, StoredResponse
+from reminders.models.rules import ReminderRule, ReminderRuleQuerySet, RuleChange, RuleSchedule
+
+__all__ = [
+    "FINAL",
+    "LEASED",
+    "NO_CHANNEL",
+    "OPEN",
+    "PAUSE_IN_FORCE",
+    "ArchivedReminder",
+    "Attempt",
+    "Audit",
+    "ChannelPace",
+    "CircuitBreaker",
+    "Counter",
+    "DigestWindow",
+    "Kind",
+    "Pause",
+    "Process",
+    "Reason",
+    "Reminder",
+    "ReminderQuerySet",
+    "ReminderRule",
+    "ReminderRuleQuerySet",
+    "RuleChange",
+    "RuleSchedule",
+    "ScanRun",
+    "State",
+    "Statistics",
+    "StoredResponse",
+    "Subscription",
+    "SubscriptionQuerySet",
+]
