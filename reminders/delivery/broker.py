@@ -1,7 +1,10 @@
 """The real broker: how hints reach the workers through Celery and Redis, with every wait bounded."""
 
+import base64
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +12,15 @@ from celery import current_app
 from kombu.exceptions import LimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-from reminders.delivery.hints import BrokerDown, HintBatch
+from reminders.delivery.hints import BrokerContents, BrokerDown, HintBatch
+from reminders.ledger.records import Hint
 
 logger = logging.getLogger(__name__)
 
 QUEUE = "reminders"
 SCAN_QUEUE = "reminders.scan"
+MARK = "reminders.mark"
+"""A key without an end: where it is gone, the messages may be gone too."""
 SCAN_QUEUE_LIMIT = 30
 """So many messages for the scanner ask for no more than one of them does: beat adds none."""
 DELIVER = "reminders.deliver"
@@ -36,13 +42,22 @@ class CeleryBroker:
 
     def depth(self, queue: str = QUEUE) -> int:
         """How many messages wait in the queue. Raises BrokerDown."""
-        try:
-            with current_app.connection_for_write(connect_timeout=2) as connection:
-                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
-                channel: Any = connection.default_channel
-                return int(channel.client.llen(queue))
-        except BROKER_ERRORS as error:
-            raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error
+        with _client() as client:
+            return int(client.llen(queue))
+
+    def contents(self) -> BrokerContents:
+        with _client() as client:
+            messages, marks = client.pipeline(transaction=True).llen(QUEUE).exists(MARK).execute()
+            return BrokerContents(int(messages), bool(marks))
+
+    def mark(self) -> None:
+        with _client() as client:
+            client.set(MARK, "1")
+
+    def waiting_hints(self) -> list[Hint]:
+        """The hints of all messages in the queue; one that is none of ours, or broken, holds none."""
+        with _client() as client:
+            return [hint for message in client.lrange(QUEUE, 0, -1) for hint in _hints_of(message)]
 
     def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
         """Sends the messages over one connection; after the first refusal the rest is refused as well."""
@@ -100,3 +115,24 @@ class CeleryBroker:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
             return False
         return True
+
+
+@contextmanager
+def _client() -> Iterator[Any]:
+    """A client of the broker. Raises BrokerDown."""
+    try:
+        with current_app.connection_for_write(connect_timeout=2) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            channel: Any = connection.default_channel
+            yield channel.client
+    except BROKER_ERRORS as error:
+        raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error
+
+
+def _hints_of(message: bytes) -> list[Hint]:
+    """The hints in a message as the queue keeps it: Celery's protocol 2 in the envelope of kombu's Redis transport."""
+    try:
+        _, kwargs, _ = json.loads(base64.b64decode(json.loads(message)["body"]))
+        return [Hint(int(reminder_id), int(ticket)) for reminder_id, ticket in kwargs["hints"]]
+    except (ValueError, TypeError, LookupError):
+        return []

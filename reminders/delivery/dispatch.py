@@ -27,6 +27,7 @@ class Dispatched:
     messages: int = 0
     refused: int = 0
     returned: int = 0
+    lost: int = 0
     ambiguous_rows: list[Ended] = field(default_factory=list)
 
 
@@ -55,7 +56,7 @@ def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = h
     """Claims what is due, or falls due before the next tick, and hands it to the workers.
 
     First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing moves, and
-    one line says so. No more than `queue_limit` rows are handed over and not begun, and fewer while the workers do not
+    one line says so. Where it has lost what it held, rows that were handed over are due again at once. No more than `queue_limit` rows are handed over and not begun, and fewer while the workers do not
     get round to them. People come first, then programs.
     """
     done = Dispatched()
@@ -65,12 +66,15 @@ def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = h
     done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
     log_ended(reaped.ambiguous_rows)
     try:
-        depth = broker.depth()
+        contents = broker.contents()
+        if not contents.is_intact:
+            done.lost = release_lost(broker, reason="broker_emptied")
+            broker.mark()  # after the rows: a process that dies in between leaves it to the next one
     except BrokerDown as error:
         claims.count_failure("broker")
         logger.error("Failed to queue reminder", extra={"reason": "broker", "detail": str(error)})
         return done
-    if depth >= 2 * config.queue_limit // config.batch_size + 8 * config.concurrency:
+    if contents.messages >= 2 * config.queue_limit // config.batch_size + 8 * config.concurrency:
         return done  # Nobody takes messages: what waits there is worth no more hints.
     queued = claims.queued()
     room = limit.learn(returned=done.returned, queued=queued, config=config) - queued
@@ -91,6 +95,18 @@ def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = h
     for events in claims.claim_events(config):
         _hand_over([one_batch(events)], events, broker, done)
     return done
+
+
+def release_lost(broker: Broker, *, reason: str) -> int:
+    """Puts back rows that were handed over and are in no message that waits; returns how many.
+
+    Those that a living worker has just taken are among them: it finds its hints stale, and others send these rows.
+    Raises BrokerDown.
+    """
+    lost = leases.release_all_but(broker.waiting_hints())
+    if lost:
+        logger.warning("Lost hints are replaced", extra={"reason": reason, "count": lost})
+    return lost
 
 
 def _hand_over(

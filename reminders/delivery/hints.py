@@ -16,11 +16,27 @@ class HintBatch:
     wait: timedelta = timedelta()
 
 
-class Broker(Protocol):
-    """What dispatch needs of the broker. The tasks module has the real one."""
+@dataclass(frozen=True, slots=True)
+class BrokerContents:
+    """How many messages wait for workers; and whether the broker has kept everything since it was marked."""
 
-    def depth(self) -> int:
-        """How many messages wait for workers. Raises BrokerDown when there is no answer in time."""
+    messages: int
+    is_intact: bool
+
+
+class Broker(Protocol):
+    """What dispatch needs of the broker. The tasks module has the real one. Each call but `publish` raises BrokerDown
+    when there is no answer in time.
+    """
+
+    def contents(self) -> BrokerContents:
+        """What the broker holds. It is not intact where it has never been marked, too."""
+
+    def mark(self) -> None:
+        """From now on the contents are intact, until the broker loses what it holds."""
+
+    def waiting_hints(self) -> list[Hint]:
+        """The hints of all messages that wait for workers."""
 
     def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
         """Hands the envelopes over; returns those that were refused."""

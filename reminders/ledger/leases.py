@@ -12,7 +12,7 @@ from reminders.ledger import counters
 from reminders.ledger.chains import go_on_later
 from reminders.ledger.events import emit_unknown
 from reminders.ledger.records import Ended, Hint, count_ended
-from reminders.ledger.sql import fetch, run
+from reminders.ledger.sql import bigints, fetch, run
 from reminders.models import State
 from reminders.policy import retries
 from reminders.policy.retries import Result
@@ -136,3 +136,30 @@ def release(hints: Sequence[Hint], *, counted_as: str | None = None) -> int:
                 cursor, counters.Counts({(counters.FAILED, counters.labels(reason=counted_as)): returned})
             )
         return returned
+
+
+@atomically
+def release_all_but(hints: Sequence[Hint]) -> int:
+    """Puts every claimed row that nobody has begun back to PLANNED, except those of these hints; returns how many.
+
+    A message that carries a row's ticket all the same, and a worker that holds it, finds the ticket void once the row
+    was claimed again. Rows that somebody has locked are being begun just now, and are left alone.
+    """
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            """
+            WITH lost AS (
+                SELECT id FROM reminders_reminder r
+                WHERE closed_at IS NULL AND state = 'QUEUED'
+                  AND (id, ticket) NOT IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))
+                ORDER BY id
+                FOR NO KEY UPDATE SKIP LOCKED
+            )
+            UPDATE reminders_reminder r SET state = 'PLANNED', lease_until = NULL
+            FROM lost
+            WHERE r.id = lost.id AND r.state = 'QUEUED'
+            """,
+            [bigints(hint.reminder_id for hint in hints), bigints(hint.ticket for hint in hints)],
+        )
+        return int(cursor.rowcount)
