@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from benchmarks import flood, limits, modes, surfaces
+from benchmarks import flood, limits, modes, recovery, surfaces
 from benchmarks.stage import Figures, Options
 
 
@@ -29,6 +29,7 @@ MODES = {
     "web": Mode(surfaces.web, 100_000),
     "flood": Mode(flood.flood, 20_000),
     "limit": Mode(limits.limit, 20_000),
+    "recovery": Mode(recovery.recovery, 1_500),
 }
 
 

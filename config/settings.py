@@ -90,6 +90,8 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", secret=True)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 STATE_DIR = Path(env.text("REMINDERS_STATE", str(BASE_DIR / ".run")))
+# Where processes note what they have in hand, for those that outlive them on the same host.
+JOURNAL_DIR = Path(env.text("REMINDER_JOURNAL_DIR") or STATE_DIR / "journal")
 
 INSTALLED_APPS = [
     "config",

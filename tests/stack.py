@@ -130,7 +130,7 @@ class Stack:
             check=check,
         )
 
-    def worker(self, *, concurrency: int = 2) -> Child:
+    def worker(self, *, concurrency: int = 2, wait: bool = True) -> Child:
         name = f"worker{len(self.children)}"
         child = self.start(
             name,
@@ -146,15 +146,15 @@ class Stack:
                 str(concurrency),
             ],
         )
-        return self._ready(child, "Reminder queue initialised")
+        return self._ready(child, "Reminder queue initialised") if wait else child
 
-    def scanner(self) -> Child:
+    def scanner(self, *, wait: bool = True) -> Child:
         name = f"scanner{len(self.children)}"
         child = self.start(
             name,
             [*CELERY, "worker", "-Q", "reminders.scan", "-n", f"{name}@%h", *WORKER, "--concurrency", "2"],
         )
-        return self._ready(child, "Reminder queue initialised")
+        return self._ready(child, "Reminder queue initialised") if wait else child
 
     def beat(self) -> Child:
         return self.start(

@@ -1,6 +1,7 @@
 """What every channel implements."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar
 
@@ -31,6 +32,20 @@ class Channel(ABC):
 
         Whatever can be expected to go wrong is in the Delivery. An exception is a fault of the program.
         """
+
+    def send_announcing(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+        before_last_octet: Callable[[], None],
+    ) -> Delivery:
+        """As `send`. Calls `before_last_octet` once before the octet without which the message is none: whoever dies
+        earlier has certainly not sent it. A channel that does not know that octet calls it at the beginning.
+        """
+        before_last_octet()
+        return self.send(message, timeout=timeout, final_reply_timeout=final_reply_timeout)
 
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
         """Asks whether a message, to this address if one is given, would be accepted, and sends none.

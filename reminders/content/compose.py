@@ -179,6 +179,11 @@ def message_id(row: Row) -> str:
     return f"{rows.message_uuid(row)}@{_own_domain(settings.DEFAULT_FROM_EMAIL)}"
 
 
+def id_of(row: Row, *, lead: Row) -> str:
+    """The id of the message that held this row, led by `lead`, which is the row itself where it went alone."""
+    return str(rows.message_uuid(row)) if row.is_webhook else message_id(lead)
+
+
 def assignee_contact(facts: Facts) -> Contact:
     """The assignee, as a channel needs to know them."""
     return Contact(

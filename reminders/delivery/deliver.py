@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -14,22 +15,23 @@ from assignments.transactions import is_transient
 from notifications.channels import registry
 from notifications.channels.base import Channel
 from notifications.channels.webhook.channel import GONE
-from notifications.message import Delivery, Message, Outcome, Subject
+from notifications.message import Delivery, Outcome, Subject
 from reminders.conf import ReminderConfig
-from reminders.content import compose
-from reminders.content.contacts import contact_for
 from reminders.delivery import refusals, watchdog
 from reminders.delivery.dispatch import chunks, one_batch
+from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import fields_of, log_begun, log_ended, log_finished
+from reminders.delivery.send import Send
 from reminders.ledger import beginning, finishing, replanning
 from reminders.ledger.claims import claim, claim_events
 from reminders.ledger.leases import release
 from reminders.ledger.records import Begun, Claim, Finished, Hint, Recorded
 from reminders.ledger.subscriptions import end_subscription
-from reminders.models import Reason, State
+from reminders.models import State
 from reminders.policy import digests, recipients, retries
+from reminders.policy.deaths import Phase, phase_after
 from reminders.policy.retries import Result, Transition
-from reminders.policy.send_times import SendTimes, may_begin, send_times
+from reminders.policy.send_times import may_begin, send_times
 
 logger = logging.getLogger(__name__)
 
@@ -127,12 +129,27 @@ def deliver(
     config: ReminderConfig,
     channel: Callable[[str], Channel] = registry.get,
     speed: SendSpeed = speed,
+    journal: Journal = NO_JOURNAL,
 ) -> Delivered:
-    """Begins, sends and finishes each hint's row, a slice at a time.
+    """Begins, sends and finishes each hint's row, a slice at a time; notes in the journal how far it has got.
 
     A slice is what can be sent in a tenth of a second, or one event; it is begun only while there is time to send at
     least one message. What is left when time is up goes back to PLANNED at once.
     """
+    journal.take(hints)
+    try:
+        return _deliver(hints, config, channel, speed, journal)
+    finally:
+        journal.lay_down()
+
+
+def _deliver(
+    hints: Sequence[Hint],
+    config: ReminderConfig,
+    channel: Callable[[str], Channel],
+    speed: SendSpeed,
+    journal: Journal,
+) -> Delivered:
     done = Delivered()
     waiting = deque(hints)
     busy_tries = 0
@@ -149,9 +166,10 @@ def deliver(
         of_events = of_events or any(claim.row.is_webhook for claim in begun.claims)
         if begun.claims:
             started = time.monotonic()
-            ends = _send_all(begun.claims, config, channel)
+            ends = _send_all(begun.claims, config, channel, journal)
             speed.learn(ends, time.monotonic() - started)
             recorded = _record(ends, config)
+            journal.finish()
             log_finished(recorded)
             done.count_recorded(recorded)
             _end_gone_subscriptions(recorded.landed)
@@ -172,7 +190,10 @@ def deliver(
 
 
 def _send_all(
-    claims: Sequence[Claim], config: ReminderConfig, channel: Callable[[str], Channel]
+    claims: Sequence[Claim],
+    config: ReminderConfig,
+    channel: Callable[[str], Channel],
+    journal: Journal = NO_JOURNAL,
 ) -> list[Finished]:
     """Sends claim after claim, outside any transaction; each has its own end, and so has each member of a digest.
 
@@ -182,14 +203,23 @@ def _send_all(
     deliveries: list[Delivery] = []
     down: set[str] = set()
     started = time.monotonic()
+    journal.begin(claims)
     with watchdog.watching(hard=config.lease) as watch:
-        for claim in claims:
+        for place, claim in enumerate(claims):
             elapsed = timedelta(seconds=time.monotonic() - started)
             if claim.row.route in down or (ends and not may_begin(claim.row, elapsed=elapsed, config=config)):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
-                send = Send(config, channel, watch, send_times(claim.row, elapsed=elapsed, config=config))
+                journal.note(place, Phase.TURNED_TO)
+                send = Send(
+                    config,
+                    channel,
+                    watch,
+                    send_times(claim.row, elapsed=elapsed, config=config),
+                    partial(journal.note, place, Phase.COMPLETE),
+                )
                 result, delivery, message_id = send(claim)
+                journal.note(place, phase_after(result))
                 result = refusals.tracker.judge(claim.row, result, delivery)
                 if retries.trips_breaker(claim.row, result) or _is_gone(claim, result, delivery.code):
                     down.add(claim.row.route)
@@ -264,55 +294,6 @@ def _with_hindsight(
             end = _finished(end.claim, result, delivery, end.message_id, end.finished_at, config, jitter=0.0)
         judged.append(end)
     return judged
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Sends one message within its time. `watch` interrupts what does not come back."""
-
-    config: ReminderConfig
-    channel: Callable[[str], Channel]
-    watch: watchdog.Watch
-    times: SendTimes
-
-    def __call__(self, claim: Claim) -> tuple[Result, Delivery, str]:
-        """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
-        try:
-            channel = self.channel(claim.row.channel)
-            contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), self.config)
-            address = channel.address(contact) if contact else None
-            if contact is None or address is None:
-                return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
-        except Exception as error:
-            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
-            return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
-        try:
-            with self.watch(self.config.interrupt_after):
-                message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
-        except watchdog.SendInterrupted:
-            logger.error("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
-            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", "the template took too long"), ""
-        except Exception as error:
-            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
-            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
-        delivery = self._send(channel, message, claim)
-        return refusals.result_of(delivery), delivery, message.message_id
-
-    def _send(self, channel: Channel, message: Message, claim: Claim) -> Delivery:
-        """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
-        try:
-            with self.watch(self.times.interrupt_after):
-                return channel.send(
-                    message,
-                    timeout=self.config.event_timeout if claim.row.is_webhook else self.config.send_timeout,
-                    final_reply_timeout=self.times.final_reply_timeout,
-                )
-        except watchdog.SendInterrupted:
-            logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})
-            return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
-        except Exception as error:
-            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
-            return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
 
 
 def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from reminders.conf import ReminderConfig
 from reminders.delivery.hints import Broker, BrokerDown, HintBatch
+from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import log_ended, log_queued
 from reminders.ledger import claims, leases
 from reminders.ledger.records import Claimed, Ended
@@ -52,12 +53,19 @@ class HandoverLimit:
 handover = HandoverLimit()
 
 
-def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = handover) -> Dispatched:
+def dispatch(
+    *,
+    config: ReminderConfig,
+    broker: Broker,
+    limit: HandoverLimit = handover,
+    journal: Journal = NO_JOURNAL,
+) -> Dispatched:
     """Claims what is due, or falls due before the next tick, and hands it to the workers.
 
     First takes back rows whose lease is over. Asks the broker before it claims: without an answer nothing moves, and
-    one line says so. Where it has lost what it held, rows that were handed over are due again at once. No more than `queue_limit` rows are handed over and not begun, and fewer while the workers do not
-    get round to them. People come first, then programs.
+    one line says so. Where it has lost what it held, rows that were handed over are due again at once. No more than
+    `queue_limit` rows are handed over and not begun, and fewer while the workers do not get round to them. People come
+    first, then programs.
     """
     done = Dispatched()
     if not config.enabled:
@@ -83,17 +91,17 @@ def dispatch(*, config: ReminderConfig, broker: Broker, limit: HandoverLimit = h
         if not claimed:
             break
         room -= len(claimed)
-        if not _hand_over(chunks(claimed, config), claimed, broker, done):
+        if not _hand_over(chunks(claimed, config), claimed, broker, done, journal):
             return done
     if room <= 0:
         return done  # People come first: programs and what is not due yet wait for the next tick.
     soon = claims.claim(
         config, room=min(room, config.batch_size * config.concurrency), ahead=config.tick * 1.25
     )
-    if soon and not _hand_over(_slots(soon, config), soon, broker, done):
+    if soon and not _hand_over(_slots(soon, config), soon, broker, done, journal):
         return done
     for events in claims.claim_events(config):
-        _hand_over([one_batch(events)], events, broker, done)
+        _hand_over([one_batch(events)], events, broker, done, journal)
     return done
 
 
@@ -110,10 +118,12 @@ def release_lost(broker: Broker, *, reason: str) -> int:
 
 
 def _hand_over(
-    batches: list[HintBatch], claimed: Sequence[Claimed], broker: Broker, done: Dispatched
+    batches: list[HintBatch], claimed: Sequence[Claimed], broker: Broker, done: Dispatched, journal: Journal
 ) -> bool:
     """Publishes; rows whose hint was refused go back at once. False when the broker refused anything."""
+    journal.take([row.hint for row in claimed])
     refused = broker.publish(batches)
+    journal.lay_down()
     hints = {hint for batch in refused for hint in batch.hints}
     done.refused += leases.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
     done.messages += len(batches) - len(refused)

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import Error, connection
 
 from reminders.conf import ReminderConfig
-from reminders.delivery import beat_schedule, heartbeats
+from reminders.delivery import beat_schedule, heartbeats, recovery
 from reminders.delivery.beat_schedule import EntryStatus
 from reminders.delivery.broker import CeleryBroker
 from reminders.delivery.heartbeats import HEARTBEAT_SECONDS
@@ -43,7 +43,9 @@ class SchedulerFailover:
     scan_is_late: bool = False
 
     def turn(self) -> None:
-        """Steps in for one tick, if nobody else drives."""
+        """Settles what dead processes of this host had in hand. Steps in for one tick, if nobody else drives."""
+        recovery.settle_dead(config=self.config, broker=self.broker)
+        connection.close()  # A child of the pool must never inherit it.
         if time.monotonic() >= self.look_at:
             self.look_at = time.monotonic() + LOOK_SECONDS
             self._look()

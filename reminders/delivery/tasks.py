@@ -20,7 +20,9 @@ from reminders.delivery import (
     dispatch,
     failover,
     heartbeats,
+    journal,
     outage,
+    recovery,
     retention,
     scan,
 )
@@ -66,6 +68,7 @@ def dispatch_task(standby: bool = False) -> None:
     """Hands over what is due; `standby` where a worker stands in, so that the scanner is still seen to be missing."""
     config, broker = conf.current(), CeleryBroker()
     dispatcher = "standby" if standby else "scanner"
+    recovery.settle_dead(config=config, broker=broker)
     _dispatch(config, broker, dispatcher)
     if heartbeats.record(dispatcher) and config.enabled:
         _send_canary(broker)
@@ -83,13 +86,13 @@ def deliver_task(hints: list[list[int]]) -> None:
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
     heartbeats.record("worker", at_once=not parsed)  # Whoever sent a canary waits for this heartbeat.
-    deliver.deliver(parsed, config=config)
+    deliver.deliver(parsed, config=config, journal=journal.own())
 
 
 def _dispatch(config: ReminderConfig, broker: CeleryBroker, dispatcher: str) -> None:
     """Dispatches; after a long outage, where the settings want it, an operator reviews the backlog first."""
     outage.pause_after_outage(config, dispatcher=dispatcher)
-    dispatch.dispatch(config=config, broker=broker)
+    dispatch.dispatch(config=config, broker=broker, journal=journal.own())
 
 
 def _after_scan(done: ScanResult | None, config: ReminderConfig, dispatcher: str) -> None:

@@ -74,14 +74,14 @@ def in_the_content(cut: int) -> None:
 
 
 def a_channel_that(misbehaves: Callable[[], None]) -> None:
-    original = EmailChannel.send
+    original = EmailChannel.send_announcing
 
-    def poisoned(self: EmailChannel, message: Any, **timeouts: Any) -> Any:
+    def poisoned(self: EmailChannel, message: Any, **more: Any) -> Any:
         if message.address == VICTIM:
             misbehaves()
-        return original(self, message, **timeouts)
+        return original(self, message, **more)
 
-    EmailChannel.send = poisoned  # type: ignore[method-assign]
+    EmailChannel.send_announcing = poisoned  # type: ignore[method-assign]
 
 
 def loop_for_ever() -> None:

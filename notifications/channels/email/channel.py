@@ -1,6 +1,7 @@
 """Sends a message as an e-mail: over our own SMTP transport, or over any other backend that EMAIL_BACKEND names."""
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -32,11 +33,27 @@ class EmailChannel(Channel):
     def send(
         self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
     ) -> Delivery:
+        return self.send_announcing(
+            message,
+            timeout=timeout,
+            final_reply_timeout=final_reply_timeout,
+            before_last_octet=lambda: None,
+        )
+
+    def send_announcing(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+        before_last_octet: Callable[[], None],
+    ) -> Delivery:
         if envelope_address(message.address) != message.address:
             return Delivery(
                 Outcome.REJECTED, "address", "not one valid e-mail address", subject=Subject.RECIPIENT
             )
         if settings.EMAIL_BACKEND != OWN_BACKEND:
+            before_last_octet()
             return _through_django(message)
         sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
@@ -46,6 +63,7 @@ class EmailChannel(Channel):
             recipient=message.address,
             timeout=timeout,
             final_reply_timeout=final_reply_timeout,
+            before_last_octet=before_last_octet,
         )
 
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:

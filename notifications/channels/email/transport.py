@@ -58,19 +58,22 @@ class SmtpTransport:
         recipient: str,
         timeout: timedelta,
         final_reply_timeout: timedelta = timedelta(),
+        before_last_octet: Callable[[], None] = lambda: None,
     ) -> Delivery:
         """Submits one mail for one recipient, and returns how that ended.
 
         `content` is the mail with CRLF line ends, not dot-stuffed; `sender` and `recipient` are envelope
         addresses (see `envelope_address`; the sender may be empty). `timeout` bounds everything, save that the
-        reply to the final dot may take `final_reply_timeout` from then on if that is longer.
+        reply to the final dot may take `final_reply_timeout` from then on if that is longer. `before_last_octet` is
+        called before the write that holds the final dot.
         """
         deadline = self._clock() + timeout.total_seconds()
         kept = self._has_connection()
-        delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
+        mail = (content, sender, recipient, deadline, final_reply_timeout, before_last_octet)
+        delivery = self._attempt(*mail)
         if kept and self._may_be_the_connection(delivery) and self._clock() < deadline:
             # The server had closed the kept connection, or accepts no more on it. A new one decides.
-            delivery = self._attempt(content, sender, recipient, deadline, final_reply_timeout)
+            delivery = self._attempt(*mail)
         return delivery
 
     def open(self, *, timeout: timedelta) -> Delivery | None:
@@ -118,13 +121,21 @@ class SmtpTransport:
         self._drop()
 
     def _attempt(
-        self, content: bytes, sender: str, recipient: str, deadline: float, final_reply_timeout: timedelta
+        self,
+        content: bytes,
+        sender: str,
+        recipient: str,
+        deadline: float,
+        final_reply_timeout: timedelta,
+        before_last_octet: Callable[[], None],
     ) -> Delivery:
         try:
             connection = (
                 self._kept_connection(deadline) if self._connection else self._new_connection(deadline)
             )
-            delivery = self._transaction(connection, content, sender, recipient, final_reply_timeout)
+            delivery = self._transaction(
+                connection, content, sender, recipient, final_reply_timeout, before_last_octet
+            )
         except smtplib.SMTPException as error:
             self._drop()
             return self._broken(error, recipient=recipient)
@@ -217,6 +228,7 @@ class SmtpTransport:
         sender: str,
         recipient: str,
         final_reply_timeout: timedelta,
+        before_last_octet: Callable[[], None],
     ) -> Delivery:
         """One mail transaction (RFC 5321 section 3.3)."""
         self._phase = Phase.MAIL
@@ -239,6 +251,7 @@ class SmtpTransport:
         if refusal is not None:
             return self._refused(*refusal, recipient=recipient)
         self._phase = Phase.CONTENT
+        before_last_octet()
         connection.send(body)
         self._phase = Phase.FINAL_REPLY
         connection.deadline = max(connection.deadline, self._clock() + final_reply_timeout.total_seconds())

@@ -68,6 +68,21 @@ class WebhookChannel(Channel):
     def send(
         self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
     ) -> Delivery:
+        return self.send_announcing(
+            message,
+            timeout=timeout,
+            final_reply_timeout=final_reply_timeout,
+            before_last_octet=lambda: None,
+        )
+
+    def send_announcing(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+        before_last_octet: Callable[[], None],
+    ) -> Delivery:
         try:
             target = endpoint.parse(message.address, plain=settings.WEBHOOK_ALLOW_PRIVATE)
         except ValueError as error:
@@ -88,6 +103,7 @@ class WebhookChannel(Channel):
             request.connect(addresses)
             if target.tls:
                 request.start_tls(self._tls or _default_tls())
+            before_last_octet()
             request.write(message)
             return _delivery_of(request.read_response(final_reply_timeout))
         except (OSError, HTTPException, ValueError) as error:

@@ -11,7 +11,19 @@ from django.core.management.base import BaseCommand, CommandError
 from config.devstack.management.commands.test import environment_for
 from config.devstack.servers import temporary_servers
 
-MODES = ("drain", "cycle", "enqueue", "punctual", "waiting", "scan", "import", "web", "flood", "limit")
+MODES = (
+    "drain",
+    "cycle",
+    "enqueue",
+    "punctual",
+    "waiting",
+    "scan",
+    "import",
+    "web",
+    "flood",
+    "limit",
+    "recovery",
+)
 COMPARE = "compare"
 
 

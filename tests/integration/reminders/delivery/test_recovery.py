@@ -1,15 +1,26 @@
 """What was handed over and is lost is handed over again at once: the broker's messages, and what dead processes held."""
 
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from celery import current_app
+from django.db import OperationalError, connection
 
-from reminders.delivery import broker_status, deliver, dispatch
+from notifications.channels.memory.channel import MemoryChannel
+from notifications.message import Delivery, Message
+from reminders.delivery import broker_status, deliver, dispatch, journal, recovery
 from reminders.delivery.broker import MARK, CeleryBroker
 from reminders.delivery.hints import BrokerContents, HintBatch
+from reminders.delivery.journal import JournalFile
+from reminders.ledger import finishing
 from reminders.ledger.records import Hint
 from reminders.models import Attempt, Reminder, State
+from reminders.models import Counter as CounterRow
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -108,3 +119,279 @@ def test_after_a_loss_what_waits_all_the_same_is_not_handed_over_again(clock, co
     assert sorted(broker.waiting_hints(), key=lambda hint: hint.reminder_id) == sorted(
         [kept, Hint(other.reminder_id, other.ticket + 1)], key=lambda hint: hint.reminder_id
     )
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+import django
+django.setup()
+from django.db import connection
+from reminders.delivery.journal import JournalFile
+from reminders.ledger.records import Hint
+folder, database, reminder_id, ticket = sys.argv[1:]
+connection.settings_dict["NAME"] = database
+notes = JournalFile(Path(folder))
+notes.take([Hint(int(reminder_id), int(ticket))])
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+# --- processes that die ----------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """In place of SIGKILL: nothing of the process runs after it."""
+
+
+class LastNotes(JournalFile):
+    """A journal whose process ends with the task: what it has noted stays, and its lock is gone."""
+
+    def lay_down(self) -> None:
+        self.close()
+
+
+class DeadlyChannel(MemoryChannel):
+    """Kills the process at the nth message: before it is complete, when it is complete, or once it is answered."""
+
+    def __init__(self, when: str, nth: int) -> None:
+        super().__init__()
+        self.when, self.left = when, nth
+
+    def send_announcing(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+        before_last_octet: Callable[[], None],
+    ) -> Delivery:
+        self.left -= 1
+        if not self.left and self.when == "turned to":
+            raise Killed
+        before_last_octet()
+        if not self.left and self.when == "complete":
+            raise Killed
+        return self.send(message, timeout=timeout)
+
+
+@pytest.fixture
+def die(config, desk, tmp_path, monkeypatch) -> Callable[..., DeadlyChannel]:
+    """A worker takes what was handed over and is killed at its nth message."""
+
+    def deliver_and_die(when: str, *, nth: int = 2) -> DeadlyChannel:
+        channel = DeadlyChannel(when, nth if when in ("turned to", "complete") else 0)
+        with monkeypatch.context() as fatal:
+            if when in ("begun", "recording", "recorded"):
+                name = {"begun": "_send_all", "recording": "_record", "recorded": "log_finished"}[when]
+
+                def killed(*_args: object) -> None:
+                    raise Killed
+
+                fatal.setattr(deliver, name, killed)
+            with pytest.raises(Killed):
+                deliver.deliver(
+                    desk.hints(), config=config, channel=lambda _: channel, journal=LastNotes(tmp_path)
+                )
+        desk.batches.clear()
+        return channel
+
+    return deliver_and_die
+
+
+@pytest.fixture
+def tick(config, desk, tmp_path) -> Callable[[], int]:
+    """A tick of dispatch on the same host."""
+
+    def settle_and_dispatch() -> int:
+        dead = recovery.settle_dead(config=config, broker=desk, folder=tmp_path)
+        dispatch.dispatch(config=config, broker=desk)
+        return dead
+
+    return settle_and_dispatch
+
+
+def ends() -> list[tuple[str, int]]:
+    """State and possible duplicates of each row, in the order of their ids."""
+    return list(Reminder.objects.order_by("pk").values_list("state", "ambiguous"))
+
+
+QUEUED, SENT = (State.QUEUED, 0), (State.SENT, 0)
+MAY_HAVE_ARRIVED = (State.QUEUED, 1)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected", "outcomes"),
+    [
+        ("begun", [QUEUED, QUEUED, QUEUED], ["handed_back"] * 3),
+        ("turned to", [SENT, QUEUED, QUEUED], ["accepted", "handed_back", "handed_back"]),
+        ("complete", [SENT, MAY_HAVE_ARRIVED, QUEUED], ["accepted", "unknowable", "handed_back"]),
+        ("recording", [SENT, SENT, SENT], ["accepted"] * 3),
+        ("recorded", [SENT, SENT, SENT], ["accepted"] * 3),
+    ],
+)
+def test_only_a_message_that_was_complete_and_not_answered_may_have_arrived(
+    clock, config, desk, die, tick, channel_of, outbox, when, expected, outcomes
+):
+    """Within a tick, and long before a lease is over."""
+    rows = [AssignmentFactory(soon=True) for _ in range(3)]
+    dispatch.dispatch(config=config, broker=desk)
+    channel = die(when)
+    assert tick() == 1
+    assert ends() == expected
+    recorded = Attempt.objects.order_by("reminder_id").values_list("outcome", flat=True)
+    assert list(recorded) == outcomes
+    assert Reminder.objects.filter(state=State.SENT).exclude(message_id="").count() == expected.count(SENT)
+    deliver.deliver(desk.hints(), config=config, channel=channel_of)
+    assert ends() == [(State.SENT, doubt) for _, doubt in expected]
+    arrived = Counter(message.address for message in [*channel.messages, *outbox.messages])
+    assert arrived == {row.assignee.email: 1 for row in rows}
+    counted = Counter[str]()
+    for labels, value in CounterRow.objects.filter(name="reminder_attempts_total").values_list(
+        "labels", "value"
+    ):
+        counted[labels.split("outcome=")[1]] += value
+    assert counted == Counter(Attempt.objects.values_list("outcome", flat=True))
+
+
+def test_the_message_of_an_accepted_row_has_the_id_under_which_it_went(clock, config, desk, die, tick):
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    channel = die("recording")
+    tick()
+    assert Reminder.objects.get().message_id == channel.messages[0].message_id
+
+
+def test_what_was_in_hand_and_not_begun_is_due_again(clock, config, desk, die, tick, monkeypatch):
+    AssignmentFactory.create_batch(8, soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    monkeypatch.setattr(deliver.SendSpeed, "slice_size", lambda *_: 2)
+    die("complete")
+    tick()
+    assert ends() == [SENT, MAY_HAVE_ARRIVED, *[QUEUED] * 6]
+    assert len(desk.hints()) == 7
+
+
+def test_the_living_are_left_alone(clock, config, desk, tick, tmp_path):
+    """A process that is suspended holds its journal; its leases and tickets do the rest."""
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    (hint,) = desk.hints()
+    words = (str(tmp_path), str(connection.settings_dict["NAME"]), str(hint.reminder_id), str(hint.ticket))
+    with subprocess.Popen([sys.executable, "-c", HOLD, *words], stdout=subprocess.PIPE, text=True) as owner:
+        try:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == "held\n"
+            owner.send_signal(signal.SIGSTOP)
+            desk.batches.clear()
+            assert tick() == 0
+            assert (ends(), desk.hints()) == ([QUEUED], [])
+            owner.kill()
+            owner.wait(timeout=30)
+            assert tick() == 1
+            assert [hint.ticket for hint in desk.hints()] == [2]
+        finally:
+            owner.kill()
+
+
+def test_a_journal_is_settled_once_and_removed(clock, config, desk, die, tick, tmp_path):
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    die("complete", nth=1)
+    assert (tick(), tick()) == (1, 0)
+    assert list(tmp_path.iterdir()) == []
+    assert ends() == [MAY_HAVE_ARRIVED]
+
+
+def test_a_second_death_after_the_last_octet_ends_the_row_as_unknown(clock, config, desk, die, tick):
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    for _ in range(2):
+        die("complete", nth=1)
+        tick()
+    row = Reminder.objects.get()
+    assert (row.state, row.reason, row.ambiguous) == (State.UNKNOWN, "ambiguous", 2)
+
+
+def test_a_message_that_kills_three_processes_ends_as_failed(clock, config, desk, die, tick):
+    """And waits before the third, so that it does not end one process after the other."""
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    for deaths in (1, 2):
+        die("turned to", nth=1)
+        tick()
+        assert len(desk.hints()) == (1 if deaths == 1 else 0)
+    clock.advance(timedelta(seconds=15))
+    tick()
+    die("turned to", nth=1)
+    tick()
+    row = Reminder.objects.get()
+    assert (row.state, row.reason, row.ambiguous, row.attempts) == (State.FAILED, "internal", 0, 3)
+
+
+def test_an_old_note_says_nothing_about_a_row_that_was_claimed_again(
+    clock, config, desk, die, tick, channel_of
+):
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    die("complete", nth=1)
+    clock.advance(config.lease + timedelta(seconds=1))
+    dispatch.dispatch(config=config, broker=desk)  # of another host: it takes the row back by its lease
+    clock.advance(timedelta(seconds=3))
+    dispatch.dispatch(config=config, broker=desk)
+    deliver.deliver(desk.hints(), config=config, channel=channel_of)
+    tick()
+    assert ends() == [(State.SENT, 1)]
+    assert Attempt.objects.count() == 2
+
+
+def test_a_journal_of_another_database_is_left_alone(clock, config, desk, die, tick, monkeypatch, tmp_path):
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    monkeypatch.setattr(journal, "database_mark", lambda: b"another!")
+    die("complete", nth=1)
+    monkeypatch.undo()
+    assert tick() == 0
+    assert ends() == [(State.SENDING, 0)]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_is_no_journal_is_removed(clock, config, desk, tick, tmp_path):
+    (tmp_path / "1-broken.journal").write_bytes(b"journal1")
+    (tmp_path / "notes.txt").write_text("not ours")
+    assert tick() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_dispatcher_that_dies_before_it_publishes_costs_a_tick(clock, config, desk, tick, tmp_path):
+    AssignmentFactory.create_batch(2, soon=True)
+
+    class DeadlyBroker(MemoryBroker):
+        def publish(self, batches):
+            raise Killed
+
+    notes = JournalFile(tmp_path)
+    with pytest.raises(Killed):
+        dispatch.dispatch(config=config, broker=DeadlyBroker(), journal=notes)
+    notes.close()
+    assert tick() == 1
+    assert [hint.ticket for hint in desk.hints()] == [2, 2]
+
+
+def test_a_database_that_is_away_leaves_the_journal_for_later(
+    clock, config, desk, die, tick, monkeypatch, tmp_path
+):
+    AssignmentFactory(soon=True)
+    dispatch.dispatch(config=config, broker=desk)
+    die("recording")
+
+    def refuse(*_args, **_more):
+        raise OperationalError("connection refused")
+
+    with monkeypatch.context() as away:
+        away.setattr(finishing, "finish", refuse)
+        assert tick() == 0
+    assert ends() == [(State.SENDING, 0)]
+    assert tick() == 1
+    assert ends() == [SENT]

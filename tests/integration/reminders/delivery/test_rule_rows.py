@@ -97,10 +97,10 @@ def test_a_send_of_one_rule_that_ends_after_the_change_swallows_no_other_rule(st
         def __getattr__(self, name):
             return getattr(stage.outbox, name)
 
-        def send(self, *args, **kwargs):
+        def send_announcing(self, *args, **kwargs):
             services.change(stage.work.pk, {"lead_minutes": 20})
             services.change(stage.work.pk, {"lead_minutes": None})
-            return stage.outbox.send(*args, **kwargs)
+            return stage.outbox.send_announcing(*args, **kwargs)
 
     deliver.deliver(stage.desk.hints(), config=stage.config, channel=lambda _: Changing())
     first, second, default = stage.rules

@@ -1,0 +1,72 @@
+"""Sends one message within its time. Whatever a person, a server or a channel did wrong is a result."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from notifications.channels.base import Channel
+from notifications.message import Delivery, Message, Outcome
+from reminders.conf import ReminderConfig
+from reminders.content import compose
+from reminders.content.contacts import contact_for
+from reminders.delivery import refusals, watchdog
+from reminders.delivery.log_lines import fields_of
+from reminders.ledger.records import Claim
+from reminders.models import Reason
+from reminders.policy.retries import Result
+from reminders.policy.send_times import SendTimes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Sends one message within its time. `watch` interrupts what does not come back; `before_last_octet` is called before
+    the message is complete.
+    """
+
+    config: ReminderConfig
+    channel: Callable[[str], Channel]
+    watch: watchdog.Watch
+    times: SendTimes
+    before_last_octet: Callable[[], None]
+
+    def __call__(self, claim: Claim) -> tuple[Result, Delivery, str]:
+        """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
+        try:
+            channel = self.channel(claim.row.channel)
+            contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), self.config)
+            address = channel.address(contact) if contact else None
+            if contact is None or address is None:
+                return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+            return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
+        try:
+            with self.watch(self.config.interrupt_after):
+                message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
+        except watchdog.SendInterrupted:
+            logger.error("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", "the template took too long"), ""
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
+        delivery = self._send(channel, message, claim)
+        return refusals.result_of(delivery), delivery, message.message_id
+
+    def _send(self, channel: Channel, message: Message, claim: Claim) -> Delivery:
+        """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
+        try:
+            with self.watch(self.times.interrupt_after):
+                return channel.send_announcing(
+                    message,
+                    timeout=self.config.event_timeout if claim.row.is_webhook else self.config.send_timeout,
+                    final_reply_timeout=self.times.final_reply_timeout,
+                    before_last_octet=self.before_last_octet,
+                )
+        except watchdog.SendInterrupted:
+            logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})
+            return Delivery(Outcome.UNKNOWABLE, "interrupted", "the channel did not come back in time")
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+            return Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
