@@ -14,7 +14,7 @@ from accounts import roles
 from accounts.models import ApiToken
 from reminders.web.ops import maintenance
 
-# What they reach is covered by the tests of its own: tracing it here costs half as much again.
+# Coverage is asked of the other tests: tracing takes half as long again.
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 CALLERS = ("anonymous", "read", "write", "ops", "viewer", "operator")

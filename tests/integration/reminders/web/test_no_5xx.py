@@ -10,7 +10,7 @@ from accounts.models import ApiToken
 from reminders.web.ops import maintenance
 from tests.factories import AssignmentFactory
 
-# What they reach is covered by the tests of its own: tracing it here costs half as much again.
+# Coverage is asked of the other tests: tracing takes half as long again.
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "NONSENSE")

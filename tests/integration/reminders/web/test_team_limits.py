@@ -36,7 +36,7 @@ from reminders.web.team_limits import TeamLimit, limit_of
 from tests import acting
 from tests.factories import NOON
 
-# What they reach is covered by the tests of its own: tracing it here costs half as much again.
+# Coverage is asked of the other tests: tracing takes half as long again.
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 SECRET = "Zanzibar"
