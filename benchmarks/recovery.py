@@ -8,12 +8,13 @@ import json
 import os
 import signal
 import smtplib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.stage import Figures, Link, Options, bench_stack, one, seed
+from benchmarks.stage import Figures, Link, Options, bench_stack, one
 from reminders.conf import ReminderConfig
 from tests.stack import Child, Stack, until
 
@@ -22,9 +23,22 @@ RULES = {
     "REMINDER_LEASE_SECONDS": f"{DEFAULTS.lease.total_seconds():g}",
     "REMINDER_QUEUE_LIMIT": str(DEFAULTS.queue_limit),
 }
+ANSWER_AFTER = 0.01
+"""Seconds that the mail server takes to answer to a mail: the drain lasts long enough to be met by a fault."""
 RESTART_AFTER = 0.5
 GIVE_UP_AFTER = 60.0
 FLAGGED = "SELECT count(*) FROM reminders_attempt WHERE outcome = 'unknowable'"
+SEED = """
+    WITH people AS (
+        INSERT INTO assignments_assignee (name, email, phone, time_zone, language)
+        SELECT 'Person ' || i, %(fault)s || i || '@example.test', '', 'Europe/Berlin', 'en'
+        FROM generate_series(1, %(n)s) i
+        RETURNING id
+    )
+    INSERT INTO assignments_assignment (title, kind, location, notes, assignee_id, status, scheduled_start, version,
+        reminder_status)
+    SELECT 'Assignment ' || id, '', '', '', id, 'SCHEDULED', now() + interval '10 minutes', 1, 'NONE' FROM people
+"""
 OPEN = "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL"
 
 
@@ -78,25 +92,25 @@ FAULTS: dict[str, Callable[[Crew], None]] = {
 def recovery(options: Options) -> Figures:
     """The figures of each fault, on one system after another."""
     figures: Figures = {}
-    with bench_stack(replace(options, channel="smtp"), RULES) as (stack, link):
+    with bench_stack(replace(options, channel="smtp", answer_after=ANSWER_AFTER), RULES) as (stack, link):
         stack.beat()
         crew = Crew(stack, link, options, stack.worker(concurrency=options.concurrency), stack.scanner())
         for name, fault in FAULTS.items():
-            for figure, value in _survived(crew, fault).items():
+            for figure, value in _survived(crew, name, fault).items():
                 figures[name + figure] = value
     return figures
 
 
-def _survived(crew: Crew, fault: Callable[[Crew], None]) -> Figures:
+def _survived(crew: Crew, name: str, fault: Callable[[Crew], None]) -> Figures:
     n = crew.options.n
     with smtplib.SMTP("127.0.0.1", crew.stack.mail_port) as sink:
         before, flagged_before = _counted(sink), one(crew.link, FLAGGED)
-        seed(crew.link, n, first=600, last=900)
-        crew.stack.manage("rescan_reminders")
+        crew.link.execute(SEED.encode(), {"n": n, "fault": name})
+        crew.stack.start("rescan", [sys.executable, "manage.py", "rescan_reminders"])
         until(
             lambda: _counted(sink)["total"] - before["total"] >= n // 5,
             within=GIVE_UP_AFTER,
-            what="a drain",
+            what=f"the drain before the fault {name}",
             every=0.002,
         )
         fault(crew)

@@ -1,4 +1,6 @@
-"""A mail sink that costs little: takes every mail, keeps only counts. `python -m benchmarks.sink PORT`.
+"""A mail sink that costs little: takes every mail, keeps only counts. `python -m benchmarks.sink PORT [SECONDS]`.
+
+It answers to each mail after so many seconds, by default at once.
 
 Speaks as much SMTP as a client needs, with PIPELINING (RFC 2920). `XSTAT` answers with
 {"total": mails, "unique": different Message-IDs}, so that a run can be checked: every mail, each once.
@@ -29,8 +31,9 @@ class Counts:
 class Conversation(asyncio.Protocol):
     """One connection: commands are answered as they come, together where they came together."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, answer_after: float) -> None:
         self.counts = counts
+        self.answer_after = answer_after
         self.unread = b""
         self.in_content = False
 
@@ -56,7 +59,11 @@ class Conversation(asyncio.Protocol):
         if self.in_content:
             self.in_content = False
             self.counts.take(piece)
-            return b"250 2.0.0 taken\r\n"
+            taken = b"250 2.0.0 taken\r\n"
+            if not self.answer_after:
+                return taken
+            asyncio.get_running_loop().call_later(self.answer_after, self.transport.write, taken)
+            return b""
         match piece[:4].upper():
             case b"EHLO":
                 return FEATURES
@@ -73,12 +80,14 @@ class Conversation(asyncio.Protocol):
                 return b"250 ok\r\n"
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, answer_after: float) -> None:
     counts = Counts()
-    server = await asyncio.get_running_loop().create_server(lambda: Conversation(counts), "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Conversation(counts, answer_after), "127.0.0.1", port
+    )
     print(json.dumps({"port": port}), flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0))

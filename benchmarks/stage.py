@@ -44,13 +44,16 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is asked for. `channel` is noop or smtp, `batch` how many reminders a message may carry."""
+    """What a run is asked for. `channel` is noop or smtp, `batch` how many reminders a message may carry, `answer_after`
+    how many seconds the mail sink takes to answer to a mail.
+    """
 
     n: int = 20_000
     workers: int = 1
     concurrency: int = 2
     channel: str = "noop"
     batch: int = 100
+    answer_after: float = 0.0
 
 
 @contextlib.contextmanager
@@ -68,7 +71,8 @@ def bench_stack(options: Options, rules: Mapping[str, str] | None = None) -> Ite
         running(Path(folder), mail=False, more=more) as stack,
     ):
         if options.channel == "smtp":
-            stack.start("sink", [sys.executable, "-m", "benchmarks.sink", str(stack.mail_port)])
+            words = [str(stack.mail_port), str(options.answer_after)]
+            stack.start("sink", [sys.executable, "-m", "benchmarks.sink", *words])
         address = stack.database_url.replace("postgres://", "postgresql://", 1)
         with psycopg.connect(address, autocommit=True) as link:
             yield stack, link

@@ -134,6 +134,23 @@ def command_line(pid: int) -> list[str] | None:
     return listed.stdout.split() or None
 
 
+def suspended(pid: int) -> set[int]:
+    """Which of this process and its children a signal has stopped (SIGSTOP). Empty where the system does not tell."""
+    if not LINUX:
+        return set()
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {one for one in (pid, *map(int, children)) if _state(one) == "T"}
+    return set()
+
+
+def _state(pid: int) -> str:
+    """The letter of proc(5); '' for a process that is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
 def wait_for(condition: Callable[[], bool], *, seconds: float) -> bool:
     """Whether the condition became true within so many seconds."""
     deadline = time.monotonic() + seconds

@@ -18,10 +18,15 @@ from io import FileIO
 from pathlib import Path
 from types import FrameType
 
+from config.devstack.processes import suspended
+
 LOG_LIMIT = 5_000_000
 LINE_LIMIT = 65_536
 MAX_RESTART_DELAY = 30.0
 STABLE_AFTER = 60.0
+FROZEN_AFTER = 30.0
+"""Seconds for which a process may be suspended before it is killed."""
+LOOK_EVERY = 5.0
 LEFTOVER_TIMEOUT = 5.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -110,6 +115,8 @@ class Supervisor:
         self._on_line, self._on_change, self._report = on_line, on_change, report
         self._selector = selectors.DefaultSelector()
         self._leftovers: set[int] = set()
+        self._suspended_since: dict[int, float] = {}
+        self._look_at = 0.0
         self._lines_lost = 0
         self._change_pending = False
         self._wake: list[int] = []
@@ -203,6 +210,9 @@ class Supervisor:
             if child.process is not None and (code := child.process.poll()) is not None:
                 self._reap(child, code)
         self._drop_ended_leftovers()
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY
+            self._end_frozen()
         if self._stop_requests and not self._stopping:
             raise StopRequested
         for child in self.children:
@@ -325,6 +335,26 @@ class Supervisor:
             child.next_start = time.monotonic() + delay
             self._report(f"{child.name} {describe_exit(code)}; restarting in {delay:g} s")
         self._notify_change()
+
+    def _end_frozen(self) -> None:
+        """Kills what has been suspended for too long: a child with its group, or one process of its pool alone."""
+        now = time.monotonic()
+        found = {
+            pid: child
+            for child in self.children
+            if child.process is not None
+            for pid in suspended(child.process.pid)
+        }
+        self._suspended_since = {pid: self._suspended_since.get(pid, now) for pid in found}
+        for pid, child in found.items():
+            if now - self._suspended_since[pid] < FROZEN_AFTER or child.process is None:
+                continue
+            self._report(f"{child.name} has been suspended for {FROZEN_AFTER:g} s: process {pid} is killed")
+            if pid == child.process.pid:
+                kill_group(pid)
+            else:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _restart(self, child: Child) -> None:
         try:

@@ -70,7 +70,8 @@ class Evidence:
 
     `hooks` are the webhooks that an endpoint has read to their end. `refusals` are the mail sink's own, each with what it
     was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the
-    database's clock was moved, and says nothing about the instants of the sinks.
+    database's clock was moved, and says nothing about the instants of the sinks. `killed` is how many processes that send
+    were killed, where nothing else happened.
     """
 
     now: datetime
@@ -89,6 +90,7 @@ class Evidence:
     same_clock: bool = True
     before: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
+    killed: int | None = None
 
     def tries_of(self, row: Facts) -> list[Facts]:
         return self._tries.get(row["id"], [])
@@ -213,7 +215,8 @@ def _events_are_told(e: Evidence) -> Found:
 
 
 def doubles_are_flagged(e: Evidence) -> Found:
-    """I2: accepted messages <= 1 + attempts recorded as unknowable; to people never more than 2.
+    """I2: accepted messages <= 1 + attempts recorded as unknowable; to people never more than 2. A process that was killed
+    leaves one message in doubt at the most.
 
     A program knows by the id what it has had, so an event is tried until it was certainly taken.
     """
@@ -225,6 +228,9 @@ def doubles_are_flagged(e: Evidence) -> Found:
         unknowable = sum(a["outcome"] == "unknowable" for a in e.tries_of(owner))
         if times > (1 + unknowable if owner["kind"] == "EVENT" else min(2, 1 + unknowable)):
             yield f"{message_id} was accepted {times} times with {unknowable} unknowable attempts"
+    in_doubt = sum(attempt["outcome"] == "unknowable" for attempt in e.attempts)
+    if e.killed is not None and in_doubt > e.killed:
+        yield f"{in_doubt} messages may have arrived twice, {e.killed} processes were killed"
 
 
 def sent_means_accepted(e: Evidence) -> Found:

@@ -384,6 +384,7 @@ SABOTAGES = [
     ("I2", "a webhook twice for no reason", hooks("{}", "{}")),
     ("I2", "a double that nobody flagged", first_attempt(outcome="refused_for_now")),
     ("I2", "three times", mails("m1@x", "m1@x", "m1@x")),
+    ("I2", "more in doubt than were killed", lambda e: replace(e, killed=0)),
     ("I2", "a mail of nobody's", mails("m1@x", "stranger@x")),
     ("I3", "sent, they say", mails()),
     ("I3", "told, they say", hooks()),

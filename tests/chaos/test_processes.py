@@ -34,6 +34,7 @@ long = pytest.mark.chaos
 
 def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) -> None:
     """A doomed process meets 20 rows; once it is dead a sound one takes over."""
+    killed = {"scanner": 0, "worker": 2 if who == "group" else 1}[kind]  # of the processes that send
     names = ("worker", "worker2") if kind == "worker" else ("scanner",)
     system.kill(*names)
     if kind == "scanner":  # no worker still steps in for the scanner of the test before
@@ -51,12 +52,13 @@ def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) ->
         system.crew(*EVERYBODY)
     if point.startswith("scan"):
         until(lambda: system.sent() == ROWS, within=60, what="somebody goes on with the scan")
-    system.holds()
+    system.holds(killed=killed)
     child.stop()
     done = report(f"kill -9, {who}: {point}", system, since)
     assert system.sent() == ROWS
     assert done.reminders > 0
     assert done.most <= 30
+    assert done.doubles <= done.flagged <= killed
     system.crew(*EVERYBODY)
 
 

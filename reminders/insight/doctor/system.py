@@ -91,8 +91,8 @@ def _beat(taken: Snapshot) -> Check:
             "beat",
             Level.FAIL,
             "not seen in the last 30 s",
-            "If its process is there, it is frozen: end it with SIGKILL. Then start one, unless that happens by itself: "
-            "`celery -A config beat`.",
+            "If its process is there, it is frozen: end it with SIGKILL, and it is started again. Start one only where "
+            "nothing does so by itself: `celery -A config beat`.",
         )
     if seen.at_once > 1:
         return Check(

@@ -84,6 +84,60 @@ def test_a_child_that_dies_is_started_again_and_said_in_one_line(harness: Harnes
     assert harness.changes == 3
 
 
+PARENT = """
+import subprocess, sys, time
+one = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+print("here", one.pid)
+one.wait()
+print("ended", one.returncode)
+time.sleep(120)
+"""
+linux = pytest.mark.skipif(not processes.LINUX, reason="only Linux tells which processes are suspended")
+
+
+@linux
+def test_a_child_that_stays_suspended_is_killed_and_started_again(harness: Harness, monkeypatch) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(supervisor, "FROZEN_AFTER", 1.0)
+    child = harness.supervisor.start(harness.child("beat", SLEEPER))
+    harness.until(lambda: ("beat", "here") in harness.lines, child)
+    first = pid_of(child)
+    os.kill(first, signal.SIGSTOP)
+    suspended_at = time.monotonic()
+    harness.until(lambda: child.process is not None and child.process.pid != first)
+    assert time.monotonic() - suspended_at >= 1.0
+    assert harness.reported == [
+        f"beat has been suspended for 1 s: process {first} is killed",
+        "beat was killed by SIGKILL; restarting in 0.5 s",
+    ]
+
+
+@linux
+def test_a_child_that_goes_on_in_time_is_left_alone(harness: Harness, monkeypatch) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_EVERY", 0.1)
+    child = harness.supervisor.start(harness.child("beat", ECHO))
+    harness.until(lambda: bool(harness.lines), child)
+    first = pid_of(child)
+    for _ in range(3):
+        os.kill(first, signal.SIGSTOP)
+        harness.until(lambda: first in harness.supervisor._suspended_since, child)
+        os.kill(first, signal.SIGCONT)
+        harness.until(lambda: first not in harness.supervisor._suspended_since, child)
+    assert (pid_of(child), harness.reported) == (first, [])
+
+
+@linux
+def test_one_suspended_process_of_a_pool_is_killed_alone(harness: Harness, monkeypatch) -> None:
+    monkeypatch.setattr(supervisor, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(supervisor, "FROZEN_AFTER", 1.0)
+    child = harness.supervisor.start(harness.child("worker", PARENT))
+    harness.until(lambda: bool(harness.lines), child)
+    one = int(harness.lines[0][1].split()[1])
+    os.kill(one, signal.SIGSTOP)
+    harness.until(lambda: ("worker", f"ended {-signal.SIGKILL}") in harness.lines, child)
+    assert harness.reported == [f"worker has been suspended for 1 s: process {one} is killed"]
+
+
 def test_the_pause_grows_with_every_death(harness: Harness) -> None:
     child = harness.supervisor.start(harness.child("worker", "raise SystemExit(7)"))
 
