@@ -52,7 +52,7 @@ PICK = f"""
     LEFT JOIN assignments_assignee p ON p.id = CASE
         WHEN r.kind = 'CORRECTION' THEN substr(r.recipient, {len(ASSIGNEE) + 1})::bigint ELSE a.assignee_id END
     LEFT JOIN reminders_rulechange c ON c.finished_at IS NULL
-    ORDER BY a.id, r.id
+    ORDER BY a.id, r.due_at, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
 

@@ -64,6 +64,7 @@ PLAN = f"""
                     %(reasons)s::text[]) AS x(id, version, rule, due_at, reason)
         JOIN assignments_assignment a ON a.id = x.id AND a.version = x.version
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL) j
+    ORDER BY j.id, j.due_at
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after

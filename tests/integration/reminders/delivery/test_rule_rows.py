@@ -192,6 +192,20 @@ def test_two_reminders_that_an_outage_has_made_due_together_are_one(stage):
     assert stage.tick(90 * MINUTE) == [REMINDER]
 
 
+def test_of_reminders_that_are_due_together_the_one_of_the_earlier_instant_is_sent(stage):
+    """Whichever of their rows was made first."""
+    ReminderRule.objects.filter(pk=stage.first.pk).update(minutes=50)
+    rule_changes.announce_change()
+    scan.scan(trigger="cli", config=stage.config)
+    assert stage.tick(75 * MINUTE) == [LATE]
+    first, second, default = stage.rules
+    assert stage.rows() == [
+        (second, State.SENT, ""),
+        (first, State.SKIPPED, "too_close"),
+        (default, State.PLANNED, ""),
+    ]
+
+
 def test_two_workers_that_begin_one_after_the_other_keep_the_distance(stage):
     assert stage.tick(55 * MINUTE) == [LATE]
     seen = explain(stage.work, config=stage.config)

@@ -191,6 +191,7 @@ RULES = [
         {field: word}
         for field in ("audience", "trigger", "condition", "scope", "quiet_hours")
         for word in ("", "x", "a\0")
+        if (field, word) != ("quiet_hours", "")  # Left open, it takes the usual value.
     ),
     *(
         {"minutes": minutes}
