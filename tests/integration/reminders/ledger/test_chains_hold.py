@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 from assignments import acts, services, teams
@@ -27,6 +27,13 @@ from tests.stage import MINUTE, Ticks
 
 pytestmark = pytest.mark.django_db
 CONFIG = ReminderConfig(channel="memory", ops_emails=("ops@example.test",), digest_wait=timedelta(seconds=5))
+
+
+@pytest.fixture
+def config() -> ReminderConfig:
+    """What listeners read too: they follow rules within the act that concerns them."""
+    return CONFIG
+
 
 STEPS = st.lists(
     st.one_of(
@@ -55,6 +62,7 @@ STEPS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
+@example([("add", "unanswered", (30, 10, 3)), ("supervise", 0, None), ("lead", 1, 15)])
 def test_open_steps_are_those_that_the_rules_ask_for(clock, steps):
     clock.set(NOON)
     note(str(steps))
