@@ -56,3 +56,27 @@ class Channel(ABC):
 
     def close(self) -> None:  # noqa: B027  most channels keep no connection
         """Closes this thread's connection. The next send opens a new one."""
+
+
+class AnnouncingChannel(Channel):
+    """A channel that knows the octet without which a message is none."""
+
+    def send(
+        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
+    ) -> Delivery:
+        return self.send_announcing(
+            message,
+            timeout=timeout,
+            final_reply_timeout=final_reply_timeout,
+            before_last_octet=lambda: None,
+        )
+
+    @abstractmethod
+    def send_announcing(
+        self,
+        message: Message,
+        *,
+        timeout: timedelta,
+        final_reply_timeout: timedelta = timedelta(),
+        before_last_octet: Callable[[], None],
+    ) -> Delivery: ...

@@ -140,7 +140,7 @@ def deliver(
     try:
         return _deliver(hints, config, channel, speed, journal)
     finally:
-        journal.lay_down()
+        journal.clear()
 
 
 def _deliver(
@@ -210,7 +210,7 @@ def _send_all(
             if claim.row.route in down or (ends and not may_begin(claim.row, elapsed=elapsed, config=config)):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
-                journal.note(place, Phase.TURNED_TO)
+                journal.note(place, Phase.STARTED)
                 send = Send(
                     config,
                     channel,

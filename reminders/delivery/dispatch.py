@@ -123,7 +123,7 @@ def _hand_over(
     """Publishes; rows whose hint was refused go back at once. False when the broker refused anything."""
     journal.take([row.hint for row in claimed])
     refused = broker.publish(batches)
-    journal.lay_down()
+    journal.clear()
     hints = {hint for batch in refused for hint in batch.hints}
     done.refused += leases.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
     done.messages += len(batches) - len(refused)

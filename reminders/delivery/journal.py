@@ -53,7 +53,7 @@ class Journal(Protocol):
         """These rows are in hand from now on, and no others."""
 
     def begin(self, claims: Sequence[Claim]) -> None:
-        """These messages are about to be sent, one after the other; none has been turned to yet."""
+        """These messages are about to be sent, one after the other; none is started yet."""
 
     def note(self, place: int, phase: Phase) -> None:
         """How far the message at this place of what was begun has got."""
@@ -61,8 +61,8 @@ class Journal(Protocol):
     def finish(self) -> None:
         """The ends of what was begun are recorded."""
 
-    def lay_down(self) -> None:
-        """Nothing is in hand any more."""
+    def clear(self) -> None:
+        """Forgets all of it: nothing is in hand any more."""
 
 
 class NoJournal:
@@ -72,7 +72,7 @@ class NoJournal:
     def begin(self, claims: Sequence[Claim]) -> None: ...
     def note(self, place: int, phase: Phase) -> None: ...
     def finish(self) -> None: ...
-    def lay_down(self) -> None: ...
+    def clear(self) -> None: ...
 
 
 NO_JOURNAL = NoJournal()
@@ -120,7 +120,7 @@ class JournalFile:
     def finish(self) -> None:
         self._count(1, 0)
 
-    def lay_down(self) -> None:
+    def clear(self) -> None:
         self._count(0, 0)
         self._count(1, 0)
 

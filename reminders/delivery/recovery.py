@@ -31,8 +31,8 @@ BEGIN_TAKES = timedelta(minutes=1)
 """A row's `begun_at` and the claim's lie no further apart; an older note is about another database's row."""
 
 WORDS = {
-    Phase.WAITING: ("not_sent", "The process died before it turned to this message."),
-    Phase.TURNED_TO: (DIED, "The process died before this message was complete."),
+    Phase.WAITING: ("not_sent", "The process died before it started this message."),
+    Phase.STARTED: (DIED, "The process died before this message was complete."),
     Phase.COMPLETE: (DIED, "The process died before the other side had answered."),
     Phase.ACCEPTED: ("", "The process died before it could record this."),
     Phase.NOT_ACCEPTED: ("not_sent", "The process died before it could record how this was refused."),

@@ -41,7 +41,7 @@ UNFINISHED = f"""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfinished:
     """A row in SENDING: its claim as it was begun, the row whose id its message has, and how many processes have died
-    before while they turned to it.
+    before while they sent it.
     """
 
     claim: Claim

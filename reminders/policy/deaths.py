@@ -10,7 +10,7 @@ from reminders.policy.retries import Result, Transition, in_time
 from reminders.policy.rows import Row
 
 MOST_DEATHS = 3
-"""So many processes may die while they turn to one message, before it went out: it is presumed to be the cause."""
+"""So many processes may die while they send one message, before it went out: it is presumed to be the cause."""
 
 WAIT_AFTER_DEATHS = timedelta(seconds=15)
 """How long such a message waits after the second death, so that it does not end one process after the other."""
@@ -19,12 +19,12 @@ WAIT_AFTER_DEATHS = timedelta(seconds=15)
 class Phase(IntEnum):
     """How far a send has got. Only COMPLETE leaves it open whether the message has arrived.
 
-    WAITING: it was begun with others, and is not turned to yet. TURNED_TO: it is composed, or on its way, but its last
+    WAITING: it was begun with others, and is not started yet. STARTED: it is composed, or on its way, but its last
     octet has not been handed over, without which it is no message. COMPLETE: from just before that octet on.
     """
 
     WAITING = 0
-    TURNED_TO = 1
+    STARTED = 1
     COMPLETE = 2
     ACCEPTED = 3
     NOT_ACCEPTED = 4
@@ -64,11 +64,11 @@ def transition_after_death(
         if row.ambiguous >= retries.TO_PEOPLE.max_ambiguous:
             return Transition(State.UNKNOWN, Reason.AMBIGUOUS, ambiguous=True)
         return Transition(State.PLANNED, retry_at=now, ambiguous=True)
-    if phase is Phase.TURNED_TO and deaths + 1 >= MOST_DEATHS:
+    if phase is Phase.STARTED and deaths + 1 >= MOST_DEATHS:
         if row.ambiguous:
             return Transition(State.UNKNOWN, Reason.AMBIGUOUS)
         return Transition(State.FAILED, Reason.INTERNAL)
-    if phase is Phase.TURNED_TO and deaths:
+    if phase is Phase.STARTED and deaths:
         wait = in_time(row, WAIT_AFTER_DEATHS, now=now) or timedelta()
         return Transition(State.PLANNED, retry_at=now + wait)
     return retries.transition_after(row, result_after_death(phase), now=now, config=config, jitter=0.0)

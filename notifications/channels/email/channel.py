@@ -11,7 +11,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 from notifications.addresses import envelope_address, mailbox
-from notifications.channels.base import Channel
+from notifications.channels.base import AnnouncingChannel
 from notifications.channels.email import mime
 from notifications.channels.email.backend import EmailBackend
 from notifications.channels.email.server import Server
@@ -24,21 +24,11 @@ logger = logging.getLogger(__name__)
 OWN_BACKEND = f"{EmailBackend.__module__}.{EmailBackend.__qualname__}"
 
 
-class EmailChannel(Channel):
+class EmailChannel(AnnouncingChannel):
     name = "email"
 
     def address(self, contact: Contact) -> str | None:
         return envelope_address(contact.email)
-
-    def send(
-        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
-    ) -> Delivery:
-        return self.send_announcing(
-            message,
-            timeout=timeout,
-            final_reply_timeout=final_reply_timeout,
-            before_last_octet=lambda: None,
-        )
 
     def send_announcing(
         self,

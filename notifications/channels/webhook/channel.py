@@ -16,7 +16,7 @@ from http.client import HTTPException, HTTPResponse
 from django.conf import settings
 
 from notifications import resolver
-from notifications.channels.base import Channel
+from notifications.channels.base import AnnouncingChannel
 from notifications.channels.webhook import endpoint
 from notifications.channels.webhook.public_addresses import is_public
 from notifications.channels.webhook.request import Phase, Request, Resolve
@@ -39,7 +39,7 @@ IF_BROKEN = {Phase.REQUEST: Outcome.REFUSED_FOR_NOW, Phase.RESPONSE: Outcome.UNK
 MAX_HTTP_DATE = 64  # characters; those of RFC 9110 section 5.6.7 have 33 at most
 
 
-class WebhookChannel(Channel):
+class WebhookChannel(AnnouncingChannel):
     """One POST for each message. `Message.text` is the body, `Message.headers` are sent as they are."""
 
     name = "webhook"
@@ -64,16 +64,6 @@ class WebhookChannel(Channel):
         except ValueError:
             return None
         return contact.url
-
-    def send(
-        self, message: Message, *, timeout: timedelta, final_reply_timeout: timedelta = timedelta()
-    ) -> Delivery:
-        return self.send_announcing(
-            message,
-            timeout=timeout,
-            final_reply_timeout=final_reply_timeout,
-            before_last_octet=lambda: None,
-        )
 
     def send_announcing(
         self,

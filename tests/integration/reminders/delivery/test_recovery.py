@@ -148,7 +148,7 @@ class Killed(BaseException):
 class LastNotes(JournalFile):
     """A journal whose process ends with the task: what it has noted stays, and its lock is gone."""
 
-    def lay_down(self) -> None:
+    def clear(self) -> None:
         self.close()
 
 
@@ -168,7 +168,7 @@ class DeadlyChannel(MemoryChannel):
         before_last_octet: Callable[[], None],
     ) -> Delivery:
         self.left -= 1
-        if not self.left and self.when == "turned to":
+        if not self.left and self.when == "started":
             raise Killed
         before_last_octet()
         if not self.left and self.when == "complete":
@@ -181,7 +181,7 @@ def die(config, desk, tmp_path, monkeypatch) -> Callable[..., DeadlyChannel]:
     """A worker takes what was handed over and is killed at its nth message."""
 
     def deliver_and_die(when: str, *, nth: int = 2) -> DeadlyChannel:
-        channel = DeadlyChannel(when, nth if when in ("turned to", "complete") else 0)
+        channel = DeadlyChannel(when, nth if when in ("started", "complete") else 0)
         with monkeypatch.context() as fatal:
             if when in ("begun", "recording", "recorded"):
                 name = {"begun": "_send_all", "recording": "_record", "recorded": "log_finished"}[when]
@@ -225,7 +225,7 @@ MAY_HAVE_ARRIVED = (State.QUEUED, 1)
     ("when", "expected", "outcomes"),
     [
         ("begun", [QUEUED, QUEUED, QUEUED], ["handed_back"] * 3),
-        ("turned to", [SENT, QUEUED, QUEUED], ["accepted", "handed_back", "handed_back"]),
+        ("started", [SENT, QUEUED, QUEUED], ["accepted", "handed_back", "handed_back"]),
         ("complete", [SENT, MAY_HAVE_ARRIVED, QUEUED], ["accepted", "unknowable", "handed_back"]),
         ("recording", [SENT, SENT, SENT], ["accepted"] * 3),
         ("recorded", [SENT, SENT, SENT], ["accepted"] * 3),
@@ -319,12 +319,12 @@ def test_a_message_that_kills_three_processes_ends_as_failed(clock, config, desk
     AssignmentFactory(soon=True)
     dispatch.dispatch(config=config, broker=desk)
     for deaths in (1, 2):
-        die("turned to", nth=1)
+        die("started", nth=1)
         tick()
         assert len(desk.hints()) == (1 if deaths == 1 else 0)
     clock.advance(timedelta(seconds=15))
     tick()
-    die("turned to", nth=1)
+    die("started", nth=1)
     tick()
     row = Reminder.objects.get()
     assert (row.state, row.reason, row.ambiguous, row.attempts) == (State.FAILED, "internal", 0, 3)
