@@ -57,13 +57,9 @@ def one_lead(alarms: Sequence[Alarm]) -> int | None:
             found = trigger.parsed()
         except InvalidValue:
             continue
-        length = duration(found)
-        if length is not None and found.param("RELATED").upper() in ("", "START"):
+        if (length := _before_start(found)) is not None:
             lengths.add(length)
-    if len(lengths) != 1:
-        return None
-    minutes, rest = divmod(-lengths.pop(), MINUTE)
-    return minutes if 1 <= minutes <= MAX_LEAD_MINUTES and not rest else None
+    return _lead(lengths.pop()) if len(lengths) == 1 else None
 
 
 def leads(alarms: Sequence[Alarm]) -> tuple[list[int], list[LeftAlarm]]:
@@ -125,12 +121,12 @@ def _minutes(alarm: Alarm) -> int:
     if len(triggers) != 1:
         raise InvalidValue("required", f"an alarm with {len(triggers)} TRIGGERs: one is needed")
     trigger = triggers[0]
-    length = duration(trigger)
-    if length is None or trigger.param("RELATED").upper() not in ("", "START"):
+    length = _before_start(trigger)
+    if length is None:
         needed = "a length before the start is needed, such as -PT30M"
         raise InvalidValue("invalid", f"an alarm with the TRIGGER {quoted(trigger.value)}: {needed}")
-    minutes, rest = divmod(-length, MINUTE)
-    if rest or not 1 <= minutes <= MAX_LEAD_MINUTES:
+    minutes = _lead(length)
+    if minutes is None:
         needed = f"1 to {MAX_LEAD_MINUTES} whole minutes before the start are needed"
         raise InvalidValue("out_of_range", f"an alarm with the TRIGGER {quoted(trigger.value)}: {needed}")
     return minutes
@@ -138,3 +134,17 @@ def _minutes(alarm: Alarm) -> int:
 
 def _values(alarm: Alarm, name: str) -> Iterator[ParsedProperty]:
     return (one.parsed() for one in alarm.named(name))
+
+
+def _before_start(trigger: ParsedProperty) -> timedelta | None:
+    """How long before the start a trigger is; None where it does not count from the start."""
+    length = duration(trigger)
+    if length is None or trigger.param("RELATED").upper() not in ("", "START"):
+        return None
+    return -length
+
+
+def _lead(length: timedelta) -> int | None:
+    """The length in minutes; None where no lead time can be so long."""
+    minutes, rest = divmod(length, MINUTE)
+    return minutes if 1 <= minutes <= MAX_LEAD_MINUTES and not rest else None
