@@ -198,20 +198,25 @@ def start_chains(ids: Sequence[int], trigger: TriggerType, *, config: ReminderCo
     Returns those of whom supervisors are told by a rule with this trigger, and so not by the built-in notice. While
     reminders are switched off, the next scan plans them.
     """
+    replaced: set[int] = set()
+    done = RulesPlanned()
     with connection.cursor() as cursor:
         rules = enabled_rules(cursor)
         if not chains.for_others(rules):
-            return set()
-        replaced = {
-            work.id
-            for work in read_work(cursor, ids)
-            if chains.replaces_built_in(
-                policy_rules.rules_for(work.subject, rules=rules, lead=config.lead), trigger
-            )
-        }
-    if config.enabled:
-        follow_rules(ids, config=config)
-    else:
+            return replaced
+        for first in range(0, len(ids), BATCH):
+            works = read_work(cursor, ids[first : first + BATCH])
+            replaced |= {
+                work.id
+                for work in works
+                if chains.replaces_built_in(
+                    policy_rules.rules_for(work.subject, rules=rules, lead=config.lead), trigger
+                )
+            }
+            if config.enabled:
+                done.add(_follow(cursor, works, rules, config, rules_changed_at=None, scan_id=None))
+        record_ended(cursor, done.ended)
+    if not config.enabled:
         leave_to_scan(ids)
     return replaced
 
