@@ -14,10 +14,11 @@ from assignments.models import Assignee
 from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_chained, read_without_rows
+from reminders.insight.recipient_names import recipient_names
 from reminders.ledger.counters import Cursor
 from reminders.ledger.rules import enabled_rules, rule_of
 from reminders.models import ReminderRule
-from reminders.policy import chains, recipients
+from reminders.policy import chains
 from reminders.policy import rules as policy_rules
 from reminders.policy.rules import Rule, TriggerType
 
@@ -151,7 +152,8 @@ class _Compared:
     applies: int = 0
     built_in_replaced: int = 0
     built_in_restored: int = 0
-    listed: list[Difference] = field(default_factory=list)
+    listed: list[tuple[str, Difference]] = field(default_factory=list)
+    """With whom each goes to, as the ledger calls them; '' stands for the assignee."""
 
     def look_at(self, work: _Work) -> None:
         subject = work.chained.work.subject
@@ -186,29 +188,21 @@ class _Compared:
         self.moved += before is not None and after is not None
         self.soon += after is not None and after <= self.since + SOON
         if len(self.listed) < MOST_LISTED:
-            self.listed.append(
-                Difference(
-                    assignment_id=work.chained.id,
-                    title=work.title,
-                    person=to or work.person,
-                    rule=rule,
-                    before=before,
-                    after=after,
-                )
+            difference = Difference(
+                assignment_id=work.chained.id,
+                title=work.title,
+                person=work.person,
+                rule=rule,
+                before=before,
+                after=after,
             )
+            self.listed.append((to, difference))
 
 
-def _named(listed: Sequence[Difference]) -> tuple[Difference, ...]:
-    """The same with the names of supervisors."""
-    ids = {pk for one in listed if (pk := recipients.person_id_of(one.person)) is not None}
-    names = dict(Assignee.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
-    return tuple(replace(one, person=_name(one.person, names)) for one in listed)
-
-
-def _name(person: str, names: Mapping[int, str]) -> str:
-    if recipients.is_ops(person):
-        return "Ops"
-    return names.get(recipients.person_id_of(person) or 0, person)
+def _named(listed: Sequence[tuple[str, Difference]]) -> tuple[Difference, ...]:
+    """The differences, those for others than the assignee with their names."""
+    names = recipient_names({to for to, _ in listed if to}, Assignee.objects.all())
+    return tuple(replace(one, person=names[to]) if to else one for to, one in listed)
 
 
 # Work that is not overdue, by its start; overdue work by the instant at which it became so.

@@ -15,10 +15,11 @@ from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
+from reminders.insight.recipient_names import recipient_names
 from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reason, Reminder, ReminderRule
 from reminders.operations.actions import MAX_TARGETS
-from reminders.policy import chains, recipients
+from reminders.policy import chains
 from reminders.web.filters import (
     OpsAssignmentFilterSet,
     OpsReminderFilterSet,
@@ -102,7 +103,9 @@ def reminders(request: HttpRequest) -> HttpResponse:
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
         scope = scope_of(request.user)
-        named, rules = recipient_names(listed.rows, scope), rule_names(listed.rows, scope)
+        to = {row.recipient for row in listed.rows if row.recipient}
+        named = recipient_names(to, Assignee.objects.visible_to(scope))
+        rules = rule_names(listed.rows, scope)
     lines = [
         ReminderLine(
             row=row,
@@ -124,18 +127,6 @@ class ReminderLine:
     meaning: str
     to: str
     rule: str
-
-
-def recipient_names(rows: Sequence[Reminder], scope: TeamScope) -> dict[str, str]:
-    """Whom rows are for, by how the ledger calls them, in one query; people out of sight and programs by number."""
-    given = {row.recipient for row in rows if row.recipient}
-    ids = {name: recipients.assignee_id_of(name) or recipients.person_id_of(name) for name in given}
-    people = Assignee.objects.visible_to(scope).filter(pk__in=[pk for pk in ids.values() if pk is not None])
-    names = dict(people.values_list("pk", "name"))
-    return {
-        name: "Ops" if recipients.is_ops(name) else names.get(ids[name] or 0, name.replace(":", " "))
-        for name in given
-    }
 
 
 def rule_names(rows: Sequence[Reminder], scope: TeamScope) -> dict[int, str]:

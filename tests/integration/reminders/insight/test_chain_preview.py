@@ -110,3 +110,12 @@ def test_a_rule_of_the_assignee_changes_nothing_for_supervisors(team, config):
     )
     seen = preview_change(stored=None, changed=early, config=config)
     assert [(one.rule, one.after) for one in seen.listed] == [("rule:new", NOON + HOUR)]
+
+
+def test_an_assignee_whose_name_reads_like_a_recipient_is_shown_by_that_name(team, config):
+    boss = team.supervisors.get()
+    AssignmentFactory(assignee__name=f"person:{boss.pk}", scheduled_start=NOON + 3 * HOUR)
+    changed = chain("before_start", audience="assignee", minutes=60)
+    seen = preview_change(stored=None, changed=changed, config=config)
+    assert f"person:{boss.pk}" in {one.person for one in seen.listed}
+    assert "Boss" not in {one.person for one in seen.listed}
