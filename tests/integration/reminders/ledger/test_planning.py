@@ -146,7 +146,7 @@ def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger
     with connection.cursor() as cursor:
         cursor.execute(
             "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt,"
-            " reminders_ruleschedule"
+            " reminders_ruleschedule, reminders_rulechange, reminders_reminderrule"
         )
         cursor.execute("ANALYZE reminders_reminder")
         cursor.execute(
@@ -176,7 +176,7 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
         # Files of its own: what other tests rolled back must not stand in the way.
         cursor.execute(
             "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt,"
-            " reminders_ruleschedule"
+            " reminders_ruleschedule, reminders_rulechange, reminders_reminderrule"
         )
         cursor.execute(
             """
