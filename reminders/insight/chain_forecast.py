@@ -11,7 +11,13 @@ from typing import Any
 
 from assignments.models import Answer
 from reminders.conf import ReminderConfig
-from reminders.ledger.chains import passed_by, recipients_of, rows_of, supervisors_of
+from reminders.ledger.chains import (
+    passed_by,
+    recipients_of,
+    rows_of,
+    supervisors_if_given_to,
+    supervisors_of,
+)
 from reminders.ledger.counters import Cursor
 from reminders.ledger.rule_subjects import RuledWork, read_work
 from reminders.policy import chains
@@ -58,8 +64,21 @@ class ForeseenStep:
 def read_chained(cursor: Cursor, ids: Sequence[int]) -> dict[int, ChainedWork]:
     """Those of these assignments that are SCHEDULED, by their ids."""
     works = read_work(cursor, ids)
-    present = [work.id for work in works]
-    rows, supervisors = rows_of(cursor, present), supervisors_of(cursor, present)
+    return _chained(cursor, works, supervisors_of(cursor, [work.id for work in works]))
+
+
+def chained_if_given_to(
+    cursor: Cursor, works: Sequence[RuledWork], assignee_id: int | None
+) -> dict[int, ChainedWork]:
+    """The same of work as `read_work_given_to` has read it."""
+    supervisors = supervisors_if_given_to(cursor, [work.id for work in works], assignee_id)
+    return _chained(cursor, works, supervisors)
+
+
+def _chained(
+    cursor: Cursor, works: Sequence[RuledWork], supervisors: Mapping[int, Sequence[Recipient]]
+) -> dict[int, ChainedWork]:
+    rows = rows_of(cursor, [work.id for work in works])
     return {
         work.id: ChainedWork(work=work, rows=rows.get(work.id, ()), supervisors=supervisors.get(work.id, ()))
         for work in works

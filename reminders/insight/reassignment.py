@@ -16,15 +16,18 @@ from assignments.models import Act, ActKind, Assignee, Assignment, Status
 from assignments.team_scope import TeamScope
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
+from reminders.insight.chain_forecast import ChainedWork, chained_if_given_to, read_chained
+from reminders.insight.explain.chains import chains_of
 from reminders.insight.explain.inputs import can_reach, contact_of, facts_of, heard_by, situation_of
 from reminders.insight.explain.rules import name_of, names_of_rules
 from reminders.insight.forecast import Forecast
+from reminders.insight.recipient_names import recipient_names, supervisor_name
 from reminders.insight.rule_simulation import RulesTried, foresee, rules_to_try
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
 from reminders.ledger.rule_subjects import RuledWork, read_subjects, read_work_given_to
 from reminders.models import Kind, Reminder, State
-from reminders.policy import announcements, corrections, recipients, timing
+from reminders.policy import announcements, chains, corrections, recipients, timing
 from reminders.policy import rules as policy_rules
 from reminders.policy.announcements import Message
 from reminders.policy.corrections import Correction
@@ -59,8 +62,9 @@ class Reassignment:
     `told`: what its present assignee has heard, `reachable` whether a message would reach them. `correction`: after how
     long they hear that it is no longer theirs; None where nothing is sent. `ended`: their reminders that are not sent
     any more, where more than the built-in rule counts. `reminders`: what becomes of the new assignee's, in the order of
-    their instants. `overdue`: it stays marked OVERDUE; `overdue_at_once`: it becomes so, because the delay that was
-    announced no longer counts. `declined`: how the new assignee has declined it before.
+    their instants. `steps`: what supervisors and Ops hear by rules then, and no longer hear, a sentence each. `overdue`: it
+    stays marked OVERDUE; `overdue_at_once`: it becomes so, because the delay that was announced no longer counts.
+    `declined`: how the new assignee has declined it before.
     """
 
     assignment: Assignment
@@ -70,6 +74,7 @@ class Reassignment:
     correction: timedelta | None
     ended: tuple[RuleReminder, ...]
     reminders: tuple[RuleReminder, ...]
+    steps: tuple[str, ...]
     overdue: bool
     overdue_at_once: bool
     declined: Act | None
@@ -136,6 +141,9 @@ class _Rules:
     names: Mapping[str, str]
     present: Mapping[int, Subject]
     given: Mapping[int, Subject]
+    chained: Mapping[int, ChainedWork]
+    chained_then: Mapping[int, ChainedWork]
+    people: Mapping[str, str]
 
     def named(self, key: str, subject: Subject, config: ReminderConfig) -> str:
         candidates = policy_rules.matching(subject, rules=self.tried.rules, lead=config.lead)
@@ -145,12 +153,27 @@ class _Rules:
 def _rules_of(works: Sequence[Assignment], to: Assignee | None) -> _Rules:
     tried = rules_to_try(None)
     ids = [work.pk for work in works]
+    to_id = to.pk if to else None
+    chained: dict[int, ChainedWork] = {}
+    chained_then: dict[int, ChainedWork] = {}
     with connection.cursor() as cursor:
+        given = read_work_given_to(cursor, ids, to_id)
+        if chains.for_others(tried.rules):
+            chained, chained_then = read_chained(cursor, ids), chained_if_given_to(cursor, given, to_id)
+        told = {
+            one.recipient for work in (*chained.values(), *chained_then.values()) for one in work.supervisors
+        }
         return _Rules(
             tried=tried,
             names=names_of_rules(),
             present=read_subjects(cursor, ids),
-            given={} if to is None else _still_reminded(read_work_given_to(cursor, ids, to.pk)),
+            given={} if to is None else _still_reminded(given),
+            chained=chained,
+            chained_then=chained_then,
+            people={
+                key: supervisor_name(name, key)
+                for key, name in recipient_names(told, Assignee.objects.all()).items()
+            },
         )
 
 
@@ -192,6 +215,7 @@ def _reassigned(
                 config=config,
             )
         ),
+        steps=tuple(_steps(work, rules, config=config)),
         overdue=marked and scheduled and overdue_at <= situation.now,
         overdue_at_once=scheduled
         and not marked
@@ -272,6 +296,25 @@ def _reminders(
         return
     for one in by_rules:
         yield RuleReminder(name=rules.named(one.rule, subject, config), forecast=_after(held, one.forecast))
+
+
+def _steps(work: Assignment, rules: _Rules, *, config: ReminderConfig) -> Iterator[str]:
+    """What supervisors and Ops hear by rules of work that somebody else has then, and what they no longer hear."""
+    before, after = (
+        chains_of(found[work.pk], rules.tried.rules, rules.names, config, if_overdue=False)
+        if work.pk in found
+        else None
+        for found in (rules.chained, rules.chained_then)
+    )
+
+    def name_of(recipient: str) -> str:
+        return rules.people.get(recipient, "Ops")
+
+    if before is not None:
+        yield from before.dropped(after, name_of)
+    if after is not None:
+        for entry in after.upcoming(name_of):
+            yield entry.summary
 
 
 def _after(held: Correction | None, foreseen: Forecast) -> Forecast:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from assignments.direction import isolated
 from assignments.models import Assignee
 from reminders.policy import recipients
 
@@ -20,3 +21,8 @@ def recipient_names(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str
         key: "Ops" if recipients.is_ops(key) else names.get(ids[key] or 0, key.replace(":", " "))
         for key in given
     }
+
+
+def supervisor_name(name: str, recipient: str) -> str:
+    """A supervisor by name and number, as explanations and previews name them."""
+    return f"{isolated(name)} (supervisor, {recipient.replace(':', ' ')})"

@@ -1,6 +1,7 @@
 """What a change of rules would do to the messages of the coming days. It writes nothing.
 
 What supervisors and Ops would be told is foreseen for what is so now: declined, overdue, and not answered if nobody answers.
+What they would be told besides, if nobody started any of the work, is counted apart.
 """
 
 import time
@@ -49,8 +50,9 @@ class RulePreview:
 
     `soon` of the added and moved ones would leave within the hour. `applies`: to how many of the assignments that were
     looked at the rule would apply. Supervisors would no longer get the built-in notice for `built_in_replaced` of these, and
-    get it again for `built_in_restored`. `complete` is False where time was over before every assignment was looked at:
-    the figures are then the least it would do.
+    get it again for `built_in_restored`. If nobody started any work in time, there would besides be `added_if_not_started`
+    more notices about it, and `dropped_if_not_started` fewer. `complete` is False where time was over before every
+    assignment was looked at: the figures are then the least it would do.
     """
 
     since: datetime
@@ -62,6 +64,8 @@ class RulePreview:
     applies: int
     built_in_replaced: int
     built_in_restored: int
+    added_if_not_started: int
+    dropped_if_not_started: int
     listed: tuple[Difference, ...]
     complete: bool
 
@@ -113,6 +117,8 @@ def preview_change(
         applies=compared.applies,
         built_in_replaced=compared.built_in_replaced,
         built_in_restored=compared.built_in_restored,
+        added_if_not_started=compared.added_if_not_started,
+        dropped_if_not_started=compared.dropped_if_not_started,
         listed=_named(compared.listed),
         complete=complete,
     )
@@ -152,6 +158,8 @@ class _Compared:
     applies: int = 0
     built_in_replaced: int = 0
     built_in_restored: int = 0
+    added_if_not_started: int = 0
+    dropped_if_not_started: int = 0
     listed: list[tuple[str, Difference]] = field(default_factory=list)
     """With whom each goes to, as the ledger calls them; '' stands for the assignee."""
 
@@ -168,6 +176,17 @@ class _Compared:
         for rule, to in sorted(sent.keys() | would_be.keys()):
             if sent.get((rule, to)) != would_be.get((rule, to)):
                 self._count(work, rule, to, sent.get((rule, to)), would_be.get((rule, to)))
+        was_late, would_be_late = self._if_not_started(work, before), self._if_not_started(work, after)
+        self.added_if_not_started += len(would_be_late - was_late)
+        self.dropped_if_not_started += len(was_late - would_be_late)
+
+    def _if_not_started(self, work: _Work, applying: Sequence[Rule]) -> set[tuple[str, str]]:
+        """The steps within the range that come only if nobody starts the work, and for whom."""
+        of_overdue = [rule for rule in applying if rule.trigger.type is TriggerType.AFTER_OVERDUE]
+        if not self.with_chains or not of_overdue or work.chained.work.is_overdue:
+            return set()
+        steps = foresee_steps(work.chained, of_overdue, config=self.config, if_overdue=True)
+        return {(one.step.key, one.recipient) for one in steps if self.since < one.due_at <= self.until}
 
     def _sends(self, work: _Work, applying: Sequence[Rule]) -> dict[tuple[str, str], datetime]:
         """When each rule would send to whom within the range; '' stands for the assignee."""

@@ -17,7 +17,7 @@ from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.notices import ops_recipients
 from reminders.ledger.records import Ended
-from reminders.ledger.rule_subjects import RuledWork, quiet_hours_of, zone_of
+from reminders.ledger.rule_subjects import GIVEN_TO, RuledWork, quiet_hours_of, zone_of
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import chains
@@ -158,13 +158,24 @@ def follow_chains(
 
 def rows_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     """The rows of the chains in force of each of these assignments, by their ids; none for any other."""
-    return _grouped(cursor, ROWS, bigints(ids))
+    return _grouped(cursor, ROWS, [bigints(ids)])
 
 
 def supervisors_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[Recipient]]:
     """The supervisors of each of these assignments who can be reached; none for any other."""
+    return _supervisors(_grouped(cursor, SUPERVISORS, [bigints(ids)]))
+
+
+def supervisors_if_given_to(
+    cursor: Cursor, ids: Sequence[int], assignee_id: int | None
+) -> dict[int, list[Recipient]]:
+    """The same, if this person, or nobody, were given the assignments now."""
+    return _supervisors(_grouped(cursor, GIVEN_TO + SUPERVISORS, [assignee_id, bigints(ids)]))
+
+
+def _supervisors(grouped: Mapping[int, list[dict[str, Any]]]) -> dict[int, list[Recipient]]:
     found: dict[int, list[Recipient]] = defaultdict(list)
-    for assignment_id, people in _grouped(cursor, SUPERVISORS, bigints(ids)).items():
+    for assignment_id, people in grouped.items():
         found[assignment_id] = [
             Recipient(
                 recipient=person_recipient(one["person_id"]),
@@ -329,9 +340,9 @@ def _write(
     done.planned = cursor.rowcount
 
 
-def _grouped(cursor: Cursor, statement: str, ids: str) -> dict[int, list[dict[str, Any]]]:
+def _grouped(cursor: Cursor, statement: str, params: Sequence[Any]) -> dict[int, list[dict[str, Any]]]:
     """The rows that a statement reads, by assignment."""
-    run(cursor, statement, [ids])
+    run(cursor, statement, params)
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in fetch(cursor):
         found[row["assignment_id"]].append(row)

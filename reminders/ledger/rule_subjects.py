@@ -122,8 +122,8 @@ def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, Subject]:
     return {work.id: work.subject for work in read_work(cursor, ids) if not work.is_overdue}
 
 
-def read_work_given_to(cursor: Cursor, ids: Sequence[int], assignee_id: int) -> list[RuledWork]:
-    """Assignments of others, as rules would see them if this person were given them now."""
+def read_work_given_to(cursor: Cursor, ids: Sequence[int], assignee_id: int | None) -> list[RuledWork]:
+    """Assignments of others, as rules would see them if this person, or nobody, were given them now."""
     run(cursor, GIVEN_TO + READ, [assignee_id, bigints(ids)])
     return [_work(found, plan_changed=True) for found in fetch(cursor)]
 

@@ -92,6 +92,7 @@ def _effects(move: Reassignment, to: Assignee | None, scope: TeamScope, *, reach
             yield f"{_named(work.assignee)} no longer gets the reminder of {one.name} {_when(one.forecast.at)}."
         yield from _lost(work)
     yield from _reminders(move, to, reachable=reachable)
+    yield from move.steps
     before, after = effective_team(work), _team_after(work, to, scope)
     if before != after:
         no_longer = "" if before is None else f", no longer to {_team_name(before)}"

@@ -28,6 +28,7 @@ from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.wording import change_words, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.insight.pace_outlook import Turn
+from reminders.insight.recipient_names import supervisor_name
 from reminders.models import Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
 from reminders.policy import recipients
@@ -165,7 +166,7 @@ class Asked:
         if recipients.is_ops(recipient):
             return "Ops"
         if recipient in self.supervisors:
-            return f"{isolated(self.supervisors[recipient])} (supervisor, {recipient.replace(':', ' ')})"
+            return supervisor_name(self.supervisors[recipient], recipient)
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
             return f"the program of subscription {subscription_id}"
         if recipient == self.work.recipient and self.assignment.assignee is not None:

@@ -95,6 +95,23 @@ class ChainsOfWork:
                     f"T{self._quoted(rule)[1:]} is due {times} from then on{last}, {_unless(rule)}.",
                 )
 
+    def dropped(self, after: "ChainsOfWork | None", name_of: Callable[[str], str]) -> Iterator[str]:
+        """Who no longer hears of the work by which rule, a sentence for each rule; `after` is what becomes of the work."""
+        kept = {
+            (key, one.recipient) for key, steps in (after.steps if after else {}).items() for one in steps
+        }
+        for rule in self.applying:
+            gone = sorted(
+                {
+                    one.recipient
+                    for one in self.steps.get(rule.key, ())
+                    if (rule.key, one.recipient) not in kept
+                }
+            )
+            if gone:
+                to = _listed([name_of(one) for one in gone])
+                yield f"{to} no longer {'hears' if len(gone) == 1 else 'hear'} of it by {self._quoted(rule)}."
+
     def name_of_step(self, key: str) -> str:
         """The rule that has made a row, as people know it; empty for a notice that is built in."""
         rule = chains.rule_key_of(key)
@@ -146,13 +163,25 @@ def chains_of_work(assignment: Assignment, config: ReminderConfig) -> ChainsOfWo
         chained = read_chained(cursor, [assignment.pk]).get(assignment.pk)
     if chained is None:
         return None
+    return chains_of(chained, enabled, names_of_rules(), config, if_overdue=True)
+
+
+def chains_of(
+    chained: ChainedWork,
+    enabled: Sequence[Rule],
+    names: Mapping[str, str],
+    config: ReminderConfig,
+    *,
+    if_overdue: bool,
+) -> ChainsOfWork | None:
+    """The same of work that was read, under these rules; with `if_overdue` also the steps that come if nobody starts it."""
     subject = chained.work.subject
     candidates = chains.for_others(policy_rules.matching(subject, rules=enabled, lead=config.lead))
     if not candidates:
         return None
     applying = chains.for_others(policy_rules.rules_for(subject, rules=enabled, lead=config.lead))
     steps: dict[str, list[ForeseenStep]] = {}
-    for one in foresee_steps(chained, applying, config=config, if_overdue=True):
+    for one in foresee_steps(chained, applying, config=config, if_overdue=if_overdue):
         steps.setdefault(one.rule.key, []).append(one)
     return ChainsOfWork(
         chained=chained,
@@ -160,7 +189,7 @@ def chains_of_work(assignment: Assignment, config: ReminderConfig) -> ChainsOfWo
         applying=applying,
         rules=enabled,
         steps=steps,
-        names=names_of_rules(),
+        names=names,
         config=config,
     )
 

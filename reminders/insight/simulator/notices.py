@@ -1,4 +1,7 @@
-"""What supervisors and Ops would be told by rules: of what is so now, and, if nobody answers, that nobody has."""
+"""What supervisors and Ops would be told by rules: of what is so now, and, if nobody answers, that nobody has.
+
+Where it is asked what comes if nobody starts any work, also that it is overdue, by rules or by the built-in notice.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,18 +16,20 @@ from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_ch
 from reminders.insight.forecast import Forecast
 from reminders.insight.rule_simulation import RulesTried
 from reminders.insight.simulator.prospects import CHUNK, Prospect
+from reminders.ledger.notices import ops_recipients
 from reminders.models import Kind
 from reminders.policy import chains, recipients
 from reminders.policy import rules as policy_rules
 from reminders.policy.rows import SEND
+from reminders.policy.rules import TriggerType
 
 
 def notices(
-    until: datetime, config: ReminderConfig, scope: TeamScope, tried: RulesTried
+    until: datetime, config: ReminderConfig, scope: TeamScope, tried: RulesTried, *, if_not_started: bool
 ) -> Iterator[Prospect]:
     """Every step that comes until then, for the work in the scope."""
     rules = chains.for_others(tried.rules)
-    if not rules or not config.enabled:
+    if not config.enabled or not (rules or if_not_started):
         return
     work = Assignment.objects.visible_to(scope).filter(
         status=Status.SCHEDULED, scheduled_start__lt=until + MAX_LEAD
@@ -36,7 +41,7 @@ def notices(
         people = _people(chained)
         for assignment in page:
             if (one := chained.get(assignment.pk)) is not None:
-                yield from _of_work(assignment, one, tried, people, config)
+                yield from _of_work(assignment, one, tried, people, config, if_not_started=if_not_started)
 
 
 def _of_work(
@@ -45,19 +50,31 @@ def _of_work(
     tried: RulesTried,
     people: Mapping[str, Assignee],
     config: ReminderConfig,
+    *,
+    if_not_started: bool,
 ) -> Iterator[Prospect]:
     applying = policy_rules.rules_for(chained.work.subject, rules=tried.rules, lead=config.lead)
-    for one in foresee_steps(chained, applying, config=config):
-        yield Prospect(
+
+    def prospect(recipient: str, due_at: datetime, kind: Kind, row_id: int | None = None) -> Prospect:
+        return Prospect(
             assignment=assignment,
-            person=people.get(one.recipient),
-            recipient=one.recipient,
+            person=people.get(recipient),
+            recipient=recipient,
             channel=config.channel,
-            foreseen=Forecast(SEND, max(one.due_at, chained.work.now)),
-            row_id=one.row_id,
-            kind=Kind.ESCALATION,
-            useful_until=one.due_at + NOTIFY_WINDOW,
+            foreseen=Forecast(SEND, max(due_at, chained.work.now)),
+            row_id=row_id,
+            kind=kind,
+            useful_until=due_at + NOTIFY_WINDOW,
         )
+
+    for one in foresee_steps(chained, applying, config=config, if_overdue=if_not_started):
+        yield prospect(one.recipient, one.due_at, Kind.ESCALATION, one.row_id)
+    if not if_not_started or chained.work.is_overdue:
+        return
+    if not chains.replaces_built_in(applying, TriggerType.AFTER_OVERDUE):
+        told = [one.recipient for one in chained.supervisors] or ops_recipients(config)
+        for recipient in told:
+            yield prospect(recipient, chained.work.overdue_base + config.overdue, Kind.OVERDUE)
 
 
 def _people(chained: Mapping[int, ChainedWork]) -> dict[str, Assignee]:

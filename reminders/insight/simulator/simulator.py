@@ -1,9 +1,9 @@
 """What would be sent, when, to whom and over which channel: under today's rules, or under others. It writes nothing.
 
-Each assignment is asked the question that the explainer asks too (`foresight`), as if nobody changed anything from
+Each assignment is asked the question that the explainer asks too (`insight.forecast`), as if nobody changed anything from
 now on and nothing were paused or held. Assignments are read as a stream, and what is kept of them is bounded.
 Foreseen are reminders, corrections that are planned already, and what rules tell supervisors and Ops of what is so now or,
-if nobody answers, of that: whether work becomes overdue, is declined or changed, is up to people.
+if nobody answers, of that; on request also of work that nobody starts. Whether it is declined or changed is up to people.
 """
 
 import time
@@ -73,10 +73,12 @@ def simulate(
     budget: timedelta | None = None,
     scope: TeamScope = EVERYTHING,
     rules: Sequence[Rule] | None = None,
+    if_not_started: bool = False,
 ) -> Simulation:
     """Foresees the range under these settings, for the work in the scope; under these reminder rules, or those in force.
 
-    `since` in the past counts as now, for what was sent stands in the ledger.
+    `since` in the past counts as now, for what was sent stands in the ledger. `if_not_started`: what supervisors and Ops
+    would be told besides, if nobody started any of the work.
 
     Keeps the first `limit` sends. Raises ValidationError where the range or the limit is of no use.
     """
@@ -96,7 +98,8 @@ def simulate(
     }
     complete = True
     everything = chain(
-        prospects(since, until, situation, config, scope, tried), notices(until, config, scope, tried)
+        prospects(since, until, situation, config, scope, tried),
+        notices(until, config, scope, tried, if_not_started=if_not_started),
     )
     for prospect in everything:
         if over is not None and time.monotonic() >= over:

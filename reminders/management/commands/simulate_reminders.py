@@ -23,7 +23,7 @@ from reminders.policy.rules import Rule
 
 DAY = timedelta(days=1)
 
-NOUNS = {Kind.CORRECTION: ", a correction", Kind.ESCALATION: ", a notice"}
+NOUNS = {Kind.CORRECTION: ", a correction", Kind.ESCALATION: ", a notice", Kind.OVERDUE: ", a notice"}
 
 
 class Command(BaseCommand):
@@ -51,6 +51,11 @@ class Command(BaseCommand):
             help="other reminder rules than those in force: a JSON list in the form of the API",
         )
         parser.add_argument(
+            "--if-not-started",
+            action="store_true",
+            help="also what supervisors and Ops would be told if nobody started any of the work",
+        )
+        parser.add_argument(
             "--limit", type=int, default=20, help=f"how many sends are listed: 0 to {MOST_LISTED}"
         )
         parser.add_argument("--json", action="store_true", help="answer as one line of JSON")
@@ -65,7 +70,14 @@ class Command(BaseCommand):
             since = options["since"] or database_now()
             until = options["until"] or since + DAY
             rules = _rules(options["rules"])
-            found = simulate(since=since, until=until, config=config, limit=options["limit"], rules=rules)
+            found = simulate(
+                since=since,
+                until=until,
+                config=config,
+                limit=options["limit"],
+                rules=rules,
+                if_not_started=options["if_not_started"],
+            )
             notes = list(_notes(enabled=config.enabled))
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(found, changes, notes), ensure_ascii=False))

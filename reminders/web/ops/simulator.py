@@ -34,6 +34,11 @@ class RulesForm(forms.Form):
     since = _instant("From")
     until = _instant("To")
     lead = forms.CharField(label=LEAD, required=False, max_length=20)
+    if_not_started = forms.BooleanField(
+        label="If nobody starts any work",
+        required=False,
+        help_text="Also what supervisors and Ops would be told of it.",
+    )
     rules = forms.CharField(
         label="Other rules",
         required=False,
@@ -95,6 +100,7 @@ def simulator(request: HttpRequest) -> HttpResponse:
                 limit=LISTED,
                 budget=BUDGET,
                 scope=scope_of(request.user),
+                if_not_started=form.cleaned_data["if_not_started"],
             )
         except ValidationError as refusal:
             for name, problems in refusal.message_dict.items():

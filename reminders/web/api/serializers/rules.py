@@ -251,6 +251,10 @@ class RulePreviewSerializer(serializers.Serializer[Any]):
     built_in_restored = serializers.IntegerField(
         help_text="Those whose supervisors would get the built-in notice again."
     )
+    added_if_not_started = serializers.IntegerField(
+        help_text="How many more notices there would be besides, if nobody started any work in time."
+    )
+    dropped_if_not_started = serializers.IntegerField(help_text="And how many fewer.")
     complete = serializers.BooleanField(
         help_text="false: there is more; the figures are the least it would do."
     )

@@ -119,3 +119,18 @@ def test_an_assignee_whose_name_reads_like_a_recipient_is_shown_by_that_name(tea
     seen = preview_change(stored=None, changed=changed, config=config)
     assert f"person:{boss.pk}" in {one.person for one in seen.listed}
     assert "Boss" not in {one.person for one in seen.listed}
+
+
+def test_what_would_come_if_nobody_started_the_work_is_counted_apart(team, config):
+    """Nothing is overdue yet, so nothing is added; whoever makes the rule sees all the same what it can come to."""
+    AssignmentFactory(team_id=team.pk, scheduled_start=NOON + 3 * HOUR)
+    AssignmentFactory(team_id=team.pk, scheduled_start=NOON + timedelta(days=9))
+    made = chain("after_overdue", minutes=5, repeat_minutes=30, repeat_times=2)
+    seen = preview_change(stored=None, changed=made, config=config)
+    assert (seen.added, seen.applies) == (0, 2)
+    assert (seen.added_if_not_started, seen.dropped_if_not_started) == (3, 0)
+    stored = rule(
+        trigger="after_overdue", audience="supervisors", minutes=5, repeat_minutes=30, repeat_times=2
+    )
+    seen = preview_change(stored=stored, changed=None, config=config)
+    assert (seen.dropped, seen.added_if_not_started, seen.dropped_if_not_started) == (0, 0, 3)

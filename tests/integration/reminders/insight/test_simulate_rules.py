@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from assignments import teams
+from assignments.clock import database_now
 from assignments.team_scope import TeamScope
 from notifications.addresses import masked
 from reminders.delivery import scan
@@ -21,6 +22,7 @@ from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.rule_factory import evening, rule
+from tests.stage import Stage
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -241,3 +243,55 @@ def test_steps_of_rules_in_force_are_simulated_once(clock, config):
     assert Reminder.objects.filter(kind="ESCALATION").count() == 1
     found = simulate(since=NOON, until=NOON + DAY, config=config)
     assert [send.at for send in found.sends if send.kind == "ESCALATION"] == [NOON + HOUR]
+
+
+def test_what_comes_if_nobody_starts_any_work_is_simulated_on_request(clock, config):
+    config = replace(config, ops_emails=("ops@example.test",))
+    boss = AssigneeFactory(name="Boss", email="boss@example.test", time_zone="UTC")
+    north = teams.add_team(name="North", supervisors=[boss.pk])
+    by_rule = AssignmentFactory(team_id=north.pk, scheduled_start=NOON + 2 * HOUR, kind="repair")
+    built_in = AssignmentFactory(team_id=north.pk, scheduled_start=NOON + 3 * HOUR)
+    ops = AssignmentFactory(scheduled_start=NOON + 4 * HOUR)
+    late = {"audience": "supervisors", "trigger": "after_overdue", "quiet_hours": "ignore"}
+    rule(**late, minutes=10, repeat_minutes=30, repeat_times=1, scope="kind", scope_value="repair")
+    scan.scan(trigger="cli", config=config)
+
+    def notices(**more: bool) -> list[tuple[int, str, Any]]:
+        found = simulate(since=NOON, until=NOON + DAY, config=config, **more)
+        return sorted(
+            (send.assignment_id, send.to.split(" (")[0], send.at - send.start)
+            for send in found.sends
+            if send.kind in ("ESCALATION", "OVERDUE")
+        )
+
+    assert notices() == []
+    assert notices(if_not_started=True) == [
+        (by_rule.pk, "Boss", config.overdue + 10 * MINUTE),
+        (by_rule.pk, "Boss", config.overdue + 40 * MINUTE),
+        (built_in.pk, "Boss", config.overdue),
+        (ops.pk, "Ops", config.overdue),
+    ]
+
+
+def test_what_is_simulated_if_nobody_starts_any_work_is_what_then_comes(clock, config, outbox):
+    config = replace(config, ops_emails=("ops@example.test",))
+    stage = Stage(clock, config, outbox)
+    late = {"audience": "ops", "trigger": "after_overdue", "quiet_hours": "ignore"}
+    rule(**late, minutes=0, repeat_minutes=30, repeat_times=1)
+    stage.remind()
+    begun = database_now()
+    found = simulate(since=begun, until=begun + DAY, config=config, if_not_started=True)
+    foreseen = sorted({send.at for send in found.sends if send.to == "Ops"})
+    told = []
+    for _ in range(36):
+        before = len(outbox.messages)
+        scan.scan(trigger="cli", config=config)
+        stage.tick()
+        if any(message.address == "ops@example.test" for message in outbox.messages[before:]):
+            told.append(database_now())
+        clock.advance(5 * MINUTE)
+    # The built-in notice goes to Ops where there are no supervisors, in one message with the first step.
+    assert len(told) == 2
+    assert all(
+        at <= left < at + 10 * MINUTE for at, left in zip(foreseen, told, strict=True)
+    )  # looked at every 5 minutes

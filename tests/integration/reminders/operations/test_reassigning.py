@@ -1,5 +1,6 @@
 """Work is given to somebody else: what is foreseen is what happens, once, and only of what the caller sees."""
 
+from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.message import Outcome
 from reminders.delivery import deliver, dispatch, scan
+from reminders.insight.explain.explain import explain
 from reminders.insight.reassignment import Told
 from reminders.models import Audit, Kind, Reminder, State
 from reminders.operations.assignee_choice import MOST_LISTED, AssigneeForm, Chosen, choose
@@ -366,3 +368,50 @@ def test_nobody_is_no_choice_where_the_work_would_leave_every_team_of_the_caller
     run_reassign(plan_reassign([work.pk], None, config=config, scope=one), by="olga", reason="x")
     work.refresh_from_db()
     assert (work.assignee_id, work.team_id) == (None, north.pk)
+
+
+@pytest.fixture
+def boss(clock):
+    return AssigneeFactory(name="Boss", email="boss@example.test", time_zone="UTC")
+
+
+def steps_then(work: Assignment, to, config) -> list[str]:
+    (move,) = plan_reassign([work.pk], to, config=config).moves
+    return list(move.steps)
+
+
+def test_steps_of_rules_that_come_for_the_new_assignee_and_those_that_end_are_foreseen(clock, config, boss):
+    """What is said before is what the explanation says afterwards."""
+    config = replace(config, ops_emails=("ops@example.test",))
+    north = teams.add_team(name="North", supervisors=[boss.pk])
+    quiet = {"audience": "supervisors", "quiet_hours": "ignore"}
+    rule(name="No answer", trigger="unanswered", minutes=60, repeat_minutes=30, repeat_times=1, **quiet)
+    rule(name="Declined", trigger="on_decline", minutes=20, **quiet)
+    work = AssignmentFactory(team_id=north.pk, scheduled_start=NOON + timedelta(hours=5))
+    other = AssigneeFactory(name="Nora")
+    scan.scan(trigger="cli", config=config)
+    acting.decline(work)
+    foreseen = steps_then(work, other, config)
+    named = f"Boss (supervisor, person {boss.pk})"
+    assert foreseen[0] == f'{named} no longer hears of it by the rule "Declined".'
+    assert [("No answer" in one, f"{named} hears at" in one) for one in foreseen[1:]] == [(True, True)] * 2
+    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    explained = explain(Assignment.objects.get(pk=work.pk), config=config)
+    said = [entry.summary for entry in explained.upcoming if "No answer" in entry.summary]
+    assert said == foreseen[1:]
+
+
+def test_nobody_is_missed_who_is_nobody(clock, config, boss):
+    """Work that belongs to nobody waits for no answer; whoever supervises the new assignee's team hears instead."""
+    config = replace(config, ops_emails=("ops@example.test",))
+    rule(name="No answer", trigger="unanswered", minutes=60, audience="supervisors", quiet_hours="ignore")
+    south = teams.add_team(name="South", supervisors=[boss.pk])
+    work = AssignmentFactory(scheduled_start=NOON + timedelta(hours=5))
+    scan.scan(trigger="cli", config=config)
+    assert steps_then(work, None, config) == ['Ops no longer hears of it by the rule "No answer".']
+    in_south = AssigneeFactory(name="Sam", team_id=south.pk)
+    then = steps_then(work, in_south, config)
+    assert then[0] == 'Ops no longer hears of it by the rule "No answer".'
+    assert len(then) == 2
+    assert then[1].startswith(f"Boss (supervisor, person {boss.pk}) hears at")
+    assert steps_then(work, AssigneeFactory(name="Nora"), config)[0].startswith("Ops hears at")
