@@ -492,10 +492,11 @@ def what_was_told_is_planned(e: Evidence) -> Found:
     for row in e.rows:
         if row["kind"] in ("REMINDER", "CORRECTION") and row["recipient"].startswith("assignee:"):
             messages[row["assignment_id"], row["recipient"]].append(row)
-    for assignment in e.assignments:
-        for (assignment_id, recipient), rows in messages.items():
-            if assignment_id == assignment["id"] and (wrong := _not_as_told(e, assignment, recipient, rows)):
-                yield f"{recipient} was told {wrong} of assignment {assignment_id}, and no row says why"
+    assignments = {a["id"]: a for a in e.assignments}
+    for (assignment_id, recipient), rows in messages.items():
+        assignment = assignments.get(assignment_id)
+        if assignment is not None and (wrong := _not_as_told(e, assignment, recipient, rows)):
+            yield f"{recipient} was told {wrong} of assignment {assignment_id}, and no row says why"
 
 
 def _not_as_told(e: Evidence, assignment: Facts, recipient: str, rows: list[Facts]) -> Facts | None:

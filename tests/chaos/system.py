@@ -80,7 +80,12 @@ order = json.load(sys.stdin)
 made, secret = subscriptions.subscribe(name=order["name"], url=order["url"], events=order["events"], by="chaos")
 print(json.dumps(secret))
 """
-DUE = "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND due_at <= statement_timestamp()"
+DUE = """
+    SELECT count(*) FROM reminders_reminder
+    WHERE closed_at IS NULL AND due_at <= statement_timestamp()
+                                         + CASE kind WHEN 'CORRECTION' THEN interval '1 minute' ELSE '0' END
+"""
+"""What has to end before all is quiet: a correction too that still waits for its change to be taken back."""
 
 
 class Kept:

@@ -50,6 +50,26 @@ while time.monotonic() < over:
 print(json.dumps(done))
 """
 
+MOVE = """
+import json, sys
+import django; django.setup()
+from datetime import timedelta
+from django.utils import timezone
+from assignments import services
+order = json.load(sys.stdin)
+services.reschedule(order["id"], start=timezone.now() + timedelta(minutes=100))
+"""
+
+
+def test_all_is_quiet_only_once_a_correction_has_left_that_waits_for_its_change_to_be_taken_back(
+    system: System,
+):
+    (moved,) = system.plant(1, name="moved")
+    until(lambda: system.sent() == 1, within=60, what="they were told of the first plan")
+    system.run(MOVE, {"id": moved})
+    evidence = system.holds()
+    assert [row["state"] for row in evidence.rows if row["kind"] == "CORRECTION"] == ["SENT"]
+
 
 def test_ten_edits_a_second_while_processes_are_killed(system: System, report, pytestconfig):
     seed = pytestconfig.getoption("--chaos-seed")
