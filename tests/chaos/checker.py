@@ -33,7 +33,7 @@ A_COMMIT = timedelta(seconds=1)
 
 ROWS = """
     SELECT r.*, p.email FROM reminders_reminder r
-    LEFT JOIN assignments_assignee p ON r.recipient IN ('assignee:' || p.id, 'person:' || p.id)
+    LEFT JOIN assignments_assignee p ON p.id = substring(r.recipient FROM '^(?:assignee|person):([0-9]+)$')::bigint
 """
 
 
