@@ -50,7 +50,7 @@ def _stored(name: str, value: Any) -> Any:
 
 
 def stored_name(name: str) -> str:
-    """A person's name as it is stored, and as names are compared."""
+    """A name as it is stored, and as names are compared."""
     return normalized(without_controls(name))
 
 

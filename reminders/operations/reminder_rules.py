@@ -13,6 +13,7 @@ from assignments.clock import database_now
 from assignments.models import MAX_LEAD_MINUTES, Assignee, Assignment, Team
 from assignments.services import Refused
 from assignments.transactions import atomically
+from assignments.validation import stored_name
 from assignments.wording import quoted
 from reminders.ledger.audit import record
 from reminders.ledger.rule_changes import announce_change
@@ -164,9 +165,10 @@ def _apply(rule: ReminderRule, values: Mapping[str, Any]) -> set[str]:
     unknown = set(values) - set(FIELDS)
     if unknown:
         raise ValueError(f"not writable: {sorted(unknown)}")
-    changed = {name for name, value in values.items() if getattr(rule, name) != value}
+    stored = {**values, **({"name": stored_name(values["name"])} if "name" in values else {})}
+    changed = {name for name, value in stored.items() if getattr(rule, name) != value}
     for name in changed:
-        setattr(rule, name, values[name])
+        setattr(rule, name, stored[name])
     return changed
 
 

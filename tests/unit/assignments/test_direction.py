@@ -25,6 +25,22 @@ def test_what_is_written_from_right_to_left_is_isolated_and_overrides_are_gone(t
     assert isolated(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("Pump 3", "Pump 3"),
+        ("Tor\u0308", "Tor\u0308"),
+        ("one\r\n\ttwo", "one\r\n\ttwo"),
+        ("a\x1b[31mb\x07", "a[31mb"),
+        ("\x7fa\x85b\x9f", "ab"),
+        ("\u05d0\u200f\x0b\u202e", "\u05d0\u200f"),
+        ("a\0b", "a\0b"),
+    ],
+)
+def test_controls_that_nobody_sees_are_not_stored(text, stored):
+    assert without_controls(text) == stored
+
+
 @given(st.text())
 def test_every_line_ends_in_the_direction_in_which_it_began(text):
     for line in isolated(text).split("\n"):

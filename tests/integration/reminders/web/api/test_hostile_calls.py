@@ -118,6 +118,7 @@ TEAM_CALLS = [
     post(TEAMS, {"name": "\ud800"}, "name", "surrogate_characters_not_allowed", "'\\ud800'"),
     post(TEAMS, {"name": "Other"}, "name", "unique"),
     post(TEAMS, {"name": "\u202e"}, "name", "blank"),
+    post(TEAMS, {"name": "\x1b\x07\x9b"}, "name", "blank"),
     *(
         post(TEAMS, {"name": "T", "time_zone": zone}, "time_zone", "unknown_time_zone", "like Europe/Berlin")
         for zone in ("Factory", "../etc", "/etc/passwd", "europe/berlin", "Europe", "posixrules", "right/UTC")
