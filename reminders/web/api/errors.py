@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
+from rest_framework.fields import Field
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -213,7 +214,9 @@ def _flat(detail: Any, path: str = "") -> Iterator[Fault]:
             if inner:
                 yield from _flat(inner, f"{path}.{place}" if nested and path else path)
     else:
-        yield Fault(path or None, str(getattr(detail, "code", "invalid")), _plain(str(detail)))
+        missing = path and str(detail) == str(Field.default_error_messages["required"])
+        message = f"{path} is missing: it has to be sent" if missing else _plain(str(detail))
+        yield Fault(path or None, str(getattr(detail, "code", "invalid")), message)
 
 
 def _from_model(error: ModelError) -> Iterator[Fault]:

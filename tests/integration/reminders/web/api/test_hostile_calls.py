@@ -84,7 +84,7 @@ ACTS = [
     post(f"{ACT}start", {"actor": "root", "via": "ops"}, "actor", "unknown_field"),
     post(f"{ACT}start", {"started_at": "2026-01-01T00:00:00Z"}, "started_at", "unknown_field"),
     post(f"{ACT}start", {"\ud800": 1}, "\\ud800", "unknown_field"),
-    post(f"{ACT}late", {}, "minutes", "required"),
+    post(f"{ACT}late", {}, "minutes", "required", "minutes is missing"),
     post(f"{ACT}late", {"minutes": None}, "minutes", "null", "a whole number is needed"),
     post(f"{ACT}late", {"minutes": 4}, "minutes", "min_value", "4 is too small: 5 or more"),
     post(f"{ACT}late", {"minutes": -5}, "minutes", "min_value"),
@@ -108,7 +108,7 @@ ACTS = [
     post(f"{ACT}start", {"version": 2}, None, "stale", "version 2", status=412),
 ]
 TEAM_CALLS = [
-    post(TEAMS, {}, "name", "required"),
+    post(TEAMS, {}, "name", "required", "name is missing"),
     post(TEAMS, {"name": " "}, "name", "blank", "text is needed"),
     post(TEAMS, {"name": None}, "name", "null", "text is needed"),
     post(TEAMS, {"name": ["x"]}, "name", "invalid", "a list is not text"),
