@@ -6,6 +6,11 @@ from celery import Celery
 from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Celery would run all system checks, those of addresses too, and so load every page into each worker.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
+
+OF_PAGES = {"admin", "security", "staticfiles", "templates", "urls"}
+"""Tags of the checks that load pages, or are about requests. `manage.py check` and the web processes run them."""
 
 app = Celery("reminders", task_cls="config.broker_loss:AckLossTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -20,9 +25,11 @@ def refuse_bad_settings(**_: object) -> None:
     Only SystemExit ends a Celery process from a signal receiver; Celery logs any other exception and goes on.
     """
     from django.core.checks import ERROR, run_checks
+    from django.core.checks.registry import registry
 
     from config.checks import check_secret_key
 
-    problems = [problem for problem in [*run_checks(), *check_secret_key(None)] if problem.level >= ERROR]
+    found = run_checks(tags=sorted(registry.tags_available() - OF_PAGES))
+    problems = [problem for problem in [*found, *check_secret_key(None)] if problem.level >= ERROR]
     if problems:
         raise SystemExit("\n".join(str(problem) for problem in problems))

@@ -108,7 +108,7 @@ INSTALLED_APPS = [
     "django_filters",
     "corsheaders",
     "django_prometheus",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # the addresses load its pages
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

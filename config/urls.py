@@ -5,7 +5,10 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.sign_in import guarded
+from reminders.web.admin.site import register_pages
 from reminders.web.team_limits import TeamLimit, team_limit
+
+register_pages()
 
 urlpatterns = [
     path("", team_limit(TeamLimit.PUBLIC)(RedirectView.as_view(url="/ops/", permanent=False))),

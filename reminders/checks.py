@@ -12,12 +12,14 @@ from notifications.addresses import validate_email_address
 from notifications.channels import registry
 from reminders import conf
 
+TAG = "reminders"
+
 
 def register() -> None:
     """Called once the application is ready."""
-    checks.register(check_reminder_settings)
-    checks.register(check_time_zone)
-    checks.register(check_public_url, deploy=True)
+    checks.register(check_reminder_settings, TAG)
+    checks.register(check_time_zone, TAG)
+    checks.register(check_public_url, TAG, deploy=True)
 
 
 def check_reminder_settings(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:

@@ -1,0 +1,21 @@
+"""Registers the admin's pages. Only processes that answer requests load them, with their addresses."""
+
+from django.contrib import admin
+
+
+def register_pages() -> None:
+    """Registers the pages of all applications, ours last, for they take the place of some; and names the site."""
+    admin.autodiscover()
+
+    from reminders.web.admin import (  # noqa: F401 - they register themselves
+        assignees,
+        assignments,
+        records,
+        rules,
+        schedule,
+        teams,
+        tools,
+    )
+
+    admin.site.site_header = admin.site.site_title = "Assignment reminders"
+    admin.site.index_title = "Assignments, reminders and the records of the system"
