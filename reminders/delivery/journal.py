@@ -5,8 +5,9 @@ whichever signal it ends. It says nothing after a power failure: then the leases
 (`fcntl`), which ends with the process and with nothing else: a process that is suspended is alive.
 
 Layout, little-endian: 8 octets of a magic word, 8 that stand for the database; from 16 the numbers of hints and sends in
-force (0: none), from 24 the clock at which the hints were noted; from 64 the hints (id, ticket), then the sends (id,
-ticket, microseconds of `begun_at`), then a phase for each send. Numbers are set after what they count.
+force (0: none), from 24 the clock at which the last of them were noted, from 32 the scan (0: none); from 64 the hints (id,
+ticket), then the sends (id, ticket, microseconds of `begun_at`), then a phase for each send. Numbers are set after what
+they count.
 """
 
 import contextlib
@@ -38,7 +39,7 @@ CAPACITY = 1_100
 
 MAGIC = b"journal1"
 _HINT, _SEND = 16, 24
-_COUNTS, _CLOCK, _HINTS = 16, 24, 64
+_COUNTS, _CLOCK, _SCAN, _HINTS = 16, 24, 32, 64
 _SENDS = _HINTS + CAPACITY * _HINT
 _PHASES = _SENDS + CAPACITY * _SEND
 SIZE = _PHASES + CAPACITY
@@ -64,6 +65,12 @@ class Journal(Protocol):
     def clear(self) -> None:
         """Forgets all of it: nothing is in hand any more."""
 
+    def begin_scan(self, scan_id: int) -> None:
+        """This scan is this process's work from now on."""
+
+    def end_scan(self) -> None:
+        """No scan is, any more."""
+
 
 class NoJournal:
     """Notes nothing: what a process of it had in hand waits for its lease."""
@@ -73,6 +80,8 @@ class NoJournal:
     def note(self, place: int, phase: Phase) -> None: ...
     def finish(self) -> None: ...
     def clear(self) -> None: ...
+    def begin_scan(self, scan_id: int) -> None: ...
+    def end_scan(self) -> None: ...
 
 
 NO_JOURNAL = NoJournal()
@@ -124,6 +133,13 @@ class JournalFile:
         self._count(0, 0)
         self._count(1, 0)
 
+    def begin_scan(self, scan_id: int) -> None:
+        struct.pack_into("<d", self._map, _CLOCK, time.time())
+        struct.pack_into("<q", self._map, _SCAN, scan_id)
+
+    def end_scan(self) -> None:
+        struct.pack_into("<q", self._map, _SCAN, 0)
+
     def close(self) -> None:
         self._map.close()
         self._file.close()
@@ -143,11 +159,16 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """What a process had in hand when it died."""
+    """What a process had in hand when it died; `scan_id` is 0 where it did no scan."""
 
     hints: tuple[Hint, ...] = ()
     sends: tuple[Sending, ...] = ()
+    scan_id: int = 0
     noted_at: float = 0.0
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.hints or self.scan_id)
 
 
 FOREIGN = LeftBehind(noted_at=-1.0)
@@ -189,7 +210,7 @@ def dead(folder: Path) -> Iterator[list[LeftBehind]]:
                     settled.append(path)
                 if left:
                     found.append(left)
-        yield [left for left in found if time.time() - left.noted_at < FORGOTTEN_AFTER and left.hints]
+        yield [left for left in found if time.time() - left.noted_at < FORGOTTEN_AFTER and left.is_anything]
         for path in settled:
             path.unlink(missing_ok=True)
 
@@ -225,7 +246,7 @@ def _parse(octets: bytes) -> LeftBehind:
     in_hand, begun = struct.unpack_from("<II", octets, _COUNTS)
     if max(in_hand, begun) > CAPACITY:
         return LeftBehind()
-    (noted_at,) = struct.unpack_from("<d", octets, _CLOCK)
+    noted_at, scan_id = struct.unpack_from("<dq", octets, _CLOCK)
     hints = struct.iter_unpack("<qq", octets[_HINTS : _HINTS + in_hand * _HINT])
     sends = struct.iter_unpack("<qqq", octets[_SENDS : _SENDS + begun * _SEND])
     return LeftBehind(
@@ -238,6 +259,7 @@ def _parse(octets: bytes) -> LeftBehind:
             )
             for place, (reminder_id, ticket, micros) in enumerate(sends)
         ),
+        scan_id=scan_id,
         noted_at=noted_at,
     )
 

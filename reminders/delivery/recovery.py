@@ -1,8 +1,8 @@
 """Recovery: what dead processes of this host had in hand is settled at once, by what they have noted.
 
 What they had not begun is due again. What was certainly not sent is due again too, what was certainly accepted is SENT,
-and only a message that was complete but not answered may have arrived. What nobody has noted, and the processes of other
-hosts, are left to their leases.
+and only a message that was complete but not answered may have arrived. A scan goes on elsewhere. What nobody has noted,
+and the processes of other hosts, are left to their leases.
 """
 
 import logging
@@ -20,7 +20,7 @@ from reminders.delivery.dispatch import release_lost
 from reminders.delivery.hints import Broker, BrokerDown
 from reminders.delivery.journal import LeftBehind, Sending
 from reminders.delivery.log_lines import log_finished
-from reminders.ledger import deaths, finishing, leases
+from reminders.ledger import deaths, finishing, leases, scans
 from reminders.ledger.deaths import DIED, Unfinished
 from reminders.ledger.records import Finished
 from reminders.policy.deaths import Phase, result_after_death, transition_after_death
@@ -62,6 +62,8 @@ def settle_dead(*, config: ReminderConfig, broker: Broker, folder: Path | None =
 
 
 def _settle(left: LeftBehind, config: ReminderConfig) -> None:
+    if left.scan_id:
+        scans.end_scan_lease(left.scan_id)
     leases.release(left.hints)
     rows = deaths.unfinished([*left.hints, *(one.hint for one in left.sends)])
     if rows:

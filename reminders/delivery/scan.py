@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from assignments.transactions import sqlstate
 from reminders.conf import ReminderConfig
+from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import log_ended
 from reminders.ledger import leases, notified, planning, replanning, rule_changes, rule_planning, scans
 from reminders.ledger.records import Ended
@@ -69,7 +70,7 @@ class ScanPreview:
     complete: bool = True
 
 
-def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> ScanResult:
+def scan(*, trigger: str, by: str = "", config: ReminderConfig, journal: Journal = NO_JOURNAL) -> ScanResult:
     """Brings the ledger in line with the assignments. One at a time: a second one answers with the first's id.
 
     Raises Disabled while REMINDER_WORKER_ENABLED is false; database errors after they were recorded.
@@ -78,10 +79,16 @@ def scan(*, trigger: str, by: str = "", config: ReminderConfig) -> ScanResult:
     turn = scans.open_scan(trigger=trigger, by=by)
     if not turn.is_new:
         return ScanResult(turn.scan_id, None, is_new=False)
-    return run_scan(turn.scan_id, config=config)
+    return run_scan(turn.scan_id, config=config, journal=journal)
 
 
-def run_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None = None) -> ScanResult:
+def run_scan(
+    scan_id: int,
+    *,
+    config: ReminderConfig,
+    budget: timedelta | None = None,
+    journal: Journal = NO_JOURNAL,
+) -> ScanResult:
     """Does the work of a scan whose record is open, from its beginning or where another process left it.
 
     Every step is committed on its own and finds nothing to do a second time. When the budget is over before
@@ -90,6 +97,7 @@ def run_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None =
     counts, error, done = ScanCounts(), "", False
     over = None if budget is None else time.monotonic() + budget.total_seconds()
     keep_at = time.monotonic() + RENEW_LEASE_SECONDS
+    journal.begin_scan(scan_id)
     try:
         for ended in _scan(scan_id, counts, config):
             log_ended(ended, scan_id=scan_id)
@@ -103,6 +111,7 @@ def run_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None =
         error = f"{type(failure).__name__} ({sqlstate(failure) or 'no code'})"
         raise
     finally:
+        journal.end_scan()
         if done or error:
             seconds = _close_scan(scan_id, counts, error)
             logger.info(
@@ -112,10 +121,10 @@ def run_scan(scan_id: int, *, config: ReminderConfig, budget: timedelta | None =
     return ScanResult(scan_id, counts)
 
 
-def resume_scan(scan_id: int, *, config: ReminderConfig) -> ScanResult | None:
+def resume_scan(scan_id: int, *, config: ReminderConfig, journal: Journal = NO_JOURNAL) -> ScanResult | None:
     """Finishes a scan that a request had no time for. None when its record is closed by now."""
     _refuse_while_disabled(config)
-    return run_scan(scan_id, config=config) if scans.renew_scan_lease(scan_id) else None
+    return run_scan(scan_id, config=config, journal=journal) if scans.renew_scan_lease(scan_id) else None
 
 
 def _refuse_while_disabled(config: ReminderConfig) -> None:

@@ -48,7 +48,9 @@ def scan_task(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
     config = conf.current()
     dispatcher = "standby" if trigger == ScanRun.Trigger.STANDBY else "scanner"
     try:
-        _after_scan(scan.scan(trigger=trigger, by=by, config=config), config, dispatcher)
+        _after_scan(
+            scan.scan(trigger=trigger, by=by, config=config, journal=journal.own()), config, dispatcher
+        )
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled"})
 
@@ -58,7 +60,7 @@ def resume_scan_task(scan_id: int) -> None:
     """Finishes a scan that was begun in a request and took longer than one may."""
     config = conf.current()
     try:
-        _after_scan(scan.resume_scan(int(scan_id), config=config), config, "scanner")
+        _after_scan(scan.resume_scan(int(scan_id), config=config, journal=journal.own()), config, "scanner")
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled", "scan_id": scan_id})
 

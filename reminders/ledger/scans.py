@@ -69,6 +69,18 @@ def renew_scan_lease(scan_id: int) -> bool:
 
 
 @atomically
+def end_scan_lease(scan_id: int) -> None:
+    """The process of this scan is known to be dead: whoever looks next may take it over."""
+    with connection.cursor() as cursor:
+        run(
+            cursor,
+            "UPDATE reminders_scanrun SET alive_until = statement_timestamp()"
+            " WHERE id = %s AND finished_at IS NULL AND alive_until > statement_timestamp()",
+            [scan_id],
+        )
+
+
+@atomically
 def take_over_scan() -> int | None:
     """A scan whose process is gone, for the caller to go on with; None where there is none. Only one caller gets it."""
     with connection.cursor() as cursor:

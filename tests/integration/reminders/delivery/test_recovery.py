@@ -13,11 +13,11 @@ from django.db import OperationalError, connection
 
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Delivery, Message
-from reminders.delivery import broker_status, deliver, dispatch, journal, recovery
+from reminders.delivery import broker_status, deliver, dispatch, journal, recovery, scan
 from reminders.delivery.broker import MARK, CeleryBroker
 from reminders.delivery.hints import BrokerContents, HintBatch
 from reminders.delivery.journal import JournalFile
-from reminders.ledger import finishing
+from reminders.ledger import finishing, replanning, scans
 from reminders.ledger.records import Hint
 from reminders.models import Attempt, Reminder, State
 from reminders.models import Counter as CounterRow
@@ -149,6 +149,9 @@ class LastNotes(JournalFile):
     """A journal whose process ends with the task: what it has noted stays, and its lock is gone."""
 
     def clear(self) -> None:
+        self.close()
+
+    def end_scan(self) -> None:
         self.close()
 
 
@@ -395,3 +398,33 @@ def test_a_database_that_is_away_leaves_the_journal_for_later(
     assert ends() == [(State.SENDING, 0)]
     assert tick() == 1
     assert ends() == [SENT]
+
+
+def test_a_scan_whose_process_died_is_resumed_at_once(clock, config, desk, tick, tmp_path, monkeypatch):
+    AssignmentFactory(soon=True)
+
+    def killed(*_args: object, **_more: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr(replanning, "retime", killed)
+        notes = LastNotes(tmp_path)
+        with pytest.raises(Killed):
+            scan.scan(trigger="cli", config=config, journal=notes)
+    assert scans.take_over_scan() is None  # nobody knows yet
+    assert tick() == 1
+    scan_id = scans.take_over_scan()
+    assert scan_id is not None
+    resumed = scan.resume_scan(scan_id, config=config)
+    assert resumed is not None
+    assert resumed.counts is not None
+    assert tick() == 0
+
+
+def test_a_scan_that_has_ended_is_nobodys(clock, config, tick, tmp_path):
+    notes = JournalFile(tmp_path)
+    done = scan.scan(trigger="cli", config=config, journal=notes)
+    assert done.counts is not None
+    notes.close()
+    assert tick() == 0
+    assert scans.take_over_scan() is None
