@@ -1,9 +1,10 @@
 """The Celery application: `celery -A config worker` and `celery -A config beat` start here."""
 
+import gc
 import os
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, worker_before_create_process, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery would run all system checks, those of addresses too, and so load every page into each worker.
@@ -33,3 +34,12 @@ def refuse_bad_settings(**_: object) -> None:
     problems = [problem for problem in [*found, *check_secret_key(None)] if problem.level >= ERROR]
     if problems:
         raise SystemExit("\n".join(str(problem) for problem in problems))
+
+
+@worker_before_create_process.connect
+def share_memory(**_: object) -> None:
+    """What is loaded by now stays shared with the processes of the pool: their collector leaves it alone, and so does not
+    write to it (`gc.freeze`, Python library reference).
+    """
+    gc.collect()
+    gc.freeze()

@@ -1,9 +1,11 @@
 """A worker loads no page: it starts sooner, and each of its processes is smaller."""
 
+import gc
 import subprocess
 import sys
 
 import pytest
+from celery.signals import worker_before_create_process
 from django.core import checks
 
 from config.celery import OF_PAGES
@@ -36,6 +38,12 @@ def test_a_worker_with_bad_settings_ends(setting, monkeypatch):
     )
     assert ended.returncode == 1
     assert name in ended.stderr
+
+
+def test_what_is_loaded_before_the_pool_begins_is_shared_with_it():
+    gc.unfreeze()
+    worker_before_create_process.send(sender=None)
+    assert gc.get_freeze_count() > 100_000
 
 
 def test_the_pages_of_the_admin_hold_to_its_checks():
