@@ -82,6 +82,7 @@ class NoJournal:
     def clear(self) -> None: ...
     def begin_scan(self, scan_id: int) -> None: ...
     def end_scan(self) -> None: ...
+    def close(self) -> None: ...
 
 
 NO_JOURNAL = NoJournal()
@@ -95,10 +96,11 @@ class JournalFile:
         name = f"{os.getpid()}-{uuid.uuid4().hex}"
         self.path = folder / (name + SUFFIX)
         unseen = folder / ("." + name)
-        self._file = unseen.open("w+b")
-        self._file.truncate(SIZE)
+        # A descriptor, not a file object: it stays open, and the lock held, until the process is gone.
+        self._file = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._file, SIZE)
         fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._map = mmap.mmap(self._file.fileno(), SIZE)
+        self._map = mmap.mmap(self._file, SIZE)
         self._map[:16] = MAGIC + database_mark()
         unseen.rename(self.path)  # Locked before anybody can see it.
 
@@ -142,7 +144,7 @@ class JournalFile:
 
     def close(self) -> None:
         self._map.close()
-        self._file.close()
+        os.close(self._file)
 
     def _count(self, which: int, number: int) -> None:
         struct.pack_into("<I", self._map, _COUNTS + 4 * which, number)
@@ -182,7 +184,9 @@ def own() -> Journal:
     """The journal of this process, in the folder of the settings; one that notes nothing where that cannot be written."""
     pid = os.getpid()
     if pid not in _own:
-        _own.clear()  # A parent's, if any.
+        for parents in _own.values():  # This process has its own descriptor of it, and no lock.
+            parents.close()
+        _own.clear()
         try:
             _own[pid] = JournalFile(settings.JOURNAL_DIR)
         except OSError as error:
