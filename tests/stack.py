@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import uuid
@@ -25,10 +26,13 @@ from psycopg import sql
 
 from config.devstack.launch import CELERY_WORKER, WEB_WORKER
 from config.devstack.processes import free_port
+from tests.console import Console
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60.0
+QUEUE_READY = "Reminder queue initialised"
+"""What a worker or a scanner logs once it takes messages."""
 CELERY = [sys.executable, "-m", "celery", "-A", "config"]
 WORKER = ["--pool", "prefork", *CELERY_WORKER, "--loglevel", "INFO"]
 
@@ -96,6 +100,8 @@ class Stack:
     ledger: Path
     children: list[Child] = field(default_factory=list)
     mail_port: int = 0
+    consoles: dict[frozenset[tuple[str, str]], Console] = field(default_factory=dict)
+    consoles_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def refusals(self) -> Path:
@@ -119,16 +125,26 @@ class Stack:
         return child
 
     def manage(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a management command to its end."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=check,
-        )
+        """Runs a management command to its end, beside the stack."""
+        done = self.console().manage(words)
+        if check:
+            done.check_returncode()
+        return done
+
+    def python(self, body: str, given: Any = None, **more: str) -> str:
+        """Runs Python of the project beside the stack; it reads `given` as JSON. Returns what it has printed."""
+        done = self.console(**more).python(body, json.dumps(given))
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def console(self, **more: str) -> Console:
+        """A process of the project with the environment as it is now, which says nothing but errors."""
+        environment = {**self.environment, "LOG_LEVEL": "ERROR", **more}
+        settings = frozenset(environment.items())
+        with self.consoles_lock:
+            if settings not in self.consoles:
+                self.consoles[settings] = Console(environment)
+            return self.consoles[settings]
 
     def worker(self, *, concurrency: int = 2, wait: bool = True) -> Child:
         name = f"worker{len(self.children)}"
@@ -146,7 +162,7 @@ class Stack:
                 str(concurrency),
             ],
         )
-        return self._ready(child, "Reminder queue initialised") if wait else child
+        return self._ready(child, QUEUE_READY) if wait else child
 
     def scanner(self, *, wait: bool = True) -> Child:
         name = f"scanner{len(self.children)}"
@@ -154,7 +170,7 @@ class Stack:
             name,
             [*CELERY, "worker", "-Q", "reminders.scan", "-n", f"{name}@%h", *WORKER, "--concurrency", "2"],
         )
-        return self._ready(child, "Reminder queue initialised") if wait else child
+        return self._ready(child, QUEUE_READY) if wait else child
 
     def beat(self) -> Child:
         return self.start(
@@ -170,7 +186,7 @@ class Stack:
             ],
         )
 
-    def web(self) -> tuple[Child, str]:
+    def web(self, *, wait: bool = True) -> tuple[Child, str]:
         address = f"127.0.0.1:{free_port()}"
         child = self.start(
             "web",
@@ -185,16 +201,21 @@ class Stack:
             ],
         )
 
-        def answers() -> bool:
-            with (
-                contextlib.suppress(OSError),
-                urllib.request.urlopen(f"http://{address}/healthz", timeout=5) as answer,
-            ):
-                return bool(answer.status == 200)
-            return False
-
-        until(answers, within=READY_SECONDS, what=f"web answers; its log is {child.log}", every=0.2)
+        if wait:
+            self.answers(child, f"http://{address}")
         return child, f"http://{address}"
+
+    def staff(self) -> tuple[Child, Child, Child]:
+        """A worker, a scanner and beat, which start at the same time."""
+        worker, scanner, beat = self.worker(wait=False), self.scanner(wait=False), self.beat()
+        return self._ready(worker, QUEUE_READY), self._ready(scanner, QUEUE_READY), beat
+
+    def crew(self) -> tuple[str, Child, Child]:
+        """Also web: its address, the worker and the scanner. All start at the same time."""
+        web, address = self.web(wait=False)
+        worker, scanner, _ = self.staff()
+        self.answers(web, address)
+        return address, worker, scanner
 
     def sink(self) -> Child:
         child = self.start(
@@ -237,8 +258,24 @@ class Stack:
         return [event for child in self.children for event in child.events(name)]
 
     def stop(self) -> None:
+        """Ends all at once: how a process ends is shown by the tests that tell it to."""
         for child in reversed(self.children):
-            child.stop()
+            child.kill()
+        for console in self.consoles.values():
+            console.stop()
+
+    def answers(self, child: Child, address: str) -> None:
+        """Waits until web does."""
+
+        def served() -> bool:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer,
+            ):
+                return bool(answer.status == 200)
+            return False
+
+        until(served, within=READY_SECONDS, what=f"web answers; its log is {child.log}", every=0.2)
 
     def _ready(self, child: Child, text: str) -> Child:
         def said() -> bool:
@@ -262,13 +299,7 @@ def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None =
     """
     server = os.environ["DATABASE_URL"]
     name = f"stack_{uuid.uuid4().hex[:10]}"
-    admin = server.replace("postgres://", "postgresql://", 1)
-    with psycopg.connect(admin, autocommit=True) as link:
-        template = _migrated_template(link, server)
-        link.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
-    database_url = f"{server.rsplit('/', 1)[0]}/{name}"
+    database_url = make_database(server, name)
     redis_url = _free_redis(os.environ["REDIS_URL"])
     mail_port = free_port()
     environment = {
@@ -298,15 +329,33 @@ def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None =
         stack.stop()
         with redis.Redis.from_url(redis_url) as client, contextlib.suppress(redis.RedisError):
             client.flushdb()
-        with psycopg.connect(admin, autocommit=True) as link:
-            link.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop_database(server, name)
 
 
-def _migrated_template(link: psycopg.Connection[Any], server: str) -> str:
+def make_database(server: str, name: str) -> str:
+    """A migrated, empty database; returns its address."""
+    template = migrated_template(server)
+    with _administrator(server) as link:
+        link.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    return f"{server.rsplit('/', 1)[0]}/{name}"
+
+
+def drop_database(server: str, name: str) -> None:
+    with _administrator(server) as link:
+        link.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _administrator(server: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(server.replace("postgres://", "postgresql://", 1), autocommit=True)
+
+
+def migrated_template(server: str) -> str:
     """The name of a migrated, empty database, made once for each test server; other processes wait for it."""
     name, lock = "stack_template", 0x57AC
-    link.execute("SELECT pg_advisory_lock(%s)", [lock])
-    try:
+    with _administrator(server) as link:
+        link.execute("SELECT pg_advisory_lock(%s)", [lock])  # Until the end of the session.
         if not link.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             unfinished = f"{name}_unfinished"
             link.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(unfinished)))
@@ -324,9 +373,7 @@ def _migrated_template(link: psycopg.Connection[Any], server: str) -> str:
                     sql.Identifier(unfinished), sql.Identifier(name)
                 )
             )
-        return name
-    finally:
-        link.execute("SELECT pg_advisory_unlock(%s)", [lock])
+    return name
 
 
 def _free_redis(url: str) -> str:

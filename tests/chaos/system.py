@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import smtplib
-import subprocess
 import sys
 import time
 import urllib.request
@@ -33,7 +32,7 @@ from tests.chaos import checker
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
 from tests.fakes.http_sink import OK, HttpSink
-from tests.stack import ROOT, Child, Stack, running, until
+from tests.stack import Child, Stack, running, until
 
 LEASE, SEND, TICK, POLL = 6.0, 2.0, 0.5, 3.0
 ENVIRONMENT = {
@@ -180,29 +179,18 @@ class System:
 
     def plant(self, n: int, *, name: str = "job", start: float = 600) -> list[int]:
         """Makes `n` assignments that start in so many seconds; their reminders are due if that is within 30 min."""
-        done = self.run("import django; django.setup()\n" + PLANT, {"n": n, "name": name, "start": start})
+        done = self.run(PLANT, {"n": n, "name": name, "start": start})
         ids: list[int] = json.loads(done)
         return ids
 
     def subscribe(self, *events: str, name: str = "planning") -> None:
         """A program behind `hooks` hears of these from now on."""
         order = {"name": name, "url": self.hooks.url, "events": events}
-        self.secrets.append(json.loads(self.run("import django; django.setup()\n" + SUBSCRIBE, order)))
+        self.secrets.append(json.loads(self.run(SUBSCRIBE, order)))
 
     def run(self, body: str, order: Any = None) -> str:
         """Runs Python of the project beside the faults, on the database itself."""
-        done = subprocess.run(
-            [sys.executable, "-c", body],
-            cwd=ROOT,
-            env={**self.stack.environment, "DATABASE_URL": self.direct, "LOG_LEVEL": "ERROR"},
-            input=json.dumps(order),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
+        return self.stack.python(body, order, DATABASE_URL=self.direct)
 
     def mail(self, **fault: Any) -> None:
         """Plans a fault of the sink (see `tests.fakes.smtp_faults.Fault`); without one the sink is well again."""

@@ -8,7 +8,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 DECLINE = """
 import json, sys
-import django; django.setup()
 from datetime import UTC, datetime
 from assignments import acts, people, services, teams
 from assignments.history import Actor

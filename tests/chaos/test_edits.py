@@ -12,7 +12,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 EDITS = """
 import json, random, sys, time
-import django; django.setup()
 from collections import Counter
 from datetime import timedelta
 from django.utils import timezone

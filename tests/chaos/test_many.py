@@ -15,7 +15,6 @@ long = pytest.mark.chaos
 
 RACE = """
 import json, random, sys, threading
-import django; django.setup()
 from datetime import timedelta
 from django.db import connection
 from django.utils import timezone

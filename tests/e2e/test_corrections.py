@@ -49,10 +49,7 @@ class Caller:
 
 def test_a_moved_assignee_hears_of_it_once_and_of_back_and_forth_nothing(tmp_path):
     with running(tmp_path, more=QUICK) as stack:
-        _, web = stack.web()
-        stack.scanner()
-        stack.beat()
-        worker = stack.worker()
+        web, worker, _ = stack.crew()
         token = stack.manage("create_api_token", "planner", "--scopes", "read,write").stdout.strip()
         start = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=10)
         person = [{"email": "anna@example.test", "zone": "UTC"}]

@@ -22,7 +22,7 @@ from tests.e2e.agreement import Desk, counted
 from tests.e2e.test_whole import plant
 from tests.stack import ROOT, Stack, running, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ENVIRONMENT = {
     "REMINDER_POLL_INTERVAL_MS": "2000",
@@ -178,9 +178,7 @@ def test_alerts_fire_and_resolve_and_figures_agree(tmp_path):
     if shutil.which("prometheus") is None:
         pytest.skip("needs prometheus")
     with running(tmp_path, more={**ENVIRONMENT, "METRICS_TOKEN": TOKEN}) as stack:
-        _, web = stack.web()
-        worker, scanner = stack.worker(), stack.scanner()
-        stack.beat()
+        web, worker, scanner = stack.crew()
         with watching(tmp_path, web.removeprefix("http://")) as watch:
             # All checks passed: what was sent is counted, and nothing fires.
             due(stack, "well", timedelta(minutes=10), 20)

@@ -31,8 +31,9 @@ def test_web_and_a_forked_worker_report_and_trace(tmp_path, sink):
         "OTEL_BSP_SCHEDULE_DELAY": "300",
     }
     with running(tmp_path, mail=False, more=more) as stack:
-        _, web = stack.web()
+        child, web = stack.web(wait=False)
         stack.worker()
+        stack.answers(child, web)
         with urllib.request.urlopen(f"{web}/admin/login/", timeout=20) as answer:
             assert answer.status == 200
         ask(stack, "[['no number', 1]]")

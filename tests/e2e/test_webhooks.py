@@ -48,10 +48,7 @@ def soon(stack: Stack, title: str, number: int) -> None:
 
 def test_who_listens_is_told_and_who_hangs_costs_nobody_a_reminder(tmp_path):
     with running(tmp_path, more=QUICK) as stack, HttpSink() as well, HttpSink(stop_at="silence") as hangs:
-        _, web = stack.web()
-        stack.scanner()
-        stack.beat()
-        worker = stack.worker()
+        web, worker, _ = stack.crew()
         token = stack.manage("create_api_token", "hooks", "--scopes", "ops").stdout.strip()
         for name, url in (("well", well.url), ("hangs", hangs.url)):
             wanted = {"name": name, "url": url, "events": ["reminder.sent"]}

@@ -1,5 +1,6 @@
 """The whole system, for real: every message that should be in the sink is there once, none that should not."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -55,21 +56,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def plant(stack: Stack, people: list[dict[str, str]], work: list[dict[str, object]]) -> list[int]:
     """Makes people and work; returns the ids of the work."""
-    import json
-    import subprocess
-    import sys
-
-    done = subprocess.run(
-        [sys.executable, "-c", "import django; django.setup()\n" + PLANT],
-        cwd=Path(__file__).resolve().parent.parent.parent,
-        env={**stack.environment, "LOG_LEVEL": "ERROR"},
-        input=json.dumps({"people": people, "work": work}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    ids: list[int] = json.loads(done.stdout)
+    ids: list[int] = json.loads(stack.python(PLANT, {"people": people, "work": work}))
     return ids
 
 
@@ -133,10 +120,8 @@ def test_a_thousand_assignments_of_every_kind(stack):
     assert len(work) == 1050
     plant(stack, people, work)
 
+    stack.staff()
     stack.worker()
-    stack.worker()
-    stack.scanner()
-    stack.beat()
     stack.beat()
     until(lambda: len(stack.mails()) >= sum(expected.values()), within=60, what="all mails arrive")
     until(lambda: settled(stack), within=30, what="nothing due is left")
@@ -181,9 +166,7 @@ def test_a_thousand_assignments_of_every_kind(stack):
 
 def test_it_is_punctual_and_quick(stack):
     """Idle: out within 2 s of the due instant; made with less than the lead left: out within 5 s."""
-    stack.worker()
-    stack.scanner()
-    stack.beat()
+    stack.staff()
     people = [{"email": "a@example.test", "zone": "UTC"}]
     start = datetime.now(UTC) + timedelta(minutes=30, seconds=8)
     (due_soon,) = plant(
@@ -227,9 +210,7 @@ def test_kill_and_flush_in_mid_drain_lose_nothing(stack):
         people,
         [{"title": f"job-{n}", "start": start, "who": n, "then": "", "to": None} for n in range(1500)],
     )
-    victim = stack.worker()
-    stack.scanner()
-    stack.beat()
+    victim, _, _ = stack.staff()
     until(lambda: len(stack.mails()) > 100, within=60, what="the drain is under way", every=0.01)
     victim.kill()
     stack.redis().flushdb()
@@ -257,14 +238,14 @@ def test_off_means_off_and_on_again_sends_no_flood(stack):
     people = [{"email": "a@example.test", "zone": "UTC"}]
     start = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
     plant(stack, people, [{"title": "waits", "start": start, "who": 0, "then": "", "to": None}])
-    worker, scanner, beat = stack.worker(), stack.scanner(), stack.beat()
+    started = stack.staff()
     until(lambda: stack.log_of("Scan skipped"), within=30, what="a scan is refused")
     assert one(stack, "SELECT count(*) FROM reminders_reminder") == 0
     assert stack.mails() == []
-    for child in (beat, scanner, worker):
+    for child in started:
+        child.process.terminate()
+    for child in started:
         child.stop()
     stack.environment["REMINDER_WORKER_ENABLED"] = "true"
-    stack.worker()
-    stack.scanner()
-    stack.beat()
+    stack.staff()
     until(lambda: len(stack.mails()) == 1, within=30, what="the reminder that is still useful arrives")
