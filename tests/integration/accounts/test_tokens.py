@@ -21,12 +21,6 @@ from tests.conftest import NOON
 from tests.fakes.api_caller import ApiCaller, faults
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 def command(*words: str) -> str:
     out = StringIO()
     call_command(*words, stdout=out)

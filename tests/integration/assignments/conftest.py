@@ -6,7 +6,5 @@ from tests.fakes.api_caller import ApiCaller
 
 
 @pytest.fixture
-def api(clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def api(clock):
     return ApiCaller("read", "write")

@@ -167,9 +167,7 @@ def test_a_bad_list_in_a_file_is_named(clock):
 
 
 @pytest.fixture
-def api(clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def api(clock):
     return ApiCaller("read", "write")
 
 

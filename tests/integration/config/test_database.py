@@ -18,9 +18,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _fresh_session(transactional_db: None, settings, tmp_path) -> Iterator[None]:
+def _fresh_session(transactional_db: None) -> Iterator[None]:
     """No test leaves its session to the next one."""
-    settings.STATIC_ROOT = tmp_path
     connection.close()
     yield
     connection.close()

@@ -18,12 +18,6 @@ ACCEPTED = ["josé@example.com", "anna@faß.de", "klara@κλαρα-σωλις.ε
 REFUSED = ["a@[127.0.0.1]", "ann@exam\u200dple.com", "ann@example", "ann@example.com, bob@example.com"]
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def api(clock):
     return ApiCaller("read", "write")

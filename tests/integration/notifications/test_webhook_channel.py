@@ -27,7 +27,7 @@ def loopback(address: str) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _plain_http(settings) -> None:
+def _loopback_is_outside(settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = True
 
 

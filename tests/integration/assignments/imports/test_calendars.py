@@ -20,12 +20,6 @@ START = "DTSTART:20260615T130000Z"
 WORK = ["UID:W-1", "SUMMARY:Check the boiler", START]
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def api(clock):
     return ApiCaller("write")

@@ -27,12 +27,6 @@ WORK = {"title": "Check the boiler", "scheduled_start": "2026-06-15T13:00:00Z"}
 HEADER = "reference,title,scheduled_start,assignee_name,assignee_email"
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def api(clock):
     return ApiCaller("write")

@@ -130,9 +130,7 @@ class Night:
 
 
 @pytest.fixture
-def night(clock, config, outbox, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def night(clock, config, outbox):
     return lambda zone, day, at: Night(Ticks(clock, config, outbox), zone, day, at)
 
 

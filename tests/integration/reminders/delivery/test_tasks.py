@@ -43,7 +43,7 @@ def outside():
 
     paths: list[str] = []
     server = HTTPServer(("127.0.0.1", 0), Answer)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", paths
     server.shutdown()
     server.server_close()

@@ -308,8 +308,7 @@ def test_a_sign_of_life_says_what_the_doctor_needs(healthy):
     assert abs(process.clock_ahead_seconds) < 2
 
 
-def test_metrics_that_nobody_reads_are_a_warning(healthy, client, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT, settings.STATIC_ROOT = False, tmp_path
+def test_metrics_that_nobody_reads_are_a_warning(healthy, client):
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE reminders_process SET seen_at = seen_at - interval '6 minutes' WHERE kind = 'scrape'"
@@ -507,7 +506,7 @@ def with_same_rules(config: ReminderConfig) -> None:
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """A server on a free port of 127.0.0.1; yields its URL, without a slash at the end."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -18,7 +18,6 @@ from reminders.ledger import rule_changes
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
-from tests.integration.reminders.web.test_ops_pages import operator, plain_http  # noqa: F401 - fixtures
 from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +89,7 @@ def test_the_api_says_how_far_and_null_when_all_work_follows(half_followed, conf
     assert caller.get("/api/rules").json()["progress"] is None
 
 
-def test_list_and_form_of_the_admin_say_how_far(operator, half_followed, config):  # noqa: F811
+def test_list_and_form_of_the_admin_say_how_far(operator, half_followed, config):
     pages = (LIST, f"{LIST}{half_followed.pk}/change/")
     for page in pages:
         assert SHOWN in operator.get(page).content.decode()

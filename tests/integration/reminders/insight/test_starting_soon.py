@@ -18,7 +18,6 @@ from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
-from tests.integration.reminders.web.test_ops_pages import operator, plain_http  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 
@@ -172,7 +171,7 @@ def board(clock, config, remind):
 
 @pytest.mark.parametrize(("limited", "expected"), [(False, (2, 3)), (True, (1, 1))])
 def test_figure_tile_lists_and_filters_hold_the_same_work(
-    operator,  # noqa: F811
+    operator,
     config,
     board,
     limited,
@@ -211,13 +210,13 @@ def test_the_gauges_show_the_whole_system(config, board):
     assert (shown["assignment_declined"], shown["assignment_unanswered"]) == (2.0, 3.0)
 
 
-def test_the_tile_of_declined_work_is_an_alarm_and_that_of_unanswered_work_is_none(operator, board):  # noqa: F811
+def test_the_tile_of_declined_work_is_an_alarm_and_that_of_unanswered_work_is_none(operator, board):
     tiles = {tile.name: tile for tile in operator.get("/ops/").context["attendance"]}
     assert (tiles["declined_soon"].tone, tiles["declined_soon"].alarm) == ("bad", "Nobody will come")
     assert (tiles["unanswered_soon"].tone, tiles["unanswered_soon"].alarm) == ("quiet", "")
 
 
-def test_another_name_is_refused_by_the_api(operator, clock):  # noqa: F811
+def test_another_name_is_refused_by_the_api(operator, clock):
     response = operator.get("/api/assignments?starting_soon=confirmed")
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == ["starting_soon"]

@@ -91,9 +91,7 @@ def test_a_scan_archives_batch_after_batch_unless_it_is_told_not_to(clock, finis
     assert ArchivedReminder.objects.count() == 2
 
 
-def test_the_api_still_shows_what_was_archived(clock, finished, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def test_the_api_still_shows_what_was_archived(clock, finished):
     api = ApiCaller("read")
     address = f"/api/assignments/{finished.pk}/reminders"
     before = api.get(address).json()

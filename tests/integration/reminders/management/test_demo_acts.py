@@ -2,10 +2,8 @@
 
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.core.management import call_command
 
 from assignments import services
@@ -18,12 +16,6 @@ from reminders.management.page_visit import CannotAct, act_by_link, forms_of
 from reminders.management.sample_work import Then
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _static_folder():
-    """The web server looks for it at its start."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

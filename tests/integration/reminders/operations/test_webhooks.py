@@ -39,10 +39,8 @@ HALF_AN_HOUR = timedelta(minutes=30)
 
 
 @pytest.fixture(autouse=True)
-def _loopback_is_outside(settings, tmp_path) -> None:
-    settings.STATIC_ROOT = tmp_path
+def _loopback_is_outside(settings) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = True
-    settings.SECURE_SSL_REDIRECT = False
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from django.test.utils import CaptureQueriesContext
 
 from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.insight import figure_queries, starting_soon, statistics
-from tests.integration.reminders.web.test_ops_pages import operator, plain_http  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 
@@ -123,7 +122,7 @@ reads two for each permission, whatever there is of work."""
 
 
 @pytest.mark.timeout(300)
-def test_no_figure_and_no_page_reads_a_whole_table(crowd, config, operator):  # noqa: F811
+def test_no_figure_and_no_page_reads_a_whole_table(crowd, config, operator):
     look_at_figures(config)
     operator.get("/ops/")  # Counts the figures for everybody.
     for address, most in PAGES.items():

@@ -6,13 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.urls import reverse
 
-from accounts import roles
 from accounts.models import ApiToken, digest
 from assignments import services
 from assignments.models import Assignee, Assignment, ReminderStatus, Status
@@ -36,43 +34,12 @@ from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+from tests.logins import staff
 
 pytestmark = pytest.mark.django_db
 
 PAYLOAD = "<script>alert('x')</script>"
 SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, CircuitBreaker, Audit, Process, Subscription)
-
-
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
-def staff(name: str, *groups: str, **values):
-    user = get_user_model().objects.create_user(name, is_staff=True, **values)
-    user.groups.set(Group.objects.filter(name__in=groups))
-    return user
-
-
-@pytest.fixture
-def viewer(client):
-    roles.set_up()
-    client.force_login(staff("vera", roles.VIEWERS))
-    return client
-
-
-@pytest.fixture
-def operator(client):
-    roles.set_up()
-    client.force_login(staff("olga", roles.OPERATORS))
-    return client
-
-
-@pytest.fixture
-def root(client):
-    client.force_login(staff("root", is_superuser=True))
-    return client
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -13,33 +13,17 @@ from assignments.models import Assignee, Team
 from assignments.services import NewAssignment
 from reminders.models import Audit
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
+from tests.logins import signed_in, staff
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path, clock):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
-@pytest.fixture
-def root() -> Client:
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser("root"))
-    return client
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture
 def olga() -> Client:
     """An operator who is limited to the team North."""
-    roles.set_up()
-    user = get_user_model().objects.create_user("olga", is_staff=True)
-    user.groups.set([Group.objects.get(name=roles.OPERATORS)])
+    user = staff("olga", roles.OPERATORS)
     limits.limit_user(user, [teams.add_team(name="North").pk], by="root")
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in(user)
 
 
 def url(page: str, *args: object) -> str:

@@ -33,12 +33,6 @@ SECRET_HEADERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def work(clock):
     return AssignmentFactory(

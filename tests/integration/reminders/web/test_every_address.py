@@ -177,9 +177,7 @@ def address(route: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def _one_mail(settings, tmp_path):
     settings.MAIL_SINK_DIR = tmp_path
     (tmp_path / f"{MAIL}.eml").write_bytes(b"Subject: Hello\nContent-Type: text/html\n\n<p>Hello</p>")
 

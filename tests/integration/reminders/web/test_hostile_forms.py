@@ -1,8 +1,6 @@
 """What nobody should send to the page behind the link, to Ops pages and to the admin: nothing of it is written, no 5xx."""
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.test import Client
 
 from accounts import roles
@@ -15,6 +13,7 @@ from reminders.models import Reminder, ReminderRule
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.integration.reminders.web.api.test_hostile_calls import everything_stored
 from tests.integration.reminders.web.test_rule_admin import HOUR_BEFORE
+from tests.logins import signed_in, staff
 from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
@@ -24,19 +23,9 @@ LONG = "x" * 100_000
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
-def signed_in(*, superuser: bool = False) -> Client:
-    roles.set_up()
-    user = get_user_model().objects.create_user("olga", is_staff=True, is_superuser=superuser)
-    user.groups.set(Group.objects.filter(name=roles.OPERATORS))
-    client = Client(raise_request_exception=False)
-    client.force_login(user)
-    return client
+def olga(*, superuser: bool = False) -> Client:
+    user = staff("olga", roles.OPERATORS, is_superuser=superuser)
+    return signed_in(user, raise_request_exception=False)
 
 
 # --- the page behind the link -----------------------------------------------------------------------------------
@@ -104,7 +93,7 @@ def test_work_is_given_to_nobody_who_is_not_there(clock):
     theirs = AssignmentFactory(soon=True)
     people.change_assignee(theirs.assignee_id, {"team": other.pk})
     people.change_assignee(work.assignee_id, {"team": team.pk})
-    client = signed_in()
+    client = olga()
     before = everything_stored()
     given = [
         *(
@@ -159,7 +148,7 @@ def test_no_name_of_a_mail_leads_out_of_the_folder(clock, settings, tmp_path):
         b"Subject: x\n\nx", sender="a@example.test", recipients=["b@example.test"]
     )
     (tmp_path / "secret.eml").write_text("Subject: secret\n\nsecret")
-    client = signed_in()
+    client = olga()
     names = [
         *(
             "..%2fsecret",
@@ -219,7 +208,7 @@ def test_rules_and_teams_that_make_no_sense_are_refused_in_the_admin(clock):
     rule()
     person = AssigneeFactory()
     team = teams.add_team(name="Ours")
-    client = signed_in(superuser=True)
+    client = olga(superuser=True)
     before = everything_stored()
     for values in RULES:
         shown = client.post("/admin/reminders/reminderrule/add/", {**HOUR_BEFORE, **values})

@@ -26,8 +26,6 @@ HOSTILE = (
 
 @pytest.fixture
 def folder(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
     settings.PUBLIC_URL = "http://127.0.0.1:8000"
     settings.MAIL_SINK_DIR = tmp_path / "mail"
     return Folder(settings.MAIL_SINK_DIR)

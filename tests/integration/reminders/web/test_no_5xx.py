@@ -69,11 +69,9 @@ ROUTES = sorted({route for route in addresses() if "(?P" not in route and route 
 
 
 @pytest.fixture
-def ask(clock, settings, tmp_path, monkeypatch):
+def ask(clock, settings, monkeypatch):
     # The doctor asks every server for seconds; what it is sent it does not read.
     monkeypatch.setattr(maintenance, "run_checks", lambda *_, **__: [])
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
     settings.API_RATE = 0
     AssignmentFactory(reference="W-1")
     signed_in = Client(raise_request_exception=False)

@@ -4,14 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from psycopg import errors
 
-from accounts import roles
 from assignments import services
 from assignments.models import Act, Assignment
 from notifications.message import Outcome
@@ -30,31 +27,6 @@ from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def plain_http(settings, tmp_path, monkeypatch):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-    monkeypatch.setattr(overview, "_asked", None)
-
-
-def somebody(client, name, *groups):
-    roles.set_up()
-    user = get_user_model().objects.create_user(name, is_staff=True)
-    user.groups.set(Group.objects.filter(name__in=groups))
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def operator(client):
-    return somebody(client, "olga", roles.OPERATORS)
-
-
-@pytest.fixture
-def viewer(client):
-    return somebody(client, "vera", roles.VIEWERS)
 
 
 @pytest.fixture

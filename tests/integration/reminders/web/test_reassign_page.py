@@ -5,13 +5,10 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import roles
 from assignments import people, services, teams
 from assignments.models import Assignment
 from reminders.delivery import deliver, dispatch, scan
@@ -24,21 +21,10 @@ from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 from tests.rule_factory import rule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 MINUTE = timedelta(minutes=1)
 ADDRESS = "/ops/act/reassign"
-
-
-@pytest.fixture
-def operator(client, clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-    roles.set_up()
-    user = get_user_model().objects.create_user("olga", is_staff=True)
-    user.groups.set(Group.objects.filter(name=roles.OPERATORS))
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

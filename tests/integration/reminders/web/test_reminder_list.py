@@ -2,9 +2,8 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 
-from accounts import limits, roles
+from accounts import limits
 from assignments import services, teams
 from reminders.models import Kind, Reminder
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -15,14 +14,8 @@ URL = "/ops/reminders?show=all"
 
 
 @pytest.fixture
-def reader(client, clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-    roles.set_up()
-    user = get_user_model().objects.create_user("vera", is_staff=True)
-    user.groups.set(Group.objects.filter(name=roles.VIEWERS))
-    client.force_login(user)
-    return client
+def reader(viewer, clock):
+    return viewer
 
 
 def lines(page) -> list[tuple[str, str, str]]:

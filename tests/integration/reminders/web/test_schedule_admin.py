@@ -1,7 +1,6 @@
 """Beat's entries in the admin: ours are switched with a reason, and by nothing else."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
@@ -14,12 +13,9 @@ pytestmark = pytest.mark.django_db
 LIST = reverse("admin:django_celery_beat_periodictask_changelist")
 
 
-@pytest.fixture
-def root(client, settings, tmp_path, config):
-    settings.STATIC_ROOT = tmp_path
+@pytest.fixture(autouse=True)
+def _entries(db, config):
     beat_schedule.set_up(config)
-    client.force_login(User.objects.create_superuser("root"))
-    return client
 
 
 def dispatch() -> PeriodicTask:

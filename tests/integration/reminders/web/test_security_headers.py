@@ -8,12 +8,6 @@ from reminders.web.security_headers import API_DOCS_POLICY, POLICY
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.mark.parametrize(
     "path",
     ["/admin/", "/admin/login/", "/admin/assignments/assignment/", "/ops/", "/api/assignments", "/nothing"],

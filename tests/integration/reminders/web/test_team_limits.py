@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -35,6 +35,7 @@ from reminders.web.ops.actions import OFFERED
 from reminders.web.team_limits import TeamLimit, limit_of
 from tests import acting
 from tests.factories import NOON
+from tests.logins import staff
 
 # Coverage is asked of the other tests: tracing takes half as long again.
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
@@ -205,8 +206,6 @@ def _team(name: str, suffix: str) -> tuple[Team, Assignee, list[Assignment]]:
 
 @pytest.fixture
 def world(clock, config, settings, tmp_path) -> World:
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
     settings.MAIL_SINK_DIR = tmp_path
     (tmp_path / f"{MAIL}.eml").write_bytes(f"Subject: {SECRET}\nContent-Type: text/html\n\n{SECRET}".encode())
     roles.set_up()
@@ -254,24 +253,23 @@ Caller = tuple[str, Callable[..., Any]]
 @pytest.fixture
 def callers(world: World) -> list[Caller]:
     """An operator who is limited to one team, with every permission that a person may have, and a token likewise."""
-    user = get_user_model().objects.create_user("olga", is_staff=True)
-    user.groups.set([Group.objects.get(name=roles.OPERATORS)])
+    user = staff("olga", roles.OPERATORS)
     user.user_permissions.set(Permission.objects.all())
     limits.limit_user(user, [world.mine.pk], by="root")
-    client = Client(raise_request_exception=False)
+    browser, program = (Client(raise_request_exception=False) for _ in range(2))
     _, secret = tokens.issue(
         "limited", scopes=["read", "write", "ops"], days=None, by="root", teams=[world.mine.pk]
     )
 
     def as_user(method: str, url: str, body: bytes = b"{}", **headers: str) -> Any:
-        client.force_login(user)
-        return client.generic(method, url, body, content_type="application/json", headers=headers)
+        session = browser.cookies.get("sessionid")
+        if session is None or not session.value:  # One of the calls is the logout.
+            browser.force_login(user)
+        return browser.generic(method, url, body, content_type="application/json", headers=headers)
 
     def as_token(method: str, url: str, body: bytes = b"{}", **headers: str) -> Any:
         with_token = {"Authorization": f"Bearer {secret}", **headers}
-        return Client(raise_request_exception=False).generic(
-            method, url, body, content_type="application/json", headers=with_token
-        )
+        return program.generic(method, url, body, content_type="application/json", headers=with_token)
 
     return [("user", as_user), ("token", as_token)]
 

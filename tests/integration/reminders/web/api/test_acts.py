@@ -17,9 +17,7 @@ CALLS = {"confirm": {}, "decline": {}, "on-my-way": {}, "late": {"minutes": 15},
 
 
 @pytest.fixture
-def api(clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def api(clock):
     return ApiCaller("read", "write")
 
 

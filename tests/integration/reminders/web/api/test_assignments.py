@@ -23,12 +23,6 @@ pytestmark = pytest.mark.django_db
 WORK = {"title": "Check the boiler", "scheduled_start": "2026-06-15T15:00:00+02:00"}
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def api(clock):
     return ApiCaller("read", "write")

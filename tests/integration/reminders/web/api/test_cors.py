@@ -10,12 +10,6 @@ pytestmark = pytest.mark.django_db
 OURS, OTHER = "https://planning.example.org", "https://other.example.org"
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 def preflight(client, origin, path="/api/assignments"):
     return client.options(
         path,

@@ -19,9 +19,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path, monkeypatch):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def _endpoint_accepts(monkeypatch):
     monkeypatch.setattr(WebhookChannel, "send", lambda *_, **__: Delivery(Outcome.ACCEPTED, "204"))
 
 

@@ -22,9 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def api(clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def api(clock):
     return ApiCaller("read", "write")
 
 

@@ -375,9 +375,7 @@ def ids(clock):
 
 
 @pytest.fixture
-def program(ids, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def program(ids):
     return ApiCaller("read", "write", "ops", raise_request_exception=False)
 
 

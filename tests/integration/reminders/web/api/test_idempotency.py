@@ -19,12 +19,6 @@ URL = "/api/assignments"
 WORK = {"title": "Check the boiler", "scheduled_start": "2036-06-15T13:00:00Z"}
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def api():
     return ApiCaller("write")

@@ -33,12 +33,6 @@ RESUME = "/api/admin/reminders/resume"
 SUMMARY = "/api/admin/reminders/summary"
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def api(clock):
     return ApiCaller("ops")

@@ -32,9 +32,7 @@ NOT_SAID = [CHECKS.get_one("positive_data_acceptance")]
 
 
 @pytest.fixture
-def token(clock, settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def token(clock, settings):
     settings.API_RATE = 0
     AssignmentFactory(reference="S-1")
     # What the test client does too: the test's transaction is on this connection.

@@ -11,12 +11,6 @@ pytestmark = pytest.mark.django_db
 NORTH = {"name": "North", "time_zone": "Europe/Berlin", "quiet_from": "22:00", "quiet_until": "06:00"}
 
 
-@pytest.fixture(autouse=True)
-def _plain_http(settings, tmp_path):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
-
-
 @pytest.fixture
 def call(clock) -> ApiCaller:
     return ApiCaller("read", "write", "ops")

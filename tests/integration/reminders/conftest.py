@@ -1,0 +1,32 @@
+"""Who looks at the pages, and what no test leaves behind."""
+
+import pytest
+from django.test import Client
+
+from accounts import roles
+from reminders.web.ops import overview
+from tests.logins import signed_in, staff
+
+
+@pytest.fixture(autouse=True)
+def _nothing_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Ops page keeps what Redis has answered for a while."""
+    monkeypatch.setattr(overview, "_asked", None)
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    """The browser of olga, who acts."""
+    return signed_in(staff("olga", roles.OPERATORS))
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    """The browser of vera, who looks."""
+    return signed_in(staff("vera", roles.VIEWERS))
+
+
+@pytest.fixture
+def root(db: None) -> Client:
+    """The browser of an administrator."""
+    return signed_in(staff("root", is_superuser=True))
