@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from pytest_django import DjangoDbBlocker
 from pytest_socket import disable_socket, socket_allow_hosts
 
 from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, refusals
+from tests import emptying
 from tests.factories import NOON
 from tests.parallel import WHOLE_SYSTEM
+from tests.stack import migrated_template
 
-MANY = 100
+MANY = 40
 """So many tests make a file a long one."""
 
 
@@ -43,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "the tests need a PostgreSQL and a Redis of their own: start them by `python3 manage.py test`"
         )
+    # No test is about the hash, and the real one takes half a second by design.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    emptying.install()
 
 
 @pytest.hookimpl(trylast=True)
@@ -51,14 +57,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     before the tests that compute. The long files come first, so that parallel processes end together.
     """
     tests = Counter(item.path for item in items)
-    long = {path for path, number in tests.items() if number >= MANY}
-    long |= {item.path for item in items if item.get_closest_marker("timeout")}
+    patience: Counter[Path] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("timeout"):
+            patience[item.path] = max(patience[item.path], mark.args[0])
+    long = {path for path, number in tests.items() if number >= MANY} | patience.keys()
 
-    def place(item: pytest.Item) -> tuple[int, int]:
+    def place(item: pytest.Item) -> tuple[int, int, int]:
         for number, folder in enumerate(WHOLE_SYSTEM):
             if folder in item.path.parts:
-                return number, -tests[item.path]
-        return len(WHOLE_SYSTEM), item.path not in long
+                return number, -patience[item.path], -tests[item.path]
+        return len(WHOLE_SYSTEM), item.path not in long, 0
 
     items.sort(key=place)
 
@@ -116,20 +125,30 @@ def outbox() -> MemoryChannel:
 class DatabaseClock:
     """Sets the clock that the ledger's statements read, by a function that shadows PostgreSQL's own."""
 
-    def __init__(self) -> None:
+    HAND = "test_clock.now"
+    """The session's variable that holds the instant; where it is empty, the time is the real one."""
+
+    @classmethod
+    def install(cls) -> None:
+        """Once for each database, so that no test changes how names are found: PostgreSQL's cached plans stay."""
+        statements = (
+            "CREATE SCHEMA test_clock",
+            # One expression, which PostgreSQL expands into the statement that calls it.
+            (
+                "CREATE FUNCTION test_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT"
+                f" coalesce(nullif(current_setting('{cls.HAND}', true), '')::timestamptz,"
+                " pg_catalog.statement_timestamp()) $$"
+            ),
+            f"ALTER DATABASE {connection.settings_dict['NAME']} SET search_path = test_clock, pg_catalog, public",
+        )
         with connection.cursor() as cursor:
-            cursor.execute("CREATE SCHEMA test_clock")
-            cursor.execute("CREATE TABLE test_clock.hand (at timestamptz NOT NULL)")
-            cursor.execute("INSERT INTO test_clock.hand VALUES (now())")
-            cursor.execute(
-                "CREATE FUNCTION test_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE"
-                " AS 'SELECT at FROM test_clock.hand'"
-            )
-            cursor.execute("SET search_path = test_clock, pg_catalog, public")
+            for statement in statements:
+                cursor.execute(statement)
+        connection.close()  # The next session finds the clock.
 
     def set(self, instant: datetime) -> datetime:
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE test_clock.hand SET at = %s", [instant])
+            cursor.execute("SELECT set_config(%s, %s, false)", [self.HAND, instant.isoformat()])
         return instant
 
     def advance(self, span: timedelta) -> datetime:
@@ -137,9 +156,29 @@ class DatabaseClock:
 
     def now(self) -> datetime:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT at FROM test_clock.hand")
+            cursor.execute("SELECT statement_timestamp()")
             instant: datetime = cursor.fetchone()[0]
             return instant
+
+    def stop(self) -> None:
+        """The time is the real one again."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config(%s, '', false)", [self.HAND])
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """In a run of several processes one of them migrates, and the others copy its database."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        template = migrated_template(os.environ["DATABASE_URL"])
+        connection.settings_dict["TEST"]["TEMPLATE"] = template
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The test database, with the clock in it."""
+    with django_db_blocker.unblock():
+        DatabaseClock.install()
 
 
 @pytest.fixture
@@ -148,8 +187,7 @@ def clock(db: None) -> Iterator[DatabaseClock]:
     hands = DatabaseClock()
     hands.set(NOON)
     yield hands
-    with connection.cursor() as cursor:
-        cursor.execute("SET search_path = public")
+    hands.stop()
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -30,15 +28,9 @@ FLAGS = [
 PATIENCE_MS = 30_000
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _static_folder() -> None:
-    """The web server looks for it at its start; the finders serve what the pages need."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(django_db_setup: None) -> Iterator[Browser]:
-    """One Chromium for the tests of a module.
+    """One Chromium for the tests of this folder.
 
     While it runs, an event loop runs in this thread, and there Django keeps connections apart from those outside
     (`asgiref.local.Local`). So the test database is made before, and what was opened meanwhile is closed: it would be in

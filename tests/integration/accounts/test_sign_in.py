@@ -25,11 +25,8 @@ NAME, PASSWORD = "olga@example.com", "a-long-password"
 
 
 @pytest.fixture(autouse=True)
-def _site(settings, tmp_path, monkeypatch):
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STATIC_ROOT = tmp_path
+def _site(settings, monkeypatch):
     settings.TRUSTED_PROXY_COUNT = 0
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     monkeypatch.setattr(sign_in_failures, "failures", sign_in_failures.Failures())
     monkeypatch.setattr(sign_in, "_empty_until", {})
     get_user_model().objects.create_user(NAME, password=PASSWORD, is_staff=True)

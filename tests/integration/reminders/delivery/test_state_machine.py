@@ -131,12 +131,9 @@ class Life(RuleBasedStateMachine):
         try:
             self.settle()
         finally:
-            from django.db import connection
-
             transaction.set_rollback(True)
             self.point.__exit__(None, None, None)
-            with connection.cursor() as cursor:
-                cursor.execute("SET search_path = public")
+            self.clock.stop()
 
     def change(self, change: Any) -> None:
         try:

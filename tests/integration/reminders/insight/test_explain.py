@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import override_settings
 from django.utils.html import escape
 from django_celery_beat.models import PeriodicTask
@@ -271,10 +271,7 @@ def test_a_reference_goes_before_an_id(clock):
     assert find(str(first.pk)).pk == second.pk
 
 
-def test_the_api_gives_the_answer_of_the_command_line_and_so_does_the_admin(
-    clock, settings, admin_client, tmp_path
-):
-    settings.SECURE_SSL_REDIRECT, settings.STATIC_ROOT = False, tmp_path
+def test_the_api_gives_the_answer_of_the_command_line_and_so_does_the_admin(clock, admin_client):
     assignment = AssignmentFactory(reference="R-9", title="<b>Gate</b>")
     pauses.pause(by="ada", reason="<script>storm</script>")
     out = io.StringIO()
@@ -438,15 +435,14 @@ def change(
 @contextmanager
 def a_clock() -> Iterator[DatabaseClock]:
     """A clock at noon in a transaction that is taken back: one for each example."""
+    clock = DatabaseClock()
     try:
         with transaction.atomic():
-            clock = DatabaseClock()
             clock.set(NOON)
             yield clock
             transaction.set_rollback(True)
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SET search_path = public")
+        clock.stop()
 
 
 def test_a_notice_says_with_how_many_others_it_went_and_when_the_next_ones_go(clock, config, outbox):
