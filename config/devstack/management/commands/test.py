@@ -98,18 +98,18 @@ def run_suite(arguments: Sequence[str]) -> int:
 
 
 def parallel(arguments: Sequence[str]) -> list[str]:
-    """Options that spread a whole run over three processes; none for a run of chosen tests, or with `-n`.
+    """Options that spread a whole run over four processes; none for a run of chosen tests, or with `-n`.
 
-    One more than a small machine has processors: tests of the whole system mostly wait, and `tests/parallel.py` lets two
-    processes at most run them at a time. A file stays in one process: what its tests share, such as a running system, is
-    started once. The files keep the order of `tests/conftest.py`.
+    Two more than a small machine has processors: tests of the whole system mostly wait, and `tests/parallel.py` lets two
+    processes at most run them at a time; the others often wait for the database. A file stays in one process: what its
+    tests share, such as a running system, is started once. The files keep the order of `tests/conftest.py`.
     """
     chosen = any(not word.startswith("-") and Path(word.split("::")[0]).exists() for word in arguments)
     if chosen or any(
         word.startswith("-n") or word in {"--pdb", "--collect-only", "--co"} for word in arguments
     ):
         return []
-    return ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def environment_for(addresses: Addresses) -> dict[str, str]:
