@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts import roles
 from accounts.models import ApiToken
 from reminders.web.ops import maintenance
+from tests.logins import signed_in, staff
 
 # Coverage is asked of the other tests: tracing takes half as long again.
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
@@ -182,32 +183,35 @@ def _one_mail(settings, tmp_path):
     (tmp_path / f"{MAIL}.eml").write_bytes(b"Subject: Hello\nContent-Type: text/html\n\n<p>Hello</p>")
 
 
+@pytest.fixture(scope="module")
+def known(django_db_setup, django_db_blocker):
+    """By caller: a token for programs, a user for people. Made once; what a test changes of them is taken back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        programs = {
+            scope: ApiToken.issue(scope, scopes=[scope], days=None)[1] for scope in ("read", "write", "ops")
+        }
+        people = {"viewer": staff("viewer", roles.VIEWERS), "operator": staff("operator", roles.OPERATORS)}
+        yield programs, people
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def call(clock, monkeypatch):
+def call(clock, known, monkeypatch):
     """Calls as one of CALLERS; answers with the response."""
     monkeypatch.setattr(maintenance, "CANARY_TIMEOUT", timedelta(seconds=0.2))  # There is no worker here.
-    roles.set_up()
-    known: dict[str, tuple[Client, dict[str, str]]] = {}
+    programs, people = known
+    clients: dict[str, Client] = {}
 
-    def made(caller: str) -> tuple[Client, dict[str, str]]:
-        client = Client(raise_request_exception=False)
-        if caller in ("read", "write", "ops"):
-            _, secret = ApiToken.issue(caller, scopes=[caller], days=None)
-            return client, {"Authorization": f"Bearer {secret}"}
-        if caller != "anonymous":
-            user, _ = get_user_model().objects.get_or_create(username=caller, is_staff=True)
-            role = {"viewer": roles.VIEWERS, "operator": roles.OPERATORS}[caller]
-            user.groups.set([Group.objects.get(name=role)])
-            client.force_login(user)
-        return client, {}
+    def made(caller: str) -> Client:
+        if caller in people:
+            return signed_in(people[caller], raise_request_exception=False)
+        headers = {"Authorization": f"Bearer {programs[caller]}"} if caller in programs else None
+        return Client(raise_request_exception=False, headers=headers)
 
     def ask(caller: str, method: str, url: str):
-        if caller not in known or url == "/admin/logout/":
-            known.pop(caller, None)
-            ApiToken.objects.filter(name=caller).delete()
-            known[caller] = made(caller)
-        client, headers = known[caller]
-        return client.generic(method, url, b"{}", content_type="application/json", headers=headers)
+        if caller not in clients or url == "/admin/logout/":
+            clients[caller] = made(caller)
+        return clients[caller].generic(method, url, b"{}", content_type="application/json")
 
     return ask
 

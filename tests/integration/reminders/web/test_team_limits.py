@@ -14,9 +14,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
-from django.test import Client
+from django.contrib.auth.models import Permission, User
+from django.db import transaction
+from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
 
 from accounts import limits, roles, tokens
 from assignments import acts, people, services, teams
@@ -24,6 +26,7 @@ from assignments.history import Actor
 from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
 from assignments.services import NewAssignment, UnknownAssignment
 from assignments.team_scope import TeamScope
+from reminders.conf import ReminderConfig
 from reminders.insight import statistics
 from reminders.insight.starting_soon import SOON
 from reminders.models import Audit, Kind, Reminder, ReminderRule, ScanRun, Subscription
@@ -34,6 +37,7 @@ from reminders.web.filters import SHOW
 from reminders.web.ops.actions import OFFERED
 from reminders.web.team_limits import TeamLimit, limit_of
 from tests import acting
+from tests.conftest import DatabaseClock
 from tests.factories import NOON
 from tests.logins import staff
 
@@ -204,11 +208,34 @@ def _team(name: str, suffix: str) -> tuple[Team, Assignee, list[Assignment]]:
     return team, person, work
 
 
-@pytest.fixture
-def world(clock, config, settings, tmp_path) -> World:
-    settings.MAIL_SINK_DIR = tmp_path
-    (tmp_path / f"{MAIL}.eml").write_bytes(f"Subject: {SECRET}\nContent-Type: text/html\n\n{SECRET}".encode())
-    roles.set_up()
+@dataclass(frozen=True)
+class Planted:
+    """What is made once for all tests of this file; what a test changes of it is taken back."""
+
+    world: World
+    user: User
+    secret: str
+
+
+@pytest.fixture(scope="module")
+def planted(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Planted]:
+    clock = DatabaseClock()
+    with django_db_blocker.unblock(), transaction.atomic():
+        with override_settings(REMINDERS=ReminderConfig(channel="memory")):
+            world = _world(clock)
+        clock.stop()
+        user = staff("olga", roles.OPERATORS)
+        user.user_permissions.set(Permission.objects.all())
+        limits.limit_user(user, [world.mine.pk], by="root")
+        _, secret = tokens.issue(
+            "limited", scopes=["read", "write", "ops"], days=None, by="root", teams=[world.mine.pk]
+        )
+        yield Planted(world, user, secret)
+        transaction.set_rollback(True)
+
+
+def _world(clock: DatabaseClock) -> World:
+    clock.set(NOON)
     mine, _, my_work = _team("North", "North")
     other, person, others = _team(SECRET, SECRET)
     late = NewAssignment(
@@ -243,23 +270,25 @@ def world(clock, config, settings, tmp_path) -> World:
         trigger="api", by=SECRET, alive_until=NOON, finished_at=NOON, counts={"planned": 4711}
     )
     Audit.objects.create(actor="root", action="reset", reason=SECRET)
-    statistics._of_teams.clear()
     return World(mine, other, my_work[0], others[0], tuple(others), person, hearing, rule, run)
+
+
+@pytest.fixture
+def world(planted: Planted, clock, settings, tmp_path) -> World:
+    settings.MAIL_SINK_DIR = tmp_path
+    (tmp_path / f"{MAIL}.eml").write_bytes(f"Subject: {SECRET}\nContent-Type: text/html\n\n{SECRET}".encode())
+    statistics._of_teams.clear()
+    return planted.world
 
 
 Caller = tuple[str, Callable[..., Any]]
 
 
 @pytest.fixture
-def callers(world: World) -> list[Caller]:
+def callers(planted: Planted, world: World) -> list[Caller]:
     """An operator who is limited to one team, with every permission that a person may have, and a token likewise."""
-    user = staff("olga", roles.OPERATORS)
-    user.user_permissions.set(Permission.objects.all())
-    limits.limit_user(user, [world.mine.pk], by="root")
+    user, secret = planted.user, planted.secret
     browser, program = (Client(raise_request_exception=False) for _ in range(2))
-    _, secret = tokens.issue(
-        "limited", scopes=["read", "write", "ops"], days=None, by="root", teams=[world.mine.pk]
-    )
 
     def as_user(method: str, url: str, body: bytes = b"{}", **headers: str) -> Any:
         session = browser.cookies.get("sessionid")

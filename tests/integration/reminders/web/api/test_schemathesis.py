@@ -17,11 +17,17 @@ from tests.factories import AssignmentFactory
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 
-def web(environ, start_response):
+class Web:
     """The web process, made anew with the settings of each test (`get_wsgi_application` would set up logging again)."""
-    return WSGIHandler()(environ, start_response)
+
+    def __init__(self):
+        self.handler = None
+
+    def __call__(self, environ, start_response):
+        return self.handler(environ, start_response)
 
 
+web = Web()
 load_all_checks()
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = web
@@ -34,6 +40,7 @@ NOT_SAID = [CHECKS.get_one("positive_data_acceptance")]
 @pytest.fixture
 def token(clock, settings):
     settings.API_RATE = 0
+    web.handler = WSGIHandler()
     AssignmentFactory(reference="S-1")
     # What the test client does too: the test's transaction is on this connection.
     ends = (signals.request_started, signals.request_finished)
