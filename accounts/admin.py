@@ -73,7 +73,7 @@ def shown_teams(teams: Sequence[int] | None) -> str:
     return ", ".join(names.get(pk, f"{pk} (removed)") for pk in teams)
 
 
-class ReasonForm(forms.Form):
+class RevokeForm(forms.Form):
     """Why tokens are revoked."""
 
     reason = forms.CharField(max_length=MAX_REASON_LENGTH, help_text="It is kept in the audit trail.")
@@ -155,7 +155,7 @@ class ApiTokenAdmin(AnyAdmin):
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> HttpResponse | None:
-        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        form = RevokeForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
             ids = list(queryset.values_list("pk", flat=True))
             number = tokens.revoke(ids, by=request.user.get_username(), reason=form.cleaned_data["reason"])

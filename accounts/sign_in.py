@@ -58,7 +58,7 @@ _empty_until: dict[str, float] = {}
 """Allowances that this process has found empty, by time.monotonic()."""
 
 
-class Refused(Exception):
+class SignInRefused(Exception):
     """The sign-in is not tried. `reason`: 'limited' or 'busy'; `wait`: seconds."""
 
     def __init__(self, reason: str, wait: float) -> None:
@@ -84,7 +84,7 @@ def guarded(login: View) -> View:
                     response = login(request, *args, **kwargs)
                 if response.status_code == 302:
                     succeeded(limits)
-        except Refused as refusal:
+        except SignInRefused as refusal:
             sign_in_failures.report(refusal.reason, where=where, who=who)
             return _page(429, refusal.wait, limited=refusal.reason == "limited")
         except DatabaseError as error:
@@ -110,14 +110,14 @@ def limits_of(where: str, who: str, *, known: bool) -> Limits:
 def a_place(limits: Limits, *, known: bool) -> Iterator[None]:
     """One of the few places for sign-ins in this process.
 
-    Raises Refused at once where an allowance was found empty shortly before, or all places are taken.
+    Raises SignInRefused at once where an allowance was found empty shortly before, or all places are taken.
     """
     now = time.monotonic()
     wait = max(_empty_until.get(caller, now) - now for caller, _ in limits)
     if wait > 0:
-        raise Refused("limited", wait)
+        raise SignInRefused("limited", wait)
     if not _places[known].acquire(blocking=False):
-        raise Refused("busy", BUSY_SECONDS)
+        raise SignInRefused("busy", BUSY_SECONDS)
     try:
         yield
     finally:
@@ -125,7 +125,7 @@ def a_place(limits: Limits, *, known: bool) -> Iterator[None]:
 
 
 def take(limits: Limits) -> None:
-    """Takes one from each allowance. Raises Refused where one is empty; the others then keep theirs."""
+    """Takes one from each allowance. Raises SignInRefused where one is empty; the others then keep theirs."""
     for place, (caller, rate) in enumerate(limits):
         wait = allowances.take(caller, rate)
         if wait is not None:
@@ -134,7 +134,7 @@ def take(limits: Limits) -> None:
             if len(_empty_until) >= MAX_REMEMBERED:
                 _empty_until.clear()
             _empty_until[caller] = time.monotonic() + wait
-            raise Refused("limited", wait)
+            raise SignInRefused("limited", wait)
 
 
 def succeeded(limits: Limits) -> None:

@@ -80,7 +80,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Event:
+class LogEvent:
     """One log line of a process, or a sentence of `up` itself."""
 
     source: str
@@ -98,7 +98,7 @@ class Narrator:
     """Prints in a thread of its own, so that a slow database or terminal delays nothing else."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Event | None] = queue.Queue(MAX_QUEUED)
+        self._queue: queue.Queue[LogEvent | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._print_events, name="narrator", daemon=True)
         self._shown_errors: dict[str, float] = {}
 
@@ -112,7 +112,7 @@ class Narrator:
             self._thread.join(3.0)
 
     def report(self, sentence: str, *, source: str = "up") -> None:
-        self._put(Event(source=source, at=datetime.now().astimezone(), sentence=sentence))
+        self._put(LogEvent(source=source, at=datetime.now().astimezone(), sentence=sentence))
 
     def feed(self, source: str, line: str) -> Mapping[str, Any] | None:
         """Queue one line of a process's output; returns its fields if it is a JSON log line."""
@@ -122,10 +122,10 @@ class Narrator:
             fields = None
         if not isinstance(fields, dict):
             return None
-        self._put(Event(source=source, at=datetime.now().astimezone(), fields=fields))
+        self._put(LogEvent(source=source, at=datetime.now().astimezone(), fields=fields))
         return fields
 
-    def _put(self, event: Event | None) -> None:
+    def _put(self, event: LogEvent | None) -> None:
         try:
             self._queue.put_nowait(event)
         except queue.Full:
@@ -144,7 +144,7 @@ class Narrator:
             if None in batch:
                 return
 
-    def _line(self, event: Event, works: Mapping[int, Work]) -> str | None:
+    def _line(self, event: LogEvent, works: Mapping[int, Work]) -> str | None:
         if event.sentence:
             return f"{event.source:<9} {event.sentence}"
         line = sentence_of(event, works)
@@ -184,7 +184,7 @@ NOUNS = {
 """What a row of this kind is called; any other is a reminder."""
 
 
-def sentence_of(event: Event, works: Mapping[int, Work]) -> str | None:
+def sentence_of(event: LogEvent, works: Mapping[int, Work]) -> str | None:
     """The line for an event, or None for one that is in the log file only."""
     fields = event.fields
     number = event.assignment

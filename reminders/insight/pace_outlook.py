@@ -39,7 +39,7 @@ WAITING = f"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelPace:
+class PaceInForce:
     """The pace of a channel at this moment. `code` is its last complaint's; nothing leaves before `opens_at`."""
 
     channel: str
@@ -85,7 +85,7 @@ class PaceOutlook:
     """The turns of what waits, computed for each channel once it is asked for."""
 
     until: datetime
-    channels: Mapping[str, ChannelPace]
+    channels: Mapping[str, PaceInForce]
     _messages: dict[str, list[Waiting]] = field(default_factory=dict)
 
     def turn(self, message: Waiting, channel: str) -> Turn | None:
@@ -112,9 +112,9 @@ def outlook(*, now: datetime, config: ReminderConfig, opens_at: datetime | None 
     return PaceOutlook(until=now + config.lookahead, channels=channels)
 
 
-def channel_paces(*, now: datetime, config: ReminderConfig) -> dict[str, ChannelPace]:
+def channel_paces(*, now: datetime, config: ReminderConfig) -> dict[str, PaceInForce]:
     """The channels that have a pace, as dispatch would find them now."""
-    found: dict[str, ChannelPace] = {}
+    found: dict[str, PaceInForce] = {}
     with connection.cursor() as cursor:
         cursor.execute(PACES)
         rows = list(fetch(cursor))
@@ -123,11 +123,11 @@ def channel_paces(*, now: datetime, config: ReminderConfig) -> dict[str, Channel
         known = policy_pace.refilled(Pace(**row), now=now, limit=config.rate_limit(channel))
         if known is not None:
             opens_at = max(now, until or now)
-            found[channel] = ChannelPace(channel=channel, pace=known, code=code, opens_at=opens_at)
+            found[channel] = PaceInForce(channel=channel, pace=known, code=code, opens_at=opens_at)
     limit = config.rate_limit(config.channel)
     if limit and config.channel not in found:
         first = policy_pace.configured(limit, now=now)
-        found[config.channel] = ChannelPace(channel=config.channel, pace=first, code="", opens_at=now)
+        found[config.channel] = PaceInForce(channel=config.channel, pace=first, code="", opens_at=now)
     return found
 
 
@@ -141,7 +141,7 @@ def waiting(channel: str, *, until: datetime) -> list[Waiting]:
         ]
 
 
-def leaving(messages: Sequence[Waiting], known: ChannelPace) -> Iterator[Departure]:
+def leaving(messages: Sequence[Waiting], known: PaceInForce) -> Iterator[Departure]:
     return departures(messages, known.pace, opens_at=known.opens_at)
 
 
@@ -165,7 +165,7 @@ def _visible(scope: TeamScope, channel: str) -> set[int] | None:
 
 
 def _figures(
-    known: ChannelPace, messages: Sequence[Waiting], visible: set[int] | None, *, now: datetime
+    known: PaceInForce, messages: Sequence[Waiting], visible: set[int] | None, *, now: datetime
 ) -> PaceFigures:
     found = [one for one in leaving(messages, known) if visible is None or one.message.id in visible]
     leaves = [one.at for one in found if one.at is not None and one.message.at <= now]

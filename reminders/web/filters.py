@@ -86,7 +86,7 @@ def exact_assignment(text: str, *, prefix: str = "") -> Q:
 # --- fields ----------------------------------------------------------------------------------------------------
 
 
-class InstantField(forms.Field):
+class InstantFormField(forms.Field):
     """An RFC 3339 instant with an offset."""
 
     def to_python(self, value: Any) -> datetime | None:
@@ -122,7 +122,7 @@ class PositiveIdField(forms.Field):
 
 
 class InstantFilter(django_filters.Filter):  # type: ignore[misc]  # django-filter has no types
-    field_class = InstantField
+    field_class = InstantFormField
 
 
 class TimestampFilter(django_filters.Filter):  # type: ignore[misc]

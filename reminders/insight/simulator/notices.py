@@ -15,7 +15,7 @@ from reminders.conf import MAX_LEAD, NOTIFY_WINDOW, ReminderConfig
 from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_chained
 from reminders.insight.forecast import Forecast
 from reminders.insight.rule_simulation import RulesTried
-from reminders.insight.simulator.prospects import CHUNK, Prospect
+from reminders.insight.simulator.prospects import CHUNK, SimulatedMessage
 from reminders.ledger.notices import ops_recipients
 from reminders.models import Kind
 from reminders.policy import chains, recipients
@@ -26,7 +26,7 @@ from reminders.policy.rules import TriggerType
 
 def notices(
     until: datetime, config: ReminderConfig, scope: TeamScope, tried: RulesTried, *, if_not_started: bool
-) -> Iterator[Prospect]:
+) -> Iterator[SimulatedMessage]:
     """Every step that comes until then, for the work in the scope."""
     rules = chains.for_others(tried.rules)
     if not config.enabled or not (rules or if_not_started):
@@ -52,11 +52,11 @@ def _of_work(
     config: ReminderConfig,
     *,
     if_not_started: bool,
-) -> Iterator[Prospect]:
+) -> Iterator[SimulatedMessage]:
     applying = policy_rules.rules_for(chained.work.subject, rules=tried.rules, lead=config.lead)
 
-    def prospect(recipient: str, due_at: datetime, kind: Kind, row_id: int | None = None) -> Prospect:
-        return Prospect(
+    def prospect(recipient: str, due_at: datetime, kind: Kind, row_id: int | None = None) -> SimulatedMessage:
+        return SimulatedMessage(
             assignment=assignment,
             person=people.get(recipient),
             recipient=recipient,

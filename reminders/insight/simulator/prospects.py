@@ -32,7 +32,7 @@ LONGEST_RULE = MAX_LEAD + timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
+class SimulatedMessage:
     """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned, and
     where it is for Ops: `recipient` names whom a notice is for. `row_id` is its row, if there is one.
     """
@@ -64,12 +64,12 @@ def prospects(
     config: ReminderConfig,
     scope: TeamScope,
     tried: RulesTried,
-) -> Iterator[Prospect]:
+) -> Iterator[SimulatedMessage]:
     for works in _pages(_candidates(since, until, config, scope, tried)):
         subjects = rule_simulation.subjects_of(works, tried)
         for assignment in works:
             for foreseen, channel, row in _all_foreseen(assignment, subjects, situation, config, tried):
-                yield Prospect(
+                yield SimulatedMessage(
                     assignment=assignment,
                     person=assignment.assignee,
                     channel=channel,
@@ -108,7 +108,7 @@ def _all_foreseen(
     return [_foresee(assignment, situation, config)]
 
 
-def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> Prospect:
+def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> SimulatedMessage:
     """What becomes of a correction that is planned; its person may be somebody who had the work."""
     assignment = row.assignment
     plan = Plan(
@@ -124,7 +124,7 @@ def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> 
     if person_id is not None and person_id != assignment.assignee_id:
         person = Assignee.objects.filter(pk=person_id).first()
     believed = policy_rows.from_model(row)
-    return Prospect(
+    return SimulatedMessage(
         assignment=assignment,
         person=person,
         channel=row.channel,

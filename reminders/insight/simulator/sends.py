@@ -14,14 +14,14 @@ from reminders.conf import ReminderConfig
 from reminders.content import contacts
 from reminders.insight import pace_outlook
 from reminders.insight.explain.inputs import contact_of
-from reminders.insight.simulator.prospects import Prospect
+from reminders.insight.simulator.prospects import SimulatedMessage
 from reminders.models import Kind, Reason
 from reminders.policy import recipients
 from reminders.policy.departures import Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Send:
+class SimulatedSend:
     """One message that would be sent. `contact` is masked; it is empty where there is no address, and it
     would fail.
 
@@ -48,14 +48,14 @@ class Send:
         return wait if wait >= pace_outlook.NOTICEABLE and not self.too_late else timedelta()
 
 
-def send_of(prospect: Prospect, at: datetime, config: ReminderConfig) -> Send:
+def send_of(prospect: SimulatedMessage, at: datetime, config: ReminderConfig) -> SimulatedSend:
     """What is shown of a message that would leave at this instant."""
     assignment, person = prospect.assignment, prospect.person
     contact: Contact | None = contact_of(person) if person else None
     if recipients.is_ops(prospect.recipient):
         contact = contacts.contact_for(prospect.recipient, Contact(name=""), config)
     address = registry.get(prospect.channel).address(contact) if contact else None
-    return Send(
+    return SimulatedSend(
         at=at,
         assignment_id=assignment.pk,
         reference=assignment.reference or "",
@@ -69,7 +69,7 @@ def send_of(prospect: Prospect, at: datetime, config: ReminderConfig) -> Send:
     )
 
 
-def _named(prospect: Prospect) -> str:
+def _named(prospect: SimulatedMessage) -> str:
     if recipients.is_ops(prospect.recipient):
         return "Ops"
     if prospect.person is None:
@@ -97,7 +97,7 @@ class Tally:
         if self.since <= at < self.until:
             self.skipped[reason.value] += 1
 
-    def add(self, send: Send, person: int | None) -> None:
+    def add(self, send: SimulatedSend, person: int | None) -> None:
         if not self.since <= send.at < self.until:
             return
         if not send.contact:
@@ -116,7 +116,7 @@ class Tally:
 class _Latest:
     """Orders sends the other way round, so that the heap's first is the latest of those that are kept."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: SimulatedSend) -> None:
         self.send = send
 
     def __lt__(self, other: "_Latest") -> bool:
@@ -126,11 +126,11 @@ class _Latest:
 class PacedQueue:
     """The sends over a channel that has a pace, and what else the ledger has waiting for it."""
 
-    def __init__(self, known: pace_outlook.ChannelPace, *, until: datetime) -> None:
+    def __init__(self, known: pace_outlook.PaceInForce, *, until: datetime) -> None:
         # As everywhere here, nothing is held: the breaker that a complaint opens is over in a moment.
         self.known = replace(known, opens_at=known.pace.refilled_at)
         self._rows = {row.id: row for row in pace_outlook.waiting(known.channel, until=until)}
-        self._sends: list[tuple[Send, int | None, Waiting]] = []
+        self._sends: list[tuple[SimulatedSend, int | None, Waiting]] = []
 
     @property
     def is_full(self) -> bool:
@@ -140,10 +140,10 @@ class PacedQueue:
         """What the ledger has waiting is asked like all other work, under these rules."""
         self._rows.pop(row_id, None)
 
-    def add(self, send: Send, person: int | None, message: Waiting) -> None:
+    def add(self, send: SimulatedSend, person: int | None, message: Waiting) -> None:
         self._sends.append((send, person, message))
 
-    def sends(self) -> Iterator[tuple[Send, int | None]]:
+    def sends(self) -> Iterator[tuple[SimulatedSend, int | None]]:
         """Each send at its turn."""
         simulated = {id(message): (send, person) for send, person, message in self._sends}
         queue = [*self._rows.values(), *(message for _, _, message in self._sends)]

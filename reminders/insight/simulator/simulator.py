@@ -21,7 +21,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight import pace_outlook, rule_simulation
 from reminders.insight.simulator.notices import notices
 from reminders.insight.simulator.prospects import prospects
-from reminders.insight.simulator.sends import PacedQueue, Send, Tally, send_of
+from reminders.insight.simulator.sends import PacedQueue, SimulatedSend, Tally, send_of
 from reminders.models import Reason
 from reminders.policy.departures import Waiting
 from reminders.policy.rows import Action, Situation
@@ -54,7 +54,7 @@ class Simulation:
     by_channel: Mapping[str, int]
     span: timedelta
     spans: Mapping[datetime, int]
-    sends: tuple[Send, ...]
+    sends: tuple[SimulatedSend, ...]
     paces: Mapping[str, float]
     complete: bool
 

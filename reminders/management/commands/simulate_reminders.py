@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from assignments.clock import database_now
 from reminders import conf
 from reminders.insight.explain.wording import channel_name, moment, rate
-from reminders.insight.simulator.sends import Send
+from reminders.insight.simulator.sends import SimulatedSend
 from reminders.insight.simulator.simulator import MOST_LISTED, Simulation, simulate
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.instants import EXAMPLE, instant
@@ -142,7 +142,7 @@ def _in_words(found: Simulation, changes: dict[str, str], file: Path | None) -> 
     return lines
 
 
-def _turn(send: Send) -> str:
+def _turn(send: SimulatedSend) -> str:
     if send.too_late:
         return "; not in time: its turn does not come by then"
     return f"; waits {send.wait.total_seconds():.0f} s for its turn" if send.wait else ""

@@ -14,7 +14,7 @@ from reminders.web.api.idempotency import idempotent
 from reminders.web.api.serializers import acts as shapes
 
 
-class ActView(AssignmentEndpoint):
+class ActEndpoint(AssignmentEndpoint):
     """One act: `act` carries it out, and takes what `shape` reads. The docstring of the class describes the call.
 
     The same act again answers 200 and changes nothing.
@@ -30,28 +30,28 @@ class ActView(AssignmentEndpoint):
         return shown(pk)
 
 
-def _described(operation_id: str) -> Callable[[type[ActView]], type[ActView]]:
+def _described(operation_id: str) -> Callable[[type[ActEndpoint]], type[ActEndpoint]]:
     """Says in the API's description what the call takes and answers."""
 
-    def describe(view: type[ActView]) -> type[ActView]:
+    def describe(view: type[ActEndpoint]) -> type[ActEndpoint]:
         call = extend_schema(
             operation_id=operation_id, request=view.shape, responses=LIFE, parameters=LIFE_HEADERS
         )
-        described: type[ActView] = extend_schema_view(post=call)(view)
+        described: type[ActEndpoint] = extend_schema_view(post=call)(view)
         return described
 
     return describe
 
 
 @_described("assignments_confirm")
-class ConfirmView(ActView):
+class ConfirmView(ActEndpoint):
     """Says that the assignee will be there. After a decline, reminders that are not due yet are planned again."""
 
     act = staticmethod(acts.confirm)
 
 
 @_described("assignments_decline")
-class DeclineView(ActView):
+class DeclineView(ActEndpoint):
     """Says that the assignee can't make it: they are not reminded of this plan any more."""
 
     act = staticmethod(acts.decline)
@@ -59,7 +59,7 @@ class DeclineView(ActView):
 
 
 @_described("assignments_on_my_way")
-class OnMyWayView(ActView):
+class OnMyWayView(ActEndpoint):
     """Says that the assignee is on the way. It changes no reminder."""
 
     act = staticmethod(acts.on_my_way)
@@ -67,7 +67,7 @@ class OnMyWayView(ActView):
 
 
 @_described("assignments_late")
-class LateView(ActView):
+class LateView(ActEndpoint):
     """Says that the assignee will begin so many minutes after `scheduled_start`; the overdue instant moves along.
 
     Possible twice for a plan, and until the work is marked OVERDUE. It draws no version: nobody is reminded again.
@@ -78,20 +78,20 @@ class LateView(ActView):
 
 
 @_described("assignments_start")
-class StartView(ActView):
+class StartView(ActEndpoint):
     """Says that the work has begun; a reminder that was not sent yet is not sent any more."""
 
     act = staticmethod(acts.start)
 
 
 @_described("assignments_complete")
-class CompleteView(ActView):
+class CompleteView(ActEndpoint):
     """Says that the work is done."""
 
     act = staticmethod(acts.complete)
 
 
-VIEWS: dict[str, type[ActView]] = {
+VIEWS: dict[str, type[ActEndpoint]] = {
     "confirm": ConfirmView,
     "decline": DeclineView,
     "on-my-way": OnMyWayView,

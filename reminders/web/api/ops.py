@@ -24,13 +24,13 @@ from reminders.web.team_limits import TeamLimit
 PREVIEW_BUDGET = timedelta(seconds=10)
 
 
-class Operation(Endpoint):
+class OperatorEndpoint(Endpoint):
     """For operators only."""
 
     scope = "ops"
 
 
-class RescanView(Operation):
+class RescanView(OperatorEndpoint):
     """Scans now."""
 
     @extend_schema(
@@ -71,7 +71,7 @@ class RescanView(Operation):
         return Response(operations.ScanSerializer(run).data, status=202)
 
 
-class ScanView(Operation):
+class ScanView(OperatorEndpoint):
     """One scan."""
 
     @extend_schema(operation_id="reminders_scan", responses=responses({200: operations.ScanSerializer}, 404))
@@ -83,7 +83,7 @@ class ScanView(Operation):
         return Response(operations.ScanSerializer(run).data)
 
 
-class ResetView(Operation):
+class ResetView(OperatorEndpoint):
     """Resets reminder statuses."""
 
     team_limit = TeamLimit.NARROWS
@@ -129,7 +129,7 @@ def _reset(plan: ResetPlan, done: Done, *, dry_run: bool) -> Response:
     return Response(operations.ResetSerializer(body).data)
 
 
-class PauseView(Operation):
+class PauseView(OperatorEndpoint):
     """Pauses all sending."""
 
     @extend_schema(
@@ -144,7 +144,7 @@ class PauseView(Operation):
         return Response(operations.PauseSerializer(begun).data)
 
 
-class ResumeView(Operation):
+class ResumeView(OperatorEndpoint):
     """Resumes sending."""
 
     @extend_schema(

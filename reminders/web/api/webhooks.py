@@ -112,7 +112,7 @@ class TestResultSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class Operation(Endpoint):
+class SubscriptionEndpoint(Endpoint):
     """For operators only. A caller who is limited to teams has the subscriptions that hear of nothing else."""
 
     scope = scope_to_read = "ops"
@@ -132,7 +132,7 @@ class Operation(Endpoint):
         return found
 
 
-class WebhookListView(Operation):
+class WebhookListView(SubscriptionEndpoint):
     """The subscriptions."""
 
     @extend_schema(operation_id="webhooks_list", responses=responses({200: SubscriptionListSerializer}))
@@ -153,7 +153,7 @@ class WebhookListView(Operation):
         return Response({**_shown([made])[0], "secret": secret}, status=201, headers=NO_STORE)
 
 
-class WebhookView(Operation):
+class WebhookView(SubscriptionEndpoint):
     """One subscription."""
 
     @extend_schema(operation_id="webhooks_read", responses=responses({200: SubscriptionSerializer}, 404))
@@ -180,7 +180,7 @@ class WebhookView(Operation):
         return Response(status=204)
 
 
-class RotateView(Operation):
+class RotateView(SubscriptionEndpoint):
     """A new secret."""
 
     @extend_schema(
@@ -196,7 +196,7 @@ class RotateView(Operation):
         return Response({**_shown([changed])[0], "secret": secret}, headers=NO_STORE)
 
 
-class TestView(Operation):
+class TestView(SubscriptionEndpoint):
     """A test."""
 
     @extend_schema(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assignments.models import ActKind, Way
-from config.devstack.narration import ACTS, WAYS, Event, Work, sentence_of, shortened
+from config.devstack.narration import ACTS, WAYS, LogEvent, Work, sentence_of, shortened
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 WORKS = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedelta(minutes=30))}
@@ -14,7 +14,7 @@ WORKS = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedel
 
 def line_for(event: str, *, number: int | None = 12, source: str = "worker", **fields: Any) -> str | None:
     about = {} if number is None else {"assignment_id": number}
-    return sentence_of(Event(source=source, at=NOON, fields={"event": event, **about, **fields}), WORKS)
+    return sentence_of(LogEvent(source=source, at=NOON, fields={"event": event, **about, **fields}), WORKS)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_assignment_that_cannot_be_looked_up_keeps_its_number() -> None:
 
 def test_another_day_is_said() -> None:
     works = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedelta(days=1))}
-    event = Event(source="worker", at=NOON, fields={"event": "Reminder sent", "assignment_id": 12})
+    event = LogEvent(source="worker", at=NOON, fields={"event": "Reminder sent", "assignment_id": 12})
 
     assert sentence_of(event, works) == (
         "sent      #12 Replace the pump - reminder to Ana, starts Tue 16 Jun 12:00"
