@@ -14,6 +14,7 @@ from django.utils import timezone
 
 SCOPES = ("read", "write", "ops")
 MAX_LIFETIME_DAYS = 3_650
+"""Of an API token that expires by itself."""
 PREFIX = "art_"
 
 

@@ -3,7 +3,8 @@
 from django.dispatch import Signal
 
 account_changed = Signal()
-"""Somebody changed who may do what. Arguments: `actor` (a name), `action` ("create_token", "revoke_token"), `reason`,
+"""Somebody changed who may do what. Arguments: `actor` (a name), `action` ("create_token", "revoke_token",
+"limit_user"), `reason`,
 `before` and `after` (JSON objects without secrets, empty if there is nothing)."""
 
 SIGN_IN_FAILURES = ("credentials", "token", "limited", "busy")

@@ -26,7 +26,8 @@ def issue(
 ) -> tuple[ApiToken, str]:
     """Issues a token. Returns its record, and the secret, which cannot be read again.
 
-    `days`: its lifetime; None: until it is revoked. `teams`: it sees nothing else; None: everything.
+    `days`: its lifetime, at most `accounts.models.MAX_LIFETIME_DAYS`; None: until it is revoked. `teams`: it sees nothing
+    else; None: everything.
     Raises ValidationError as `ApiToken.issue` and `checked_teams` do.
     """
     reason = checked_reason(reason, needed=False)

@@ -1,4 +1,4 @@
-"""When an act is possible, and which acts make sense now: pure functions.
+"""When an act is possible, and which acts make sense now: pure functions. `acts` checks the form of minutes and notes.
 
 States bind everybody. The windows bind people who act for themselves, by link or SMS: a message that is opened too
 early, or weeks later, is not to start the work.

@@ -1,4 +1,4 @@
-"""The rules in force, as one validated value: open this to see what an operator can set."""
+"""The settings in force, as one validated value: open this to see what an operator can set."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,11 @@ class ReminderConfig:
     `enabled` is the master switch, `lead` the time before the start at which a reminder is due, `lookahead`
     how far ahead a scan plans, `overdue` the time past the start at which an assignment that nobody has
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
-    `overdue_alert` is how many assignments may be overdue before it is an alarm.
+    `overdue_alert` is how many assignments may be overdue before it is an alarm, `ops_emails` who is notified where no
+    supervisor can be reached, `deadman_url` what is called after each clean scan.
+    `channel` carries messages to people; `max_attempts` bounds the counted attempts at one of them.
+    `concurrency` is how many processes a worker has, `batch_size` how many hints one message carries at most, and
+    `queue_limit` how many rows may be handed over and not begun.
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
     `digest_wait` is how long notices to a supervisor to whom one has just left wait to be joined in one message.
@@ -130,7 +134,7 @@ def current() -> ReminderConfig:
 
 
 def with_values(changes: Mapping[str, str]) -> ReminderConfig:
-    """This process's rules with other values for some REMINDER_* variables.
+    """This process's settings with other values for some REMINDER_* variables.
 
     Raises ImproperlyConfigured, one line for each name or value that is refused.
     """

@@ -1,6 +1,6 @@
 """What will become of a reminder if nobody changes anything any more: pure functions, like those of `policy`.
 
-The gates of planning stand in SQL too, for many assignments at once (`ledger.planning`); a property test holds
+The gates of planning are in SQL too, for many assignments at once (`ledger.planning`); a property test holds
 the two together. Those of delivery are `policy.gates` themselves.
 """
 

@@ -147,5 +147,5 @@ def _part(message: EmailMessage, subtype: str) -> str:
 
 
 def _cleaned(text: str) -> str:
-    """The text as it may stand in a page: no half of a character, no control code but tabulators and line ends."""
+    """The text as a page may show it: no half of a character, no control code but tabulators and line ends."""
     return text.encode("utf-8", "replace").decode().replace("\r\n", "\n").translate(_CONTROLS)

@@ -1,16 +1,28 @@
 """Every write to the life cycle of a reminder, each one guarded: a row moves only if it is in the expected state.
 
-    planning       what is missing is planned
-    replanning     rows follow a changed plan, setting or contact
-    notified       what counts as already notified, and the roll-up that follows from it
-    claims         due rows are claimed for the workers; rows whose lease is over are taken back
-    beginning      a worker decides about its rows under their locks
-    finishing      how a send ended
-    events         what webhook subscribers hear of all that
-    scans, pauses, subscriptions, audit   their records
-    counters       business counters, in the transaction that makes them true
-    archive        closed rows of long-past work
-    records, sql   what travels between here and the callers, and how statements are run
+Planned:
+    planning, replanning   what is missing is planned; rows follow a changed plan, setting or contact
+    corrections            what tells people that a plan they were notified of has changed
+    notices, escalations   what supervisors are notified of: overdue work; what people did
+    acts                   what acts of people mean for all of these
+    rules, rule_planning, rule_subjects, rule_changes  what the rules of operators ask for
+    chains                 the steps of rules for supervisors and Ops
+    notified               what counts as already notified, and the roll-up that follows from it
+    events, subscriptions  what webhook subscribers hear of all that
+
+Sent:
+    claims, leases         due rows are claimed for the workers; those whose lease is over are taken back
+    breakers, paces        routes that do not work, and channels that accept only so many messages
+    beginning, sending     a worker decides about its rows under their locks, and makes them SENDING
+    digests                which notices go in one message
+    finishing, deaths      how a send ended, or was left by a process that died
+
+Kept:
+    scans, pauses, switches, audit, archive   their records
+    counters               business counters, in the transaction that makes them true
+
+For all: `fragments` (conditions that statements share), `records` (what travels between here and the callers), `sql` (how
+statements are run).
 
 The order of locks is the same everywhere: assignments by id, then ledger rows by id, so that no two transactions wait
 for each other. Instants come from the database's clock. Statements are set-based; what they count is counted in

@@ -1,4 +1,4 @@
-"""Hands due rows to the workers. `ledger.leases` takes back what was left lying."""
+"""Claims due rows for the workers. `ledger.leases` takes back those whose lease is over."""
 
 import random
 from collections.abc import Mapping

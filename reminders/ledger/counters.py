@@ -1,8 +1,8 @@
 """Business counters and histograms that live in the database: right on every replica, across every restart.
 
 They are added to in the transaction that makes them true, and summed when somebody scrapes.
-Each process adds to a slot of its own, so that no row is hot. Counting never stands in
-the way of what is counted: where it alone fails, the transaction starts again without it (see `write`).
+Each process adds to a slot of its own, so that no row is hot. A fault of
+counting alone stops nothing: the transaction starts again without it (see `write`).
 """
 
 import logging

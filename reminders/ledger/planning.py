@@ -1,4 +1,4 @@
-"""Plans what is missing and ends what no longer holds."""
+"""Plans the reminders and markers that are missing, and counts due work without any row (the audit of a scan)."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

@@ -33,8 +33,9 @@ from reminders.policy.timing import overdue_base_sql
 def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     """Makes the ledger follow a change of plan, in the service's own transaction.
 
-    Voids what is open and no longer holds, sets the roll-up back where the new plan was not told yet, plans
-    anew what lies within the look-ahead, corrects who was told otherwise. The assignments' rows are locked by the caller.
+    Voids what is open and no longer holds, sets the roll-up back where nobody was notified of the new plan yet, plans
+    anew what lies within the look-ahead, and corrections for whoever was notified of another plan. The assignments' rows
+    are locked by the caller.
     """
     ended = void(ids)
     with connection.cursor() as cursor:
@@ -99,7 +100,7 @@ VOID = f"""
 def void(ids: Sequence[int] | None = None) -> list[Ended]:
     """Ends the open rows (never one in SENDING) whose plan no longer holds; of all assignments, or of these.
 
-    `policy.void_reason` is the same rule as a pure function.
+    `policy.gates.void_reason` is the same rule as a pure function.
     """
     scope = "TRUE" if ids is None else "a.id = ANY(%(ids)s)"
     with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
 """The ledger and its neighbours: the tables. Only `reminders.ledger` writes the columns of a life cycle.
 
-One row of `Reminder` is one nudge that is to happen. Its life:
+One row of `Reminder` is one message that is to be sent, or a marker. Its states:
 
     PLANNED -> QUEUED -> SENDING -> SENT | FAILED | SKIPPED | UNKNOWN | MARKED
 

@@ -105,15 +105,15 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
 
 
 class Reminder(models.Model):
-    """One nudge that is to happen: the ledger.
+    """One row of the ledger: a message that is to be sent or was, or a marker.
 
     `recipient` is 'assignee:<id>', 'person:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
     claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
     the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
-    the row may outlive it. `payload` is what an EVENT tells, as it was when it happened. `digest_id` is the lead row of the
-    message that holds this row and others; the lead itself has its own id, a row that goes by itself has none. `announced`
-    is what a message to an assignee states (a list of `policy.announcements.Announcement`, the last attempt's last),
-    written at begin.
+    the row may outlive it. `payload` is the content of an EVENT, as it was when it happened. `digest_id` is the lead row of
+    the message that holds this row and others; the lead itself has its own id, a row that goes by itself has none.
+    `announced` is what a message to an assignee states (a list of `policy.announcements.Announcement`, the last attempt's
+    last), written at begin.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.

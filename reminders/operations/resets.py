@@ -54,7 +54,7 @@ class ResetPlan(ActionPlan):
 
     @property
     def people_again(self) -> int:
-        """How many people will be nudged again."""
+        """How many people will be notified again of the same start."""
         return len({target.assignee_id for target in self.again})
 
 

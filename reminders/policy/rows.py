@@ -42,7 +42,7 @@ MARK = Verdict(Action.MARK)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What the ledger believes about one nudge. Instants are aware UTC. `digest_id` is the lead row of the message that
+    """What the ledger believes about one row. Instants are aware UTC. `digest_id` is the lead row of the message that
     holds this row and others; None where none is settled."""
 
     id: int

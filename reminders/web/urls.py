@@ -8,7 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
-    path("a/<str:token>", assignee_page.assignee_page, name="answering"),
+    path("a/<str:token>", assignee_page.assignee_page, name="assignee-page"),
     path("ops/", include("reminders.web.ops.urls")),
     # Last: it also answers for every other address below /api/.
     path("api/", include("reminders.web.api.urls")),

@@ -24,6 +24,7 @@ TEST_FILE = re.compile(r"\btests/[\w/]+\.py\b")
 OURS = "accounts|assignments|benchmarks|config|docs|notifications|reminders|requirements|tests"
 PATH = re.compile(rf"`((?:{OURS})/[\w./-]*|[\w.-]+\.(?:md|toml|yml)|\.env\.example)`")
 CITED = re.compile(r"\bdocs/[\w/-]+\.md(?:#[\w-]+)?")
+CITED_DECISION = re.compile(r"\bdocs/decisions/(\d{4})\b")
 
 
 def name_of(page: Path) -> str:
@@ -151,6 +152,34 @@ def test_each_page_that_the_code_cites_exists_with_its_heading() -> None:
         path, _, heading = target.partition("#")
         assert (ROOT / path).is_file(), target
         assert not heading or heading in headings(ROOT / path), target
+
+
+def test_each_decision_that_the_code_cites_by_its_number_exists() -> None:
+    numbers = {page.name[:4] for page in (ROOT / "docs" / "decisions").glob("0*.md")}
+    cited = {
+        number
+        for package in {*OURS.split("|"), "webserver"}
+        for path in (ROOT / package).rglob("*.py")
+        for number in CITED_DECISION.findall(path.read_text())
+    }
+    assert "0013" in cited
+    assert cited - numbers == set()
+
+
+def test_each_package_that_lists_its_modules_lists_all_of_them() -> None:
+    for package in ("reminders/ledger", "reminders/insight/doctor"):
+        text = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or ""
+        columns = re.findall(r"^ {0,4}([a-z_]+(?:, [a-z_]+)*) {2,}", text, re.MULTILINE)
+        listed = {name for column in columns for name in column.split(", ")} | set(
+            re.findall(r"`(\w+)`", text)
+        )
+        assert listed == {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}, package
+
+
+def test_each_package_is_in_the_architecture() -> None:
+    listed = (ROOT / "docs" / "architecture.md").read_text()
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert sorted(name for name in packages if f"| `{name}` |" not in listed) == []
 
 
 def test_the_glossary_stays_short() -> None:

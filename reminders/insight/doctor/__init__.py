@@ -1,1 +1,8 @@
-"""The runbook's checklist as checks: what was seen, whether that is well, and what to do if not."""
+"""The runbook's checklist as checks: what was seen, whether that is well, and what to do if not.
+
+doctor    the order of the checks; settings, database, migrations
+system    what the database knows: switches, processes, scans, the ledger, channels, webhooks
+servers   Redis, a worker by a test message, the mail server, Prometheus
+web       the web server
+check     one line of the checklist
+"""

@@ -149,7 +149,7 @@ def _said(answer: Delivery) -> str:
 
 
 def series() -> Check:
-    """Whether every promised series stands in our own metrics."""
+    """Whether every promised series is in our own metrics."""
     shown = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition_of_all().decode(), re.MULTILINE))
     missing = [name for name in SERIES if name not in shown]
     if not missing:

@@ -1,4 +1,4 @@
-"""What the database knows of the system: its switches, who is at work, what the ledger says."""
+"""What the database knows of the system: switches, processes, scans, figures of the ledger, channels, webhooks."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ def scan_is_late(age: float, config: ReminderConfig) -> bool:
     return age > (SCANS_MISSED * config.poll + statistics.MAX_AGE).total_seconds()
 
 
-# --- the switches that stand in the database -------------------------------------------------------------------
+# --- the switches that are in the database ----------------------------------------------------------------------
 
 
 def _pause() -> Check:

@@ -1,4 +1,5 @@
-"""What would be sent, when, to whom and over which channel: under today's rules, or under others. It writes nothing.
+"""What would be sent, when, to whom and over which channel: under today's settings and rules, or under others. It writes
+nothing.
 
 Each assignment is asked the question that the explainer asks too (`insight.forecast`), as if nobody changed anything from
 now on and nothing were paused or held. Assignments are read as a stream, and what is kept of them is bounded.
@@ -77,7 +78,7 @@ def simulate(
 ) -> Simulation:
     """Foresees the range under these settings, for the work in the scope; under these reminder rules, or those in force.
 
-    `since` in the past counts as now, for what was sent stands in the ledger. `if_not_started`: what supervisors and Ops
+    `since` in the past counts as now, for what was sent is in the ledger. `if_not_started`: what supervisors and Ops
     would be told besides, if nobody started any of the work.
 
     Keeps the first `limit` sends. Raises ValidationError where the range or the limit is of no use.
@@ -150,9 +151,7 @@ def _check(since: datetime, until: datetime, limit: int, now: datetime) -> None:
     if until <= since:
         raise ValidationError({"until": "an instant after the beginning of the range is needed"})
     if until <= now:
-        raise ValidationError(
-            {"until": "the range lies in the past: what was sent then stands in the ledger"}
-        )
+        raise ValidationError({"until": "the range lies in the past: what was sent then is in the ledger"})
     if until - max(since, now) > LONGEST:
         raise ValidationError({"until": f"a range of no more than {LONGEST.days} days is accepted"})
     if not 0 <= limit <= MOST_LISTED:

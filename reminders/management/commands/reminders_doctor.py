@@ -13,7 +13,7 @@ from reminders.insight.doctor.check import Check, Level
 
 
 class Command(BaseCommand):
-    help = "Looks at everything that reminders need, and says what is wrong and how to mend it."
+    help = "Checks everything that reminders need, and says what is wrong and how to fix it."
     requires_system_checks = ()  # The doctor runs them itself, to say all else as well.
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -53,7 +53,10 @@ class Command(BaseCommand):
             if not config.enabled:
                 self.stdout.write("REMINDER_WORKER_ENABLED is false: nothing will be planned or sent")
                 return
-            self.stdout.write("watch the next 30 seconds: six reminders arrive, four other things happen")
+            self.stdout.write(
+                "watch the next 30 seconds: six reminders arrive, one is not delivered, one assignment becomes overdue;"
+                " the other work starts later"
+            )
             if options["act"]:
                 self._act([(work, sample.then) for work, sample in made if sample.then is not None], config)
 

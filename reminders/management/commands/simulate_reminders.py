@@ -53,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--if-not-started",
             action="store_true",
-            help="also what supervisors and Ops would be told if nobody started any of the work",
+            help="also what supervisors and Ops would be notified of if nobody started any of the work",
         )
         parser.add_argument(
             "--limit", type=int, default=20, help=f"how many sends are listed: 0 to {MOST_LISTED}"
@@ -113,9 +113,9 @@ def _notes(*, enabled: bool) -> list[str]:
 def _in_words(found: Simulation, changes: dict[str, str], file: Path | None) -> list[str]:
     settings = [f"{name}={value}" for name, value in changes.items()]
     tried = [*settings, *([f"the rules of {file}"] if file else [])]
-    rules = ", ".join(tried) or "today's rules"
+    under = ", ".join(tried) or "today's settings"
     lines = [
-        f"From {moment(found.since)} until {moment(found.until)}, under {rules}:",
+        f"From {moment(found.since)} until {moment(found.until)}, under {under}:",
         f"{found.total} messages would be sent; people who get one: {found.people}.",
     ]
     lines += [

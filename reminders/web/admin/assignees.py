@@ -32,7 +32,7 @@ class AssigneeAdmin(EditableAdmin):
             "email": "Where reminders go. Correcting it sends what failed for want of it and is still of use.",
             "time_zone": "The zone in which this person reads times, such as Europe/Berlin.",
             "language": "The language of messages, such as en.",
-            "team": "Whose supervisors are told when this person's work is overdue.",
+            "team": "Whose supervisors are notified when this person's work is overdue.",
             "quiet_from": "When quiet hours begin on this person's clock; empty: those of the team.",
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -38,7 +38,7 @@ class RuleForm(AnyModelForm):
         help_texts: ClassVar[dict[str, str]] = {
             "name": "Shown to operators wherever a reminder of this rule is explained.",
             "audience": "Assignees are reminded (before_start, at_local_time). Supervisors of the work's team, or Ops"
-            " (REMINDER_OPS_EMAILS), are told of work that is overdue, declined or not answered.",
+            " (REMINDER_OPS_EMAILS), are notified of work that is overdue, declined or not answered.",
             "trigger": "What makes it due. The fields below say which trigger they are for.",
             "minutes": "Before the start for before_start and unanswered: 1 to 43200. After it for after_overdue and"
             " on_decline: 0 to 10080; empty on_decline is at once.",
@@ -50,7 +50,7 @@ class RuleForm(AnyModelForm):
             "quiet_hours": "respect: what falls into the person's quiet hours moves, for an assignee to their beginning, for"
             " supervisors to their end. Empty, of a new rule: respect what comes more than four hours before the start, and"
             " what supervisors and Ops hear.",
-            "repeat_minutes": "For supervisors and Ops: told again after so many minutes, 10 to 10080; empty: once.",
+            "repeat_minutes": "For supervisors and Ops: notified again after so many minutes, 10 to 10080; empty: once.",
             "repeat_times": "How often again at most: 1 to 20. A start, an answer or another assignee ends it.",
             "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",
         }

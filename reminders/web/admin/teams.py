@@ -27,7 +27,7 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
         kwargs["help_text"] = {
             "time_zone": "Where the team works, such as Europe/Berlin. Quiet hours go by the clock of each person.",
             "quiet_from": "When quiet hours begin; both empty: there are none.",
-            "supervisors": "Who is told when the team's work is overdue; nobody with an address: REMINDER_OPS_EMAILS.",
+            "supervisors": "Who is notified when the team's work is overdue; nobody with an address: REMINDER_OPS_EMAILS.",
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 

@@ -28,7 +28,7 @@ def _instant(label: str) -> forms.DateTimeField:
     return forms.DateTimeField(label=label, required=False, widget=picker)
 
 
-class RulesForm(forms.Form):
+class SimulationForm(forms.Form):
     """The range and the settings. An empty field keeps the present value."""
 
     since = _instant("From")
@@ -37,14 +37,14 @@ class RulesForm(forms.Form):
     if_not_started = forms.BooleanField(
         label="If nobody starts any work",
         required=False,
-        help_text="Also what supervisors and Ops would be told of it.",
+        help_text="Also what supervisors and Ops would be notified of.",
     )
     rules = forms.CharField(
-        label="Other rules",
+        label="Other settings",
         required=False,
         max_length=LONGEST_OVERRIDES,
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "REMINDER_OVERDUE_MINUTES=45"}),
-        help_text="One NAME=VALUE a line. Empty: today's rules.",
+        help_text="One NAME=VALUE a line. Empty: today's settings.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class RulesForm(forms.Form):
         self.fields["lead"].widget.attrs |= {"placeholder": str(today), "inputmode": "numeric"}
 
     def changes(self) -> dict[str, str]:
-        """The rules that differ from today's, by the names of their variables."""
+        """The settings that differ from today's, by the names of their variables."""
         changes = {}
         for line in filter(None, map(str.strip, self.cleaned_data["rules"].splitlines())):
             name, equals, value = line.partition("=")
@@ -67,7 +67,7 @@ class RulesForm(forms.Form):
         return changes
 
     def config(self) -> ReminderConfig:
-        """Today's rules with these changes. Raises ValidationError."""
+        """Today's settings with these changes. Raises ValidationError."""
         changes = self.changes()
         try:
             return conf.with_values(changes) if changes else conf.current()
@@ -87,7 +87,7 @@ class RulesForm(forms.Form):
 @page(limit=TeamLimit.NARROWS)
 def simulator(request: HttpRequest) -> HttpResponse:
     """Simulates a range; sends and writes nothing."""
-    form = RulesForm(request.GET)
+    form = SimulationForm(request.GET)
     context: dict[str, object] = {"form": form}
     if form.is_valid():
         try:

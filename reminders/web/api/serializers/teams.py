@@ -24,7 +24,7 @@ class TeamInputSerializer(DeclaredSerializer):
         child=IdField(),
         required=False,
         max_length=MAX_SUPERVISORS,
-        help_text="Ids of the people who are told when work of the team is overdue.",
+        help_text="Ids of the people who are notified when work of the team is overdue.",
     )
 
 

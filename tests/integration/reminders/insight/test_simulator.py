@@ -159,7 +159,7 @@ def test_the_command_answers_in_words(work, capsys):
     now = Assignment.objects.get(title="now").pk
     call_command("simulate_reminders", "--to", "2026-06-15T13:00:00+00:00", "--limit", "1")
     assert capsys.readouterr().out.splitlines() == [
-        "From 2026-06-15 12:00:00 UTC until 2026-06-15 13:00:00 UTC, under today's rules:",
+        "From 2026-06-15 12:00:00 UTC until 2026-06-15 13:00:00 UTC, under today's settings:",
         "2 messages would be sent; people who get one: 1.",
         "  over memory: 2",
         "1 would fail: there is nobody to write to, or no usable address.",
