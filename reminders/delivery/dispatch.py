@@ -157,12 +157,16 @@ def one_batch(claimed: Sequence[Claimed]) -> HintBatch:
 
 
 def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
-    """Rows that fall due before the next tick, in chunks of one ETA slot each."""
+    """Rows that fall due before the next tick, in chunks of one ETA slot each; new kinds travel apart, as in `chunks`."""
     batches: list[HintBatch] = []
     slot: list[Claimed] = []
     for row in sorted(claimed, key=lambda row: row.wait):
         if slot and (
-            row.alone or slot[0].alone or row.wait - slot[0].wait > SLOT or len(slot) == config.batch_size
+            row.alone
+            or slot[0].alone
+            or row.wait - slot[0].wait > SLOT
+            or len(slot) == config.batch_size
+            or (row.kind in NEW_KINDS) is not (slot[0].kind in NEW_KINDS)
         ):
             batches.append(HintBatch(tuple(r.hint for r in slot), slot[0].wait))
             slot = []

@@ -1,0 +1,49 @@
+"""How dispatch puts claimed rows into messages."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reminders.conf import ReminderConfig
+from reminders.delivery.dispatch import _slots, chunks
+from reminders.ledger.records import Claimed, Hint
+from reminders.models import Kind
+
+NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
+CONFIG = ReminderConfig(channel="memory", batch_size=3, concurrency=1)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def claimed(number: int, kind: Kind = Kind.REMINDER, *, wait: int = 0, alone: bool = False) -> Claimed:
+    return Claimed(
+        hint=Hint(number, 1),
+        assignment_id=number,
+        version=1,
+        kind=kind.value,
+        due_at=NOON,
+        wait=wait * MILLISECOND,
+        alone=alone,
+        scan_id=None,
+    )
+
+
+def ids(batches) -> list[list[int]]:
+    return [[hint.reminder_id for hint in batch.hints] for batch in batches]
+
+
+@pytest.mark.parametrize("kind", [Kind.CORRECTION, Kind.ESCALATION])
+def test_a_kind_that_the_release_before_does_not_know_shares_no_message_with_others(kind):
+    due = [claimed(number, kind if number == 2 else Kind.REMINDER) for number in range(1, 13)]
+    assert [batch for batch in ids(chunks(due, CONFIG)) if 2 in batch] == [[2]]
+    soon = [claimed(1, wait=10), claimed(2, kind, wait=20), claimed(3, wait=30)]
+    assert ids(_slots(soon, CONFIG)) == [[1], [2], [3]]
+
+
+def test_what_falls_due_together_shares_a_message_up_to_its_size_and_a_row_that_goes_alone_does_not():
+    soon = [claimed(number, wait=number) for number in (4, 3, 2, 1)]
+    assert ids(_slots([*soon, claimed(5, wait=100), claimed(6, wait=101, alone=True)], CONFIG)) == [
+        [1, 2, 3],
+        [4],
+        [5],
+        [6],
+    ]
