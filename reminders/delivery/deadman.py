@@ -1,4 +1,4 @@
-"""The dead man's switch: tells somebody outside, after each clean scan, that all is well; silence is the alarm."""
+"""The dead man's switch: calls a monitoring service after each clean scan, which alerts when the calls stop."""
 
 import http.client
 import logging
@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 5.0
 
 
 def ping(url: str) -> bool:
-    """Asks for REMINDER_DEADMAN_URL; nothing where none is set. A failure is one line, and never shows the address."""
+    """Requests REMINDER_DEADMAN_URL; nothing where none is set. A failure is one line, and never shows the address."""
     if not url:
         return False
     request = urllib.request.Request(url, headers={"User-Agent": "assignment-reminders"})  # noqa: S310  http(s) by the settings

@@ -33,7 +33,7 @@ DRIVEN = """
 
 @dataclass(slots=True)
 class SchedulerFailover:
-    """What one worker knows of who drives. `turn` is called every tick."""
+    """What one worker knows of who dispatches and scans. `turn` is called every tick."""
 
     config: ReminderConfig
     broker: CeleryBroker = field(default_factory=CeleryBroker)
@@ -43,7 +43,7 @@ class SchedulerFailover:
     scan_is_late: bool = False
 
     def turn(self) -> None:
-        """Settles what dead processes of this host had in hand. Steps in for one tick, if nobody else drives."""
+        """Settles what dead processes of this host had in hand. Steps in for one tick, if nobody else dispatches."""
         recovery.settle_dead(config=self.config, broker=self.broker)
         connection.close()  # A child of the pool must never inherit it.
         if time.monotonic() >= self.look_at:
@@ -67,8 +67,8 @@ class SchedulerFailover:
             wrong = {task for task, entry in found.items() if self._is_wrong(entry, silent=not dispatched)}
             if wrong:
                 self._correct()
-            drives = dispatched and dispatch.task not in wrong
-            self.silent = self.config.enabled and not drives and dispatch.switched_off is None
+            is_dispatched = dispatched and dispatch.task not in wrong
+            self.silent = self.config.enabled and not is_dispatched and dispatch.switched_off is None
             self.scan_is_late = self.silent and not scanned and scan.switched_off is None
         except Error:
             self.silent = False
@@ -108,5 +108,5 @@ class SchedulerFailover:
 
 
 def start(consumer: Any, config: ReminderConfig) -> None:
-    """Lets the worker's own timer call a standby; `consumer` is Celery's, as worker_ready hands it over."""
+    """Lets the worker's own timer call a SchedulerFailover every tick; `consumer` is Celery's, as worker_ready gives it."""
     consumer.timer.call_repeatedly(config.tick.total_seconds(), SchedulerFailover(config).turn)

@@ -57,7 +57,7 @@ def scan_task(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
 
 @shared_task(name="reminders.go_on_with_scan", time_limit=600)
 def resume_scan_task(scan_id: int) -> None:
-    """Finishes a scan that was begun in a request and took longer than one may."""
+    """Finishes a scan that a request has handed over, because it took longer than one may, or whose process has died."""
     config = conf.current()
     try:
         _after_scan(scan.resume_scan(int(scan_id), config=config, journal=journal.own()), config, "scanner")

@@ -1,4 +1,4 @@
-"""One assignment with its rows, at one moment, and what becomes of each: the answer before it is told."""
+"""One assignment with its rows, at one moment, and what becomes of each: what `explain` puts together."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -75,7 +75,7 @@ class Asked:
         self.by_rule = self._answers_by_rule()
 
     def answer(self) -> Prospect:
-        """The reminder of the present plan: its row's story, or what becomes of it once a scan has planned it."""
+        """The reminder of the present plan: what becomes of its row, or of the one that a scan will plan."""
         if self.by_rule:
             return self._next_by_rule()
         row = self.current(Kind.REMINDER)
@@ -130,7 +130,7 @@ class Asked:
             self.work, self.situation, config=self.config, occurrence=occurrence
         )
         conditions = self._in_words(gates)
-        shut = next((gate.consequence for gate in gates if not gate.passed), None)
+        failed = next((gate.consequence for gate in gates if not gate.passed), None)
         why = words(foreseen.verdict.reason)
         if foreseen.verdict.action is Action.DROP:
             return Prospect(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
@@ -150,12 +150,12 @@ class Asked:
         if turn is not None and turn.is_late(foreseen.at):
             return in_turn(turn, conditions, planned.not_after)
         summary = f"will be sent at {moment(foreseen.at)}"
-        if shut is None:
+        if failed is None:
             summary += ", once the next scan has planned it"
-        elif shut.until is not None:
+        elif failed.until is not None:
             what = "the start" if occurrence is None else "that"
             summary += (
-                f"; it is planned from {moment(shut.until)} on, when {what} comes within the look-ahead"
+                f"; it is planned from {moment(failed.until)} on, when {what} comes within the look-ahead"
             )
         return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
 
@@ -217,7 +217,7 @@ class Asked:
         wait = policy_gates.judge(believed, plan, self.situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
         if at <= self.situation.now:
-            summary = f"{does} now{joined(self.others_with(row))}: every gate is open"
+            summary = f"{does} now{joined(self.others_with(row))}: every condition is met"
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
                 summary += f"; it has been due for {waited / 60:.0f} minutes"

@@ -33,8 +33,8 @@ LONGEST_RULE = MAX_LEAD + timedelta(days=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedMessage:
-    """What becomes of one message; None where that is settled already. Its person is nobody where nobody is assigned, and
-    where it is for Ops: `recipient` names whom a notice is for. `row_id` is its row, if there is one.
+    """One message, and what becomes of it (`foreseen`; None where that is settled already). `person` is None where nobody
+    is assigned, and where it is for Ops: `recipient` names whom a notice is for. `row_id` is its row, if there is one.
     """
 
     assignment: Assignment

@@ -56,7 +56,7 @@ class ScanRunAdmin(RecordAdmin):
 
 @admin.register(Pause)
 class PauseAdmin(RecordAdmin):
-    """The kill switch: who paused all sending, why, and until when."""
+    """Pauses: who paused all sending, why, and until when."""
 
     list_display = ("since", "by", "reason", "until", "ended_at", "ended_by", "in_force")
     change_list_template = "admin/reminders/tools_list.html"

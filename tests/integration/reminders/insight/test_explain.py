@@ -63,7 +63,7 @@ def test_before_and_after(clock, config, outbox):
     near = AssignmentFactory()
     assert summary(near, config) == "The reminder will be sent at 2026-06-15 12:30:00 UTC."
     clock.advance(timedelta(minutes=30))
-    assert summary(near, config) == "The reminder will be sent now: every gate is open."
+    assert summary(near, config) == "The reminder will be sent now: every condition is met."
     deliver(config, outbox)
     assert summary(near, config) == "The reminder was accepted at 2026-06-15 12:30:00 UTC."
     assert explain(near, config=config).outlook is Outlook.SENT
@@ -144,7 +144,7 @@ def test_what_is_due_for_long_says_so_and_names_what_is_wrong(clock, config):
     assignment = AssignmentFactory(soon=True)
     clock.advance(timedelta(minutes=5))
     answer = explain(assignment, config=config)
-    assert answer.summary.endswith("every gate is open; it has been due for 5 minutes.")
+    assert answer.summary.endswith("every condition is met; it has been due for 5 minutes.")
     assert answer.problems == [
         "beat does not run reminders.scan: its entry is missing",
         "beat does not run reminders.dispatch: its entry is missing",
@@ -185,7 +185,7 @@ def test_past_and_future_are_told_in_the_order_of_time(clock, config, outbox):
     assignment = AssignmentFactory(soon=True)
     answer = explain(assignment, config=config)
     assert [(step.at, step.summary) for step in answer.upcoming] == [
-        (NOON, "The reminder will be sent now: every gate is open."),
+        (NOON, "The reminder will be sent now: every condition is met."),
         (
             NOON + timedelta(minutes=40),
             "If nobody has started the work by then, it is marked OVERDUE at 2026-06-15 12:40:00 UTC.",

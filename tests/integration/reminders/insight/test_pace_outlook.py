@@ -148,7 +148,7 @@ def test_a_pause_that_ends_comes_before_the_turn_and_one_without_end_hides_it(cl
 
 def test_without_a_pace_nothing_is_said_of_it(clock, config):
     work = due_now(2)[-1]
-    assert said(work, config).summary == "The reminder will be sent now: every gate is open."
+    assert said(work, config).summary == "The reminder will be sent now: every condition is met."
 
 
 # --- the order -------------------------------------------------------------------------------------------------

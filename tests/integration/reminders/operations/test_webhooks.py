@@ -616,7 +616,7 @@ def test_the_explainer_tells_of_them(clock, run):
     shown = call.get(f"/api/assignments/{work.pk}/explain").json()
     story = next(story for story in shown["reminders"] if story["kind"] == "EVENT")
     assert story["to"] == f"the program of subscription {made.pk}"
-    assert story["summary"] == "will be sent now: every gate is open"
+    assert story["summary"] == "will be sent now: every condition is met"
     assert call.get(f"/api/assignments/{work.pk}/reminders").status_code == 200
 
 
