@@ -98,7 +98,8 @@ def _dispatch(config: ReminderConfig, broker: CeleryBroker, dispatcher: str) -> 
 
 
 def _after_scan(done: ScanResult | None, config: ReminderConfig, dispatcher: str) -> None:
-    """Once a scan has ended: due rows leave at once, the dead man's switch hears of a clean audit, old records go."""
+    """Once a scan has ended: due rows leave at once, the dead man's switch is called if the audit is clean, old records are
+    removed."""
     if done is None or done.counts is None:
         return
     if done.counts.planned:

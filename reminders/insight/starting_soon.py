@@ -15,7 +15,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.fragments import overdue_base
 
 HORIZON = timedelta(hours=2)
-"""Time enough to find somebody else; what starts later may still be answered or given away in peace."""
+"""Time enough to find somebody else; what starts later may still be answered or given away without haste."""
 
 SOON = {
     "declined": Q(answer=Answer.DECLINED),

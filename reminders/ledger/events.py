@@ -1,4 +1,4 @@
-"""Events: what programs are told. A row for each subscription that wants to hear of it, in the ledger like any other.
+"""Events for webhook subscribers: for each a row for every subscription to its type, in the ledger like any other.
 
 It is inserted in the transaction that makes the event true, so none is lost and none is made up.
 """

@@ -1,4 +1,4 @@
-"""Sample work for a demonstration: who, what and when, so that within half a minute every fate can be seen.
+"""Sample work for a demonstration: who, what and when, so that every outcome can be seen within half a minute.
 
 Everybody here is invented; the addresses are in domains that belong to nobody (RFC 2606).
 """

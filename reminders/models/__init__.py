@@ -1,4 +1,4 @@
-"""The ledger and its neighbours: the tables. Only `reminders.ledger` writes the columns of a life cycle.
+"""The tables: the ledger, and what belongs to it. Only `reminders.ledger` writes the columns of a life cycle.
 
 One row of `Reminder` is one message that is to be sent, or a marker. Its states:
 
