@@ -58,10 +58,14 @@ LEDGER = {
 }
 
 
+def whole_number(text: str) -> int | None:
+    """The number of up to 18 digits that this is; None for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def assignment_id(text: str) -> int | None:
     """The id that `6` or `#6` names; None for any other text."""
-    digits = text.removeprefix("#")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+    return whole_number(text.removeprefix("#"))
 
 
 def assignment_search(text: str) -> Q:
@@ -102,7 +106,7 @@ class TimestampField(forms.Field):
     """Seconds since 1970."""
 
     def to_python(self, value: Any) -> datetime | None:
-        seconds = assignment_id(str(value or ""))
+        seconds = whole_number(str(value or ""))
         return None if seconds is None or seconds >= 10**11 else datetime.fromtimestamp(seconds, UTC)
 
 

@@ -10,7 +10,7 @@ from assignments.clock import database_now
 from assignments.models import Assignment, Team
 from reminders import conf
 from reminders.insight import selections
-from reminders.web.filters import SHOW, START, assignment_id, shown_assignments
+from reminders.web.filters import SHOW, START, shown_assignments, whole_number
 from reminders.web.team_limits import scope_of
 
 
@@ -24,7 +24,7 @@ class TeamFilter(admin.SimpleListFilter):
         return [(str(pk), name) for pk, name in teams.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        pk = assignment_id(self.value() or "")
+        pk = whole_number(self.value() or "")
         return queryset if pk is None else self.narrowed(queryset, pk)
 
     def narrowed(self, rows: QuerySet[Any], pk: int) -> QuerySet[Any]:

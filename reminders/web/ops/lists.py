@@ -17,7 +17,7 @@ from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
 from reminders.insight.recipient_names import recipient_names
 from reminders.ledger.rules import rule_key
-from reminders.models import Kind, Reason, Reminder, ReminderRule
+from reminders.models import Kind, Reason, Reminder, ReminderRule, State
 from reminders.operations.actions import MAX_TARGETS
 from reminders.policy import chains
 from reminders.web.filters import (
@@ -26,6 +26,7 @@ from reminders.web.filters import (
     assignment_id,
     clean_text,
     exact_assignment,
+    whole_number,
 )
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
@@ -62,8 +63,8 @@ class ListPage:
 
 
 def list_page(rows: QuerySet[Any], request: HttpRequest) -> ListPage:
-    """The page of `rows` that the address asks for; page numbers out of range are the nearest one."""
-    number = min(max(assignment_id(request.GET.get("page", "")) or 1, 1), LAST_PAGE)
+    """The page of `rows` that the address asks for; numbers outside of 1 to LAST_PAGE count as the nearest of these."""
+    number = min(max(whole_number(request.GET.get("page", "")) or 1, 1), LAST_PAGE)
     first = (number - 1) * PAGE_SIZE
     found = list(rows[first : first + PAGE_SIZE + 1])
     complete = number == 1 and len(found) <= PAGE_SIZE
@@ -88,12 +89,26 @@ def assignments(request: HttpRequest) -> HttpResponse:
 
 
 def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
-    """The reminder of each one's current version, in one query."""
+    """The reminder of each one's current version, in one query; of several the one that `_foremost` chooses."""
     versions = {assignment.pk: assignment.version for assignment in rows}
     found = Reminder.objects.filter(
         assignment__in=versions, version__in=set(versions.values()), kind=Kind.REMINDER
     )
-    return {row.assignment_id: row for row in found if row.version == versions[row.assignment_id]}
+    own: dict[int, list[Reminder]] = {}
+    for row in found.order_by("due_at", "id"):
+        if row.version == versions[row.assignment_id]:
+            own.setdefault(row.assignment_id, []).append(row)
+    return {pk: _foremost(reminders) for pk, reminders in own.items()}
+
+
+def _foremost(reminders: Sequence[Reminder]) -> Reminder:
+    """Of reminders in the order in which they are due: the next to come, else the one sent last, else the last one.
+
+    The explanation is about the same one.
+    """
+    coming = [row for row in reminders if row.closed_at is None]
+    sent = [row for row in reminders if row.state == State.SENT]
+    return (coming or sent[-1:] or reminders[-1:])[0]
 
 
 @page(limit=TeamLimit.NARROWS)

@@ -1,16 +1,22 @@
 """The Ops list of the ledger: whom each row is for, and which rule has made it."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 
 from accounts import limits
 from assignments import services, teams
+from reminders.delivery import scan
 from reminders.models import Kind, Reminder
+from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.rule_factory import key, rule
+from tests.stage import Ticks
 
 pytestmark = pytest.mark.django_db
 URL = "/ops/reminders?show=all"
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -88,3 +94,30 @@ def test_who_is_limited_to_teams_is_offered_their_rules_alone(reader, ledger):
     # The supervisor belongs to no team of theirs.
     boss = Reminder.objects.get(rule__endswith="#2").recipient
     assert ("ESCALATION", boss.replace(":", " "), "No <word>") in lines(page)
+
+
+def test_an_assignment_with_several_reminders_shows_the_next_to_come_and_then_the_last_that_was_sent(
+    reader, clock, config, outbox
+):
+    """As its explanation does; whichever row the database gives first."""
+    work = AssignmentFactory(scheduled_start=NOON + HOUR, lead_minutes=[50, 20], assignee__time_zone="UTC")
+    scan.scan(trigger="cli", config=config)
+    ticks = Ticks(clock, config, outbox)
+
+    def shown() -> tuple[str, datetime]:
+        [(_, row)] = reader.get("/ops/assignments?when=any").context["lines"]
+        return row.state, row.due_at
+
+    early, late = NOON + timedelta(minutes=10), NOON + timedelta(minutes=40)
+    assert shown() == ("PLANNED", early)
+    # Written again, a row is the last that a plain query finds.
+    Reminder.objects.filter(assignment=work, due_at=early).update(payload={})
+    assert shown() == ("PLANNED", early)
+    clock.set(early)
+    ticks.deliver_due()
+    Reminder.objects.filter(assignment=work, due_at=early).update(payload={})
+    assert shown() == ("PLANNED", late)
+    clock.set(late)
+    ticks.deliver_due()
+    Reminder.objects.filter(assignment=work, due_at=early).update(payload={})
+    assert shown() == ("SENT", late)
