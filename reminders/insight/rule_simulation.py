@@ -10,7 +10,7 @@ from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.forecast import AssignmentFacts, Forecast
-from reminders.ledger.rule_planning import REVIVED
+from reminders.ledger.rule_planning import REQUEUED
 from reminders.ledger.rule_subjects import read_subjects
 from reminders.ledger.rules import enabled_rules
 from reminders.models import Reminder, State
@@ -93,7 +93,7 @@ def _foreseen(
     for one in found:
         row = rows.get(one.rule)
         if row is not None and row.closed_at is not None:
-            if row.state != State.SKIPPED or row.reason not in REVIVED or one.skipped is not None:
+            if row.state != State.SKIPPED or row.reason not in REQUEUED or one.skipped is not None:
                 continue
             row = None
         if row is None:

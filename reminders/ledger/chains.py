@@ -28,7 +28,7 @@ from reminders.policy.rules import Audience, Rule, TriggerType
 IS_STEP = "r.kind = 'ESCALATION' AND r.rule LIKE '%%:rule:%%'"
 """Rows of chains, for statements with parameters; `chains.is_step` is the same rule."""
 
-REVIVED = (Reason.REPLANNED.value, Reason.REASSIGNED.value)
+REQUEUED = (Reason.REPLANNED.value, Reason.REASSIGNED.value)
 """Rows that ended so come back where their step is asked for again; they do not count as passed."""
 
 LATER = timedelta(minutes=5)
@@ -94,7 +94,7 @@ PLAN = f"""
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
-    WHERE r.state = 'SKIPPED' AND r.reason IN {REVIVED} AND r.ambiguous = 0
+    WHERE r.state = 'SKIPPED' AND r.reason IN {REQUEUED} AND r.ambiguous = 0
 """  # noqa: S608 - our own constants
 
 

@@ -31,7 +31,7 @@ from reminders.policy.timing import overdue_base_sql
 BATCH = 1_000
 """Assignments computed per transaction."""
 
-REVIVED = (Reason.REPLANNED.value, Reason.TOO_CLOSE.value, Reason.QUIET_HOURS.value, Reason.DECLINED.value)
+REQUEUED = (Reason.REPLANNED.value, Reason.TOO_CLOSE.value, Reason.QUIET_HOURS.value, Reason.DECLINED.value)
 """Rows that ended so come back where the rules ask for them again, and they are not due yet."""
 
 WRITE_SCHEDULES = """
@@ -68,7 +68,7 @@ PLAN = f"""
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
     SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
-    WHERE r.state = 'SKIPPED' AND r.reason IN {REVIVED} AND r.attempts = 0
+    WHERE r.state = 'SKIPPED' AND r.reason IN {REQUEUED} AND r.attempts = 0
       AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
     RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
 """  # noqa: S608 - our own constants
