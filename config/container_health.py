@@ -8,12 +8,14 @@ worker by the address of its connections to Redis.
 away nobody is to be ended, and a scanner that nobody asks to dispatch only has to wait for messages, as a worker does.
 """
 
+import importlib.util
 import os
 import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import redis
@@ -59,7 +61,7 @@ def web() -> str:
 
 def worker() -> str:
     """A consumer polls Redis about once a second, from this container's address."""
-    client = redis.Redis.from_url(value("REDIS_URL"), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    client = redis_client(value("REDIS_URL"))
     own = client.client_id()
     clients = client.client_list()
     here = {host_of(each) for each in clients if int(each["id"]) == own}
@@ -89,9 +91,41 @@ LIVENESS: Mapping[str, Callable[[], str]] = {**CHECKS, "scanner": worker}
 
 def holds(statement: str, within: str, *values: str) -> bool:
     text = statement.replace("{since}", f"statement_timestamp() - interval '{within}'")
-    with psycopg.connect(value("DATABASE_URL"), connect_timeout=TIMEOUT) as connection:
+    with psycopg.connect(**database(), connect_timeout=TIMEOUT) as connection:
         row = connection.execute(text.encode(), values or None).fetchone()
         return bool(row and row[0])
+
+
+def database() -> Any:
+    return addresses().connection_arguments(value("DATABASE_URL"))
+
+
+def redis_client(address: str) -> Any:
+    """Of the server itself, or of the one that its sentinels call the master now."""
+    broker = addresses().broker(address)
+    waits = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+    if broker.master_name:
+        options = {
+            "username": broker.address.user or None,
+            "password": broker.address.password or None,
+            **waits,
+        }
+        secure = {"ssl": True, **broker.tls} if broker.tls else {}
+        sentinel: Any = redis.Sentinel
+        watchers = sentinel(broker.sentinels, sentinel_kwargs=broker.sentinel_options)
+        return watchers.master_for(broker.master_name, db=int(broker.database), **options, **secure)
+    return redis.Redis.from_url(address, **waits)
+
+
+def addresses() -> Any:
+    """config.addresses by its path: importing the package would load Celery."""
+    place = importlib.util.spec_from_file_location("addresses", Path(__file__).with_name("addresses.py"))
+    assert place is not None
+    assert place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    sys.modules[place.name] = module  # dataclasses look for it there
+    place.loader.exec_module(module)
+    return module
 
 
 def host_of(client: Mapping[str, str]) -> str:

@@ -7,12 +7,14 @@ all. A secret may come from a file: `NAME_FILE` holds its path.
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+
+from config.addresses import NotAccepted
 
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off"}
@@ -84,6 +86,18 @@ class Environment:
             return raw
         self._refuse(name, MASK, "an address like " + " or ".join(f"{scheme}://..." for scheme in schemes))
         return default
+
+    def address(self, name: str, default: str, *, of: Callable[[str], object]) -> str:
+        """The address of a server, of a form that `of` accepts (see `config.addresses`). An invalid one is never shown."""
+        raw = self.text(name, default, secret=True).strip()
+        if not raw:
+            return raw
+        try:
+            of(raw)
+        except NotAccepted as error:
+            self._refuse(name, MASK, str(error))
+            return default
+        return raw
 
     def origin(self, name: str, *, schemes: Sequence[str]) -> str:
         """Scheme and host, optionally a port, and nothing after them; '' if it is not set."""

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
-from config import telemetry
+from config import addresses, telemetry
 from config.environment import Environment
 from reminders.conf import ReminderConfig
 
@@ -163,43 +163,23 @@ LOGIN_REDIRECT_URL = "/ops/"  # where `next` is missing or leads to another site
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
 
-
-def postgres(address: str) -> dict[str, object]:
-    """Django's database settings for a URL; every wait in them is bounded."""
-    parts = urlsplit(address)
-    return {
-        "ENGINE": "config.database",
-        "NAME": unquote(parts.path.lstrip("/")) or "reminders",
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname or "",
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 15_000,
-            # For the ledger's hot statements only: Django's own cursors never prepare.
-            "prepare_threshold": 2,
-            "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
-            " -c plan_cache_mode=force_generic_plan",
-            **dict(parse_qsl(parts.query)),
-        },
-    }
-
-
-DATABASE_URL = env.url("DATABASE_URL", "", schemes=["postgres", "postgresql"])
+DATABASE_URL = env.address("DATABASE_URL", "", of=addresses.postgres)
 # The owner of the tables, for `migrate` and `prepare` alone: wherever it is set, it is used instead of DATABASE_URL.
-DATABASE_OWNER_URL = env.url("DATABASE_OWNER_URL", "", schemes=["postgres", "postgresql"])
-DATABASES = {"default": postgres(DATABASE_OWNER_URL or DATABASE_URL or "postgres://localhost/reminders")}
+DATABASE_OWNER_URL = env.address("DATABASE_OWNER_URL", "", of=addresses.postgres)
+DATABASES = {
+    "default": addresses.django_database(
+        DATABASE_OWNER_URL or DATABASE_URL or "postgres://localhost/reminders"
+    )
+}
 
 # --- Celery over Redis -----------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.url("REDIS_URL", "redis://localhost:6379", schemes=["redis", "rediss"])
+REDIS_URL = env.address("REDIS_URL", "redis://localhost:6379", of=addresses.broker)
+BROKER = addresses.broker(REDIS_URL)
+CELERY_BROKER_URL = BROKER.url
+CELERY_BROKER_USE_SSL = BROKER.tls or None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
+    **BROKER.transport_options,
     # Time-outs for every process: with the defaults a half-open connection blocks beat and workers for ever.
     "socket_timeout": 5,
     "socket_connect_timeout": 5,

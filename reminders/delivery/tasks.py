@@ -25,6 +25,7 @@ from reminders.delivery import (
     recovery,
     retention,
     scan,
+    standby,
 )
 from reminders.delivery.broker import QUEUE, SCAN_QUEUE, CeleryBroker
 from reminders.delivery.hints import BrokerDown, HintBatch
@@ -143,6 +144,7 @@ def at_start(sender: object, **_: object) -> None:
         "Reminder queue initialised",
         extra={"queues": sorted(names), "host": socket.gethostname(), "pid": os.getpid()},
     )
+    standby.warn()
     if QUEUE in names:
         failover.start(sender, conf.current())
     if SCAN_QUEUE in names:
@@ -152,6 +154,7 @@ def at_start(sender: object, **_: object) -> None:
 @beat_init.connect
 def at_beat_start(**_: object) -> None:
     """Corrects beat's entries before it reads them; from then on beat records a heartbeat with each task that it sends."""
+    standby.warn()
     try:
         for line in beat_schedule.set_up(conf.current()):
             logger.info("Beat entry corrected", extra={"entry": line})

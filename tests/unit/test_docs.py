@@ -15,7 +15,7 @@ ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCE = (ROOT / "config" / "settings.py").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
-READERS = {"text", "whole", "switch", "words", "url", "origin", "email", "choice"}
+READERS = {"text", "whole", "switch", "words", "url", "address", "origin", "email", "choice"}
 
 COMMAND = re.compile(r"manage\.py[ ]+([a-z_]+)")
 VARIABLE = re.compile(r"\bREMINDER_[A-Z_]*[A-Z]\b")

@@ -15,6 +15,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from reminders.conf import ReminderConfig
+from reminders.delivery import standby
+from reminders.delivery.standby import Replication
 from reminders.insight.doctor import servers, system, web
 from reminders.insight.doctor.check import Check, Level, skew
 
@@ -109,6 +111,20 @@ def _database() -> Iterator[Check]:
         after = time.time()
     yield Check("database", Level.PASS, " ".join(version.split()[:2]))
     yield skew("clock of the database", timedelta(seconds=database_time - (before + after) / 2))
+    if standby.several_servers():
+        yield _standby(standby.replication())
+
+
+def _standby(found: Replication) -> Check:
+    """Several servers are named so that one can take over: is all that was acknowledged on it then?"""
+    if not found.problem:
+        return Check("synchronous standby", Level.PASS, f"commits wait for {found.names}")
+    return Check(
+        "synchronous standby",
+        Level.WARN,
+        found.problem,
+        "Set synchronous_standby_names on the primary: docs/install.md, Several hosts.",
+    )
 
 
 def _migrations(missing: list[str]) -> Check:

@@ -11,7 +11,8 @@ from django.db import InternalError, close_old_connections, connection
 from django.test import Client
 
 from assignments import transactions
-from reminders.delivery import heartbeats, tasks
+from config.database import base, timelines
+from reminders.delivery import heartbeats, standby, tasks
 from reminders.models import Pause, Process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,3 +136,22 @@ def test_it_is_ready_again_as_soon_as_the_database_takes_writes(client):
     assert client.get("/readyz").status_code == 503
     close_old_connections()
     assert client.get("/readyz").status_code == 200
+
+
+def test_of_several_servers_the_one_that_takes_writes_is_used(monkeypatch):
+    """The first does not answer. What this process has seen of timelines is not for other tests."""
+    monkeypatch.setattr(base, "latest", timelines.Latest())
+    before = dict(connection.settings_dict)
+    host, port = before["HOST"], str(before["PORT"])
+    monkeypatch.setitem(connection.settings_dict, "HOST", f"{host},{host}")
+    monkeypatch.setitem(connection.settings_dict, "PORT", f"1,{port}")
+    options = {**before["OPTIONS"], "target_session_attrs": "read-write"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    connection.close()
+    try:
+        write()
+        assert base.latest.timeline >= 1
+        assert base.latest.server == {"host": host, "port": port}
+        assert standby.replication().problem.startswith("synchronous_standby_names is empty")
+    finally:
+        connection.close()

@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 demo=options["demo"],
                 concurrency=settings.REMINDERS.concurrency,
                 database_url=settings.DATABASE_URL,
-                redis_url=settings.CELERY_BROKER_URL if is_set("REDIS_URL") else "",
+                redis_url=settings.REDIS_URL if is_set("REDIS_URL") else "",
                 use_database=use_database,
                 inherited=inherited(),
             ).run()
@@ -67,7 +67,7 @@ def inherited() -> dict[str, str]:
 
 def use_database(address: str) -> None:
     """Point this process at the database: settings were read before the server was started."""
-    from config.settings import postgres
+    from config.addresses import django_database
 
     connections["default"].close()
-    connections.databases["default"].update(postgres(address))
+    connections.databases["default"].update(django_database(address))

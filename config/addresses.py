@@ -1,0 +1,257 @@
+"""The addresses of PostgreSQL and Redis: what is accepted, and what the drivers are given for it.
+
+Uses the standard library alone: the containers' health check loads this file by its path, without Django.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, unquote
+
+POSTGRES_PORT, REDIS_PORT, SENTINEL_PORT = 5432, 6379, 26379
+WRITABLE = ("read-write", "primary")
+TRANSACTION = "transaction"
+POOLERS = ("none", "session", TRANSACTION)
+"""What stands before the server, as `pooler=` says: nothing, or a pooler in this mode."""
+SESSION = {
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "60s",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Settings of each session. Through a pooler in transaction mode they are those of the role (`manage.py prepare`)."""
+CERTIFICATES = {"required": ssl.CERT_REQUIRED, "optional": ssl.CERT_OPTIONAL, "none": ssl.CERT_NONE}
+
+_URL = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:(?P<login>[^/?]*)@)?(?P<hosts>[^/?@]*)(?:/(?P<path>[^?]*))?(?:\?(?P<query>.*))?"
+)
+_SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\],]*)(?::(?P<port>[0-9]{1,5}))?")
+
+
+class NotAccepted(ValueError):
+    """The address is not of a form that is accepted; the text says which is needed, and repeats nothing of it."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of the servers that an address names; 0 is the usual port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+
+@dataclass(frozen=True)
+class Address:
+    """The parts of a URL that may name several servers, as `scheme://user:password@host1:1,host2:2/path?query`."""
+
+    scheme: str
+    user: str
+    password: str
+    servers: tuple[Server, ...]
+    path: str
+    query: Mapping[str, str]
+
+
+def parse(text: str) -> Address:
+    """Raises NotAccepted."""
+    found = _URL.fullmatch(text)
+    if found is None:
+        raise NotAccepted("an address like scheme://user:password@host:port/name")
+    user, _, password = (found["login"] or "").partition(":")
+    servers = tuple(_server(one) for one in found["hosts"].split(","))
+    if len(servers) > 1 and not all(server.host for server in servers):
+        raise NotAccepted("a host at each place of host1:port,host2:port")
+    return Address(
+        scheme=found["scheme"],
+        user=unquote(user),
+        password=unquote(password),
+        servers=servers,
+        path=unquote(found["path"] or ""),
+        query=dict(parse_qsl(found["query"] or "", keep_blank_values=True)),
+    )
+
+
+def _server(text: str) -> Server:
+    found = _SERVER.fullmatch(text)
+    port = int(found["port"] or 0) if found else -1
+    if found is None or not 0 <= port <= 65_535 or (found["port"] and not port):
+        raise NotAccepted("host:port, with a port from 1 to 65535")
+    return Server(unquote(found["host"]).strip("[]"), port)
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------------
+
+
+def postgres(text: str) -> Address:
+    """DATABASE_URL and its like. Raises NotAccepted.
+
+    Of several servers exactly one takes writes, and a connection is made to that one.
+    """
+    address = parse(text)
+    if address.scheme not in ("postgres", "postgresql"):
+        raise NotAccepted("an address like postgres://... or postgresql://...")
+    if address.query.get("pooler", POOLERS[0]) not in POOLERS:
+        raise NotAccepted(f"pooler= of {', '.join(POOLERS)}")
+    if len(address.servers) == 1:
+        return address
+    wanted = address.query.get("target_session_attrs", WRITABLE[0])
+    if wanted not in WRITABLE:
+        raise NotAccepted(
+            f"of several servers target_session_attrs={WRITABLE[0]} (or {WRITABLE[1]}, or none)"
+        )
+    query = {**address.query, "target_session_attrs": wanted}
+    servers = tuple(Server(one.host, one.port or POSTGRES_PORT) for one in address.servers)
+    return Address(address.scheme, address.user, address.password, servers, address.path, query)
+
+
+def connection_arguments(text: str) -> dict[str, str]:
+    """What psycopg.connect takes."""
+    address = postgres(text)
+    found = {
+        "dbname": address.path or "reminders",
+        "user": address.user,
+        "password": address.password,
+        # libpq and psycopg take lists, and try one after the other.
+        "host": ",".join(server.host for server in address.servers),
+        "port": ",".join(str(server.port or "") for server in address.servers),
+    }
+    given = {name: value for name, value in address.query.items() if name != "pooler"}
+    return {**{name: value for name, value in found.items() if value}, **given}
+
+
+def django_database(text: str) -> dict[str, object]:
+    """Django's database settings for it; every wait in them is bounded."""
+    address = postgres(text)
+    pooler = address.query.get("pooler", POOLERS[0])
+    direct = pooler != TRANSACTION
+    return {
+        "ENGINE": "config.database",
+        "NAME": address.path or "reminders",
+        "USER": address.user,
+        "PASSWORD": address.password,
+        "HOST": ",".join(server.host for server in address.servers),
+        "PORT": ",".join(str(server.port or "") for server in address.servers),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        # What follows needs a session: a pooler in transaction mode gives each transaction another one.
+        "DISABLE_SERVER_SIDE_CURSORS": not direct,
+        "POOLER": pooler,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            # For the ledger's hot statements only: Django's own cursors never prepare.
+            "prepare_threshold": 2 if direct else None,
+            **(
+                {"options": " ".join(f"-c {name}={value}" for name, value in SESSION.items())}
+                if direct
+                else {}
+            ),
+            **{name: value for name, value in address.query.items() if name != "pooler"},
+        },
+    }
+
+
+# --- Redis -----------------------------------------------------------------------------------------------------
+
+WAITS = {"socket_timeout": 2, "socket_connect_timeout": 2}
+"""For each of the sentinels, which are asked one after the other."""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where Redis is. With sentinels `master_name` says which of the servers that they watch."""
+
+    address: Address
+    database: str
+    master_name: str = ""
+    sentinel_login: Mapping[str, str] = field(default_factory=dict)
+    tls: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """As kombu takes it."""
+        login = ":".join(quote(part, safe="") for part in (self.address.user, self.address.password))
+        at = f"{login}@" if login != ":" else ""
+        scheme = "sentinel" if self.master_name else "redis"
+        port = SENTINEL_PORT if self.master_name else REDIS_PORT
+        return ";".join(
+            f"{scheme}://{at}{quoted(server.host)}:{server.port or port}/{self.database}"
+            for server in self.address.servers
+        )
+
+    @property
+    def transport_options(self) -> dict[str, object]:
+        """What kombu must know beside the URL."""
+        if not self.master_name:
+            return {}
+        return {"master_name": self.master_name, "sentinel_kwargs": self.sentinel_options}
+
+    @property
+    def sentinel_options(self) -> dict[str, object]:
+        """How redis-py connects to a sentinel."""
+        tls = {"ssl": True, **self.tls} if self.tls else {}
+        return {**WAITS, **self.sentinel_login, **tls}
+
+    @property
+    def sentinels(self) -> list[tuple[str, int]]:
+        return [(server.host, server.port or SENTINEL_PORT) for server in self.address.servers]
+
+
+def quoted(host: str) -> str:
+    """An address of IPv6 needs brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+SENTINEL_FORM = "sentinel://:password@host1:26379,host2:26379,host3:26379/0?master_name=NAME"
+_SENTINEL_QUERY = {"master_name", "sentinel_username", "sentinel_password", "tls"}
+_TLS_QUERY = {"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
+
+
+def broker(text: str) -> Broker:
+    """REDIS_URL: redis://, rediss:// (TLS), or sentinel:// with all sentinels. Raises NotAccepted."""
+    # kombu's own way of writing several sentinels: each is a whole address.
+    address = parse(re.sub(r";\s*sentinel://(?:[^/?;@]*@)?", ",", text))
+    sentinel = address.scheme == "sentinel"
+    if address.scheme not in ("redis", "rediss", "sentinel"):
+        raise NotAccepted("an address like redis://... or rediss://... or sentinel://...")
+    if sentinel and not address.query.get("master_name"):
+        raise NotAccepted(f"the name of the watched server: {SENTINEL_FORM}")
+    if not sentinel and len(address.servers) > 1:
+        raise NotAccepted(f"one server, or the sentinels of several: {SENTINEL_FORM}")
+    database = address.path.strip("/") or "0"
+    if not database.isascii() or not database.isdigit():
+        raise NotAccepted("the number of a database after the host, such as /0")
+    unknown = sorted(address.query.keys() - _TLS_QUERY - (_SENTINEL_QUERY if sentinel else set()))
+    if unknown:
+        raise NotAccepted(f"no {', '.join(unknown)} in its query")
+    login = {
+        name: address.query[f"sentinel_{name}"]
+        for name in ("username", "password")
+        if address.query.get(f"sentinel_{name}")
+    }
+    with_tls = address.scheme == "rediss" or address.query.get("tls") == "true"
+    return Broker(
+        address,
+        database,
+        master_name=address.query.get("master_name", "") if sentinel else "",
+        sentinel_login=login,
+        tls=_tls(address.query) if with_tls else {},
+    )
+
+
+def _tls(query: Mapping[str, str]) -> dict[str, object]:
+    """The server's certificate is verified unless the address says otherwise."""
+    wanted = query.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
+    if wanted not in CERTIFICATES:
+        raise NotAccepted(f"ssl_cert_reqs of {', '.join(CERTIFICATES)}")
+    paths = {name: query[name] for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile") if query.get(name)}
+    by_name = wanted != "none" and query.get("ssl_check_hostname", "true").lower() != "false"
+    return {"ssl_cert_reqs": CERTIFICATES[wanted], "ssl_check_hostname": by_name, **paths}
