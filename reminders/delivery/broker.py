@@ -3,7 +3,7 @@
 import base64
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 QUEUE = "reminders"
 SCAN_QUEUE = "reminders.scan"
 MARK = "reminders.mark"
-"""A key without an end: where it is gone, the messages may be gone too."""
+"""A key without an end, with the id of the server's run. Where it is gone, or names another run (a replica took over, or
+the server began anew from a file), messages may be gone too."""
 SCAN_QUEUE_LIMIT = 30
 """So many messages for the scanner ask for no more than one of them does: beat adds none."""
 DELIVER = "reminders.deliver"
@@ -47,12 +48,13 @@ class CeleryBroker:
 
     def contents(self) -> BrokerContents:
         with _client() as client:
-            messages, marks = client.pipeline(transaction=True).llen(QUEUE).exists(MARK).execute()
-            return BrokerContents(int(messages), bool(marks))
+            asked = client.pipeline(transaction=True).llen(QUEUE).get(MARK).info("server")
+            messages, mark, server = asked.execute()
+            return BrokerContents(int(messages), mark == _run_of(server))
 
     def mark(self) -> None:
         with _client() as client:
-            client.set(MARK, "1")
+            client.set(MARK, _run_of(client.info("server")))
 
     def waiting_hints(self) -> list[Hint]:
         """The hints of all messages in the queue; one that is none of ours, or broken, holds none."""
@@ -127,6 +129,10 @@ def _client() -> Iterator[Any]:
             yield channel.client
     except BROKER_ERRORS as error:
         raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error
+
+
+def _run_of(server: Mapping[str, Any]) -> bytes:
+    return str(server["run_id"]).encode()
 
 
 def _hints_of(message: bytes) -> list[Hint]:
