@@ -30,10 +30,14 @@ def refuse_bad_settings(**_: object) -> None:
     from django.core.checks import ERROR, run_checks
     from django.core.checks.registry import registry
 
-    from config.checks import check_secret_key
+    from config.checks import check_pooler, check_secret_key
 
     found = run_checks(tags=sorted(registry.tags_available() - OF_PAGES))
-    problems = [problem for problem in [*found, *check_secret_key(None)] if problem.level >= ERROR]
+    problems = [
+        problem
+        for problem in [*found, *check_secret_key(None), *check_pooler(None)]
+        if problem.level >= ERROR
+    ]
     if problems:
         raise SystemExit("\n".join(str(problem) for problem in problems))
 

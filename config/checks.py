@@ -21,3 +21,15 @@ def check_secret_key(app_configs: Sequence[Any] | None, **_: object) -> list[che
             id="config.E001",
         )
     ]
+
+
+def check_pooler(app_configs: Sequence[Any] | None, **_: object) -> list[checks.CheckMessage]:
+    """config.E002: a pooler in transaction mode that the address does not speak of breaks prepared statements.
+
+    Web, worker, scanner and beat refuse to start with it. A database that does not answer says nothing.
+    """
+    from config.database import pooler
+
+    problem = pooler.problem()
+    hint = "docs/install.md, PgBouncer"
+    return [checks.Error(problem, hint=hint, id="config.E002")] if problem else []

@@ -1,9 +1,11 @@
 """The database role of the processes: it reads and writes rows, and neither owns nor changes a table."""
 
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 from django.db import connection, transaction
 from psycopg import sql
+
+from config import addresses
 
 RIGHTS = (
     "GRANT USAGE ON SCHEMA public TO {role}",
@@ -22,16 +24,19 @@ def set_up(application_url: str) -> None:
 
     The password of an existing role stays. Runs on the default connection, as the owner of the tables.
     """
-    parts = urlsplit(application_url)
-    name, password = unquote(parts.username or ""), unquote(parts.password or "")
+    address = addresses.postgres(application_url)
+    name, password = address.user, address.password
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_user = %s, EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s)", [name, name]
         )
         is_owner, exists = cursor.fetchone()
-        if is_owner:
-            return
         role = sql.Identifier(name)
+        if is_owner:
+            # People use the owner's role too, so it gets settings only where its own connections need them.
+            if address.query.get("pooler") == addresses.TRANSACTION:
+                _give_settings(cursor, role)
+            return
         if not exists:
             cursor.execute(
                 sql.SQL(
@@ -40,3 +45,15 @@ def set_up(application_url: str) -> None:
             )
         for statement in RIGHTS:
             cursor.execute(sql.SQL(statement).format(role=role))
+        _give_settings(cursor, role)
+
+
+def _give_settings(cursor: Any, role: sql.Identifier) -> None:
+    """Its sessions begin with the settings that a connection asks for, also where a pooler does not pass them on."""
+    database = sql.Identifier(connection.settings_dict["NAME"])
+    for name, value in addresses.SESSION.items():
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+                role, database, sql.Identifier(name), sql.Literal(value)
+            )
+        )

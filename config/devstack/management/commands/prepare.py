@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        if settings.DATABASE_OWNER_URL and settings.DATABASE_URL:
+        if settings.DATABASE_URL:
             application_role.set_up(settings.DATABASE_URL)
         if options["require_empty"] and Assignment.objects.exists():
             raise CommandError(
