@@ -38,10 +38,10 @@ class Pair:
 
 
 class Proxy:
-    """Listens on a port of its own until `stop`."""
+    """Listens on a port of its own until `stop`, at an address of this machine."""
 
-    def __init__(self, port: int) -> None:
-        self.target = port
+    def __init__(self, port: int, *, host: str = HOST) -> None:
+        self.target, self.host = port, host
         self.changed = threading.Condition()
         self.holding: Literal["", "both", "answers"] = ""
         self.delay = 0.0
@@ -98,7 +98,7 @@ class Proxy:
             self.holding = what
 
     def _listen(self, port: int) -> None:
-        self.listener = socket.create_server((HOST, port), backlog=512)
+        self.listener = socket.create_server((self.host, port), backlog=512)
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def _accept(self, listener: socket.socket) -> None:
