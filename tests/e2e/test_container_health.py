@@ -5,6 +5,7 @@ a process at work from one that is gone.
 import json
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,7 +86,15 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
     # A worker is found by its address in Redis, so it comes before the others, who share the address here.
     assert health(stack, "worker") == (1, "worker: has no connection to Redis")
     assert health(stack, "scanner", "--alive") == (1, "scanner: has no connection to Redis")
-    worker = start(stack, "worker")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(stack.folder / "notify"))
+        systemd.settimeout(60)
+        waits = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "900000"}
+        stack.environment |= waits
+        worker = start(stack, "worker")
+        assert [systemd.recv(100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+        for name in waits:
+            del stack.environment[name]
     worker.kill()
     until(
         lambda: health(stack, "worker") == (1, "worker: has no connection to Redis"),
