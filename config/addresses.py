@@ -96,7 +96,7 @@ def postgres(text: str) -> Address:
     if address.scheme not in ("postgres", "postgresql"):
         raise NotAccepted("an address like postgres://... or postgresql://...")
     if address.query.get("pooler", POOLERS[0]) not in POOLERS:
-        raise NotAccepted(f"pooler= of {', '.join(POOLERS)}")
+        raise NotAccepted(f"pooler={' or '.join(POOLERS)}")
     if len(address.servers) == 1:
         return address
     wanted = address.query.get("target_session_attrs", WRITABLE[0])
@@ -231,13 +231,19 @@ def broker(text: str) -> Broker:
         raise NotAccepted("the number of a database after the host, such as /0")
     unknown = sorted(address.query.keys() - _TLS_QUERY - (_SENTINEL_QUERY if sentinel else set()))
     if unknown:
-        raise NotAccepted(f"no {', '.join(unknown)} in its query")
+        raise NotAccepted(f"a query without {', '.join(unknown)}")
+    if address.scheme == "redis" and address.query:
+        raise NotAccepted("rediss:// before options of TLS")
     login = {
         name: address.query[f"sentinel_{name}"]
         for name in ("username", "password")
         if address.query.get(f"sentinel_{name}")
     }
-    with_tls = address.scheme == "rediss" or address.query.get("tls") == "true"
+    with_tls = (
+        address.scheme == "rediss"
+        or address.query.get("tls") == "true"
+        or bool(_TLS_QUERY & address.query.keys())
+    )
     return Broker(
         address,
         database,

@@ -42,11 +42,15 @@ def accept(listener: socket.socket, context: ssl.SSLContext, port: int) -> None:
 
 def carry(plain: socket.socket, context: ssl.SSLContext, port: int) -> None:
     """One command after the other, as these tests say them."""
-    with contextlib.suppress(OSError), plain, socket.create_connection(("127.0.0.1", port)) as server:
-        with context.wrap_socket(plain, server_side=True) as client:
-            while said := client.recv(65_536):
-                server.sendall(said)
-                client.sendall(server.recv(65_536))
+    with (
+        contextlib.suppress(OSError),
+        plain,
+        socket.create_connection(("127.0.0.1", port)) as server,
+        context.wrap_socket(plain, server_side=True) as client,
+    ):
+        while said := client.recv(65_536):
+            server.sendall(said)
+            client.sendall(server.recv(65_536))
 
 
 def ping(address: str) -> bool:

@@ -103,6 +103,15 @@ def test_the_real_broker_says_what_it_holds_and_whether_it_was_emptied(redis):
     assert broker.contents() == BrokerContents(0, is_intact=False)
 
 
+def test_a_mark_that_another_server_has_set_says_nothing_about_this_one(redis):
+    """A replica has the mark of its master, and not the last messages."""
+    broker = CeleryBroker()
+    broker.mark()
+    assert broker.contents().is_intact is True
+    redis.set(MARK, "0" * 40)
+    assert broker.contents() == BrokerContents(0, is_intact=False)
+
+
 def test_after_a_loss_what_waits_all_the_same_is_not_handed_over_again(clock, config, redis):
     """A broker that came back with a part of its messages."""
     broker = CeleryBroker()
