@@ -91,13 +91,13 @@ LIVENESS: Mapping[str, Callable[[], str]] = {**CHECKS, "scanner": worker}
 
 def holds(statement: str, within: str, *values: str) -> bool:
     text = statement.replace("{since}", f"statement_timestamp() - interval '{within}'")
-    with psycopg.connect(**database(), connect_timeout=TIMEOUT) as connection:
+    with psycopg.connect(**database()) as connection:
         row = connection.execute(text.encode(), values or None).fetchone()
         return bool(row and row[0])
 
 
 def database() -> Any:
-    return addresses().connection_arguments(value("DATABASE_URL"))
+    return {**addresses().connection_arguments(value("DATABASE_URL")), "connect_timeout": TIMEOUT}
 
 
 def redis_client(address: str) -> Any:

@@ -332,6 +332,48 @@ def test_kustomize_builds_it(folder):
     assert len(kinds) == len(list(documents(folder))) + (folder == "base")
 
 
+def test_the_overlay_that_the_documents_show_is_built_with_both_parts(tmp_path):
+    """In a folder beside the clone, as docs/install.md says; its optional line too."""
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "install.md").read_text(), re.M | re.S)
+    shutil.copytree(DEPLOY, tmp_path / "reminders" / "deploy")
+    overlay = tmp_path / "overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(shown.replace("# components", "components"))
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "reminders"},
+        "spec": {},
+    }
+    (overlay / "ingress.yaml").write_text(yaml.safe_dump(ingress))
+    done = subprocess.run(
+        [needs("kubectl"), "kustomize", str(overlay)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    built = list(yaml.safe_load_all(done.stdout))
+    assert {each["metadata"]["namespace"] for each in built} == {"reminders"}
+    kinds = sorted(each["kind"] for each in built)
+    assert kinds == sorted(
+        [
+            *["Deployment"] * 4,
+            *("ConfigMap", "Service", "PodDisruptionBudget", "Ingress", "HorizontalPodAutoscaler"),
+        ]
+    )
+    (variables,) = (each["data"] for each in built if each["kind"] == "ConfigMap")
+    assert variables["ALLOWED_HOSTS"] == "localhost"
+    images = {
+        container["image"]
+        for each in built
+        if each["kind"] == "Deployment"
+        for container in each["spec"]["template"]["spec"]["containers"]
+    }
+    assert images == {"REGISTRY/assignment-reminders:1.0.0"}
+
+
 # --- compose ---------------------------------------------------------------------------------------------------
 
 
