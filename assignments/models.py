@@ -208,7 +208,9 @@ class Assignment(models.Model):
     `answer` is the assignee's answer for the start in force: another start, assignee or status removes it, and with it
     `on_my_way_at`, `expected_start` (when the assignee says that they will begin) and `times_late` (how often they have
     said so). `started_at` and `completed_at` are of the present run: work that is SCHEDULED has neither.
-    `calendar_sequence` is the SEQUENCE (RFC 5545) of the calendar event that was imported last.
+    `calendar_sequence` is the SEQUENCE (RFC 5545) of the calendar event that was imported last, `calendar_event` the key
+    of that event, which all its dates and people have in common, `calendar_source` the feed that made it, and
+    `calendar_gone_at` when the calendar cancelled it: if the event comes back, so does the work.
     """
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
@@ -253,6 +255,18 @@ class Assignment(models.Model):
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     calendar_sequence = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    calendar_event = models.CharField(max_length=200, null=True, blank=True, editable=False)
+    # The index below begins with it.
+    calendar_source = models.ForeignKey(
+        "CalendarSource",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="assignments",
+        db_index=False,
+    )
+    calendar_gone_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -287,6 +301,16 @@ class Assignment(models.Model):
                 fields=["team", "scheduled_start"],
                 name="assignment_team_idx",
                 condition=Q(team__isnull=False),
+            ),
+            models.Index(
+                fields=["calendar_event"],
+                name="assignment_event_idx",
+                condition=Q(calendar_event__isnull=False),
+            ),
+            models.Index(
+                fields=["calendar_source", "scheduled_start"],
+                name="assignment_source_idx",
+                condition=Q(calendar_source__isnull=False),
             ),
         ]
         constraints = [
@@ -353,3 +377,7 @@ class Act(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} of assignment {self.assignment_id}"
+
+
+# A model of this app, in a file of its own.
+from assignments.calendar_source import CalendarSource as CalendarSource  # noqa: E402

@@ -1,32 +1,28 @@
-"""What an event of a calendar becomes: the row of an assignment, or errors.
+"""What the properties of one event say: its kind, its texts, its people and its times, each or what is wrong with it.
 
-What an assignment cannot hold (a whole day, a rule that repeats the event, a zone that is not known) is refused, never
-guessed. A cancellation needs the UID only.
+What an assignment cannot hold (a time that is in no zone, a whole day) is refused, never guessed.
 """
 
-import re
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
 
-from icalendar import vDatetime
-
-from assignments import instants
-from assignments.imports import calendar_alarms
 from assignments.imports.calendar_alarms import Alarm, Alarms, leads, one_lead
+from assignments.imports.calendar_instants import CalendarTime, after, read_time
+from assignments.imports.calendar_options import CalendarOptions
+from assignments.imports.calendar_people import People, Person, people
 from assignments.imports.calendar_properties import ParsedProperty, Property
-from assignments.imports.calendar_zones import CalendarZones, missing_zone
-from assignments.imports.fields import ASSIGNMENT, InvalidValue
-from assignments.imports.rows import ERRORS_PER_ROW, Notes, ParsedRow, Row, RowError, read_row
-from assignments.instants import NotAnInstant
-from assignments.wording import quoted
+from assignments.imports.calendar_zones import CalendarZones
+from assignments.imports.fields import InvalidValue, Text
+from assignments.imports.rows import Notes, RowError
 
 CANCEL = "CANCEL"
-TEXTS = {"title": "SUMMARY", "location": "LOCATION", "notes": "DESCRIPTION", "reference": "UID"}
+TEXTS = {"title": "SUMMARY", "location": "LOCATION", "notes": "DESCRIPTION"}
 FIELDS = {name: field for field, name in TEXTS.items()} | {
+    "UID": "reference",
     "DTSTART": "scheduled_start",
     "DTEND": "scheduled_end",
     "DURATION": "scheduled_end",
@@ -36,12 +32,13 @@ FIELDS = {name: field for field, name in TEXTS.items()} | {
 }
 """The field of an assignment in which a property ends; all but ATTENDEE may occur once."""
 
-REPEATING = ("RRULE", "RDATE", "EXDATE", "RECURRENCE-ID")
-NEEDED = {*FIELDS, *REPEATING, "SEQUENCE"}
-NO_PERSON = {"GROUP", "RESOURCE", "ROOM"}
-DATE, DATE_TIME = re.compile(r"\d{8}", re.ASCII), re.compile(r"(\d{8}T\d{6})(Z?)", re.ASCII)
-DAY = timedelta(days=1)
+REPEATING = ("RRULE", "RDATE")
+NEEDED = {*FIELDS, *REPEATING, "EXDATE", "RECURRENCE-ID", "SEQUENCE"}
 ALARM_LEFT = "alarms that are no lead times"
+UNTITLED = "(no title)"
+"""The title of an event without SUMMARY, which RFC 5545 leaves optional."""
+
+UID = Text(max_length=4_000, blank=False)
 LARGEST_SEQUENCE = 2**31 - 1
 
 
@@ -49,7 +46,7 @@ LARGEST_SEQUENCE = 2**31 - 1
 class CalendarEvent:
     """The properties of an event that an assignment needs, its alarms, and what its calendar says.
 
-    `asked` is what the import makes of alarms. `notes` takes what it could not make of them.
+    `notes` takes what could not be made of it.
     """
 
     number: int
@@ -57,200 +54,197 @@ class CalendarEvent:
     alarms: Sequence[Alarm]
     method: str
     zones: CalendarZones
-    asked: Alarms
+    options: CalendarOptions
     notes: Notes
 
 
-def event_row(event: CalendarEvent) -> ParsedRow:
-    """The row of an event, or what is wrong with it."""
-    return _Reader(event).row()
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When an event takes place: its start, and the instant of its end, if it has one."""
+
+    start: CalendarTime
+    begin: datetime
+    end: datetime | None
 
 
-class _Reader:
+class EventReader:
     """Reads one event; collects what is wrong with it by row and field."""
 
     def __init__(self, event: CalendarEvent) -> None:
-        self._event = event
-        self._errors: list[RowError] = []
+        self.event = event
+        self.errors: list[RowError] = []
         self._found: dict[str, list[Property]] = {}
         for one in event.properties:
             self._found.setdefault(one.name, []).append(one)
 
-    def row(self) -> ParsedRow:
-        """The row, or the errors."""
-        status = self._quietly("STATUS")
-        if self._event.method == CANCEL or (status and status.value.strip().upper() == "CANCELLED"):
-            return self._cancellation()
-        self._refuse(REPEATING)
-        for name, places in self._found.items():
-            if len(places) > 1 and name != "ATTENDEE" and name in FIELDS:
-                self._complain(
-                    FIELDS[name], "repeated", f"{name} occurs {len(places)} times: one is accepted"
-                )
-        if self._errors:
-            return self._errors[:ERRORS_PER_ROW]
-        given = self._texts()
-        for field, read in (
-            ("scheduled_start", self._start),
-            ("scheduled_end", self._end),
-            ("assignee", self._person),
-        ):
-            self._collect(given, field, read)
-        if (lead_minutes := self._leads()) is not None:
-            given["lead_minutes"] = lead_minutes
-        return self._errors or read_row(self._event.number, given, sequence=self._sequence())
+    # --- what kind of event it is --------------------------------------------------------------------------------
 
-    def _cancellation(self) -> ParsedRow:
-        """A row of which only the reference counts; whatever else is wrong with the event does not matter."""
-        self._refuse(["RECURRENCE-ID"])
-        given: dict[str, Any] = {}
-        self._collect(given, "reference", self._reference)
-        if self._errors:
-            return self._errors
-        return Row(number=self._event.number, values=given, sequence=self._sequence(), cancellation=True)
+    @property
+    def repeats(self) -> bool:
+        return any(name in self._found for name in REPEATING)
 
-    def _complain(self, field: str, code: str, message: str) -> None:
-        self._errors.append(RowError(self._event.number, field, code, message))
+    @property
+    def is_exception(self) -> bool:
+        """Whether it is about one date of a series."""
+        return "RECURRENCE-ID" in self._found
 
-    def _collect(self, given: dict[str, Any], field: str, read: Callable[[], Any]) -> None:
+    @property
+    def cancels(self) -> bool:
+        status = self.quietly("STATUS")
+        return self.event.method == CANCEL or (
+            status is not None and status.value.strip().upper() == "CANCELLED"
+        )
+
+    @property
+    def uid(self) -> str | None:
+        """The UID; None where there is none that can be read."""
         try:
-            value = read()
-        except InvalidValue as refusal:
-            self._complain(field, refusal.code, str(refusal))
-        else:
-            if value is not None:
-                given[field] = value
-
-    def _refuse(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name in self._found:
-                line = quoted(self._found[name][0].line)
-                message = f"{line}: an event that repeats is not accepted, send each date as an event"
-                self._complain(name, "recurring", message)
-
-    def _one(self, name: str) -> ParsedProperty | None:
-        return self._found[name][0].parsed() if name in self._found else None
-
-    def _quietly(self, name: str) -> ParsedProperty | None:
-        """A property that is left out where it cannot be read."""
-        try:
-            return self._one(name)
+            return self.read_uid()
         except InvalidValue:
             return None
 
-    # --- texts -------------------------------------------------------------------------------------------------
-
-    def _texts(self) -> dict[str, Any]:
-        given: dict[str, Any] = {}
-        self._collect(given, "reference", self._reference)
-        for field, name in TEXTS.items():
-            if field != "reference":
-                self._collect(given, field, partial(self._text, name))
-        return given
-
-    def _text(self, name: str) -> str | None:
-        found = self._one(name)
-        return found.value if found and found.value.strip() else None
-
-    def _reference(self) -> Any:
-        text = self._text("UID")
-        if text is None:
-            message = "a UID is needed: by it the next import finds this assignment"
-            raise InvalidValue("required", message)
-        return ASSIGNMENT["reference"].read(text)
-
-    def _sequence(self) -> int | None:
-        found = self._quietly("SEQUENCE")
+    @property
+    def sequence(self) -> int | None:
+        found = self.quietly("SEQUENCE")
         text = found.value.strip() if found else ""
         if not text.isascii() or not text.isdigit() or len(text) > 10:
             return None
         return int(text) if int(text) <= LARGEST_SEQUENCE else None
 
-    # --- instants ----------------------------------------------------------------------------------------------
+    # --- values --------------------------------------------------------------------------------------------------
 
-    def _start(self) -> str | None:
-        found = self._one("DTSTART")
-        return None if found is None else self._instant(found).isoformat()
-
-    def _end(self) -> str | None:
-        if (end := self._one("DTEND")) is not None:
-            return self._instant(end).isoformat()
-        stated, begin = self._one("DURATION"), self._one("DTSTART")
-        if stated is None or begin is None:
+    def values(self) -> dict[str, Any] | None:
+        """The texts and lead times of each of its assignments; None where properties occur too often."""
+        for name, places in self._found.items():
+            if len(places) > 1 and name != "ATTENDEE" and name in FIELDS:
+                self.complain(FIELDS[name], "repeated", f"{name} occurs {len(places)} times: one is accepted")
+        if self.errors:
             return None
-        length = calendar_alarms.duration(stated)
-        if length is None or not timedelta(0) <= length < DAY:
-            message = (
-                f"{quoted(stated.value)} is not a DURATION of less than a day, such as PT1H30M: "
-                "days are of unequal length"
-            )
-            raise InvalidValue("invalid", message)
-        try:
-            start = self._instant(begin)
-        except InvalidValue:
-            return None  # The error is the start's.
-        return (start + length).isoformat()
+        given: dict[str, Any] = {}
+        for field, name in TEXTS.items():
+            value = self.collected(field, partial(self._text, name))
+            if value is not None:
+                given[field] = value
+        given.setdefault("title", UNTITLED)
+        if (lead_minutes := self._leads()) is not None:
+            given["lead_minutes"] = lead_minutes
+        return given
 
-    def _instant(self, found: ParsedProperty) -> datetime:
-        value, zone = found.value.strip(), found.param("TZID").strip()
-        if DATE.fullmatch(value):
-            message = f"{found.name} {quoted(value)} is a whole day: a time is needed, such as {value}T090000"
-            raise InvalidValue("all_day", message)
-        parts = DATE_TIME.fullmatch(value)
-        try:
-            local: datetime = vDatetime.from_ical(parts[1] if parts else value)  # type: ignore[no-untyped-call]
-        except ValueError as error:
-            message = f"{found.name} {quoted(value)} is not a time: a form like 20260615T130000Z is needed"
-            raise InvalidValue("invalid", message) from error
-        try:
-            if parts and parts[2]:
-                # A time in UTC is in UTC whatever TZID stands beside it (RFC 5545, section 3.2.19).
-                return instants.in_zone(local, UTC)
-            if not zone:
-                raise InvalidValue("naive", f"{found.name} {missing_zone(value)}")
-            return self._event.zones.instant(local, zone)
-        except NotAnInstant as refusal:
-            raise InvalidValue(refusal.code, f"{found.name} {refusal}") from refusal
-
-    # --- people and alarms -------------------------------------------------------------------------------------
-
-    def _person(self) -> dict[str, str] | None:
-        """The one who does the work: the only ATTENDEE besides the organizer, else the ORGANIZER."""
-        organizer = self._one("ORGANIZER")
-        invited = [one.parsed() for one in self._found.get("ATTENDEE", [])]
-        people = [one for one in invited if one.param("CUTYPE").upper() not in NO_PERSON]
-        others = [one for one in people if organizer is None or one.value.lower() != organizer.value.lower()]
-        if len(others) > 1:
-            names = ", ".join(quoted(one.param("CN") or one.value) for one in others[:3])
-            message = f"{len(others)} people are invited ({names}): one is needed, who does the work"
-            raise InvalidValue("several", message)
-        who = next(iter(others or people), organizer)
-        if who is None:
+    def workers(self) -> list[Person] | None:
+        """The people whose work it is; None where that cannot be said."""
+        found: People | None = self.collected("assignee", self._people)
+        if found is None:
             return None
-        name, email = who.param("CN").strip(), _address(who)
-        if not email and not name:
-            message = (
-                f"{quoted(who.value)} names nobody: mailto: with an e-mail address is needed, or a name (CN)"
-            )
-            raise InvalidValue("invalid", message)
-        return {field: value for field, value in (("name", name), ("email", email)) if value}
+        for reason, name in found.left_out:
+            note = RowError(self.event.number, "assignee", "left_out", f"{name}: {reason} get no assignment")
+            self.event.notes.add(reason, note)
+        return found.workers
+
+    def times(self) -> Times | None:
+        """Start and end of an event that takes place once; None without a start. Raises InvalidValue for the start."""
+        start = self.start()
+        if start is None:
+            return None
+        begin = start.instant(self.event.options.all_day)
+        return Times(start, begin, self.collected("scheduled_end", partial(self._end, start, begin)))
+
+    def start(self) -> CalendarTime | None:
+        found = self.one("DTSTART")
+        return None if found is None else self._time(found)
+
+    def original(self) -> CalendarTime:
+        """The start of the date that an exception replaces. Raises InvalidValue."""
+        found = self.one("RECURRENCE-ID")
+        assert found is not None
+        return self._time(found)
+
+    def ends(self, start: CalendarTime) -> Callable[[datetime], datetime | None]:
+        """The end of a date of a series by the instant at which it begins. Raises InvalidValue.
+
+        Each is exactly as long as the first, or as a DURATION says (RFC 5545, section 3.8.5.3).
+        """
+        if start.whole_day:
+            return lambda begin: None
+        stated = self.one("DURATION")
+        if stated is not None and self.one("DTEND") is None:
+            after(start, stated, begin=start.instant_in_series(None))
+            return lambda begin: after(start, stated, begin=begin)
+        first = start.instant_in_series(None)
+        end = self._end(start, first)
+        length = None if end is None else end - first
+        return lambda begin: None if length is None else begin + length
+
+    def _end(self, start: CalendarTime, begin: datetime) -> datetime | None:
+        if start.whole_day:
+            return None  # A whole day says on which day somebody works, and not until when.
+        if (stated_end := self.one("DTEND")) is not None:
+            return self._time(stated_end).instant(None)
+        stated = self.one("DURATION")
+        return None if stated is None else after(start, stated, begin=begin)
+
+    def _time(self, found: ParsedProperty) -> CalendarTime:
+        return read_time(found, zones=self.event.zones, options=self.event.options)
+
+    def read_uid(self) -> str:
+        """The UID. Raises InvalidValue."""
+        text = self._text("UID")
+        if text is None:
+            return self._made_uid()
+        uid: str = UID.read(text)
+        return uid
+
+    def _made_uid(self) -> str:
+        """What stands for a UID that is missing: a hash of the start and the title, by which the event is known again.
+
+        Raises InvalidValue where there is no start, and for a cancellation.
+        """
+        start, title = self.quietly("DTSTART"), self.quietly("SUMMARY")
+        if start is None or self.is_exception or self.cancels:
+            message = "a UID is needed: by it the next import finds this assignment"
+            raise InvalidValue("required", message)
+        told = f"{start.value.strip()}\n{start.param('TZID').strip()}\n{title.value.strip() if title else ''}"
+        return f"no-uid-{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:32]}"
+
+    def _text(self, name: str) -> str | None:
+        found = self.one(name)
+        return found.value if found and found.value.strip() else None
+
+    def _people(self) -> People:
+        return people(self.one("ORGANIZER"), [one.parsed() for one in self._found.get("ATTENDEE", [])])
 
     def _leads(self) -> int | list[int] | None:
         """The lead times that its alarms make; None where they make none."""
-        if self._event.asked is Alarms.ONE:
-            return one_lead(self._event.alarms)
-        found, left = leads(self._event.alarms)
+        if self.event.options.alarms is Alarms.ONE:
+            return one_lead(self.event.alarms)
+        found, left = leads(self.event.alarms)
         for one in left:
-            note = RowError(self._event.number, "lead_minutes", one.code, one.message)
-            self._event.notes.add(ALARM_LEFT, note)
+            note = RowError(self.event.number, "lead_minutes", one.code, one.message)
+            self.event.notes.add(ALARM_LEFT, note)
         return found if len(found) > 1 else next(iter(found), None)
 
+    # --- properties ----------------------------------------------------------------------------------------------
 
-def _address(who: ParsedProperty) -> str:
-    """The e-mail address of an attendee: of mailto:, of the parameter EMAIL (RFC 7986), or without a scheme."""
-    scheme, colon, rest = who.value.strip().partition(":")
-    if scheme.lower() == "mailto":
-        return unquote(rest).strip()
-    if email := who.param("EMAIL").strip():
-        return email.removeprefix("mailto:")
-    return scheme if not colon and "@" in scheme else ""
+    def all(self, name: str) -> list[ParsedProperty]:
+        """Every property of this name. Raises InvalidValue."""
+        return [one.parsed() for one in self._found.get(name, [])]
+
+    def one(self, name: str) -> ParsedProperty | None:
+        return self._found[name][0].parsed() if name in self._found else None
+
+    def quietly(self, name: str) -> ParsedProperty | None:
+        """A property that is left out where it cannot be read."""
+        try:
+            return self.one(name)
+        except InvalidValue:
+            return None
+
+    def complain(self, field: str, code: str, message: str) -> None:
+        self.errors.append(RowError(self.event.number, field, code, message))
+
+    def collected(self, field: str, read: Callable[[], Any]) -> Any:
+        """What `read` returns; None where it raises InvalidValue, which is an error of this field."""
+        try:
+            return read()
+        except InvalidValue as refusal:
+            self.complain(field, refusal.code, str(refusal))
+            return None

@@ -1,16 +1,18 @@
-"""Reads rows out of iCalendar files (RFC 5545): each event of a calendar becomes a row. One event is in memory at a time.
+"""Reads rows out of iCalendar files (RFC 5545). One event is in memory at a time, and those that repeat.
 
-Lines are unfolded as bytes, because a fold may part a character, and only lines that an assignment needs are decoded
-and parsed: what nobody needs may be as broken as it likes.
+Only lines that an assignment needs are decoded and parsed: what nobody needs may be as broken as it likes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-from assignments.imports import calendar_alarms
+from assignments.imports import calendar_alarms, calendar_series
 from assignments.imports.calendar_alarms import Alarm, Alarms
-from assignments.imports.calendar_events import CANCEL, NEEDED, CalendarEvent, event_row
+from assignments.imports.calendar_event_rows import rows_of_event, rows_of_series
+from assignments.imports.calendar_events import CANCEL, NEEDED, CalendarEvent, EventReader
+from assignments.imports.calendar_lines import Line, skip_mark, unfolded
+from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_properties import Property
 from assignments.imports.calendar_zones import CalendarZones
 from assignments.imports.rows import LONGEST_ROW, Notes, ParsedRow, RowError, RowFile, UnreadableFile
@@ -25,60 +27,18 @@ OTHER_COMPONENTS = "other components"
 NO_PROPERTIES = "lines of events without a name and a colon"
 COUNTED_COMPONENTS = {"VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}
 LONGEST_ZONE = 64 * 1024
+MOST_KEPT = 16 * 1024 * 1024
+"""Bytes of events that repeat, and of their exceptions, that are in memory until the end of their calendar."""
 OF_ALARMS: Mapping[Alarms, Set[str]] = {Alarms.ONE: {"TRIGGER"}, Alarms.LEADS: calendar_alarms.NEEDED}
 """The lines of an alarm that are read."""
 
 
-def read_calendar(file: BinaryIO, charset: str = "utf-8", *, alarms: Alarms = Alarms.ONE) -> RowFile:
-    """The events of all calendars of a file, numbered from 1. Iterating raises UnreadableFile."""
+def read_calendar(
+    file: BinaryIO, charset: str = "utf-8", *, options: CalendarOptions | None = None
+) -> RowFile:
+    """The rows of all calendars of a file, numbered by their events from 1. Iterating raises UnreadableFile."""
     notes = Notes()
-    return RowFile(_rows(file, charset, alarms, notes), notes)
-
-
-class _Line(NamedTuple):
-    """One unfolded line."""
-
-    number: int
-    content: bytes
-    complete: bool
-
-    @property
-    def name(self) -> str:
-        """The name of the property, in capital letters."""
-        return self.content[:40].replace(b":", b";").split(b";")[0].strip().upper().decode("ascii", "replace")
-
-    @property
-    def marker(self) -> str:
-        """BEGIN: or END: with the name of a component, in capital letters; '' for any other line."""
-        if self.content[:1] not in b"BbEe":
-            return ""
-        marker = self.content[:60].strip().upper().replace(b" ", b"").decode("ascii", "replace")
-        return marker if marker.startswith(("BEGIN:", "END:")) else ""
-
-
-def _unfolded(file: BinaryIO) -> Iterator[_Line]:
-    """The lines of the file (RFC 5545, section 3.1). What is longer than a row may be is cut."""
-    number, started, whole, joined = 0, 1, True, bytearray()
-    inside = False
-    while piece := file.readline(LONGEST_ROW):
-        if not inside:
-            number += 1
-            content = piece.rstrip(b"\r\n")
-            if piece[:1] in (b" ", b"\t"):
-                content = content[1:]
-            else:
-                if joined:
-                    yield _Line(started, bytes(joined), whole)
-                started, whole, joined = number, True, bytearray()
-        else:
-            content = piece.rstrip(b"\r\n")
-        inside = not piece.endswith(b"\n")
-        if len(joined) + len(content) > LONGEST_ROW:
-            whole = False
-        else:
-            joined += content
-    if joined:
-        yield _Line(started, bytes(joined), whole)
+    return RowFile(_rows(file, charset, options or CalendarOptions(), notes), notes)
 
 
 @dataclass(slots=True)
@@ -88,7 +48,7 @@ class _Collected:
     number: int
     line: int
     size: int = 0
-    properties: list[tuple[_Line, int]] = field(default_factory=list)
+    properties: list[tuple[Line, int]] = field(default_factory=list)
     inner: list[str] = field(default_factory=list)
     alarms: int = 0
 
@@ -96,7 +56,7 @@ class _Collected:
         self.inner.append(component)
         self.alarms += self.inner == ["VALARM"]
 
-    def add(self, line: _Line, of_alarms: Set[str]) -> None:
+    def add(self, line: Line, of_alarms: Set[str]) -> None:
         """Keeps a line that is needed, with the number of the alarm in which it stands; 0: in none."""
         alarm = self.inner == ["VALARM"]
         if line.name in of_alarms if alarm else not self.inner and line.name in NEEDED:
@@ -105,12 +65,12 @@ class _Collected:
                 self.properties.append((line, self.alarms if alarm else 0))
 
 
-def _rows(file: BinaryIO, charset: str, alarms: Alarms, notes: Notes) -> Iterator[ParsedRow]:
+def _rows(file: BinaryIO, charset: str, options: CalendarOptions, notes: Notes) -> Iterator[ParsedRow]:
     refuse_utf16(file)
     with file:
-        reader = _Reader(_zones(file), charset, alarms, notes)
-        _skip_mark(file)
-        for line in _unfolded(file):
+        reader = _Reader(_zones(file), charset, options, notes)
+        skip_mark(file)
+        for line in unfolded(file):
             yield from reader.read(line)
         reader.end()
 
@@ -118,11 +78,16 @@ def _rows(file: BinaryIO, charset: str, alarms: Alarms, notes: Notes) -> Iterato
 class _Reader:
     """Follows the components of a file: calendars, their events, and what is left out."""
 
-    def __init__(self, zones: Sequence[CalendarZones], charset: str, alarms: Alarms, notes: Notes) -> None:
+    def __init__(
+        self, zones: Sequence[CalendarZones], charset: str, options: CalendarOptions, notes: Notes
+    ) -> None:
         self._zones = iter(zones)
         self._charset = charset
-        self._asked = alarms
-        self._of_alarms = OF_ALARMS[alarms]
+        self._options = options
+        self._of_alarms = OF_ALARMS[options.alarms]
+        self._budget = calendar_series.new_budget()
+        self._series: dict[str | None, list[CalendarEvent]] = {}
+        self._kept = 0
         self._notes = notes
         self._left_out = notes.left_out
         self._calendar: CalendarZones | None = None
@@ -132,7 +97,7 @@ class _Reader:
         self._event: _Collected | None = None
         self._skipped: list[str] = []
 
-    def read(self, line: _Line) -> Iterator[ParsedRow]:
+    def read(self, line: Line) -> Iterator[ParsedRow]:
         """Takes the next line; yields the row of an event that it ends. Raises UnreadableFile."""
         marker = line.marker
         if self._calendar is None:
@@ -140,7 +105,7 @@ class _Reader:
         elif self._event is not None:
             yield from self._in_event(self._event, line, marker)
         elif marker == "END:VCALENDAR":
-            self._calendar, self._skipped = None, []
+            yield from self._end_calendar()
         elif self._skipped:
             self._in_skipped(marker)
         elif marker == "BEGIN:VEVENT":
@@ -166,18 +131,18 @@ class _Reader:
         else:
             raise UnreadableFile(NOT_A_CALENDAR)
 
-    def _begin_event(self, line: _Line) -> None:
+    def _begin_event(self, line: Line) -> None:
         self._number += 1
         self._event = _Collected(self._number, line.number)
 
-    def _in_event(self, event: _Collected, line: _Line, marker: str) -> Iterator[ParsedRow]:
+    def _in_event(self, event: _Collected, line: Line, marker: str) -> Iterator[ParsedRow]:
         if marker in ("END:VEVENT", "BEGIN:VEVENT", "END:VCALENDAR"):
             yield from self._finished(event, complete=marker == "END:VEVENT")
             self._event = None
             if marker == "BEGIN:VEVENT":
                 self._begin_event(line)
             elif marker == "END:VCALENDAR":
-                self._calendar = None
+                yield from self._end_calendar()
         elif marker.startswith("BEGIN:"):
             event.begin(marker.removeprefix("BEGIN:"))
         elif marker:
@@ -205,10 +170,12 @@ class _Reader:
             self._left_out[f"events with METHOD:{self._method[:20]}"] += 1
             return
         if not complete:
+            self._notes.refused_events.add("")
             message = f"the event of line {event.line} has no END:VEVENT"
             yield [RowError(event.number, None, "parse_error", message)]
             return
         if event.size > LONGEST_ROW or not all(line.complete for line, _ in event.properties):
+            self._notes.refused_events.add("")
             message = f"the event of line {event.line} is longer than {LONGEST_ROW:,} bytes"
             yield [RowError(event.number, None, "too_large", message)]
             return
@@ -217,29 +184,37 @@ class _Reader:
         properties: list[Property] = []
         for line, alarm in event.properties:
             (alarms[alarm - 1].properties if alarm else properties).append(self._property(line))
-        yield event_row(
-            CalendarEvent(
-                number=event.number,
-                properties=properties,
-                alarms=alarms,
-                method=self._method,
-                zones=self._calendar,
-                asked=self._asked,
-                notes=self._notes,
-            )
+        found = CalendarEvent(
+            number=event.number,
+            properties=properties,
+            alarms=alarms,
+            method=self._method,
+            zones=self._calendar,
+            options=self._options,
+            notes=self._notes,
         )
+        reader = EventReader(found)
+        if not reader.repeats and not reader.is_exception:
+            yield from rows_of_event(found)
+            return
+        self._kept += event.size
+        if self._kept > MOST_KEPT:
+            message = f"more than {MOST_KEPT:,} bytes of events that repeat: send them in several files"
+            raise UnreadableFile(message)
+        self._series.setdefault(reader.uid, []).append(found)
 
-    def _property(self, line: _Line) -> Property:
+    def _end_calendar(self) -> Iterator[ParsedRow]:
+        """Yields the rows of the events that had to wait for exceptions to them."""
+        for events in self._series.values():
+            yield from rows_of_series(events, self._budget)
+        self._series.clear()
+        self._calendar, self._skipped, self._kept = None, [], 0
+
+    def _property(self, line: Line) -> Property:
         try:
             return Property(line.name, line.content.decode(self._charset))
         except UnicodeDecodeError as error:
             raise not_in_charset(self._charset, line.number) from error
-
-
-def _skip_mark(file: BinaryIO) -> None:
-    """Goes to the start of the text, behind a byte order mark."""
-    file.seek(0)
-    file.seek(3 if file.read(3) == b"\xef\xbb\xbf" else 0)
 
 
 def _zones(file: BinaryIO) -> list[CalendarZones]:
@@ -247,10 +222,12 @@ def _zones(file: BinaryIO) -> list[CalendarZones]:
     found: list[CalendarZones] = []
     definition: list[bytes] | None = None
     size = 0
-    _skip_mark(file)
-    for line in _unfolded(file):
+    skip_mark(file)
+    for line in unfolded(file):
         marker = line.marker
         if not marker and definition is None:
+            if found and line.name == "X-WR-TIMEZONE":
+                found[-1].default = line.content.partition(b":")[2].strip().decode(errors="replace")
             continue
         if marker == "BEGIN:VCALENDAR":
             found.append(CalendarZones())

@@ -1,5 +1,6 @@
 """Which zone a TZID of a calendar names: one of the IANA database, one of Windows, or one that the file defines."""
 
+import re
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -7,17 +8,20 @@ from icalendar import Timezone
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from assignments import instants
-from assignments.instants import NotAnInstant
 from assignments.wording import quoted
+
+EARLIEST = re.compile(r"(?im)^(DTSTART[^:\r\n]*:)(?:0\d|1[0-5])\d\d")
+"""Years before 1600: where definitions say that a rule has always held, and arithmetic comes to its end."""
 
 MAX_ZONES = 200
 """Definitions that are kept of one file."""
 
 
 class CalendarZones:
-    """The zones of one file."""
+    """The zones of one calendar. `default` is the name of the zone that the calendar is in (X-WR-TIMEZONE), or ''."""
 
     def __init__(self) -> None:
+        self.default = ""
         self._definitions: dict[str, str] = {}
         self._zones: dict[str, tzinfo | None] = {}
 
@@ -25,23 +29,18 @@ class CalendarZones:
         """Takes a VTIMEZONE of the file."""
         for line in text.splitlines():
             name, colon, value = line.partition(":")
-            if colon and name.upper() == "TZID" and len(self._definitions) < MAX_ZONES:
+            named = name.split(";")[0].upper() == "TZID"
+            if colon and named and len(self._definitions) < MAX_ZONES:
                 self._definitions.setdefault(value.strip(), text)
                 return
 
-    def instant(self, local: datetime, name: str) -> datetime:
-        """The instant in UTC at which clocks in the zone of this name show this time. Raises NotAnInstant."""
+    def zone(self, name: str) -> tzinfo | None:
+        """The zone of this name; None where it is not known, or its definition cannot be read."""
         if name not in self._zones:
             if len(self._zones) > MAX_ZONES:
                 self._zones.clear()
             self._zones[name] = self._find(name)
-        zone = self._zones[name]
-        if zone is None:
-            raise NotAnInstant("unknown_time_zone", name)
-        try:
-            return instants.in_zone(local, zone)
-        except NotAnInstant as refusal:
-            raise NotAnInstant(refusal.code, f"{local.isoformat()} in {name}") from refusal
+        return self._zones[name]
 
     def _find(self, name: str) -> tzinfo | None:
         """A name with an area is the IANA zone; others, such as EST, mean what the file defines, if it defines them."""
@@ -68,7 +67,7 @@ def _defined(text: str) -> tzinfo | None:
     if any("FREQ=YEARLY" not in rule.upper() or "BY" not in rule.upper() for rule in rules):
         return None
     try:
-        component: Any = Timezone.from_ical(text)
+        component: Any = Timezone.from_ical(EARLIEST.sub(r"\g<1>1601", text))
         zone: tzinfo = component.to_tz(lookup_tzid=False)
         zone.utcoffset(datetime(2026, 1, 1))  # noqa: DTZ001 the zone's own clock
     except Exception:

@@ -1,14 +1,19 @@
 """The formats of which an import reads rows, by media type and by the ending of a file's name."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from assignments import instants
 from assignments.imports.calendar_alarms import Alarms
+from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_rows import read_calendar
 from assignments.imports.csv_rows import read_csv
+from assignments.imports.fields import InvalidValue
 from assignments.imports.json_rows import read_json, read_json_lines
 from assignments.imports.rows import RowFile
+from assignments.instants import NotAnInstant
 
 RowReader = Callable[[BinaryIO, str], RowFile]
 """Reads the rows of a file in a charset of `text_files.CHARSETS`."""
@@ -27,14 +32,35 @@ BY_SUFFIX: Mapping[str, RowReader] = {
 }
 
 
-class NoAlarms(ValueError):
-    """Alarms are asked of a format that has none."""
+class NotACalendar(ValueError):
+    """What only a calendar has is asked of another format. `option` names it."""
+
+    def __init__(self, option: str, value: object) -> None:
+        super().__init__(f'"{value}": only a calendar (iCalendar) has {CALENDAR_OPTIONS[option]}')
+        self.option = option
 
 
-def with_alarms(read: RowReader, asked: str | None) -> RowReader:
-    """The reader that makes of alarms what is asked: a value of Alarms, or None. Raises NoAlarms."""
-    if asked is None:
-        return read
+CALENDAR_OPTIONS = {
+    "alarms": "alarms",
+    "zone": "times without a zone",
+    "all_day": "whole days",
+    "days_ahead": "events that repeat",
+}
+"""What is asked of a calendar alone, and what it is about."""
+
+
+def with_options(read: RowReader, asked: Mapping[str, Any], *, now: datetime) -> RowReader:
+    """The reader with what is asked of calendars: values of CALENDAR_OPTIONS, None where nothing is asked.
+
+    Raises NotACalendar, or InvalidValue for a zone that is not known.
+    """
+    given = {name: asked[name] for name in CALENDAR_OPTIONS if asked.get(name) is not None}
     if read is not read_calendar:
-        raise NoAlarms(f'"{asked}": only a calendar (iCalendar) has alarms')
-    return partial(read_calendar, alarms=Alarms(asked))
+        for name, value in given.items():
+            raise NotACalendar(name, value)
+        return read
+    if "zone" in given and instants.known_zone(given["zone"]) is None:
+        raise InvalidValue("unknown_time_zone", str(NotAnInstant("unknown_time_zone", given["zone"])))
+    if "alarms" in given:
+        given["alarms"] = Alarms(given["alarms"])
+    return partial(read_calendar, options=CalendarOptions(**given, now=now))

@@ -1,8 +1,9 @@
 """A row of an import: one assignment as it is to be, out of the values that were sent."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from assignments.imports.fields import ASSIGNEE, IDENTIFYING, OMITTED, READ_ONLY, ROW, Field, InvalidValue
@@ -22,6 +23,26 @@ class UnreadableFile(Exception):
     """The whole file cannot be read. The text says what is needed instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class EventDate:
+    """One assignment of an event: its reference, its original start, and the hash of the person of it."""
+
+    reference: str
+    original: datetime
+    person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDates:
+    """All assignments that an event of a calendar makes between two instants, so that others of it are seen to be gone."""
+
+    event: str
+    dates: Sequence[EventDate]
+    since: datetime
+    until: datetime
+    sequence: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One assignment that is to exist. `number` is its place in what was sent.
@@ -29,7 +50,9 @@ class Row:
     `values` are those of NewAssignment but `assignee_id`, with `team` by name or id. `assignee` is what
     `people.identify` takes, or None. Without `status` or `team` the present one stays. `notified`: another system has
     notified the assignee of this plan. `sequence` is the revision in the sender's calendar; an older one changes
-    nothing. `cancellation`: the row only cancels the assignment with this reference.
+    nothing. `cancellation`: the row only cancels the assignment with this reference, and with it those of its dates and
+    people. `event` is the key of the event of a calendar that it is part of; the first row of an event has in `dates` all
+    that there is of it, and makes no assignment where it has no values.
     """
 
     number: int
@@ -39,6 +62,8 @@ class Row:
     notified: bool = False
     sequence: int | None = None
     cancellation: bool = False
+    event: str | None = None
+    dates: EventDates | None = None
 
     @property
     def reference(self) -> str | None:
@@ -65,10 +90,14 @@ MOST_NOTES = 1_000
 
 @dataclass(slots=True)
 class Notes:
-    """What was left out of a file: counted, and of some of it which row, with the first MOST_NOTES of these."""
+    """What was left out of a file: counted, and of some of it which row, with the first MOST_NOTES of these.
+
+    `refused_events` are the keys of events of a calendar that could not be read, '' for one without a key.
+    """
 
     left_out: Counter[str] = field(default_factory=Counter)
     rows: list[RowError] = field(default_factory=list)
+    refused_events: set[str] = field(default_factory=set)
 
     def add(self, what: str, note: RowError) -> None:
         """Counts a part of a row that is left out while the row is imported."""

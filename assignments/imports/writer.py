@@ -12,12 +12,14 @@ from enum import Enum
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 from assignments import history, people, services
 from assignments.clock import database_now
 from assignments.history import Actor
+from assignments.imports.event_members import EventMembers, reference_of
 from assignments.imports.fields import IDENTIFYING
-from assignments.imports.rows import ParsedRow, Row, RowError
+from assignments.imports.rows import EventDates, ParsedRow, Row, RowError
 from assignments.locks import lock_imports, lock_keys
 from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import hidden_references, normalized, spellings
@@ -62,6 +64,11 @@ class Outcome(Enum):
     UNCHANGED = "unchanged"
     OLDER = "an older SEQUENCE than the one imported before"
     NOTHING_TO_CANCEL = "the cancellation of an event that is not known here"
+    NOTHING = "an event without a date in the time ahead"
+
+
+LEFT_OUT = (Outcome.OLDER, Outcome.NOTHING_TO_CANCEL)
+"""What becomes of rows that are not taken; an event without a date was counted where it was read."""
 
 
 @atomically
@@ -72,17 +79,20 @@ def import_rows(
     dry_run: bool = False,
     scope: TeamScope = EVERYTHING,
     actor: Actor | None = None,
+    feed: int | None = None,
 ) -> ImportResult:
     """Creates the assignments of these rows, or gives those with their references these values; all or none.
 
-    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`.
+    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`. `feed` is the
+    calendar source of the rows: what it says now counts, whatever its SEQUENCE, and nothing is cancelled because it is
+    gone.
     Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
     rows = [one for one in parsed if isinstance(one, Row)]
     errors = [error for one in parsed if not isinstance(one, Row) for error in one]
     errors += _repeated(rows)
-    batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor)
+    batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor, feed=feed)
     outcomes: Counter[Outcome] = Counter()
     for row in rows:
         try:
@@ -97,16 +107,10 @@ def import_rows(
         batch.write()
     return ImportResult(
         created=outcomes[Outcome.CREATED],
-        updated=outcomes[Outcome.UPDATED],
+        updated=outcomes[Outcome.UPDATED] + batch.gone,
         unchanged=outcomes[Outcome.UNCHANGED],
         ids=[] if dry_run else [assignment.pk for assignment in batch.taken],
-        left_out=Counter(
-            {
-                outcome.value: outcomes[outcome]
-                for outcome in (Outcome.OLDER, Outcome.NOTHING_TO_CANCEL)
-                if outcomes[outcome]
-            }
-        ),
+        left_out=Counter({outcome.value: outcomes[outcome] for outcome in LEFT_OUT if outcomes[outcome]}),
     )
 
 
@@ -163,6 +167,10 @@ def _errors(row: Row, refusal: ValidationError) -> Iterator[RowError]:
             yield RowError(row.number, where, one.code or "invalid", " ".join(one.messages))
 
 
+REVISED = ("reference", "calendar_sequence", "calendar_event", "calendar_gone_at")
+"""What a calendar changes of an assignment beside its values."""
+
+
 class Batch:
     """The assignments and the people of some rows, locked; what the rows change is in memory until `write`.
 
@@ -178,8 +186,10 @@ class Batch:
         match_ids: bool,
         scope: TeamScope = EVERYTHING,
         actor: Actor | None = None,
+        feed: int | None = None,
     ) -> None:
         self._now = now
+        self._feed = feed
         self._actor = actor
         self._match_ids = match_ids
         self._scope = scope
@@ -187,14 +197,16 @@ class Batch:
         references = {
             spelling for row in rows if row.reference is not None for spelling in spellings(row.reference)
         }
-        known = Assignment.objects.filter(reference__in=references)
-        locked = known.visible_to(scope).select_for_update(no_key=True)
+        events = {row.event for row in rows if row.event is not None}
+        known = Assignment.objects.filter(Q(reference__in=references | events) | Q(calendar_event__in=events))
+        locked = list(known.visible_to(scope).select_for_update(no_key=True).order_by("pk"))
         self._present: dict[str, Assignment] = {}
-        for assignment in locked.order_by("pk"):
+        for assignment in locked:
             # Of two spellings that an earlier release took for two references, the normalized one.
             key = normalized(str(assignment.reference))
             if key not in self._present or assignment.reference == key:
                 self._present[key] = assignment
+        self._events = EventMembers(locked)
         visible = [one.pk for one in self._present.values()]
         self._references_of_others = hidden_references(scope, known, visible)
         self._people = people.Directory(
@@ -213,6 +225,7 @@ class Batch:
         self._regrouped: list[Assignment] = []
         self._supervision_changed = False
         self._acts: list[Act] = []
+        self.gone = 0
         self.taken: list[Assignment] = []
 
     def present(self, row: Row) -> Assignment | None:
@@ -221,11 +234,15 @@ class Batch:
 
     def add(self, row: Row) -> Outcome:
         """Creates the row's assignment, or gives it the row's values. Raises ValidationError or Refused."""
+        if row.dates is not None:
+            self._follow(row.dates)
+            if not row.values:
+                return Outcome.NOTHING
         present = self.present(row)
-        if _is_older(row, present):
+        if self._is_older(row, present):
             return Outcome.OLDER
         if row.cancellation:
-            return self._cancel(present)
+            return self._cancel(row, present)
         if present is None and row.reference and normalized(row.reference) in self._references_of_others:
             message = f"{quoted(row.reference)} is another assignment's reference already"
             raise ValidationError({"reference": ValidationError(message, code="duplicate")})
@@ -241,8 +258,9 @@ class Batch:
             assignment, outcome = self._create(wanted, row, person), Outcome.CREATED
         else:
             kept = set() if "team_id" in values else {"team_id"}
-            assignment, outcome = present, self._change(present, wanted, row.status, person, kept)
-        self._revise(assignment, row.sequence)
+            status = Status.SCHEDULED if _comes_back(present, row) else row.status
+            assignment, outcome = present, self._change(present, wanted, status, person, kept)
+        self._revise(assignment, row)
         if person is not None:
             self._assigned.append((assignment, person))
         if row.notified:
@@ -267,6 +285,7 @@ class Batch:
     def _create(self, wanted: NewAssignment, row: Row, person: Assignee | None) -> Assignment:
         assignment = services.unsaved(wanted, now=self._now)
         assignment.status = row.status or Status.SCHEDULED
+        assignment.calendar_source_id = self._feed
         self._keep_within(assignment, person)
         self._created.append(assignment)
         self._replanned.append(assignment)
@@ -303,11 +322,32 @@ class Batch:
         self._keep_within(present, person)
         return outcome
 
-    def _cancel(self, present: Assignment | None) -> Outcome:
-        if present is None:
+    def _cancel(self, row: Row, present: Assignment | None) -> Outcome:
+        """Cancels the work with the row's reference, and of its event what belongs to that date."""
+        dates = self._events.of_cancellation(row, present, now=self._now)
+        if present is None and not dates:
             return Outcome.NOTHING_TO_CANCEL
+        outcomes = [self._cancel_gone(one) for one in ([present] if present else []) + dates]
+        self.gone += max(0, outcomes.count(Outcome.UPDATED) - 1)
+        return Outcome.UPDATED if Outcome.UPDATED in outcomes else Outcome.UNCHANGED
+
+    def _cancel_gone(self, present: Assignment) -> Outcome:
         self.taken.append(present)
-        return self._apply(present, {"status": Status.CANCELLED})
+        outcome = self._apply(present, {"status": Status.CANCELLED})
+        if outcome is Outcome.UPDATED:
+            present.calendar_gone_at = self._now
+            self._revised.append(present)
+        return outcome
+
+    def _follow(self, found: EventDates) -> None:
+        """Gives dates of an event that was moved as a whole their new references, and cancels those that are gone."""
+        change = self._events.change(found, self._present, by_sequence=self._feed is None)
+        for one, reference in change.moved:
+            self._present[normalized(reference)] = self._present.pop(reference_of(one))
+            one.reference = reference
+            self._revised.append(one)
+        if self._feed is None:
+            self.gone += [self._cancel_gone(one) for one in change.gone].count(Outcome.UPDATED)
 
     def _apply(self, present: Assignment, values: dict[str, Any]) -> Outcome:
         applied = services.apply_changes(present, values, now=self._now)
@@ -325,11 +365,25 @@ class Batch:
             self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
         return Outcome.UPDATED
 
-    def _revise(self, assignment: Assignment, sequence: int | None) -> None:
-        if sequence is not None and assignment.calendar_sequence != sequence:
-            assignment.calendar_sequence = sequence
+    def _revise(self, assignment: Assignment, row: Row) -> None:
+        sequence = assignment.calendar_sequence if row.sequence is None else row.sequence
+        event = row.event or assignment.calendar_event
+        gone_at = None if assignment.status == Status.SCHEDULED else assignment.calendar_gone_at
+        stored = (assignment.calendar_sequence, assignment.calendar_event, assignment.calendar_gone_at)
+        if stored != (sequence, event, gone_at):
+            assignment.calendar_sequence, assignment.calendar_event = sequence, event
+            assignment.calendar_gone_at = gone_at
             if assignment.pk is not None:
                 self._revised.append(assignment)
+
+    def _is_older(self, row: Row, present: Assignment | None) -> bool:
+        return (
+            self._feed is None
+            and row.sequence is not None
+            and present is not None
+            and present.calendar_sequence is not None
+            and row.sequence < present.calendar_sequence
+        )
 
     def write(self) -> None:
         """Stores people and assignments and has their reminders planned."""
@@ -338,7 +392,7 @@ class Batch:
             assignment.assignee_id = person.pk
         Assignment.objects.bulk_create(self._created, batch_size=BATCH_SIZE)
         update_columns(self._changed, (*services.WRITABLE, *services.WRITTEN_BY_CHANGES))
-        update_columns(self._revised, ("calendar_sequence",))
+        update_columns(self._revised, REVISED)
         if self._notified:
             ids = sorted(assignment.pk for assignment in self._notified)
             imported_as_notified.send(sender=Assignment, ids=ids)
@@ -352,10 +406,6 @@ class Batch:
         history.record(self._acts)
 
 
-def _is_older(row: Row, present: Assignment | None) -> bool:
-    return (
-        row.sequence is not None
-        and present is not None
-        and present.calendar_sequence is not None
-        and row.sequence < present.calendar_sequence
-    )
+def _comes_back(present: Assignment, row: Row) -> bool:
+    """Whether work that its calendar cancelled is in it again."""
+    return row.status is None and present.status == Status.CANCELLED and present.calendar_gone_at is not None

@@ -3,16 +3,20 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
+from datetime import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.imports.calendar_alarms import Alarms
+from assignments.imports.calendar_options import DAYS_AHEAD, MOST_DAYS_AHEAD
 from assignments.imports.csv_rows import read_csv
-from assignments.imports.formats import BY_SUFFIX, NoAlarms, with_alarms
+from assignments.imports.fields import InvalidValue, TimeOfDay
+from assignments.imports.formats import BY_SUFFIX, NotACalendar, with_options
 from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
 from assignments.imports.text_files import python_charset
 from assignments.imports.writer import ImportResult, RowsRefused, import_rows
@@ -46,6 +50,21 @@ class Command(BaseCommand):
             choices=[one.value for one in Alarms],
             help="of a calendar: leads makes a lead time of every alarm before the start; one (the default) of the only one",
         )
+        parser.add_argument(
+            "--zone", metavar="NAME", help="of a calendar: the zone of times and whole days without one"
+        )
+        parser.add_argument(
+            "--all-day",
+            type=_time,
+            metavar="HH:MM",
+            help="of a calendar: when the work of a whole day begins; without it whole days are refused",
+        )
+        parser.add_argument(
+            "--days-ahead",
+            type=_days,
+            metavar="N",
+            help=f"of a calendar: how far ahead dates of events that repeat are taken; default: {DAYS_AHEAD}",
+        )
         parser.add_argument("--charset", help="the encoding of a CSV file or a calendar; default: UTF-8")
         parser.add_argument(
             "--json", action="store_true", help="answer as one line of JSON, with every bad row"
@@ -59,7 +78,8 @@ class Command(BaseCommand):
         next_row = options["from_row"]
         try:
             with in_one_line(), path.open("rb") as file:
-                read = with_alarms(BY_SUFFIX.get(path.suffix.lower(), read_csv), options["alarms"])
+                reader = BY_SUFFIX.get(path.suffix.lower(), read_csv)
+                read = with_options(reader, options, now=database_now())
                 source = read(file, python_charset(options["charset"]))
                 rows = (one for one in source if _number(one) >= options["from_row"])
                 while portion := list(islice(rows, MAX_ROWS)):
@@ -72,8 +92,11 @@ class Command(BaseCommand):
                         total = _sum(total, done)
                         next_row = _number(portion[-1]) + 1
                     self._progress(_number(portion[-1]))
-        except NoAlarms as refusal:
-            raise CommandError(f"{path.name}: --alarms {refusal}; nothing was written") from refusal
+        except NotACalendar as refusal:
+            option = refusal.option.replace("_", "-")
+            raise CommandError(f"{path.name}: --{option} {refusal}; nothing was written") from refusal
+        except InvalidValue as refusal:
+            raise CommandError(f"{path.name}: --zone {refusal}; nothing was written") from refusal
         except (OSError, UnreadableFile, CommandError) as error:
             raise CommandError(f"{path.name}: {_why(error)}; {_what_to_do(next_row, options)}") from error
         notes = [one for one in source.notes.rows if one.row >= options["from_row"]]
@@ -168,6 +191,22 @@ def _sum(total: ImportResult, done: ImportResult) -> ImportResult:
 
 def _why(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _time(text: str) -> time:
+    try:
+        found = TimeOfDay().read(text)
+    except InvalidValue as refusal:
+        raise ArgumentTypeError(str(refusal)) from refusal
+    if found is None:
+        raise ArgumentTypeError("a time is needed, such as 08:00")
+    return found
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_DAYS_AHEAD:
+        raise ArgumentTypeError(f"{text[:40]!r} is not a number of days from 1 to {MOST_DAYS_AHEAD}")
+    return int(text)
 
 
 def _row(text: str) -> int:

@@ -14,8 +14,10 @@ from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from assignments.clock import database_now
 from assignments.history import Actor
-from assignments.imports.formats import BY_MEDIA_TYPE, NoAlarms, with_alarms
+from assignments.imports.fields import InvalidValue
+from assignments.imports.formats import BY_MEDIA_TYPE, NotACalendar, with_options
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.text_files import python_charset
 from assignments.imports.writer import import_rows
@@ -54,7 +56,8 @@ class ImportView(Endpoint):
 
         An assignment whose reference is known gets these values, as by PUT; others are created. Nobody is
         reminded of what is past. A CSV file names its columns in its first line; a person's begin with assignee_.
-        Of a calendar each event is an assignment, known by its UID.
+        Of a calendar each event is an assignment, known by its UID; one that repeats, or has several attendees, is one
+        for each date in the coming 180 days and each attendee.
         """
         asked = self.address(queries.ImportQuery)
         read = BY_MEDIA_TYPE.get(media_type(request))
@@ -62,9 +65,11 @@ class ImportView(Endpoint):
         if read is None:
             raise UnsupportedMediaType(media_type(request))
         try:
-            read = with_alarms(read, asked.get("alarms"))
-        except NoAlarms as refusal:
-            raise ValidationError({"alarms": [str(refusal)]}, code="no_alarms") from refusal
+            read = with_options(read, asked, now=database_now())
+        except NotACalendar as refusal:
+            raise ValidationError({refusal.option: [str(refusal)]}, code="not_a_calendar") from refusal
+        except InvalidValue as refusal:
+            raise ValidationError({"zone": [str(refusal)]}, code=refusal.code) from refusal
         if not isinstance(body, io.BytesIO):
             body = io.BytesIO()  # A body without a byte never meets a parser.
         _, parameters = parse_header_parameters(request.content_type or "")

@@ -6,6 +6,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from assignments.imports.calendar_alarms import Alarms
+from assignments.imports.calendar_options import MOST_DAYS_AHEAD
 from assignments.imports.fields import LARGEST_ID
 from assignments.wording import quoted
 from reminders.models import State
@@ -15,6 +16,7 @@ from reminders.web.api.fields import (
     StrictChoiceField,
     StrictIntegerField,
     StrictSerializer,
+    StrictTimeField,
 )
 
 MAX_PAGE_SIZE = 500
@@ -108,4 +110,19 @@ class ImportQuery(DryRunQuery):
         choices=[one.value for one in Alarms],
         help_text="Of a calendar. `leads`: every alarm (VALARM) before the start makes a lead time, and `notes` names"
         " those that make none. `one`, and without it: where an event has one, it makes a lead time.",
+    )
+    zone = StrictCharField(
+        required=False,
+        max_length=64,
+        help_text="Of a calendar: the zone of times and whole days without one, such as Europe/Berlin.",
+    )
+    all_day = StrictTimeField(
+        required=False,
+        help_text="Of a calendar: the local time at which the work of a whole day begins, such as 08:00. Without it whole"
+        " days are refused.",
+    )
+    days_ahead = NumberParameter(
+        required=False,
+        max_value=MOST_DAYS_AHEAD,
+        help_text="Of a calendar: of events that repeat, the dates from now to so many days later are taken (180).",
     )
