@@ -32,6 +32,10 @@ _RULES = Q(
     content_type__app_label="reminders",
     codename__in=("add_reminderrule", "change_reminderrule", "delete_reminderrule"),
 )
+_CALENDARS = Q(
+    content_type__app_label="assignments",
+    codename__in=("add_calendarsource", "change_calendarsource", "delete_calendarsource"),
+)
 _OPERATING = Q(content_type__app_label="reminders", codename="operate")
 
 
@@ -46,7 +50,7 @@ def set_up() -> list[str]:
         raise RolesNotReady("the permission reminders.operate is missing: run `manage.py migrate` first")
     return [
         *_add(VIEWERS, Permission.objects.filter(_VIEWING)),
-        *_add(OPERATORS, Permission.objects.filter(_VIEWING | _CHANGING | _RULES | _OPERATING)),
+        *_add(OPERATORS, Permission.objects.filter(_VIEWING | _CHANGING | _RULES | _CALENDARS | _OPERATING)),
     ]
 
 

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from assignments import history
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
-from assignments.set_based import BATCH_SIZE
+from assignments.set_based import BATCH_SIZE, update_columns
 from assignments.signals import (
     circumstances_changed,
     details_changed,
@@ -311,6 +311,22 @@ def cancel(pk: int) -> Assignment:
 def reinstate(pk: int) -> Assignment:
     """Takes a cancellation back."""
     return change(pk, {"status": Status.SCHEDULED})
+
+
+@atomically
+def cancel_many(pks: Iterable[int], *, only: QuerySet[Assignment], now: datetime) -> list[int]:
+    """Cancels those of `only` that are still to come and that nobody has started, because their calendar no longer has them.
+
+    Returns their ids. If the calendar has them again, they are scheduled again.
+    """
+    found = only.filter(pk__in=list(pks), status=Status.SCHEDULED, scheduled_start__gt=now)
+    cancelled = list(found.select_for_update(no_key=True).order_by("pk"))
+    for assignment in cancelled:
+        apply_changes(assignment, {"status": Status.CANCELLED}, now=now)
+        assignment.calendar_gone_at = now
+    update_columns(cancelled, (*WRITABLE, *WRITTEN_BY_CHANGES, "calendar_gone_at"))
+    announce_plan(assignment.pk for assignment in cancelled)
+    return [assignment.pk for assignment in cancelled]
 
 
 @atomically

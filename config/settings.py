@@ -259,6 +259,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # For development: webhooks may then go to http:// and to private addresses. Refused if HTTPS_ONLY is on.
 WEBHOOK_ALLOW_PRIVATE = env.switch("WEBHOOK_ALLOW_PRIVATE", False)
 
+# Calendars are then polled from private addresses too, and by http://.
+CALENDAR_ALLOW_PRIVATE = env.switch("CALENDAR_ALLOW_PRIVATE", False)
+
 # --- HTTP ------------------------------------------------------------------------------------------------------
 
 # Off only if the site is served without TLS, as by `manage.py up` on the loopback address.

@@ -88,6 +88,7 @@ class _Series:
             else:
                 readers.append(one)
                 times.append(own)
+        times = [times[0], *(_as_of(times[0].start, one) for one in times[1:])]
         since, until = self._options.now, self._options.until
         try:
             found = calendar_series.occurrences(times, since=since, until=until, budget=self._budget)
@@ -220,6 +221,16 @@ def _refused(reader: EventReader) -> list[RowError]:
     uid = reader.uid
     reader.event.notes.refused_events.add("" if uid is None else event_key(uid))
     return reader.errors[:ERRORS_PER_ROW]
+
+
+def _as_of(start: CalendarTime, exception: Repeating) -> Repeating:
+    """An exception whose original start is a date, or is none, as the event itself begins."""
+    original = exception.original
+    if original is None or original.whole_day == start.whole_day:
+        return exception
+    day = original.local.date() if isinstance(original.local, datetime) else original.local
+    local = day if start.whole_day else datetime.combine(day, start.begins(None).time())
+    return replace(exception, original=replace(start, local=local))
 
 
 def _wall(found: datetime | date) -> datetime | date:

@@ -89,9 +89,7 @@ def time_of(
         if found := DATE.fullmatch(value):
             day: date = vDate.from_ical(found[1])  # type: ignore[no-untyped-call]
             known = zone_name or options.zone or zones.default or default_time_zone()
-            zone = zones.zone(known) or zones.zone(default_time_zone())
-            assert zone is not None
-            return CalendarTime(name, day, zone, known)
+            return CalendarTime(name, day, _known(name, known, zones), known)
         parts = DATE_TIME.fullmatch(value)
         local: datetime = vDatetime.from_ical(parts[1] if parts else value)  # type: ignore[no-untyped-call]
     except ValueError as error:
@@ -103,10 +101,14 @@ def time_of(
     zone_name = zone_name or options.zone or zones.default
     if not zone_name:
         raise InvalidValue("naive", f"{name} {missing_zone(value)}")
+    return CalendarTime(name, local.replace(tzinfo=None), _known(name, zone_name, zones), zone_name)
+
+
+def _known(name: str, zone_name: str, zones: CalendarZones) -> tzinfo:
     zone = zones.zone(zone_name)
     if zone is None:
         raise InvalidValue("unknown_time_zone", f"{name} {NotAnInstant('unknown_time_zone', zone_name)}")
-    return CalendarTime(name, local.replace(tzinfo=None), zone, zone_name)
+    return zone
 
 
 def after(start: CalendarTime, stated: ParsedProperty, *, begin: datetime) -> datetime:

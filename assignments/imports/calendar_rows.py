@@ -14,7 +14,7 @@ from assignments.imports.calendar_events import CANCEL, NEEDED, CalendarEvent, E
 from assignments.imports.calendar_lines import Line, skip_mark, unfolded
 from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_properties import Property
-from assignments.imports.calendar_zones import CalendarZones
+from assignments.imports.calendar_zones import CalendarZones, new_budget
 from assignments.imports.rows import LONGEST_ROW, Notes, ParsedRow, RowError, RowFile, UnreadableFile
 from assignments.imports.text_files import not_in_charset, refuse_utf16
 
@@ -220,6 +220,7 @@ class _Reader:
 def _zones(file: BinaryIO) -> list[CalendarZones]:
     """The zones that each calendar of the file defines, wherever in it they stand."""
     found: list[CalendarZones] = []
+    budget = new_budget()
     definition: list[bytes] | None = None
     size = 0
     skip_mark(file)
@@ -230,7 +231,7 @@ def _zones(file: BinaryIO) -> list[CalendarZones]:
                 found[-1].default = line.content.partition(b":")[2].strip().decode(errors="replace")
             continue
         if marker == "BEGIN:VCALENDAR":
-            found.append(CalendarZones())
+            found.append(CalendarZones(budget))
         elif marker == "BEGIN:VTIMEZONE":
             definition, size = [], 0
         if definition is None or not found:

@@ -8,20 +8,31 @@ from icalendar import Timezone
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from assignments import instants
+from assignments.imports.bounded_calls import CallBudget, TooManyCalls
+from assignments.imports.calendar_zone_names import displayed_zone
 from assignments.wording import quoted
 
 EARLIEST = re.compile(r"(?im)^(DTSTART[^:\r\n]*:)(?:0\d|1[0-5])\d\d")
 """Years before 1600: where definitions say that a rule has always held, and arithmetic comes to its end."""
 
+CALLS_OF_A_ZONE, SECONDS_OF_A_FILE = 300_000, 10.0
+"""What reading one definition may cost, and all those of a file together."""
+
 MAX_ZONES = 200
 """Definitions that are kept of one file."""
+
+
+def new_budget() -> CallBudget:
+    """What the definitions of one file may cost."""
+    return CallBudget(calls=CALLS_OF_A_ZONE, seconds=SECONDS_OF_A_FILE)
 
 
 class CalendarZones:
     """The zones of one calendar. `default` is the name of the zone that the calendar is in (X-WR-TIMEZONE), or ''."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: CallBudget | None = None) -> None:
         self.default = ""
+        self._budget = budget or new_budget()
         self._definitions: dict[str, str] = {}
         self._zones: dict[str, tzinfo | None] = {}
 
@@ -49,8 +60,8 @@ class CalendarZones:
         if name in WINDOWS_TO_OLSON:
             return instants.known_zone(WINDOWS_TO_OLSON[name])
         if name in self._definitions:
-            return _defined(self._definitions[name])
-        return instants.known_zone(name)
+            return _defined(self._definitions[name], self._budget)
+        return instants.known_zone(name) or displayed_zone(name)
 
 
 def _with_prefix(name: str) -> tzinfo | None:
@@ -60,17 +71,18 @@ def _with_prefix(name: str) -> tzinfo | None:
     return next((zone for tail in tails if "/" in tail and (zone := instants.known_zone(tail))), None)
 
 
-def _defined(text: str) -> tzinfo | None:
+def _defined(text: str, budget: CallBudget) -> tzinfo | None:
     """The zone of a VTIMEZONE, or None if it cannot be read."""
-    # Offsets change once a year by a rule; other rules could name more instants than anybody can count.
+    # Offsets change once a year by a rule; others name more instants than anybody needs.
     rules = [line for line in text.splitlines() if line.upper().startswith("RRULE")]
     if any("FREQ=YEARLY" not in rule.upper() or "BY" not in rule.upper() for rule in rules):
         return None
     try:
-        component: Any = Timezone.from_ical(EARLIEST.sub(r"\g<1>1601", text))
-        zone: tzinfo = component.to_tz(lookup_tzid=False)
-        zone.utcoffset(datetime(2026, 1, 1))  # noqa: DTZ001 the zone's own clock
-    except Exception:
+        with budget.one():
+            component: Any = Timezone.from_ical(EARLIEST.sub(r"\g<1>1601", text))
+            zone: tzinfo = component.to_tz(lookup_tzid=False)
+            zone.utcoffset(datetime(instants.LAST_YEAR, 12, 31))  # noqa: DTZ001 the zone's own clock
+    except (Exception, TooManyCalls):
         return None
     return zone
 

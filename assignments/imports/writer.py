@@ -18,6 +18,7 @@ from assignments import history, people, services
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.imports.event_members import EventMembers, reference_of
+from assignments.imports.event_revisions import last_revisions
 from assignments.imports.fields import IDENTIFYING
 from assignments.imports.rows import EventDates, ParsedRow, Row, RowError
 from assignments.locks import lock_imports, lock_keys
@@ -67,6 +68,7 @@ class Outcome(Enum):
     NOTHING = "an event without a date in the time ahead"
 
 
+TWICE = "earlier revisions of events that come twice"
 LEFT_OUT = (Outcome.OLDER, Outcome.NOTHING_TO_CANCEL)
 """What becomes of rows that are not taken; an event without a date was counted where it was read."""
 
@@ -89,7 +91,8 @@ def import_rows(
     Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
-    rows = [one for one in parsed if isinstance(one, Row)]
+    sent = [one for one in parsed if isinstance(one, Row)]
+    rows = last_revisions(sent)
     errors = [error for one in parsed if not isinstance(one, Row) for error in one]
     errors += _repeated(rows)
     batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor, feed=feed)
@@ -110,7 +113,8 @@ def import_rows(
         updated=outcomes[Outcome.UPDATED] + batch.gone,
         unchanged=outcomes[Outcome.UNCHANGED],
         ids=[] if dry_run else [assignment.pk for assignment in batch.taken],
-        left_out=Counter({outcome.value: outcomes[outcome] for outcome in LEFT_OUT if outcomes[outcome]}),
+        left_out=Counter({outcome.value: outcomes[outcome] for outcome in LEFT_OUT if outcomes[outcome]})
+        + Counter({TWICE: len(sent) - len(rows)}),
     )
 
 

@@ -27,6 +27,8 @@ SCAN_QUEUE_LIMIT = 30
 DELIVER = "reminders.deliver"
 RESUME_SCAN = "reminders.go_on_with_scan"
 RESUME_SCAN_EXPIRES = timedelta(seconds=60)
+POLL_CALENDAR = "reminders.poll_calendar"
+POLL_EXPIRES = timedelta(minutes=4)
 FAILOVER_KWARGS: dict[str, dict[str, object]] = {
     "reminders.dispatch": {"standby": True},
     "reminders.scan": {"trigger": "standby"},
@@ -99,6 +101,23 @@ class CeleryBroker:
                     )
         except BROKER_ERRORS:
             return
+
+    def poll_calendars(self, ids: Sequence[int]) -> None:
+        """Asks workers to poll these calendars; what the broker does not take is due again at the next scan."""
+        try:
+            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+                for source_id in ids:
+                    current_app.send_task(
+                        POLL_CALENDAR,
+                        kwargs={"source_id": source_id},
+                        producer=producer,
+                        queue=QUEUE,
+                        expires=POLL_EXPIRES.total_seconds(),
+                        retry=False,
+                        ignore_result=True,
+                    )
+        except BROKER_ERRORS as error:
+            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
 
     def resume_scan_elsewhere(self, scan_id: int) -> bool:
         """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""

@@ -30,6 +30,7 @@ from reminders.delivery import (
 from reminders.delivery.broker import QUEUE, SCAN_QUEUE, CeleryBroker
 from reminders.delivery.hints import BrokerDown, HintBatch
 from reminders.delivery.scan import ScanResult
+from reminders.feeds import polls
 from reminders.ledger import scans
 from reminders.ledger.records import Hint
 from reminders.models import ScanRun
@@ -92,6 +93,15 @@ def deliver_task(hints: list[list[int]]) -> None:
     deliver.deliver(parsed, config=config, journal=journal.own())
 
 
+@shared_task(name="reminders.poll_calendar", time_limit=600)
+def poll_calendar_task(source_id: int) -> None:
+    """Polls one calendar that is due, unless another worker does."""
+    from reminders.feeds import poll  # Only who polls loads what reads calendars.
+
+    if conf.current().enabled:
+        poll.poll(int(source_id))
+
+
 def _dispatch(config: ReminderConfig, broker: CeleryBroker, dispatcher: str) -> None:
     """Dispatches; after a long outage, where the settings want it, an operator reviews the backlog first."""
     outage.pause_after_outage(config, dispatcher=dispatcher)
@@ -99,14 +109,17 @@ def _dispatch(config: ReminderConfig, broker: CeleryBroker, dispatcher: str) -> 
 
 
 def _after_scan(done: ScanResult | None, config: ReminderConfig, dispatcher: str) -> None:
-    """Once a scan has ended: due rows leave at once, the dead man's switch is called if the audit is clean, old records are
-    removed."""
+    """Once a scan has ended: due rows leave at once, the dead man's switch is called if the audit is clean, calendars that
+    are due are polled, old records are removed.
+    """
     if done is None or done.counts is None:
         return
     if done.counts.planned:
         _dispatch(config, CeleryBroker(), dispatcher)
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
+    if due := polls.due():
+        CeleryBroker().poll_calendars(due)
     retention.prune(config)
 
 

@@ -98,6 +98,11 @@ MESSAGES = f"""
     GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - our own constants
 # An endpoint that is left alone is its own affair: the figures are about people's reminders.
+CALENDARS = """
+    SELECT CASE WHEN NOT active THEN 'off' WHEN failing_since IS NOT NULL THEN 'failing'
+                WHEN asks_since IS NOT NULL THEN 'asks' ELSE 'ok' END AS state, count(*)
+    FROM assignments_calendarsource GROUP BY 1 ORDER BY 1
+"""
 HELD = """
     SELECT channel, until FROM reminders_channelhold
     WHERE until > %(now)s AND channel NOT LIKE 'subscription:%%' ORDER BY channel
@@ -132,6 +137,9 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
         lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
     )
     yield Question(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
+    yield Question(
+        CALENDARS, {}, lambda rows: {"calendars": {str(state): int(number) for state, number in rows}}
+    )
     yield Question(
         HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
     )

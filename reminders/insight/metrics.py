@@ -32,6 +32,7 @@ from reminders.policy.retries import Result
 
 logger = logging.getLogger(__name__)
 
+CALENDAR_STATES = ("ok", "asks", "failing", "off")
 PROCESS_KINDS = ("web", "worker", "scanner", "beat")
 COUNTERS = {
     counters.SENT: "Reminders that were accepted, by the assignment's status.",
@@ -45,6 +46,7 @@ COUNTERS = {
     counters.ACTS: "Acts of people, by act and by the way in which they came.",
     counters.CORRECTIONS: "Corrections to people who were told another plan that have ended, by outcome.",
     counters.ESCALATIONS: "Accepted notices to supervisors about what an assignee did or did not do, by trigger.",
+    counters.CALENDAR_POLLS: "Polls of calendars by URL that have ended, by outcome.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }
@@ -305,6 +307,12 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "Messages that are due, or fall due within the look-ahead, and cannot leave in time at that pace.",
         "channel",
         {name: paces[name].too_late if name in paces else 0 for name in channels},
+    )
+    yield _labelled(
+        "reminder_calendar_sources",
+        "Calendars that are polled, by how each is doing; asks: whether much work is to be cancelled.",
+        "state",
+        {state: taken.calendars.get(state, 0) for state in CALENDAR_STATES},
     )
     yield _labelled(
         "reminder_processes",

@@ -76,6 +76,7 @@ class Snapshot:
     paces: Sequence[PaceFigures] = ()
     processes: Mapping[str, ProcessCount] = field(default_factory=dict)
     messages: Sequence[tuple[int, str, int]] = ()
+    calendars: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ledger(self) -> dict[str, int]:
@@ -119,8 +120,8 @@ def current_of(scope: TeamScope, *, config: ReminderConfig) -> Snapshot:
     if kept is not None and time.monotonic() - kept[0] < MAX_AGE.total_seconds():
         return kept[1]
     with bounded():
-        # Who has asked for a scan is the whole system's affair.
-        taken = replace(count(config, scope), last_scan_by="")
+        # Who has asked for a scan, and which calendars are polled, is the whole system's affair.
+        taken = replace(count(config, scope), last_scan_by="", calendars={})
     if len(_of_teams) >= MOST_SCOPES:
         _of_teams.clear()
     _of_teams[scope.teams] = (time.monotonic(), taken)

@@ -45,6 +45,7 @@ DIGEST_ROWS = "reminder_digest_rows_total"
 ACTS = "reminder_acts_total"
 CORRECTIONS = "reminder_corrections_total"
 ESCALATIONS = "reminder_escalations_total"
+CALENDAR_POLLS = "reminder_calendar_polls_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -77,6 +78,7 @@ SKIP_REASONS = (
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
 CORRECTION_OUTCOMES = ("sent", Reason.AS_TOLD.value, Reason.MERGED.value, "skipped", "failed", "unknown")
+CALENDAR_OUTCOMES = ("taken", "unchanged", "failed", "asks")
 BUCKETS = {
     SEND_DELAY: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0),
     SCAN_DURATION: (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
@@ -176,6 +178,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
     yield from ((CORRECTIONS, labels(outcome=outcome)) for outcome in CORRECTION_OUTCOMES)
     yield from ((ESCALATIONS, labels(trigger=trigger.value)) for trigger in Trigger)
+    yield from ((CALENDAR_POLLS, labels(outcome=outcome)) for outcome in CALENDAR_OUTCOMES)
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

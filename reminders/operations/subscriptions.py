@@ -1,6 +1,5 @@
 """Subscriptions: which programs are notified of events, where, and what signs it. Secrets are shown when they are made."""
 
-import ipaddress
 from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -16,9 +15,7 @@ from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from notifications.channels import registry
-from notifications.channels.webhook import endpoint
 from notifications.channels.webhook.channel import WebhookChannel
-from notifications.channels.webhook.public_addresses import is_public
 from notifications.message import Delivery
 from reminders.conf import ReminderConfig
 from reminders.content import webhooks
@@ -27,6 +24,7 @@ from reminders.ledger import events as ledger_events
 from reminders.ledger.audit import record
 from reminders.ledger.subscriptions import end_subscription
 from reminders.models import Subscription
+from reminders.operations.checked_urls import checked_url
 
 BOTH_SIGN = timedelta(hours=24)
 """How long the former secret still signs beside a new one."""
@@ -73,7 +71,7 @@ def subscribe(
     secret = webhooks.new_secret()
     made = Subscription.objects.create(
         name=_checked_name(name),
-        url=_checked_url(url),
+        url=checked_url(url, private=settings.WEBHOOK_ALLOW_PRIVATE),
         events=_checked_events(events),
         teams=_checked_teams(teams, scope),
         secret=secret,
@@ -106,7 +104,7 @@ def change(
     if name is not None:
         found.name = _checked_name(name)
     if url is not None:
-        found.url = _checked_url(url)
+        found.url = checked_url(url, private=settings.WEBHOOK_ALLOW_PRIVATE)
     if events is not None:
         found.events = _checked_events(events)
     if not isinstance(teams, _Kept):
@@ -201,26 +199,6 @@ def _checked_name(name: str) -> str:
         message = f"a name of 1 to {LONGEST_NAME} printable characters is needed"
         raise ValidationError({"name": ValidationError(message, code="invalid")})
     return name
-
-
-def _checked_url(url: str) -> str:
-    plain = settings.WEBHOOK_ALLOW_PRIVATE
-    try:
-        host = endpoint.parse(url, plain=plain).host
-    except ValueError as error:
-        raise ValidationError({"url": ValidationError(str(error), code="invalid")}) from error
-    if not plain and _is_literal(host) and not is_public(host):
-        message = "this address is not in the public internet: nothing is ever sent there"
-        raise ValidationError({"url": ValidationError(message, code="not_public")})
-    return url
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _checked_events(events: Sequence[str]) -> list[str]:

@@ -77,7 +77,7 @@ class WebhookChannel(AnnouncingChannel):
             target = endpoint.parse(message.address, plain=settings.WEBHOOK_ALLOW_PRIVATE)
         except ValueError as error:
             return Delivery(Outcome.REJECTED, "address", str(error), subject=Subject.RECIPIENT)
-        permitted = self._permitted or (_anywhere if settings.WEBHOOK_ALLOW_PRIVATE else is_public)
+        permitted = self._permitted or (anywhere if settings.WEBHOOK_ALLOW_PRIVATE else is_public)
         request = Request(target, self._clock() + timeout.total_seconds(), self._clock)
         try:
             addresses = request.resolve(self._resolve)
@@ -92,7 +92,7 @@ class WebhookChannel(AnnouncingChannel):
                 )
             request.connect(addresses)
             if target.tls:
-                request.start_tls(self._tls or _default_tls())
+                request.start_tls(self._tls or default_tls())
             before_last_octet()
             request.write(message)
             return _delivery_of(request.read_response(final_reply_timeout))
@@ -110,8 +110,8 @@ def _delivery_of(response: HTTPResponse) -> Delivery:
     detail = response.reason
     if 300 <= status < 400:
         detail = "a redirect, which is not followed: subscribe the address that it names"
-    retry_after = None if code == GONE else _retry_after(response.getheader("Retry-After"))
-    return Delivery(outcome, code, detail, retry_after, subject=subject, phase=Phase.RESPONSE.value)
+    wait = None if code == GONE else retry_after(response.getheader("Retry-After"))
+    return Delivery(outcome, code, detail, wait, subject=subject, phase=Phase.RESPONSE.value)
 
 
 def _judged(status: int) -> tuple[Outcome, Subject]:
@@ -126,7 +126,7 @@ def _judged(status: int) -> tuple[Outcome, Subject]:
     return Outcome.REFUSED_FOR_NOW, Subject.UNSTATED
 
 
-def _retry_after(header: str | None) -> timedelta | None:
+def retry_after(header: str | None) -> timedelta | None:
     """Seconds, or an HTTP date (RFC 9110 section 10.2.3); at most a day; None if it is neither."""
     if header is None:
         return None
@@ -148,10 +148,10 @@ def _broken(phase: Phase, error: Exception) -> Delivery:
     """How a send ended that no response ended."""
     outcome = IF_BROKEN.get(phase, Outcome.CHANNEL_DOWN)
     subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
-    return Delivery(outcome, phase.value, _described(error), subject=subject, phase=phase.value)
+    return Delivery(outcome, phase.value, described_error(error), subject=subject, phase=phase.value)
 
 
-def _described(error: Exception) -> str:
+def described_error(error: Exception) -> str:
     """One line about what broke, in our or the system's words: nothing of what the endpoint sent."""
     if isinstance(error, TimeoutError) and error.errno is None:
         return "time ran out"
@@ -162,10 +162,12 @@ def _described(error: Exception) -> str:
     return str(error) if str(error) == "the response is too long" else "the response is not HTTP"
 
 
-def _anywhere(address: str) -> bool:
+def anywhere(address: str) -> bool:
+    """Permits every address."""
     return True
 
 
 @lru_cache(maxsize=1)
-def _default_tls() -> ssl.SSLContext:
+def default_tls() -> ssl.SSLContext:
+    """The system's trusted authorities."""
     return ssl.create_default_context()

@@ -1,10 +1,10 @@
-"""One POST request over one connection, within a deadline, knowing how far it got."""
+"""One request over one connection, within a deadline, knowing how far it got."""
 
 import contextlib
 import io
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from http.client import HTTPConnection, HTTPException, HTTPResponse
@@ -33,11 +33,14 @@ class Phase(Enum):
 class Request:
     """One request over one connection. `phase` is how far it has got when something raises."""
 
-    def __init__(self, endpoint: Endpoint, deadline: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, deadline: float, clock: Callable[[], float], *, most: int = MAX_RESPONSE
+    ) -> None:
         self.phase = Phase.RESOLVE
         self._endpoint = endpoint
         self._deadline = deadline
         self._clock = clock
+        self._most = most
         self._sock: socket.socket | None = None
 
     def resolve(self, resolve: Resolve) -> Sequence[AddressInfo]:
@@ -71,25 +74,31 @@ class Request:
         self._sock = tls.wrap_socket(self._sock, server_hostname=self._endpoint.host)
 
     def write(self, message: Message) -> None:
+        """POSTs the message."""
+        self._send("POST", message.text.encode(), {"Content-Type": "application/json", **message.headers})
+
+    def get(self, headers: Mapping[str, str]) -> None:
+        """GETs the endpoint's document."""
+        self._send("GET", None, headers)
+
+    def _send(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> None:
         self.phase = Phase.REQUEST
         connection = HTTPConnection(self._endpoint.host)
         connection.sock = self  # it only ever calls sendall()
         connection.auto_open = 0
-        headers = {
+        own = {
             "Host": self._endpoint.host_header,
             "User-Agent": "assignment-reminders",
             "Connection": "close",
             "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            **message.headers,
         }
-        connection.request("POST", self._endpoint.path, message.text.encode(), headers)
+        connection.request(method, self._endpoint.path, body, {**own, **headers})
 
-    def read_response(self, timeout: timedelta) -> HTTPResponse:
+    def read_response(self, timeout: timedelta, *, method: str = "POST") -> HTTPResponse:
         """Status line and headers, within `timeout` if that is longer than what is left. The body is left unread."""
         self.phase = Phase.RESPONSE
         self._deadline = max(self._deadline, self._clock() + timeout.total_seconds())
-        response = HTTPResponse(self, method="POST")  # type: ignore[arg-type]  # it only ever calls makefile()
+        response = HTTPResponse(self, method=method)  # type: ignore[arg-type]  # it only ever calls makefile()
         response.begin()
         return response
 
@@ -104,7 +113,7 @@ class Request:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         assert self._sock is not None
-        return io.BufferedReader(_Bounded(self._sock, self._left))
+        return io.BufferedReader(_Bounded(self._sock, self._left, self._most))
 
     def close(self) -> None:
         if self._sock is not None:
@@ -120,12 +129,12 @@ class Request:
 
 
 class _Bounded(io.RawIOBase):
-    """What a socket receives: within the time left, and never more than MAX_RESPONSE octets in all."""
+    """What a socket receives: within the time left, and never more than `most` octets in all."""
 
-    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
+    def __init__(self, sock: socket.socket, left: Callable[[], float], most: int) -> None:
         self._sock = sock
         self._left = left
-        self._room = MAX_RESPONSE
+        self._room = most
 
     def readable(self) -> bool:
         return True

@@ -10,6 +10,7 @@ def register_pages() -> None:
     from reminders.web.admin import (  # noqa: F401 - they register themselves
         assignees,
         assignments,
+        calendars,
         records,
         rules,
         schedule,

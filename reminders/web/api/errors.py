@@ -23,6 +23,7 @@ from assignments.services import Refused, Stale, UnknownAssignment
 from assignments.teams import TeamInUse, UnknownTeam
 from assignments.transactions import sqlstate
 from reminders.delivery.scan import Disabled
+from reminders.operations.calendars import UnknownCalendar
 from reminders.operations.reminder_rules import UnknownRule
 from reminders.operations.subscriptions import UnknownSubscription
 
@@ -163,7 +164,7 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 404, [Fault(None, "not_found", _plain(str(error)))], {}
         case TeamInUse():
             return 409, [Fault(None, "in_use", _plain(str(error)))], {}
-        case UnknownAssignment() | UnknownSubscription() | UnknownRule():
+        case UnknownAssignment() | UnknownCalendar() | UnknownSubscription() | UnknownRule():
             return 404, [_fault(error)], {}
         case Stale():
             return 412, [_fault(error)], {}

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from reminders.web.api import (
     acts,
     assignments,
+    calendars,
     explanation,
     exports,
     imports,
@@ -86,6 +87,10 @@ urlpatterns: list[URLPattern] = [
     path("webhooks/<int:pk>", webhooks.WebhookView.as_view(), name="webhook"),
     path("webhooks/<int:pk>/rotate", webhooks.RotateView.as_view(), name="rotate-webhook"),
     path("webhooks/<int:pk>/test", webhooks.TestView.as_view(), name="test-webhook"),
+    path("calendar-sources", calendars.CalendarSourceListView.as_view(), name="calendars"),
+    path("calendar-sources/<int:pk>", calendars.CalendarSourceView.as_view(), name="calendar"),
+    path("calendar-sources/<int:pk>/poll", calendars.PollView.as_view(), name="poll-calendar"),
+    path("calendar-sources/<int:pk>/accept", calendars.AcceptView.as_view(), name="accept-calendar"),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="schema"), name="docs"),
     re_path(r"", UnknownView.as_view(), name="unknown"),

@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
+from reminders.operations.calendar_actions import CALENDAR_ACTIONS
 from reminders.operations.reassign_actions import REASSIGN_ACTIONS
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
@@ -24,7 +25,7 @@ OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
 ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *REASSIGN_ACTIONS, *ACT_ACTIONS)
 """The actions that need assignments to act on."""
 
-OFFERED = {**ACTIONS, **REASSIGN_ACTIONS, **ACT_ACTIONS}
+OFFERED = {**ACTIONS, **CALENDAR_ACTIONS, **REASSIGN_ACTIONS, **ACT_ACTIONS}
 """Every action by its name in addresses."""
 
 LONGEST_QUERY = 100

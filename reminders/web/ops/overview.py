@@ -294,6 +294,8 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
         href=doctor,
     )
     yield HealthItem(name="Database", summary="answers", tone="good", href=doctor)
+    if snapshot.calendars:
+        yield _calendars(snapshot)
     for channel, until in snapshot.held_channels.items():
         yield HealthItem(
             name=f"Channel {channel}",
@@ -341,6 +343,18 @@ def pace_note(one: PaceFigures) -> PaceNote:
 
 def _instant(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _calendars(snapshot: Snapshot) -> HealthItem:
+    failing, asking = snapshot.calendars.get("failing", 0), snapshot.calendars.get("asks", 0)
+    polled = snapshot.calendars.get("ok", 0) + failing + asking
+    parts = [f"{failing} failing"] * bool(failing) + [f"{asking} to be reviewed"] * bool(asking)
+    return HealthItem(
+        name="Calendars",
+        summary=", ".join(parts) or f"{polled} polled",
+        tone="bad" if failing else "warn" if asking else "good",
+        href=reverse("ops:calendars"),
+    )
 
 
 def _switch(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:

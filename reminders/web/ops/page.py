@@ -31,6 +31,7 @@ NAVIGATION = (
     ("ops:reminders", "Reminders"),
     ("ops:queue", "Queue"),
     ("ops:simulator", "Simulator"),
+    ("ops:calendars", "Calendars"),
     ("ops:doctor", "Doctor"),
     ("ops:audit", "Audit trail"),
 )

@@ -4,6 +4,7 @@ from django.urls import path
 
 from reminders.web.ops import (
     actions,
+    calendars,
     explanation,
     lists,
     mailbox,
@@ -26,6 +27,7 @@ urlpatterns = [
     path("doctor", maintenance.doctor, name="doctor"),
     path("doctor/checks", maintenance.checks, name="checks"),
     path("simulator", simulator.simulator, name="simulator"),
+    path("calendars", calendars.calendars, name="calendars"),
     path("audit", maintenance.audit, name="audit"),
     path("mailbox", mailbox.mails, name="mailbox"),
     path("mailbox/<str:name>", mailbox.mail, name="mail"),

@@ -187,8 +187,14 @@ def test_a_line_that_is_no_property_is_left_out_and_counted(api):
     }
 
 
-def test_a_uid_may_come_once(api):
-    assert bad(sent(api, calendar(WORK, WORK))) == [(2, "reference", "repeated")]
+def test_of_a_uid_that_comes_twice_the_last_revision_counts(api):
+    twice = calendar([*WORK, "SEQUENCE:2"], [*NAMED, "DTSTART:20260616T130000Z", "SEQUENCE:1"])
+    assert left_out(sent(api, twice)) == {"earlier revisions of events that come twice": 1}
+    assert Assignment.objects.get().scheduled_start.day == 15
+    assert left_out(sent(api, calendar(WORK, [*NAMED, "DTSTART:20260617T130000Z", "SEQUENCE:3"]))) == {
+        "earlier revisions of events that come twice": 1
+    }
+    assert Assignment.objects.get().scheduled_start.day == 17
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ NEEDS = {
     "api/webhooks/<int:pk>": {"GET": OPS, "PATCH": OPS, "DELETE": OPS},
     "api/webhooks/<int:pk>/rotate": {"POST": OPS},
     "api/webhooks/<int:pk>/test": {"POST": OPS},
+    "api/calendar-sources": {"GET": OPS, "POST": OPS},
+    "api/calendar-sources/<int:pk>": {"GET": OPS, "PATCH": OPS, "DELETE": OPS},
+    "api/calendar-sources/<int:pk>/poll": {"POST": OPS},
+    "api/calendar-sources/<int:pk>/accept": {"POST": OPS},
     "api/schema": {"GET": OPEN},
     "api/docs": {"GET": OPEN},
     "api/": {},
@@ -76,6 +80,7 @@ NEEDS = {
     "ops/simulator": {"GET": LOOK},
     "ops/doctor": {"GET": LOOK},
     "ops/doctor/checks": {"GET": LOOK},
+    "ops/calendars": {"GET": LOOK},
     "ops/audit": {"GET": LOOK},
     "ops/mailbox": {"GET": ACT},
     "ops/mailbox/<str:name>": {"GET": ACT},
@@ -108,12 +113,12 @@ SEEN = {
         "subscription",
         "reminderrule",
     },
-    "assignments": {"assignment", "assignee", "act", "team"},
+    "assignments": {"assignment", "assignee", "act", "team", "calendarsource"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}
 ACTS = {"operate/<slug:action>/", "rescan/", "begin/", "end/"}
-MADE = {"reminderrule"}
+MADE = {"reminderrule", "calendarsource"}
 """Models of which operators make and remove records in the admin."""
 SITE = {
     "": LOOK,

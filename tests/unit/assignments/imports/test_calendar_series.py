@@ -166,3 +166,20 @@ def test_many_hostile_rules_together_take_bounded_time(monkeypatch):
     made, _ = read(calendar(*events))
     assert made == [("RRULE", "too_many")] * 300
     assert time.thread_time() - begun < 10
+
+
+def test_an_original_start_may_be_a_time_where_the_event_is_of_whole_days():
+    whole = [*NAMED, "DTSTART;VALUE=DATE:20260608", "RRULE:FREQ=WEEKLY;COUNT=2"]
+    moved = exception("DTSTART;VALUE=DATE:20260616", original='TZID="UTC+01:00":20260615T000000')
+    found = rows(calendar(whole, moved), all_day=time_of_day(8))
+    assert [one.reference for one in found] == ["W-1/20260608", "W-1/20260615"]
+    assert found[1].values["scheduled_start"].day == 16
+
+
+def test_an_original_start_may_be_a_date_where_the_event_has_a_time():
+    found = rows(calendar(WEEKLY, exception("DTSTART:20260616T120000Z", original="VALUE=DATE:20260615")))
+    assert [f"{one.values['scheduled_start']:%d %H:%M}" for one in found] == [
+        "08 07:00",
+        "16 12:00",
+        "22 07:00",
+    ]

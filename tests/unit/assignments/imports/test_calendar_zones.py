@@ -1,11 +1,15 @@
 """Zones of calendars: the instants are those of an independent implementation, or the time is refused."""
 
+import time as process
 from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 import pytest
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from assignments.imports.calendar_zone_names import DISPLAYED
+from assignments.instants import known_zone
 from tests.unit.assignments.imports.reading import NAMED, calendar, read, rows, starts
 
 
@@ -55,6 +59,13 @@ def test_a_definition_that_has_always_held_is_read():
         ("DTSTART;TZID=Europe/Berlin:20260706T090000Z", "07-06 09:00"),
         ("DTSTART;TZID=Nowhere At All:20260706T090000Z", "07-06 09:00"),
         ("DTSTART;TZID=EST:20260706T090000", "07-06 14:00"),
+        ('DTSTART;TZID="(UTC-05:00) Eastern Time (US & Canada)":20260706T090000', "07-06 13:00"),
+        ('DTSTART;TZID="(GMT+10:00) Canberra, Melbourne, Sydney":20260706T090000', "07-05 23:00"),
+        (
+            'DTSTART;TZID="(UTC+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna":20260706T090000',
+            "07-06 07:00",
+        ),
+        ('DTSTART;TZID="UTC+05:30":20260706T090000', "07-06 03:30"),
     ],
 )
 def test_a_name_means_one_instant(stated, expected):
@@ -107,3 +118,30 @@ def test_a_length_in_place_of_an_end(duration, expected):
 def test_a_day_in_a_length_is_a_day_of_the_calendar():
     (one,) = rows(calendar([*NAMED, "DTSTART;TZID=Europe/Berlin:20261024T120000", "DURATION:P1D"]))
     assert one.values["scheduled_end"] - one.values["scheduled_start"] == timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        f"FREQ=YEARLY;BYDAY=MO,TU;BYHOUR={','.join(map(str, range(24)))};BYMINUTE={','.join(map(str, range(60)))}",
+        "FREQ=SECONDLY;BYMONTH=1",
+    ],
+)
+def test_a_definition_that_takes_too_long_is_no_zone(rule):
+    lines = [f"RRULE:{rule}" if line.startswith("RRULE") else line for line in definition("Mine")]
+    begun = process.thread_time()
+    found, _ = read(calendar([*NAMED, "DTSTART;TZID=Mine:20260706T090000"], head=lines))
+    if "BYMONTHDAY=30" not in rule:
+        assert found == [("scheduled_start", "unknown_time_zone")]
+    assert process.thread_time() - begun < 10
+
+
+def test_a_whole_day_in_a_zone_that_is_not_known_is_refused():
+    text = calendar([*NAMED, "DTSTART;TZID=Nowhere:20260706"])
+    assert read(text, all_day=time_of_day(8))[0] == [("scheduled_start", "unknown_time_zone")]
+
+
+def test_every_displayed_name_is_that_of_a_zone():
+    zones = {name: known_zone(WINDOWS_TO_OLSON.get(windows, windows)) for name, windows in DISPLAYED.items()}
+    assert [name for name, zone in zones.items() if zone is None] == []

@@ -12,6 +12,7 @@ import yaml
 from django.conf import settings
 
 from accounts.signals import SIGN_IN_FAILURES
+from reminders.insight.metrics import CALENDAR_STATES
 from reminders.ledger import counters
 from tests.unit.test_docs import headings
 
@@ -50,6 +51,7 @@ NIGHT: Series = {
     'reminder_channel_held{channel="email"}': f"0x{MINUTES}",
     'reminder_channel_pace_per_minute{channel="email"}': f"0x{MINUTES}",
     'reminder_channel_pace_too_late{channel="email"}': f"0x{MINUTES}",
+    **{f'reminder_calendar_sources{{state="{s}"}}': f"0x{MINUTES}" for s in CALENDAR_STATES},
     "reminder_disk_free_bytes": f"5000000000x{MINUTES}",
     'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
     'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
@@ -74,6 +76,7 @@ SENT = 'reminder_sent_total{status="SCHEDULED"}'
 DISPATCH_ON = 'reminder_schedule_enabled{task="reminders.dispatch"}'
 WRONG = 'reminder_sign_in_failures_total{reason="credentials"}'
 LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
+CALENDAR = 'reminder_calendar_sources{{state="{}"}}'
 RULES = "reminder_rules_waiting_seconds"
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
@@ -95,6 +98,8 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("the first failure ever", "ReminderFailures", {FAILED: "0x9 1x30"}, 11),
     ("one failure more", "ReminderFailures", {FAILED: "41x9 42x30"}, 11),
     ("a program was not told", "ReminderWebhooksFail", {EVENTS: "3x9 5x30"}, 11),
+    ("a calendar does not answer", "ReminderCalendarFails", {CALENDAR.format("failing"): "0x9 1x90"}, 75),
+    ("a calendar has shrunk", "ReminderCalendarAsks", {CALENDAR.format("asks"): "0x9 1x90"}, 30),
     ("a decision is wanted", "ReminderUnknown", {"reminder_unknown": "0x9 1x30"}, 20),
     ("the first possible duplicate", "ReminderPossibleDuplicates", {DOUBT: "0x9 1x30"}, 11),
     ("the mail server refuses", "ReminderChannelHeld", {HELD: "0x9 1 0 1 0 1 1 0 1 0 1 1 1"}, 20),
@@ -139,6 +144,8 @@ SILENT: list[tuple[str, str, Series, int]] = [
         {'reminder_events_total{state="SENT"}': f"3+9x{MINUTES}"},
         30,
     ),
+    ("a calendar answers again", "ReminderCalendarFails", {CALENDAR.format("failing"): "0x9 1x30 0x90"}, 75),
+    ("somebody has looked", "ReminderCalendarAsks", {CALENDAR.format("asks"): "0x9 1x10 0x90"}, 30),
     ("an operator decides", "ReminderUnknown", {"reminder_unknown": "0x9 1x2 0x60"}, 20),
     ("they were yesterday's", "ReminderPossibleDuplicates", {DOUBT: f"0x9 1x{MINUTES}"}, 75),
     ("one hiccup of the mail server", "ReminderChannelHeld", {HELD: f"0x9 1 0x{MINUTES}"}, 16),

@@ -100,6 +100,7 @@ def test_each_is_answered_as_it_says(clock):
             "teams": "team",
             "people": "person",
             "rules": "rule",
+            "calendar-sources": "calendar",
         }
         named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
         group = example.get("of", named)

@@ -1,0 +1,121 @@
+"""Calendars that are polled. The URL is typed in and never shown again."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseRedirect
+
+from accounts.reasons import MAX_REASON_LENGTH
+from assignments.models import CalendarSource
+from assignments.services import Refused
+from reminders.operations import calendars
+from reminders.web.admin.lists import AnyModelForm, FastAdmin
+
+SETTINGS = ("name", "time_zone", "all_day", "team", "kind", "every_minutes", "days_ahead", "active")
+
+
+class CalendarForm(AnyModelForm):
+    """A calendar. An empty address leaves the present one."""
+
+    url = forms.CharField(
+        max_length=2_000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        label="Address",
+        help_text="https:// or webcal://. It may hold a secret, so it is not shown; leave it empty to keep the present one.",
+    )
+    reason = forms.CharField(
+        max_length=MAX_REASON_LENGTH, required=False, help_text="Kept in the audit trail beside your name."
+    )
+
+    class Meta:
+        model = CalendarSource
+        fields = SETTINGS
+        help_texts: ClassVar[dict[str, str]] = {
+            "time_zone": "Of times and whole days for which the calendar names no zone.",
+            "all_day": "When the work of a whole day begins, such as 08:00; empty: whole days are refused.",
+            "team": "The team of the work that it makes.",
+            "kind": "The kind of the work that it makes.",
+            "every_minutes": "How often it is read: 5 to 1440 minutes. Scans hand it over, so not more often than they run.",
+            "days_ahead": "How far ahead events are taken.",
+            "active": "Switched off, it is not read, and its work stays.",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if self.instance.pk is None and not values.get("url"):
+            self.add_error("url", "an address is needed")
+        if values.get("url") and not self.errors:
+            try:
+                calendars.check_url(values["url"])
+            except ValidationError as refusal:
+                self.add_error("url", refusal.message_dict["url"])
+        return values
+
+    def written(self) -> dict[str, Any]:
+        """The fields that were filled in."""
+        values = {name: self.cleaned_data[name] for name in SETTINGS if name != "team"}
+        team = self.cleaned_data["team"]
+        values["team_id"] = None if team is None else team.pk
+        if self.cleaned_data["url"]:
+            values["url"] = self.cleaned_data["url"]
+        return values
+
+
+@admin.register(CalendarSource)
+class CalendarSourceAdmin(FastAdmin):
+    """Calendars that become work."""
+
+    form = CalendarForm
+    list_display = ("name", "where", "active", "state", "succeeded_at", "every_minutes")
+    list_filter = ("active",)
+    search_fields = ("name",)
+    actions = None
+
+    @admin.display(description="host")
+    def where(self, source: CalendarSource) -> str:
+        return calendars.host(source)
+
+    @admin.display(description="state")
+    def state(self, source: CalendarSource) -> str:
+        return calendars.state(source)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> tuple[str, ...]:
+        return (
+            ()
+            if obj is None
+            else ("where", "state", "polled_at", "succeeded_at", "failing_since", "code", "detail")
+        )
+
+    def get_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> Any:
+        named = list(SETTINGS)
+        if self.has_change_permission(request, obj):  # The address itself is shown to nobody.
+            named = ["name", "url", *SETTINGS[1:], "reason"]
+        return [*named, *self.get_readonly_fields(request, obj)]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (Refused, ValidationError) as refusal:
+            reasons = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
+            self.message_user(request, f"Nothing was changed: {' '.join(reasons)}", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: CalendarSource, form: Any, change: bool) -> None:
+        by, reason = request.user.get_username(), form.cleaned_data["reason"]
+        if change:
+            calendars.change_calendar(obj.pk, form.written(), by=by, reason=reason)
+        else:
+            obj.pk = calendars.add_calendar(form.written(), by=by, reason=reason).pk
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: CalendarSource) -> None:
+        calendars.remove_calendar(obj.pk, by=request.user.get_username())
