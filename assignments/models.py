@@ -353,3 +353,7 @@ class Act(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} of assignment {self.assignment_id}"
+
+
+# Django finds models by this module.
+from assignments.import_models import ImportMapping, TableUpload, TableUploadPart  # noqa: E402, F401

@@ -73,6 +73,8 @@ class Guess:
 def guess(rows: Iterable[TableRow], *, zone: str, sheets: Sequence[str] = (), **known: Any) -> Guess:
     """A mapping for a table that begins with these rows, in this zone unless the values have offsets.
 
+    Raises UnreadableFile where no row names columns, ValidationError for parts that are not accepted.
+
     `sheets`: the file has these, and nobody has said which is meant. `known` are parts of the mapping that were said.
     """
     first = list(rows)
@@ -80,7 +82,9 @@ def guess(rows: Iterable[TableRow], *, zone: str, sheets: Sequence[str] = (), **
     table = below(iter(first), header_row)
     sample = [row for row in table.rows if row.broken is None and not row.blank][:SAMPLE]
     values = {name: _values(sample, place) for place, name in enumerate(table.columns)}
-    columns = dict(_columns(values))
+    said = known.get("columns") or {}
+    columns = dict(said or _columns(values))
+    columns = {target: names for target, names in columns.items() if set(names) <= values.keys()}
     if columns.keys() & {"scheduled_end", "end_time", "times"}:
         columns.pop("duration", None)  # It would say the same once more.
     date_format, questions = _date_format(columns, values)
@@ -150,18 +154,24 @@ def _fits(target: str, cells: Sequence[Cell]) -> bool:
         return target not in ("scheduled_start", "scheduled_end")
     match target:
         case "start_time" | "end_time":
-            return all(_is_time(cell) for cell in cells)
+            return _most(map(_is_time, cells))
         case "start_date" | "end_date":
-            return all(_is_day(cell) for cell in cells)
+            return _most(map(_is_day, cells))
         case "scheduled_start" | "scheduled_end":
-            return sum(_is_moment(cell) for cell in cells) * 2 > len(cells)
+            return _most(map(_is_moment, cells))
         case "status":
             return all(isinstance(cell, str) and cell.strip().lower() in STATUS_WORDS for cell in cells)
         case "assignee_email":
-            return all(isinstance(cell, str) and "@" in cell for cell in cells)
+            return _most(isinstance(cell, str) and "@" in cell for cell in cells)
         case "reference":
             return len(set(map(str, cells))) == len(cells)
     return True
+
+
+def _most(answers: Iterable[bool]) -> bool:
+    """Whether most say yes: a wrong value in a row is no reason to misunderstand the others."""
+    counted = list(answers)
+    return sum(counted) * 2 > len(counted)
 
 
 def _is_time(cell: Cell) -> bool:

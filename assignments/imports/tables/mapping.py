@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from assignments import instants
-from assignments.imports.fields import CLOCK_TIME
+from assignments.imports.fields import CLOCK_TIME, InvalidValue, check_characters
 from assignments.imports.rows import UnreadableFile
 from assignments.imports.tables.csv_table import SEPARATORS
 from assignments.imports.tables.table import MAX_COLUMNS
@@ -124,8 +124,12 @@ def _add(errors: Errors, name: str, message: str) -> None:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT or "\x00" in value:
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT:
         raise _Refused(f"{quoted(value)} is not a text of 1 to {LONGEST_TEXT:,} characters")
+    try:
+        check_characters(value)
+    except InvalidValue as refusal:
+        raise _Refused(str(refusal)) from refusal
     return value.strip()
 
 
