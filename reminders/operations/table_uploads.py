@@ -14,6 +14,7 @@ from typing import Any
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.import_models import TableUpload, TableUploadPart
+from assignments.imports.kept_files import KEPT, prune_uploads
 from assignments.imports.portions import import_portion
 from assignments.imports.rows import ParsedRow, Row, RowError, UnreadableFile
 from assignments.imports.tables.guessing import Guess
@@ -32,7 +33,6 @@ from reminders.ledger.audit import record
 
 State = TableUpload.State
 PART_ROWS = 1_000
-KEPT = timedelta(days=1)
 MOST_KEPT = 5
 """Uploads of one person; a further one takes the place of the oldest."""
 
@@ -78,11 +78,6 @@ def uploads_of(owner_id: int) -> Sequence[TableUpload]:
     """What somebody has uploaded in the last day, the newest first."""
     since = database_now() - KEPT
     return list(TableUpload.objects.filter(owner_id=owner_id, created_at__gt=since).defer("content"))
-
-
-def prune_uploads() -> None:
-    """Removes the files that are a day old."""
-    TableUpload.objects.filter(created_at__lt=database_now() - KEPT).delete()
 
 
 def change_mapping(upload: TableUpload, mapping: TableMapping) -> None:

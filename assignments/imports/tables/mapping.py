@@ -78,6 +78,8 @@ class TableMapping:
 
 
 NAMES = tuple(one.name for one in fields(TableMapping))
+NULLABLE = tuple(one.name for one in fields(TableMapping) if one.default is None)
+"""Parts that may be null, which says nothing."""
 
 
 def checked_mapping(given: Any, *, complete: bool = True) -> TableMapping:
@@ -92,7 +94,11 @@ def checked_mapping(given: Any, *, complete: bool = True) -> TableMapping:
         if name not in NAMES:
             accepted = ", ".join(NAMES)
             _add(errors, str(name)[:100], f"{quoted(name)} is not part of a mapping: {accepted} are")
-    values = {name: value for name, value in given.items() if name in NAMES and value not in (None, "")}
+    values = {
+        name: value
+        for name, value in given.items()
+        if name in NAMES and (value is not None or name not in NULLABLE)
+    }
     checked: dict[str, Any] = {}
     for name, read in READERS.items():
         if name in values:
@@ -140,14 +146,19 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(" ".join(_text(one).split()) for one in names))
 
 
+def _key(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _Refused(f"{quoted(value)} is not a list of names of columns")
+    return _names(value) if value else ()
+
+
 def _by_name(value: Any, accepted: Iterable[str]) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, Mapping):
         raise _Refused(f"{quoted(value)} is not an object")
     for name, one in value.items():
         if name not in accepted:
             raise _Refused(f"{quoted(name)} is not a field: {', '.join(accepted)} are accepted")
-        if one not in (None, "", []):
-            yield name, one
+        yield name, one
 
 
 def _columns(value: Any) -> dict[str, tuple[str, ...]]:
@@ -201,7 +212,7 @@ def _charset(value: Any) -> str:
 READERS: Mapping[str, Any] = {
     "columns": _columns,
     "constants": _constants,
-    "key": lambda value: _names(value) if value else (),
+    "key": _key,
     "date_format": lambda value: _one_of(value, DATE_FORMATS),
     "zone": _zone,
     "decimal": lambda value: _one_of(value, DECIMALS),

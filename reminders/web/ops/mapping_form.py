@@ -93,7 +93,8 @@ def values_of(form: QueryDict, present: TableMapping) -> dict[str, Any]:
     values = {**present.as_json(), "columns": columns, "key": key, "constants": constants}
     for name in TEXTS:
         if name in given:
-            values[name] = given[name] if name == "separator" else given[name].strip()[:LONGEST]
+            text = given[name] if name == "separator" else given[name].strip()[:LONGEST]
+            values[name] = text or None
     if given.get("header_row", "").isascii() and given.get("header_row", "").isdigit():
         values["header_row"] = int(given["header_row"][:6])
     return values

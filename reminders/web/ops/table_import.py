@@ -308,6 +308,8 @@ def _progress(upload: TableUpload) -> dict[str, Any]:
 @page(operator=True, limit=TeamLimit.NARROWS)
 def errors_file(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Every error of an upload as a table, in the encoding in which spreadsheets expect one."""
+    if request.method == "POST":
+        return HttpResponseNotAllowed(["GET", "HEAD"])
     upload = _found(request, pk)
     lines = _error_lines(table_uploads.errors_of(upload))
     headers = {"Content-Disposition": f'attachment; filename="errors-{upload.pk}.csv"'}
