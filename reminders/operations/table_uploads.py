@@ -23,7 +23,8 @@ from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.tables.opening import guess_table, open_rows
 from assignments.imports.tables.preview import PreviewedRow, preview_rows
 from assignments.imports.tables.stored_rows import packed_errors, packed_rows, unpacked_errors, unpacked_rows
-from assignments.imports.tables.table import MAX_TABLE_ROWS, Table, TableRow, below, named
+from assignments.imports.tables.table import MAX_TABLE_ROWS, Table, TableRow, Unusable, below, named
+from assignments.imports.tables.values import as_text
 from assignments.references import normalized
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
@@ -98,9 +99,17 @@ def guess_again(upload: TableUpload, *, zone: str, **known: Any) -> Guess:
     return guess_table(BytesIO(upload.content), zone=zone, charset=upload.charset, **known)
 
 
-def columns_of(upload: TableUpload, mapping: TableMapping) -> list[str]:
-    """The columns that there are, in the row that the mapping says. Raises UnreadableFile."""
-    return _table(upload, mapping).columns
+def columns_of(upload: TableUpload, mapping: TableMapping) -> tuple[list[str], dict[str, str]]:
+    """The columns that there are, in the row that the mapping says, and the first value of each. Raises UnreadableFile."""
+    table = _table(upload, mapping)
+    first: dict[str, str] = {}
+    for row in islice((row for row in table.rows if row.broken is None), PART_ROWS):
+        for name, cell in zip(table.columns, row.cells, strict=False):
+            if name not in first and not isinstance(cell, Unusable) and (text := as_text(cell)):
+                first[name] = text
+        if len(first) == len(table.columns):
+            break
+    return table.columns, first
 
 
 def preview(upload: TableUpload, mapping: TableMapping) -> list[PreviewedRow]:

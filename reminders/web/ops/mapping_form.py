@@ -53,6 +53,9 @@ CONSTANTS = (("title", "Title"), ("kind", "Kind of work"), ("team", "Team"))
 STRUCTURE = ("sheet", "header_row", "charset", "separator")
 """What decides which columns there are."""
 
+ANSWERABLE = ("date_format", "duration_unit")
+"""Questions that the page answers by a button for each choice: its `answer` is part:choice."""
+
 TEXTS = ("date_format", "zone", "decimal", "duration_unit", "all_day_start", "sheet", "charset", "separator")
 NO_PLACES = ("Etc/", "posix/", "right/")
 LONGEST = 200
@@ -64,11 +67,19 @@ def zones() -> list[str]:
     return [*sorted(name for name in places if not name.startswith(NO_PLACES)), "UTC"]
 
 
-def lines_of(columns: Sequence[str], mapping: TableMapping) -> list[dict[str, Any]]:
-    """A line for each column: its name, the field that it fills, and whether work is known by it."""
+def lines_of(
+    columns: Sequence[str], values: Mapping[str, str], mapping: TableMapping
+) -> list[dict[str, Any]]:
+    """A line for each column: its name and first value, the field that it fills, and whether work is known by it."""
     fills = {name: target for target, names in mapping.columns.items() for name in names}
     return [
-        {"place": place, "name": name, "fills": fills.get(name, ""), "key": name in mapping.key}
+        {
+            "place": place,
+            "name": name,
+            "value": values.get(name, ""),
+            "fills": fills.get(name, ""),
+            "key": name in mapping.key,
+        }
         for place, name in enumerate(columns)
     ]
 
@@ -95,6 +106,9 @@ def values_of(form: QueryDict, present: TableMapping) -> dict[str, Any]:
         if name in given:
             text = given[name] if name == "separator" else given[name].strip()[:LONGEST]
             values[name] = text or None
+    part, _, choice = given.get("answer", "").partition(":")
+    if part in ANSWERABLE:
+        values[part] = choice
     if given.get("header_row", "").isascii() and given.get("header_row", "").isdigit():
         values["header_row"] = int(given["header_row"][:6])
     return values

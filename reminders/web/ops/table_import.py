@@ -19,6 +19,7 @@ from django.http import (
 )
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from assignments.import_models import ImportMapping, TableUpload
@@ -114,7 +115,7 @@ def table_import(request: HttpRequest, pk: int) -> HttpResponseBase:
     upload = _found(request, pk)
     if request.method != "POST":
         return _shown(request, upload)
-    act = ACTS.get(request.POST.get("action", ""))
+    act = ACTS.get("preview" if "answer" in request.POST else request.POST.get("action", ""))
     if act is None:
         raise Http404("There is no such step of an import.")
     try:
@@ -177,10 +178,12 @@ def _mapping_context(request: HttpRequest, upload: TableUpload, mapping: TableMa
         ],
         "sheets": next((one.choices for one in questions if one.part == "sheet"), ()),
         "questions": questions,
+        "answerable": mapping_form.ANSWERABLE,
+        "shown_zone": mapping.zone or timezone.get_current_timezone_name(),
     }
     if context["sheets"]:
         return context
-    context["lines"] = mapping_form.lines_of(table_uploads.columns_of(upload, mapping), mapping)
+    context["lines"] = mapping_form.lines_of(*table_uploads.columns_of(upload, mapping), mapping)
     try:
         checked_mapping(upload.mapping)
     except ValidationError as refusal:
