@@ -1,4 +1,4 @@
-"""A dispatcher imports a table by page: asked about dates, shown the first rows, told what is wrong; with and without script."""
+"""A dispatcher imports a table by page: is asked about dates, shown the first rows, told what is wrong."""
 
 import pytest
 from playwright.sync_api import Page, expect

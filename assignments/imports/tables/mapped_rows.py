@@ -83,7 +83,7 @@ def column_of(name: str | None, mapping: TableMapping) -> str | None:
     columns = [column for target in places for column in mapping.columns.get(target, ())]
     if wanted == "reference" and not columns:
         columns = list(mapping.key)
-    return ", ".join(columns) or None
+    return ", ".join(dict.fromkeys(columns)) or None
 
 
 class _Reader:
