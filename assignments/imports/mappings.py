@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 
+from assignments.direction import without_controls
 from assignments.import_models import ImportMapping
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.locks import lock_keys
@@ -41,7 +42,7 @@ def save_mapping(
 
     It belongs to the team, or to the only one of a caller who is limited. Raises ValidationError, by field.
     """
-    name = normalized(name.strip()) if isinstance(name, str) else ""
+    name = normalized(without_controls(name).strip()) if isinstance(name, str) else ""
     checked = checked_mapping(mapping).as_json()
     lock_keys([f"import mapping {name.lower()}"])
     present = ImportMapping.objects.select_for_update().filter(name__iexact=name).order_by("pk").first()

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import BinaryIO, TextIO
 
 from assignments.imports.rows import LONGEST_ROW, UnreadableFile
-from assignments.imports.tables.table import TableRow
+from assignments.imports.tables.table import MAX_COLUMNS, TableRow
 from assignments.imports.text_files import decoded, not_in_charset, with_byte_order
 from assignments.wording import quoted
 
@@ -42,8 +42,10 @@ def read_csv_rows(file: BinaryIO, charset: str = "utf-8", separator: str | None 
             for number, record in enumerate(_records(chain(first, lines), separator), start=1):
                 if isinstance(record, str):
                     yield TableRow(number, [], record)
+                elif any(cell.strip() for cell in record[MAX_COLUMNS:]):
+                    yield TableRow(number, [], f"the row has more than {MAX_COLUMNS} cells: no more are read")
                 else:
-                    yield TableRow(number, list(record))
+                    yield TableRow(number, list(record[:MAX_COLUMNS]))
     except UnicodeError as error:
         raise not_in_charset(charset) from error
 

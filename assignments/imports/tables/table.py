@@ -84,10 +84,10 @@ def below(rows: Iterator[TableRow], header_row: int) -> Table:
     for row in rows:
         if row.number < header_row:
             continue
-        if row.number > header_row or row.broken or row.blank:
+        if row.broken is not None:
+            raise UnreadableFile(f"row {header_row} does not name the columns: {row.broken}")
+        if row.number > header_row or row.blank:
             break
         last = max(place for place, cell in enumerate(row.cells) if not isinstance(cell, str) or cell.strip())
-        if last >= MAX_COLUMNS:
-            raise UnreadableFile(f"row {header_row} names more than {MAX_COLUMNS} columns: no more are read")
         return Table(named(row.cells[: last + 1]), rows)
     raise UnreadableFile(f"row {header_row} does not name the columns: say with header_row which one does")

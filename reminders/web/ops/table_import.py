@@ -32,6 +32,7 @@ from assignments.imports.text_files import CHARSETS, python_charset
 from assignments.models import Team, default_time_zone
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
+from assignments.wording import quoted
 from reminders.operations import import_mappings, table_uploads
 from reminders.operations.table_uploads import UnknownUpload
 from reminders.web.ops import mapping_form
@@ -183,7 +184,14 @@ def _mapping_context(request: HttpRequest, upload: TableUpload, mapping: TableMa
     }
     if context["sheets"]:
         return context
-    context["lines"] = mapping_form.lines_of(*table_uploads.columns_of(upload, mapping), mapping)
+    columns, values = table_uploads.columns_of(upload, mapping)
+    context["lines"] = mapping_form.lines_of(columns, values, mapping)
+    if gone := sorted(mapping.used - set(columns)):
+        names = ", ".join(map(quoted, gone[:10]))
+        message = (
+            f"The file has no column {names}, which the mapping names: say which columns take their place."
+        )
+        questions.append(Question("columns", message))
     try:
         checked_mapping(upload.mapping)
     except ValidationError as refusal:

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from openpyxl import Workbook
 
 from accounts import limits, roles
 from assignments import teams
@@ -157,6 +158,31 @@ def test_a_mapping_is_saved_used_and_removed(olga):
     assert olga.get(again).context["preview"][0].values["scheduled_start"].startswith("2026-11-05T")
     assert olga.post(f"{PAGE}/mapping/{saved.pk}/remove").status_code == 302
     assert not ImportMapping.objects.exists()
+
+
+def test_a_mapping_of_other_columns_says_which_are_missing(olga):
+    first = upload(olga, exports.GOOGLE)
+    post(olga, first, "save", **filled(olga.get(first)), mapping_name="Google")
+    address = upload(olga, exports.GOOGLE.replace("Location", "Where"), mapping="Google")
+    page = olga.get(address)
+    assert "The file has no column &#x27;Location&#x27;" in page.content.decode()
+    form = filled(page)
+    place = next(line["place"] for line in page.context["lines"] if line["name"] == "Where")
+    post(olga, address, "preview", **{**form, f"fills_{place}": "location"})
+    assert olga.get(address).context["preview"][0].values["location"] == "Hill Road 4"
+
+
+def test_one_of_several_sheets_is_chosen(olga):
+    book = Workbook()
+    book.active.append(["Name"])
+    for row in csv.reader(exports.GOOGLE.splitlines()):
+        (book["Plan"] if "Plan" in book.sheetnames else book.create_sheet("Plan")).append(row)
+    file = io.BytesIO()
+    book.save(file)
+    address = upload(olga, file.getvalue(), name="plan.xlsx")
+    assert olga.get(address).context["sheets"] == ("Sheet", "Plan")
+    post(olga, address, "preview", sheet="Plan")
+    assert [row.values["title"] for row in olga.get(address).context["preview"]] == ["Boiler check"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assignments.imports.rows import Row
+from assignments.imports.rows import Row, UnreadableFile
 from assignments.imports.tables.mapping import checked_mapping
 from assignments.imports.tables.opening import read_mapped
 from assignments.imports.tables.table import letters, named
@@ -246,6 +246,15 @@ def test_an_oversize_cell_and_a_broken_quotation_mark_are_named_by_row():
 def test_more_cells_than_columns_are_refused_and_fewer_are_empty():
     more, fewer = rows("What,Day,Time,End,Whole\nx,23.11.2026,09:00,,,,extra\ny,23.11.2026,09:00\n")
     assert (more[0].code, isinstance(fewer, Row)) == ("columns", True)
+
+
+def test_a_row_or_a_header_of_very_many_cells_is_refused():
+    wide, good = rows("What,Day,Time,End,Whole\n" + "x," * 60_000 + "x\ny,23.11.2026,09:00,,\n")
+    assert "more than 512 cells" in wide[0].message
+    assert isinstance(good, Row)
+    for header in ("a," * 60_000, "a," * 1_000_000):
+        with pytest.raises(UnreadableFile, match="row 1 does not name the columns: "):
+            rows(header)
 
 
 def test_ten_megabytes_in_a_line_cost_one_row():
