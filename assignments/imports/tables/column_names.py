@@ -59,6 +59,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "activity",
             "service",
         ),
+        "area name",
     ),
     "kind": (
         "kind",
@@ -92,6 +93,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "service postal code",
         ),
         *("service address", "property address", "site"),
+        "location name",
     ),
     "notes": (
         *(
@@ -132,6 +134,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "date start",
             "startzeitpunkt",
         ),
+        "schedule start",
+        "shift start",
     ),
     "start_date": (
         *(
@@ -175,6 +179,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "von",
         ),
         *("hora", "heure", "from", "visit time", "begin time"),
+        "schedule start",
+        "shift start",
     ),
     "scheduled_end": (
         *(
@@ -191,6 +197,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "dtend",
         ),
         *("date end", "planned end", "finish", "endzeitpunkt", "finaliza"),
+        "schedule finish",
+        "schedule end",
+        "shift end",
     ),
     "end_date": (
         *(
@@ -207,6 +216,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "end_time": (
         *("end time", "schedule end time", "endet um", "finalizacion", "hora de finalizacion", "hora de fin"),
         *("heure de fin", "fin 2", "endzeit", "end", "ende", "bis", "finish", "to", "stop"),
+        "schedule finish",
+        "schedule end",
+        "shift end",
     ),
     "times": ("times", "time range", "uhrzeiten", "zeitraum", "horaire"),
     "duration": (
@@ -221,6 +233,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "duration h",
         ),
         *("total hours", "hours", "allocated time", "planned hours", "stunden"),
+        "schedule duration hours",
     ),
     "all_day": (
         *("all day event", "all day", "ganztagiges ereignis", "ganztagig", "todo el dia", "journee entiere"),
@@ -282,6 +295,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
             "nachname",
         ),
         *("technician name", "worker name"),
+        "employee display name",
     ),
     "assignee_email": (
         *(

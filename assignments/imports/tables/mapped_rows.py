@@ -42,7 +42,8 @@ STATUS_WORDS = {
 
 NAMED_ADDRESS = re.compile(r"\s*\"?(?P<name>[^<>\"]*?)\"?\s*<\s*(?P<email>[^<>\s]+@[^<>\s]+)\s*>\s*")
 KEY_PREFIX = "table:"
-MIDNIGHT = time()
+KNOWN_BY = ("reference", "name", "email")
+MAX_PEOPLE = 50
 DAY = timedelta(days=1)
 
 
@@ -64,7 +65,7 @@ def mapped_rows(table: Table, mapping: TableMapping) -> Iterator[ParsedRow]:
             )
             yield [RowError(row.number, None, "columns", message)]
         elif not row.blank:
-            yield reader.read(row)
+            yield from reader.read(row)
 
 
 def with_columns(errors: Iterable[RowError], mapping: TableMapping) -> list[RowError]:
@@ -97,19 +98,22 @@ class _Reader:
         self._errors: list[RowError] = []
         self._number = 0
 
-    def read(self, row: TableRow) -> ParsedRow:
+    def read(self, row: TableRow) -> Iterator[ParsedRow]:
+        """The row, once for each person whom it names."""
         self._cells, self._errors, self._number = row.cells, [], row.number
         given: dict[str, Any] = self._texts()
         given |= self._when()
-        if person := self._person():
-            given["assignee"] = person
-        reference = self._reference()
-        if reference:
-            given["reference"] = reference
+        people = self._people()
+        rows = []
+        for place, (word, person) in enumerate(people):
+            reference = self._reference(word, further=place > 0)
+            rows.append({**given, "reference": reference, **({"assignee": person} if person else {})})
         if self._errors:
-            return self._errors[:ERRORS_PER_ROW]
-        found = read_row(row.number, given)
-        return found if isinstance(found, Row) else with_columns(found, self._mapping)
+            yield self._errors[:ERRORS_PER_ROW]
+            return
+        for one in rows:
+            found = read_row(row.number, one)
+            yield found if isinstance(found, Row) else with_columns(found, self._mapping)
 
     def _cell(self, column: str) -> Cell:
         place = self._places[column]
@@ -171,43 +175,48 @@ class _Reader:
             given["lead_minutes"] = numbers[0] if len(numbers) == 1 else numbers
         return given
 
-    def _person(self) -> dict[str, str]:
-        person: dict[str, str] = {}
-        if together := self._text("assignee"):
-            found = NAMED_ADDRESS.fullmatch(together)
-            if together.count("@") > 1:
-                message = f"{quoted(together)} names several people: one is accepted in a row"
-                self._refuse("assignee", "several", message)
-            elif found:
-                person = {name: text for name, text in found.groupdict().items() if text}
-            else:
-                person = {"email" if "@" in together else "name": together}
-        for target in ASSIGNEE_COLUMNS:
-            if text := self._text(target, target.replace("_", ".", 1)):
-                person[target.removeprefix("assignee_")] = text
-        known = any(person.get(name) for name in ("reference", "name", "email"))
-        return person if known else {}
+    def _people(self) -> list[tuple[str, dict[str, str]]]:
+        """Each person whom the row names, with the word that does so; one without a name where it names nobody."""
+        own = {
+            target.removeprefix("assignee_"): text
+            for target in ASSIGNEE_COLUMNS
+            if (text := self._text(target, target.replace("_", ".", 1)))
+        }
+        words = _each(self._text("assignee"))
+        if len(words) > MAX_PEOPLE or any(word.count("@") > 1 for word in words):
+            named = quoted("; ".join(words))
+            message = f"{named} names several people: at most {MAX_PEOPLE} are accepted, with ; between them"
+            self._refuse("assignee", "several", message)
+            words = words[:1]
+        people = [(word, _named(word) | (own if len(words) < 2 else {})) for word in words or [""]]
+        return [
+            (word, person if any(person.get(name) for name in KNOWN_BY) else {}) for word, person in people
+        ]
 
-    def _reference(self) -> str:
+    def _reference(self, word: str, *, further: bool) -> str:
+        """The key of the row's work for the person whom the word names; of `further` people it is made of both."""
         if "reference" in self._mapping.columns:
             text = self._text("reference")
             if not text:
                 message = "this is empty: the reference of the row is needed, by which it is known again"
                 self._refuse("reference", "required", message)
-            return text
-        parts = []
+            return f"{text}/{_digest(word.lower())[:12]}" if further else text
+        parts, of_person = [], False
         for column in self._mapping.key:
+            if column in self._mapping.columns.get("assignee", ()):
+                parts.append(word.lower())
+                of_person = True
+                continue
             try:
                 parts.append(" ".join(normalized(as_text(self._cell(column))).split()))
             except NotAccepted as refusal:
                 self._refuse("reference", refusal.code, str(refusal), column)
         if not any(parts):
-            self._refuse(
-                "reference",
-                "required",
-                "all key columns are empty: one needs a value, by which the row is known again",
-            )
-        return KEY_PREFIX + hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+            message = "all key columns are empty: one needs a value, by which the row is known again"
+            self._refuse("reference", "required", message)
+        if further and not of_person:
+            parts.append(word.lower())
+        return KEY_PREFIX + _digest("\x1f".join(parts))[:32]
 
     # --- when ---
 
@@ -306,6 +315,26 @@ class _Reader:
         except instants.NotAnInstant as refusal:
             self._refuse(field, refusal.code, str(refusal))
             return None
+
+
+def _each(text: str) -> list[str]:
+    """The people whom a text names: a semicolon or a line between them, or a comma where each has an address."""
+    words = [word.strip() for word in re.split(r"[;\n]", text) if word.strip()]
+    parts = [part.strip() for word in words for part in word.split(",")]
+    words = parts if len(parts) > len(words) and all("@" in part for part in parts) else words
+    return list({word.lower(): word for word in words}.values())
+
+
+def _named(word: str) -> dict[str, str]:
+    """How the word names a person: Ada <ada@example.org>, an address, or a name."""
+    found = NAMED_ADDRESS.fullmatch(word)
+    if found:
+        return {name: text for name, text in found.groupdict().items() if text}
+    return {"email" if "@" in word else "name": word} if word else {}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _is_serial_with_time(cell: Cell) -> bool:

@@ -220,9 +220,39 @@ def test_how_a_person_is_named(cell, person):
     assert row.assignee == person
 
 
-def test_several_people_in_a_cell_are_refused():
+@pytest.mark.parametrize(
+    ("cell", "people"),
+    [
+        ("a@b.test; C D <c@d.test>", [{"email": "a@b.test"}, {"name": "C D", "email": "c@d.test"}]),
+        ("a@b.test, c@d.test, a@b.test", [{"email": "a@b.test"}, {"email": "c@d.test"}]),
+        ("Lovelace, Ada; Bo", [{"name": "Lovelace, Ada"}, {"name": "Bo"}]),
+        ("Lovelace, Ada", [{"name": "Lovelace, Ada"}]),
+    ],
+)
+def test_each_person_of_a_cell_gets_the_work(cell, people):
     changes = {"columns": {**MAPPING["columns"], "assignee": "Who"}}
-    ((error,),) = rows("What,Day,Time,End,Whole,Who\nx,23.11.2026,09:00,,,a@b.test; c@d.test\n", **changes)
+    found = rows(f'What,Day,Time,End,Whole,Who\nx,23.11.2026,09:00,,,"{cell}"\n', **changes)
+    assert [row.assignee for row in found] == people
+    assert len({row.reference for row in found}) == len(people)
+
+
+@pytest.mark.parametrize("changes", [{"key": ["What"]}, {"key": ["What", "Who"]}, {"reference": "Key"}])
+def test_who_had_the_work_keeps_it_when_somebody_joins(changes):
+    columns = {**MAPPING["columns"], "assignee": "Who"} | (
+        {"reference": "Key"} if "reference" in changes else {}
+    )
+    key = changes.get("key", [])
+    text = "Key,What,Day,Time,End,Whole,Who\nW-1,x,23.11.2026,09:00,,,{}\n"
+    alone, both = (
+        rows(text.format(who), columns=columns, key=key) for who in ("a@b.test", "a@b.test;c@d.test")
+    )
+    assert [row.assignee["email"] for row in both] == ["a@b.test", "c@d.test"]
+    assert both[0].reference == alone[0].reference != both[1].reference
+
+
+def test_people_without_anything_between_them_are_refused():
+    changes = {"columns": {**MAPPING["columns"], "assignee": "Who"}}
+    ((error,),) = rows("What,Day,Time,End,Whole,Who\nx,23.11.2026,09:00,,,a@b.test c@d.test\n", **changes)
     assert (error.code, error.column) == ("several", "Who")
 
 
