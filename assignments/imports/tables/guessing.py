@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from assignments.imports.rows import UnreadableFile
 from assignments.imports.tables.column_names import JOINED, NAMES, WHOLE_BEFORE_PARTS, plain, recognized
 from assignments.imports.tables.mapped_rows import STATUS_WORDS
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
@@ -73,14 +74,19 @@ class Guess:
 def guess(rows: Iterable[TableRow], *, zone: str, sheets: Sequence[str] = (), **known: Any) -> Guess:
     """A mapping for a table that begins with these rows, in this zone unless the values have offsets.
 
-    Raises UnreadableFile where no row names columns, ValidationError for parts that are not accepted.
-
-    `sheets`: the file has these, and nobody has said which is meant. `known` are parts of the mapping that were said.
+    `sheets`: the file has these, and nobody has said which is meant; then this alone is asked. `known` are parts of the
+    mapping that were said. Raises UnreadableFile where no row names columns, or none is below it, ValidationError for
+    parts that are not accepted.
     """
+    if sheets:
+        question = Question("sheet", "The file has several sheets: which one is meant?", tuple(sheets))
+        return Guess(checked_mapping({"zone": zone}, complete=False), (question,), ())
     first = list(rows)
     header_row = known.get("header_row") or _header_row(first[:HEADER_WITHIN])
     table = below(iter(first), header_row)
     sample = [row for row in table.rows if row.broken is None and not row.blank][:SAMPLE]
+    if not sample:
+        raise UnreadableFile(f"there are no rows below row {header_row}, which names the columns")
     values = {name: _values(sample, place) for place, name in enumerate(table.columns)}
     said = known.get("columns") or {}
     columns = dict(said or _columns(values))
@@ -101,8 +107,6 @@ def guess(rows: Iterable[TableRow], *, zone: str, sheets: Sequence[str] = (), **
     }
     guessed |= {name: value for name, value in known.items() if value not in (None, "", (), {})}
     mapping = checked_mapping(guessed, complete=False)
-    if sheets and not mapping.sheet:
-        questions.append(Question("sheet", "The file has several sheets: which one is meant?", tuple(sheets)))
     questions += list(_missing(mapping))
     answered = {name for name in known if known[name] not in (None, "")}
     unused = tuple(name for name in table.columns if name not in mapping.used)

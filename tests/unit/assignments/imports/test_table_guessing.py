@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from assignments.imports.rows import Row
+from assignments.imports.rows import Row, UnreadableFile
 from assignments.imports.tables.opening import guess_table, read_mapped
 from tests.unit.assignments.imports import exports
 
@@ -112,6 +112,11 @@ def test_what_is_missing_is_asked_and_what_is_not_used_is_named():
     guess = guessed("Colour,When\nred,2026-11-23 09:00\n")
     assert [one.part for one in guess.questions] == ["title", "scheduled_start"]
     assert guess.unused == ("Colour", "When")
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(UnreadableFile, match="there are no rows below row 1"):
+        guessed("Subject,Start\n,\n")
 
 
 def test_starts_with_offsets_need_no_zone():
