@@ -1,9 +1,8 @@
 """Mappings in the command that imports: named, in a file, or guessed and shown."""
 
 import json
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, OutputWrapper
@@ -12,8 +11,8 @@ from assignments.imports.json_text import parsed
 from assignments.imports.mappings import UnknownMapping, find_mapping
 from assignments.imports.tables.guessing import Guess
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
-from assignments.imports.tables.opening import guess_table, read_mapped
-from assignments.imports.tables.preview import PreviewedRow, preview_rows
+from assignments.imports.tables.opening import guess_table
+from assignments.imports.tables.preview import PreviewedRow, preview_guess
 from assignments.models import default_time_zone
 from assignments.wording import quoted
 
@@ -54,17 +53,19 @@ def in_words(refusal: ValidationError) -> str:
 
 
 def show_guess(
-    file: BinaryIO, charset: str, *, out: OutputWrapper, err: OutputWrapper, as_json: bool, **known: Any
+    path: Path, charset: str, *, out: OutputWrapper, err: OutputWrapper, as_json: bool, **known: Any
 ) -> Guess:
     """Shows a mapping for the table, what has to be said about it, and the first ten rows under it; writes nothing.
 
-    The mapping alone is on `out`, so that it can be kept in a file. Raises UnreadableFile or CommandError.
+    The mapping alone is on `out`, so that it can be kept in a file. Raises OSError, UnreadableFile or
+    CommandError.
     """
     zone = known.pop("zone", None) or default_time_zone()
-    content = file.read()
     try:
-        guess = guess_table(BytesIO(content), zone=zone, charset=charset, **known)
-        shown = preview_of(content, guess)
+        with path.open("rb") as file:
+            guess = guess_table(file, zone=zone, charset=charset, **known)
+        with path.open("rb") as file:
+            shown = preview_guess(file, guess)
     except ValidationError as refusal:
         raise CommandError(in_words(refusal)) from refusal
     if as_json:
@@ -79,13 +80,6 @@ def show_guess(
     for row in shown:
         err.write(f"row {row.row}: {_in_line(row)}")
     return guess
-
-
-def preview_of(content: bytes, guess: Guess) -> list[PreviewedRow]:
-    """The first ten rows under a guessed mapping; none while something has to be said."""
-    if guess.questions:
-        return []
-    return preview_rows(iter(read_mapped(BytesIO(content), mapping=guess.mapping)), guess.mapping)
 
 
 def as_values(guess: Guess, shown: list[PreviewedRow]) -> dict[str, Any]:

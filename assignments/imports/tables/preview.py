@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 from assignments import instants
 from assignments.imports.rows import ParsedRow, Row, RowError
+from assignments.imports.tables.guessing import Guess
 from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
+from assignments.imports.tables.opening import read_mapped
 
 PREVIEWED = 10
 
@@ -32,6 +34,13 @@ class PreviewedRow:
 def preview_rows(rows: Iterator[ParsedRow], mapping: TableMapping) -> list[PreviewedRow]:
     """The first ten rows. Raises UnreadableFile."""
     return [_previewed(one, mapping) for one in islice(rows, PREVIEWED)]
+
+
+def preview_guess(file: BinaryIO, guess: Guess) -> list[PreviewedRow]:
+    """The first ten rows under a guessed mapping; none while something has to be said. Raises UnreadableFile."""
+    if guess.questions:
+        return []
+    return preview_rows(iter(read_mapped(file, mapping=guess.mapping)), guess.mapping)
 
 
 def _previewed(one: ParsedRow, mapping: TableMapping) -> PreviewedRow:

@@ -120,9 +120,9 @@ class Command(BaseCommand):
     def _guess(self, path: Path, options: dict[str, Any]) -> None:
         known = {name: options[name] for name in ("zone", "date_format", "sheet")}
         try:
-            with in_one_line(), path.open("rb") as file:
+            with in_one_line():
                 guess = show_guess(
-                    file,
+                    path,
                     python_charset(options["charset"]),
                     out=self.stdout,
                     err=self.stderr,
@@ -132,6 +132,8 @@ class Command(BaseCommand):
         except (OSError, UnreadableFile, CommandError) as error:
             raise CommandError(f"{path.name}: {_why(error)}") from error
         if options["save"]:
+            if guess.questions:
+                raise CommandError(f"--save {options['save']}: {guess.questions[0].message}")
             try:
                 save_import_mapping(options["save"], guess.mapping.as_json(), by="import_assignments")
             except ValidationError as refusal:

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from assignments.import_models import ImportMapping
 from assignments.imports.formats import XLSX
 from assignments.imports.mappings import UnknownMapping
-from assignments.imports.tables.opening import guess_table, read_mapped
-from assignments.imports.tables.preview import preview_rows
+from assignments.imports.tables.opening import guess_table
+from assignments.imports.tables.preview import preview_guess
 from assignments.imports.text_files import python_charset
 from assignments.models import default_time_zone
 from reminders.operations.import_mappings import remove_import_mapping, save_import_mapping
@@ -109,11 +109,7 @@ class MappingGuessView(Endpoint):
         zone = asked.pop("zone", None) or default_time_zone()
         charset = python_charset(parameters.get("charset"))
         found = guess_table(io.BytesIO(content), zone=zone, charset=charset, **asked)
-        shown = (
-            []
-            if found.questions
-            else preview_rows(iter(read_mapped(io.BytesIO(content), mapping=found.mapping)), found.mapping)
-        )
+        shown = preview_guess(io.BytesIO(content), found)
         answer = {
             "mapping": found.mapping.as_json(),
             "questions": found.questions,

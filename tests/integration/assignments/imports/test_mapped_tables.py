@@ -219,6 +219,9 @@ def test_the_command_asks_for_the_order_of_day_and_month(table, clock):
     table.write_text(exports.GOOGLE.replace("23/11", "05/11"))
     _, err = run(table, "--guess")
     assert "date_format: Is the day first or the month?" in err
+    with pytest.raises(CommandError, match="--save g: Is the day first or the month"):
+        run(table, "--guess", "--save", "g")
+    assert not ImportMapping.objects.exists()
     answer = json.loads(run(table, "--guess", "--date-format", "day_first", "--json")[0])
     assert answer["preview"][0]["values"]["scheduled_start"] == "2026-11-05T09:00:00Z"
 
