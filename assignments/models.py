@@ -379,5 +379,6 @@ class Act(models.Model):
         return f"{self.act} of assignment {self.assignment_id}"
 
 
-# A model of this app, in a file of its own.
+# Models of this app, in files of their own: Django finds models by this module.
 from assignments.calendar_source import CalendarSource as CalendarSource  # noqa: E402
+from assignments.import_models import ImportMapping, TableUpload, TableUploadPart  # noqa: E402, F401

@@ -1,19 +1,20 @@
-"""Reads rows out of CSV: comma, semicolon or tab separates, the first line names the columns."""
+"""Reads rows out of CSV and XLSX whose first row names our own columns; other tables need a mapping (`tables`)."""
 
-import csv
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import datetime, time
 from typing import Any, BinaryIO
 
 from assignments.imports.fields import ASSIGNEE, ROW, Field, Leads, Number
 from assignments.imports.formulas import unguarded
-from assignments.imports.rows import LONGEST_ROW, ParsedRow, RowError, RowFile, UnreadableFile, read_row
-from assignments.imports.text_files import bounded_lines, decoded, not_in_charset, refuse_utf16
+from assignments.imports.rows import ParsedRow, RowError, RowFile, UnreadableFile, read_row
+from assignments.imports.tables.csv_table import read_csv_rows
+from assignments.imports.tables.table import Cell, TableRow
+from assignments.imports.tables.values import NotAccepted, as_text
+from assignments.imports.tables.xlsx_table import Workbook
 from assignments.models import ACT_FIELDS
 from assignments.wording import quoted
 
-SEPARATORS = ",;\t"
 LONGEST_HEADER = 16 * 1024
 ASSIGNEE_PREFIX = "assignee_"
 COLUMNS = (*ROW, *(ASSIGNEE_PREFIX + name for name in ASSIGNEE))
@@ -22,34 +23,41 @@ COLUMNS = (*ROW, *(ASSIGNEE_PREFIX + name for name in ASSIGNEE))
 EXPORTED_COLUMNS = (*(name for name in COLUMNS if name != "assignee_id"), *ACT_FIELDS)
 """The columns of an export: people by what names them in any system, and answers, which an import leaves alone."""
 
-MOST_READ_AGAIN = 16 * LONGEST_ROW
-"""Characters that are read a second time behind broken rows, beside as many as the file has had until there."""
-
 WHOLE_NUMBER = re.compile(r"-?\d{1,100}", re.ASCII)
 """More digits than any number has that is accepted, so that one that is too large is refused as that."""
 
 
 def read_csv(file: BinaryIO, charset: str = "utf-8") -> RowFile:
     """The rows of a CSV file, numbered as a spreadsheet does: the header is row 1. Iterating raises UnreadableFile."""
-    return RowFile(_rows(file, charset))
+    return RowFile(_rows(file, read_csv_rows(file, charset)))
 
 
-def _rows(file: BinaryIO, charset: str) -> Iterator[ParsedRow]:
-    refuse_utf16(file)
-    try:
-        with decoded(file, charset) as text:
-            header = text.readline(LONGEST_HEADER + 1)
-            if len(header) > LONGEST_HEADER:
-                raise UnreadableFile(f"the first line is longer than {LONGEST_HEADER:,} characters")
-            separator = max(SEPARATORS, key=header.count)
-            names = _columns(next(csv.reader([header], delimiter=separator), []))
-            for number, record in enumerate(_records(bounded_lines(text), separator), start=2):
-                if isinstance(record, str):
-                    yield [RowError(number, None, "broken_csv", record)]
-                elif any(cell.strip() for cell in record):
-                    yield _row(number, names, record)
-    except UnicodeDecodeError as error:
-        raise not_in_charset(charset) from error
+def read_xlsx(file: BinaryIO, charset: str = "utf-8") -> RowFile:
+    """The rows of the one visible sheet of an XLSX file, whose columns are named as those of CSV."""
+    return RowFile(_rows(file, _of_only_sheet(file)))
+
+
+def _of_only_sheet(file: BinaryIO) -> Iterator[TableRow]:
+    book = Workbook(file)
+    yield from book.rows(book.sheet(None))
+
+
+def _rows(file: BinaryIO, rows: Iterator[TableRow]) -> Iterator[ParsedRow]:
+    with file:
+        first = next(rows, None)
+        header = (
+            []
+            if first is None or first.broken
+            else [one if isinstance(one, str) else "" for one in first.cells]
+        )
+        if first is not None and sum(map(len, header)) + len(header) > LONGEST_HEADER:
+            raise UnreadableFile(f"the first line is longer than {LONGEST_HEADER:,} characters")
+        names = _columns(header)
+        for row in rows:
+            if row.broken is not None:
+                yield [RowError(row.number, None, "broken_csv", row.broken)]
+            elif not row.blank:
+                yield _row(row, names)
 
 
 def _columns(header: list[str]) -> list[str]:
@@ -73,59 +81,10 @@ def _columns(header: list[str]) -> list[str]:
     return names
 
 
-def _records(lines: Iterable[str], separator: str) -> Iterator[list[str] | str]:
-    """The cells of each record, or what is wrong with it; reading goes on with the line after the broken one.
-
-    Raises UnreadableFile where so many quotation marks are not closed that this would take long.
-    """
-    source, returned = iter(lines), deque[str]()
-    gone_through = read_again = 0
-    while True:
-        taken: list[str] = []
-        try:
-            cells = next(
-                csv.reader(_one_record(source, returned, taken), delimiter=separator, strict=True), None
-            )
-        except csv.Error as error:
-            message = f"{quoted(taken[0].rstrip())} is not CSV: {_explained(error)}"
-            read_again += sum(map(len, taken[1:]))
-            if read_again > MOST_READ_AGAIN + gone_through:
-                raise UnreadableFile(f"{message}, and so in many rows before it") from error
-            returned.extendleft(reversed(taken[1:]))
-            gone_through += len(taken[0])
-            yield message
-        else:
-            if cells is None:
-                return
-            gone_through += sum(map(len, taken))
-            yield cells
-
-
-def _one_record(source: Iterator[str], returned: deque[str], taken: list[str]) -> Iterator[str]:
-    """Lines as the reader asks for them, until they are longer than a row may be."""
-    size = 0
-    while True:
-        line = returned.popleft() if returned else next(source, None)
-        if line is None:
-            return
-        taken.append(line)
-        size += len(line)
-        if size > LONGEST_ROW:
-            raise csv.Error("unexpected end of data")
-        yield line
-
-
-def _explained(error: csv.Error) -> str:
-    if "unexpected end" in str(error):
-        return "a quotation mark is not closed"
-    if "expected after" in str(error):
-        return "text follows a closing quotation mark; one inside of a cell is written twice"
-    if "field larger" in str(error):
-        return f"a cell is longer than {csv.field_size_limit():,} characters"
-    return str(error)
-
-
-def _row(number: int, names: list[str], cells: list[str]) -> ParsedRow:
+def _row(row: TableRow, names: list[str]) -> ParsedRow:
+    number, cells = row.number, row.cells
+    if row.padded:
+        cells = cells + [""] * (len(names) - len(cells))
     if len(cells) != len(names):
         message = (
             f"{len(cells)} cells under {len(names)} columns: a cell that contains the separator needs quotes"
@@ -133,15 +92,34 @@ def _row(number: int, names: list[str], cells: list[str]) -> ParsedRow:
         return [RowError(number, None, "columns", message)]
     given: dict[str, Any] = {}
     person: dict[str, Any] = {}
+    errors: list[RowError] = []
     for name, cell in zip(names, cells, strict=True):
-        if not cell.strip() or name in ACT_FIELDS:
+        if name in ACT_FIELDS:
+            continue
+        try:
+            text = _text(cell)
+        except NotAccepted as refusal:
+            errors.append(
+                RowError(number, name.replace("assignee_", "assignee.", 1), refusal.code, str(refusal))
+            )
+            continue
+        if not text.strip():
             continue
         if name.startswith(ASSIGNEE_PREFIX):
             own = name.removeprefix(ASSIGNEE_PREFIX)
-            person[own] = _value(ASSIGNEE[own], cell)
+            person[own] = _value(ASSIGNEE[own], text)
         else:
-            given[name] = _value(ROW[name], cell)
-    return read_row(number, {**given, "assignee": person} if person else given)
+            given[name] = _value(ROW[name], text)
+    return errors or read_row(number, {**given, "assignee": person} if person else given)
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, (datetime, time)):
+        needed = (
+            "is a local date or time: an RFC 3339 instant as text is needed here, or a mapping with a zone"
+        )
+        raise NotAccepted(as_text(cell), needed, "naive")
+    return cell if isinstance(cell, str) else as_text(cell)
 
 
 def _value(declared: Field, cell: str) -> Any:

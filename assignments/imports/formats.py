@@ -9,19 +9,24 @@ from assignments import instants
 from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_rows import read_calendar
-from assignments.imports.csv_rows import read_csv
+from assignments.imports.csv_rows import read_csv, read_xlsx
 from assignments.imports.fields import InvalidValue
 from assignments.imports.json_rows import read_json, read_json_lines
 from assignments.imports.rows import RowFile
+from assignments.imports.tables.mapping import TableMapping
+from assignments.imports.tables.opening import read_mapped
 from assignments.instants import NotAnInstant
 
 RowReader = Callable[[BinaryIO, str], RowFile]
 """Reads the rows of a file in a charset of `text_files.CHARSETS`."""
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 BY_MEDIA_TYPE: Mapping[str, RowReader] = {
     "application/json": read_json,
     "text/csv": read_csv,
     "text/calendar": read_calendar,
+    XLSX: read_xlsx,
 }
 BY_SUFFIX: Mapping[str, RowReader] = {
     ".csv": read_csv,
@@ -29,6 +34,7 @@ BY_SUFFIX: Mapping[str, RowReader] = {
     ".jsonl": read_json_lines,
     ".ndjson": read_json_lines,
     ".ics": read_calendar,
+    ".xlsx": read_xlsx,
 }
 
 
@@ -47,6 +53,19 @@ CALENDAR_OPTIONS = {
     "days_ahead": "events that repeat",
 }
 """What is asked of a calendar alone, and what it is about."""
+
+
+class NoTable(ValueError):
+    """A mapping is given for a file that is no table."""
+
+
+def with_mapping(read: RowReader, mapping: TableMapping | None) -> RowReader:
+    """The reader of a table under a mapping, if there is one. Raises NoTable."""
+    if mapping is None:
+        return read
+    if read not in (read_csv, read_xlsx):
+        raise NoTable("only a table (CSV, XLSX) has columns that a mapping names")
+    return partial(read_mapped, mapping=mapping)
 
 
 def with_options(read: RowReader, asked: Mapping[str, Any], *, now: datetime) -> RowReader:

@@ -73,12 +73,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What is wrong with one row, and with which field."""
+    """What is wrong with one row, and with which field; of a table with a mapping also in which column."""
 
     row: int
     field: str | None
     code: str
     message: str
+    column: str | None = None
 
 
 ParsedRow = Row | list[RowError]

@@ -16,7 +16,7 @@ CHARSETS = {
     "iso8859-15",
     *(f"cp125{number}" for number in range(9)),
 }
-"""Python's names of the encodings that are accepted; in all of them ASCII is itself."""
+"""Python's names of the encodings that may be declared; in all of them ASCII is itself."""
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -30,6 +30,17 @@ def python_charset(declared: str | None) -> str:
     if name not in CHARSETS:
         raise UnreadableFile(f"the charset {quoted(declared)} is not accepted: save the file in UTF-8")
     return name
+
+
+def with_byte_order(file: BinaryIO, charset: str) -> str:
+    """The charset that a byte order mark at the beginning of the file says, else this one."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith(UTF16):
+        return "utf-16"
+    if b"\x00" in start:
+        raise UnreadableFile("this file is in UTF-16 without a byte order mark: save it in UTF-8")
+    return "utf-8" if start.startswith(codecs.BOM_UTF8) else charset
 
 
 def refuse_utf16(file: BinaryIO) -> None:
@@ -59,5 +70,5 @@ def bounded_lines(text: TextIO) -> Iterator[str]:
 def not_in_charset(charset: str, line: int | None = None) -> UnreadableFile:
     """The error for bytes that the charset does not have."""
     where = "this file" if line is None else f"line {line}"
-    name = "UTF-8" if charset == "utf-8" else charset
+    name = charset.upper() if charset.startswith("utf") else charset
     return UnreadableFile(f"{where} is not in {name}: save the file in UTF-8, or declare its charset")

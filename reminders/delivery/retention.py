@@ -5,6 +5,7 @@ import time
 from django.db import connection
 
 from accounts import allowances
+from assignments.imports import kept_files
 from reminders.conf import ReminderConfig
 from reminders.delivery import heartbeats
 from reminders.ledger import archive
@@ -26,6 +27,7 @@ def prune(config: ReminderConfig) -> None:
     """Forgets what is past its time, and archives old reminders; the scanner does it after each scan."""
     heartbeats.prune()
     allowances.prune()
+    kept_files.prune_uploads()
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM reminders_scanrun WHERE finished_at < statement_timestamp() - make_interval(days => %s)",

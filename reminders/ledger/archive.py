@@ -59,6 +59,14 @@ WHOLE_LEDGER = """
 OF_TEAMS = f"""EXISTS (
         SELECT 1 FROM assignments_assignment a
         WHERE a.id = kept.assignment_id AND {effective_team_sql("a")} = ANY(%(teams)s))"""  # noqa: S608
+REFERENCES = {
+    "assignment_reference": "(SELECT a.reference FROM assignments_assignment a WHERE a.id = kept.assignment_id)",
+    "recipient_reference": """(
+        SELECT p.reference FROM assignments_assignee p
+        WHERE p.id = substring(kept.recipient FROM '^(?:assignee|person):([0-9]{{1,18}})$')::bigint AND {seen})""",
+}
+"""What names work and people in any system, beside the ids of this one."""
+
 CONDITIONS = {
     "due_after": "kept.due_at >= %(due_after)s",
     "due_before": "kept.due_at < %(due_before)s",
@@ -100,6 +108,7 @@ def live_and_archived(
 ) -> Iterator[Mapping[str, Any]]:
     """Live and archived rows together, in the order of their ids; `chunk` of them are in memory at once.
 
+    `columns` are those of the ledger and REFERENCES; a limited caller gets no reference of a person of other teams.
     `asked` narrows them down by the names of CONDITIONS; other names in it mean nothing here.
     """
     conditions = [condition for name, condition in CONDITIONS.items() if name in asked]
@@ -107,9 +116,12 @@ def live_and_archived(
     if scope.teams is not None:
         conditions.append(OF_TEAMS)
         values["teams"] = sorted(scope.teams)
-    statement = WHOLE_LEDGER.format(
-        columns=", ".join(f"kept.{name}" for name in columns), condition=" AND ".join(conditions) or "true"
+    seen = "true" if scope.teams is None else "p.team_id = ANY(%(teams)s)"
+    selected = (
+        f"{REFERENCES[name].format(seen=seen)} AS {name}" if name in REFERENCES else f"kept.{name}"
+        for name in columns
     )
+    statement = WHOLE_LEDGER.format(columns=", ".join(selected), condition=" AND ".join(conditions) or "true")
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, values)
         while rows := cursor.fetchmany(chunk):

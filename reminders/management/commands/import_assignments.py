@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from assignments.clock import database_now
@@ -16,19 +17,25 @@ from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.calendar_options import DAYS_AHEAD, MOST_DAYS_AHEAD
 from assignments.imports.csv_rows import read_csv
 from assignments.imports.fields import InvalidValue, TimeOfDay
-from assignments.imports.formats import BY_SUFFIX, NotACalendar, with_options
+from assignments.imports.formats import BY_SUFFIX, NoTable, NotACalendar, with_mapping, with_options
+from assignments.imports.portions import import_portion
 from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
+from assignments.imports.tables.mapped_rows import with_columns
+from assignments.imports.tables.mapping import TableMapping
+from assignments.imports.tables.values import DATE_FORMATS
 from assignments.imports.text_files import python_charset
-from assignments.imports.writer import ImportResult, RowsRefused, import_rows
+from assignments.imports.writer import ImportResult
 from reminders.management.refusals import in_one_line
+from reminders.management.table_mappings import in_words, mapping_named, show_guess
+from reminders.operations.import_mappings import save_import_mapping
 
 MAX_SHOWN = 100
 
 
 class Command(BaseCommand):
     help = (
-        "Imports assignments from a CSV file, from JSON lines (.jsonl: one object a line), from a JSON list "
-        "(.json) or from a calendar (.ics). "
+        "Imports assignments from a table (CSV, .xlsx), from JSON lines (.jsonl: one object a line), from a JSON list "
+        "(.json) or from a calendar (.ics). A table with columns of its own needs a mapping; --guess proposes one. "
         f"Every {MAX_ROWS} rows are committed. A portion with a bad row is not written, nor is anything behind it: "
         "correct the file and continue with --from-row."
     )
@@ -51,7 +58,9 @@ class Command(BaseCommand):
             help="of a calendar: leads makes a lead time of every alarm before the start; one (the default) of the only one",
         )
         parser.add_argument(
-            "--zone", metavar="NAME", help="of a calendar: the zone of times and whole days without one"
+            "--zone",
+            metavar="NAME",
+            help="of a calendar: the zone of times and whole days without one; of a table: that of its local times",
         )
         parser.add_argument(
             "--all-day",
@@ -65,6 +74,21 @@ class Command(BaseCommand):
             metavar="N",
             help=f"of a calendar: how far ahead dates of events that repeat are taken; default: {DAYS_AHEAD}",
         )
+        parser.add_argument(
+            "--mapping",
+            metavar="NAME|FILE.json",
+            help="of a table: the saved mapping, or the file, that says which columns fill which fields",
+        )
+        parser.add_argument(
+            "--guess",
+            action="store_true",
+            help="print a mapping for the table, with what has to be said about it and the first ten rows; writes nothing",
+        )
+        parser.add_argument("--save", metavar="NAME", help="with --guess: save the mapping under this name")
+        parser.add_argument(
+            "--date-format", choices=list(DATE_FORMATS), help="of a table: how its dates are written"
+        )
+        parser.add_argument("--sheet", help="of an XLSX file with several sheets: the one that is meant")
         parser.add_argument("--charset", help="the encoding of a CSV file or a calendar; default: UTF-8")
         parser.add_argument(
             "--json", action="store_true", help="answer as one line of JSON, with every bad row"
@@ -72,26 +96,38 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        if options["guess"]:
+            return self._guess(path, options)
+        mapping = self._mapping(path, options)
         total = ImportResult()
         bad: list[RowError] = []
         stopped_at: int | None = None
         next_row = options["from_row"]
         try:
             with in_one_line(), path.open("rb") as file:
-                reader = BY_SUFFIX.get(path.suffix.lower(), read_csv)
-                read = with_options(reader, options, now=database_now())
+                reader = with_mapping(BY_SUFFIX.get(path.suffix.lower(), read_csv), mapping)
+                asked = {**options, "zone": None} if mapping else options
+                read = with_options(reader, asked, now=database_now())
                 source = read(file, python_charset(options["charset"]))
                 rows = (one for one in source if _number(one) >= options["from_row"])
                 while portion := list(islice(rows, MAX_ROWS)):
                     dry = options["dry_run"] or stopped_at is not None
-                    done, errors = _imported(portion, {**options, "dry_run": dry})
-                    bad += errors
+                    done, errors = import_portion(
+                        portion,
+                        skip_bad=options["skip_bad"],
+                        match_ids=options["match_ids"],
+                        dry_run=dry,
+                        actor=Actor.ops("import_assignments"),
+                    )
+                    bad += with_columns(errors, mapping) if mapping else errors
                     if errors and not options["skip_bad"] and stopped_at is None:
                         stopped_at = _number(portion[0])
                     if stopped_at is None:
                         total = _sum(total, done)
                         next_row = _number(portion[-1]) + 1
                     self._progress(_number(portion[-1]))
+        except NoTable as refusal:
+            raise CommandError(f"{path.name}: --mapping: {refusal}; nothing was written") from refusal
         except NotACalendar as refusal:
             option = refusal.option.replace("_", "-")
             raise CommandError(f"{path.name}: --{option} {refusal}; nothing was written") from refusal
@@ -104,6 +140,41 @@ class Command(BaseCommand):
         if stopped_at is not None:
             rows_bad = len({error.row for error in bad})
             raise CommandError(f"{path.name}: {rows_bad} bad rows; {_what_to_do(stopped_at, options)}")
+
+    def _guess(self, path: Path, options: dict[str, Any]) -> None:
+        known = {name: options[name] for name in ("zone", "date_format", "sheet")}
+        try:
+            with in_one_line():
+                guess = show_guess(
+                    path,
+                    python_charset(options["charset"]),
+                    out=self.stdout,
+                    err=self.stderr,
+                    as_json=options["json"],
+                    **known,
+                )
+        except (OSError, UnreadableFile, CommandError) as error:
+            raise CommandError(f"{path.name}: {_why(error)}") from error
+        if options["save"]:
+            if guess.questions:
+                raise CommandError(f"--save {options['save']}: {guess.questions[0].message}")
+            try:
+                save_import_mapping(options["save"], guess.mapping.as_json(), by="import_assignments")
+            except ValidationError as refusal:
+                raise CommandError(f"--save {options['save']}: {in_words(refusal)}") from refusal
+
+    def _mapping(self, path: Path, options: dict[str, Any]) -> TableMapping | None:
+        if options["mapping"] is None:
+            of_tables = ("save", "date_format", "sheet")
+            for name in of_tables if path.suffix.lower() == ".ics" else ("zone", *of_tables):
+                if options[name]:
+                    option = name.replace("_", "-")
+                    raise CommandError(
+                        f"{path.name}: --{option} needs --mapping or --guess; nothing was written"
+                    )
+            return None
+        said = {name: options[name] for name in ("zone", "date_format", "sheet")}
+        return mapping_named(options["mapping"], **said)
 
     def _progress(self, row: int) -> None:
         if self.stderr.isatty():
@@ -139,35 +210,14 @@ class Command(BaseCommand):
 
     def _list(self, found: list[RowError], what: str) -> None:
         for one in found[:MAX_SHOWN]:
-            self.stdout.write(f"row {one.row}: {what}{one.field or 'the row'}: {one.message}")
+            self.stdout.write(f"row {one.row}: {what}{one.column or one.field or 'the row'}: {one.message}")
         if len(found) > MAX_SHOWN:
             self.stdout.write(f"... and {len(found) - MAX_SHOWN} more: --json shows them")
 
 
 def _as_json(one: RowError) -> dict[str, Any]:
-    return {"row": one.row, "field": one.field, "code": one.code, "message": one.message}
-
-
-def _imported(portion: list[ParsedRow], options: dict[str, Any]) -> tuple[ImportResult, list[RowError]]:
-    """What was done with the good rows, if they may be written without the bad ones; and the errors of those."""
-    errors: list[RowError] = []
-    while True:
-        try:
-            done = import_rows(
-                portion,
-                match_ids=options["match_ids"],
-                dry_run=options["dry_run"],
-                actor=Actor.ops("import_assignments"),
-            )
-        except RowsRefused as refused:
-            errors += refused.errors
-            if not options["skip_bad"]:
-                return ImportResult(), errors
-            # A row that depended on one that is left out may be bad in its turn.
-            left_out = {error.row for error in refused.errors}
-            portion = [one for one in portion if isinstance(one, Row) and one.number not in left_out]
-        else:
-            return done, errors
+    column = {"column": one.column} if one.column else {}
+    return {"row": one.row, "field": one.field, **column, "code": one.code, "message": one.message}
 
 
 def _what_to_do(row: int, options: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from rest_framework.fields import Field
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from assignments.imports.mappings import UnknownMapping
 from assignments.imports.rows import UnreadableFile
 from assignments.imports.writer import RowsRefused
 from assignments.services import Refused, Stale, UnknownAssignment
@@ -112,17 +113,19 @@ class KeyReused(exceptions.APIException):
 class Fault:
     """What is wrong, and with which field; `field` is None where no single field is.
 
-    `row` is the number of the row in an import.
+    `row` is the number of the row in an import, `column` the name of its column under a mapping.
     """
 
     field: str | None
     code: str
     message: str
     row: int | None = None
+    column: str | None = None
 
     def shown(self) -> dict[str, Any]:
         row = {} if self.row is None else {"row": self.row}
-        return {**row, "field": self.field, "code": self.code, "message": self.message}
+        column = {} if self.column is None else {"column": self.column}
+        return {**row, **column, "field": self.field, "code": self.code, "message": self.message}
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -164,7 +167,9 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
             return 404, [Fault(None, "not_found", _plain(str(error)))], {}
         case TeamInUse():
             return 409, [Fault(None, "in_use", _plain(str(error)))], {}
-        case UnknownAssignment() | UnknownCalendar() | UnknownSubscription() | UnknownRule():
+        case (
+            UnknownAssignment() | UnknownCalendar() | UnknownSubscription() | UnknownRule() | UnknownMapping()
+        ):
             return 404, [_fault(error)], {}
         case Stale():
             return 412, [_fault(error)], {}
@@ -183,7 +188,8 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
 
 def _rows(error: RowsRefused) -> Iterator[Fault]:
     for one in error.errors[:MAX_ROW_ERRORS]:
-        yield Fault(one.field and _plain(one.field), one.code, _plain(one.message), one.row)
+        column = one.column and _plain(one.column)
+        yield Fault(one.field and _plain(one.field), one.code, _plain(one.message), one.row, column)
     if (more := len(error.errors) - MAX_ROW_ERRORS) > 0:
         rows = len({one.row for one in error.errors})
         yield Fault(None, "more", f"{more} more errors are not listed; {rows} rows are not accepted in all")

@@ -51,6 +51,8 @@ LOG = (
     "attempts",
     "message_id",
     "digest_id",
+    "assignment_reference",
+    "recipient_reference",
 )
 FILES: Mapping[Any, Any] = {
     (200, "text/csv"): OpenApiTypes.STR,
@@ -100,6 +102,7 @@ class ReminderExportView(Endpoint):
     def get(self, request: Request) -> StreamingHttpResponse:
         """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses.
 
+        Work and people are named by their references too, which other systems know.
         What has moved to the archive is there too.
         """
         asked = self.address(queries.ReminderExportQuery)

@@ -4,6 +4,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,15 +18,25 @@ from rest_framework.response import Response
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.imports.fields import InvalidValue
-from assignments.imports.formats import BY_MEDIA_TYPE, NotACalendar, with_options
+from assignments.imports.formats import (
+    BY_MEDIA_TYPE,
+    XLSX,
+    NoTable,
+    NotACalendar,
+    with_mapping,
+    with_options,
+)
+from assignments.imports.mappings import UnknownMapping, find_mapping
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
+from assignments.imports.tables.mapped_rows import with_columns
+from assignments.imports.tables.mapping import TableMapping
 from assignments.imports.text_files import python_charset
-from assignments.imports.writer import import_rows
+from assignments.imports.writer import RowsRefused, import_rows
 from assignments.models import Assignment
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.errors import ImportRunning, TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
-from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedFile, media_type
+from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedFile, BoundedXlsx, media_type
 from reminders.web.api.serializers import assignments, queries
 from reminders.web.team_limits import TeamLimit
 
@@ -38,7 +49,7 @@ class ImportView(Endpoint):
     """All or nothing."""
 
     team_limit = TeamLimit.NARROWS
-    parser_classes = [BoundedFile, BoundedCsv, BoundedCalendar]
+    parser_classes = [BoundedFile, BoundedCsv, BoundedCalendar, BoundedXlsx]
 
     @extend_schema(
         operation_id="assignments_import",
@@ -47,6 +58,7 @@ class ImportView(Endpoint):
             "application/json": assignments.ImportInputSerializer(many=True),
             "text/csv": OpenApiTypes.STR,
             "text/calendar": OpenApiTypes.STR,
+            XLSX: OpenApiTypes.BINARY,
         },
         responses=responses({200: assignments.ImportSerializer}, 409, 413, 415, 422),
     )
@@ -55,7 +67,8 @@ class ImportView(Endpoint):
         """Takes up to 10,000 assignments: all of them, or none and a list of what is wrong with which row.
 
         An assignment whose reference is known gets these values, as by PUT; others are created. Nobody is
-        reminded of what is past. A CSV file names its columns in its first line; a person's begin with assignee_.
+        reminded of what is past. A table (CSV, XLSX) names its columns in its first line; a person's begin with
+        assignee_. Another program's table is read under a `mapping`.
         Of a calendar each event is an assignment, known by its UID; one that repeats, or has several attendees, is one
         for each date in the coming 180 days and each attendee.
         """
@@ -64,24 +77,32 @@ class ImportView(Endpoint):
         body: Any = request.data
         if read is None:
             raise UnsupportedMediaType(media_type(request))
+        mapping = self._mapping(asked)
         try:
-            read = with_options(read, asked, now=database_now())
+            read = with_options(with_mapping(read, mapping), asked, now=database_now())
         except NotACalendar as refusal:
             raise ValidationError({refusal.option: [str(refusal)]}, code="not_a_calendar") from refusal
         except InvalidValue as refusal:
             raise ValidationError({"zone": [str(refusal)]}, code=refusal.code) from refusal
+        except NoTable as refusal:
+            raise ValidationError({"mapping": [str(refusal)]}, code="no_table") from refusal
         if not isinstance(body, io.BytesIO):
             body = io.BytesIO()  # A body without a byte never meets a parser.
         _, parameters = parse_header_parameters(request.content_type or "")
         with _one_at_a_time():
             source = read(body, python_charset(parameters.get("charset")))
-            done = import_rows(
-                _bounded(source),
-                match_ids=asked["match_ids"],
-                dry_run=asked["dry_run"],
-                scope=self.team_scope,
-                actor=Actor.api(self.by()),
-            )
+            try:
+                done = import_rows(
+                    _bounded(source),
+                    match_ids=asked["match_ids"],
+                    dry_run=asked["dry_run"],
+                    scope=self.team_scope,
+                    actor=Actor.api(self.by()),
+                )
+            except RowsRefused as refused:
+                raise RowsRefused(
+                    with_columns(refused.errors, mapping) if mapping else refused.errors
+                ) from refused
         left_out = done.left_out + source.notes.left_out
         shown = assignments.ImportSerializer(
             {
@@ -95,6 +116,18 @@ class ImportView(Endpoint):
             }
         )
         return Response(shown.data)
+
+    def _mapping(self, asked: Any) -> TableMapping | None:
+        name, sheet = asked.get("mapping"), asked.get("sheet")
+        if name is None:
+            if sheet:
+                raise ValidationError({"sheet": ["a sheet is named beside a mapping only"]}, code="no_table")
+            return None
+        try:
+            found = find_mapping(name, scope=self.team_scope)
+        except UnknownMapping as refusal:
+            raise ValidationError({"mapping": [str(refusal)]}, code=refusal.code) from refusal
+        return replace(found, sheet=sheet) if sheet else found
 
     def may_see_again(self, body: Any) -> bool:
         ids = set(body["ids"])

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.request import Request
 
+from assignments.imports.formats import XLSX
 from assignments.imports.json_text import parsed
 from reminders.web.api.errors import BadEncoding, TooLarge, UnsupportedEncoding
 
@@ -48,6 +49,12 @@ class BoundedCalendar(BoundedFile):
     """A calendar."""
 
     media_type = "text/calendar"
+
+
+class BoundedXlsx(BoundedFile):
+    """A spreadsheet."""
+
+    media_type = XLSX
 
 
 def media_type(request: Request) -> str:

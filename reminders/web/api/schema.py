@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assignments import instants
+from assignments.imports.formats import XLSX
 from reminders.web.api.errors import Fault, error_body
 from reminders.web.security_headers import API_DOCS_POLICY
 from reminders.web.team_limits import TeamLimit
@@ -44,11 +45,12 @@ def examples() -> list[dict[str, Any]]:
 FILES = {
     "text/csv": "reference,title,scheduled_start,assignee_name,assignee_email\n"
     "W-8,Read the meter,2026-06-16T09:00:00Z,Ada Example,ada@example.org\n",
+    XLSX: "UEsDBBQAAAAIAA...",
     "text/calendar": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example//EN\r\nBEGIN:VEVENT\r\nUID:W-10\r\n"
     "DTSTAMP:20260601T000000Z\r\nDTSTART:20260616T110000Z\r\nSUMMARY:Clean the flue\r\nEND:VEVENT\r\n"
     "END:VCALENDAR\r\n",
 }
-"""Bodies of an import that are not JSON."""
+"""Bodies of an import that are not JSON; a spreadsheet is binary."""
 
 EXAMPLE_ERRORS: Mapping[int, tuple[str | None, str, str]] = {
     400: ("scheduled_start", "naive", instants.MESSAGES["naive"]),

@@ -35,9 +35,11 @@ NAVIGATION = (
     ("ops:doctor", "Doctor"),
     ("ops:audit", "Audit trail"),
 )
+IMPORT = ("ops:imports", "Import")
+"""For operators."""
 MAILBOX = ("ops:mailbox", "Mailbox")
 """For operators, and only where the mail server of `manage.py up` is in use."""
-NARROWED = ("ops:overview", "ops:assignments", "ops:reminders", "ops:simulator")
+NARROWED = ("ops:overview", "ops:assignments", "ops:reminders", "ops:simulator", "ops:imports")
 """The pages that there are for people who are limited to teams."""
 
 
@@ -92,7 +94,11 @@ def show(
 def page_context(request: HttpRequest) -> dict[str, Any]:
     """The context of every page."""
     config, limited, operates = conf.current(), scope_of(request.user).limited, may_operate(request)
-    pages = [*NAVIGATION, MAILBOX] if settings.MAIL_SINK_DIR and operates else NAVIGATION
+    pages = [
+        *NAVIGATION,
+        *([IMPORT] if operates else ()),
+        *([MAILBOX] if settings.MAIL_SINK_DIR and operates else ()),
+    ]
     return {
         "navigation": [
             _entry(request, reverse(name), label) for name, label in pages if not limited or name in NARROWED

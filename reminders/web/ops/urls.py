@@ -12,6 +12,7 @@ from reminders.web.ops import (
     overview,
     page,
     simulator,
+    table_import,
 )
 
 app_name = "ops"
@@ -32,6 +33,10 @@ urlpatterns = [
     path("mailbox", mailbox.mails, name="mailbox"),
     path("mailbox/<str:name>", mailbox.mail, name="mail"),
     path("mailbox/<str:name>/html", mailbox.html_part, name="mail-html"),
+    path("import", table_import.imports, name="imports"),
+    path("import/<int:pk>", table_import.table_import, name="import"),
+    path("import/<int:pk>/errors.csv", table_import.errors_file, name="import-errors"),
+    path("import/mapping/<int:pk>/remove", table_import.remove_mapping, name="remove-mapping"),
     path("act/<slug:name>", actions.action, name="act"),
     # Last: any other address below /ops/.
     path("<path:rest>", page.unknown_page, name="unknown"),

@@ -21,6 +21,12 @@ STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 @register.filter
+def parsed(text: str) -> datetime:
+    """An instant that is shown as text, such as that of a row that is not stored yet."""
+    return datetime.fromisoformat(text)
+
+
+@register.filter
 def instant(at: datetime | None) -> str | SafeString:
     """An instant in the installation's own zone, short for today; its title has all of it."""
     if at is None:

@@ -9,6 +9,9 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
     row = serializers.IntegerField(
         required=False, help_text="Of an import: which assignment, from 1; in a CSV file the header is row 1."
     )
+    column = serializers.CharField(
+        required=False, help_text="Of an import under a mapping: the column, or the columns, of the field."
+    )
     field = serializers.CharField(allow_null=True)
     code = serializers.CharField()
     message = serializers.CharField()

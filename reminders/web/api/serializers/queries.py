@@ -105,6 +105,14 @@ class ImportQuery(DryRunQuery):
         help_text="Find assignees by `id` too. Only for what was exported from this very system: another system's ids"
         " are other people's here.",
     )
+    mapping = StrictCharField(
+        required=False,
+        max_length=100,
+        help_text="Of a table (CSV, XLSX): the name of the mapping that says what its columns are.",
+    )
+    sheet = StrictCharField(
+        required=False, max_length=100, help_text="Of an XLSX file with several, beside `mapping`."
+    )
     alarms = StrictChoiceField(
         required=False,
         choices=[one.value for one in Alarms],

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from assignments.models import Assignment
+from tests.unit.assignments.imports.xlsx_files import sheet_file
 
 ROOT = Path(__file__).parents[4]
 MOST_MEGABYTES = 250
@@ -103,6 +104,12 @@ FILES = {
     "cells.csv": lambda: filled('","\n', "title,scheduled_start\n"),
     "commas.csv": lambda: filled(",", "title,scheduled_start\n"),
     "lines.csv": lambda: filled("x,\n", "title,scheduled_start\n"),
+    "one_line.csv": lambda: filled("x", "title,scheduled_start\n"),
+    "texts.xlsx": lambda: sheet_file(
+        '<row r="1"><c r="A1" t="s"><v>0</v></c></row>',
+        more={"xl/sharedStrings.xml": f"<sst>{'<si><t>ab</t></si>' * 490_000}</sst>".encode()},
+    ),
+    "cells.xlsx": lambda: sheet_file(f"<row>{'<c/>' * 1_000}</row>" * 4_000),
 }
 
 

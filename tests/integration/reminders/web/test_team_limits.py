@@ -23,6 +23,8 @@ from pytest_django import DjangoDbBlocker
 from accounts import limits, roles, tokens
 from assignments import acts, people, services, teams
 from assignments.history import Actor
+from assignments.import_models import ImportMapping, TableUpload
+from assignments.imports import mappings
 from assignments.models import Act, Answer, Assignee, Assignment, Status, Team
 from assignments.services import NewAssignment, UnknownAssignment
 from assignments.team_scope import TeamScope
@@ -30,6 +32,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight import statistics
 from reminders.insight.starting_soon import SOON
 from reminders.models import Audit, Kind, Reminder, ReminderRule, ScanRun, Subscription
+from reminders.operations import table_uploads
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.web.api.assignments import AssignmentEndpoint
 from reminders.web.api.endpoint import Endpoint
@@ -85,6 +88,9 @@ ADDRESSES = {
     "api/rules": NARROWED,
     "api/rules/<int:pk>": NARROWED,
     "api/rules/preview": NARROWED,
+    "api/import-mappings": NARROWED,
+    "api/import-mappings/guess": NARROWED,
+    "api/import-mappings/<int:pk>": NARROWED,
     "api/webhooks": NARROWED,
     "api/webhooks/<int:pk>": NARROWED,
     "api/webhooks/<int:pk>/rotate": NARROWED,
@@ -104,6 +110,10 @@ ADDRESSES = {
     "ops/assignments/<int:pk>": NARROWED,
     "ops/reminders": NARROWED,
     "ops/simulator": NARROWED,
+    "ops/import": NARROWED,
+    "ops/import/<int:pk>": NARROWED,
+    "ops/import/<int:pk>/errors.csv": NARROWED,
+    "ops/import/mapping/<int:pk>/remove": NARROWED,
     "ops/act/<slug:name>": NARROWED,
     "ops/switch": REFUSED,
     "ops/queue": REFUSED,
@@ -176,6 +186,8 @@ class World:
     others_person: Assignee
     others_subscription: Subscription
     others_rule: ReminderRule
+    others_mapping: ImportMapping
+    others_upload: TableUpload
     scan: ScanRun
 
 
@@ -271,11 +283,25 @@ def _world(clock: DatabaseClock) -> World:
         scope_value=str(other.pk),
         quiet_hours="ignore",
     )
+    mapping, _ = mappings.save_mapping(
+        f"Mapping {SECRET}",
+        {"columns": {"title": SECRET, "scheduled_start": "Start"}, "key": ["Start"]},
+        team_id=other.pk,
+    )
+    upload = table_uploads.start_upload(
+        get_user_model().objects.create_user("oscar").pk,
+        name=f"{SECRET}.csv",
+        content=f"Subject,Start\n{SECRET},2026-11-23 09:00\n".encode(),
+        charset="utf-8",
+        zone="UTC",
+    )
     run = ScanRun.objects.create(
         trigger="api", by=SECRET, alive_until=NOON, finished_at=NOON, counts={"planned": 4711}
     )
     Audit.objects.create(actor="root", action="reset", reason=SECRET)
-    return World(mine, other, my_work[0], others[0], tuple(others), person, hearing, rule, run)
+    return World(
+        mine, other, my_work[0], others[0], tuple(others), person, hearing, rule, mapping, upload, run
+    )
 
 
 @pytest.fixture
@@ -328,6 +354,10 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/api/admin/reminders/scans/{world.scan.pk}"]
         case "api/rules/<int:pk>":
             return [f"/api/rules/{world.others_rule.pk}"]
+        case "api/import-mappings/<int:pk>" | "ops/import/mapping/<int:pk>/remove":
+            return ["/" + route.replace("<int:pk>", str(world.others_mapping.pk))]
+        case "ops/import/<int:pk>" | "ops/import/<int:pk>/errors.csv":
+            return ["/" + route.replace("<int:pk>", str(world.others_upload.pk))]
         case "ops/find":
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":
@@ -450,6 +480,8 @@ def state() -> dict[str, list[Any]]:
         "rows": list(Reminder.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
         "hooks": list(Subscription.objects.filter(name__contains=SECRET).values()),
         "rules": list(ReminderRule.objects.filter(name__contains=SECRET).values()),
+        "mappings": list(ImportMapping.objects.filter(name__contains=SECRET).values()),
+        "uploads": list(TableUpload.objects.filter(name__contains=SECRET).values()),
     }
 
 
@@ -458,6 +490,7 @@ def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
     before = state()
     assert {name: len(rows) for name, rows in before.items()} == {
         "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 3, "hooks": 1, "rules": 1,
+        "mappings": 1, "uploads": 1,
     }  # fmt: skip
     ids = {str(work.pk) for work in world.others}
     for who, call in callers:

@@ -101,11 +101,13 @@ def test_each_is_answered_as_it_says(clock):
             "people": "person",
             "rules": "rule",
             "calendar-sources": "calendar",
+            "import-mappings": "mapping",
         }
         named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
         group = example.get("of", named)
         url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])
-        answered = getattr(call, method)(url + example.get("query", ""), example.get("request"))
+        media = {"content_type": example["content_type"]} if "content_type" in example else {}
+        answered = getattr(call, method)(url + example.get("query", ""), example.get("request"), **media)
         said = f"{method} {url}: {answered.status_code}"
         assert answered.status_code == example["status"], f"{said} {answered.content[:500]!r}"
         if answered.status_code == 204:

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.models import QuerySet
 
+from assignments import teams
 from assignments.models import Assignee, Assignment
 from reminders.ledger import archive
 from reminders.models import ArchivedReminder, Reminder
@@ -66,6 +67,26 @@ def test_the_log_says_what_came_of_each_reminder_without_addresses(api):
     assert (row["assignment_id"], row["due_at"]) == (str(work.pk), "2026-06-15T12:30:00Z")
     assert "example.test" not in file
     assert len(file.splitlines()) == 1 + Reminder.objects.filter(state="PLANNED").count()
+
+
+def test_the_log_names_work_and_people_as_other_systems_do(api, clock):
+    work = AssignmentFactory(reference="W-1", assignee=AssigneeFactory(reference="P-1"))
+    (row,) = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
+    assert (row["assignment_reference"], row["recipient_reference"]) == ("W-1", "P-1")
+    acting.complete(work.pk)
+    clock.advance(timedelta(days=91))
+    archive.archive_batch(after=timedelta(days=90))
+    (row,) = json.loads(content(api.get("/api/admin/reminders/export", {"format": "json"})))
+    assert (row["assignment_reference"], row["recipient_reference"]) == ("W-1", "P-1")
+
+
+def test_the_log_of_a_team_names_nobody_of_another(clock, api):
+    north, south = teams.add_team(name="North"), teams.add_team(name="South")
+    person = AssigneeFactory(reference="P-1", team_id=south.pk)
+    AssignmentFactory(reference="W-1", assignee=person, team_id=north.pk)
+    limited = ApiCaller("read", teams=[north])
+    (row,) = json.loads(content(limited.get("/api/admin/reminders/export", {"format": "json"})))
+    assert (row["assignment_reference"], row["recipient_reference"]) == ("W-1", None)
 
 
 def test_the_log_holds_what_the_archive_has_taken(api, clock, monkeypatch):
