@@ -37,7 +37,7 @@ PAUSE_IN_FORCE = Q(ended_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt
 
 
 class Pause(models.Model):
-    """The kill switch: while a row is in force nothing is sent. OVERDUE is still marked."""
+    """A pause: while a row is in force nothing is sent. OVERDUE is still marked."""
 
     by = models.CharField(max_length=150)
     reason = models.CharField(max_length=500)
