@@ -21,7 +21,7 @@ def packed_rows(rows: Iterable[TableRow]) -> bytes:
 def unpacked_rows(stored: bytes | memoryview) -> list[TableRow]:
     """The rows that were packed."""
     return [
-        TableRow(number, [_cell(one) for one in cells], broken, padded)
+        TableRow(number, [stored_cell(one) for one in cells], broken, padded)
         for number, cells, broken, padded in json.loads(zlib.decompress(stored))
     ]
 
@@ -53,7 +53,8 @@ def _plain(cell: Cell) -> Any:
     return cell
 
 
-def _cell(stored: Any) -> Cell:
+def stored_cell(stored: Any) -> Cell:
+    """The cell that was made plain for JSON."""
     match stored:
         case {"at": text}:
             return datetime.fromisoformat(text)

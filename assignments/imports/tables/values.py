@@ -6,7 +6,6 @@ from datetime import date, datetime, time, timedelta
 
 from assignments import instants
 from assignments.imports.tables.table import Cell, Unusable
-from assignments.imports.tables.xlsx_table import instant_of_serial
 from assignments.wording import quoted
 
 DATE_FORMATS = {
@@ -54,6 +53,7 @@ YES = {"true", "yes", "y", "1", "x", "on", "ein", "wahr", "ja", "vrai", "oui", "
 NO = {"", "false", "no", "n", "0", "off", "aus", "falsch", "nein", "faux", "non", "falso"}
 BETWEEN = re.compile(r"\s*(?:-|\u2013|\u2014|to|bis|\u00e0)\s*")
 MIDNIGHT = datetime(1970, 1, 1)  # noqa: DTZ001 (local)
+FIRST_SERIAL, LAST_SERIAL = datetime(1899, 12, 30), 2_958_465  # noqa: DTZ001 (local)
 LONGEST_DURATION = timedelta(days=31)
 
 
@@ -298,5 +298,7 @@ def _serial(text: str) -> datetime | None:
     number = _number(text, ".")
     if number is None:
         number = _number(text, ",")
-    found = None if number is None or number < 1 else instant_of_serial(number)
-    return found if isinstance(found, datetime) else None
+    if number is None or not 1 <= number <= LAST_SERIAL:
+        return None
+    # Spreadsheets have a 29th of February 1900, which never was.
+    return FIRST_SERIAL + timedelta(days=1 if number < 60 else 0, seconds=round(number * 86_400))

@@ -20,7 +20,7 @@ from assignments.imports.tables.values import (
     read_time,
     read_times,
 )
-from assignments.imports.tables.xlsx_table import _column
+from assignments.imports.tables.xlsx_process import column_place
 
 DAY = date(2026, 11, 3)
 
@@ -154,7 +154,7 @@ def test_a_date_with_a_time():
 
 @given(place=st.integers(0, 16_383))
 def test_columns_are_lettered_as_spreadsheets_do(place):
-    assert _column(letters(place)) == place
+    assert column_place(letters(place).encode()) == place
 
 
 def test_columns_of_one_name_and_without_one():
