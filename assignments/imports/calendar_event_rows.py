@@ -6,13 +6,14 @@ A cancellation needs the UID only, and the date that it is about.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
+from assignments.imports import calendar_occurrences as occurrences
 from assignments.imports import calendar_series
 from assignments.imports.bounded_calls import CallBudget
 from assignments.imports.calendar_events import CalendarEvent, EventReader
 from assignments.imports.calendar_instants import CalendarTime
-from assignments.imports.calendar_occurrences import repeating
 from assignments.imports.calendar_people import Person, person_key
 from assignments.imports.calendar_references import event_key, person_hash, person_of, reference
 from assignments.imports.calendar_series import Occurrence, Repeating
@@ -73,41 +74,77 @@ class _Series:
         self._exceptions = list(exceptions)
         self._budget = budget
         self._contents: dict[int, _Content] = {}
+        self._readers = [event]
+        self._times: list[Repeating] = []
+        self._cancelled: list[tuple[EventReader, CalendarTime]] = []
+        self._refused: list[list[RowError]] = []
+        self._ends: str | None = None
 
     def rows(self) -> list[ParsedRow]:
         whole = self._event
         content = _content(whole)
-        stated = whole.collected("scheduled_start", lambda: self._stated(whole))
+        stated = whole.collected("scheduled_start", partial(self._stated, whole))
         if whole.errors or content is None or stated is None:
             return [_refused(whole)]
-        readers, times, refused = [whole], [stated], []
-        for one in self._exceptions:
-            own = one.collected("scheduled_start", lambda one=one: self._stated(one))  # type: ignore[misc]
-            if own is None or one.errors:
-                refused.append(_refused(one))
-            else:
-                readers.append(one)
-                times.append(own)
-        times = [times[0], *(_as_of(times[0].start, one) for one in times[1:])]
+        self._contents[0] = content
+        if not self._read_exceptions(stated):
+            return [_refused(whole), *self._refused]
         since, until = self._options.now, self._options.until
         try:
-            found = calendar_series.occurrences(times, since=since, until=until, budget=self._budget)
+            found = calendar_series.occurrences(self._times, since=since, until=until, budget=self._budget)
         except InvalidValue as refusal:
             whole.complain("RRULE", refusal.code, str(refusal))
             return [_refused(whole)]
-        self._contents[0] = content
-        made: list[ParsedRow] = [*refused]
+        made: list[ParsedRow] = [*self._refused]
         for date_found in found:
             if len(made) > MOST_ROWS:
                 message = f"this event makes more than {MOST_ROWS:,} assignments, by its dates and attendees"
                 whole.complain("RRULE", "too_many", message)
                 return [_refused(whole)]
-            made += self._date(readers[date_found.number], times[date_found.number], date_found)
-        sequences = [one.sequence for one in readers if one.sequence is not None]
+            made += self._date(self._readers[date_found.number], self._times[date_found.number], date_found)
+        for reader, gone in self._cancelled:
+            if since < gone.instant_in_series(self._options.all_day) < until:
+                made.append(_cancelled_date(reader, content.uid, calendar_series.in_utc(gone.aware)))
+        sequences = [one.sequence for one in [whole, *self._exceptions] if one.sequence is not None]
         return _with_dates(made, content.uid, whole.event, sequence=max(sequences, default=None))
 
+    def _read_exceptions(self, stated: Repeating) -> bool:
+        """Reads when exceptions take place. A date whose exception cannot be read, or is cancelled, is none of the series.
+
+        False where it is not known which dates these are: then no date of the series can be trusted.
+        """
+        excepted = list(stated.excepted)
+        for one in self._exceptions:
+            original = one.collected("RECURRENCE-ID", partial(_original, one, stated.start))
+            if original is None:
+                self._event.complain(
+                    "RECURRENCE-ID", "invalid", "an exception of this event names no date of it"
+                )
+                self._refused.append(_refused(one))
+                return False
+            if one.cancels:
+                self._cancelled.append((one, original))
+                excepted.append(original)
+                if occurrences.is_for_the_future(one):
+                    self._ends = min(self._ends or _key(original.aware), _key(original.aware))
+                continue
+            own = one.collected("scheduled_start", partial(self._stated, one))
+            if own is not None and not one.errors:
+                self._readers.append(one)
+                self._times.append(replace(own, original=original))
+                continue
+            self._refused.append(_refused(one))
+            if occurrences.is_for_the_future(one):
+                self._event.complain(
+                    "RECURRENCE-ID", "invalid", "an exception for all later dates cannot be read"
+                )
+                return False
+            excepted.append(original)
+        self._times.insert(0, replace(stated, excepted=excepted))
+        return True
+
     def _stated(self, reader: EventReader) -> Repeating:
-        found = repeating(reader)
+        found = occurrences.repeating(reader)
         found.start.begins(self._options.all_day)
         return found
 
@@ -117,8 +154,8 @@ class _Series:
         if not self._options.now < begin < self._options.until:
             return []
         original = calendar_series.in_utc(found.original)
-        if reader.cancels:
-            return [_cancelled_date(reader, self._contents[0].uid, original)]
+        if self._ends is not None and _key(original) >= self._ends:
+            return []
         if found.number not in self._contents:
             content = _content(reader)
             if content is None or reader.errors:
@@ -223,14 +260,22 @@ def _refused(reader: EventReader) -> list[RowError]:
     return reader.errors[:ERRORS_PER_ROW]
 
 
-def _as_of(start: CalendarTime, exception: Repeating) -> Repeating:
-    """An exception whose original start is a date, or is none, as the event itself begins."""
-    original = exception.original
-    if original is None or original.whole_day == start.whole_day:
-        return exception
-    day = original.local.date() if isinstance(original.local, datetime) else original.local
-    local = day if start.whole_day else datetime.combine(day, start.begins(None).time())
-    return replace(exception, original=replace(start, local=local))
+def _original(exception: EventReader, start: CalendarTime) -> CalendarTime:
+    """The original start of an exception: a date where the event is of whole days, else a time as it begins.
+
+    Raises InvalidValue.
+    """
+    original = occurrences.original(exception, start)
+    if original.whole_day == start.whole_day:
+        return original
+    if start.whole_day:
+        return occurrences.as_date(original)
+    return replace(start, local=datetime.combine(original.local, start.begins(None).time()))
+
+
+def _key(original: datetime | date) -> str:
+    """By which the original starts of one event are in order."""
+    return str(calendar_series.in_utc(original))
 
 
 def _wall(found: datetime | date) -> datetime | date:

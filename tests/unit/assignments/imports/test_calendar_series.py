@@ -183,3 +183,54 @@ def test_an_original_start_may_be_a_date_where_the_event_has_a_time():
         "16 12:00",
         "22 07:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("excepted", "start"),
+    [
+        ("EXDATE:20260615T090000", BERLIN),
+        ("EXDATE;VALUE=DATE-TIME:20260615T070000Z", BERLIN),
+        ('EXDATE;TZID="UTC+02:00":20260615T000000', "DTSTART;VALUE=DATE:20260608"),
+    ],
+)
+def test_a_date_is_excepted_however_it_is_written(excepted, start):
+    text = calendar([*NAMED, start, "RRULE:FREQ=WEEKLY;COUNT=3", excepted])
+    assert [one[:2] for one in starts(text, all_day=time_of_day(9), zone="Asia/Tokyo")] == ["06", "06"]
+    assert [one[3:5] for one in starts(text, all_day=time_of_day(9), zone="Asia/Tokyo")] == ["08", "22"]
+
+
+def test_a_date_whose_exception_cannot_be_read_is_not_taken_at_its_original_time():
+    made, file = read(calendar(WEEKLY, exception("DTSTART:tomorrow")))
+    assert made == [
+        ("scheduled_start", "invalid"),
+        ("W-1/20260608T070000Z", "06-08 07:00"),
+        ("W-1/20260622T070000Z", "06-22 07:00"),
+    ]
+    assert file.notes.refused_events == {"W-1"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["UID:W-1", "RECURRENCE-ID:whenever", "DTSTART:20260616T120000Z"],
+        ["UID:W-1", "RECURRENCE-ID;RANGE=THISANDFUTURE:20260615T070000Z", "DTSTART:tomorrow"],
+    ],
+)
+def test_a_series_with_an_exception_that_may_be_of_any_date_is_refused(lines):
+    made, _ = read(calendar(WEEKLY, lines))
+    assert next(one for one in made if one[0] != "scheduled_start") == ("RECURRENCE-ID", "invalid")
+    assert not any(str(reference).startswith("W-1") for reference, _ in made)
+
+
+def test_a_cancelled_date_needs_no_start_and_one_for_all_later_dates_ends_the_series():
+    one = ["UID:W-1", "RECURRENCE-ID:20260615T070000Z", "STATUS:CANCELLED"]
+    found = {row.reference: row.cancellation for row in rows(calendar(WEEKLY, one))}
+    assert found == {
+        "W-1/20260608T070000Z": False,
+        "W-1/20260615T070000Z": True,
+        "W-1/20260622T070000Z": False,
+    }
+    later = ["UID:W-1", "RECURRENCE-ID;RANGE=THISANDFUTURE:20260615T070000Z", "STATUS:CANCELLED"]
+    assert [row.reference for row in rows(calendar(WEEKLY, later)) if not row.cancellation] == [
+        "W-1/20260608T070000Z"
+    ]
