@@ -22,7 +22,8 @@ RIGHTS = (
 def set_up(application_url: str) -> None:
     """Creates the role of this URL if it is missing, and grants it its rights; idempotent.
 
-    The password of an existing role stays. Runs on the default connection, as the owner of the tables.
+    The password of an existing role stays. For a pooler in transaction mode the role also gets the settings of a
+    session. Runs on the default connection, as the owner of the tables.
     """
     address = addresses.postgres(application_url)
     name, password = address.user, address.password
@@ -32,9 +33,9 @@ def set_up(application_url: str) -> None:
         )
         is_owner, exists = cursor.fetchone()
         role = sql.Identifier(name)
+        pooled = address.query.get("pooler") == addresses.TRANSACTION
         if is_owner:
-            # People use the owner's role too, so it gets settings only where its own connections need them.
-            if address.query.get("pooler") == addresses.TRANSACTION:
+            if pooled:
                 _give_settings(cursor, role)
             return
         if not exists:
@@ -45,11 +46,12 @@ def set_up(application_url: str) -> None:
             )
         for statement in RIGHTS:
             cursor.execute(sql.SQL(statement).format(role=role))
-        _give_settings(cursor, role)
+        if pooled:
+            _give_settings(cursor, role)
 
 
 def _give_settings(cursor: Any, role: sql.Identifier) -> None:
-    """Its sessions begin with the settings that a connection asks for, also where a pooler does not pass them on."""
+    """Its sessions begin with the settings that a connection cannot ask for through a pooler in transaction mode."""
     database = sql.Identifier(connection.settings_dict["NAME"])
     for name, value in addresses.SESSION.items():
         cursor.execute(
