@@ -6,8 +6,10 @@ The message of a line is a constant (`event`); its data are passed in `extra` an
 import json
 import logging
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring
 
 # Attributes of every LogRecord; all others were passed in `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -39,8 +41,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
+            **fields(record),
         }
-        line.update(fields(record))
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         return without_links(_encode(line))
@@ -72,4 +74,19 @@ def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-_encode = json.JSONEncoder(default=_plain, ensure_ascii=False).encode
+def _encode(line: Mapping[str, object]) -> str:
+    """As `json.dumps(line, default=_plain, ensure_ascii=False)`, without an encoder of its own for each line."""
+    return (
+        "{"
+        + ", ".join([f"{encode_basestring(name)}: {_encoded(value)}" for name, value in line.items()])
+        + "}"
+    )
+
+
+def _encoded(value: object) -> str:
+    if type(value) is str:
+        return encode_basestring(value)
+    return str(value) if type(value) is int else _encode_any(value)
+
+
+_encode_any = json.JSONEncoder(default=_plain, ensure_ascii=False).encode

@@ -1,11 +1,14 @@
 """How instants are written for people: in their zone and their language."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.utils import translation
 from django.utils.formats import date_format
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 
 
 def relative_time(left: timedelta, *, past: str = "started") -> str:
@@ -28,13 +31,13 @@ def relative_time(left: timedelta, *, past: str = "started") -> str:
 def local_time(instant: datetime, zone: str, language: str, *, long: bool = True) -> str:
     """'Monday 23 November 2026, 10:00 (CET, Europe/Berlin)', or short: 'Mon 23 Nov, 10:00'."""
     # Nobody reads seconds here, and most work starts on the same few minutes: each is written out once.
-    return _local_minute(instant.replace(second=0, microsecond=0), zone, language, long=long)
+    return _local_minute((instant - EPOCH) // MINUTE, zone, language, long)
 
 
 @lru_cache(maxsize=4096)
-def _local_minute(instant: datetime, zone: str, language: str, *, long: bool) -> str:
+def _local_minute(minute: int, zone: str, language: str, long: bool) -> str:
     place = known_zone(zone)
-    local, zone = instant.astimezone(place), place.key
+    local, zone = (EPOCH + minute * MINUTE).astimezone(place), place.key
     with translation.override(language):
         if not long:
             return date_format(local, "D j M, H:i", use_l10n=False)

@@ -60,7 +60,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     type = data.pop("type")
     body = event_body(type, claim.row.planned_at, data)
     return signed_message(
-        str(rows.message_uuid(claim.row)), body, contact=contact, address=address, now=now, type=type
+        rows.message_uuid(claim.row), body, contact=contact, address=address, now=now, type=type
     )
 
 

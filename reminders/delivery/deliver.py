@@ -203,28 +203,26 @@ def _send_all(
     deliveries: list[Delivery] = []
     down: set[str] = set()
     started = time.monotonic()
+    elapsed = timedelta()
     journal.begin(claims)
     with watchdog.watching(hard=config.lease) as watch:
+        send = Send(config, channel, watch)
         for place, claim in enumerate(claims):
-            elapsed = timedelta(seconds=time.monotonic() - started)
             if claim.row.route in down or (ends and not may_begin(claim.row, elapsed=elapsed, config=config)):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
                 journal.note(place, Phase.STARTED)
-                send = Send(
-                    config,
-                    channel,
-                    watch,
-                    send_times(claim.row, elapsed=elapsed, config=config),
-                    partial(journal.note, place, Phase.COMPLETE),
+                result, delivery, message_id = send(
+                    claim,
+                    times=send_times(claim.row, elapsed=elapsed, config=config),
+                    before_last_octet=partial(journal.note, place, Phase.COMPLETE),
                 )
-                result, delivery, message_id = send(claim)
                 journal.note(place, phase_after(result))
                 result = refusals.tracker.judge(claim.row, result, delivery)
                 if retries.trips_breaker(claim.row, result) or _is_gone(claim, result, delivery.code):
                     down.add(claim.row.route)
-            finished_at = claim.begun_at + timedelta(seconds=time.monotonic() - started)
-            of_message = _ends_of(claim, result, delivery, message_id, finished_at, config)
+            elapsed = timedelta(seconds=time.monotonic() - started)
+            of_message = _ends_of(claim, result, delivery, message_id, claim.begun_at + elapsed, config)
             deliveries += [delivery] * len(of_message)
             ends += of_message
     return _with_hindsight(ends, deliveries, config)
@@ -283,6 +281,8 @@ def _with_hindsight(
         for end in ends
         if end.result in (Result.CHANNEL_REFUSED, Result.THROTTLED)
     }
+    if not about_the_channel:
+        return [*ends]
     judged = []
     for end, delivery in zip(ends, deliveries, strict=True):
         result = refusals.result_if_the_channels(end.result, delivery)

@@ -14,6 +14,7 @@ from reminders.policy.rows import Row
 SEVERAL = 3
 """Recipients in a row, with nobody accepted in between."""
 
+RESULTS = {outcome: Result(outcome.value) for outcome in Outcome}
 PRESUMED = {Outcome.CHANNEL_REFUSED: Result.REFUSED_FOR_NOW, Outcome.THROTTLED: Result.REFUSED_FOR_NOW}
 """The reply speaks of a limit, a policy or this sender: that may pass, though it is a 5xx, and no address is wrong."""
 PRESUMED_RECIPIENT = {Result.REJECTED: Result.CHANNEL_REFUSED, Result.REFUSED_FOR_NOW: Result.THROTTLED}
@@ -24,13 +25,13 @@ def result_of(delivery: Delivery) -> Result:
     failure: one recipient must not hold up all others."""
     if delivery.subject is Subject.UNSTATED and delivery.outcome in PRESUMED:
         return PRESUMED[delivery.outcome]
-    return Result(delivery.outcome.value)
+    return RESULTS[delivery.outcome]
 
 
 def result_if_the_channels(result: Result, delivery: Delivery) -> Result | None:
     """The result where it has turned out to be the channel's; None where it cannot be."""
     if delivery.outcome in PRESUMED:
-        return Result(delivery.outcome.value)
+        return RESULTS[delivery.outcome]
     return PRESUMED_RECIPIENT.get(result)
 
 
@@ -43,7 +44,8 @@ class RefusalTracker:
     def judge(self, row: Row, result: Result, delivery: Delivery) -> Result:
         """The result of this send, seen in the light of those before it."""
         if delivery.accepted:
-            self._forget(row.route)
+            if self.met:
+                self._forget(row.route)
             return result
         if delivery.subject is not Subject.UNSTATED or result not in PRESUMED_RECIPIENT:
             return result

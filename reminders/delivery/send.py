@@ -21,18 +21,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Sends one message within its time. `watch` interrupts what does not come back; `before_last_octet` is called before
-    the message is complete.
-    """
+    """Sends one message after the other, each within its time. `watch` interrupts what does not come back."""
 
     config: ReminderConfig
     channel: Callable[[str], Channel]
     watch: watchdog.Watch
-    times: SendTimes
-    before_last_octet: Callable[[], None]
 
-    def __call__(self, claim: Claim) -> tuple[Result, Delivery, str]:
-        """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone."""
+    def __call__(
+        self, claim: Claim, *, times: SendTimes, before_last_octet: Callable[[], None]
+    ) -> tuple[Result, Delivery, str]:
+        """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone.
+
+        `before_last_octet` is called before the message is complete.
+        """
         try:
             channel = self.channel(claim.row.channel)
             contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), self.config)
@@ -51,18 +52,25 @@ class Send:
         except Exception as error:
             logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
             return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
-        delivery = self._send(channel, message, claim)
+        delivery = self._send(channel, message, claim, times, before_last_octet)
         return refusals.result_of(delivery), delivery, message.message_id
 
-    def _send(self, channel: Channel, message: Message, claim: Claim) -> Delivery:
+    def _send(
+        self,
+        channel: Channel,
+        message: Message,
+        claim: Claim,
+        times: SendTimes,
+        before_last_octet: Callable[[], None],
+    ) -> Delivery:
         """A channel answers with a Delivery. One that raises, or hangs, may have sent: nobody can know."""
         try:
-            with self.watch(self.times.interrupt_after):
+            with self.watch(times.interrupt_after):
                 return channel.send_announcing(
                     message,
                     timeout=self.config.event_timeout if claim.row.is_webhook else self.config.send_timeout,
-                    final_reply_timeout=self.times.final_reply_timeout,
-                    before_last_octet=self.before_last_octet,
+                    final_reply_timeout=times.final_reply_timeout,
+                    before_last_octet=before_last_octet,
                 )
         except watchdog.SendInterrupted:
             logger.error("Reminder failed", extra={**fields_of(claim), "reason": "interrupted"})

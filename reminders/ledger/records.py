@@ -11,6 +11,7 @@ from reminders.ledger import counters
 from reminders.models import Kind, Reason, State
 from reminders.policy import announcements, corrections, recipients
 from reminders.policy.announcements import Announcement
+from reminders.policy.quick_init import quick_init
 from reminders.policy.retries import Result, Transition
 from reminders.policy.rows import News, Plan, Row
 
@@ -23,6 +24,7 @@ class Hint:
     ticket: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
     """A row that dispatch has just claimed. `wait` is how long it is not due yet; zero when it is."""
@@ -37,6 +39,7 @@ class Claimed:
     scan_id: int | None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a message may say about the assignment, and where the person can be reached."""
@@ -73,6 +76,7 @@ class Digest:
     waiting: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON,
@@ -123,6 +127,7 @@ class Begun:
     later: list[Hint]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """How one send ended. `code` and `detail` hold no address. `half` is the digest in which the row is sent again, where
@@ -155,12 +160,19 @@ class Recorded:
         return {row.reminder_id for row in self.ended}
 
 
+# For every row that is begun: a look-up takes a tenth of the time of `Kind(value)`.
+_KINDS = {kind.value: kind for kind in Kind}
+_STATES = {state.value: state for state in State}
+_STATUSES = {status.value: status for status in Status}
+_DECLINED, _CONFIRMED = Answer.DECLINED.value, Answer.CONFIRMED.value
+
+
 def row_of(found: Mapping[str, Any]) -> Row:
     return Row(
         id=found["id"],
         assignment_id=found["assignment_id"],
         version=found["version"],
-        kind=Kind(found["kind"]),
+        kind=_KINDS[found["kind"]],
         rule=found["rule"],
         recipient=found["recipient"],
         channel=found["channel"],
@@ -169,7 +181,7 @@ def row_of(found: Mapping[str, Any]) -> Row:
         due_at=found["due_at"],
         not_after=found["not_after"],
         next_attempt_at=found["next_attempt_at"],
-        state=State(found["state"]),
+        state=_STATES[found["state"]],
         ticket=found["ticket"],
         attempts=found["attempts"],
         failures=found["failures"],
@@ -182,26 +194,26 @@ def row_of(found: Mapping[str, Any]) -> Row:
 def plan_of(found: Mapping[str, Any]) -> Plan:
     return Plan(
         version=found["plan_version"],
-        status=Status(found["plan_status"]),
+        status=_STATUSES[found["plan_status"]],
         scheduled_start=found["scheduled_start"],
         recipient=recipients.assignee_recipient(found["assignee_id"]),
         overdue=found["overdue_at"] is not None,
-        declined=found["answer"] == Answer.DECLINED,
-        confirmed=found["answer"] == Answer.CONFIRMED,
+        declined=found["answer"] == _DECLINED,
+        confirmed=found["answer"] == _CONFIRMED,
         news=news_of(found),
-        supervisors=frozenset(found["supervisors"] or ()),
-        given_away=bool(found["given_away"]),
+        supervisors=frozenset(found.get("supervisors") or ()),
+        given_away=bool(found.get("given_away")),
         told_otherwise=found.get("told_otherwise") is not False,
     )
 
 
 def news_of(found: Mapping[str, Any]) -> News | None:
     """The plan as its assignee, or who was told of it, should know it; None for rows that state no plan to them."""
-    kind = Kind(found["kind"])
+    kind = _KINDS[found["kind"]]
     if kind not in (Kind.REMINDER, Kind.CORRECTION):
         return None
-    status = Status(found["plan_status"])
-    heard = json.loads(found["heard"]) if found["heard"] else None
+    status = _STATUSES[found["plan_status"]]
+    heard = json.loads(found["heard"]) if found.get("heard") else ()
     return News(
         present=corrections.announcement_for(
             found["recipient"],
@@ -211,11 +223,11 @@ def news_of(found: Mapping[str, Any]) -> News | None:
             place=found["location"],
             title=found["title"],
         ),
-        known=announcements.known(announcements.messages_from_json(heard)),
+        known=announcements.known(announcements.messages_from_json(heard)) if heard else (),
         cancelled=status is Status.CANCELLED,
-        in_flight=kind is Kind.CORRECTION and any(one["sending"] for one in heard or ()),
-        reminded=bool(found["reminded"]),
-        reminded_at=found["reminded_at"],
+        in_flight=kind is Kind.CORRECTION and any(one["sending"] for one in heard),
+        reminded=bool(found.get("reminded")),
+        reminded_at=found.get("reminded_at"),
     )
 
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from reminders.policy.quick_init import quick_init
+
 
 class Change(Enum):
     """One thing that is not as the person was told; the order is that in which a message states them."""
@@ -22,6 +24,7 @@ class Change(Enum):
     TITLE = "title"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
     """What one message states. `theirs`: the work is to be done, by the reader. A field that is None is unknown, as in

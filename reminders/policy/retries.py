@@ -71,6 +71,9 @@ class Result(Enum):
     INTERNAL = "internal"
 
 
+ABOUT_THE_CHANNEL = (Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED)
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """Where a row goes after an attempt. `retry_at` is set where it goes back to PLANNED."""
@@ -80,6 +83,9 @@ class Transition:
     retry_at: datetime | None = None
     counted: bool = False
     ambiguous: bool = False
+
+
+SENT = Transition(State.SENT)
 
 
 def transition_after(
@@ -98,7 +104,7 @@ def transition_after(
     """
     match result:
         case Result.ACCEPTED:
-            return Transition(State.SENT)
+            return SENT
         case Result.REJECTED:
             return Transition(State.FAILED, Reason.REJECTED, counted=True)
         case Result.NO_CONTACT if row.is_webhook:
@@ -142,8 +148,7 @@ def in_time(row: Row, wait: timedelta, *, now: datetime) -> timedelta | None:
 
 def trips_breaker(row: Row, result: Result) -> bool:
     """Whether this end says that the next message on the same route would fare no better."""
-    about_the_channel = (Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED)
-    return result in about_the_channel or (
+    return result in ABOUT_THE_CHANNEL or (
         result is Result.UNKNOWABLE and retry_policy(row).unknowable_trips_breaker
     )
 

@@ -1,17 +1,19 @@
 """What a decision is about, and what it can be: the row, the plan, the situation, the verdict."""
 
+import hashlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from assignments.models import Status
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 from reminders.policy import announcements, chains
 from reminders.policy.announcements import Announcement
+from reminders.policy.quick_init import quick_init
 
-NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders").bytes
 
 
 class Action(Enum):
@@ -40,6 +42,7 @@ SEND = Verdict(Action.SEND)
 MARK = Verdict(Action.MARK)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """What the ledger believes about one row. Instants are aware UTC. `digest_id` is the lead row of the message that
@@ -102,6 +105,7 @@ def from_model(reminder: Reminder) -> Row:
     return Row(**{**values, "kind": Kind(reminder.kind), "state": State(reminder.state)})
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The assignment as it stands now. `declined`: the assignee can't make it; `confirmed`: they have
@@ -123,6 +127,7 @@ class Plan:
     told_otherwise: bool = True
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
     """What the plan is to one person, beside what they may have been told last (`announcements.known`).
@@ -164,7 +169,12 @@ class Situation:
     unless_confirmed: Set[str] = frozenset()
 
 
-def message_uuid(row: Row) -> UUID:
+def message_uuid(row: Row) -> str:
     """The same for every attempt at one row, different for any other row (UUID version 5: RFC 9562, 5.5)."""
-    key = (row.assignment_id, row.version, row.kind.value, row.rule, row.recipient, row.channel)
-    return uuid5(NAMESPACE, ":".join(str(part) for part in key))
+    key = f"{row.assignment_id}:{row.version}:{row.kind.value}:{row.rule}:{row.recipient}:{row.channel}"
+    # As `uuid.uuid5` does it, in half of its time.
+    octets = bytearray(hashlib.sha1(NAMESPACE + key.encode(), usedforsecurity=False).digest()[:16])
+    octets[6] = octets[6] & 0x0F | 0x50
+    octets[8] = octets[8] & 0x3F | 0x80
+    digits = octets.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -9,6 +9,9 @@ from reminders.policy.rows import Row
 LEASE_MARGIN = timedelta(seconds=1)
 """A send ends so long before its lease, and its message waits no longer than that for those before it in its slice."""
 
+NO_TIME = timedelta()
+HALF_MARGIN = LEASE_MARGIN / 2
+
 
 @dataclass(frozen=True, slots=True)
 class SendTimes:
@@ -26,9 +29,9 @@ def may_begin(row: Row, *, elapsed: timedelta, config: ReminderConfig) -> bool:
 def send_times(row: Row, *, elapsed: timedelta, config: ReminderConfig) -> SendTimes:
     """The times of a send that begins so long after its row was begun."""
     if not _is_patient(row, config):
-        return SendTimes(config.interrupt_after, timedelta())
+        return SendTimes(config.interrupt_after, NO_TIME)
     left = config.lease - elapsed
-    return SendTimes(left - LEASE_MARGIN / 2, max(timedelta(), left - config.send_timeout - LEASE_MARGIN))
+    return SendTimes(left - HALF_MARGIN, max(NO_TIME, left - config.send_timeout - LEASE_MARGIN))
 
 
 def _is_patient(row: Row, config: ReminderConfig) -> bool:

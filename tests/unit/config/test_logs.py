@@ -2,9 +2,11 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
+from assignments.models import Status
 from config.logs import JsonFormatter, PlainFormatter, without_links
 
 TOKEN = "eyJ0b2tlbiI6MX0:1abc:sig"
@@ -40,3 +42,23 @@ def test_a_line_stays_json(text):
 
 def test_hiding_takes_a_time_in_proportion_to_the_line():
     assert without_links("/a/" + "\\" * 200_000 + '"') == "/a/" + "\\" * 200_000 + '"'
+
+
+def test_a_line_holds_what_was_passed_whatever_it_is():
+    data = {
+        "text": 'a "quoted" \\ line\n\u2028é',
+        "number": -7,
+        "share": 0.5,
+        "nothing": None,
+        "yes": True,
+        "state": Status.SCHEDULED,
+        "at": datetime(2026, 11, 26, tzinfo=UTC),
+        "ids": [1, 2],
+        'odd "name"': "x",
+    }
+    line = json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "Sent", **data})))
+    assert {name: line[name] for name in data} == {
+        **data,
+        "state": "SCHEDULED",
+        "at": "2026-11-26T00:00:00+00:00",
+    }

@@ -21,6 +21,8 @@ IDS = st.integers(min_value=1, max_value=10**18 - 1)
 def test_what_was_signed_is_read_again(link):
     token = links.token_of(link)
     assert links.link_from(token) == link
+    names = f"{link.assignment_id}-{link.assignee_id}-{link.version}"
+    assert token == Signer(salt=links.SALT, sep=".").sign(names)
     assert token[-1].isalnum()
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 

@@ -42,13 +42,43 @@ def test_each_send_of_a_slice_that_hangs_is_interrupted():
                 hang()
 
 
+def go_on(span):
+    """Goes on for so long; whatever rings meanwhile is not held up."""
+    until = time.monotonic() + span.total_seconds()
+    while time.monotonic() < until:
+        pass
+
+
 def test_a_send_that_comes_back_in_time_is_left_alone_and_nothing_rings_afterwards():
     before = signal.getsignal(signal.SIGALRM)
     with watchdog.watching(hard=LATER) as watch:
-        with watch(timedelta(seconds=30)):
+        with watch(SOON):
             pass
-        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        go_on(2 * SOON)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_each_send_has_its_own_time_whatever_those_before_it_had():
+    with watchdog.watching(hard=LATER) as watch:
+        with watch(SOON):
+            pass
+        with watch(LATER):
+            go_on(2 * SOON)
+        with watch(LATER):
+            pass
+        with pytest.raises(watchdog.SendInterrupted), watch(SOON):
+            hang()
+
+
+def test_a_send_that_outlasts_the_one_before_is_interrupted_at_its_own_end():
+    with watchdog.watching(hard=LATER) as watch:
+        with watch(SOON):
+            pass
+        began = time.monotonic()
+        with pytest.raises(watchdog.SendInterrupted), watch(4 * SOON):
+            hang()
+        assert time.monotonic() - began >= (4 * SOON).total_seconds()
 
 
 def test_one_that_swallows_the_interruption_ends_with_its_process():
