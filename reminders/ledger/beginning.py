@@ -1,6 +1,6 @@
 """Begins rows: decides under their locks and makes those that may be sent SENDING."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import (
     HEARD,
+    OF_NOTICE,
     OTHER_RULE_BEGUN,
     PLANNED_BY_RULES,
     ROW_AND_PLAN,
@@ -24,15 +25,29 @@ from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_
 from reminders.ledger.rule_planning import follow_rules, start_chains
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
-from reminders.models import Kind, Reason, State
+from reminders.models import NO_CHANNEL, Kind, Reason, State
 from reminders.policy import gates
 from reminders.policy.digests import Group, group_of
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row, Situation
-from reminders.policy.rules import TriggerType
+from reminders.policy.rules import DEFAULT, TriggerType
 
 PICK = f"""
-    SELECT {ROW_AND_PLAN},
+    SELECT {ROW_AND_PLAN}, r.kind = 'REMINDER' AND {PLANNED_BY_RULES} AS planned_by_rules,
+           (SELECT c.done_up_to FROM reminders_rulechange c WHERE c.finished_at IS NULL) AS rules_followed_up_to,
+           (SELECT c.changed_at FROM reminders_rulechange c WHERE c.finished_at IS NULL) AS rules_changed_at
+    FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
+    JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
+    JOIN assignments_assignment a ON a.id = r.assignment_id
+    LEFT JOIN assignments_assignee p ON p.id = CASE
+        WHEN r.kind = 'CORRECTION' THEN substr(r.recipient, {len(ASSIGNEE) + 1})::bigint ELSE a.assignee_id END
+    ORDER BY a.id, r.due_at, r.id
+    FOR NO KEY UPDATE OF a, r SKIP LOCKED
+"""  # noqa: S608 - our own constants
+
+# Of most rows nothing of it matters, and to look it up for each of them would take half as long again.
+PICK_MORE = f"""
+    SELECT r.id, {OF_NOTICE},
            CASE WHEN r.kind = 'CORRECTION' OR (r.kind = 'REMINDER' AND (a.version > 1 OR {PLANNED_BY_RULES}))
                 THEN {HEARD.format(assignment="r.assignment_id", recipient="r.recipient")} END AS heard,
            r.kind = 'CORRECTION' AND EXISTS (
@@ -44,17 +59,19 @@ PICK = f"""
            CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN {OTHER_RULE_BEGUN} END AS reminded_at,
            r.kind IN ('REMINDER', 'ESCALATION') AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
            CASE WHEN r.kind = 'ESCALATION' AND r.rule LIKE 'confirmed_after_all:%%' THEN {TOLD_DECLINE} END
-               AS told_otherwise,
-           c.done_up_to AS rules_followed_up_to, c.changed_at AS rules_changed_at
-    FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
-    JOIN reminders_reminder r ON r.id = hint.id AND r.ticket = hint.ticket AND r.state = 'QUEUED'
+               AS told_otherwise
+    FROM reminders_reminder r
     JOIN assignments_assignment a ON a.id = r.assignment_id
-    LEFT JOIN assignments_assignee p ON p.id = CASE
-        WHEN r.kind = 'CORRECTION' THEN substr(r.recipient, {len(ASSIGNEE) + 1})::bigint ELSE a.assignee_id END
-    LEFT JOIN reminders_rulechange c ON c.finished_at IS NULL
-    ORDER BY a.id, r.due_at, r.id
-    FOR NO KEY UPDATE OF a, r SKIP LOCKED
+    WHERE r.id = ANY(%s::bigint[])
 """  # noqa: S608 - our own constants
+
+
+def _needs_more(found: Mapping[str, Any]) -> bool:
+    """Whether PICK_MORE may say something that matters to this row: not so of a marker, an event, and the reminder of a
+    plan that has never changed and that no rule has made."""
+    if found["kind"] == Kind.REMINDER:
+        return bool(found["plan_version"] > 1 or found["planned_by_rules"] or found["rule"] != DEFAULT)
+    return bool(found["kind"] != Kind.EVENT and found["channel"] != NO_CHANNEL)
 
 
 @dataclass(slots=True)
@@ -71,27 +88,16 @@ class _Judged:
     puts: list[tuple[int, str, str, datetime]] = field(default_factory=list)
     has_event: bool = False
     reminding: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    usual: Situation | None = None
 
     def judge(self, found: dict[str, Any], config: ReminderConfig) -> None:
         row = row_of(found)
         if row.kind is Kind.REMINDER:  # What is being begun is not in the snapshot yet.
-            found["reminded_at"] = self.reminding.get(
-                (row.assignment_id, row.recipient), found["reminded_at"]
-            )
+            begun = self.reminding.get((row.assignment_id, row.recipient))
+            if begun is not None:
+                found["reminded_at"] = begun
         plan = plan_of(found)
-        until = found["window_until"]
-        verdict = gates.judge(
-            row,
-            plan,
-            Situation(
-                now=found["now"],
-                enabled=config.enabled,
-                paused=found["paused"],
-                held={row.route: found["held_until"]} if found["held_until"] else {},
-                windows={(row.recipient, row.channel): until} if until else {},
-                unless_confirmed={row.rule_key} if found["unless_confirmed"] else frozenset(),
-            ),
-        )
+        verdict = gates.judge(row, plan, self._situation(row, found, config))
         if verdict.action is Action.SEND:
             if row.kind is Kind.REMINDER:
                 self.reminding[row.assignment_id, row.recipient] = found["now"]
@@ -103,6 +109,25 @@ class _Judged:
             reason = verdict.reason.value if verdict.reason else ""
             self.puts.append((row.id, state.value, reason, verdict.until or row.next_attempt_at))
             self.settled.append(ended_row(row, state, reason))
+
+    def _situation(self, row: Row, found: dict[str, Any], config: ReminderConfig) -> Situation:
+        """What holds for this row; for most rows of a statement it is the same."""
+        until = found.get("window_until")
+        if found["held_until"] is None and until is None and not found.get("unless_confirmed"):
+            usual = self.usual
+            if usual is None or usual.now != found["now"]:
+                usual = self.usual = Situation(
+                    now=found["now"], enabled=config.enabled, paused=found["paused"], held={}
+                )
+            return usual
+        return Situation(
+            now=found["now"],
+            enabled=config.enabled,
+            paused=found["paused"],
+            held={row.route: found["held_until"]} if found["held_until"] else {},
+            windows={(row.recipient, row.channel): until} if until else {},
+            unless_confirmed={row.rule_key} if found.get("unless_confirmed") else frozenset(),
+        )
 
     def _send(self, claim: Claim) -> None:
         row = claim.row
@@ -155,11 +180,22 @@ def _pick(cursor: Cursor, hints: Sequence[Hint], judged: _Judged, config: Remind
     """Locks the rows of these hints and judges them; returns which there were."""
     if not hints:
         return set()
-    run(cursor, PICK, [config.correction_grace, *_hint_arrays(hints)])
+    run(cursor, PICK, _hint_arrays(hints))
     picked = _following_changed_rules(cursor, list(fetch(cursor)), config)
+    _look_up_more(cursor, [found for found in picked if _needs_more(found)], config)
     for found in picked:
         judged.judge(found, config)
     return {found["id"] for found in picked}
+
+
+def _look_up_more(cursor: Cursor, picked: Sequence[dict[str, Any]], config: ReminderConfig) -> None:
+    """Adds to these rows, whose locks are held, what PICK_MORE says of them."""
+    if not picked:
+        return
+    run(cursor, PICK_MORE, [config.correction_grace, bigints(found["id"] for found in picked)])
+    more = {found["id"]: found for found in fetch(cursor)}
+    for found in picked:
+        found.update(more[found["id"]])
 
 
 def _following_changed_rules(

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from reminders.ledger.fragments import ROW_AND_PLAN
+from reminders.ledger.fragments import OF_NOTICE, ROW_AND_PLAN
 from reminders.ledger.records import Claim, Hint, claim_of, plan_of, row_of
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.models import Kind
@@ -18,7 +18,7 @@ DIED = "process_died"
 
 # The members of a digest are begun by one statement, some of them under tickets that nobody else has seen.
 UNFINISHED = f"""
-    SELECT {ROW_AND_PLAN}, r.begun_at, NULL AS heard, FALSE AS reminded, NULL::timestamptz AS reminded_at,
+    SELECT {ROW_AND_PLAN}, {OF_NOTICE}, r.begun_at,
            lead_id, lead_assignment_id, lead_version, lead_kind, lead_rule,
            (SELECT count(*) FROM reminders_attempt t
             WHERE t.reminder_id = r.id AND t.code = %s AND t.outcome = %s) AS deaths

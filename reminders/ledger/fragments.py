@@ -128,12 +128,16 @@ ROW_AND_PLAN = f"""
     statement_timestamp() AS now,
     EXISTS ({ACTIVE_PAUSE}) AS paused,
     r.payload,
+    (SELECT h.until FROM reminders_channelhold h
+     WHERE h.channel = {ROUTE}) AS held_until
+"""  # noqa: S608 - our own constants
+"""What begin needs to know of a row `r`, its assignment `a` and its assignee `p`, for statements with parameters."""
+
+OF_NOTICE = f"""
     CASE WHEN {TO_SUPERVISOR}
          THEN ARRAY(SELECT {person_recipient_sql("x.id")} FROM {SUPERVISORS} x(id)) END AS supervisors,
     {GIVEN_AWAY} AS given_away,
-    (SELECT h.until FROM reminders_channelhold h
-     WHERE h.channel = {ROUTE}) AS held_until,
     CASE WHEN {NOTICES} THEN (SELECT w.until FROM reminders_digestwindow w
                               WHERE w.recipient = r.recipient AND w.channel = r.channel) END AS window_until
 """  # noqa: S608 - our own constants
-"""What begin needs to know of a row `r`, its assignment `a` and its assignee `p`, for statements with parameters."""
+"""What begin needs to know besides of a row `r` that is a notice to a supervisor."""
