@@ -14,7 +14,7 @@ from reminders.ledger import counters, paces
 from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import ACTIVE_PAUSE, NOTICES, TO_PEOPLE, TO_WEBHOOKS
 from reminders.ledger.records import Claimed, Hint
-from reminders.ledger.sql import fetch, fetch_one, paused, run
+from reminders.ledger.sql import fetch, fetch_one, prepared_cursor, run
 from reminders.policy.pace import ONE_IN, notices_share
 
 EVENTS_INSPECTED = 200
@@ -47,6 +47,8 @@ IN_TURN = "next_attempt_at"
 MOST_URGENT = "not_after NULLS LAST, next_attempt_at, id"
 """The order where not all that is due can leave; `policy.departures` is the same rule."""
 
+# The rows are updated by an array of their ids: a join with `due`, of whose length PostgreSQL knows nothing, reads the whole
+# ledger. So the statement can be prepared, which spares a lone reminder most of its cost.
 CLAIM = f"""
     WITH held AS MATERIALIZED ({HELD}),
     due AS (
@@ -60,8 +62,7 @@ CLAIM = f"""
     )
     UPDATE reminders_reminder r
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
-    FROM due
-    WHERE r.id = due.id AND r.state = 'PLANNED'
+    WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """  # noqa: S608 - our own constants
@@ -101,8 +102,7 @@ CLAIM_NOTICES = f"""
     )
     UPDATE reminders_reminder r
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
-    FROM due
-    WHERE r.id = due.id AND r.state = 'PLANNED'
+    WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, TRUE AS alone, r.scan_id,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """  # noqa: S608 - our own constants
@@ -120,6 +120,10 @@ ROUTES = f"""
     WHERE (h.until IS NULL OR h.until <= statement_timestamp()) AND o.oldest <= statement_timestamp()
     ORDER BY o.oldest, s.recipient
 """  # noqa: S608 - our own constants
+EVENTS_WORK = f"""
+    SELECT pg_try_advisory_xact_lock(%s), EXISTS ({ACTIVE_PAUSE}),
+           EXISTS (SELECT FROM reminders_subscription WHERE active), set_config('synchronous_commit', 'off', TRUE)
+"""  # noqa: S608 - our own constant
 CLAIM_EVENTS = f"""
     WITH due AS (
         SELECT id FROM reminders_reminder
@@ -131,26 +135,31 @@ CLAIM_EVENTS = f"""
     )
     UPDATE reminders_reminder r
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %s
-    FROM due
-    WHERE r.id = due.id AND r.state = 'PLANNED'
+    WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
               interval '0' AS wait
 """  # noqa: S608 - our own constants
 
-# Asked first, so that a tick without work costs no more. ORDER BY keeps the planner at the index of open rows.
+# Asked first, so that a tick without work costs no more. ORDER BY keeps the planner at the index of open rows. Losing the
+# commit of a claim loses nothing: the rows are PLANNED again, and no hint has left yet.
 WORK = f"""
-    SELECT EXISTS ({ACTIVE_PAUSE}) AS is_paused, EXISTS (SELECT FROM reminders_channelpace) AS has_paces,
+    SELECT pg_try_advisory_xact_lock(%s) AS is_alone, set_config('synchronous_commit', 'off', TRUE),
+           EXISTS ({ACTIVE_PAUSE}) AS is_paused, EXISTS (SELECT FROM reminders_channelpace) AS has_paces,
+           (SELECT id FROM reminders_reminder WHERE closed_at IS NULL AND {NOTICES}
+            ORDER BY recipient, channel LIMIT 1) IS NOT NULL AS has_notices,
            (SELECT id FROM reminders_reminder
             WHERE closed_at IS NULL AND lease_until IS NULL AND {TO_PEOPLE}
               AND next_attempt_at <= statement_timestamp() + %s
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS is_due
 """  # noqa: S608 - our own constants
 
-QUEUED_MARKERS = """
-    SELECT count(*) FROM reminders_reminder
-    WHERE closed_at IS NULL AND state = 'QUEUED' AND channel = 'none'
+QUEUED_MARKERS = f"""
+    SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
+           bool_or(state = 'PLANNED' AND next_attempt_at <= statement_timestamp() + %s) AS is_due
+    FROM reminders_reminder
+    WHERE closed_at IS NULL AND state IN ('PLANNED', 'QUEUED') AND {MARKERS}
       AND next_attempt_at <= statement_timestamp() + interval '1 minute'
-"""
+"""  # noqa: S608 - our own constant
 
 
 @atomically
@@ -162,21 +171,19 @@ def claim(config: ReminderConfig, *, room: int, ahead: timedelta) -> list[Claime
     with a pace gives no more than it takes. None when another dispatcher is at work: one at a time. While paused
     only markers are claimed.
     """
-    with connection.cursor() as cursor:
-        run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])
-        if not cursor.fetchone()[0]:
-            return None
-        run(cursor, WORK, [ahead])
+    with prepared_cursor() as cursor:
+        run(cursor, WORK, [DISPATCH_LOCK, ahead])
         (work,) = fetch(cursor)
+        if not work["is_alone"]:
+            return None
         if not work["is_due"]:
             return []
-        # Losing this commit loses nothing: the rows are PLANNED again, and no hint has left yet.
-        run(cursor, "SET LOCAL synchronous_commit = off")
         has_paces = work["has_paces"] or config.email_rate
         allowed = paces.allowances(cursor, config) if has_paces else {}
         claim = _Claim(cursor, config, ahead, work["is_paused"], list(allowed))
         claimed = claim.reminders(room)
-        claimed += claim.notices(max(room - len(claimed), NOTICES_SHARE))
+        if work["has_notices"]:
+            claimed += claim.notices(max(room - len(claimed), NOTICES_SHARE))
         claimed += claim.markers(room - len(claimed))
         for channel, tokens in allowed.items():
             claimed += claim.paced(channel, tokens, room=room - len(claimed))
@@ -206,10 +213,10 @@ class _Claim:
         """As many as may be under way at a time; none before half of those are done."""
         if room <= 0:
             return []
-        run(self.cursor, QUEUED_MARKERS)
+        run(self.cursor, QUEUED_MARKERS, [self.ahead])
+        ((queued, is_due),) = self.cursor.fetchall()
         most = MARKER_BATCHES * self.config.batch_size * self.config.concurrency
-        queued = int(fetch_one(self.cursor))
-        if queued > most // 2:
+        if not is_due or queued > most // 2:
             return []
         return self._run(CLAIM.format(which=MARKERS, order=IN_TURN), min(room, most - queued), None)
 
@@ -257,11 +264,11 @@ def claim_events(config: ReminderConfig) -> list[list[Claimed]]:
     has side by side, and of each message one event is under way at a time. Nothing is claimed while another
     dispatcher is at it, or while paused.
     """
-    with connection.cursor() as cursor:
-        run(cursor, "SELECT pg_try_advisory_xact_lock(%s)", [DISPATCH_LOCK])
-        if not cursor.fetchone()[0] or paused(cursor):
+    with prepared_cursor() as cursor:
+        run(cursor, EVENTS_WORK, [DISPATCH_LOCK])
+        ((is_alone, is_paused, is_listened_to, _),) = cursor.fetchall()
+        if is_paused or not (is_alone and is_listened_to):
             return []
-        run(cursor, "SET LOCAL synchronous_commit = off")  # as above
         run(cursor, ROUTES, [EVENTS_INSPECTED])
         routes = list(fetch(cursor))
         room = config.events_at_once - sum(route["busy"] for route in routes)
@@ -295,10 +302,10 @@ def count_failure(reason: str) -> None:
 
 def queued() -> int:
     """How many rows are claimed and not begun."""
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         run(
             cursor,
             "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND state = 'QUEUED'"
             " AND next_attempt_at <= statement_timestamp() + interval '1 minute'",
         )
-        return int(cursor.fetchone()[0])
+        return int(fetch_one(cursor))

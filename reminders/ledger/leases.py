@@ -12,7 +12,7 @@ from reminders.ledger import counters
 from reminders.ledger.chains import go_on_later
 from reminders.ledger.events import emit_unknown
 from reminders.ledger.records import Ended, Hint, count_ended
-from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import retries
 from reminders.policy.retries import Result
@@ -81,7 +81,7 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
     bound = "lease_until IS NOT NULL"
     if not everywhere:
         bound += " AND next_attempt_at <= statement_timestamp() + %(lease)s"
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         run(
             cursor,
             REAP.format(bound=bound, limit=REAP_LIMIT),

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from reminders.ledger import claims
+from reminders.ledger.sql import run
 from reminders.models import ChannelPace, Kind, Reminder, State
 from tests.factories import NOON, AssignmentFactory, overdue_notice
 
@@ -20,20 +20,35 @@ def claim(config, room: int = 1_000) -> list[claims.Claimed]:
     return claims.claim(config, room=room, ahead=timedelta()) or []
 
 
-def statements(config) -> list[str]:
-    with CaptureQueriesContext(connection) as asked:
-        claim(config)
-    return [one["sql"] for one in asked if "SAVEPOINT" not in one["sql"]]
+@pytest.fixture
+def statements(monkeypatch) -> list[str]:
+    """What a claim asks of the database."""
+    asked: list[str] = []
+
+    def noted(cursor, statement, params=None):
+        asked.append(statement)
+        return run(cursor, statement, params)
+
+    monkeypatch.setattr(claims, "run", noted)
+    return asked
 
 
-def test_a_tick_in_which_nothing_is_due_asks_two_statements_with_a_pace_and_without(clock, config):
-    """The lock, and what there is to do: a second statement for each class, and for paces, would cost every tick."""
+def test_a_tick_in_which_nothing_is_due_asks_one_statement_with_a_pace_and_without(clock, config, statements):
+    """A statement for each class, and for paces, would cost every tick."""
     AssignmentFactory.create_batch(3)
-    without = statements(config)
+    claim(config)
     ChannelPace.objects.create(
         channel="memory", per_minute=20, refilled_at=NOON, raised_at=NOON, throttled_at=NOON
     )
-    assert [len(without), len(statements(config))] == [2, 2]
+    claim(config)
+    assert statements == [claims.WORK, claims.WORK]
+
+
+def test_a_lone_reminder_is_claimed_by_three_statements(clock, config, statements):
+    """Nothing is asked about classes of which there is none."""
+    AssignmentFactory(soon=True)
+    assert len(claim(config)) == 1
+    assert len(statements) == 3
 
 
 def test_the_question_what_there_is_to_do_reads_the_first_open_row(clock, config):
@@ -43,7 +58,7 @@ def test_the_question_what_there_is_to_do_reads_the_first_open_row(clock, config
         cursor.execute(
             "SET LOCAL enable_seqscan = off"
         )  # Fifty rows are one page: the planner would read that.
-        cursor.execute("EXPLAIN " + claims.WORK, [timedelta()])
+        cursor.execute("EXPLAIN " + claims.WORK, [claims.DISPATCH_LOCK, timedelta()])
         plan = " ".join(line for (line,) in cursor.fetchall())
     assert "reminder_open_idx" in plan
 
