@@ -114,6 +114,12 @@ PAIRS = {
         ("punctual", Options(n=2_000)),
         (_at_most("lag p50, ms", "p50Ms", 20), _at_most("lag p99, ms", "p99Ms", 90)),
     ),
+    "trickle": Pair(
+        "3,000 due over 60 s, one after the other",
+        {"MODE": "punctual", "CONCURRENCY": "16", "NOTIFIER": "noop", "N": "3000", "SPREAD_S": "60"},
+        ("trickle", Options(n=3_000)),
+        (_cpu(0.5), _at_most("lag p50, ms", "p50Ms", 20), _at_most("lag p99, ms", "p99Ms", 90)),
+    ),
     "waiting": Pair(
         "100,000 wait for their time",
         {"MODE": "delayed", "ENQUEUE": "bulk", "CONCURRENCY": "16", "N": "100000"},

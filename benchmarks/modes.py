@@ -9,6 +9,7 @@ from benchmarks import cpu
 from benchmarks.stage import (
     LIMIT,
     Figures,
+    Link,
     Meter,
     Options,
     bench_stack,
@@ -21,7 +22,7 @@ from benchmarks.stage import (
     settle,
     verify,
 )
-from tests.stack import until
+from tests.stack import Child, Stack, until
 
 SCAN = """
 import json, time
@@ -48,6 +49,8 @@ from reminders.delivery.tasks import scan_task
 scan_task.apply_async(kwargs={"trigger": "api"}, queue=SCAN_QUEUE)
 print("{}")
 """
+PLANNED = "SELECT count(*) FROM reminders_reminder WHERE kind = 'REMINDER'"
+FIRST_DUE = "SELECT extract(epoch FROM min(due_at))::float8 FROM reminders_reminder WHERE kind = 'REMINDER'"
 SCAN_BEGAN = "SELECT extract(epoch FROM max(started_at))::float8 FROM reminders_scanrun WHERE trigger = 'api'"
 
 
@@ -106,8 +109,7 @@ def enqueue(options: Options) -> Figures:
 def cycle(options: Options) -> Figures:
     """Everything falls due at one instant: scan, queue and drain, with beat, scanner and workers as they run."""
     with bench_stack(options) as (stack, link):
-        crew = [stack.worker(concurrency=options.concurrency) for _ in range(options.workers)]
-        crew += [stack.scanner(), stack.beat()]
+        crew = _whole_crew(stack, options)
         seed(link, options.n, first=60, last=1440)
         meter = Meter(stack, link, crew)
         in_process(stack, ASK_FOR_A_SCAN)
@@ -118,30 +120,63 @@ def cycle(options: Options) -> Figures:
         return {"perSec": round(options.n / seconds), **used, "ms": round(seconds * 1000)}
 
 
+SPREAD, TRICKLE = 30, 60
+"""Seconds over which the reminders of `punctual` and `trickle` fall due."""
+
+
 def punctual(options: Options) -> Figures:
     """Reminders spread over 30 s: how long after its due instant each was sent."""
     with bench_stack(options) as (stack, link):
-        crew = [stack.worker(concurrency=options.concurrency) for _ in range(options.workers)]
-        stack.scanner()
-        stack.beat()
-        seed(link, options.n, first=1800 + 8, last=1800 + 38)
-        in_process(stack, ASK_FOR_A_SCAN)
+        crew = _whole_crew(stack, options)
+        _plan_spread(stack, link, options, seconds=SPREAD)
         until(lambda: sent(link) >= options.n, within=90, what="everything is sent", every=0.2)
         verify(stack, link, options)
-        lags = sorted(
-            float(row[0]) * 1000
-            for row in link.execute(
-                "SELECT extract(epoch FROM sent_at - due_at)::float8 FROM reminders_reminder WHERE sent_at IS NOT NULL"
-            )
-        )
         return {
-            "spreadS": 30,
-            "minMs": round(lags[0], 1),
-            "p50Ms": round(median(lags), 1),
-            "p99Ms": round(lags[int(len(lags) * 0.99) - 1], 1),
-            "maxMs": round(lags[-1], 1),
+            "spreadS": SPREAD,
+            **_lags(link),
             "rssMiB": round(max(cpu.rss_mib(child.pid) for child in crew), 1),
         }
+
+
+def trickle(options: Options) -> Figures:
+    """A working day: reminders evenly spread over a minute. What each costs in all processes, and how late it was sent."""
+    with bench_stack(options) as (stack, link):
+        crew = _whole_crew(stack, options)
+        _plan_spread(stack, link, options, seconds=TRICKLE)
+        first = float(one(link, FIRST_DUE))
+        until(lambda: time.time() >= first - 0.5, within=60, what="the first is nearly due")
+        meter = Meter(stack, link, crew)
+        until(lambda: sent(link) >= options.n, within=2 * TRICKLE, what="everything is sent", every=0.5)
+        used = meter.per_thousand(options.n)
+        verify(stack, link, options)
+        return {"spreadS": TRICKLE, **used, **_lags(link)}
+
+
+def _whole_crew(stack: Stack, options: Options) -> list[Child]:
+    """Workers, a scanner and beat, as they run."""
+    crew = [stack.worker(concurrency=options.concurrency) for _ in range(options.workers)]
+    return [*crew, stack.scanner(), stack.beat()]
+
+
+def _plan_spread(stack: Stack, link: Link, options: Options, *, seconds: float) -> None:
+    """Reminders that fall due over so many seconds, beginning in a few; all of them are planned when this returns."""
+    seed(link, options.n, first=1800 + 8, last=1800 + 8 + seconds)
+    in_process(stack, ASK_FOR_A_SCAN)
+    until(lambda: one(link, PLANNED) >= options.n, within=30, what="all are planned", every=0.2)
+
+
+def _lags(link: Link) -> Figures:
+    """How long after their due instants the reminders were sent."""
+    found = link.execute(
+        b"SELECT extract(epoch FROM sent_at - due_at)::float8 FROM reminders_reminder WHERE state = 'SENT'"
+    )
+    lags = sorted(float(row[0]) * 1000 for row in found)
+    return {
+        "minMs": round(lags[0], 1),
+        "p50Ms": round(median(lags), 1),
+        "p99Ms": round(lags[int(len(lags) * 0.99) - 1], 1),
+        "maxMs": round(lags[-1], 1),
+    }
 
 
 def waiting(options: Options) -> Figures:

@@ -23,6 +23,7 @@ MODES = {
     "cycle": Mode(modes.cycle, 20_000),
     "enqueue": Mode(modes.enqueue, 20_000),
     "punctual": Mode(modes.punctual, 2_000),
+    "trickle": Mode(modes.trickle, 3_000),
     "waiting": Mode(modes.waiting, 100_000),
     "scan": Mode(surfaces.scan, 1_000_000),
     "import": Mode(surfaces.import_, 10_000),

@@ -119,9 +119,12 @@ class Meter:
 
     def _read(self) -> dict[str, float]:
         sinks = [child for child in self.stack.children if child.name == "sink"]
+        used = dict.fromkeys([_role(child) for child in self.crew], 0.0)
+        for child in self.crew:
+            used[_role(child)] += cpu.group(child.pid)
         with self.stack.redis() as client:
             return {
-                "worker": sum(cpu.group(child.pid) for child in self.crew),
+                **used,
                 "redis": cpu.broker(client),
                 "postgres": cpu.postgres(self.link),
                 "sink": sum(cpu.group(child.pid) for child in sinks),
@@ -134,6 +137,11 @@ class Meter:
             "cpuSPer1000": {role: round(seconds, 3) for role, seconds in used.items()},
             "cpuTotal": round(sum(used.values()), 3),
         }
+
+
+def _role(child: Child) -> str:
+    """'worker' of 'worker0'."""
+    return child.name.rstrip("0123456789")
 
 
 def one(link: Link, statement: str) -> Any:

@@ -16,6 +16,7 @@ MODES = (
     "cycle",
     "enqueue",
     "punctual",
+    "trickle",
     "waiting",
     "scan",
     "import",
