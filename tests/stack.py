@@ -162,7 +162,7 @@ class Stack:
                 str(concurrency),
             ],
         )
-        return self._ready(child, QUEUE_READY) if wait else child
+        return self.ready(child) if wait else child
 
     def scanner(self, *, wait: bool = True) -> Child:
         name = f"scanner{len(self.children)}"
@@ -170,7 +170,7 @@ class Stack:
             name,
             [*CELERY, "worker", "-Q", "reminders.scan", "-n", f"{name}@%h", *WORKER, "--concurrency", "2"],
         )
-        return self._ready(child, QUEUE_READY) if wait else child
+        return self.ready(child) if wait else child
 
     def beat(self) -> Child:
         return self.start(
@@ -208,7 +208,7 @@ class Stack:
     def staff(self) -> tuple[Child, Child, Child]:
         """A worker, a scanner and beat, which start at the same time."""
         worker, scanner, beat = self.worker(wait=False), self.scanner(wait=False), self.beat()
-        return self._ready(worker, QUEUE_READY), self._ready(scanner, QUEUE_READY), beat
+        return self.ready(worker), self.ready(scanner), beat
 
     def crew(self) -> tuple[str, Child, Child]:
         """Also web: its address, the worker and the scanner. All start at the same time."""
@@ -232,7 +232,7 @@ class Stack:
                 str(self.refusals),
             ],
         )
-        return self._ready(child, '"port"')
+        return self.ready(child, '"port"')
 
     def mails(self) -> list[dict[str, Any]]:
         """What the sink has accepted."""
@@ -277,7 +277,9 @@ class Stack:
 
         until(served, within=READY_SECONDS, what=f"web answers; its log is {child.log}", every=0.2)
 
-    def _ready(self, child: Child, text: str) -> Child:
+    def ready(self, child: Child, text: str = QUEUE_READY) -> Child:
+        """Waits until it says so."""
+
         def said() -> bool:
             if child.process.poll() is not None:
                 raise AssertionError(f"{child.name} ended: {child.log.read_text(errors='replace')[-2000:]}")

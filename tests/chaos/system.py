@@ -12,7 +12,7 @@ import smtplib
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -32,7 +32,7 @@ from tests.chaos import checker
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
 from tests.fakes.http_sink import OK, HttpSink
-from tests.stack import Child, Stack, running, until
+from tests.stack import CELERY, Child, Stack, running, until
 
 LEASE, SEND, TICK, POLL = 6.0, 2.0, 0.5, 3.0
 ENVIRONMENT = {
@@ -134,35 +134,35 @@ class System:
     # --- processes -------------------------------------------------------------------------------------
 
     def crew(self, *names: str) -> None:
-        """Starts whoever of these is not alive."""
-        for name in names:
-            child = self.children.get(name)
-            if child is None or child.process.poll() is not None:
-                self.children[name] = self.start(name)
+        """Starts whoever of these is not alive, all at the same time."""
+        begun = [
+            name
+            for name in names
+            if name not in self.children or self.children[name].process.poll() is not None
+        ]
+        for name in begun:
+            self.children[name] = self.start(name, wait=False)
+        for name in begun:
+            if name == "web":
+                self.stack.answers(self.children[name], self.web)
+            elif name != "beat":
+                self.stack.ready(self.children[name])
 
-    def start(self, name: str, **doom: str) -> Child:
-        """A process, doomed if DOOM and its like are given."""
+    def start(self, name: str, *, wait: bool = True, **doom: str) -> Child:
+        """A process, doomed if DOOM and its like are given; such a one may die before it is ready."""
         kind = name.rstrip("0123456789")
         if kind == "web":
-            child, self.web = self.stack.web()
+            child, self.web = self.stack.web(wait=wait)
             return child
         usual = dict(self.stack.environment)
         self.stack.environment |= doom
         try:
-            make: dict[str, Callable[[], Child]] = {
-                "worker": self.stack.worker,
-                "scanner": self.stack.scanner,
-                "beat": self.stack.beat,
-            }
-            if not doom:
-                return make[kind]()
-            doomed = [sys.executable, "-m", "celery", "-A", "tests.chaos.doomed"]
-            # It may die before it is ready.
-            with (
-                patch("tests.stack.CELERY", doomed),
-                patch.object(Stack, "_ready", lambda _, child, __: child),
-            ):
-                return make[kind]()
+            app = [sys.executable, "-m", "celery", "-A", "tests.chaos.doomed"] if doom else CELERY
+            with patch("tests.stack.CELERY", app):
+                if kind == "beat":
+                    return self.stack.beat()
+                make = {"worker": self.stack.worker, "scanner": self.stack.scanner}[kind]
+                return make(wait=wait and not doom)
         finally:
             self.stack.environment.clear()
             self.stack.environment.update(usual)
