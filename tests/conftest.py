@@ -56,6 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start the whole system come first, folder by folder: what a folder shares is started once, and ends
     before the tests that compute. The long files come first, so that parallel processes end together.
     """
+    tell_apart(items)
     tests = Counter(item.path for item in items)
     patience: Counter[Path] = Counter()
     for item in items:
@@ -70,6 +71,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return len(WHOLE_SYSTEM), item.path not in long, 0
 
     items.sort(key=place)
+
+
+def tell_apart(items: list[pytest.Item]) -> None:
+    """Of two tests with one id, a run of several processes would leave one out.
+
+    Those of schemathesis do not have their operation in it.
+    """
+    for item in items:
+        if operation := getattr(item, "operation_label", None):
+            item._id = item.id.with_params(operation)
+    twice = [nodeid for nodeid, number in Counter(item.nodeid for item in items).items() if number > 1]
+    if twice:
+        raise pytest.UsageError(f"tests of one name: {', '.join(twice)}")
 
 
 def pytest_collection_finish() -> None:

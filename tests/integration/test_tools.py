@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -10,6 +11,7 @@ from django.db import connection
 
 from accounts import roles
 from tests import emptying
+from tests.conftest import tell_apart
 from tests.console import Console
 from tests.factories import AssignmentFactory
 from tests.logins import staff
@@ -30,6 +32,12 @@ def test_after_a_test_that_commits_no_row_is_left_but_of_content_types_and_permi
     assert filled == emptying.KEPT
     assert (Permission.objects.count(), ContentType.objects.count()) == before
     assert min(before) > 0
+
+
+def test_two_tests_of_one_id_are_refused_since_one_of_them_would_not_run():
+    with pytest.raises(pytest.UsageError, match="tests/a.py::b"):
+        tell_apart([SimpleNamespace(nodeid="tests/a.py::b") for _ in range(2)])
+    tell_apart([SimpleNamespace(nodeid=f"tests/a.py::b[{n}]") for n in range(2)])
 
 
 @pytest.fixture(scope="module")
