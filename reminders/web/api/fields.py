@@ -235,7 +235,10 @@ class StrictTimeField(TimeOfDayField):
 
     def to_internal_value(self, data: Any) -> Any:
         with _refused():
-            return declared.TimeOfDay().read(data)
+            found = declared.TimeOfDay().read(data)
+        if found is None:
+            raise serializers.ValidationError("this is empty: a time such as 22:00 is needed", "blank")
+        return found
 
 
 class AnswerField(serializers.ChoiceField):

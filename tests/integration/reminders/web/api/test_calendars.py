@@ -108,6 +108,7 @@ def test_webcal_is_https(api):
         ({"time_zone": "Mars/Olympus"}, ("time_zone", "unknown_time_zone")),
         ({"every_minutes": 1}, ("every_minutes", "min_value")),
         ({"all_day": "8 am"}, ("all_day", "invalid")),
+        ({"all_day": ""}, ("all_day", "blank")),
         ({"team": 4711}, ("team", "unknown_team")),
         ({"name": "Taken"}, ("name", "unique")),
         ({"host": "x"}, ("host", "read_only")),
