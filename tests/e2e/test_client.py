@@ -15,7 +15,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 # Files come and go as they are; nothing is made pretty.
 CONFIG = """
 post_hooks: []
-content_type_overrides: {text/csv: application/octet-stream, text/calendar: application/octet-stream}
+content_type_overrides:
+  text/csv: application/octet-stream
+  text/calendar: application/octet-stream
+  application/vnd.openxmlformats-officedocument.spreadsheetml.sheet: application/octet-stream
 """
 START = datetime(2030, 6, 15, 13, 0, tzinfo=UTC)
 

@@ -25,6 +25,18 @@ SAMPLE = [
     {"reference": "W-9", "title": "Change the filter", "scheduled_start": "2030-06-16T10:00:00Z"},
 ]
 
+TABLE = """\
+Subject,Start Date,Start Time,End Date,End Time,All day event,Location,Required Attendees
+Read the meter,6/17/2030,9:00:00 AM,6/17/2030,10:00:00 AM,False,Lund,ada@example.org
+Change the filter,6/17/2030,11:00:00 AM,6/17/2030,12:00:00 PM,False,Malmo,grace@example.org
+"""
+
+
+def mapping_of_the_page() -> str:
+    """The mapping that the page shows."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    return re.findall(r'^( {4}\{"name": "Outlook".*\n(?: {6,}.*\n)+)', page, re.MULTILINE)[0]
+
 
 def blocks(page: str) -> Iterator[str]:
     """The indented blocks that call the API."""
@@ -64,6 +76,8 @@ def shell(tmp_path_factory) -> Iterator[object]:
         rows = "".join(f"{row['reference']},{row['title']},{row['scheduled_start']}\n" for row in SAMPLE)
         (folder / "assignments.csv").write_text("reference,title,scheduled_start\n" + rows)
         (folder / "team.ics").write_text(CALENDAR)
+        (folder / "outlook.csv").write_text(TABLE)
+        (folder / "outlook-mapping.json").write_text(mapping_of_the_page())
 
         def run(script: str) -> str:
             script = script.replace("https://planning.example.org/hook", sink.url)

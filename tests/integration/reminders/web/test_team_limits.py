@@ -6,6 +6,7 @@ does for a limited caller, and is then called like all others.
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
@@ -309,7 +310,9 @@ def world(planted: Planted, clock, settings, tmp_path) -> World:
     settings.MAIL_SINK_DIR = tmp_path
     (tmp_path / f"{MAIL}.eml").write_bytes(f"Subject: {SECRET}\nContent-Type: text/html\n\n{SECRET}".encode())
     statistics._of_teams.clear()
-    return planted.world
+    return deepcopy(
+        planted.world
+    )  # What a test changes of the rows is taken back, and what it changes of these is not.
 
 
 Caller = tuple[str, Callable[..., Any]]
