@@ -57,7 +57,7 @@ def _log_sent(event: str, fields: Mapping[str, object]) -> None:
     """As `logger.info`, without looking up who calls: there is such a line for each message."""
     if logger.isEnabledFor(logging.INFO):
         logger.handle(
-            logger.makeRecord(logger.name, logging.INFO, __file__, 0, event, (), None, "log_finished", fields)
+            logger.makeRecord(logger.name, logging.INFO, __file__, 0, event, (), None, extra=fields)
         )
 
 

@@ -224,12 +224,14 @@ def test_operators_also_change_assignments_and_operate():
     viewers = set(Group.objects.get(name=roles.VIEWERS).permissions.values_list("codename", flat=True))
     operators = set(Group.objects.get(name=roles.OPERATORS).permissions.values_list("codename", flat=True))
     rules = {"add_reminderrule", "change_reminderrule", "delete_reminderrule"}
+    calendars = {"add_calendarsource", "change_calendarsource", "delete_calendarsource"}
     assert operators - viewers == {
         "change_assignment",
         "change_assignee",
         "change_team",
         "operate",
         *rules,
+        *calendars,
     }
 
 

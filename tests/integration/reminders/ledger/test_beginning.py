@@ -59,6 +59,9 @@ def test_rows_are_found_by_their_ids_though_nothing_is_known_of_a_ledger_that_ha
     clock, config, statement, params
 ):
     """The statistics are those of a small ledger; a join alone would read all of it for each slice."""
+    with connection.cursor() as cursor:
+        # New files: the dead rows of other tests count in what PostgreSQL knows of the table and its indexes.
+        cursor.execute("TRUNCATE assignments_assignment, reminders_reminder CASCADE")
     AssignmentFactory.create_batch(2, soon=True)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE reminders_reminder")
