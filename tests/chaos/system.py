@@ -339,9 +339,14 @@ class System:
         with self.redis as client:
             client.flushdb()
         # A message that is on its way would arrive in the next test, where its row is unknown.
-        self.query(END_OPEN)
+        until(lambda: self._unless_deadlocked(END_OPEN), within=60, what="nothing is open any more")
         wait_for(lambda: self.one(IN_FLIGHT) == 0, seconds=SEND + LEASE)
-        until(self._truncated, within=60, what="no other lock crosses those of TRUNCATE")
+        truncate = f"TRUNCATE {TABLES} CASCADE"
+        until(
+            lambda: self._unless_deadlocked(truncate),
+            within=60,
+            what="no other lock crosses those of TRUNCATE",
+        )
         self.counted.clear()
         for file in (self.stack.ledger, self.stack.refusals):
             if file.exists():
@@ -352,10 +357,10 @@ class System:
                 child.kill()  # a test that failed did not get as far
         self.crew(*EVERYBODY)
 
-    def _truncated(self) -> bool:
-        """False where somebody who is at work has locked the same tables the other way round."""
+    def _unless_deadlocked(self, statement: str) -> bool:
+        """False where somebody who is at work has locked the same the other way round."""
         try:
-            self.query(f"TRUNCATE {TABLES} CASCADE")
+            self.query(statement)
         except psycopg.errors.DeadlockDetected:
             return False
         return True
