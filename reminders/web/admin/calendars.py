@@ -3,14 +3,14 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import CalendarSource
-from assignments.services import Refused
 from reminders.operations import calendars
+from reminders.web.admin.editable import RefusalsShown
 from reminders.web.admin.lists import AnyModelForm, FastAdmin
 
 SETTINGS = ("name", "time_zone", "all_day", "team", "kind", "every_minutes", "days_ahead", "active")
@@ -65,7 +65,7 @@ class CalendarForm(AnyModelForm):
 
 
 @admin.register(CalendarSource)
-class CalendarSourceAdmin(FastAdmin):
+class CalendarSourceAdmin(RefusalsShown, FastAdmin):
     """Calendars that become work."""
 
     form = CalendarForm
@@ -94,20 +94,6 @@ class CalendarSourceAdmin(FastAdmin):
         if self.has_change_permission(request, obj):  # The address itself is shown to nobody.
             named = ["name", "url", *SETTINGS[1:], "reason"]
         return [*named, *self.get_readonly_fields(request, obj)]
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except (Refused, ValidationError) as refusal:
-            reasons = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
-            self.message_user(request, f"Nothing was changed: {' '.join(reasons)}", messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: CalendarSource, form: Any, change: bool) -> None:
         by, reason = request.user.get_username(), form.cleaned_data["reason"]

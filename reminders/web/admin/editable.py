@@ -8,14 +8,11 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponseRedirect
 
 from assignments.services import Refused
-from reminders.web.admin.lists import FastAdmin, NarrowedAdmin
+from reminders.web.admin.lists import AnyAdmin, FastAdmin, NarrowedAdmin
 
 
-class EditableAdmin(NarrowedAdmin, FastAdmin):
-    """Nothing is deleted; a refusal of the services is shown above the form."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+class RefusalsShown(AnyAdmin):
+    """A refusal of the services is shown above the form."""
 
     def changeform_view(
         self,
@@ -30,3 +27,10 @@ class EditableAdmin(NarrowedAdmin, FastAdmin):
             reasons = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
             self.message_user(request, f"Nothing was changed: {' '.join(reasons)}", messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+
+class EditableAdmin(RefusalsShown, NarrowedAdmin, FastAdmin):
+    """Nothing is deleted; a refusal of the services is shown above the form."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
