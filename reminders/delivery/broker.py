@@ -3,7 +3,7 @@
 import base64
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -65,77 +65,65 @@ class CeleryBroker:
 
     def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
         """Sends the messages over one connection; after the first refusal the rest is refused as well."""
-        sent = 0
-        try:
-            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
-                for batch in batches:
-                    wait = batch.wait.total_seconds()
-                    current_app.send_task(
-                        DELIVER,
-                        kwargs={"hints": [[hint.reminder_id, hint.ticket] for hint in batch.hints]},
-                        producer=producer,
-                        queue=QUEUE,
-                        countdown=wait if wait > 0 else None,
-                        expires=HINT_EXPIRES.total_seconds() + wait,
-                        retry=False,
-                        ignore_result=True,
-                    )
-                    sent += 1
-        except BROKER_ERRORS as error:
-            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
+        waits = [batch.wait.total_seconds() for batch in batches]
+        sent = _send(
+            {
+                "name": DELIVER,
+                "kwargs": {"hints": [[hint.reminder_id, hint.ticket] for hint in batch.hints]},
+                "queue": QUEUE,
+                "countdown": wait if wait > 0 else None,
+                "expires": HINT_EXPIRES.total_seconds() + wait,
+            }
+            for batch, wait in zip(batches, waits, strict=True)
+        )
         return list(batches[sent:])
 
     def ask_workers(self, tasks: Sequence[str], *, expires: float) -> None:
         """Puts dispatch and scans into the workers' own queue; what the broker does not take is left out."""
-        try:
-            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
-                for task in tasks:
-                    current_app.send_task(
-                        task,
-                        kwargs=FAILOVER_KWARGS[task],
-                        producer=producer,
-                        queue=QUEUE,
-                        expires=expires,
-                        retry=False,
-                        ignore_result=True,
-                    )
-        except BROKER_ERRORS:
-            return
+        calls = (
+            {"name": task, "kwargs": FAILOVER_KWARGS[task], "queue": QUEUE, "expires": expires}
+            for task in tasks
+        )
+        _send(calls, quietly=True)
 
     def poll_calendars(self, ids: Sequence[int]) -> None:
         """Asks workers to poll these calendars; what the broker does not take is due again at the next scan."""
-        try:
-            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
-                for source_id in ids:
-                    current_app.send_task(
-                        POLL_CALENDAR,
-                        kwargs={"source_id": source_id},
-                        producer=producer,
-                        queue=QUEUE,
-                        expires=POLL_EXPIRES.total_seconds(),
-                        retry=False,
-                        ignore_result=True,
-                    )
-        except BROKER_ERRORS as error:
-            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
+        _send(
+            {
+                "name": POLL_CALENDAR,
+                "kwargs": {"source_id": source_id},
+                "queue": QUEUE,
+                "expires": POLL_EXPIRES.total_seconds(),
+            }
+            for source_id in ids
+        )
 
     def resume_scan_elsewhere(self, scan_id: int) -> bool:
         """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""
-        try:
-            with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
-                current_app.send_task(
-                    RESUME_SCAN,
-                    kwargs={"scan_id": scan_id},
-                    producer=producer,
-                    queue=SCAN_QUEUE,
-                    expires=RESUME_SCAN_EXPIRES.total_seconds(),
-                    retry=False,
-                    ignore_result=True,
-                )
-        except BROKER_ERRORS as error:
+        call = {
+            "name": RESUME_SCAN,
+            "kwargs": {"scan_id": scan_id},
+            "queue": SCAN_QUEUE,
+            "expires": RESUME_SCAN_EXPIRES.total_seconds(),
+        }
+        return _send([call]) == 1
+
+
+def _send(calls: Iterable[Mapping[str, Any]], *, quietly: bool = False) -> int:
+    """Sends these tasks over one connection, until the broker refuses one; returns how many it took.
+
+    `quietly`: whoever asks every tick does not fill the log.
+    """
+    sent = 0
+    try:
+        with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+            for call in calls:
+                current_app.send_task(**call, producer=producer, retry=False, ignore_result=True)
+                sent += 1
+    except BROKER_ERRORS as error:
+        if not quietly:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
-            return False
-        return True
+    return sent
 
 
 @contextmanager
