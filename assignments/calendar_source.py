@@ -1,5 +1,7 @@
 """The table of calendars that are polled by URL. Only `reminders.feeds` and `reminders.operations.calendars` write it."""
 
+from urllib.parse import urlsplit
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -9,6 +11,17 @@ from assignments.models import Team, default_time_zone, validate_time_zone
 
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 1_440
 MOST_DAYS_AHEAD = 731
+STATES = ("ok", "asks", "failing", "off")
+"""How a calendar is doing: asks: whether much is to be cancelled; failing: it has answered nothing since a failure."""
+
+
+def state_of(*, active: bool, failing: bool, asks: bool) -> str:
+    """One of STATES."""
+    if not active:
+        return "off"
+    if failing:
+        return "failing"
+    return "asks" if asks else "ok"
 
 
 class CalendarSource(models.Model):
@@ -59,3 +72,17 @@ class CalendarSource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> str:
+        """Where the calendar is: all that may be shown of its URL."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def state(self) -> str:
+        """One of STATES."""
+        return state_of(
+            active=self.active,
+            failing=self.failing_since is not None,
+            asks=self.asks_since is not None,
+        )

@@ -322,7 +322,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "StateEnum": "reminders.models.State.values",
-        "CalendarSourceStateEnum": "reminders.insight.metrics.CALENDAR_STATES",
+        "CalendarSourceStateEnum": "assignments.calendar_source.STATES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

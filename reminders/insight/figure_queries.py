@@ -1,10 +1,12 @@
 """What is asked of the database for one set of figures. Each question is a range of an index."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from assignments.calendar_source import state_of
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
 from reminders.ledger import planning
@@ -97,12 +99,11 @@ MESSAGES = f"""
     ) AS behind_and_ahead
     GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - our own constants
-# An endpoint that is left alone is its own affair: the figures are about people's reminders.
 CALENDARS = """
-    SELECT CASE WHEN NOT active THEN 'off' WHEN failing_since IS NOT NULL THEN 'failing'
-                WHEN asks_since IS NOT NULL THEN 'asks' ELSE 'ok' END AS state, count(*)
-    FROM assignments_calendarsource GROUP BY 1 ORDER BY 1
+    SELECT active, failing_since IS NOT NULL, asks_since IS NOT NULL, count(*)
+    FROM assignments_calendarsource GROUP BY 1, 2, 3
 """
+# An endpoint that is left alone is its own affair: the figures are about people's reminders.
 HELD = """
     SELECT channel, until FROM reminders_channelhold
     WHERE until > %(now)s AND channel NOT LIKE 'subscription:%%' ORDER BY channel
@@ -137,9 +138,7 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
         lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
     )
     yield Question(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
-    yield Question(
-        CALENDARS, {}, lambda rows: {"calendars": {str(state): int(number) for state, number in rows}}
-    )
+    yield Question(CALENDARS, {}, _calendars)
     yield Question(
         HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
     )
@@ -167,6 +166,13 @@ def _closed(rows: Rows) -> dict[str, Any]:
         if state in (State.FAILED, State.UNKNOWN):
             failed[reason] = failed.get(reason, 0) + number
     return {"ledger_closed": ended, "failed": failed}
+
+
+def _calendars(rows: Rows) -> dict[str, Any]:
+    found: Counter[str] = Counter()
+    for active, failing, asks, number in rows:
+        found[state_of(active=active, failing=failing, asks=asks)] += number
+    return {"calendars": dict(found)}
 
 
 def _last_scan(rows: Rows) -> dict[str, Any]:

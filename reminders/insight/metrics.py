@@ -20,6 +20,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from assignments import calendar_source
 from assignments.models import ReminderStatus, Status
 from reminders import conf
 from reminders.conf import ReminderConfig
@@ -32,7 +33,6 @@ from reminders.policy.retries import Result
 
 logger = logging.getLogger(__name__)
 
-CALENDAR_STATES = ("ok", "asks", "failing", "off")
 PROCESS_KINDS = ("web", "worker", "scanner", "beat")
 COUNTERS = {
     counters.SENT: "Reminders that were accepted, by the assignment's status.",
@@ -312,7 +312,7 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "reminder_calendar_sources",
         "Calendars that are polled, by how each is doing; asks: whether much work is to be cancelled.",
         "state",
-        {state: taken.calendars.get(state, 0) for state in CALENDAR_STATES},
+        {state: taken.calendars.get(state, 0) for state in calendar_source.STATES},
     )
     yield _labelled(
         "reminder_processes",

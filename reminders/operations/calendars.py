@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,17 +13,12 @@ from assignments.models import Assignment, CalendarSource, Status
 from assignments.services import Refused
 from assignments.transactions import atomically
 from reminders.feeds import poll
-from reminders.insight.metrics import CALENDAR_STATES
 from reminders.ledger.audit import record
 from reminders.operations.checked_urls import checked_url
 
 FIELDS = ("name", "url", "time_zone", "all_day", "team_id", "kind", "every_minutes", "days_ahead", "active")
 READ_ANEW = {"url", "time_zone", "all_day", "team_id", "kind", "days_ahead"}
 """After a change of these the calendar is read whole, whether it has changed or not."""
-
-
-STATES = CALENDAR_STATES
-"""How a calendar is doing: asks: whether much is to be cancelled; failing: it has answered nothing since a failure."""
 
 
 class UnknownCalendar(Refused):
@@ -39,20 +33,6 @@ class Asked:
 
     source: CalendarSource
     work: Sequence[Assignment]
-
-
-def host(source: CalendarSource) -> str:
-    """Where the calendar is: all that may be shown of its URL."""
-    return urlsplit(source.url).hostname or ""
-
-
-def state(source: CalendarSource) -> str:
-    """One of STATES."""
-    if not source.active:
-        return "off"
-    if source.failing_since is not None:
-        return "failing"
-    return "asks" if source.asks_since is not None else "ok"
 
 
 @atomically
@@ -186,7 +166,7 @@ def _described(one: CalendarSource) -> dict[str, object]:
     return {
         "id": one.pk,
         "name": one.name,
-        "host": host(one),
+        "host": one.host,
         "time_zone": one.time_zone,
         "all_day": one.all_day and f"{one.all_day:%H:%M}",
         "team": one.team_id,

@@ -69,24 +69,16 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
     """Calendars that become work."""
 
     form = CalendarForm
-    list_display = ("name", "where", "active", "state", "succeeded_at", "every_minutes")
+    list_display = ("name", "host", "active", "state", "succeeded_at", "every_minutes")
     list_filter = ("active",)
     search_fields = ("name",)
     actions = None
-
-    @admin.display(description="host")
-    def where(self, source: CalendarSource) -> str:
-        return calendars.host(source)
-
-    @admin.display(description="state")
-    def state(self, source: CalendarSource) -> str:
-        return calendars.state(source)
 
     def get_readonly_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> tuple[str, ...]:
         return (
             ()
             if obj is None
-            else ("where", "state", "polled_at", "succeeded_at", "failing_since", "code", "detail")
+            else ("host", "state", "polled_at", "succeeded_at", "failing_since", "code", "detail")
         )
 
     def get_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> Any:

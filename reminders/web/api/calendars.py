@@ -17,7 +17,7 @@ from reminders.web.api.serializers.operations import OptionalReasonInputSerializ
 from reminders.web.team_limits import TeamLimit
 
 
-class Operation(Endpoint):
+class CalendarEndpoint(Endpoint):
     """For operators only, and not for those who are limited to teams: a calendar makes work of anybody."""
 
     scope = scope_to_read = "ops"
@@ -35,7 +35,7 @@ class Operation(Endpoint):
         return values, reason
 
 
-class CalendarSourceListView(Operation):
+class CalendarSourceListView(CalendarEndpoint):
     """The calendars."""
 
     @extend_schema(
@@ -58,7 +58,7 @@ class CalendarSourceListView(Operation):
         return Response(shapes.CalendarSourceSerializer(made).data, status=201)
 
 
-class CalendarSourceView(Operation):
+class CalendarSourceView(CalendarEndpoint):
     """One calendar."""
 
     @extend_schema(
@@ -89,7 +89,7 @@ class CalendarSourceView(Operation):
         return Response(status=204)
 
 
-class PollView(Operation):
+class PollView(CalendarEndpoint):
     """A poll."""
 
     @extend_schema(
@@ -104,7 +104,7 @@ class PollView(Operation):
         return Response(shapes.CalendarSourceSerializer(found).data, status=202)
 
 
-class AcceptView(Operation):
+class AcceptView(CalendarEndpoint):
     """An operator's answer to a calendar that asks."""
 
     @extend_schema(

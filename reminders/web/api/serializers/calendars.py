@@ -5,9 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.reasons import MAX_REASON_LENGTH
-from assignments.calendar_source import LONGEST_MINUTES, MOST_DAYS_AHEAD, SHORTEST_MINUTES
+from assignments.calendar_source import LONGEST_MINUTES, MOST_DAYS_AHEAD, SHORTEST_MINUTES, STATES
 from assignments.models import CalendarSource
-from reminders.operations import calendars
 from reminders.web.api.fields import (
     IdField,
     InstantField,
@@ -89,7 +88,7 @@ class CalendarRefusalSerializer(serializers.Serializer[Any]):
 class CalendarSourceSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    host = serializers.SerializerMethodField(help_text="All that is shown of its URL.")
+    host = serializers.CharField(help_text="All that is shown of its URL.")
     time_zone = serializers.CharField()
     all_day = TimeOfDayField(allow_null=True)
     team = serializers.IntegerField(source="team_id", allow_null=True)
@@ -97,7 +96,7 @@ class CalendarSourceSerializer(serializers.Serializer[Any]):
     every_minutes = serializers.IntegerField()
     days_ahead = serializers.IntegerField()
     active = serializers.BooleanField()
-    state = serializers.ChoiceField(choices=list(calendars.STATES))
+    state = serializers.ChoiceField(choices=list(STATES))
     next_poll_at = InstantField()
     polled_at = InstantField(allow_null=True)
     succeeded_at = InstantField(allow_null=True)
@@ -118,16 +117,8 @@ class CalendarSourceSerializer(serializers.Serializer[Any]):
     created_at = InstantField()
     created_by = serializers.CharField()
 
-    def get_host(self, source: CalendarSource) -> str:
-        return calendars.host(source)
-
     def get_vanished(self, source: CalendarSource) -> int:
         return len(source.vanished)
-
-    def to_representation(self, instance: CalendarSource) -> dict[str, Any]:
-        instance.state = calendars.state(instance)  # type: ignore[attr-defined]
-        found: dict[str, Any] = super().to_representation(instance)
-        return found
 
 
 class CalendarSourceListSerializer(serializers.Serializer[Any]):

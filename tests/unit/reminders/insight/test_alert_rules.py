@@ -12,7 +12,7 @@ import yaml
 from django.conf import settings
 
 from accounts.signals import SIGN_IN_FAILURES
-from reminders.insight.metrics import CALENDAR_STATES
+from assignments.calendar_source import STATES as CALENDAR_STATES
 from reminders.ledger import counters
 from tests.unit.test_docs import headings
 
