@@ -9,8 +9,9 @@ from django.utils.http import parse_header_parameters
 
 from assignments import services
 from assignments.clock import database_now
+from assignments.imports.portions import import_portion, together
 from assignments.imports.rows import MAX_ROWS, Row, RowError
-from assignments.imports.writer import ImportResult, RowsRefused, import_rows
+from assignments.imports.writer import ImportResult
 from assignments.models import Assignment, CalendarSource, Status
 from assignments.references import normalized
 from assignments.transactions import atomically
@@ -89,29 +90,17 @@ def _import(source: CalendarSource, reading: Reading) -> tuple[ImportResult, lis
     """Takes the rows that are good, in portions that are committed one by one."""
     total, refused = ImportResult(), list[RowError]()
     for begin in range(0, len(reading.rows), MAX_ROWS):
-        rows: Sequence[Row] = reading.rows[begin : begin + MAX_ROWS]
-        while rows:
-            try:
-                done = _portion(source, rows)
-            except RowsRefused as errors:
-                refused += errors.errors
-                bad = {error.row for error in errors.errors}
-                rows = [row for row in rows if row.number not in bad]
-            else:
-                total = ImportResult(
-                    created=total.created + done.created,
-                    updated=total.updated + done.updated,
-                    unchanged=total.unchanged + done.unchanged,
-                )
-                break
+        done, errors = _portion(source, reading.rows[begin : begin + MAX_ROWS])
+        total = together(total, done)
+        refused += errors
     return total, refused
 
 
 @atomically
-def _portion(source: CalendarSource, rows: Sequence[Row]) -> ImportResult:
+def _portion(source: CalendarSource, rows: Sequence[Row]) -> tuple[ImportResult, list[RowError]]:
     if not polls.still_held(source):
         raise _LeaseLost
-    return import_rows(rows, feed=source.pk)
+    return import_portion(rows, skip_bad=True, feed=source.pk)
 
 
 @atomically
@@ -149,7 +138,7 @@ def _vanish(
             "last_modified": document.last_modified,
             "full_read_at": now,
             "vanished": gone if ask else [],
-            "asks_since": polls.asks_since(source, now=now) if ask else None,
+            "asks_since": (source.asks_since or now) if ask else None,
             "counts": {
                 "created": done.created,
                 "updated": done.updated,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from assignments.clock import database_now
 from assignments.models import CalendarSource
@@ -30,13 +30,15 @@ class PollResult:
     wait: timedelta | None = None
 
 
+def _to_poll(now: datetime) -> QuerySet[CalendarSource]:
+    """Calendars that are to be polled now and that nobody polls."""
+    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    return CalendarSource.objects.filter(free, active=True, next_poll_at__lte=now)
+
+
 def due(*, limit: int = MOST_AT_ONCE) -> list[int]:
     """Ids of calendars that are to be polled now and that nobody polls."""
-    now = database_now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-    found = CalendarSource.objects.filter(free, active=True, next_poll_at__lte=now).order_by(
-        "next_poll_at", "pk"
-    )
+    found = _to_poll(database_now()).order_by("next_poll_at", "pk")
     return list(found.values_list("pk", flat=True)[:limit])
 
 
@@ -44,10 +46,7 @@ def due(*, limit: int = MOST_AT_ONCE) -> list[int]:
 def claim(pk: int) -> CalendarSource | None:
     """The calendar, leased to the caller; None where it is not due, or somebody else polls it."""
     now = database_now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-    won = CalendarSource.objects.filter(free, pk=pk, active=True, next_poll_at__lte=now).update(
-        leased_until=now + LEASE
-    )
+    won = _to_poll(now).filter(pk=pk).update(leased_until=now + LEASE)
     return CalendarSource.objects.select_related("team").get(pk=pk) if won else None
 
 
@@ -83,8 +82,3 @@ def finish(source: CalendarSource, result: PollResult) -> bool:
     with connection.cursor() as cursor:
         counters.write(cursor, counts)
     return True
-
-
-def asks_since(source: CalendarSource, *, now: datetime) -> datetime:
-    """Since when an operator is asked."""
-    return source.asks_since or now

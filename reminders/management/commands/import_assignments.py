@@ -18,7 +18,7 @@ from assignments.imports.calendar_options import DAYS_AHEAD, MOST_DAYS_AHEAD
 from assignments.imports.csv_rows import read_csv
 from assignments.imports.fields import InvalidValue, TimeOfDay
 from assignments.imports.formats import BY_SUFFIX, NoTable, NotACalendar, with_mapping, with_options
-from assignments.imports.portions import import_portion
+from assignments.imports.portions import import_portion, together
 from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
 from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
@@ -123,7 +123,7 @@ class Command(BaseCommand):
                     if errors and not options["skip_bad"] and stopped_at is None:
                         stopped_at = _number(portion[0])
                     if stopped_at is None:
-                        total = _sum(total, done)
+                        total = together(total, done)
                         next_row = _number(portion[-1]) + 1
                     self._progress(_number(portion[-1]))
         except NoTable as refusal:
@@ -228,15 +228,6 @@ def _what_to_do(row: int, options: dict[str, Any]) -> str:
 
 def _number(one: ParsedRow) -> int:
     return one.number if isinstance(one, Row) else one[0].row
-
-
-def _sum(total: ImportResult, done: ImportResult) -> ImportResult:
-    return ImportResult(
-        created=total.created + done.created,
-        updated=total.updated + done.updated,
-        unchanged=total.unchanged + done.unchanged,
-        left_out=total.left_out + done.left_out,
-    )
 
 
 def _why(error: Exception) -> str:
