@@ -15,9 +15,13 @@ from urllib.parse import urljoin
 
 from notifications import resolver
 from notifications.channels.webhook import endpoint
-from notifications.channels.webhook.channel import anywhere, default_tls, described_error, retry_after
-from notifications.channels.webhook.public_addresses import is_public
-from notifications.channels.webhook.request import Request, Resolve
+from notifications.channels.webhook.request import (
+    NotPermitted,
+    Request,
+    Resolve,
+    described_error,
+    retry_after,
+)
 
 MOST_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -72,17 +76,13 @@ class Fetcher:
             target = endpoint.parse(url, plain=self.private)
         except ValueError as error:
             raise FetchFailed("address", str(error)) from None
-        permitted = self.permitted or (anywhere if self.private else is_public)
         request = Request(target, deadline, self.clock, most=self.most + HEADERS_ROOM)
         try:
-            addresses = request.resolve(self.resolve)
-            if not all(permitted(str(info[4][0])) for info in addresses):
-                raise FetchFailed("address", "the host has an address that is not public")
-            request.connect(addresses)
-            if target.tls:
-                request.start_tls(self.tls or default_tls())
+            request.open(self.resolve, private=self.private, permitted=self.permitted, tls=self.tls)
             request.get(headers)
             return self._read(request.read_response(timedelta(), method="GET"))
+        except NotPermitted as refusal:
+            raise FetchFailed("address", str(refusal)) from None
         except (OSError, HTTPException, ValueError) as error:
             raise FetchFailed(request.phase.value, described_error(error)) from None
         finally:

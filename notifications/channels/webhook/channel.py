@@ -8,9 +8,7 @@ followed, no proxy of the environment used, and no more read than status and hea
 import ssl
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from datetime import timedelta
 from http.client import HTTPException, HTTPResponse
 
 from django.conf import settings
@@ -18,11 +16,15 @@ from django.conf import settings
 from notifications import resolver
 from notifications.channels.base import AnnouncingChannel
 from notifications.channels.webhook import endpoint
-from notifications.channels.webhook.public_addresses import is_public
-from notifications.channels.webhook.request import Phase, Request, Resolve
+from notifications.channels.webhook.request import (
+    NotPermitted,
+    Phase,
+    Request,
+    Resolve,
+    described_error,
+    retry_after,
+)
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
-
-MAX_RETRY_AFTER = timedelta(hours=24)
 
 GONE = "410"
 """The code of a Delivery whose endpoint wants no more messages, ever."""
@@ -35,8 +37,6 @@ MISCONFIGURED = frozenset({*range(300, 400), 401, 405, 407, 501, 505})
 
 # As with mail: in mid-request the message itself may be the cause, and after its last byte nobody can know.
 IF_BROKEN = {Phase.REQUEST: Outcome.REFUSED_FOR_NOW, Phase.RESPONSE: Outcome.UNKNOWABLE}
-
-MAX_HTTP_DATE = 64  # characters; those of RFC 9110 section 5.6.7 have 33 at most
 
 
 class WebhookChannel(AnnouncingChannel):
@@ -77,25 +77,25 @@ class WebhookChannel(AnnouncingChannel):
             target = endpoint.parse(message.address, plain=settings.WEBHOOK_ALLOW_PRIVATE)
         except ValueError as error:
             return Delivery(Outcome.REJECTED, "address", str(error), subject=Subject.RECIPIENT)
-        permitted = self._permitted or (anywhere if settings.WEBHOOK_ALLOW_PRIVATE else is_public)
         request = Request(target, self._clock() + timeout.total_seconds(), self._clock)
         try:
-            addresses = request.resolve(self._resolve)
-            if not all(permitted(str(info[4][0])) for info in addresses):
-                detail = "the host has an address that is not public"
-                return Delivery(
-                    Outcome.REFUSED_FOR_NOW,
-                    "address",
-                    detail,
-                    subject=Subject.RECIPIENT,
-                    phase=request.phase.value,
-                )
-            request.connect(addresses)
-            if target.tls:
-                request.start_tls(self._tls or default_tls())
+            request.open(
+                self._resolve,
+                private=settings.WEBHOOK_ALLOW_PRIVATE,
+                permitted=self._permitted,
+                tls=self._tls,
+            )
             before_last_octet()
             request.write(message)
             return _delivery_of(request.read_response(final_reply_timeout))
+        except NotPermitted as refusal:
+            return Delivery(
+                Outcome.REFUSED_FOR_NOW,
+                "address",
+                str(refusal),
+                subject=Subject.RECIPIENT,
+                phase=request.phase.value,
+            )
         except (OSError, HTTPException, ValueError) as error:
             return _broken(request.phase, error)
         finally:
@@ -126,48 +126,8 @@ def _judged(status: int) -> tuple[Outcome, Subject]:
     return Outcome.REFUSED_FOR_NOW, Subject.UNSTATED
 
 
-def retry_after(header: str | None) -> timedelta | None:
-    """Seconds, or an HTTP date (RFC 9110 section 10.2.3); at most a day; None if it is neither."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)
-    if len(text) > MAX_HTTP_DATE:
-        return None
-    try:
-        instant = parsedate_to_datetime(text)
-        if instant.tzinfo is None:
-            instant = instant.replace(tzinfo=UTC)
-        return max(timedelta(), min(instant - datetime.now(UTC), MAX_RETRY_AFTER))
-    except (ValueError, OverflowError):
-        return None
-
-
 def _broken(phase: Phase, error: Exception) -> Delivery:
     """How a send ended that no response ended."""
     outcome = IF_BROKEN.get(phase, Outcome.CHANNEL_DOWN)
     subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
     return Delivery(outcome, phase.value, described_error(error), subject=subject, phase=phase.value)
-
-
-def described_error(error: Exception) -> str:
-    """One line about what broke, in our or the system's words: nothing of what the endpoint sent."""
-    if isinstance(error, TimeoutError) and error.errno is None:
-        return "time ran out"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error) or "the connection broke").lower()
-    return str(error) if str(error) == "the response is too long" else "the response is not HTTP"
-
-
-def anywhere(address: str) -> bool:
-    """Permits every address."""
-    return True
-
-
-@lru_cache(maxsize=1)
-def default_tls() -> ssl.SSLContext:
-    """The system's trusted authorities."""
-    return ssl.create_default_context()

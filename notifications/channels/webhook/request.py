@@ -1,21 +1,26 @@
-"""One request over one connection, within a deadline, knowing how far it got."""
+"""One request over one connection, to permitted addresses only, within a deadline, knowing how far it got."""
 
 import contextlib
 import io
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
 from notifications.channels.webhook.endpoint import Endpoint
+from notifications.channels.webhook.public_addresses import is_public
 from notifications.message import Message
 from notifications.resolver import AddressInfo
 
 MAX_RESPONSE = 65_536  # octets of a response that are read, headers included
 MAX_ADDRESSES = 4  # of one host name; they share the time left
+MAX_RETRY_AFTER = timedelta(hours=24)
+MAX_HTTP_DATE = 64  # characters; those of RFC 9110 section 5.6.7 have 33 at most
 
 Resolve = Callable[..., Sequence[AddressInfo]]
 
@@ -28,6 +33,10 @@ class Phase(Enum):
     TLS = "tls"
     REQUEST = "request"
     RESPONSE = "answer"
+
+
+class NotPermitted(Exception):
+    """The host has an address to which nothing is sent. The text says so."""
 
 
 class Request:
@@ -43,13 +52,33 @@ class Request:
         self._most = most
         self._sock: socket.socket | None = None
 
-    def resolve(self, resolve: Resolve) -> Sequence[AddressInfo]:
+    def open(
+        self,
+        resolve: Resolve,
+        *,
+        private: bool,
+        permitted: Callable[[str], bool] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Connects to the endpoint. Every address that it has must be permitted: a public one, or `private` any.
+
+        The connection goes to the very address that was checked. Raises NotPermitted, OSError or ValueError.
+        """
+        permitted = permitted or (_anywhere if private else is_public)
+        addresses = self._resolve(resolve)
+        if not all(permitted(str(info[4][0])) for info in addresses):
+            raise NotPermitted("the host has an address that is not public")
+        self._connect(addresses)
+        if self._endpoint.tls:
+            self._start_tls(tls or _default_tls())
+
+    def _resolve(self, resolve: Resolve) -> Sequence[AddressInfo]:
         found = resolve(self._endpoint.host, self._endpoint.port, timeout=self._left())
         if not found:
             raise OSError("the host has no address")
         return found
 
-    def connect(self, addresses: Sequence[AddressInfo]) -> None:
+    def _connect(self, addresses: Sequence[AddressInfo]) -> None:
         self.phase = Phase.CONNECT
         addresses = addresses[:MAX_ADDRESSES]
         for remaining, (family, kind, protocol, _, address) in zip(
@@ -67,7 +96,7 @@ class Request:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return
 
-    def start_tls(self, tls: ssl.SSLContext) -> None:
+    def _start_tls(self, tls: ssl.SSLContext) -> None:
         self.phase = Phase.TLS
         assert self._sock is not None
         self._sock.settimeout(self._left())
@@ -146,3 +175,42 @@ class _Bounded(io.RawIOBase):
         count = self._sock.recv_into(buffer, min(len(buffer), self._room))
         self._room -= count
         return count
+
+
+def retry_after(header: str | None) -> timedelta | None:
+    """Seconds, or an HTTP date (RFC 9110 section 10.2.3); at most a day; None if it is neither."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)
+    if len(text) > MAX_HTTP_DATE:
+        return None
+    try:
+        instant = parsedate_to_datetime(text)
+        if instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        return max(timedelta(), min(instant - datetime.now(UTC), MAX_RETRY_AFTER))
+    except (ValueError, OverflowError):
+        return None
+
+
+def described_error(error: Exception) -> str:
+    """One line about what broke, in our or the system's words: nothing of what the endpoint sent."""
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return "time ran out"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error) or "the connection broke").lower()
+    return str(error) if str(error) == "the response is too long" else "the response is not HTTP"
+
+
+def _anywhere(address: str) -> bool:
+    return True
+
+
+@lru_cache(maxsize=1)
+def _default_tls() -> ssl.SSLContext:
+    """The system's trusted authorities."""
+    return ssl.create_default_context()

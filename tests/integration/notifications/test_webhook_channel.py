@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from notifications.channels.webhook.channel import MAX_RETRY_AFTER, WebhookChannel
+from notifications.channels.webhook.channel import WebhookChannel
 from notifications.channels.webhook.endpoint import parse
-from notifications.channels.webhook.request import MAX_RESPONSE
+from notifications.channels.webhook.request import MAX_RESPONSE, MAX_RETRY_AFTER
 from notifications.message import Contact, Delivery, Message, Outcome
 from tests.fakes.http_sink import HttpSink, answer
 
