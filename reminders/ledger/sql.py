@@ -9,7 +9,6 @@ from django.db import connection
 from psycopg.pq import Format
 
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import ACTIVE_PAUSE
 
 TIMESTAMPTZ = psycopg.adapters.types["timestamptz"].oid
 
@@ -41,12 +40,6 @@ def prepared_cursor() -> Iterator[Cursor]:
 def bigints(values: Iterable[int]) -> str:
     """Whole numbers as the text of an array; psycopg writes a list element by element, which takes ten times as long."""
     return "{" + ",".join(map(str, values)) + "}"
-
-
-def paused(cursor: Cursor) -> bool:
-    run(cursor, "SELECT EXISTS (" + ACTIVE_PAUSE + ")")
-    found = cursor.fetchone()
-    return bool(found and found[0])
 
 
 def fetch_one(cursor: Cursor) -> Any:
