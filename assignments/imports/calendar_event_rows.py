@@ -4,7 +4,7 @@ A cancellation needs the UID only, and the date that it is about.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -56,13 +56,13 @@ def rows_of_series(events: Sequence[CalendarEvent], budget: CallBudget) -> list[
     return _Series(whole[0], [one for one in readers if one.is_exception], budget).rows()
 
 
+@dataclass(frozen=True, slots=True)
 class _Content:
     """What every assignment of an event has, and whose work it is."""
 
-    __slots__ = ("uid", "values", "workers")
-
-    def __init__(self, uid: str, values: dict[str, Any], workers: Sequence[Person]) -> None:
-        self.uid, self.values, self.workers = uid, values, workers
+    uid: str
+    values: dict[str, Any]
+    workers: Sequence[Person]
 
 
 class _Series:

@@ -9,7 +9,7 @@ from assignments.imports.fields import ASSIGNEE, ROW, Field, Leads, Number
 from assignments.imports.formulas import unguarded
 from assignments.imports.rows import ParsedRow, RowError, RowFile, UnreadableFile, read_row
 from assignments.imports.tables.csv_table import read_csv_rows
-from assignments.imports.tables.table import Cell, TableRow
+from assignments.imports.tables.table import Cell, TableRow, wrong_width
 from assignments.imports.tables.values import NotAccepted, as_text
 from assignments.imports.tables.xlsx_table import Workbook
 from assignments.models import ACT_FIELDS
@@ -86,10 +86,7 @@ def _row(row: TableRow, names: list[str]) -> ParsedRow:
     if row.padded:
         cells = cells + [""] * (len(names) - len(cells))
     if len(cells) != len(names):
-        message = (
-            f"{len(cells)} cells under {len(names)} columns: a cell that contains the separator needs quotes"
-        )
-        return [RowError(number, None, "columns", message)]
+        return [wrong_width(row, len(names))]
     given: dict[str, Any] = {}
     person: dict[str, Any] = {}
     errors: list[RowError] = []

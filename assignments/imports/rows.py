@@ -82,6 +82,12 @@ class RowError:
     column: str | None = None
 
 
+def repeated_reference(row: int, reference: str, *, first: int) -> RowError:
+    """Two rows have one reference: nobody could say which of them counts."""
+    message = f"{quoted(reference)} is the reference of row {first} already: one row is accepted"
+    return RowError(row, "reference", "repeated", message)
+
+
 ParsedRow = Row | list[RowError]
 """A row, or what is wrong with it."""
 

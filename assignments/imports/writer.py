@@ -20,7 +20,7 @@ from assignments.history import Actor
 from assignments.imports.event_members import EventMembers, reference_of
 from assignments.imports.event_revisions import last_revisions
 from assignments.imports.fields import IDENTIFYING
-from assignments.imports.rows import EventDates, ParsedRow, Row, RowError
+from assignments.imports.rows import EventDates, ParsedRow, Row, RowError, repeated_reference
 from assignments.locks import lock_imports, lock_keys
 from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import hidden_references, normalized, spellings
@@ -151,17 +151,14 @@ def put(
 
 
 def _repeated(rows: Sequence[Row]) -> Iterator[RowError]:
-    """References of more than one row: nobody could say which row counts."""
+    """References of more than one row."""
     first: dict[str, int] = {}
     for row in rows:
         if row.reference is None:
             continue
         reference = normalized(row.reference)
         if first.setdefault(reference, row.number) != row.number:
-            message = (
-                f"{quoted(reference)} is the reference of row {first[reference]} already: one row is accepted"
-            )
-            yield RowError(row.number, "reference", "repeated", message)
+            yield repeated_reference(row.number, reference, first=first[reference])
 
 
 def _errors(row: Row, refusal: ValidationError) -> Iterator[RowError]:

@@ -16,9 +16,9 @@ from assignments.history import Actor
 from assignments.import_models import TableUpload, TableUploadPart
 from assignments.imports.kept_files import KEPT, prune_uploads
 from assignments.imports.portions import import_portion
-from assignments.imports.rows import ParsedRow, Row, RowError, UnreadableFile
+from assignments.imports.rows import ParsedRow, Row, RowError, UnreadableFile, repeated_reference
 from assignments.imports.tables.guessing import Guess
-from assignments.imports.tables.mapped_rows import mapped_rows, with_columns
+from assignments.imports.tables.mapped_rows import check_columns, mapped_rows, with_columns
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.tables.opening import guess_table, open_rows
 from assignments.imports.tables.preview import PreviewedRow, preview_rows
@@ -29,7 +29,6 @@ from assignments.references import normalized
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
 from assignments.transactions import atomically
-from assignments.wording import quoted
 from reminders.ledger.audit import record
 
 State = TableUpload.State
@@ -136,8 +135,7 @@ def start_check(upload: TableUpload) -> None:
         raise WrongState("the rows of this upload are being checked already")
     mapping = checked_mapping(locked.mapping)
     table = _table(locked, mapping)
-    first = next(mapped_rows(Table(table.columns, iter(())), mapping), None)
-    assert first is None  # Refuses a table without the columns of the mapping.
+    check_columns(table, mapping)
     number = total = 0
     rows = (row for row in table.rows if not row.blank)
     header = TableRow(mapping.header_row, list(table.columns))
@@ -240,10 +238,7 @@ def _repeated(
     there = {key: row for known in earlier.values_list("references", flat=True) for key, row in known.items()}
     for reference, number in good:
         if reference in there:
-            message = (
-                f"{quoted(reference)} is the reference of row {there[reference]} already: one row is accepted"
-            )
-            yield RowError(number, "reference", "repeated", message)
+            yield repeated_reference(number, reference, first=there[reference])
 
 
 def _import(

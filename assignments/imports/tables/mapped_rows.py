@@ -12,7 +12,7 @@ from assignments import instants
 from assignments.imports.formulas import unguarded
 from assignments.imports.rows import ERRORS_PER_ROW, ParsedRow, Row, RowError, UnreadableFile, read_row
 from assignments.imports.tables.mapping import ASSIGNEE_COLUMNS, JOINTS, TableMapping
-from assignments.imports.tables.table import Cell, Table, TableRow
+from assignments.imports.tables.table import Cell, Table, TableRow, wrong_width
 from assignments.imports.tables.values import (
     NotAccepted,
     as_text,
@@ -47,23 +47,24 @@ MAX_PEOPLE = 50
 DAY = timedelta(days=1)
 
 
-def mapped_rows(table: Table, mapping: TableMapping) -> Iterator[ParsedRow]:
-    """Each row that is not blank. Raises UnreadableFile where the table has not the columns of the mapping."""
+def check_columns(table: Table, mapping: TableMapping) -> None:
+    """Raises UnreadableFile where the table has not the columns of the mapping."""
     missing = sorted(mapping.used - set(table.columns))
     if missing:
         names = ", ".join(map(quoted, missing[:10]))
         there = ", ".join(map(quoted, table.columns[:40]))
         raise UnreadableFile(f"the table has no column {names}, which the mapping names: it has {there}")
+
+
+def mapped_rows(table: Table, mapping: TableMapping) -> Iterator[ParsedRow]:
+    """Each row that is not blank. Raises UnreadableFile where the table has not the columns of the mapping."""
+    check_columns(table, mapping)
     reader = _Reader(mapping, {name: place for place, name in enumerate(table.columns)})
     for row in table.rows:
         if row.broken is not None:
             yield [RowError(row.number, None, "broken_row", row.broken)]
         elif any(not isinstance(one, str) or one.strip() for one in row.cells[len(table.columns) :]):
-            message = (
-                f"{len(row.cells)} cells under {len(table.columns)} columns: "
-                "a cell that contains the separator needs quotes"
-            )
-            yield [RowError(row.number, None, "columns", message)]
+            yield [wrong_width(row, len(table.columns))]
         elif not row.blank:
             yield from reader.read(row)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from assignments.imports.rows import UnreadableFile
+from assignments.imports.rows import RowError, UnreadableFile
 
 MAX_COLUMNS = 512
 """Columns that are read; a cell with a value beyond them is an error of its row."""
@@ -51,6 +51,14 @@ class Table:
 
     columns: list[str]
     rows: Iterator[TableRow]
+
+
+def wrong_width(row: TableRow, columns: int) -> RowError:
+    """The row has not as many cells as there are columns."""
+    message = (
+        f"{len(row.cells)} cells under {columns} columns: a cell that contains the separator needs quotes"
+    )
+    return RowError(row.number, None, "columns", message)
 
 
 def named(header: list[Cell]) -> list[str]:

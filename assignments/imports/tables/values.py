@@ -128,7 +128,7 @@ def read_time(cell: Cell) -> time:
         found: time | None = (MIDNIGHT + timedelta(seconds=min(round(cell * 86_400), 86_399))).time()
     else:
         text = as_text(cell)
-        number = _number(text, ".") or _number(text, ",")
+        number = _either_number(text)
         if number is not None and 0 < number < 1:
             return read_time(number)
         found = _clock(text) if text else None
@@ -141,10 +141,7 @@ def read_time(cell: Cell) -> time:
 
 def read_times(cell: Cell) -> tuple[time, time | None]:
     """A span of times such as 9:00 AM - 10:00 AM, or one time."""
-    if (
-        isinstance(cell, str)
-        and len(parts := re.split(r"\s*(?:-|\u2013|\u2014|to|bis|à)\s*", cell.strip(), maxsplit=1)) == 2
-    ):
+    if isinstance(cell, str) and len(parts := BETWEEN.split(cell.strip(), maxsplit=1)) == 2:
         return read_time(parts[0]), read_time(parts[1])
     return read_time(cell), None
 
@@ -203,7 +200,7 @@ def is_date(text: str, date_format: str | None) -> bool:
 
 def is_serial(text: str) -> bool:
     """Whether the text may be a date of our times as spreadsheets count days."""
-    number = _number(text, ".") or _number(text, ",")
+    number = _either_number(text)
     return number is not None and 30_000 < number < 80_000
 
 
@@ -294,10 +291,14 @@ def _number(text: str, decimal: str) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def _serial(text: str) -> datetime | None:
+def _either_number(text: str) -> float | None:
+    """The number, with a point or with a comma before its decimals."""
     number = _number(text, ".")
-    if number is None:
-        number = _number(text, ",")
+    return _number(text, ",") if number is None else number
+
+
+def _serial(text: str) -> datetime | None:
+    number = _either_number(text)
     if number is None or not 1 <= number <= LAST_SERIAL:
         return None
     # Spreadsheets have a 29th of February 1900, which never was.

@@ -229,15 +229,20 @@ def _change(request: HttpRequest, upload: TableUpload) -> TableMapping:
     """Stores the mapping that the form says; where other columns are meant, it is guessed anew."""
     present = checked_mapping(upload.mapping, complete=False)
     wanted = checked_mapping(mapping_form.values_of(request.POST, present), complete=False)
-    if any(getattr(wanted, name) != getattr(present, name) for name in mapping_form.STRUCTURE):
-        said = {name: getattr(wanted, name) for name in (*mapping_form.STRUCTURE, "zone")}
-        said = {name: value for name, value in said.items() if value is not None and name != "zone"}
+    if _has_other_columns(wanted, present):
+        named = {name: getattr(wanted, name) for name in mapping_form.STRUCTURE}
+        said = {name: value for name, value in named.items() if value is not None}
         upload.charset = wanted.charset or upload.charset
         wanted = table_uploads.guess_again(
             upload, zone=wanted.zone or _zone(scope_of(request.user)), **said
         ).mapping
     table_uploads.change_mapping(upload, wanted)
     return wanted
+
+
+def _has_other_columns(one: TableMapping, other: TableMapping) -> bool:
+    """Whether the two find the columns at different places of the file."""
+    return any(getattr(one, name) != getattr(other, name) for name in mapping_form.STRUCTURE)
 
 
 def _preview(request: HttpRequest, upload: TableUpload) -> HttpResponse:
@@ -248,7 +253,7 @@ def _preview(request: HttpRequest, upload: TableUpload) -> HttpResponse:
 def _check(request: HttpRequest, upload: TableUpload) -> HttpResponse:
     before = checked_mapping(upload.mapping, complete=False)
     wanted = _change(request, upload)
-    if any(getattr(before, name) != getattr(wanted, name) for name in mapping_form.STRUCTURE):
+    if _has_other_columns(wanted, before):
         return _back(upload)  # Other columns are shown first.
     checked_mapping(wanted.as_json())
     table_uploads.start_check(upload)
