@@ -3,18 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from assignments.imports.results import ImportResult, RowsRefused
 from assignments.imports.rows import ParsedRow, Row, RowError
-from assignments.imports.writer import ImportResult, RowsRefused, import_rows
-
-
-def together(one: ImportResult, other: ImportResult) -> ImportResult:
-    """What two portions came to, without the ids."""
-    return ImportResult(
-        created=one.created + other.created,
-        updated=one.updated + other.updated,
-        unchanged=one.unchanged + other.unchanged,
-        left_out=one.left_out + other.left_out,
-    )
+from assignments.imports.writer import import_rows
 
 
 def import_portion(

@@ -6,7 +6,6 @@ One row or ten thousand, `Batch.add` decides what a row comes to. The decisions 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -20,6 +19,7 @@ from assignments.history import Actor
 from assignments.imports.event_members import EventMembers, reference_of
 from assignments.imports.event_revisions import last_revisions
 from assignments.imports.fields import IDENTIFYING
+from assignments.imports.results import ImportResult, RowsRefused
 from assignments.imports.rows import EventDates, ParsedRow, Row, RowError, repeated_reference
 from assignments.locks import lock_imports, lock_keys
 from assignments.models import Act, Assignee, Assignment, Status
@@ -32,29 +32,6 @@ from assignments.teams import TeamNames
 from assignments.transactions import atomically
 from assignments.validation import differing, nested, stored_form
 from assignments.wording import quoted
-
-
-class RowsRefused(Exception):
-    """Some rows are not accepted, so nothing was written."""
-
-    def __init__(self, errors: Sequence[RowError]) -> None:
-        super().__init__(f"{len({error.row for error in errors})} rows are not accepted: nothing was written")
-        self.errors = list(errors)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What an import did, or would do.
-
-    `ids` are in the order of the rows that were taken, empty where nothing was written; `left_out` counts the other
-    rows by the reason.
-    """
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    ids: list[int] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
 
 
 class Outcome(Enum):

@@ -9,9 +9,9 @@ from django.utils.http import parse_header_parameters
 
 from assignments import services
 from assignments.clock import database_now
-from assignments.imports.portions import import_portion, together
+from assignments.imports.portions import import_portion
+from assignments.imports.results import ImportResult, together
 from assignments.imports.rows import MAX_ROWS, Row, RowError
-from assignments.imports.writer import ImportResult
 from assignments.models import Assignment, CalendarSource, Status
 from assignments.references import normalized
 from assignments.transactions import atomically

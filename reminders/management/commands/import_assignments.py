@@ -18,13 +18,13 @@ from assignments.imports.calendar_options import DAYS_AHEAD, MOST_DAYS_AHEAD
 from assignments.imports.csv_rows import read_csv
 from assignments.imports.fields import InvalidValue, TimeOfDay
 from assignments.imports.formats import BY_SUFFIX, NoTable, NotACalendar, with_mapping, with_options
-from assignments.imports.portions import import_portion, together
+from assignments.imports.portions import import_portion
+from assignments.imports.results import ImportResult, together
 from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
 from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
 from assignments.imports.tables.values import DATE_FORMATS
 from assignments.imports.text_files import python_charset
-from assignments.imports.writer import ImportResult
 from reminders.management.refusals import in_one_line
 from reminders.management.table_mappings import in_words, mapping_named, show_guess
 from reminders.operations.import_mappings import save_import_mapping

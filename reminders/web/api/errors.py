@@ -18,8 +18,8 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from assignments.imports.mappings import UnknownMapping
+from assignments.imports.results import RowsRefused
 from assignments.imports.rows import UnreadableFile
-from assignments.imports.writer import RowsRefused
 from assignments.services import Refused, Stale, UnknownAssignment
 from assignments.teams import TeamInUse, UnknownTeam
 from assignments.transactions import sqlstate

@@ -27,11 +27,12 @@ from assignments.imports.formats import (
     with_options,
 )
 from assignments.imports.mappings import UnknownMapping, find_mapping
+from assignments.imports.results import RowsRefused
 from assignments.imports.rows import MAX_ROWS, ParsedRow, RowFile
 from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
 from assignments.imports.text_files import python_charset
-from assignments.imports.writer import RowsRefused, import_rows
+from assignments.imports.writer import import_rows
 from assignments.models import Assignment
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.errors import ImportRunning, TooLarge
