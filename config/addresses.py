@@ -195,10 +195,14 @@ class Broker:
         return {"master_name": self.master_name, "sentinel_kwargs": self.sentinel_options}
 
     @property
+    def secured(self) -> dict[str, object]:
+        """What redis-py needs for TLS; nothing without."""
+        return {"ssl": True, **self.tls} if self.tls else {}
+
+    @property
     def sentinel_options(self) -> dict[str, object]:
         """How redis-py connects to a sentinel."""
-        tls = {"ssl": True, **self.tls} if self.tls else {}
-        return {**WAITS, **self.sentinel_login, **tls}
+        return {**WAITS, **self.sentinel_login, **self.secured}
 
     @property
     def sentinels(self) -> list[tuple[str, int]]:

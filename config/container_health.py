@@ -110,10 +110,9 @@ def redis_client(address: str) -> Any:
             "password": broker.address.password or None,
             **waits,
         }
-        secure = {"ssl": True, **broker.tls} if broker.tls else {}
         sentinel: Any = redis.Sentinel
         watchers = sentinel(broker.sentinels, sentinel_kwargs=broker.sentinel_options)
-        return watchers.master_for(broker.master_name, db=int(broker.database), **options, **secure)
+        return watchers.master_for(broker.master_name, db=int(broker.database), **options, **broker.secured)
     return redis.Redis.from_url(address, **waits)
 
 

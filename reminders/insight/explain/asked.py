@@ -27,6 +27,7 @@ from reminders.insight.explain.prospects import Prospect, condition, in_turn, un
 from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.wording import change_words, moment, words
 from reminders.insight.forecast import Forecast
+from reminders.insight.foremost import foremost
 from reminders.insight.pace_outlook import Turn
 from reminders.insight.recipient_names import supervisor_name
 from reminders.models import Kind, Pause, Reason, Reminder, State
@@ -108,11 +109,11 @@ class Asked:
         return answers
 
     def _next_by_rule(self) -> Prospect:
-        """The next reminder that is to come; else the one that was sent last, else whatever came last."""
-        answers = list(self.by_rule.values())
-        coming = [one for one in answers if one.outlook in STILL_OPEN]
-        sent = [one for one in answers if one.outlook is Outlook.SENT]
-        return (coming or sent[-1:] or answers[-1:])[0]
+        return foremost(
+            list(self.by_rule.values()),
+            is_open=lambda one: one.outlook in STILL_OPEN,
+            was_sent=lambda one: one.outlook is Outlook.SENT,
+        )
 
     def row_answer(self, row: Reminder) -> Prospect:
         if row.closed_at is not None:

@@ -15,6 +15,7 @@ from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
+from reminders.insight.foremost import foremost
 from reminders.insight.recipient_names import recipient_names
 from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reason, Reminder, ReminderRule, State
@@ -89,7 +90,7 @@ def assignments(request: HttpRequest) -> HttpResponse:
 
 
 def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
-    """The reminder of each one's current version, in one query; of several the one that `_foremost` chooses."""
+    """The reminder of each one's current version, in one query; of several the one that its explanation is about."""
     versions = {assignment.pk: assignment.version for assignment in rows}
     found = Reminder.objects.filter(
         assignment__in=versions, version__in=set(versions.values()), kind=Kind.REMINDER
@@ -98,17 +99,14 @@ def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
     for row in found.order_by("due_at", "id"):
         if row.version == versions[row.assignment_id]:
             own.setdefault(row.assignment_id, []).append(row)
-    return {pk: _foremost(reminders) for pk, reminders in own.items()}
-
-
-def _foremost(reminders: Sequence[Reminder]) -> Reminder:
-    """Of reminders in the order in which they are due: the next to come, else the one sent last, else the last one.
-
-    The explanation is about the same one.
-    """
-    coming = [row for row in reminders if row.closed_at is None]
-    sent = [row for row in reminders if row.state == State.SENT]
-    return (coming or sent[-1:] or reminders[-1:])[0]
+    return {
+        pk: foremost(
+            found,
+            is_open=lambda row: row.closed_at is None,
+            was_sent=lambda row: row.state == State.SENT,
+        )
+        for pk, found in own.items()
+    }
 
 
 @page(limit=TeamLimit.NARROWS)

@@ -1,0 +1,13 @@
+"""Which of several reminders of one plan is shown, where there is room for one."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def foremost(reminders: Sequence[T], *, is_open: Callable[[T], bool], was_sent: Callable[[T], bool]) -> T:
+    """Of reminders in the order in which they are due: the next to come, else the one sent last, else the last one."""
+    coming = [one for one in reminders if is_open(one)]
+    sent = [one for one in reminders if was_sent(one)]
+    return (coming or sent[-1:] or reminders[-1:])[0]
