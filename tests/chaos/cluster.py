@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import psycopg
@@ -19,8 +18,8 @@ from config.devstack.postgres import Postgres
 from config.devstack.processes import HOST, CannotStart
 from config.devstack.valkey import Valkey
 from tests.chaos.proxy import Proxy
-from tests.chaos.system import ENVIRONMENT, Kept, System
-from tests.stack import running, until
+from tests.chaos.system import Kept, System, system_on
+from tests.stack import until
 
 NAME = "standby_1"
 """What the standby calls itself, and synchronous_standby_names names."""
@@ -120,13 +119,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         stack.callback(primary.stop)
         valkey = Kept(Valkey(folder / "redis"), folder / "redis.log")
         stack.callback(valkey.stop)
-        addresses = {"DATABASE_URL": primary.server.url, "REDIS_URL": valkey.server.url}
-        stack.enter_context(patch.dict(os.environ, addresses))
-        whole = stack.enter_context(running(folder / "stack", more=ENVIRONMENT))
-        system = System(whole, primary, valkey)
-        stack.enter_context(system.hooks)
-        for proxy in (system.to_database, system.to_redis, system.to_mail):
-            stack.callback(proxy.stop)
+        system = system_on(stack, folder / "stack", primary, valkey)
+        whole = system.stack
 
         follower = Standby(folder / "standby", primary=primary.server)  # type: ignore[arg-type]
         standby = Kept(follower, folder / "standby.log")

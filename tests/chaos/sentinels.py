@@ -1,7 +1,6 @@
 """A Redis, its replica and three sentinels that watch them."""
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,7 @@ from config.devstack.postgres import Postgres
 from config.devstack.processes import HOST, free_port, start_child, wait_for
 from config.devstack.state import write_private
 from config.devstack.valkey import Valkey, redis_program
-from tests.chaos.system import ENVIRONMENT, Kept, System
-from tests.stack import running
+from tests.chaos.system import Kept, System, system_on
 
 NAME = "reminders"
 QUORUM = 2
@@ -121,13 +119,8 @@ def watched(folder: Path) -> Iterator[Watched]:
             stack.callback(kept.stop)
         for sentinel in sentinels:
             assert wait_for(sentinel.is_ready, seconds=60), "the sentinels find each other"
-        addresses = {"DATABASE_URL": postgres.server.url, "REDIS_URL": master.server.url}
-        stack.enter_context(patch.dict(os.environ, addresses))
-        whole = stack.enter_context(running(folder / "stack", more=ENVIRONMENT))
-        system = System(whole, postgres, master)
-        stack.enter_context(system.hooks)
-        for proxy in (system.to_database, system.to_redis, system.to_mail):
-            stack.callback(proxy.stop)
+        system = system_on(stack, folder / "stack", postgres, master)
+        whole = system.stack
         parts = urlsplit(whole.redis_url)
         places = ",".join(f"{HOST}:{sentinel.saved['port']}" for sentinel in sentinels)
         whole.environment["REDIS_URL"] = (

@@ -371,6 +371,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def system_on(stack: contextlib.ExitStack, folder: Path, postgres: Kept, valkey: Kept) -> System:
+    """A system on servers that run already; nobody is at work yet. What is made for it ends with the stack."""
+    addresses = {"DATABASE_URL": postgres.server.url, "REDIS_URL": valkey.server.url}
+    stack.enter_context(patch.dict(os.environ, addresses))
+    system = System(stack.enter_context(running(folder, more=ENVIRONMENT)), postgres, valkey)
+    stack.enter_context(system.hooks)
+    for proxy in (system.to_database, system.to_redis, system.to_mail):
+        stack.callback(proxy.stop)
+    return system
+
+
 @contextlib.contextmanager
 def whole_system(folder: Path) -> Iterator[System]:
     """Servers, proxies, sink and a migrated database; `fresh` starts the crew."""

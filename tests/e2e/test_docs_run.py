@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.shell import run_script
 from tests.fakes.http_sink import HttpSink
 from tests.stack import ROOT, running
 
@@ -81,17 +81,8 @@ def shell(tmp_path_factory) -> Iterator[object]:
 
         def run(script: str) -> str:
             script = script.replace("https://planning.example.org/hook", sink.url)
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", functions() + script],
-                cwd=folder,
-                env={**stack.environment, "API": f"{web}/api", "TOKEN": token},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-            return done.stdout
+            environment = {**stack.environment, "API": f"{web}/api", "TOKEN": token}
+            return run_script(functions() + script, folder=folder, environment=environment, seconds=60)
 
         run.folder, run.web, run.token = folder, web, token  # type: ignore[attr-defined]
         run.sink = sink  # type: ignore[attr-defined]

@@ -5,7 +5,6 @@ import http.cookiejar
 import os
 import re
 import shlex
-import subprocess
 import sys
 import urllib.error
 import urllib.parse
@@ -20,6 +19,7 @@ import pytest
 from psycopg import sql
 
 from config.devstack.postgres import postgres_programs
+from tests.e2e.shell import run_script
 from tests.fakes.smtp_server import SmtpServer
 from tests.stack import ROOT, Stack, running, until
 
@@ -60,21 +60,12 @@ class Shell:
     def __call__(self, script: str) -> str:
         manage = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))}"
         script = script.replace("python3 manage.py", manage).replace(SITE, self.web)
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=self.folder,
-            env={
-                **self.stack.environment,
-                "PATH": f"{postgres_programs()}:{os.environ['PATH']}",
-                **self.more,
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        environment = {
+            **self.stack.environment,
+            "PATH": f"{postgres_programs()}:{os.environ['PATH']}",
+            **self.more,
+        }
+        return run_script(script, folder=self.folder, environment=environment, seconds=120)
 
 
 @pytest.fixture

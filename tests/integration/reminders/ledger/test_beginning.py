@@ -9,7 +9,6 @@ from django.db import connection
 from assignments import services
 from reminders.ledger import beginning, claims, finishing, sending
 from reminders.ledger.records import Hint
-from reminders.ledger.sql import run
 from reminders.models import Reminder
 from tests.factories import AssignmentFactory
 
@@ -17,16 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[str]:
+def asked(asked_by) -> list[str]:
     """The statements of begin, without those about hints that are stale."""
-    statements: list[str] = []
-
-    def noted(cursor, statement, params=None):
-        statements.append(statement)
-        return run(cursor, statement, params)
-
-    monkeypatch.setattr(beginning, "run", noted)
-    return statements
+    return asked_by(beginning)
 
 
 def claimed(config) -> list[Hint]:

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 
 from reminders.ledger import claims
-from reminders.ledger.sql import run
 from reminders.models import ChannelPace, Kind, Reminder, State
 from tests.factories import NOON, AssignmentFactory, overdue_notice
 
@@ -21,16 +20,9 @@ def claim(config, room: int = 1_000) -> list[claims.Claimed]:
 
 
 @pytest.fixture
-def statements(monkeypatch) -> list[str]:
+def statements(asked_by) -> list[str]:
     """What a claim asks of the database."""
-    asked: list[str] = []
-
-    def noted(cursor, statement, params=None):
-        asked.append(statement)
-        return run(cursor, statement, params)
-
-    monkeypatch.setattr(claims, "run", noted)
-    return asked
+    return asked_by(claims)
 
 
 def test_a_tick_in_which_nothing_is_due_asks_one_statement_with_a_pace_and_without(clock, config, statements):
