@@ -169,6 +169,9 @@ class Assignee(models.Model):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="people")
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
+    way = models.CharField(max_length=20, default="", db_default="", editable=False)
+    """How messages reach this person first, kept by a trigger (`ContactPoint`): "" by the first e-mail address, "sms" or
+    "chat" by the first address of that channel, "email:42" by contact point 42, "none" where they have opted out of all."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -381,4 +384,5 @@ class Act(models.Model):
 
 # Models of this app, in files of their own: Django finds models by this module.
 from assignments.calendar_source import CalendarSource as CalendarSource  # noqa: E402
+from assignments.contact_point import ContactPoint as ContactPoint  # noqa: E402
 from assignments.import_models import ImportMapping, TableUpload, TableUploadPart  # noqa: E402, F401

@@ -9,7 +9,11 @@ details_changed = Signal()
 """`ids`: assignments whose title or location has just changed while the plan stayed as it was. The rows are locked."""
 
 contact_changed = Signal()
-"""`ids`: assignees whose e-mail address or phone number has just changed."""
+"""`ids`: assignees who can be reached by another address now, or again by one."""
+
+contact_point_left = Signal()
+"""`point`: a contact point to which no message should go any more; `why`: "failing", "opted_out" or "removed". Sent while it
+still exists, with its person locked."""
 
 imported_as_notified = Signal()
 """`ids`: assignments of whose present plan another system has notified the assignee. Sent before `plan_changed`."""

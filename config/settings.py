@@ -24,6 +24,12 @@ env = Environment()
 MIN_POLL_MS, MAX_POLL_MS = 1_000, 86_400_000
 
 
+def further_channels(env: Environment) -> tuple[str, ...]:
+    """The channels that are set up beside REMINDER_CHANNEL: each by the variable that it needs."""
+    set_up = {"chat": env.words("CHAT_SCHEMES"), "sms": env.text("SMS_URL", secret=True)}
+    return tuple(channel for channel, value in set_up.items() if value)
+
+
 def read_reminders(env: Environment) -> ReminderConfig:
     """The rules that these variables ask for; problems are added to `env.problems`."""
     rules = ReminderConfig(
@@ -53,6 +59,7 @@ def read_reminders(env: Environment) -> ReminderConfig:
         ),
         archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
         channel=env.text("REMINDER_CHANNEL", "email"),
+        further_channels=further_channels(env),
         overdue_alert=env.whole("REMINDER_OVERDUE_ALERT", 0, least=0, most=1_000_000),
         ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
         deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),
@@ -231,6 +238,12 @@ EMAIL_SCHEMES = {
 # What counts as an address that can be written to, wherever one is stored.
 TEAM_NAMES = "assignments.teams.all_names"
 EMAIL_ADDRESS_VALIDATOR = "notifications.addresses.validate_email_address"
+# How an address of each channel is checked and stored, wherever one is entered.
+CONTACT_ADDRESSES = {
+    "email": "notifications.addresses.stored_email_address",
+    "sms": "notifications.phone_numbers.stored_number",
+}
+PHONE_REGION = env.text("PHONE_REGION").upper()
 mail = env.email("EMAIL_URL", "smtp://localhost:25", schemes=EMAIL_SCHEMES)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or {
     "django.core.mail.backends.smtp.EmailBackend": OWN_EMAIL_BACKEND

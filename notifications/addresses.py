@@ -74,6 +74,15 @@ def validate_email_address(text: str) -> None:
         ) from error
 
 
+def stored_email_address(text: str) -> str:
+    """An address as it is stored: as it was given, without "mailto:", the domain in lower case. Raises ValidationError."""
+    if text[:7].lower() == "mailto:":
+        text = text[7:]
+    validate_email_address(text)
+    local_part, _, domain = text.rpartition("@")
+    return f"{local_part}@{domain.lower()}"
+
+
 def mailbox(text: str) -> tuple[str, str] | None:
     """(name, envelope address) of a line such as `Reminders <reminders@example.com>`, or None."""
     found = getaddresses([text]) if text.isprintable() else []

@@ -13,12 +13,14 @@ class Contact:
     """A person, as far as a channel needs to know one. What is not known is an empty string.
 
     `language` is a language tag such as "en" or "pt-br", `time_zone` an IANA name such as "Europe/Berlin".
+    `chat` is the URL of a chat service.
     A webhook subscriber is a contact too: `url` is its endpoint, and `secrets` sign what is posted there.
     """
 
     name: str
     email: str = ""
     phone: str = ""
+    chat: str = field(default="", kw_only=True, repr=False)
     url: str = field(default="", kw_only=True, repr=False)
     secrets: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
     language: str = "en"
@@ -31,7 +33,8 @@ class Message:
 
     `message_id` is "left@right" without angle brackets. A repeated send must carry the same one.
     `address` is one recipient as `Channel.address()` gave it, `name` the name shown beside it.
-    `html` may be empty. `headers` are further header lines, such as List-Unsubscribe.
+    `html` may be empty. `tracking` is what the other side may hand back with what became of the message (lower-case letters,
+    digits and hyphens); empty where nothing is to come back. `headers` are further header lines, such as List-Unsubscribe.
     """
 
     message_id: str
@@ -41,6 +44,7 @@ class Message:
     text: str
     html: str = ""
     language: str = "en"
+    tracking: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,6 +13,7 @@ class RemindersConfig(AppConfig):
             acted,
             circumstances_changed,
             contact_changed,
+            contact_point_left,
             details_changed,
             imported_as_notified,
             plan_changed,
@@ -27,6 +28,9 @@ class RemindersConfig(AppConfig):
             receivers.on_imported_as_notified, dispatch_uid="reminders.imported_as_notified"
         )
         details_changed.connect(receivers.on_details_changed, dispatch_uid="reminders.details_changed")
+        contact_point_left.connect(
+            receivers.on_contact_point_left, dispatch_uid="reminders.contact_point_left"
+        )
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
         supervision_changed.connect(
             receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"

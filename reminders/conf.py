@@ -27,7 +27,8 @@ class ReminderConfig:
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
     `overdue_alert` is how many assignments may be overdue before it is an alarm, `ops_emails` who is notified where no
     supervisor can be reached, `deadman_url` what is called after each clean scan.
-    `channel` carries messages to people; `max_attempts` bounds the counted attempts at one of them.
+    `channel` carries messages to e-mail addresses, `further_channels` to other contact points of people;
+    `max_attempts` bounds the counted attempts at one of them.
     `concurrency` is how many processes a worker has, `batch_size` how many hints one message carries at most, and
     `queue_limit` how many rows may be handed over and not begun.
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
@@ -56,6 +57,7 @@ class ReminderConfig:
     hold_after: timedelta = timedelta()
     archive_after: timedelta = timedelta(days=90)
     channel: str = "email"
+    further_channels: tuple[str, ...] = ()
     overdue_alert: int = 0
     ops_emails: tuple[str, ...] = field(default=(), repr=False)
     deadman_url: str = field(default="", repr=False)
@@ -89,6 +91,11 @@ class ReminderConfig:
     def rate_limit(self, channel: str) -> float:
         """How many messages a minute the channel may take at most; 0 where no limit is configured."""
         return self.email_rate if channel == "email" else 0.0
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All channels that carry messages to people here."""
+        return (self.channel, *self.further_channels)
 
     @property
     def reaches_people(self) -> bool:

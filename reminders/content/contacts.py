@@ -1,18 +1,23 @@
 """How a recipient of the ledger becomes a contact that a channel can write to."""
 
+from dataclasses import replace
+
+from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.models import Assignee
 from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.content import webhooks
-from reminders.policy import recipients
+from reminders.policy import recipients, ways
 
 
-def contact_for(recipient: str, person: Contact, config: ReminderConfig) -> Contact | None:
-    """Who is written to: the assignee, who is `person`, a supervisor, Ops, or a program. None where nobody is assigned,
-    the supervisor has been removed, the address is no longer on the list, or the program's subscription has ended."""
+def contact_for(recipient: str, person: Contact, config: ReminderConfig, *, way: str) -> Contact | None:
+    """Who is written to, by this way: the assignee, who is `person`, a supervisor, Ops, or a program. None where nobody is
+    assigned, the supervisor has been removed, the address is no longer on the list, or the program's subscription has ended.
+    """
     person_id = recipients.person_id_of(recipient)
     if person_id is not None:
-        return _supervisor(person_id)
+        supervisor = Assignee.objects.filter(pk=person_id).first()
+        return None if supervisor is None else _by(way, contact_of(supervisor), person_id)
     if recipients.is_ops(recipient):
         for address in config.ops_emails:
             if recipients.ops_recipient(address) == recipient:
@@ -21,12 +26,8 @@ def contact_for(recipient: str, person: Contact, config: ReminderConfig) -> Cont
     subscription_id = recipients.subscription_id_of(recipient)
     if subscription_id is not None:
         return webhooks.active_contact(subscription_id)
-    return person if recipient else None
-
-
-def _supervisor(person_id: int) -> Contact | None:
-    found = Assignee.objects.filter(pk=person_id).first()
-    return None if found is None else contact_of(found)
+    assignee_id = recipients.assignee_id_of(recipient)
+    return None if assignee_id is None else _by(way, person, assignee_id)
 
 
 def contact_of(person: Assignee) -> Contact:
@@ -38,3 +39,25 @@ def contact_of(person: Assignee) -> Contact:
         language=person.language,
         time_zone=person.time_zone,
     )
+
+
+def _by(way: str, person: Contact, person_id: int) -> Contact | None:
+    """The person with the address that the way names; None where it is theirs no more, or they have opted out of it.
+
+    The first e-mail address and the first number are known without asking: they are columns of the person.
+    """
+    named = ways.contact_point_of(way)
+    if named is None and way != ContactChannel.CHAT:
+        return person
+    points = ContactPoint.objects.filter(person=person_id)
+    points = points.filter(channel=ContactChannel.CHAT) if named is None else points.filter(pk=named)
+    point = points.order_by("order", "id").first()
+    if point is None or point.opted_out_at is not None:
+        return None
+    match ContactChannel(point.channel):
+        case ContactChannel.EMAIL:
+            return replace(person, email=point.address)
+        case ContactChannel.SMS:
+            return replace(person, phone=point.address)
+        case ContactChannel.CHAT:
+            return replace(person, chat=point.address)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import corrections, notified, replanning, rule_changes
+from reminders.ledger import corrections, notified, replanning, rule_changes, ways
 from reminders.ledger.acts import follow
+from reminders.models import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,12 @@ def on_acted(*, acts: Sequence[Act], **_: object) -> None:
     for act in acts:
         extra = {"assignment_id": act.assignment_id, "version": act.version, "act": act.act, "via": act.via}
         logger.info("Assignment acted on", extra=extra)
+
+
+def on_contact_point_left(*, point: int, why: str, **_: object) -> None:
+    """No message should go to this address any more: what was to go there goes to the next one."""
+    reason = Reason.OPTED_OUT if why == "opted_out" else Reason.FALLBACK
+    log_ended(ways.leave_point(point, reason, conf.current()))
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

@@ -15,6 +15,7 @@ from reminders.ledger.records import Claim
 from reminders.models import Reason
 from reminders.policy.retries import Result
 from reminders.policy.send_times import SendTimes
+from reminders.policy.ways import channel_name
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,13 @@ class Send:
         `before_last_octet` is called before the message is complete.
         """
         try:
-            channel = self.channel(claim.row.channel)
-            contact = contact_for(claim.row.recipient, compose.assignee_contact(claim.facts), self.config)
+            channel = self.channel(channel_name(claim.row.channel))
+            contact = contact_for(
+                claim.row.recipient,
+                compose.assignee_contact(claim.facts),
+                self.config,
+                way=claim.row.channel,
+            )
             address = channel.address(contact) if contact else None
             if contact is None or address is None:
                 return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""

@@ -61,17 +61,17 @@ class ForeseenStep:
         return self.step.due_at
 
 
-def read_chained(cursor: Cursor, ids: Sequence[int]) -> dict[int, ChainedWork]:
+def read_chained(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> dict[int, ChainedWork]:
     """Those of these assignments that are SCHEDULED, by their ids."""
     works = read_work(cursor, ids)
-    return _chained(cursor, works, supervisors_of(cursor, [work.id for work in works]))
+    return _chained(cursor, works, supervisors_of(cursor, [work.id for work in works], config))
 
 
 def chained_if_given_to(
-    cursor: Cursor, works: Sequence[RuledWork], assignee_id: int | None
+    cursor: Cursor, works: Sequence[RuledWork], assignee_id: int | None, config: ReminderConfig
 ) -> dict[int, ChainedWork]:
     """The same of work as `read_work_given_to` has read it."""
-    supervisors = supervisors_if_given_to(cursor, [work.id for work in works], assignee_id)
+    supervisors = supervisors_if_given_to(cursor, [work.id for work in works], assignee_id, config)
     return _chained(cursor, works, supervisors)
 
 

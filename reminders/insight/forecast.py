@@ -11,7 +11,7 @@ from datetime import datetime
 from assignments.models import Status
 from reminders.conf import ReminderConfig
 from reminders.models import Kind, Reason, State
-from reminders.policy import gates, timing
+from reminders.policy import gates, timing, ways
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
 from reminders.policy.rules import DEFAULT, Occurrence
@@ -19,7 +19,8 @@ from reminders.policy.rules import DEFAULT, Occurrence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentFacts:
-    """An assignment as planning sees it. `start_notified`: the last message begun for the assignee stated this start."""
+    """An assignment as planning sees it. `start_notified`: the last message begun for the assignee stated this start.
+    `way`: how messages reach them first (`Assignee.way`)."""
 
     assignment_id: int
     version: int
@@ -33,6 +34,7 @@ class AssignmentFacts:
     declined: bool = False
     confirmed: bool = False
     start_notified: bool = False
+    way: str = ""
     supervisors: frozenset[str] = frozenset()
 
     @property
@@ -102,14 +104,16 @@ def planning_gates(
     if occurrence is not None:
         yield _asked_for(occurrence)
         yield _not_declined(work)
+        yield _not_opted_out(work)
         return
     yield Gate(
-        "not start_notified already",
+        "not notified already",
         not work.start_notified,
-        "start_notified this start already" if work.start_notified else "not start_notified this start yet",
+        "notified of this start already" if work.start_notified else "not notified of this start yet",
         Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
     )
     yield _not_declined(work)
+    yield _not_opted_out(work)
 
 
 def _within_look_ahead(
@@ -137,6 +141,17 @@ def _asked_for(occurrence: Occurrence) -> Gate:
         reason is None,
         "asked for" if reason is None else reason.value,
         Verdict(Action.END, reason or Reason.REPLANNED, state=State.SKIPPED),
+    )
+
+
+def _not_opted_out(work: AssignmentFacts) -> Gate:
+    """Whether there is an address to which the assignee takes messages; who has none at all is no case of this."""
+    opted_out = work.way == ways.NO_WAY
+    return Gate(
+        "not opted out",
+        not opted_out,
+        "opted out of every address" if opted_out else "not opted out",
+        Verdict(Action.END, Reason.OPTED_OUT, state=State.SKIPPED),
     )
 
 
@@ -169,7 +184,7 @@ def planned_row(
         kind=Kind.REMINDER,
         rule=DEFAULT if occurrence is None else occurrence.rule,
         recipient=work.recipient,
-        channel=config.channel,
+        channel=ways.first_way(work.way, config),
         planned_start=work.scheduled_start,
         planned_at=now,
         due_at=due,

@@ -43,6 +43,7 @@ COUNTERS = {
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
     counters.DIGESTS: "Messages to supervisors that were accepted and hold several notices.",
     counters.DIGEST_ROWS: "Notices in these messages.",
+    counters.DELIVERY_EVENTS: "What became of messages after they were accepted, as it was learnt.",
     counters.ACTS: "Acts of people, by act and by the way in which they came.",
     counters.CORRECTIONS: "Corrections to people who were told another plan that have ended, by outcome.",
     counters.ESCALATIONS: "Accepted notices to supervisors about what an assignee did or did not do, by trigger.",
@@ -192,7 +193,7 @@ def _labelled(name: str, text: str, label: str, values: Mapping[str, float]) -> 
 
 def _counters(totals: Totals, config: ReminderConfig) -> Iterator[Metric]:
     """Every expected series at 0 at least: one that is born at 1 never shows an increase."""
-    expected = counters.expected([config.channel], [result.value for result in Result])
+    expected = counters.expected(config.channels, [result.value for result in Result])
     values = dict.fromkeys(expected, 0.0) | {k: v for k, v in totals.items() if k[0] in COUNTERS}
     for name, text in COUNTERS.items():
         rows = {labels: value for (of, labels), value in sorted(values.items()) if of == name}
@@ -292,10 +293,10 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "reminder_channel_held",
         "Whether a channel is left alone because it does not work.",
         "channel",
-        {name: name in taken.held_channels for name in sorted({config.channel, *taken.held_channels})},
+        {name: name in taken.held_channels for name in sorted({*config.channels, *taken.held_channels})},
     )
     paces = {one.channel: one for one in taken.paces}
-    channels = sorted({config.channel, *paces})
+    channels = sorted({*config.channels, *paces})
     yield _labelled(
         "reminder_channel_pace_per_minute",
         "How many messages a minute a channel accepts; 0: no such limit is known.",

@@ -35,6 +35,7 @@ from reminders.policy.double_bookings import Booking
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Situation
 from reminders.policy.rules import Subject
+from reminders.policy.ways import first_way
 
 MOST_BOOKINGS = 2_000
 
@@ -88,7 +89,7 @@ def reassignments(ids: Sequence[int], to: Assignee | None, *, config: ReminderCo
     found = list(work.select_related("assignee__team", "team").prefetch_related(rows).order_by("pk"))
     situation = situation_of(pause_in_force(), config)
     declines = _declines(ids, to)
-    rules = _rules_of(found, to)
+    rules = _rules_of(found, to, config)
     return [
         _reassigned(one, to, situation=situation, config=config, declined=declines.get(one.pk), rules=rules)
         for one in found
@@ -150,7 +151,7 @@ class _Rules:
         return name_of(key, candidates=candidates, names=self.names)
 
 
-def _rules_of(works: Sequence[Assignment], to: Assignee | None) -> _Rules:
+def _rules_of(works: Sequence[Assignment], to: Assignee | None, config: ReminderConfig) -> _Rules:
     tried = rules_to_try(None)
     ids = [work.pk for work in works]
     to_id = to.pk if to else None
@@ -159,7 +160,8 @@ def _rules_of(works: Sequence[Assignment], to: Assignee | None) -> _Rules:
     with connection.cursor() as cursor:
         given = read_work_given_to(cursor, ids, to_id)
         if chains.for_others(tried.rules):
-            chained, chained_then = read_chained(cursor, ids), chained_if_given_to(cursor, given, to_id)
+            chained = read_chained(cursor, ids, config)
+            chained_then = chained_if_given_to(cursor, given, to_id, config)
         told = {
             one.recipient for work in (*chained.values(), *chained_then.values()) for one in work.supervisors
         }
@@ -201,7 +203,10 @@ def _reassigned(
         told=_told(heard),
         reachable=work.assignee is not None
         and can_reach(
-            recipients.assignee_recipient(work.assignee_id), config.channel, contact_of(work.assignee), config
+            recipients.assignee_recipient(work.assignee_id),
+            first_way(work.assignee.way, config),
+            contact_of(work.assignee),
+            config,
         ),
         correction=None if correction is None else max(timedelta(), correction.due_at - situation.now),
         ended=tuple(_ended(work, rules, situation=situation, config=config)),

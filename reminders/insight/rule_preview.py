@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.db import connection
 
@@ -243,7 +244,7 @@ OVERDUE = """
 
 def _candidates(compared: _Compared) -> Iterator[_Work]:
     """Work that may have a message within the range."""
-    read = read_chained if compared.with_chains else read_without_rows
+    read = partial(read_chained, config=compared.config) if compared.with_chains else read_without_rows
     yield from _pages(CANDIDATES, compared.since, compared.until + MAX_LEAD, read)
     if compared.with_chains:
         yield from _pages(OVERDUE, datetime.min.replace(tzinfo=UTC), compared.since, read)

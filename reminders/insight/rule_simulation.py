@@ -18,6 +18,7 @@ from reminders.policy import rows as policy_rows
 from reminders.policy import rules as policy_rules
 from reminders.policy.rows import Action, Row, Situation, Verdict
 from reminders.policy.rules import DEFAULT, Occurrence, Rule, Subject
+from reminders.policy.ways import first_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _foreseen(
             # Nobody is reminded at once because rules have changed.
             if one.due_at > situation.now or not tried.others:
                 ahead = forecast.forecast_assignment(work, situation, config=config, occurrence=one)
-                yield RuleForecast(rule=one.rule, forecast=ahead, channel=config.channel)
+                yield RuleForecast(rule=one.rule, forecast=ahead, channel=first_way(work.way, config))
             continue
         believed = policy_rows.from_model(row)
         if not row.attempts:

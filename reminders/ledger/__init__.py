@@ -15,7 +15,9 @@ Sent:
     breakers, paces        routes that do not work, and channels that accept only so many messages
     beginning, sending     a worker decides about its rows under their locks, and makes them SENDING
     digests                which notices go in one message
+    ways                   by which address a person is reached next
     finishing, deaths      how a send ended, or was left by a process that died
+    delivery_events        what became of it afterwards
 
 Kept:
     scans, pauses, switches, audit, archive   their records

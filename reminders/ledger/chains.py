@@ -15,6 +15,7 @@ from assignments.models import Answer
 from assignments.teams import effective_team_sql
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
+from reminders.ledger.fragments import reachable_sql, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_subjects import GIVEN_TO, RuledWork, quiet_hours_of, zone_of
@@ -44,7 +45,7 @@ SUPERVISORS = f"""
     JOIN assignments_team t ON t.id = {effective_team_sql("a")}
     JOIN assignments_team_supervisors s ON s.team_id = t.id
     JOIN assignments_assignee q ON q.id = s.assignee_id
-    WHERE a.id = ANY(%s::bigint[]) AND q.email <> ''
+    WHERE a.id = ANY(%s::bigint[]) AND {reachable_sql("q", "%s::text[]")}
     ORDER BY a.id, q.id
 """  # noqa: S608 - our own constant
 
@@ -86,7 +87,11 @@ RETIME = f"""
 PLAN = f"""
     INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, scan_id, due_at, not_after, next_attempt_at, state)
-    SELECT a.id, a.version, 'ESCALATION', x.rule, x.recipient, %(channel)s, a.scheduled_start, statement_timestamp(),
+    SELECT a.id, a.version, 'ESCALATION', x.rule, x.recipient, coalesce((
+               SELECT known.channel FROM reminders_reminder known
+               WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'ESCALATION'
+                 AND known.rule = x.rule AND known.recipient = x.recipient
+               ORDER BY known.id DESC LIMIT 1), {way_to_sql("x.recipient")}), a.scheduled_start, statement_timestamp(),
            %(scan_id)s::bigint, x.due_at, x.due_at + %(window)s, x.due_at, 'PLANNED'
     FROM {WANTED}
     JOIN assignments_assignment a ON a.id = x.id AND a.status = 'SCHEDULED'
@@ -142,7 +147,7 @@ def follow_chains(
     rows = rows_of(cursor, [work.id for work in concerned])
     if not done.chained and not rows:
         return done
-    supervisors = supervisors_of(cursor, [work.id for work in concerned])
+    supervisors = supervisors_of(cursor, [work.id for work in concerned], config)
     wanted: list[WantedStep] = []
     for work in concerned:
         chain = _Chains(
@@ -161,16 +166,17 @@ def rows_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[dict[str, Any]
     return _grouped(cursor, ROWS, [bigints(ids)])
 
 
-def supervisors_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[Recipient]]:
+def supervisors_of(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> dict[int, list[Recipient]]:
     """The supervisors of each of these assignments who can be reached; none for any other."""
-    return _supervisors(_grouped(cursor, SUPERVISORS, [bigints(ids)]))
+    return _supervisors(_grouped(cursor, SUPERVISORS, [bigints(ids), list(config.further_channels)]))
 
 
 def supervisors_if_given_to(
-    cursor: Cursor, ids: Sequence[int], assignee_id: int | None
+    cursor: Cursor, ids: Sequence[int], assignee_id: int | None, config: ReminderConfig
 ) -> dict[int, list[Recipient]]:
     """The same, if this person, or nobody, were given the assignments now."""
-    return _supervisors(_grouped(cursor, GIVEN_TO + SUPERVISORS, [assignee_id, bigints(ids)]))
+    params = [assignee_id, bigints(ids), list(config.further_channels)]
+    return _supervisors(_grouped(cursor, GIVEN_TO + SUPERVISORS, params))
 
 
 def _supervisors(grouped: Mapping[int, list[dict[str, Any]]]) -> dict[int, list[Recipient]]:
@@ -329,7 +335,7 @@ def _write(
         "recipients": [one.recipient for one in wanted],
         "dues": [one.due_at for one in wanted],
         "window": NOTIFY_WINDOW,
-        "channel": config.channel,
+        **ways_of(config),
         "scan_id": scan_id,
     }
     run(cursor, END, params)

@@ -12,7 +12,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, paces
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import ACTIVE_PAUSE, NOTICES, TO_PEOPLE, TO_WEBHOOKS
+from reminders.ledger.fragments import ACTIVE_PAUSE, NOTICES, TO_PEOPLE, TO_WEBHOOKS, channel_name_sql
 from reminders.ledger.records import Claimed, Hint
 from reminders.ledger.sql import fetch, fetch_one, prepared_cursor, run
 from reminders.policy.pace import ONE_IN, notices_share
@@ -24,6 +24,8 @@ DISPATCH_LOCK = 0x72656D01
 
 GROUP_INSPECTED = 200
 """Notices of one supervisor that are looked at to see whether one of them is under way: those are the oldest."""
+
+CHANNEL = channel_name_sql("channel")
 
 HELD = "SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()"
 
@@ -54,8 +56,8 @@ CLAIM = f"""
     due AS (
         SELECT id FROM reminders_reminder
         WHERE closed_at IS NULL AND lease_until IS NULL AND next_attempt_at <= statement_timestamp() + %(ahead)s
-          AND {TO_PEOPLE} AND {{which}} AND channel NOT IN (SELECT channel FROM held)
-          AND channel <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR channel = %(only)s)
+          AND {TO_PEOPLE} AND {{which}} AND {CHANNEL} NOT IN (SELECT channel FROM held)
+          AND {CHANNEL} <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR {CHANNEL} = %(only)s)
         ORDER BY {{order}}
         LIMIT %(room)s
         FOR NO KEY UPDATE SKIP LOCKED
@@ -92,8 +94,9 @@ CLAIM_NOTICES = f"""
             FROM (SELECT id, next_attempt_at, lease_until, digest_id, ambiguous FROM reminders_reminder
                   WHERE closed_at IS NULL AND {NOTICES} AND recipient = g.recipient AND channel = g.channel
                   ORDER BY next_attempt_at LIMIT %(inspected)s) oldest) first
-        WHERE NOT first.busy AND first.id IS NOT NULL AND g.channel NOT IN (SELECT channel FROM held)
-          AND g.channel <> ALL(%(paced)s) AND (%(only)s::text IS NULL OR g.channel = %(only)s)
+        WHERE NOT first.busy AND first.id IS NOT NULL AND {channel_name_sql("g.channel")} NOT IN (SELECT channel FROM held)
+          AND {channel_name_sql("g.channel")} <> ALL(%(paced)s)
+          AND (%(only)s::text IS NULL OR {channel_name_sql("g.channel")} = %(only)s)
         LIMIT %(room)s
     ),
     due AS (

@@ -13,7 +13,7 @@ from django.db import connection
 from assignments.models import Status
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.fragments import HEARD, MAY_KNOW
+from reminders.ledger.fragments import HEARD, MAY_KNOW, way_to_sql, ways_of
 from reminders.ledger.sql import fetch, run
 from reminders.policy import announcements, corrections, recipients
 from reminders.policy.recipients import ASSIGNEE
@@ -29,7 +29,7 @@ HEARD_OF = f"""
 
 # One open row for each person: a further change keeps it, and its instant, so that changes without end delay nothing.
 # The key holds a number for each person, since a change of place or title draws no version.
-PLAN_CORRECTIONS = """
+PLAN_CORRECTIONS = f"""
     WITH wanted AS (
         SELECT * FROM json_to_recordset(%(wanted)s) AS x(
             assignment_id bigint, version int, recipient text, start timestamptz, due_at timestamptz,
@@ -52,7 +52,8 @@ PLAN_CORRECTIONS = """
                'correction:' || (1 + (SELECT count(*) FROM reminders_reminder r
                                       WHERE r.assignment_id = w.assignment_id AND r.recipient = w.recipient
                                         AND r.kind = 'CORRECTION')),
-               w.recipient, %(channel)s, w.start, statement_timestamp(), w.due_at, w.not_after, w.due_at, 'PLANNED'
+               w.recipient, {way_to_sql("w.recipient")}, w.start, statement_timestamp(), w.due_at, w.not_after, w.due_at,
+               'PLANNED'
         FROM wanted w
         WHERE NOT EXISTS (SELECT FROM kept k WHERE k.assignment_id = w.assignment_id AND k.recipient = w.recipient)
         ON CONFLICT DO NOTHING
@@ -60,7 +61,7 @@ PLAN_CORRECTIONS = """
     )
     SELECT assignment_id, recipient, next_attempt_at FROM kept
     UNION ALL SELECT assignment_id, recipient, next_attempt_at FROM planned
-"""
+"""  # noqa: S608 - our own constants
 
 # A reminder of the new plan that is due before its correction waits for it: a change that is taken back sends neither.
 HOLD_REMINDERS = """
@@ -82,7 +83,7 @@ def plan_corrections(ids: Sequence[int], config: ReminderConfig) -> None:
         wanted = list(_wanted(fetch(cursor), config))
         if not wanted:
             return
-        run(cursor, PLAN_CORRECTIONS, {"wanted": json.dumps(wanted), "channel": config.channel})
+        run(cursor, PLAN_CORRECTIONS, {"wanted": json.dumps(wanted), **ways_of(config)})
         held = [
             {"assignment_id": pk, "recipient": recipient, "until": until.isoformat()}
             for pk, recipient, until in cursor.fetchall()

@@ -22,7 +22,7 @@ from django.db.backends.utils import CursorWrapper
 from accounts.signals import SIGN_IN_FAILURES as SIGN_IN_REASONS
 from assignments.models import ActKind, Status, Way
 from assignments.transactions import RetryTransaction, is_transient
-from reminders.models import Reason, State
+from reminders.models import DeliveryKind, Reason, State
 from reminders.policy.escalation import Trigger, trigger_of
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ EVENTS = "reminder_events_total"
 SIGN_IN_FAILURES = "reminder_sign_in_failures_total"
 DIGESTS = "reminder_digests_total"
 DIGEST_ROWS = "reminder_digest_rows_total"
+DELIVERY_EVENTS = "reminder_delivery_events_total"
 ACTS = "reminder_acts_total"
 CORRECTIONS = "reminder_corrections_total"
 ESCALATIONS = "reminder_escalations_total"
@@ -74,6 +75,8 @@ SKIP_REASONS = (
     Reason.CONFIRMED,
     Reason.AS_TOLD,
     Reason.MERGED,
+    Reason.OPTED_OUT,
+    Reason.FALLBACK,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
@@ -182,4 +185,5 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))
+        yield from ((DELIVERY_EVENTS, labels(channel=channel, kind=kind.value)) for kind in DeliveryKind)
         yield from ((ATTEMPTS, labels(channel=channel, outcome=outcome)) for outcome in known_outcomes)

@@ -7,7 +7,7 @@ from enum import Enum
 from assignments.models import Act, ActKind, Assignment
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import ANSWER_TOLD
+from reminders.ledger.fragments import ANSWER_TOLD, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients, recipients_sql
 from reminders.ledger.rule_planning import start_chains
 from reminders.ledger.sql import run
@@ -24,17 +24,17 @@ class Heard(Enum):
     NO = "no"
 
 
-PLAN = """
+PLAN = f"""
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state)
-    SELECT a.id, a.version, 'ESCALATION', x.rule, told.recipient, %(channel)s, a.scheduled_start,
+    SELECT a.id, a.version, 'ESCALATION', x.rule, told.recipient, {way_to_sql("told.recipient")}, a.scheduled_start,
            statement_timestamp(), statement_timestamp(), statement_timestamp() + %(window)s, statement_timestamp(),
            'PLANNED'
     FROM json_to_recordset(%(acts)s) AS x(assignment_id bigint, rule text)
     JOIN assignments_assignment a ON a.id = x.assignment_id AND a.status = 'SCHEDULED'
-    CROSS JOIN LATERAL {recipients} AS told(recipient)
+    CROSS JOIN LATERAL {{recipients}} AS told(recipient)
     ON CONFLICT DO NOTHING
-"""
+"""  # noqa: S608 - our own constants
 
 # The assignee is not told what they have said themselves, though they may be a supervisor.
 PLAN_FOR_SUPERVISORS = PLAN.format(recipients=recipients_sql("q.id IS DISTINCT FROM a.assignee_id"))
@@ -70,7 +70,7 @@ def plan_escalations(cursor: Cursor, acts: Sequence[Act], config: ReminderConfig
             if trigger is not Trigger.DECLINED or act.assignment_id not in by_rules
         ]
         if wanted:
-            values = {"acts": json.dumps(wanted), "channel": config.channel, "window": NOTIFY_WINDOW}
+            values = {"acts": json.dumps(wanted), **ways_of(config), "window": NOTIFY_WINDOW}
             run(cursor, statement, {**values, "ops": ops_recipients(config)})
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from assignments.models import Status
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import counters, digests
+from reminders.ledger import counters, digests, ways
 from reminders.ledger.breakers import update_breakers
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import TYPE_OF, Event, emit_events
@@ -21,6 +21,7 @@ from reminders.ledger.sql import bigints, prepared_cursor, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import recipients
 from reminders.policy.chains import is_step
+from reminders.policy.ways import channel_name
 
 # The ends travel as JSON text: half the work of fourteen arrays, for both sides. What many of them have in common travels
 # once, as an outcome (`o`). What the later steps need of an answer comes out of `landed`, which spares them a join of every
@@ -91,6 +92,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         ended = skip_already_notified(cursor, landed, versions)
         _use_corrected_contacts(cursor, landed)
         digests.settle_failed(cursor, landed)
+        ways.fall_back(cursor, landed, config)
         tell_ops(cursor, _failed_notices(landed), config)
     if back := {end.claim.row.assignment_id for end in landed if end.transition.state is State.PLANNED}:
         ended += void(sorted(back))  # A failure of an old plan is not tried again.
@@ -181,7 +183,7 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
     counts = counters.Counts()
     alike = Counter(
         (
-            end.claim.row.channel,
+            channel_name(end.claim.row.channel),
             end.claim.row.kind,
             end.result,
             end.transition.state,

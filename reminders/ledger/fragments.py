@@ -3,7 +3,8 @@
 from django.db.models.functions import Greatest
 
 from assignments.teams import effective_team_sql
-from reminders.policy.recipients import PERSON, assignee_recipient_sql, person_recipient_sql
+from reminders.conf import ReminderConfig
+from reminders.policy.recipients import ASSIGNEE, PERSON, assignee_recipient_sql, person_recipient_sql
 
 
 def overdue_base() -> Greatest:
@@ -20,7 +21,42 @@ NOTICES = "(recipient LIKE 'ops:%%' OR recipient LIKE 'person:%%')"
 """Notices to supervisors (`recipients.is_supervisor`), of whatever kind; for statements with parameters. The index
 reminder_supervisor_idx has the same condition."""
 
-ROUTE = "CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE r.channel END"
+
+def channel_name_sql(way: str) -> str:
+    """The channel of a way (an SQL expression); `policy.ways.channel_name` is the same rule."""
+    return f"split_part({way}, ':', 1)"
+
+
+def way_sql(person: str) -> str:
+    """The way that messages to the person with this alias go first, in statements with `ways_of(config)` as parameters.
+
+    Ways over a channel that this installation has not set up are left out; e-mail goes over REMINDER_CHANNEL.
+    """
+    return f"""CASE WHEN {person}.way IS NULL OR {person}.way IN ('', 'none') THEN %(channel)s
+                    WHEN {person}.way LIKE 'email:%%' THEN %(channel)s || substr({person}.way, 6)
+                    WHEN {channel_name_sql(f"{person}.way")} = ANY(%(further_channels)s) THEN {person}.way
+                    ELSE %(channel)s END"""
+
+
+def way_to_sql(recipient: str) -> str:
+    """The same for a recipient, an SQL expression: of whoever is no person it is REMINDER_CHANNEL."""
+    person = f"substring({recipient} FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
+    way = f"SELECT {way_sql('whose')} FROM assignments_assignee whose WHERE whose.id = {person}"  # noqa: S608
+    return f"coalesce(({way}), %(channel)s)"
+
+
+def reachable_sql(person: str, further_channels: str = "%(further_channels)s") -> str:
+    """Whether the person with this alias has an address that is not opted out, over a channel that is set up."""
+    way = channel_name_sql(f"{person}.way")
+    return f"({person}.way <> 'none' AND ({person}.email <> '' OR {way} = ANY({further_channels})))"
+
+
+def ways_of(config: ReminderConfig) -> dict[str, object]:
+    """The parameters that `way_sql` needs."""
+    return {"channel": config.channel, "further_channels": list(config.further_channels)}
+
+
+ROUTE = f"CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE {channel_name_sql('r.channel')} END"
 """What a circuit breaker guards; `Row.route` is the same rule."""
 
 ACTIVE_PAUSE = (

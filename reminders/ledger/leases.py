@@ -16,6 +16,7 @@ from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import State
 from reminders.policy import retries
 from reminders.policy.retries import Result
+from reminders.policy.ways import channel_name
 
 LATE_ANSWER_WAIT = timedelta(seconds=3)
 """How long a row that was taken back from a worker waits for that worker's answer before it is sent again."""
@@ -94,7 +95,7 @@ def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
             },
         )
         rows = list(fetch(cursor))
-        channels = [row.pop("channel") for row in rows]
+        channels = [channel_name(row.pop("channel")) for row in rows]
         ambiguous_rows = [
             (Ended(**row), channel)
             for row, channel in zip(rows, channels, strict=True)

@@ -12,7 +12,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import NOTICES, SUPERVISORS, TO_SUPERVISOR
+from reminders.ledger.fragments import NOTICES, SUPERVISORS, TO_SUPERVISOR, reachable_sql, way_to_sql, ways_of
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import run
 from reminders.models import Kind
@@ -25,7 +25,7 @@ def recipients_sql(condition: str) -> str:
     whom to tell where there are none."""
     reachable = f"""
     SELECT {person_recipient_sql("q.id")} FROM assignments_assignee q
-    WHERE q.email <> '' AND q.id IN {SUPERVISORS} AND {condition}"""  # noqa: S608 - our own constants
+    WHERE {reachable_sql("q")} AND q.id IN {SUPERVISORS} AND {condition}"""  # noqa: S608 - our own constants
     return f"""({reachable}
     UNION ALL
     SELECT ops.recipient FROM unnest(%(ops)s::text[]) AS ops(recipient) WHERE NOT EXISTS ({reachable}))"""  # noqa: S608
@@ -34,7 +34,7 @@ def recipients_sql(condition: str) -> str:
 PLAN = f"""
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, scan_id, due_at, not_after, next_attempt_at, state)
-    SELECT x.assignment_id, x.version, 'OVERDUE', 'default', told.recipient, %(channel)s, x.start,
+    SELECT x.assignment_id, x.version, 'OVERDUE', 'default', told.recipient, {way_to_sql("told.recipient")}, x.start,
            statement_timestamp(), x.scan_id, x.due_at, x.due_at + %(window)s, statement_timestamp(), 'PLANNED'
     FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(starts)s::timestamptz[], %(dues)s::timestamptz[],
                 %(scans)s::bigint[]) AS x(assignment_id, version, start, due_at, scan_id)
@@ -50,8 +50,8 @@ CARRY_OVER = f"""
     INSERT INTO reminders_reminder AS kept (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state)
     SELECT DISTINCT ON (a.id, r.kind, r.rule, told.recipient)
-           a.id, a.version, r.kind, r.rule, told.recipient, r.channel, a.scheduled_start, statement_timestamp(),
-           r.due_at, r.not_after, r.next_attempt_at, 'PLANNED'
+           a.id, a.version, r.kind, r.rule, told.recipient, {way_to_sql("told.recipient")}, a.scheduled_start,
+           statement_timestamp(), r.due_at, r.not_after, r.next_attempt_at, 'PLANNED'
     FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
     CROSS JOIN LATERAL {recipients_sql("(r.kind = 'OVERDUE' OR q.id IS DISTINCT FROM a.assignee_id)")} AS told(recipient)
     WHERE (r.id = ANY(%(ended)s) AND r.state = 'SKIPPED'
@@ -74,7 +74,7 @@ CARRY_OVER = f"""
 TELL_OPS = f"""
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, due_at, not_after, next_attempt_at, state)
-    SELECT DISTINCT r.assignment_id, r.version, r.kind, r.rule, ops.recipient, r.channel, r.planned_start,
+    SELECT DISTINCT r.assignment_id, r.version, r.kind, r.rule, ops.recipient, %(channel)s, r.planned_start,
            statement_timestamp(), r.due_at, r.not_after, statement_timestamp(), 'PLANNED'
     FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
     CROSS JOIN unnest(%(ops)s::text[]) AS ops(recipient)
@@ -100,7 +100,7 @@ def plan_notices(cursor: Cursor, markers: Sequence[Row], config: ReminderConfig)
         cursor,
         PLAN,
         {
-            "channel": config.channel,
+            **ways_of(config),
             "window": NOTIFY_WINDOW,
             "ids": [row.assignment_id for row in markers],
             "versions": [row.version for row in markers],
@@ -119,13 +119,18 @@ def carry_over(
     been voided, and by the open ones of the assignments `ids`."""
     notices = [row.reminder_id for row in ended if row.kind in (Kind.OVERDUE, Kind.ESCALATION)]
     if notices or ids:
-        run(cursor, CARRY_OVER, {"ended": notices, "ids": list(ids), "ops": ops_recipients(config)})
+        of_rows = {"ended": notices, "ids": list(ids)}
+        run(cursor, CARRY_OVER, {**of_rows, **ways_of(config), "ops": ops_recipients(config)})
 
 
 def tell_ops(cursor: Cursor, failed: Sequence[int], config: ReminderConfig) -> None:
     """Tells Ops where a notice to a supervisor has failed for good, and no other one is sent or still to be sent."""
     if failed and config.ops_emails:
-        run(cursor, TELL_OPS, {"ids": list(failed), "ops": ops_recipients(config)})
+        run(
+            cursor,
+            TELL_OPS,
+            {"ids": list(failed), "channel": config.channel, "ops": ops_recipients(config)},
+        )
 
 
 @atomically

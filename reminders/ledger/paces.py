@@ -2,6 +2,7 @@
 
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
+from reminders.ledger.fragments import TO_PEOPLE, channel_name_sql
 from reminders.ledger.records import Finished
 from reminders.ledger.sql import fetch, fetch_one, run
 from reminders.policy import pace
@@ -11,6 +12,11 @@ FIELDS = "per_minute, tokens, refilled_at, raised_at, throttled_at, since"
 ROUNDING = 1e-6
 """A token that is due to the microsecond is there."""
 ALL = f"SELECT channel, {FIELDS}, statement_timestamp() AS now FROM reminders_channelpace FOR UPDATE"  # noqa: S608
+RECENT = f"""
+    SELECT count(*), count(*) FILTER (WHERE closed_at > %s), statement_timestamp() FROM reminders_reminder
+    WHERE closed_at > statement_timestamp() - interval '1 minute' AND state = 'SENT' AND {TO_PEOPLE}
+      AND {channel_name_sql("channel")} = %s
+"""  # noqa: S608 - our own constants
 SAVE = """
     INSERT INTO reminders_channelpace
         (channel, per_minute, tokens, refilled_at, raised_at, throttled_at, since, code, detail)
@@ -61,19 +67,14 @@ def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted
     `accepted` messages of this very slice were accepted, and are not recorded yet. None, and nothing is changed, where the
     channel has accepted nothing for a minute: it does not serve at all.
     """
-    channel = end.claim.row.channel
+    channel = end.claim.row.route
     run(
         cursor,
         f"SELECT {FIELDS} FROM reminders_channelpace WHERE channel = %s FOR UPDATE",  # noqa: S608 - our own constant
         [channel],
     )
     known = next((Pace(**row) for row in fetch(cursor)), None)
-    run(
-        cursor,
-        "SELECT count(*), count(*) FILTER (WHERE closed_at > %s), statement_timestamp() FROM reminders_reminder"
-        " WHERE closed_at > statement_timestamp() - interval '1 minute' AND state = 'SENT' AND channel = %s",
-        [known and known.throttled_at, channel],
-    )
+    run(cursor, RECENT, [known and known.throttled_at, channel])
     ((recorded, since_last, now),) = cursor.fetchall()
     slower = pace.throttled(
         known,

@@ -9,7 +9,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import PLANNED_BY_RULES, notified_sql
+from reminders.ledger.fragments import PLANNED_BY_RULES, notified_sql, way_sql, ways_of
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
 from reminders.policy.recipients import assignee_recipient_sql
@@ -42,19 +42,21 @@ PLAN_REMINDERS = f"""
     ),
     judged AS (
         SELECT a.*, {assignee_recipient_sql("a")} AS recipient,
+               {way_sql("p")} AS way,
                CASE
                    WHEN a.scheduled_start <= a.known_at THEN 'past'
                    WHEN a.overdue_at < statement_timestamp() THEN 'too_late'
                    WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {notified_sql("'default'")} THEN 'already_told'
                    WHEN a.answer = 'DECLINED' THEN 'declined'
+                   WHEN p.way = 'none' THEN 'opted_out'
                    ELSE ''
                END AS reason
-        FROM page a
+        FROM page a LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
     ),
     planned AS (
         INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
             planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
-        SELECT id, version, 'REMINDER', 'default', recipient, %(channel)s, scheduled_start, statement_timestamp(),
+        SELECT id, version, 'REMINDER', 'default', recipient, way, scheduled_start, statement_timestamp(),
                %(scan_id)s::bigint,
                scheduled_start - lead, overdue_at, scheduled_start - lead,
                CASE WHEN reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, reason,
@@ -165,7 +167,7 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
         "lookahead": config.lookahead,
         "poll": config.poll,
         "overdue": config.overdue,
-        "channel": config.channel,
+        **ways_of(config),
         "limit": BATCH,
         "scan_id": None,
         **within,

@@ -17,6 +17,7 @@ from reminders.ledger.fragments import (
     PLAN_NOTIFIED,
     PLANNED_BY_RULES,
     TO_PEOPLE,
+    channel_name_sql,
 )
 from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
@@ -242,8 +243,8 @@ REQUEUE_MISTAKEN = f"""
         FOR NO KEY UPDATE OF r SKIP LOCKED) mistaken
     WHERE r.id = mistaken.id AND r.state = 'FAILED'
 """  # noqa: S608 - our own constants
-REFUSED_ALIKE = """
-    r.channel = %s AND r.closed_at >= %s - interval '1 minute' AND EXISTS (
+REFUSED_ALIKE = f"""
+    {channel_name_sql("r.channel")} = %s AND r.closed_at >= %s - interval '1 minute' AND EXISTS (
         SELECT FROM reminders_attempt t
         WHERE t.reminder_id = r.id AND t.number = r.attempts AND t.outcome IN ('rejected', 'refused_for_now')
           AND t.code = %s AND t.detail = %s)

@@ -17,6 +17,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.chains import ChainsPlanned, follow_chains
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import way_sql, ways_of
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_subjects import RuledWork, lock_work, read_work
 from reminders.ledger.rules import enabled_rules
@@ -45,12 +46,16 @@ WRITE_SCHEDULES = """
 PLAN = f"""
     INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
-    SELECT j.id, j.version, 'REMINDER', j.rule, j.recipient, %(channel)s, j.start, statement_timestamp(),
+    SELECT j.id, j.version, 'REMINDER', j.rule, j.recipient, j.way, j.start, statement_timestamp(),
            %(scan_id)s::bigint, j.due_at, j.not_after, j.due_at,
            CASE WHEN j.reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, j.reason,
            CASE WHEN j.reason = '' THEN NULL ELSE statement_timestamp() END
     FROM (
         SELECT a.id, a.version, x.rule, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start AS start, x.due_at,
+               coalesce((SELECT known.channel FROM reminders_reminder known
+                         WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
+                           AND known.rule = x.rule AND known.recipient = {assignee_recipient_sql("a")}
+                         ORDER BY known.id DESC LIMIT 1), {way_sql("p")}) AS way,
                {overdue_base_sql("a")} + %(overdue)s AS not_after,
                CASE WHEN a.scheduled_start <= a.known_at THEN 'past'
                     WHEN {overdue_base_sql("a")} + %(overdue)s < statement_timestamp() THEN 'too_late'
@@ -59,10 +64,12 @@ PLAN = f"""
                         THEN 'imported'
                     WHEN x.reason <> '' THEN x.reason
                     WHEN a.answer = 'DECLINED' THEN 'declined'
+                    WHEN p.way = 'none' THEN 'opted_out'
                     ELSE '' END AS reason
         FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(rules)s::text[], %(dues)s::timestamptz[],
                     %(reasons)s::text[]) AS x(id, version, rule, due_at, reason)
         JOIN assignments_assignment a ON a.id = x.id AND a.version = x.version
+        LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
         WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL) j
     ORDER BY j.id, j.due_at
     ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
@@ -309,7 +316,7 @@ def _write_reminders(
     params = {
         "assignments": bigints(one.id for one in ruled),
         "overdue": config.overdue,
-        "channel": config.channel,
+        **ways_of(config),
         "scan_id": scan_id,
     }
     done = RulesPlanned()

@@ -54,6 +54,8 @@ class Reason(models.TextChoices):
     DECLINED = "declined"
     CONFIRMED = "confirmed"
     AS_TOLD = "as_told"
+    OPTED_OUT = "opted_out"
+    FALLBACK = "fallback"
     MERGED = "merged"
     # FAILED
     NO_CONTACT = "no_contact"
@@ -113,7 +115,8 @@ class Reminder(models.Model):
     the row may outlive it. `payload` is the content of an EVENT, as it was when it happened. `digest_id` is the lead row of
     the message that holds this row and others; the lead itself has its own id, a row that goes by itself has none.
     `announced` is what a message to an assignee states (a list of `policy.announcements.Announcement`, the last attempt's
-    last), written at begin.
+    last), written at begin. `channel` is the way to the recipient (`policy.ways`): a channel, and
+    the contact point where it is not the person's first address of that channel.
     """
 
     # The unique key begins with it, and so does the key of the attempts: an index of its own would only cost writes.
@@ -230,6 +233,49 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.outcome}"
+
+
+class DeliveryKind(models.TextChoices):
+    """What became of a message after it was accepted."""
+
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    OPENED = "opened"
+
+
+class DeliveryEvent(models.Model):
+    """What somebody said about a message after it was accepted. The state of its row does not change.
+
+    `source` is who said it ("dsn", "sms"), `external_id` its identifier there, by which a repetition is known.
+    `permanent`: a bounce that the next message to this address would meet too. `detail` holds no address.
+    """
+
+    # Without a constraint: the row may be in the archive. The unique key below begins with it.
+    reminder = models.ForeignKey(
+        Reminder,
+        on_delete=models.DO_NOTHING,
+        related_name="delivery_events",
+        db_constraint=False,
+        db_index=False,
+    )
+    at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    kind = models.CharField(max_length=10, choices=DeliveryKind)
+    permanent = models.BooleanField(default=False)
+    source = models.CharField(max_length=20)
+    external_id = models.CharField(max_length=100)
+    detail = models.CharField(max_length=500, default="", db_default="", blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        indexes = [models.Index(fields=["received_at"], name="delivery_event_received_idx")]
+        constraints = [
+            models.UniqueConstraint(fields=["reminder", "source", "external_id"], name="delivery_event_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: reminder {self.reminder_id}"
 
 
 class ArchivedReminder(models.Model):

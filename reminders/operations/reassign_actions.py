@@ -25,6 +25,7 @@ from reminders.operations.reassigning import ReassignPlan, open_work, plan_reass
 from reminders.policy import recipients
 from reminders.policy.double_bookings import double_bookings
 from reminders.policy.rows import Action
+from reminders.policy.ways import first_way
 
 NAME = "reassign"
 MOST_CLASHES = 5
@@ -223,7 +224,8 @@ def _about(to: Assignee, plan: ReassignPlan, config: ReminderConfig, scope: Team
 
 
 def _is_reachable(to: Assignee, config: ReminderConfig) -> bool:
-    return can_reach(recipients.assignee_recipient(to.pk), config.channel, contact_of(to), config)
+    way = first_way(to.way, config)
+    return can_reach(recipients.assignee_recipient(to.pk), way, contact_of(to), config)
 
 
 def _some(moves: Sequence[Reassignment]) -> str:

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from assignments.models import Status
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
-from reminders.policy import announcements, chains
+from reminders.policy import announcements, chains, ways
 from reminders.policy.announcements import Announcement
 from reminders.policy.quick_init import quick_init
 
@@ -45,8 +45,8 @@ MARK = Verdict(Action.MARK)
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What the ledger believes about one row. Instants are aware UTC. `digest_id` is the lead row of the message that
-    holds this row and others; None where none is settled."""
+    """What the ledger believes about one row. Instants are aware UTC. `channel` is a way (`policy.ways`).
+    `digest_id` is the lead row of the message that holds this row and others; None where none is settled."""
 
     id: int
     assignment_id: int
@@ -96,7 +96,7 @@ class Row:
     @property
     def route(self) -> str:
         """What is held when it does not work: the channel for people, the endpoint of one subscription for events."""
-        return self.recipient if self.is_webhook else self.channel
+        return self.recipient if self.is_webhook else ways.channel_name(self.channel)
 
 
 def from_model(reminder: Reminder) -> Row:

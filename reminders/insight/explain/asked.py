@@ -39,6 +39,7 @@ from reminders.policy.escalation import is_withdrawal
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Row
 from reminders.policy.rules import Occurrence
+from reminders.policy.ways import first_way
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -140,10 +141,9 @@ class Asked:
         if foreseen.verdict.action is Action.END:
             summary = f"will not be sent: {why}"
             return Prospect(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
-        if not self._reachable(self.work.recipient, self.config.channel):
-            return self._unreachable(
-                foreseen, [*conditions, self._reach(self.work.recipient, self.config.channel)]
-            )
+        way = first_way(self.work.way, self.config)
+        if not self._reachable(self.work.recipient, way):
+            return self._unreachable(foreseen, [*conditions, self._reach(self.work.recipient, way)])
         planned = forecast.planned_row(
             self.work, now=self.situation.now, config=self.config, occurrence=occurrence
         )

@@ -160,7 +160,7 @@ def chains_of_work(assignment: Assignment, config: ReminderConfig) -> ChainsOfWo
         enabled = enabled_rules(cursor)
         if not chains.for_others(enabled):
             return None
-        chained = read_chained(cursor, [assignment.pk]).get(assignment.pk)
+        chained = read_chained(cursor, [assignment.pk], config).get(assignment.pk)
     if chained is None:
         return None
     return chains_of(chained, enabled, names_of_rules(), config, if_overdue=True)

@@ -19,6 +19,7 @@ from reminders.models import CircuitBreaker, DigestWindow, Kind, Pause, Reason, 
 from reminders.policy import announcements, corrections, recipients
 from reminders.policy.escalation import Trigger, trigger_of
 from reminders.policy.rows import News, Situation
+from reminders.policy.ways import channel_name
 
 
 def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
@@ -59,6 +60,7 @@ def facts_of(assignment: Assignment, *, supervisors: Iterable[str] = ()) -> Assi
         declined=assignment.answer == Answer.DECLINED,
         confirmed=assignment.answer == Answer.CONFIRMED,
         start_notified=assignment.version > 1 and bool(notified),
+        way=assignment.assignee.way if assignment.assignee is not None else "",
         supervisors=frozenset(supervisors),
     )
 
@@ -174,8 +176,8 @@ def contact_of(assignee: Assignee | None) -> Contact:
 
 def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:
     """Whether a worker would find an address for this recipient: the very steps it takes."""
-    contact = contacts.contact_for(recipient, person, config)
-    return contact is not None and registry.get(channel).address(contact) is not None
+    contact = contacts.contact_for(recipient, person, config, way=channel)
+    return contact is not None and registry.get(channel_name(channel)).address(contact) is not None
 
 
 def problems(config: ReminderConfig) -> Iterator[str]:

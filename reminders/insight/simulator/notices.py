@@ -22,6 +22,7 @@ from reminders.policy import chains, recipients
 from reminders.policy import rules as policy_rules
 from reminders.policy.rows import SEND
 from reminders.policy.rules import TriggerType
+from reminders.policy.ways import first_way
 
 
 def notices(
@@ -37,7 +38,7 @@ def notices(
     found = work.order_by("pk").iterator(CHUNK)
     while page := list(islice(found, CHUNK)):
         with connection.cursor() as cursor:
-            chained = read_chained(cursor, [one.pk for one in page])
+            chained = read_chained(cursor, [one.pk for one in page], config)
         people = _people(chained)
         for assignment in page:
             if (one := chained.get(assignment.pk)) is not None:
@@ -60,7 +61,7 @@ def _of_work(
             assignment=assignment,
             person=people.get(recipient),
             recipient=recipient,
-            channel=config.channel,
+            channel=first_way(people[recipient].way if recipient in people else "", config),
             foreseen=Forecast(SEND, max(due_at, chained.work.now)),
             row_id=row_id,
             kind=kind,

@@ -25,6 +25,7 @@ from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.rows import Plan, Row, Situation
 from reminders.policy.rules import Subject
+from reminders.policy.ways import first_way
 
 CHUNK = 1_000
 LONGEST_RULE = MAX_LEAD + timedelta(days=2)
@@ -171,7 +172,7 @@ def _foresee(
     rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
     row = next((row for row in rows if row.rule == "default"), None)
     if row is None:
-        return forecast.forecast_assignment(work, situation, config=config), config.channel, None
+        return forecast.forecast_assignment(work, situation, config=config), first_way(work.way, config), None
     if row.closed_at is not None:
         return None, row.channel, None
     believed = policy_rows.from_model(row)

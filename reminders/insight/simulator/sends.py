@@ -18,6 +18,7 @@ from reminders.insight.simulator.prospects import SimulatedMessage
 from reminders.models import Kind, Reason
 from reminders.policy import recipients
 from reminders.policy.departures import Waiting
+from reminders.policy.ways import channel_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -53,8 +54,8 @@ def send_of(prospect: SimulatedMessage, at: datetime, config: ReminderConfig) ->
     assignment, person = prospect.assignment, prospect.person
     contact: Contact | None = contact_of(person) if person else None
     if recipients.is_ops(prospect.recipient):
-        contact = contacts.contact_for(prospect.recipient, Contact(name=""), config)
-    address = registry.get(prospect.channel).address(contact) if contact else None
+        contact = contacts.contact_for(prospect.recipient, Contact(name=""), config, way=prospect.channel)
+    address = registry.get(channel_name(prospect.channel)).address(contact) if contact else None
     return SimulatedSend(
         at=at,
         assignment_id=assignment.pk,

@@ -155,7 +155,7 @@ def check(work: Assignment, now) -> None:
             assert waiting == []
             return
         rules = policy_rules.rules_for(subject.subject, rules=enabled_rules(cursor), lead=CONFIG.lead)
-        supervisors = ledger_chains.supervisors_of(cursor, [work.pk])[work.pk]
+        supervisors = ledger_chains.supervisors_of(cursor, [work.pk], CONFIG)[work.pk]
     facts = subject.chain_facts(CONFIG)
     asked = {}
     for rule in chains.for_others(rules):

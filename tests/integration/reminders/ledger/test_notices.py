@@ -240,9 +240,9 @@ def test_a_scan_moves_such_a_notice_too(clock, run, config):
 
 def test_the_notice_is_in_the_supervisors_own_language_and_zone(clock, config):
     ann = person("Ann", language="de")
-    contact = contact_for(person_recipient(ann.pk), None, config)
+    contact = contact_for(person_recipient(ann.pk), None, config, way="email")
     assert (contact.name, contact.email, contact.language) == ("Ann", "ann@example.test", "de")
-    assert contact_for(person_recipient(4711), None, config) is None
+    assert contact_for(person_recipient(4711), None, config, way="email") is None
 
 
 def test_the_explanation_names_the_supervisor(clock, run, config):

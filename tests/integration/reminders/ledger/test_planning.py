@@ -135,6 +135,7 @@ def planning_params(config: ReminderConfig) -> dict[str, Any]:
         "poll": config.poll,
         "overdue": config.overdue,
         "channel": "email",
+        "further_channels": ["sms"],
         "limit": planning.BATCH,
         "scan_id": 1,
         **planning.FIRST_PAGE,

@@ -1,0 +1,32 @@
+"""What is handed to the other side with a message, so that it can say later what became of it."""
+
+import base64
+import hmac
+import re
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+SALT = "reminders.content.tracking"
+_TOKEN = re.compile(r"([0-9]{1,18})-([a-z2-7]{16})")
+
+
+def token_of(reminder_id: int) -> str:
+    """The row's id, signed: lower-case letters, digits and a hyphen, which a local part and a URL take as they are."""
+    return f"{reminder_id}-{_signature(reminder_id, settings.SECRET_KEY)}"
+
+
+def reminder_id_of(token: str) -> int | None:
+    """The row of a token, in whatever case it comes back; None where it is none of ours."""
+    found = _TOKEN.fullmatch(token.lower())
+    if found is None:
+        return None
+    reminder_id = int(found[1])
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    good = any(hmac.compare_digest(_signature(reminder_id, key), found[2]) for key in keys)
+    return reminder_id if good else None
+
+
+def _signature(reminder_id: int, key: str) -> str:
+    digest = salted_hmac(SALT, str(reminder_id), secret=key, algorithm="sha256").digest()
+    return base64.b32encode(digest[:10]).decode().lower()

@@ -1,0 +1,127 @@
+"""The next way to a person: what could not be sent to one address of theirs goes to the next one, once.
+
+A nudge is a row less its channel. It goes another way where the message was certainly not accepted, or has bounced for good,
+and no other row of it is open, accepted or in doubt; never after UNKNOWN, for that may have been accepted.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from assignments.transactions import atomically
+from reminders.conf import ReminderConfig
+from reminders.ledger.counters import Cursor
+from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import channel_name_sql, ways_of
+from reminders.ledger.records import Ended, Finished
+from reminders.ledger.sql import fetch, prepared_cursor, run
+from reminders.models import Kind, Reason, State
+from reminders.policy.recipients import ASSIGNEE, PERSON
+from reminders.policy.ways import NEXT_NEEDS
+
+PERSON_OF = f"substring(r.recipient FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
+
+POINTS = f"""
+    SELECT p.person_id, p.id, p.failing_since,
+           CASE WHEN p.channel = 'email' THEN %(channel)s ELSE p.channel END
+           || CASE WHEN row_number() OVER (PARTITION BY p.person_id, p.channel ORDER BY p."order", p.id) = 1
+                   THEN '' ELSE ':' || p.id END AS way,
+           p.opted_out_at IS NULL AND (p.channel = 'email' OR p.channel = ANY(%(further_channels)s)) AS usable,
+           row_number() OVER (PARTITION BY p.person_id ORDER BY p."order", p.id) AS place
+    FROM assignments_contactpoint p
+    WHERE p.person_id IN (SELECT {PERSON_OF} FROM reminders_reminder r WHERE r.id = ANY(%(ids)s::bigint[]))
+"""  # noqa: S608 - our own constants
+
+BOUNCED = """EXISTS (
+        SELECT FROM reminders_deliveryevent e WHERE e.reminder_id = {row}.id AND e.kind = 'bounced' AND e.permanent)"""
+
+# The rows of one nudge, `n`, are those of `r` in every column of the ledger's key but the channel.
+PLAN_NEXT = f"""
+    WITH points AS MATERIALIZED ({POINTS})
+    INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start, planned_at,
+        scan_id, due_at, not_after, next_attempt_at, state)
+    SELECT DISTINCT ON (r.assignment_id, r.version, r.kind, r.rule, r.recipient)
+           r.assignment_id, r.version, r.kind, r.rule, r.recipient, following.way, r.planned_start,
+           statement_timestamp(), r.scan_id, r.due_at, r.not_after, greatest(r.next_attempt_at, statement_timestamp()),
+           'PLANNED'
+    FROM reminders_reminder r
+    JOIN assignments_assignment a ON a.id = r.assignment_id
+    CROSS JOIN LATERAL (
+        SELECT p.way FROM points p
+        WHERE p.person_id = {PERSON_OF} AND p.usable AND NOT EXISTS (
+            SELECT FROM reminders_reminder n
+            WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
+              AND n.recipient = r.recipient AND n.channel = p.way)
+        ORDER BY p.failing_since IS NOT NULL, p.place LIMIT 1) following
+    WHERE r.id = ANY(%(ids)s::bigint[]) AND r.kind <> 'EVENT' AND r.channel <> 'none'
+      AND (a.version = r.version OR r.kind = 'CORRECTION')
+      AND (r.not_after IS NULL OR r.not_after > statement_timestamp() + make_interval(secs => {NEXT_NEEDS}))
+      AND NOT EXISTS (
+          SELECT FROM reminders_reminder n
+          WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
+            AND n.recipient = r.recipient
+            AND (n.state IN ('PLANNED', 'QUEUED', 'SENDING', 'UNKNOWN')
+                 OR (n.state = 'SENT' AND NOT {BOUNCED.format(row="n")})))
+    ORDER BY r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.id DESC
+    ON CONFLICT DO NOTHING
+"""  # noqa: S608 - our own constants
+
+# What would go over this point: rows that name it, and those of its channel without a name if it is the first of it.
+LEAVE = f"""
+    UPDATE reminders_reminder r
+    SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
+        reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE %(reason)s END,
+        lease_until = NULL, closed_at = statement_timestamp()
+    FROM assignments_contactpoint p
+    WHERE p.id = %(point)s AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.kind <> 'EVENT'
+      AND r.recipient IN ('{ASSIGNEE}' || p.person_id, '{PERSON}' || p.person_id)
+      AND (r.channel IN (p.channel || ':' || p.id, %(channel)s || ':' || p.id)
+           OR (r.channel = CASE WHEN p.channel = 'email' THEN %(channel)s ELSE p.channel END
+               AND NOT EXISTS (SELECT FROM assignments_contactpoint e WHERE e.person_id = p.person_id
+                               AND e.channel = p.channel AND (e."order", e.id) < (p."order", p.id))))
+      AND (%(reason)s = 'opted_out' OR EXISTS (
+          SELECT FROM assignments_contactpoint o
+          WHERE o.person_id = p.person_id AND o.id <> p.id AND o.opted_out_at IS NULL AND o.failing_since IS NULL
+            AND (o.channel = 'email' OR o.channel = ANY(%(further_channels)s))
+            AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE n.assignment_id = r.assignment_id
+                            AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
+                            AND n.recipient = r.recipient AND n.id <> r.id
+                            AND {channel_name_sql("n.channel")} = o.channel)))
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""  # noqa: S608 - our own constants
+
+
+def fall_back(cursor: Cursor, landed: Iterable[Finished], config: ReminderConfig) -> int:
+    """Plans the next way of messages to people that have just failed for good, for their address or for want of one.
+
+    In the transaction that records the failure, whose assignments are locked. Returns how many were planned.
+    """
+    failed = [
+        end.claim.row.id
+        for end in landed
+        if end.transition.state is State.FAILED
+        and end.transition.reason in (Reason.NO_CONTACT, Reason.REJECTED)
+        and end.claim.row.recipient.startswith((ASSIGNEE, PERSON))
+        and end.claim.row.kind is not Kind.EVENT
+    ]
+    return plan_next(cursor, failed, config)
+
+
+def plan_next(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> int:
+    """Plans the next way of these rows, which have failed or bounced for good; returns how many have one."""
+    if not ids:
+        return 0
+    run(cursor, PLAN_NEXT, {"ids": list(ids), **ways_of(config)})
+    return int(cursor.rowcount)
+
+
+@atomically
+def leave_point(point_id: int, reason: Reason, config: ReminderConfig) -> list[Ended]:
+    """Ends the rows that nobody has begun and that would go to this contact point, and plans the next way of each.
+
+    `reason` is OPTED_OUT, or FALLBACK, by which only those end that have another way. Returns the rows that have ended.
+    """
+    with prepared_cursor() as cursor:
+        run(cursor, LEAVE, {"point": point_id, "reason": reason.value, **ways_of(config)})
+        ended = [Ended(**row) for row in fetch(cursor)]
+        record_ended(cursor, ended)
+        plan_next(cursor, [row.reminder_id for row in ended if row.state == State.SKIPPED], config)
+    return ended

@@ -1,0 +1,32 @@
+"""How the ledger names the way of a message: the channel, and after a colon the contact point, where it is not the person's
+first address of that channel: "email", "sms", "email:42"."""
+
+from reminders.conf import ReminderConfig
+
+NO_WAY = "none"
+"""The way of who has opted out of all their addresses."""
+
+NEXT_NEEDS = 30
+"""Seconds that must be left of a message's use for another way to be tried."""
+
+
+def channel_name(way: str) -> str:
+    """The channel that carries messages of this way: what breakers, paces and metrics know."""
+    return way.partition(":")[0] if ":" in way else way
+
+
+def contact_point_of(way: str) -> int | None:
+    """The contact point that the way names; None for the first address of its channel."""
+    _, colon, point = way.partition(":")
+    return int(point) if colon else None
+
+
+def first_way(way: str, config: ReminderConfig) -> str:
+    """The way that messages go first to a person with this `Assignee.way`; `ledger.fragments.way_sql` is the same rule.
+
+    Ways over a channel that is not set up are left out; REMINDER_CHANNEL carries what goes to e-mail addresses.
+    """
+    name, colon, point = way.partition(":")
+    if name == "email":
+        return config.channel + colon + point
+    return way if name in config.further_channels else config.channel

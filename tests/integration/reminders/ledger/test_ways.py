@@ -1,0 +1,266 @@
+"""What could not be sent to one address of a person goes to the next one, and each nudge is accepted once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from assignments import contact_points, people, services
+from assignments.models import Assignee
+from notifications.channels.memory.channel import MemoryChannel
+from notifications.message import Contact, Delivery, Outcome, Subject
+from reminders import conf
+from reminders.content import tracking
+from reminders.delivery import deliver, dispatch, scan
+from reminders.ledger import delivery_events
+from reminders.models import DeliveryEvent, DeliveryKind, Reminder
+from tests.conftest import NOON
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db
+
+PHONE = "+4930123456"
+NO_SUCH_MAILBOX = Delivery(
+    Outcome.REJECTED, "550", "no such mailbox", subject=Subject.RECIPIENT, phase="rcpt", status="5.1.1"
+)
+
+
+class MemorySms(MemoryChannel):
+    """An SMS gateway that remembers what it was given."""
+
+    def address(self, contact: Contact) -> str | None:
+        return contact.phone or None
+
+
+@pytest.fixture(autouse=True)
+def config(clock, monkeypatch) -> conf.ReminderConfig:
+    with_sms = replace(conf.current(), channel="memory", further_channels=("sms",))
+    monkeypatch.setattr(conf, "current", lambda: with_sms)
+    return with_sms
+
+
+@pytest.fixture
+def mail() -> MemoryChannel:
+    return MemoryChannel()
+
+
+@pytest.fixture
+def sms() -> MemorySms:
+    return MemorySms()
+
+
+@pytest.fixture
+def tick(config, mail, sms) -> Callable[[], None]:
+    """A scan, one dispatch, and a worker for each message."""
+
+    def turn() -> None:
+        scan.scan(trigger="cli", config=config)
+        broker = MemoryBroker()
+        dispatch.dispatch(config=config, broker=broker)
+        for batch in broker.batches:
+            deliver.deliver(batch.hints, config=config, channel={"memory": mail, "sms": sms}.__getitem__)
+
+    return turn
+
+
+def ways(**more: object) -> list[str]:
+    rows = Reminder.objects.exclude(channel="none").filter(**more).order_by("id")
+    return [f"{row.channel} {row.state} {row.reason}".strip() for row in rows]
+
+
+def both(**more: object) -> Assignee:
+    return AssigneeFactory(phone=PHONE, **more)
+
+
+def test_who_has_a_phone_alone_is_reminded_by_sms(tick, mail, sms):
+    AssignmentFactory(soon=True, assignee=AssigneeFactory(email="", phone=PHONE))
+    tick()
+    assert ways() == ["sms SENT"]
+    assert [message.address for message in sms.messages] == [PHONE]
+    assert mail.messages == []
+
+
+def test_without_a_gateway_nothing_goes_by_sms(config, clock, monkeypatch, mail, sms):
+    without = replace(config, further_channels=())
+    monkeypatch.setattr(conf, "current", lambda: without)
+    AssignmentFactory(soon=True, assignee=AssigneeFactory(email="", phone=PHONE))
+    broker = MemoryBroker()
+    dispatch.dispatch(config=without, broker=broker)
+    deliver.deliver(broker.hints(), config=without, channel={"memory": mail, "sms": sms}.__getitem__)
+    assert ways() == ["memory FAILED no_contact"]
+
+
+def test_an_address_that_is_refused_for_good_is_followed_by_the_next_one_at_once(tick, mail, sms):
+    mail.answer_with(NO_SUCH_MAILBOX)
+    AssignmentFactory(soon=True, assignee=both())
+    tick()
+    assert ways() == ["memory FAILED rejected", "sms PLANNED"]
+    tick()
+    assert ways() == ["memory FAILED rejected", "sms SENT"]
+    assert [message.address for message in sms.messages] == [PHONE]
+
+
+def test_of_several_addresses_of_one_channel_each_is_tried_once(tick, mail, sms):
+    person = both()
+    second = contact_points.add_point(person.pk, "email", "second@example.test", order=2)
+    mail.answer_with(NO_SUCH_MAILBOX, NO_SUCH_MAILBOX)
+    AssignmentFactory(soon=True, assignee=person)
+    for _ in range(3):
+        tick()
+    assert ways() == ["memory FAILED rejected", f"memory:{second.pk} FAILED rejected", "sms SENT"]
+    assert [one.address for one in mail.attempts] == [person.email, "second@example.test"]
+
+
+def test_nothing_is_planned_where_there_is_no_other_address_or_no_time(tick, clock, mail, sms, config):
+    mail.answer_with(NO_SUCH_MAILBOX)
+    AssignmentFactory(soon=True)
+    tick()
+    assert ways() == ["memory FAILED rejected"]
+    work = AssignmentFactory(soon=True, assignee=both())
+    clock.set(work.scheduled_start + config.overdue - timedelta(seconds=20))
+    mail.answer_with(NO_SUCH_MAILBOX)
+    tick()
+    assert ways(assignment=work) == ["memory FAILED rejected"]
+
+
+def test_what_nobody_can_know_is_never_sent_another_way(tick, clock, mail, sms):
+    mail.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
+    AssignmentFactory(soon=True, assignee=both())
+    tick()
+    clock.advance(timedelta(minutes=2))
+    tick()
+    assert ways() == ["memory UNKNOWN ambiguous"]
+    assert sms.attempts == []
+
+
+def test_an_address_whose_messages_come_back_is_not_used_for_the_next_reminder(tick, mail, sms):
+    person = both()
+    mail_point = contact_points.points_of(person.pk)[0]
+    contact_points.mark_failing(mail_point.pk, "550")
+    AssignmentFactory(soon=True, assignee=person)
+    tick()
+    assert ways() == ["sms SENT"]
+
+
+def test_who_opts_out_of_an_address_gets_what_waits_by_the_next_one(tick, mail, sms):
+    person = both()
+    AssignmentFactory(assignee=person)
+    assert ways() == ["memory PLANNED"]
+    contact_points.opt_out(contact_points.points_of(person.pk)[0].pk)
+    assert ways() == ["memory SKIPPED opted_out", "sms PLANNED"]
+
+
+def test_who_opts_out_of_everything_gets_nothing_and_the_ledger_says_so(tick, mail, sms):
+    person = both()
+    AssignmentFactory(assignee=person)
+    for point in contact_points.points_of(person.pk):
+        contact_points.opt_out(point.pk)
+    assert ways() == ["memory SKIPPED opted_out", "sms SKIPPED opted_out"]
+    work = AssignmentFactory(soon=True, assignee=person)
+    tick()
+    assert ways(assignment=work) == ["memory SKIPPED opted_out"]
+    assert (mail.attempts, sms.attempts) == ([], [])
+
+
+def test_a_failing_address_is_left_only_where_there_is_another(tick, mail, sms):
+    alone = AssigneeFactory()
+    AssignmentFactory(assignee=alone)
+    contact_points.mark_failing(contact_points.points_of(alone.pk)[0].pk, "550")
+    assert ways() == ["memory PLANNED"]
+
+
+def test_a_correction_goes_the_way_of_its_person(tick, clock, mail, sms):
+    work = AssignmentFactory(soon=True, assignee=AssigneeFactory(email="", phone=PHONE))
+    tick()
+    services.change(work.pk, {"scheduled_start": NOON + timedelta(hours=6)})
+    clock.advance(timedelta(seconds=61))
+    tick()
+    assert ways(kind="CORRECTION") == ["sms SENT"]
+
+
+def bounce(row: Reminder, config: conf.ReminderConfig, *, permanent: bool = True, id: str = "one") -> bool:
+    return delivery_events.record(
+        row.pk,
+        DeliveryKind.BOUNCED,
+        source="dsn",
+        external_id=id,
+        at=NOON,
+        detail="5.1.1",
+        permanent=permanent,
+        config=config,
+    )
+
+
+def test_a_bounce_for_good_marks_the_address_and_tells_the_person_another_way(tick, mail, sms, config):
+    person = both()
+    AssignmentFactory(soon=True, assignee=person)
+    tick()
+    row = Reminder.objects.get(channel="memory")
+    assert bounce(row, config)
+    assert not bounce(row, config)
+    assert ways() == ["memory SENT", "sms PLANNED"]
+    tick()
+    assert ways() == ["memory SENT", "sms SENT"]
+    assert contact_points.points_of(person.pk)[0].failing_reason == "5.1.1"
+    assert DeliveryEvent.objects.count() == 1
+
+
+def test_a_bounce_for_now_changes_nothing_and_one_of_an_old_plan_moves_what_waits_alone(
+    tick, mail, sms, config
+):
+    person = both()
+    work = AssignmentFactory(soon=True, assignee=person)
+    tick()
+    row = Reminder.objects.get(channel="memory")
+    assert bounce(row, config, permanent=False)
+    assert contact_points.points_of(person.pk)[0].failing_since is None
+    services.change(work.pk, {"status": "CANCELLED"})
+    assert bounce(row, config, id="two")
+    assert ways(kind="REMINDER") == ["memory SENT"]
+    assert ways(kind="CORRECTION") == ["memory SKIPPED fallback", "sms PLANNED"]
+    assert contact_points.points_of(person.pk)[0].failing_since is not None
+
+
+def test_a_bounce_of_an_address_that_was_corrected_since_does_not_mark_the_new_one(
+    tick, clock, mail, sms, config
+):
+    person = both()
+    AssignmentFactory(soon=True, assignee=person)
+    tick()
+    clock.advance(timedelta(seconds=5))
+    people.change_assignee(person.pk, {"email": "right@example.test"})
+    bounce(Reminder.objects.get(channel="memory"), config)
+    assert contact_points.points_of(person.pk)[0].failing_since is None
+
+
+def test_delivered_takes_the_mark_back_and_a_complaint_opts_the_address_out(tick, mail, sms, config):
+    person = both()
+    AssignmentFactory(soon=True, assignee=person)
+    tick()
+    row = Reminder.objects.get(channel="memory")
+    first = contact_points.points_of(person.pk)[0]
+    contact_points.mark_failing(first.pk, "550")
+    of_row = {"source": "anymail", "at": NOON, "config": config}
+    assert delivery_events.record(row.pk, DeliveryKind.DELIVERED, external_id="1", **of_row)
+    assert contact_points.points_of(person.pk)[0].failing_since is None
+    assert delivery_events.record(row.pk, DeliveryKind.COMPLAINED, external_id="2", **of_row)
+    assert contact_points.points_of(person.pk)[0].opted_out_at is not None
+
+
+def test_an_event_of_a_row_that_is_not_known_is_ignored(config):
+    assert not delivery_events.record(
+        4711, DeliveryKind.BOUNCED, source="dsn", external_id="1", at=NOON, config=config
+    )
+
+
+def test_a_token_names_its_row_in_any_case_and_is_made_by_nobody_else(settings):
+    token = tracking.token_of(4711)
+    assert tracking.reminder_id_of(token.upper()) == 4711
+    assert tracking.reminder_id_of("4712" + token[4:]) is None
+    assert tracking.reminder_id_of("nonsense") is None
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another" * 10
+    assert tracking.reminder_id_of(token) == 4711
+    assert tracking.token_of(4711) != token
