@@ -30,6 +30,8 @@ WORDS = {
     Reason.DECLINED: "the assignee can't make it",
     Reason.AS_TOLD: "what this person was told is what is planned",
     Reason.MERGED: "a reminder that was due then stated the change",
+    Reason.OPTED_OUT: "this person wants no messages at that address",
+    Reason.FALLBACK: "messages to that address come back, so another address was tried",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
     Reason.EXHAUSTED: "every attempt failed",
@@ -68,6 +70,7 @@ ADVICE = {
     Reason.OPERATOR: "Send the reminder again if it is wanted after all.",
     Reason.DECLINED: "Assign somebody else; if the assignee confirms after all before it is due, it is sent.",
     Reason.UNSUBSCRIBED: "Make it active again (PATCH /api/webhooks/ID): it then hears of what happens from now on.",
+    Reason.OPTED_OUT: "Tell the person yourself, or ask them for another address.",
     Reason.NO_CONTACT: (
         "Assign somebody, or correct the address: while it is of use the reminder is then tried again by itself."
     ),
@@ -131,7 +134,7 @@ def rate(per_minute: float) -> str:
     return f"about {per_minute:.0f} a minute" if per_minute >= 10 else f"about {per_minute:.2g} a minute"
 
 
-SERVERS = {"email": "the mail server"}
+SERVERS = {"email": "the mail server", "sms": "the SMS gateway", "chat": "the chat service"}
 
 
 def channel_name(channel: str) -> str:
