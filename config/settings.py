@@ -242,7 +242,11 @@ EMAIL_ADDRESS_VALIDATOR = "notifications.addresses.validate_email_address"
 CONTACT_ADDRESSES = {
     "email": "notifications.addresses.stored_email_address",
     "sms": "notifications.phone_numbers.stored_number",
+    "chat": "notifications.channels.chat.addresses.stored_chat_url",
 }
+# The services that addresses of the channel chat may name, and whether those may be in a private network.
+CHAT_SCHEMES = tuple(scheme.lower() for scheme in env.words("CHAT_SCHEMES"))
+CHAT_ALLOW_PRIVATE = env.switch("CHAT_ALLOW_PRIVATE", False)
 PHONE_REGION = env.text("PHONE_REGION").upper()
 mail = env.email("EMAIL_URL", "smtp://localhost:25", schemes=EMAIL_SCHEMES)
 EMAIL_BACKEND = env.text("EMAIL_BACKEND") or {

@@ -5,7 +5,7 @@ import ipaddress
 from django.core.exceptions import ValidationError
 
 from notifications.channels.webhook import endpoint
-from notifications.channels.webhook.public_addresses import is_public
+from notifications.public_addresses import is_public
 
 
 def checked_url(url: str, *, private: bool) -> str:

@@ -1,7 +1,7 @@
 """Posts a message to an endpoint, in the public internet only, within one deadline, knowing how far the send got.
 
-The name is resolved once. Every address it has must be public (see `public_addresses`), and the connection goes to
-the very address that was checked, so that a second result of the name server changes nothing. No redirect is
+The name is resolved once. Every address it has must be public (`notifications.public_addresses`), and the connection goes
+to the very address that was checked, so that a second result of the name server changes nothing. No redirect is
 followed, no proxy of the environment used, and no more read than status and headers need.
 """
 

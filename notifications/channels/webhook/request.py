@@ -13,8 +13,8 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
 from notifications.channels.webhook.endpoint import Endpoint
-from notifications.channels.webhook.public_addresses import is_public
 from notifications.message import Message
+from notifications.public_addresses import is_public
 from notifications.resolver import AddressInfo
 
 MAX_RESPONSE = 65_536  # octets of a response that are read, headers included

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from notifications import channels
 from notifications.channels import base, registry
+from notifications.channels.chat.channel import ChatChannel
 from notifications.channels.email.channel import OWN_BACKEND, EmailChannel
 from notifications.channels.email.checks import mail_settings
 from notifications.channels.memory.channel import MemoryChannel
@@ -27,8 +28,9 @@ MESSAGE = Message("1@example.com", "ann@example.com", "Ann", "Reminder", "Hello"
 
 
 def test_every_folder_is_a_channel() -> None:
-    assert registry.names() == ("email", "memory", "noop", "webhook")
+    assert registry.names() == ("chat", "email", "memory", "noop", "webhook")
     assert [type(registry.get(name)) for name in registry.names()] == [
+        ChatChannel,
         EmailChannel,
         MemoryChannel,
         NoopChannel,
@@ -47,7 +49,8 @@ def test_a_process_has_one_instance_of_each(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        registry.UnknownChannel, match=r"^'pigeon' is not a channel: one of email, memory, noop, webhook is"
+        registry.UnknownChannel,
+        match=r"^'pigeon' is not a channel: one of chat, email, memory, noop, webhook is",
     ):
         registry.get("pigeon")
 
@@ -86,7 +89,7 @@ class Pigeon(NoopChannel):
 def test_a_channel_is_added_by_one_folder(another_folder: Path) -> None:
     package = pigeon(another_folder, PIGEON)
     (package / "checks.py").write_text("imported = True")
-    assert registry.names() == ("email", "memory", "noop", "pigeon", "webhook")
+    assert registry.names() == ("chat", "email", "memory", "noop", "pigeon", "webhook")
     assert registry.get("pigeon").send(MESSAGE, timeout=SOON).accepted
     registry.import_checks()
     assert sys.modules["notifications.channels.pigeon.checks"].imported
