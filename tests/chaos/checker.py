@@ -14,6 +14,8 @@ from itertools import pairwise
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from tests.chaos import ways
+
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
 Found = Iterator[str]
 Facts = dict[str, Any]
@@ -71,7 +73,8 @@ class Evidence:
     `hooks` are the webhooks that an endpoint has read to their end. `refusals` are the mail sink's own, each with what it
     was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the
     database's clock was moved, and says nothing about the instants of the sinks. `killed` is how many processes that send
-    were killed, where nothing else happened.
+    were killed, where nothing else happened. `points` are the addresses of people, `channels` those over which this system
+    reaches them, `bounced` the rows whose message has bounced for good.
     """
 
     now: datetime
@@ -91,6 +94,17 @@ class Evidence:
     before: Mapping[tuple[str, str], float] = field(default_factory=dict)
     gauges: Mapping[str, float] = field(default_factory=dict)
     killed: int | None = None
+    points: list[Facts] = field(default_factory=list)
+    bounced: frozenset[int] = frozenset()
+    channels: tuple[str, ...] = ("email",)
+
+    def version_of(self, row: Facts) -> int:
+        """The version in force of the row's assignment."""
+        return int(self._versions[row["assignment_id"]])
+
+    @cached_property
+    def _versions(self) -> dict[int, int]:
+        return {a["id"]: a["version"] for a in self.assignments}
 
     def tries_of(self, row: Facts) -> list[Facts]:
         return self._tries.get(row["id"], [])
@@ -238,7 +252,7 @@ def sent_means_accepted(e: Evidence) -> Found:
     for row in e.rows:
         if (
             row["state"] == "SENT"
-            and row["channel"] in ("email", "webhook")
+            and ways.channel_of(row["channel"]) in ("email", "webhook")
             and not e.accepted[row["message_id"]]
         ):
             yield f"row {row['id']} is SENT, and the sink never saw it"
@@ -284,7 +298,7 @@ def figures_agree(e: Evidence) -> Found:
     counted = e.counters.get(("reminder_sent_total", "status=SCHEDULED"), 0)
     if counted != sent:
         yield f"reminder_sent_total is {counted:g}, {sent} rows are SENT"
-    channels = {row["id"]: row["channel"] for row in e.rows}
+    channels = {row["id"]: ways.channel_of(row["channel"]) for row in e.rows}
     ends = Counter((channels[a["reminder_id"]], a["outcome"]) for a in e.attempts)
     for (name, labels), value in e.counters.items():
         if name == "reminder_attempts_total":
@@ -710,4 +724,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I17": supervisors_hear_what_is_so,
     "I18": rules_keep_their_distance,
     "I19": chains_go_step_by_step,
+    "I20": ways.one_way_is_enough,
 }

@@ -28,7 +28,7 @@ from config.devstack.postgres import Postgres
 from config.devstack.processes import end, wait_for
 from config.devstack.servers import Server
 from config.devstack.valkey import Valkey
-from tests.chaos import checker
+from tests.chaos import checker, ways
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
 from tests.fakes.http_sink import OK, HttpSink
@@ -315,6 +315,8 @@ class System:
                 acts=link.execute(b"SELECT * FROM assignments_act ORDER BY id").fetchall(),
                 rules=link.execute(checker.RULES.encode()).fetchall(),
                 schedules=link.execute(checker.SCHEDULES.encode()).fetchall(),
+                points=link.execute(ways.POINTS.encode()).fetchall(),
+                bounced=frozenset(one["reminder_id"] for one in link.execute(ways.BOUNCED.encode())),
                 **more,
             )
 

@@ -80,6 +80,22 @@ def another_row(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda e: replace(e, rows=[*e.rows, {**e.rows[0], **fresh, **changes}])
 
 
+def sms(**changes: object) -> Callable[[Evidence], Evidence]:
+    """The same message over another way."""
+    return another_row(channel="sms", closed_at=NOW - MINUTE, **changes)
+
+
+def failed(e: Evidence) -> Evidence:
+    """The mail server refused the person's first address."""
+    return row(state="FAILED", reason="rejected", closed_at=NOW - 8 * MINUTE)(e)
+
+
+def with_points(e: Evidence) -> Evidence:
+    """The person has two addresses that may be used."""
+    points = [{"person_id": 5, "channel": channel, "opted_out_at": None} for channel in ("email", "sms")]
+    return replace(e, points=points, channels=("email", "sms"))
+
+
 def second_rule(minutes_later: int, **changes: object) -> Callable[[Evidence], Evidence]:
     """Another rule has reminded the same person of the same start, so long after the first one."""
 
@@ -449,6 +465,14 @@ SABOTAGES = [
     ("I19", "a step that nobody asked to end", chain(80, state="SKIPPED", reason="replanned", attempts=0)),
     ("I19", "two open steps", chain(-15, -30, state="PLANNED", attempts=0, closed_at=None, message_id="")),
     ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
+    ("I20", "accepted over two ways", sms(state="SENT", attempts=1, message_id="m2@x")),
+    (
+        "I20",
+        "another way after an end that nobody knows",
+        lambda e: sms(state="UNKNOWN", reason="ambiguous")(e),
+    ),
+    ("I20", "one way twice", another_row(channel="email", state="SKIPPED", reason="fallback")),
+    ("I20", "nobody tried the next address", lambda e: with_points(failed(e))),
 ]
 
 
@@ -509,8 +533,22 @@ def test_a_row_that_says_why_somebody_knows_another_plan_is_enough():
     assert not [line for line in broken(refused) if line.startswith("I16")]
 
 
+@pytest.mark.parametrize(
+    "sensible",
+    [
+        lambda e: replace(sms(state="SENT", attempts=1, message_id="m2@x")(e), bounced=frozenset({1})),
+        lambda e: with_points(sms(state="SENT", attempts=1, message_id="m2@x")(failed(e))),
+        lambda e: replace(with_points(failed(e)), channels=("email",)),
+        lambda e: failed(replace(e, points=[])),
+    ],
+    ids=["after a bounce", "after a refusal", "over no channel that is set up", "nobody has another address"],
+)
+def test_another_way_is_right_after_a_bounce_or_a_refusal(sensible):
+    assert not [line for line in broken(sensible(sound())) if line.startswith("I20")]
+
+
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 20)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 21)}
 
 
 @pytest.mark.parametrize(
