@@ -9,7 +9,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import log_ended, log_queued
-from reminders.ledger import claims, leases
+from reminders.ledger import claims, leases, ways
 from reminders.ledger.records import Claimed, Ended
 from reminders.models import Kind
 from reminders.policy.handover import next_limit
@@ -73,6 +73,8 @@ def dispatch(
     reaped = leases.reap(config)
     done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
     log_ended(reaped.ambiguous_rows)
+    if config.further_channels:
+        log_ended(ways.leave_held(config))
     try:
         contents = broker.contents()
         if not contents.is_intact:

@@ -5,6 +5,7 @@ and no other row of it is open, accepted or in doubt; never after UNKNOWN, for t
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
@@ -12,12 +13,18 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import channel_name_sql, ways_of
 from reminders.ledger.records import Ended, Finished
-from reminders.ledger.sql import fetch, prepared_cursor, run
+from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
 from reminders.policy.recipients import ASSIGNEE, PERSON
 from reminders.policy.ways import NEXT_NEEDS
 
 PERSON_OF = f"substring(r.recipient FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
+
+HELD = "SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()"
+PATIENCE = timedelta(minutes=1)
+"""A channel that has not worked for this long may not work for longer."""
+LEAST_LEFT = timedelta(minutes=5)
+MOST_AT_ONCE = 500
 
 POINTS = f"""
     SELECT p.person_id, p.id, p.failing_since,
@@ -25,10 +32,43 @@ POINTS = f"""
            || CASE WHEN row_number() OVER (PARTITION BY p.person_id, p.channel ORDER BY p."order", p.id) = 1
                    THEN '' ELSE ':' || p.id END AS way,
            p.opted_out_at IS NULL AND (p.channel = 'email' OR p.channel = ANY(%(further_channels)s)) AS usable,
+           CASE WHEN p.channel = 'email' THEN %(channel)s ELSE p.channel END IN ({HELD}) AS is_held,
            row_number() OVER (PARTITION BY p.person_id ORDER BY p."order", p.id) AS place
     FROM assignments_contactpoint p
     WHERE p.person_id IN (SELECT {PERSON_OF} FROM reminders_reminder r WHERE r.id = ANY(%(ids)s::bigint[]))
 """  # noqa: S608 - our own constants
+
+IS_HELD = """
+    SELECT EXISTS (SELECT FROM reminders_channelhold
+                   WHERE until > statement_timestamp() AND since < statement_timestamp() - %s)
+"""
+
+# Where the assignment is locked the row waits for the next look.
+LOCK_HELD = f"""
+    SELECT r.id, r.assignment_id FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+    WHERE r.closed_at IS NULL AND r.state = 'PLANNED' AND r.kind <> 'EVENT' AND r.ambiguous = 0 AND r.digest_id IS NULL
+      AND r.due_at <= statement_timestamp() AND r.not_after > statement_timestamp() + make_interval(secs => {NEXT_NEEDS})
+      AND r.not_after - statement_timestamp() < greatest((r.not_after - r.due_at) / 2, %(least)s)
+      AND {channel_name_sql("r.channel")} IN (
+          SELECT channel FROM reminders_channelhold
+          WHERE until > statement_timestamp() AND since < statement_timestamp() - %(patience)s)
+      AND EXISTS (
+          SELECT FROM assignments_contactpoint o
+          WHERE o.person_id = {PERSON_OF} AND o.opted_out_at IS NULL AND o.failing_since IS NULL
+            AND o.channel = ANY(%(further_channels)s) AND o.channel NOT IN ({HELD})
+            AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE n.assignment_id = r.assignment_id
+                            AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
+                            AND n.recipient = r.recipient AND {channel_name_sql("n.channel")} = o.channel))
+    ORDER BY a.id, r.id LIMIT %(most)s
+    FOR NO KEY UPDATE OF a, r SKIP LOCKED
+"""  # noqa: S608 - our own constants
+
+LEAVE_HELD = """
+    UPDATE reminders_reminder r
+    SET state = 'SKIPPED', reason = 'fallback', lease_until = NULL, closed_at = statement_timestamp()
+    WHERE r.id = ANY(%s::bigint[]) AND r.state = 'PLANNED'
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""
 
 BOUNCED = """EXISTS (
         SELECT FROM reminders_deliveryevent e WHERE e.reminder_id = {row}.id AND e.kind = 'bounced' AND e.permanent)"""
@@ -50,7 +90,7 @@ PLAN_NEXT = f"""
             SELECT FROM reminders_reminder n
             WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
               AND n.recipient = r.recipient AND n.channel = p.way)
-        ORDER BY p.failing_since IS NOT NULL, p.place LIMIT 1) following
+        ORDER BY p.failing_since IS NOT NULL, p.is_held, p.place LIMIT 1) following
     WHERE r.id = ANY(%(ids)s::bigint[]) AND r.kind <> 'EVENT' AND r.channel <> 'none'
       AND (a.version = r.version OR r.kind = 'CORRECTION')
       AND (r.not_after IS NULL OR r.not_after > statement_timestamp() + make_interval(secs => {NEXT_NEEDS}))
@@ -111,6 +151,29 @@ def plan_next(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> int
         return 0
     run(cursor, PLAN_NEXT, {"ids": list(ids), **ways_of(config)})
     return int(cursor.rowcount)
+
+
+@atomically
+def leave_held(config: ReminderConfig) -> list[Ended]:
+    """Plans the next way of due messages whose channel has not worked for a while, once less than half of the time in which
+    they are of use is left (or 5 minutes), for people who have an address over a channel that works.
+
+    What may have been taken already stays. Returns the rows that have ended.
+    """
+    with prepared_cursor() as cursor:
+        run(cursor, IS_HELD, [PATIENCE])
+        if not fetch_one(cursor):
+            return []
+        within = {"patience": PATIENCE, "least": LEAST_LEFT, "most": MOST_AT_ONCE}
+        run(cursor, LOCK_HELD, {**within, **ways_of(config)})
+        held = [row[0] for row in cursor.fetchall()]
+        if not held:
+            return []
+        run(cursor, LEAVE_HELD, [bigints(held)])
+        ended = [Ended(**row) for row in fetch(cursor)]
+        record_ended(cursor, ended)
+        plan_next(cursor, [row.reminder_id for row in ended], config)
+    return ended
 
 
 @atomically

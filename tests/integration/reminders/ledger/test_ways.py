@@ -14,7 +14,7 @@ from reminders import conf
 from reminders.content import tracking
 from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import delivery_events
-from reminders.models import DeliveryEvent, DeliveryKind, Reminder
+from reminders.models import CircuitBreaker, DeliveryEvent, DeliveryKind, Reminder
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -178,6 +178,46 @@ def test_a_correction_goes_the_way_of_its_person(tick, clock, mail, sms):
     clock.advance(timedelta(seconds=61))
     tick()
     assert ways(kind="CORRECTION") == ["sms SENT"]
+
+
+@pytest.fixture
+def no_mail_server(clock) -> None:
+    """The mail server has not answered for two minutes, and is left alone."""
+    CircuitBreaker.objects.create(
+        channel="memory", since=NOON - timedelta(minutes=2), until=NOON + timedelta(days=1), failures=9
+    )
+
+
+def test_a_channel_that_stays_down_is_left_at_half_time(no_mail_server, tick, clock, mail, sms):
+    work = AssignmentFactory(soon=True, assignee=both())
+    row = Reminder.objects.get(assignment=work, kind="REMINDER")
+    half = row.due_at + (row.not_after - row.due_at) / 2
+    clock.set(half - timedelta(seconds=1))
+    tick()
+    assert ways() == ["memory PLANNED"]
+    clock.set(half + timedelta(seconds=1))
+    tick()
+    tick()
+    assert ways() == ["memory SKIPPED fallback", "sms SENT"]
+    assert [message.address for message in sms.messages] == [PHONE]
+
+
+def test_a_channel_that_has_just_failed_is_waited_for(tick, clock, mail, sms):
+    CircuitBreaker.objects.create(channel="memory", since=NOON, until=NOON + timedelta(days=1), failures=1)
+    work = AssignmentFactory(soon=True, assignee=both())
+    clock.set(Reminder.objects.get(assignment=work, kind="REMINDER").not_after - timedelta(minutes=1))
+    CircuitBreaker.objects.update(since=clock.now())
+    tick()
+    assert ways(assignment=work) == ["memory PLANNED"]
+
+
+def test_who_has_no_address_over_a_channel_that_works_waits(no_mail_server, tick, clock, mail, sms):
+    alone = AssigneeFactory()
+    contact_points.add_point(alone.pk, "email", "second@example.test")
+    work = AssignmentFactory(soon=True, assignee=alone)
+    clock.set(Reminder.objects.get(assignment=work, kind="REMINDER").not_after - timedelta(minutes=3))
+    tick()
+    assert ways() == ["memory PLANNED"]
 
 
 def bounce(row: Reminder, config: conf.ReminderConfig, *, permanent: bool = True, id: str = "one") -> bool:
