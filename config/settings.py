@@ -374,6 +374,8 @@ LOGGING = {
         # A line for each request that waits for a thread, and for each client that hung up.
         "waitress": {"level": "ERROR"},
         "waitress.queue": {"level": "ERROR"},
+        # A line for each way in which a mail is tried, and what it stumbles over in mails of any content.
+        "flufl.bounce": {"level": "CRITICAL"},
     },
 }
 
