@@ -9,6 +9,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 from urllib.parse import parse_qsl, quote, unquote
 
 POSTGRES_PORT, REDIS_PORT, SENTINEL_PORT = 5432, 6379, 26379
@@ -157,6 +158,47 @@ def django_database(text: str) -> dict[str, object]:
             **{name: value for name, value in address.query.items() if name != "pooler"},
         },
     }
+
+
+# --- a mailbox -------------------------------------------------------------------------------------------------
+
+MAILBOX_FORM = "imaps://user:password@host:993/INBOX"
+IMAP_PORTS = {"imaps": 993, "imap": 143}
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class Mailbox(TypedDict):
+    """What `notifications.bounces.imap.MailboxAddress` is made of."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    folder: str
+    tls: bool
+
+
+def mailbox(text: str) -> Mailbox:
+    """BOUNCE_MAILBOX_URL. Without TLS only this machine is accepted. Raises NotAccepted."""
+    address = parse(text)
+    server = address.servers[0]
+    if address.scheme not in IMAP_PORTS or len(address.servers) > 1 or not server.host or address.query:
+        raise NotAccepted(f"an address like {MAILBOX_FORM}")
+    if address.scheme == "imap" and server.host not in LOOPBACK:
+        raise NotAccepted(f"{MAILBOX_FORM}, for imap:// is accepted on this machine alone,")
+    if not (address.user and address.password and (address.user + address.password).isprintable()):
+        raise NotAccepted(f"a user and a password, as in {MAILBOX_FORM},")
+    folder = address.path or "INBOX"
+    if not (folder.isascii() and folder.isprintable()):
+        raise NotAccepted(f"a folder of ASCII characters, as in {MAILBOX_FORM},")
+    return Mailbox(
+        host=server.host,
+        port=server.port or IMAP_PORTS[address.scheme],
+        user=address.user,
+        password=address.password,
+        folder=folder,
+        tls=address.scheme == "imaps",
+    )
 
 
 # --- Redis -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,10 @@ from urllib.parse import urlsplit
 
 from config import addresses, telemetry
 from config.environment import Environment
+from notifications import providers
+from notifications.addresses import InvalidAddress
+from notifications.bounces.imap import MailboxAddress
+from notifications.channels.email.verp import checked_address
 from reminders.conf import ReminderConfig
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -270,6 +274,36 @@ MAIL_SINK_DIR = (
 EMAIL_TIMEOUT = REMINDERS.send_timeout.total_seconds()
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Assignment reminders <reminders@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- what comes back of mail -----------------------------------------------------------------------------------
+
+# The address to which mail servers report; each message has its own subaddress of it. '': the sender's.
+BOUNCE_ADDRESS = env.text("BOUNCE_ADDRESS").strip()
+if BOUNCE_ADDRESS:
+    try:
+        BOUNCE_ADDRESS = checked_address(BOUNCE_ADDRESS)
+    except InvalidAddress as refusal:
+        env.refuse(f"BOUNCE_ADDRESS is {BOUNCE_ADDRESS!r}: {refusal}")
+        BOUNCE_ADDRESS = ""
+BOUNCE_MAILBOX_URL = env.address("BOUNCE_MAILBOX_URL", "", of=addresses.mailbox)
+BOUNCE_MAILBOX = MailboxAddress(**addresses.mailbox(BOUNCE_MAILBOX_URL)) if BOUNCE_MAILBOX_URL else None
+BOUNCE_POLL_SECONDS = env.whole("BOUNCE_POLL_SECONDS", 60, least=10, most=3_600)
+# The mail provider whose tracking webhooks are accepted at /api/inbound/email, read by django-anymail; '': nobody's.
+ANYMAIL_WEBHOOK_SECRET = env.text("ANYMAIL_WEBHOOK_SECRET", secret=True)
+ANYMAIL_SIGNING_KEY = env.text("ANYMAIL_SIGNING_KEY", secret=True)
+ANYMAIL_PROVIDER = env.choice("ANYMAIL_PROVIDER", "", among=["", *providers.NAMES])
+if ANYMAIL_PROVIDER:
+    for problem in providers.problems(ANYMAIL_PROVIDER, ANYMAIL_WEBHOOK_SECRET, ANYMAIL_SIGNING_KEY):
+        env.refuse(problem)
+    if telemetry.is_missing("anymail"):
+        env.refuse(
+            "ANYMAIL_PROVIDER is set: the package django-anymail (extra `anymail`) is needed, or no value"
+        )
+elif ANYMAIL_WEBHOOK_SECRET or ANYMAIL_SIGNING_KEY:
+    env.refuse("ANYMAIL_WEBHOOK_SECRET and ANYMAIL_SIGNING_KEY are of no use without ANYMAIL_PROVIDER")
+ANYMAIL = providers.anymail_settings(ANYMAIL_PROVIDER, ANYMAIL_WEBHOOK_SECRET, ANYMAIL_SIGNING_KEY)
+# The channels whose messages carry a token, by which what becomes of them is known.
+TRACKED_CHANNELS = frozenset({"email"} if BOUNCE_ADDRESS or BOUNCE_MAILBOX or ANYMAIL_PROVIDER else ())
 
 # --- webhooks --------------------------------------------------------------------------------------------------
 

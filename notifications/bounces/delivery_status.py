@@ -9,6 +9,7 @@ from email.message import Message
 from notifications.bounces.bounded import header
 from notifications.bounces.received import Ignored, Kind, Report
 from notifications.channels.email.responses import Phase, judge
+from notifications.message import Outcome, Subject
 from notifications.redaction import MAX_READ, redacted
 
 TYPES = ("message/delivery-status", "message/global-delivery-status")
@@ -62,8 +63,9 @@ def outcome_of(fields: Sequence[Fields]) -> Report | Ignored:
 def bounce(status: str, diagnostic: str, *, recipient: str = "") -> Report:
     """A bounce with this status and this reply of a mail server, either of which may be ''.
 
-    The class of the status says whether it is permanent, else the reply's code. What it is about is judged as if the
-    server had refused the recipient while we were connected (`notifications.channels.email.responses`).
+    It is permanent if the class of the status says so, else the reply's code, and if it is not about the sender, a policy or
+    the content of this message: those say nothing of the address, and would close all addresses at once. That is judged as
+    if the server had refused the recipient while we were connected (`notifications.channels.email.responses`).
     """
     diagnostic = diagnostic[:MAX_READ]
     reply = _REPLY.match(diagnostic)
@@ -73,8 +75,7 @@ def bounce(status: str, diagnostic: str, *, recipient: str = "") -> Report:
     refusal = judge(Phase.RCPT, code, f"{text}\n{status}")
     return Report(
         kind=Kind.BOUNCED,
-        permanent=digit == "5",
-        subject=refusal.subject,
+        permanent=refusal.outcome is Outcome.REJECTED and refusal.subject is not Subject.MESSAGE,
         status=status or refusal.status,
         detail=redacted(diagnostic, recipient=recipient),
     )

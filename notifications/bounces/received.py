@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from notifications.message import Subject
 from notifications.redaction import redacted
 
 
@@ -35,14 +34,12 @@ class Ignored(Enum):
 class Report:
     """What became of a message.
 
-    `permanent`: it was refused for good; another attempt would end the same way. `subject` is what the refusal is about:
-    only one about the recipient, or one that does not tell, says something of the address. `status` is an enhanced status
-    code (RFC 3463) or ''. `detail` is one line for people, in which no address is left.
+    `permanent`: it was refused for good, and the next message to this address would meet the same. `status` is an enhanced
+    status code (RFC 3463) or ''. `detail` is one line for people, in which no address is left.
     """
 
     kind: Kind
     permanent: bool = False
-    subject: Subject = Subject.UNSTATED
     status: str = ""
     detail: str = ""
 

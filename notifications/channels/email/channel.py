@@ -16,7 +16,9 @@ from notifications.channels.email import mime
 from notifications.channels.email.backend import EmailBackend
 from notifications.channels.email.server import Server
 from notifications.channels.email.transport import transport_for
+from notifications.channels.email.verp import return_path
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
+from notifications.providers import with_token
 from notifications.redaction import redacted
 
 logger = logging.getLogger(__name__)
@@ -42,10 +44,14 @@ class EmailChannel(AnnouncingChannel):
             return Delivery(
                 Outcome.REJECTED, "address", "not one valid e-mail address", subject=Subject.RECIPIENT
             )
+        if message.tracking:
+            message = with_token(message, provider=settings.ANYMAIL_PROVIDER)
         if settings.EMAIL_BACKEND != OWN_BACKEND:
             before_last_octet()
             return _through_django(message)
         sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL)
+        if message.tracking and settings.BOUNCE_ADDRESS:
+            sender = return_path(settings.BOUNCE_ADDRESS, message.tracking)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
         return transport_for(Server.from_settings()).deliver(
             content,
@@ -58,7 +64,7 @@ class EmailChannel(AnnouncingChannel):
 
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
-            _, sender = _sender(settings.DEFAULT_FROM_EMAIL)
+            sender = settings.BOUNCE_ADDRESS or _sender(settings.DEFAULT_FROM_EMAIL)[1]
             return transport_for(Server.from_settings()).probe(
                 sender=sender, recipient=address, timeout=timeout
             )
@@ -135,4 +141,8 @@ def _django_mail(message: Message) -> EmailMultiAlternatives:
     )
     if message.html:
         mail.attach_alternative(message.html, "text/html")
+    if message.tracking and settings.BOUNCE_ADDRESS:
+        # Django's own backends take `from_email` for the envelope.
+        mail.extra_headers["From"] = settings.DEFAULT_FROM_EMAIL
+        mail.from_email = return_path(settings.BOUNCE_ADDRESS, message.tracking)
     return mail

@@ -8,16 +8,34 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from notifications.addresses import MAX_LOCAL_PART
+from notifications.addresses import MAX_LOCAL_PART, InvalidAddress, parse
 
 HEADER = "X-Reminder-Token"
 SEPARATOR = "+"
-TOKEN = r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?"  # noqa: S105  the form, not a token
-LONGEST_TOKEN = 50
+TOKEN = r"[a-z0-9](?:[a-z0-9-]{0,34}[a-z0-9])?"  # noqa: S105  the form, not a token
+LONGEST_TOKEN = 36
 LONGEST_LOCAL_PART = MAX_LOCAL_PART - LONGEST_TOKEN - len(SEPARATOR)
 """Of BOUNCE_ADDRESS, in octets."""
 
 _HEADER = re.compile(rf"^[> \t]*{HEADER}:\s*({TOKEN})(?![A-Za-z0-9-])".encode(), re.IGNORECASE | re.MULTILINE)
+
+
+def checked_address(text: str) -> str:
+    """BOUNCE_ADDRESS as `return_path` takes it. Raises InvalidAddress with what is accepted."""
+    form = f"one address like bounces@example.org, with at most {LONGEST_LOCAL_PART} characters before the @-sign, is needed"
+    try:
+        address = parse(text)
+    except InvalidAddress as error:
+        raise InvalidAddress(form) from error
+    local_part, _, _ = address.rpartition("@")
+    if (
+        not address.isascii()
+        or len(local_part) > LONGEST_LOCAL_PART
+        or SEPARATOR in local_part
+        or '"' in local_part
+    ):
+        raise InvalidAddress(form)
+    return address
 
 
 def return_path(address: str, token: str) -> str:

@@ -3,6 +3,7 @@
 import smtplib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMail
@@ -137,6 +138,70 @@ class Foreign(BaseEmailBackend):
         if self.at_send:
             raise self.at_send
         return self.answer  # type: ignore[return-value]
+
+
+class TestTracking:
+    TRACKED = replace(MESSAGE, tracking="17-abcdefgh")
+
+    def test_a_message_with_a_token_has_a_return_path_and_a_header_of_its_own(
+        self, server: SmtpServer, settings: Settings
+    ) -> None:
+        settings.BOUNCE_ADDRESS = "bounces@example.org"
+        for message in (self.TRACKED, MESSAGE):
+            assert registry.get("email").send(message, timeout=PLENTY).accepted
+        assert [each.sender for each in server.accepted] == [
+            "bounces+17-abcdefgh@example.org",
+            "reminders@example.com",
+        ]
+        tracked, untracked = arrived(server)
+        assert (tracked["X-Reminder-Token"], untracked["X-Reminder-Token"]) == ("17-abcdefgh", None)
+        assert {each["From"] for each in (tracked, untracked)} == {
+            "Assignment reminders <reminders@example.com>"
+        }
+
+    def test_without_an_address_for_bounces_the_header_alone_names_the_message(
+        self, server: SmtpServer
+    ) -> None:
+        assert registry.get("email").send(self.TRACKED, timeout=PLENTY).accepted
+        assert server.accepted[0].sender == "reminders@example.com"
+        assert arrived(server)[0]["X-Reminder-Token"] == "17-abcdefgh"
+
+    def test_the_server_is_asked_whether_it_takes_the_address_for_bounces(
+        self, server: SmtpServer, settings: Settings
+    ) -> None:
+        settings.BOUNCE_ADDRESS = "bounces@example.org"
+        answer = registry.get("email").probe(None, timeout=PLENTY)
+        assert answer is not None
+        assert answer.accepted
+        assert any("<bounces@example.org>" in command for command in server.commands)
+
+    @pytest.mark.parametrize(
+        ("provider", "header", "value"),
+        [
+            ("postmark", "X-PM-Metadata-reminder", "17-abcdefgh"),
+            ("mailgun", "X-Mailgun-Variables", '{"reminder": "17-abcdefgh"}'),
+            ("sendgrid", "X-SMTPAPI", '{"unique_args": {"reminder": "17-abcdefgh"}}'),
+            ("sparkpost", "X-MSYS-API", '{"metadata": {"reminder": "17-abcdefgh"}}'),
+        ],
+    )
+    def test_a_provider_gets_the_token_in_the_header_that_it_keeps(
+        self, server: SmtpServer, settings: Settings, provider: str, header: str, value: str
+    ) -> None:
+        settings.ANYMAIL_PROVIDER = provider
+        assert registry.get("email").send(self.TRACKED, timeout=PLENTY).accepted
+        assert arrived(server)[0][header] == value
+
+    def test_other_backends_of_django_use_the_return_path_as_well(self, settings: Settings) -> None:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        settings.DEFAULT_FROM_EMAIL = "Assignment reminders <reminders@example.com>"
+        settings.BOUNCE_ADDRESS = "bounces@example.org"
+        mail.outbox = []
+        assert EmailChannel().send(self.TRACKED, timeout=PLENTY).accepted
+        [sent] = mail.outbox
+        parsed = sent.message()
+        assert sent.from_email == "bounces+17-abcdefgh@example.org"
+        assert parsed["From"] == "Assignment reminders <reminders@example.com>"
+        assert parsed["X-Reminder-Token"] == "17-abcdefgh"
 
 
 class TestOtherBackends:
