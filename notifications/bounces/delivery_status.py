@@ -86,6 +86,11 @@ def status_in(text: str) -> str:
     return next((found[0] for found in _STATUS.finditer(text) if found[1] != "2"), "")
 
 
+def has_reply(text: str) -> bool:
+    """Whether the text begins as the refusal of a mail server does."""
+    return _REPLY.match(text) is not None
+
+
 def _fields(block: Message) -> Fields:
     action = _ACTION.search(header(block, "Action").lower())
     status = _STATUS.search(header(block, "Status"))

@@ -19,7 +19,7 @@ from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
-from reminders.content import links, notices, webhooks
+from reminders.content import links, notices, tracking, webhooks
 from reminders.content.dates import known_zone, local_time, relative_time
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
@@ -91,6 +91,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         text=text,
         html=html,
         language=language,
+        tracking=tracking.token_for(claim.row),
     )
 
 
@@ -136,6 +137,7 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Messag
         text=text,
         html=form("html", escaped),
         language=language,
+        tracking=tracking.token_for(digest.lead),
     )
 
 

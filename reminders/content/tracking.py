@@ -7,8 +7,17 @@ import re
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from reminders.policy.rows import Row
+from reminders.policy.ways import channel_name
+
 SALT = "reminders.content.tracking"
 _TOKEN = re.compile(r"([0-9]{1,18})-([a-z2-7]{16})")
+
+
+def token_for(row: Row) -> str:
+    """The token of this row's message, or of the digest that it leads; '' where its channel hands none to the other side."""
+    tracked = settings.TRACKED_CHANNELS
+    return token_of(row.id) if tracked and channel_name(row.channel) in tracked else ""
 
 
 def token_of(reminder_id: int) -> str:

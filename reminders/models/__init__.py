@@ -12,6 +12,7 @@ Django finds models by the name of this package, so it imports all of them: the 
 """
 
 from reminders.models.channels import (
+    BouncePoll,
     ChannelPace,
     CircuitBreaker,
     DigestWindow,
@@ -46,6 +47,7 @@ __all__ = [
     "ArchivedReminder",
     "Attempt",
     "Audit",
+    "BouncePoll",
     "ChannelPace",
     "CircuitBreaker",
     "Counter",

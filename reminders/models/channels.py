@@ -95,3 +95,19 @@ class DigestWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipient} over {self.channel}: until {self.until}"
+
+
+class BouncePoll(models.Model):
+    """The polls of BOUNCE_MAILBOX_URL, in one row: when the next one is due, who is at it, and since when none succeeds."""
+
+    next_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+    polled_at = models.DateTimeField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, db_default=0)
+    code = models.CharField(max_length=20, default="", db_default="")
+    detail = models.CharField(max_length=200, default="", db_default="")
+
+    def __str__(self) -> str:
+        return f"polls of the mailbox, next at {self.next_at:%H:%M:%S}"

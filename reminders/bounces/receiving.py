@@ -1,0 +1,90 @@
+"""One mail that came back: read, matched with its row, recorded."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from django.conf import settings
+
+from assignments.clock import database_now
+from notifications.bounces.reading import read
+from notifications.bounces.received import Ignored, Kind
+from reminders.conf import ReminderConfig
+from reminders.content import tracking
+from reminders.ledger import delivery_events
+from reminders.models import DeliveryKind
+
+logger = logging.getLogger(__name__)
+
+SOURCES = {Kind.BOUNCED: "dsn", Kind.DELIVERED: "dsn", Kind.COMPLAINED: "arf"}
+"""Who says it: a notification of a mail server (or what stands for one), or a complaint."""
+
+PEOPLES = {Ignored.NO_REPORT, Ignored.UNREADABLE}
+"""Mail that somebody may want to read: nothing of it is known."""
+
+
+class Outcome(Enum):
+    """What became of a mail that came back."""
+
+    RECORDED = "recorded"
+    KNOWN = "known"
+    """Nothing new: it was recorded before, or its row is in the archive."""
+    IGNORED = "ignored"
+    """It reports nothing."""
+    UNKNOWN = "unknown"
+    """It is about no message of ours, as far as can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`settled`: it is about a message of ours, and nobody needs to read it any more."""
+
+    outcome: Outcome
+    settled: bool
+
+
+def receive(content: bytes, *, config: ReminderConfig, recipient: str = "") -> Receipt:
+    """Records what a mail reports. Repeating it changes nothing. Raises what the database raises, and nothing of the mail's.
+
+    `recipient` is the address to which the mail was delivered, where that is known.
+    """
+    mail = read(content, address=settings.BOUNCE_ADDRESS, recipient=recipient)
+    reminder_id = reminder_of(mail.tokens)
+    if isinstance(mail.found, Ignored):
+        outcome = Outcome.IGNORED if reminder_id is not None else Outcome.UNKNOWN
+        _log(outcome, reminder_id, reason=mail.found.value)
+        return Receipt(outcome, settled=reminder_id is not None and mail.found not in PEOPLES)
+    if reminder_id is None:
+        _log(Outcome.UNKNOWN, None, reason="no_token")
+        return Receipt(Outcome.UNKNOWN, settled=False)
+    report = mail.found
+    recorded = delivery_events.record(
+        reminder_id,
+        DeliveryKind(report.kind.value),
+        source=SOURCES[report.kind],
+        external_id=mail.external_id,
+        at=happened_at(mail.at),
+        config=config,
+        detail=report.detail or report.status,
+        permanent=report.permanent,
+    )
+    outcome = Outcome.RECORDED if recorded else Outcome.KNOWN
+    _log(outcome, reminder_id, kind=report.kind.value, permanent=report.permanent, status=report.status)
+    return Receipt(outcome, settled=True)
+
+
+def reminder_of(tokens: Iterable[str]) -> int | None:
+    """The row of the first token that is signed by us."""
+    return next((found for token in tokens if (found := tracking.reminder_id_of(token)) is not None), None)
+
+
+def happened_at(at: datetime | None) -> datetime:
+    """When a report says that it happened, which is never later than now."""
+    now = database_now()
+    return now if at is None else min(at, now)
+
+
+def _log(outcome: Outcome, reminder_id: int | None, **fields: object) -> None:
+    logger.info("Returned mail read", extra={"outcome": outcome.value, "reminder_id": reminder_id, **fields})
