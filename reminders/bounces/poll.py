@@ -1,7 +1,7 @@
 """One poll of the mailbox: each new mail is read, recorded, and then marked. The network is outside of any transaction.
 
-Whoever dies between recording and marking reads the mail again, which changes nothing. What is settled is deleted, because it
-holds what persons are told, and a full mailbox takes no more bounces; whatever somebody may want to read is marked as seen
+Whoever dies between recording and marking reads the mail again, which changes nothing. What is settled is deleted: it may
+quote what a person was told, and a full mailbox takes no more bounces. Whatever somebody may want to read is marked as seen
 and stays.
 """
 

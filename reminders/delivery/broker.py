@@ -29,6 +29,7 @@ RESUME_SCAN = "reminders.go_on_with_scan"
 RESUME_SCAN_EXPIRES = timedelta(seconds=60)
 POLL_CALENDAR = "reminders.poll_calendar"
 POLL_EXPIRES = timedelta(minutes=4)
+POLL_BOUNCES = "reminders.poll_bounces"
 FAILOVER_KWARGS: dict[str, dict[str, object]] = {
     "reminders.dispatch": {"standby": True},
     "reminders.scan": {"trigger": "standby"},
@@ -97,6 +98,11 @@ class CeleryBroker:
             }
             for source_id in ids
         )
+
+    def poll_bounces(self, *, expires: timedelta) -> None:
+        """Asks a worker to read the mailbox for bounces; what the broker does not take is asked for at the next interval."""
+        call = {"name": POLL_BOUNCES, "queue": QUEUE, "expires": expires.total_seconds()}
+        _send([call], quietly=True)
 
     def resume_scan_elsewhere(self, scan_id: int) -> bool:
         """Asks the scanner to go on with a scan; False when the broker does not take the message in time."""

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from celery import shared_task
 from celery.signals import beat_init, before_task_publish, task_prerun, worker_ready
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 from assignments.transactions import connection_deadline
 from reminders import conf
+from reminders.bounces import polls as bounce_polls
 from reminders.conf import ReminderConfig
 from reminders.delivery import (
     beat_schedule,
@@ -76,6 +78,7 @@ def dispatch_task(standby: bool = False) -> None:
     _dispatch(config, broker, dispatcher)
     if heartbeats.record(dispatcher) and config.enabled:
         _send_canary(broker)
+    _request_bounces(broker)
     if config.enabled and not standby:
         _resume_abandoned_scan(broker)
 
@@ -102,10 +105,25 @@ def poll_calendar_task(source_id: int) -> None:
         poll.poll(int(source_id))
 
 
+@shared_task(name="reminders.poll_bounces", time_limit=240)
+def poll_bounces_task() -> None:
+    """Reads what has come back by mail, unless another worker does."""
+    from reminders.bounces import poll  # Only who polls loads what reads mails.
+
+    poll.poll(config=conf.current())
+
+
 def _dispatch(config: ReminderConfig, broker: CeleryBroker, dispatcher: str) -> None:
     """Dispatches; after a long outage, where the settings want it, an operator reviews the backlog first."""
     outage.pause_after_outage(config, dispatcher=dispatcher)
     dispatch.dispatch(config=config, broker=broker, journal=journal.own())
+
+
+def _request_bounces(broker: CeleryBroker) -> None:
+    """At its interval, whether or not sending is switched off: what has left may still come back."""
+    every = timedelta(seconds=settings.BOUNCE_POLL_SECONDS)
+    if settings.BOUNCE_MAILBOX is not None and bounce_polls.request_due(every=every):
+        broker.poll_bounces(expires=every)
 
 
 def _after_scan(done: ScanResult | None, config: ReminderConfig, dispatcher: str) -> None:
