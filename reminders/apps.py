@@ -1,6 +1,7 @@
 """The application `reminders`: who is reminded when, and what came of it."""
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class RemindersConfig(AppConfig):
@@ -41,4 +42,10 @@ class RemindersConfig(AppConfig):
         acted.connect(receivers.on_acted, dispatch_uid="reminders.acted")
         account_changed.connect(account_audit.on_account_changed, dispatch_uid="reminders.account_changed")
         sign_in_failed.connect(sign_in_counts.on_sign_in_failed, dispatch_uid="reminders.sign_in_failed")
+        if settings.ANYMAIL_PROVIDER:
+            from anymail.signals import tracking
+
+            from reminders.bounces.tracking_events import on_tracking
+
+            tracking.connect(on_tracking, dispatch_uid="reminders.tracking")
         checks.register()

@@ -58,6 +58,7 @@ ADDRESSES = {
     "healthz": PUBLIC,
     "readyz": PUBLIC,
     "api/metrics": PUBLIC,
+    "api/inbound/email": PUBLIC,
     "api/schema": PUBLIC,
     "api/docs": PUBLIC,
     "api/": PUBLIC,
