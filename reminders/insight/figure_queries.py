@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from assignments.calendar_source import state_of
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
@@ -103,6 +105,11 @@ CALENDARS = """
     SELECT active, failing_since IS NOT NULL, asks_since IS NOT NULL, count(*)
     FROM assignments_calendarsource GROUP BY 1, 2, 3
 """
+BOUNCED = """
+    SELECT count(DISTINCT r.id) FROM reminders_deliveryevent e JOIN reminders_reminder r ON r.id = e.reminder_id
+    WHERE e.received_at > %(since)s AND e.kind = 'bounced'
+"""
+MAILBOX = "SELECT failing_since FROM reminders_bouncepoll"
 # An endpoint that is left alone is its own affair: the figures are about people's reminders.
 HELD = """
     SELECT channel, until FROM reminders_channelhold
@@ -139,6 +146,9 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
     )
     yield Question(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
     yield Question(CALENDARS, {}, _calendars)
+    yield Question(BOUNCED, {"since": since}, lambda rows: {"bounced": rows[0][0]})
+    if settings.BOUNCE_MAILBOX is not None:
+        yield Question(MAILBOX, {}, lambda rows: {"mailbox_failing": bool(rows and rows[0][0])})
     yield Question(
         HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
     )

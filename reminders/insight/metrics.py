@@ -315,6 +315,11 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "state",
         {state: taken.calendars.get(state, 0) for state in calendar_source.STATES},
     )
+    yield _gauge(
+        "reminder_bounce_mailbox_failing",
+        "Whether BOUNCE_MAILBOX_URL cannot be read; 0 where none is set.",
+        taken.mailbox_failing,
+    )
     yield _labelled(
         "reminder_processes",
         "Processes that gave a sign of life in the last 30 s.",

@@ -13,7 +13,15 @@ from assignments.models import Answer, Assignment, Status
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight.figure_queries import DAY
 from reminders.ledger.fragments import overdue_base
-from reminders.models import Kind, Reminder, ReminderQuerySet, RuleSchedule, State
+from reminders.models import (
+    DeliveryEvent,
+    DeliveryKind,
+    Kind,
+    Reminder,
+    ReminderQuerySet,
+    RuleSchedule,
+    State,
+)
 from reminders.policy.rules import DEFAULT
 
 # --- assignments -----------------------------------------------------------------------------------------------
@@ -117,6 +125,11 @@ def _possible_duplicates(now: datetime) -> ReminderQuerySet:
     return sent_again.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=now - DAY))
 
 
+def _bounced(now: datetime) -> ReminderQuerySet:
+    events = DeliveryEvent.objects.filter(received_at__gt=now - DAY, kind=DeliveryKind.BOUNCED)
+    return Reminder.objects.to_people().filter(pk__in=events.order_by().values("reminder"))
+
+
 def _unknown(now: datetime) -> ReminderQuerySet:
     return Reminder.objects.to_people().filter(
         ambiguous__gt=0,
@@ -135,6 +148,7 @@ LEDGER_SELECTIONS: Mapping[str, LedgerSelection] = {
     "failed": _ended(State.FAILED, State.UNKNOWN),
     "skipped": _ended(State.SKIPPED),
     "marked": _ended(State.MARKED),
+    "bounced": LedgerSelection(rows=_bounced),
     "duplicates": LedgerSelection(rows=_possible_duplicates, order=("-id",)),
     "unknown": LedgerSelection(rows=_unknown, order=("-id",)),
     "webhooks": _upcoming(lambda now: Reminder.objects.to_webhooks().filter(closed_at__isnull=True)),

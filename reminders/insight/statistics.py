@@ -43,7 +43,7 @@ class Snapshot:
 
     `assignments` counts what starts within a day of now (or within the look-ahead), and what is older and
     still SCHEDULED, by (status, reminder_status). `ledger_open` counts the open rows by state, `ledger_closed`
-    those that ended in the last 24 hours; `failed` and `possible_duplicates` are of the last 24 hours too.
+    those that ended in the last 24 hours; `failed`, `possible_duplicates` and `bounced` are of the last 24 hours too.
     `switched_off` names the tasks of the schedule that an operator has switched off.
     `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
     what is open and comes within the look-ahead (four hours at most). `declined_soon` and `unanswered_soon` are of work that
@@ -77,6 +77,8 @@ class Snapshot:
     processes: Mapping[str, ProcessCount] = field(default_factory=dict)
     messages: Sequence[tuple[int, str, int]] = ()
     calendars: Mapping[str, int] = field(default_factory=dict)
+    bounced: int = 0
+    mailbox_failing: bool = False
 
     @property
     def ledger(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import prefetch_related_objects
 
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import effective_team_sql
@@ -87,7 +88,7 @@ def archive_batch(*, after: timedelta) -> int:
 
 
 def archived_rows(assignment_id: int) -> list[Reminder]:
-    """The archived reminders of an assignment, the newest first, each with its attempts as `attempt_rows`."""
+    """The archived reminders of an assignment, the newest first, each with `attempt_rows` and `delivery_events`."""
     rows = list(Reminder.objects.raw(ROWS, [assignment_id]))
     if rows:
         tries: dict[int, list[Attempt]] = {row.pk: [] for row in rows}
@@ -100,6 +101,7 @@ def archived_rows(assignment_id: int) -> list[Reminder]:
         for row in rows:
             # As prefetch_related would leave them.
             vars(row)["_prefetched_objects_cache"] = {"attempt_rows": tries[row.pk]}
+        prefetch_related_objects(rows, "delivery_events")
     return rows
 
 

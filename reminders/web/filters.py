@@ -51,6 +51,7 @@ LEDGER = {
     "failed": "failed in 24 hours",
     "skipped": "skipped in 24 hours",
     "marked": "marked overdue in 24 hours",
+    "bounced": "bounced in 24 hours",
     "duplicates": "possible duplicates",
     "unknown": "unknown, to be decided",
     "webhooks": "webhooks to come",

@@ -17,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from reminders.conf import ReminderConfig
 from reminders.delivery import standby
 from reminders.delivery.standby import Replication
-from reminders.insight.doctor import servers, system, web
+from reminders.insight.doctor import bounces, servers, system, web
 from reminders.insight.doctor.check import Check, Level, skew
 
 CANARY_PATIENCE = timedelta(seconds=10)
@@ -54,6 +54,7 @@ def run_checks(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATI
     if usable and all(answers) and canary is not None:
         yield servers.canary(patience=canary)
     yield from servers.mail_server(config)
+    yield from bounces.mailbox(usable=usable)
     if usable:
         yield servers.series()
     if settings.PUBLIC_URL:

@@ -41,6 +41,7 @@ SERIES = (
     "reminder_last_scan_timestamp_seconds",
     "reminder_worker_enabled",
     "reminder_paused",
+    "reminder_delivery_events_total",
     "reminder_queue_depth",
     "reminder_scan_queue_depth",
     "reminder_schedule_enabled",

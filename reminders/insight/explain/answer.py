@@ -63,6 +63,21 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryEventView:
+    """What became of a message after it was accepted. `source` is who said it.
+
+    `permanent`: a bounce that the next message to this address would meet too.
+    """
+
+    at: datetime
+    received_at: datetime
+    kind: str
+    permanent: bool
+    source: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderExplanation:
     """One row of the ledger: its gates now, what happens next and when, and what happened so far.
 
@@ -90,6 +105,7 @@ class ReminderExplanation:
     gates: Sequence[GateResult]
     summary: str
     attempts: Sequence[AttemptView]
+    delivery_events: Sequence[DeliveryEventView]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

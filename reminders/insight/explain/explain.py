@@ -13,6 +13,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight.explain.answer import (
     ActView,
     AttemptView,
+    DeliveryEventView,
     Explanation,
     Outlook,
     ReminderExplanation,
@@ -49,7 +50,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     found = with_start_notified(Assignment.objects.select_related("assignee")).get(pk=assignment.pk)
     live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
     attempts = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
-    rows = [*live.prefetch_related(attempts), *archive.archived_rows(found.pk)]
+    rows = [*live.prefetch_related(attempts, "delivery_events"), *archive.archived_rows(found.pk)]
     asked = Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
     answer = asked.answer()
     return Explanation(
@@ -132,5 +133,9 @@ def _row(asked: Asked, row: Reminder) -> ReminderExplanation:
         attempts=[
             AttemptView(**{name: getattr(a, name) for name in AttemptView.__dataclass_fields__})
             for a in row.attempt_rows.all()
+        ],
+        delivery_events=[
+            DeliveryEventView(**{name: getattr(e, name) for name in DeliveryEventView.__dataclass_fields__})
+            for e in row.delivery_events.all()
         ],
     )

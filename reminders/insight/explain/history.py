@@ -7,7 +7,7 @@ from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
 from reminders.insight.explain.answer import TimelineEntry
 from reminders.insight.explain.wording import TRIGGERS, act_words, moment, words
-from reminders.models import Attempt, Kind, Reason, Reminder, State
+from reminders.models import Attempt, DeliveryEvent, DeliveryKind, Kind, Reason, Reminder, State
 from reminders.policy.escalation import trigger_of
 from reminders.policy.recipients import ASSIGNEE
 
@@ -52,6 +52,7 @@ def history(
             TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.")
             for a in row.attempt_rows.all()
         ]
+        steps += [TimelineEntry(event.at, f"{what} {_became(event)}.") for event in row.delivery_events.all()]
         if row.closed_at is not None:
             steps.append(TimelineEntry(row.closed_at, f"{what} {fate(row, others(row))}."))
     yield from sorted(steps, key=lambda step: step.at or now)
@@ -68,7 +69,8 @@ def fate(row: Reminder, others: int) -> str:
     match State(row.state):
         case State.SENT:
             doubt = "; it may have arrived twice" if row.ambiguous else ""
-            return f"was accepted at {moment(row.sent_at)}{joined(others)}{doubt}"
+            bounced = "; it has bounced" if _has_bounced(row) else ""
+            return f"was accepted at {moment(row.sent_at)}{joined(others)}{doubt}{bounced}"
         case State.MARKED:
             return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
         case State.SKIPPED:
@@ -77,6 +79,27 @@ def fate(row: Reminder, others: int) -> str:
             return f"may or may not have arrived{joined(others)}: {reason}"
         case _:
             return f"failed: {reason}"
+
+
+def _has_bounced(row: Reminder) -> bool:
+    """Whether the message came back, and nothing says that it arrived all the same."""
+    kinds = {event.kind for event in row.delivery_events.all()}
+    return DeliveryKind.BOUNCED in kinds and not kinds & {DeliveryKind.DELIVERED, DeliveryKind.OPENED}
+
+
+BECAME = {
+    DeliveryKind.DELIVERED: "was delivered",
+    DeliveryKind.BOUNCED: "bounced",
+    DeliveryKind.COMPLAINED: "was reported as unwanted",
+    DeliveryKind.OPENED: "was opened",
+}
+
+
+def _became(event: DeliveryEvent) -> str:
+    """'bounced for good, as dsn reports: 550 5.1.1 no such user'."""
+    for_good = " for good" if event.permanent else ""
+    detail = f": {event.detail}" if event.detail else ""
+    return f"{BECAME[DeliveryKind(event.kind)]}{for_good}, as {event.source} reports{detail}"
 
 
 def _ended(attempt: Attempt) -> str:

@@ -338,7 +338,11 @@ class ReminderListView(AssignmentEndpoint):
         """What was planned for an assignment, what came of it, and every attempt; the newest first."""
         tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         found = self._found()
-        rows = Reminder.objects.filter(assignment=found).order_by("-id").prefetch_related(tries)
+        rows = (
+            Reminder.objects.filter(assignment=found)
+            .order_by("-id")
+            .prefetch_related(tries, "delivery_events")
+        )
         return Response(
             explanations.ReminderListSerializer({"results": [*rows, *archive.archived_rows(found.pk)]}).data
         )

@@ -56,6 +56,7 @@ def _shown(snapshot: Snapshot) -> dict[str, Any]:
         "unaccounted": snapshot.unaccounted,
         "unknown": snapshot.unknown,
         "possible_duplicates": snapshot.possible_duplicates,
+        "bounced": snapshot.bounced,
         "ledger": snapshot.ledger,
         "failed": snapshot.failed,
         "messages": [

@@ -194,6 +194,15 @@ def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
         alarm="Somebody was not reminded" if snapshot.failed else "",
     )
     yield Tile(
+        name="bounced",
+        label="Bounced",
+        value=snapshot.bounced,
+        note="accepted, and came back, in the last 24 hours",
+        href=_reminders(show="bounced"),
+        tone="warn" if snapshot.bounced else "quiet",
+        alarm="The mailbox for bounces cannot be read" if snapshot.mailbox_failing else "",
+    )
+    yield Tile(
         name="duplicates",
         label="Possible duplicates",
         value=snapshot.possible_duplicates,

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from assignments.models import Answer, ReminderStatus, Status
 from reminders.insight.explain.answer import Outlook
-from reminders.models import Kind, Reason, State
+from reminders.models import DeliveryKind, Kind, Reason, State
 from reminders.web.api.fields import InstantField
 from reminders.web.api.serializers.acts import ActSerializer
 
@@ -17,6 +17,19 @@ class AttemptSerializer(serializers.Serializer[Any]):
     finished_at = InstantField()
     outcome = serializers.CharField()
     code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class DeliveryEventSerializer(serializers.Serializer[Any]):
+    at = InstantField()
+    received_at = InstantField()
+    kind = serializers.ChoiceField(choices=DeliveryKind.values)
+    permanent = serializers.BooleanField(
+        help_text="A bounce that the next message to this address would meet too."
+    )
+    source = serializers.CharField(
+        help_text="Who said it: a mail server (dsn), a complaint (arf), a provider."
+    )
     detail = serializers.CharField()
 
 
@@ -44,6 +57,9 @@ class ReminderSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="The row that leads the message which holds this row and others."
     )
     attempts = AttemptSerializer(many=True, source="attempt_rows")
+    delivery_events = DeliveryEventSerializer(
+        many=True, source="delivery_events.all", help_text="What became of it after it was accepted."
+    )
 
 
 class ReminderListSerializer(serializers.Serializer[Any]):
@@ -87,6 +103,7 @@ class ReminderExplanationSerializer(serializers.Serializer[Any]):
     gates = GateSerializer(many=True)
     summary = serializers.CharField()
     attempts = AttemptSerializer(many=True)
+    delivery_events = DeliveryEventSerializer(many=True)
 
 
 class RuleExplanationSerializer(serializers.Serializer[Any]):

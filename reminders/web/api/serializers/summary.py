@@ -73,6 +73,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     unaccounted = serializers.IntegerField(help_text="Due work without any row of the ledger: must be 0.")
     unknown = serializers.IntegerField(help_text="Reminders that an operator must decide about.")
     possible_duplicates = serializers.IntegerField(help_text="In the last 24 hours.")
+    bounced = serializers.IntegerField(help_text="Messages that came back, in the last 24 hours.")
     ledger = serializers.DictField(
         child=serializers.IntegerField(),
         help_text="Rows by state: open ones, and those that ended in the last 24 hours.",

@@ -54,6 +54,8 @@ NIGHT: Series = {
     **{f'reminder_calendar_sources{{state="{s}"}}': f"0x{MINUTES}" for s in CALENDAR_STATES},
     "reminder_disk_free_bytes": f"5000000000x{MINUTES}",
     'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
+    'reminder_delivery_events_total{channel="email",kind="bounced"}': f"7x{MINUTES}",
+    "reminder_bounce_mailbox_failing": f"0x{MINUTES}",
     'reminder_ambiguous_total{channel="email"}': f"2x{MINUTES}",
     **{f'reminder_failed_total{{reason="{r}"}}': f"0x{MINUTES}" for r in counters.FAILURE_REASONS},
     **{f'reminder_events_total{{state="{s}"}}': f"3x{MINUTES}" for s in counters.EVENT_STATES},
@@ -74,6 +76,8 @@ HELD = 'reminder_channel_held{channel="email"}'
 TOO_SLOW = 'reminder_channel_pace_too_late{channel="email"}'
 SENT = 'reminder_sent_total{status="SCHEDULED"}'
 DISPATCH_ON = 'reminder_schedule_enabled{task="reminders.dispatch"}'
+BOUNCED = 'reminder_delivery_events_total{channel="email",kind="bounced"}'
+MAILBOX = "reminder_bounce_mailbox_failing"
 WRONG = 'reminder_sign_in_failures_total{reason="credentials"}'
 LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
 CALENDAR = 'reminder_calendar_sources{{state="{}"}}'
@@ -102,6 +106,8 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("a calendar has shrunk", "ReminderCalendarAsks", {CALENDAR.format("asks"): "0x9 1x90"}, 30),
     ("a decision is wanted", "ReminderUnknown", {"reminder_unknown": "0x9 1x30"}, 20),
     ("the first possible duplicate", "ReminderPossibleDuplicates", {DOUBT: "0x9 1x30"}, 11),
+    ("one message in ten bounces", "ReminderBounces", {BOUNCED: "7x9 7+1x60", SENT: "400x9 400+10x60"}, 40),
+    ("the mailbox is locked", "ReminderBounceMailboxFails", {MAILBOX: "0x9 1x60"}, 30),
     ("the mail server refuses", "ReminderChannelHeld", {HELD: "0x9 1 0 1 0 1 1 0 1 0 1 1 1"}, 20),
     ("some cannot leave in time", "ReminderPaceTooSlow", {TOO_SLOW: "0x9 3x30"}, 13),
     ("nobody else is found", "ReminderWorkDeclined", {"assignment_declined": "0x9 1x60"}, 16),
@@ -146,6 +152,9 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ),
     ("a calendar answers again", "ReminderCalendarFails", {CALENDAR.format("failing"): "0x9 1x30 0x90"}, 75),
     ("somebody has looked", "ReminderCalendarAsks", {CALENDAR.format("asks"): "0x9 1x10 0x90"}, 30),
+    ("one address in a hundred is wrong", "ReminderBounces", {BOUNCED: "7+1x60", SENT: "400+100x60"}, 40),
+    ("one of few is wrong", "ReminderBounces", {BOUNCED: "7x9 8x60", SENT: "400x9 402x60"}, 40),
+    ("the mailbox is away for a moment", "ReminderBounceMailboxFails", {MAILBOX: "0x9 1x5 0x60"}, 30),
     ("an operator decides", "ReminderUnknown", {"reminder_unknown": "0x9 1x2 0x60"}, 20),
     ("they were yesterday's", "ReminderPossibleDuplicates", {DOUBT: f"0x9 1x{MINUTES}"}, 75),
     ("one hiccup of the mail server", "ReminderChannelHeld", {HELD: f"0x9 1 0x{MINUTES}"}, 16),
