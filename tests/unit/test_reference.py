@@ -19,7 +19,7 @@ from reminders.insight.explain.answer import Outlook
 from reminders.insight.metrics import Reading, ReminderCollector
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import events
-from reminders.models import Kind, Reason, ReminderRule, State
+from reminders.models import DeliveryKind, Kind, Reason, ReminderRule, State
 from reminders.operations.pauses import BacklogPart
 from reminders.policy.retries import Result
 from reminders.web.ops.actions import OFFERED
@@ -98,6 +98,7 @@ def test_every_word_of_a_closed_set_is_listed() -> None:
         "`type` of a scope": set(ReminderRule.Scope.values),
         "`quiet_hours` of a rule": set(ReminderRule.QuietHours.values),
         "`when_past` of a rule": set(ReminderRule.WhenPast.values),
+        "`kind` of a delivery event": set(DeliveryKind.values),
         "`kind` of a row": set(Kind.values),
         "`outcome`": {result.value for result in Result},
         "`outlook`": {outlook.value for outlook in Outlook},

@@ -27,8 +27,8 @@ class DeliveryEventSerializer(serializers.Serializer[Any]):
     permanent = serializers.BooleanField(
         help_text="A bounce that the next message to this address would meet too."
     )
-    source = serializers.CharField(
-        help_text="Who said it: a mail server (dsn), a complaint (arf), a provider."
+    source = serializers.CharField(  # type: ignore[assignment]  # hides an attribute of the base
+        help_text="Who said it: a mail server (dsn), a complaint (arf), or a provider by its name."
     )
     detail = serializers.CharField()
 

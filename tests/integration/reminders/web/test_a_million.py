@@ -94,7 +94,7 @@ def look_at_figures(config) -> None:
     assert soon == {"declined": 21, "unanswered": 80}
     for statement, plan in plans.items():
         assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], statement
-    assert len(plans) == 15
+    assert len(plans) == 16
     assert sum(map(blocks, plans.values())) < 1_000  # of some 25,000 pages
 
 
@@ -114,6 +114,7 @@ PAGES = {
     "/ops/reminders?show=due": 1_000,
     "/ops/reminders?show=failed": 1_000,
     "/ops/reminders?show=duplicates": 1_000,
+    "/ops/reminders?show=bounced": 1_000,
     "/ops/assignments/500010": 100,
     "/ops/audit": 100,
 }

@@ -17,7 +17,7 @@ from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
-from reminders.models import Audit, Pause, Reminder, Statistics
+from reminders.models import Audit, BouncePoll, DeliveryEvent, Pause, Reminder, Statistics
 from reminders.operations import pauses
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.web.ops import overview
@@ -69,8 +69,19 @@ def everything(clock, config, run, outbox):
     acting.confirm(coming[1])
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
     heartbeats.record("beat")
+    for row in Reminder.objects.filter(assignment__title="sent"):
+        for number in range(2):  # A message that is reported twice has bounced once.
+            bounce(row, number=number, permanent=number == 0)
+    DeliveryEvent.objects.filter(reminder=row).update(received_at=clock.now() - timedelta(hours=25))
     Statistics.objects.all().delete()
     return late[1]
+
+
+def bounce(row, *, number, permanent):
+    DeliveryEvent.objects.create(
+        reminder=row, at=NOON, kind="bounced", permanent=permanent, source="dsn", external_id=str(number),
+        detail="smtp; 550 5.1.1 <b>no such user</b>",
+    )  # fmt: skip
 
 
 def shown(response):
@@ -85,7 +96,7 @@ def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     tiles = {tile.name: tile for tile in [*page["work"], *page["attendance"], *page["problems"]]}
     counts = {name: tile.value for name, tile in tiles.items()}
     assert counts == {
-        "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "duplicates": 2, "unknown": 1,
+        "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "bounced": 2, "duplicates": 2, "unknown": 1,
         "declined": 1, "declined_soon": 1, "unanswered_soon": 0, "unaccounted": 2,
     }  # fmt: skip
     for name, tile in tiles.items():
@@ -111,6 +122,23 @@ def test_every_slot_of_the_picture_leads_to_a_list_of_as_many(viewer, everything
     assert len(links) > 3
     for href, number in links:
         assert viewer.get(href.replace("&amp;", "&")).context["listed"].count == int(number), href
+
+
+def test_a_page_says_what_became_of_a_message(viewer, everything):
+    work = Assignment.objects.filter(title="sent").first()
+    page = shown(viewer.get(f"/ops/assignments/{work.pk}"))
+    assert "bounced for good, as dsn reports: smtp; 550 5.1.1 &lt;b&gt;no such user&lt;/b&gt;." in page
+    assert '<th scope="row">bounced for good</th>' in page
+    assert "it has bounced" in page
+
+
+def test_a_mailbox_that_cannot_be_read_is_said_on_the_tile(viewer, db, settings):
+    settings.BOUNCE_MAILBOX = object()
+    for failing_since, alarm in ((NOON, "The mailbox for bounces cannot be read"), (None, "")):
+        BouncePoll.objects.update_or_create(pk=1, defaults={"next_at": NOON, "failing_since": failing_since})
+        Statistics.objects.all().delete()
+        tiles = {tile.name: tile for tile in viewer.get("/ops/").context["problems"]}
+        assert tiles["bounced"].alarm == alarm
 
 
 def test_the_overdue_tile_turns_above_the_threshold(viewer, clock, settings, config):

@@ -387,6 +387,7 @@ def urls(route: str, world: World) -> list[str]:
                 "skipped",
                 "marked",
                 "duplicates",
+                "bounced",
                 "unknown",
                 "webhooks",
                 "all",
