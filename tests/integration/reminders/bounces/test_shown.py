@@ -60,8 +60,10 @@ def test_a_later_delivery_takes_the_word_of_the_bounce_back(bounced, config):
 
 
 def test_the_api_answers_with_it_also_from_the_archive(bounced, clock):
+    api = ApiCaller("read")
+
     def answered() -> list[list[dict[str, object]]]:
-        body = ApiCaller("read").get(f"/api/assignments/{bounced.row.assignment_id}/reminders").json()
+        body = api.get(f"/api/assignments/{bounced.row.assignment_id}/reminders").json()
         return [row["delivery_events"] for row in body["results"] if row["channel"] == "email"]
 
     [[event]] = answered()

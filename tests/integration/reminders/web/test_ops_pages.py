@@ -69,7 +69,7 @@ def everything(clock, config, run, outbox):
     acting.confirm(coming[1])
     Reminder.objects.filter(assignment__title__in=("forgotten", "early", "not yet")).delete()
     heartbeats.record("beat")
-    for row in Reminder.objects.filter(assignment__title="sent"):
+    for row in Reminder.objects.filter(assignment__title="sent", kind="REMINDER"):
         for number in range(2):  # A message that is reported twice has bounced once.
             bounce(row, number=number, permanent=number == 0)
     DeliveryEvent.objects.filter(reminder=row).update(received_at=clock.now() - timedelta(hours=25))
