@@ -16,7 +16,7 @@ from notifications.bounces.imap import MailboxAddress
 from notifications.bounces.mailbox import Mailbox, MailboxFailed
 from reminders.bounces import polls, receiving
 from reminders.bounces.polls import PollResult
-from reminders.bounces.receiving import Outcome
+from reminders.bounces.receiving import Outcome, Receipt
 from reminders.conf import ReminderConfig
 
 logger = logging.getLogger(__name__)
@@ -62,19 +62,19 @@ def _visit(address: MailboxAddress, config: ReminderConfig) -> PollResult:
             content = mailbox.content(uid)
             if content is None:
                 continue
-            settled, new = _receive(content, config)
-            mailbox.finish(uid, delete=settled)
-            read, recorded = read + 1, recorded + new
+            receipt = _receive(content, config)
+            if receipt.outcome is not Outcome.EARLY:  # Else it stays new, for the next poll.
+                mailbox.finish(uid, delete=receipt.settled)
+            read, recorded = read + 1, recorded + (receipt.outcome is Outcome.RECORDED)
     return PollResult(read=read, recorded=recorded, more=len(uids) == MOST_MAILS)
 
 
-def _receive(content: bytes, config: ReminderConfig) -> tuple[bool, bool]:
-    """Whether the mail is settled, and whether it was news. A fault of ours with one mail does not hold up the others."""
+def _receive(content: bytes, config: ReminderConfig) -> Receipt:
+    """A fault of ours with one mail does not hold up the others: it stays for a person."""
     try:
-        receipt = receiving.receive(content, config=config)
+        return receiving.receive(content, config=config)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
         logger.exception("Returned mail not recorded")
-        return False, False
-    return receipt.settled, receipt.outcome is Outcome.RECORDED
+        return Receipt(Outcome.UNKNOWN, settled=False)

@@ -14,7 +14,7 @@ from notifications.bounces.received import Ignored, Kind
 from reminders.conf import ReminderConfig
 from reminders.content import tracking
 from reminders.ledger import delivery_events
-from reminders.models import DeliveryKind
+from reminders.models import DeliveryKind, Reminder, State
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,8 @@ class Outcome(Enum):
     """It reports nothing."""
     UNKNOWN = "unknown"
     """It is about no message of ours, as far as can be told."""
+    EARLY = "early"
+    """Its message is not recorded as sent yet: to be received again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Receipt:
 
 
 def receive(content: bytes, *, config: ReminderConfig, recipient: str = "") -> Receipt:
-    """Records what a mail reports. Repeating it changes nothing. Raises what the database raises, and nothing of the mail's.
+    """Records what a mail reports. Repeating it changes nothing, and is needed where the outcome is EARLY. Raises what the
+    database raises, and nothing of the mail's.
 
     `recipient` is the address to which the mail was delivered, where that is known.
     """
@@ -60,6 +63,9 @@ def receive(content: bytes, *, config: ReminderConfig, recipient: str = "") -> R
         _log(Outcome.UNKNOWN, None, reason="no_token")
         return Receipt(Outcome.UNKNOWN, settled=False)
     report = mail.found
+    if report.permanent and is_being_sent(reminder_id):
+        _log(Outcome.EARLY, reminder_id, kind=report.kind.value)
+        return Receipt(Outcome.EARLY, settled=False)
     recorded = delivery_events.record(
         reminder_id,
         DeliveryKind(report.kind.value),
@@ -78,6 +84,14 @@ def receive(content: bytes, *, config: ReminderConfig, recipient: str = "") -> R
 def reminder_of(tokens: Iterable[str]) -> int | None:
     """The row of the first token that is signed by us."""
     return next((found for token in tokens if (found := tracking.reminder_id_of(token)) is not None), None)
+
+
+def is_being_sent(reminder_id: int) -> bool:
+    """Whether a worker has the row in hand, or knows how its send ended and only lacks the database.
+
+    Nothing else may be planned for its message then, so a bounce for good must wait for the end of the send.
+    """
+    return Reminder.objects.filter(pk=reminder_id, state=State.SENDING).exists()
 
 
 def happened_at(at: datetime | None) -> datetime:

@@ -11,7 +11,7 @@ from notifications.channels.email.verp import HEADER
 from notifications.providers import METADATA
 from notifications.redaction import MAX_READ, redacted
 from reminders import conf
-from reminders.bounces.receiving import happened_at, reminder_of
+from reminders.bounces.receiving import happened_at, is_being_sent, reminder_of
 from reminders.ledger import delivery_events
 from reminders.models import DeliveryKind
 
@@ -34,8 +34,15 @@ ABOUT_THE_ADDRESS = frozenset({"invalid", "bounced", "unsubscribed"})
 SOFT = frozenset({"soft", "softbounce", "soft_bounce", "transient"})
 
 
+class TooEarly(Exception):
+    """The message is not recorded as sent yet: the provider is to report again later."""
+
+
 def on_tracking(event: Any, esp_name: str, **_: object) -> None:
-    """Records one event (`anymail.signals.tracking`). What is about no message of ours is left out, quietly."""
+    """Records one event (`anymail.signals.tracking`). What is about no message of ours is left out, quietly.
+
+    Repeating it changes nothing. Raises TooEarly, and what the database raises.
+    """
     kind = KINDS.get(str(event.event_type))
     reminder_id = reminder_of(_tokens(event)) if kind else None
     if kind is None or reminder_id is None:
@@ -44,6 +51,9 @@ def on_tracking(event: Any, esp_name: str, **_: object) -> None:
         return
     recipient = str(event.recipient or "")
     said = str(event.mta_response or event.description or "")[:MAX_READ]
+    permanent = kind is DeliveryKind.BOUNCED and _is_permanent(event, said)
+    if permanent and is_being_sent(reminder_id):
+        raise TooEarly
     recorded = delivery_events.record(
         reminder_id,
         kind,
@@ -52,7 +62,7 @@ def on_tracking(event: Any, esp_name: str, **_: object) -> None:
         at=happened_at(_instant(event.timestamp)),
         config=conf.current(),
         detail=redacted(said, recipient=recipient) if kind is DeliveryKind.BOUNCED else "",
-        permanent=kind is DeliveryKind.BOUNCED and _is_permanent(event, said),
+        permanent=permanent,
     )
     logger.info(
         "Provider's report read",

@@ -122,8 +122,8 @@ def current_of(scope: TeamScope, *, config: ReminderConfig) -> Snapshot:
     if kept is not None and time.monotonic() - kept[0] < MAX_AGE.total_seconds():
         return kept[1]
     with bounded():
-        # Who has asked for a scan, and which calendars are polled, is the whole system's affair.
-        taken = replace(count(config, scope), last_scan_by="", calendars={})
+        # Who has asked for a scan, which calendars are polled, and the mailbox are the whole system's affair.
+        taken = replace(count(config, scope), last_scan_by="", calendars={}, mailbox_failing=False)
     if len(_of_teams) >= MOST_SCOPES:
         _of_teams.clear()
     _of_teams[scope.teams] = (time.monotonic(), taken)

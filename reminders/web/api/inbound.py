@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.module_loading import import_string
@@ -11,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from notifications.providers import PROVIDERS
+from reminders.bounces.tracking_events import TooEarly
 from reminders.web.api.errors import TITLES, Fault, error_body
 from reminders.web.team_limits import TeamLimit, team_limit
 
@@ -28,7 +30,7 @@ def email(request: HttpRequest) -> HttpResponse:
         raise Http404("There is nothing at this address.")
     if request.method == "HEAD":  # Some providers try the address so.
         return HttpResponse()
-    from anymail.exceptions import AnymailError, AnymailWebhookValidationFailure
+    from anymail.exceptions import AnymailWebhookValidationFailure
     from anymail.signals import AnymailTrackingEvent, tracking
 
     view: Any = import_string(f"anymail.webhooks.{PROVIDERS[settings.ANYMAIL_PROVIDER].view}")()
@@ -38,14 +40,16 @@ def email(request: HttpRequest) -> HttpResponse:
         events = list(view.parse_events(request))
     except AnymailWebhookValidationFailure:
         return _refused(403, "secret or signature is not that of this provider")
-    except (AnymailError, LookupError, ValueError, TypeError, AttributeError) as error:
+    except SuspiciousOperation:
+        raise
+    except Exception as error:  # The body may hold anything.
         return _refused(400, f"this is no event of this provider ({type(error).__name__})")
     try:
         for event in events:
             if isinstance(event, AnymailTrackingEvent):
                 tracking.send(sender=type(view), event=event, esp_name=view.esp_name)
-    except (DatabaseError, InterfaceError):
-        return _refused(503, "the database cannot do this at present: send it again")
+    except (DatabaseError, InterfaceError, TooEarly):
+        return _refused(503, "this cannot be recorded at present: send it again")
     return HttpResponse()
 
 

@@ -1,6 +1,7 @@
 """A message that has left by e-mail, with a token, and the person's telephone as the next way."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from reminders import conf
 from reminders.content import tracking
 from reminders.delivery import deliver, dispatch, scan
 from reminders.models import Reminder
+from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -41,6 +43,17 @@ class SentMail:
     def events(self) -> list[tuple[str, bool, str, str]]:
         found = self.row.delivery_events.all()
         return [(event.kind, event.permanent, event.source, event.detail) for event in found]
+
+    def is_again_being_sent(self) -> None:
+        """As if the worker had not recorded yet how its send ended."""
+        Reminder.objects.filter(pk=self.row.pk).update(
+            state="SENDING", closed_at=None, sent_at=None, lease_until=NOON + timedelta(seconds=20)
+        )
+
+    def has_been_sent(self) -> None:
+        Reminder.objects.filter(pk=self.row.pk).update(
+            state="SENT", closed_at=NOON, sent_at=NOON, lease_until=None
+        )
 
     def is_failing(self) -> bool:
         point = self.person.contact_points.get(channel="email")

@@ -75,6 +75,17 @@ def test_who_dies_between_recording_and_marking_reads_it_again_without_effect(
     assert server.messages == []
 
 
+def test_a_bounce_that_is_quicker_than_the_record_of_its_message_stays_new(server, sent, config):
+    content = bounces.dsn(to=sent.return_path)
+    server.deliver(content)
+    sent.is_again_being_sent()
+    assert poll.poll(config=config) == PollResult(read=1, recorded=0)
+    assert left_in(server) == [(content, set())]
+    sent.has_been_sent()
+    assert poll.poll(config=config) == PollResult(read=1, recorded=1)
+    assert (server.messages, sent.ways()) == ([], ["email SENT", "sms PLANNED"])
+
+
 def test_a_lease_of_a_dead_process_ends(server, config, clock):
     assert polls.claim() is not None
     assert poll.poll(config=config) is None

@@ -1,10 +1,13 @@
 """`manage.py receive_bounces`: what a mail server pipes to it is read to the end, and its exit code says what to do."""
 
 import io
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
@@ -45,6 +48,36 @@ def test_the_recipient_may_be_named(sent, pipe):
 def test_any_other_mail_is_read_to_the_end_and_taken(pipe, content):
     assert pipe(content) == (b"", "")
     assert not DeliveryEvent.objects.exists()
+
+
+def test_a_bounce_that_is_quicker_than_the_record_of_its_message_is_to_come_again(sent, pipe):
+    sent.is_again_being_sent()
+    with pytest.raises(CommandError) as refusal:
+        pipe(bounces.dsn(to=sent.return_path))
+    assert (refusal.value.returncode, sent.events()) == (75, [])
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [({"DATABASE_URL": "postgres://u:p@127.0.0.1:9/x"}, 75), ({"SECRET_KEY": ""}, 75)],
+)
+def test_as_a_process_it_ends_as_the_mail_server_understands(sent, environment, code):
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "receive_bounces"],
+        input=bounces.dsn(to=sent.return_path),
+        env={
+            **os.environ,
+            "BOUNCE_ADDRESS": "bounces@example.org",
+            "SECRET_KEY": settings.SECRET_KEY,
+            **environment,
+        },
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (code, b"")
+    assert b"example" not in ended.stderr
 
 
 def test_while_the_database_is_away_the_mail_server_is_to_try_again(pipe, monkeypatch):

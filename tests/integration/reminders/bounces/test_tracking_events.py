@@ -8,10 +8,12 @@ import logging
 
 import pytest
 from anymail.signals import tracking as signal
+from django.db import OperationalError
 from django.test import Client
 
 from notifications import providers
 from reminders.bounces.tracking_events import on_tracking
+from reminders.ledger import delivery_events
 from reminders.models import DeliveryEvent
 
 pytestmark = pytest.mark.django_db
@@ -150,12 +152,39 @@ def test_who_does_not_know_the_secret_is_refused(sent, use, secret, caplog):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"null", b'{"RecordType": 1}', b"\xff\xfe", b'{"RecordType":"Bounce"}']
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"RecordType": 1}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"RecordType":"Bounce"}',
+    ],
 )
 def test_what_cannot_be_read_is_refused_or_ignored(use, body):
     use("postmark")
     assert post(body) in (200, 400)
     assert not DeliveryEvent.objects.exists()
+
+
+def test_a_bounce_that_is_quicker_than_the_record_of_its_message_is_to_be_sent_again(sent, use):
+    use("postmark")
+    sent.is_again_being_sent()
+    assert post(postmark(sent.token)) == 503
+    assert not DeliveryEvent.objects.exists()
+
+
+def test_while_the_database_is_away_it_is_to_be_sent_again(sent, use, monkeypatch):
+    use("postmark")
+
+    def away(*_, **__):
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(delivery_events, "record", away)
+    assert post(postmark(sent.token)) == 503
 
 
 def test_without_a_provider_there_is_nothing_at_this_address(sent):
