@@ -10,7 +10,7 @@ from assignments.clock import database_now
 from assignments.transactions import atomically
 from reminders.models import BouncePoll
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(seconds=90)
 """A process that has not ended a poll for so long is gone."""
 
 LOOK_EVERY_SECONDS = 5.0
