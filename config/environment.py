@@ -110,6 +110,16 @@ class Environment:
         )
         return ""
 
+    def form(self, name: str, *, part: str, schemes: Sequence[str]) -> str:
+        """An address in which `part` stands once, after its host, for what is put in; '' if it is not set."""
+        raw = self.text(name).strip()
+        good = re.fullmatch(rf"({'|'.join(schemes)})://[0-9A-Za-z.:-]+/[!-~]*", raw) and raw.count(part) == 1
+        if not raw or (good and raw.index(part) > raw.index("/", raw.index("://") + 3)):
+            return raw
+        shown = MASK if "@" in raw else raw
+        self._refuse(name, shown, f"an address like {schemes[0]}://www.example.org/search?query={part}")
+        return ""
+
     def origins(self, name: str, *, schemes: Sequence[str]) -> list[str]:
         """Origins separated by commas: scheme and host, optionally a port."""
         found = []

@@ -274,6 +274,12 @@ MAIL_SINK_DIR = (
 EMAIL_TIMEOUT = REMINDERS.send_timeout.total_seconds()
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Assignment reminders <reminders@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_REPLY_TO = env.text("EMAIL_REPLY_TO").strip()
+# Whom readers of mails may ask.
+ORGANISATION_NAME = env.text("ORGANISATION_NAME").strip()
+ORGANISATION_PHONE = env.text("ORGANISATION_PHONE").strip()
+# Where the place of work is shown on a map; {place} stands for it.
+MAP_URL = env.form("MAP_URL", part="{place}", schemes=["https", "http"])
 
 # --- what comes back of mail -----------------------------------------------------------------------------------
 

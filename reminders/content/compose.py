@@ -14,13 +14,15 @@ from functools import lru_cache
 from html import escape
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django.template.loader import select_template
 from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
 from reminders.content import links, notices, tracking, webhooks
-from reminders.content.dates import known_zone, local_time, relative_time
+from reminders.content.dates import local_time, relative_time, time_line, zone_name
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind
@@ -52,14 +54,16 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     if claim.row.is_webhook:
         return webhooks.compose(claim, contact=contact, address=address, now=now)
     if claim.digest is not None:
-        return _compose_digest(claim.digest, contact=contact, address=address)
+        return _compose_digest(claim.digest, contact=contact, address=address, now=now)
     facts = claim.facts
     kind = _template_name(claim.row)
     language = text_language(kind, contact.language)
-    changed = changed_values(claim.plan.news, zone=contact.time_zone, language=language)
+    changed = changed_values(claim.plan.news, zone=contact.time_zone, language=language, now=now)
     if claim.row.is_correction and claim.announced is not None and not claim.announced.theirs:
         # To whom the work does not belong any more, nothing of the plan in force is told.
         facts = replace(facts, location="", notes="", kind="", reference="", end=None)
+    link = _link(claim.row)
+    may_answer = bool(link) and now < facts.start
     values = {
         "name": isolated(facts.assignee_name),
         "title": isolated(" ".join(facts.title.split())),
@@ -68,18 +72,20 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         "notes": isolated(facts.notes),
         "reference": isolated(facts.reference),
         "start_short": local_time(facts.start, contact.time_zone, language, long=False),
-        "zone": known_zone(contact.time_zone).key,
-        "start_long": local_time(facts.start, contact.time_zone, language),
-        "until": local_time(facts.end, contact.time_zone, language) if facts.end else "",
+        "zone": zone_name(contact.time_zone, language),
+        "time_line": time_line(facts.start, facts.end, contact.time_zone, language, now=now),
         "when": relative_time(facts.start - now),
-        "link": _link(claim.row),
+        "link": link,
+        "asks": "yes" if may_answer and not claim.plan.confirmed else "",
+        "has_confirmed": "yes" if may_answer and claim.plan.confirmed else "",
+        "map": links.map_url(facts.location),
         "late": (
             "late" if not changed and now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else ""
         ),
         **changed,
     }
     if recipients.is_supervisor(claim.row.recipient):
-        values |= notices.notice_values(claim.row, facts, zone=contact.time_zone, language=language)
+        values |= notices.notice_values(claim.row, facts, zone=contact.time_zone, language=language, now=now)
     present = _present(values)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escaped)
@@ -102,12 +108,12 @@ def _template_name(row: Row) -> str:
     )
 
 
-def _compose_digest(digest: Digest, *, contact: Contact, address: str) -> Message:
+def _compose_digest(digest: Digest, *, contact: Contact, address: str, now: datetime) -> Message:
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
     language = text_language("digest", contact.language)
     listed = digest.entries[:MOST_LISTED]
     entries = [
-        notices.notice_values(row, facts, zone=facts.assignee_zone, language=language)
+        notices.notice_values(row, facts, zone=facts.assignee_zone, language=language, now=now)
         for row, facts in listed
     ]
     more = len(digest.entries) - len(listed)
@@ -147,10 +153,10 @@ def escaped(text: str) -> str:
 
 
 def _present(values: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(name for name, value in values.items() if value)
+    return frozenset([name for name, value in values.items() if value])  # a list is faster than a generator
 
 
-def changed_values(news: News | None, *, zone: str, language: str) -> dict[str, str]:
+def changed_values(news: News | None, *, zone: str, language: str, now: datetime) -> dict[str, str]:
     """What of the plan is not as the reader was told, as values for the templates; empty where nothing is.
 
     `is_<change>` for each `Change`, what was announced (`was_...`), and `moved_from` and `moved_to` without the day where
@@ -162,7 +168,7 @@ def changed_values(news: News | None, *, zone: str, language: str) -> dict[str, 
     title = told.title if told.title is not None else news.present.title
     values = {f"is_{change.value}": "yes" for change in news.changes}
     values["was_title"] = isolated(" ".join((title or "").split()))
-    values["was_start"] = local_time(told.start, zone, language)
+    values["was_time_line"] = time_line(told.start, None, zone, language, now=now)
     values["was_start_short"] = local_time(told.start, zone, language, long=False)
     if Change.PLACE in news.changes:
         values["was_place"] = isolated(told.place or "")
@@ -228,7 +234,23 @@ def text_language(kind: str, language: str) -> str:
 def _template(kind: str, language: str, present: frozenset[str], form: str) -> RenderedTemplate:
     names = [f"reminders/mail/{tongue}/{kind}.{form}" for tongue in language_fallbacks(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
-    return RenderedTemplate(select_template(names).render(marks))
+    return RenderedTemplate(select_template(names).render({**_organisation(), **marks}))
+
+
+def _organisation() -> dict[str, str]:
+    """Whom a reader may ask: the same in each message, so it is written into the rendered template."""
+    return {
+        "organisation": isolated(settings.ORGANISATION_NAME),
+        "organisation_phone": settings.ORGANISATION_PHONE,
+        "organisation_tel": links.tel_url(settings.ORGANISATION_PHONE),
+        "takes_replies": "yes" if settings.EMAIL_REPLY_TO else "",
+    }
+
+
+@receiver(setting_changed)
+def _forget_templates(**_: object) -> None:
+    """Only tests change a setting of a running process."""
+    _template.cache_clear()
 
 
 def language_fallbacks(language: str) -> Iterable[str]:

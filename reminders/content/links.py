@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import quote
 
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.core.signing import BadSignature, Signer, b64_encode
+from django.dispatch import receiver
 from django.utils.crypto import salted_hmac
 
 PATH = "/a/"
@@ -32,7 +35,8 @@ class Link:
 
 def url_of(link: Link) -> str:
     """The whole address; '' where PUBLIC_URL does not say where this site is."""
-    return f"{settings.PUBLIC_URL}{PATH}{token_of(link)}" if settings.PUBLIC_URL else ""
+    site = settings.PUBLIC_URL
+    return f"{site}{PATH}{token_of(link)}" if site else ""
 
 
 def ops_url(assignment_id: int) -> str:
@@ -54,6 +58,19 @@ def tel_url(phone: str) -> str:
     """'tel:+4930123456' (RFC 3966); '' where it is no number that can be dialled."""
     digits = re.sub(r"[\s()./-]", "", phone)
     return f"tel:{digits}" if _DIALLED.fullmatch(digits) else ""
+
+
+@lru_cache(maxsize=4096)
+def map_url(place: str) -> str:
+    """Where MAP_URL shows this place; '' where there is none, or MAP_URL is not set."""
+    words = place.split()
+    return settings.MAP_URL.replace("{place}", quote(" ".join(words), safe="")) if words else ""
+
+
+@receiver(setting_changed)
+def _forget_maps(**_: object) -> None:
+    """Only tests change a setting of a running process."""
+    map_url.cache_clear()
 
 
 def linked(text: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from assignments.direction import isolated
 from reminders.content import links
-from reminders.content.dates import local_time
+from reminders.content.dates import time_line
 from reminders.ledger.records import Facts
 from reminders.models import Kind
 from reminders.policy import chains
@@ -26,7 +26,7 @@ def subject_of(row: Row) -> str:
     return trigger_of(row.rule).value if row.kind is Kind.ESCALATION else OVERDUE
 
 
-def notice_values(row: Row, facts: Facts, *, zone: str, language: str) -> dict[str, str]:
+def notice_values(row: Row, facts: Facts, *, zone: str, language: str, now: datetime) -> dict[str, str]:
     """Who, what, since when, and where to act: `is_<subject>` says what it is about. Instants are shown in this zone."""
     subject = subject_of(row)
     is_act = subject not in NOT_DONE
@@ -41,9 +41,9 @@ def notice_values(row: Row, facts: Facts, *, zone: str, language: str) -> dict[s
         "location": isolated(facts.location),
         "reference": isolated(facts.reference),
         "note": isolated(facts.answer_note) if is_act else "",
-        "start": local_time(facts.start, zone, language),
-        "expected": local_time(expected, zone, language) if expected else "",
-        "since": local_time(_since(row, facts), zone, language),
+        "time_line": time_line(facts.start, facts.end, zone, language, now=now),
+        "expected": time_line(expected, None, zone, language, now=now) if expected else "",
+        "since": time_line(_since(row, facts), None, zone, language, now=now),
         "repeat": str(number) if number else "",
         "ops": links.ops_url(row.assignment_id),
         "reassign": links.reassign_url(row.assignment_id) if facts.assignee_name else "",

@@ -49,7 +49,7 @@ class EmailChannel(AnnouncingChannel):
         if settings.EMAIL_BACKEND != OWN_BACKEND:
             before_last_octet()
             return _through_django(message)
-        sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL)
+        sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL, settings.EMAIL_REPLY_TO)
         if message.tracking and settings.BOUNCE_ADDRESS:
             sender = return_path(settings.BOUNCE_ADDRESS, message.tracking)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
@@ -64,7 +64,7 @@ class EmailChannel(AnnouncingChannel):
 
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
-            sender = settings.BOUNCE_ADDRESS or _sender(settings.DEFAULT_FROM_EMAIL)[1]
+            sender = settings.BOUNCE_ADDRESS or _sender(settings.DEFAULT_FROM_EMAIL, "")[1]
             return transport_for(Server.from_settings()).probe(
                 sender=sender, recipient=address, timeout=timeout
             )
@@ -84,12 +84,18 @@ class EmailChannel(AnnouncingChannel):
 
 
 @lru_cache(maxsize=8)
-def _sender(text: str) -> tuple[str, str]:
-    """The From header and the envelope sender of DEFAULT_FROM_EMAIL."""
+def _sender(text: str, reply_to: str) -> tuple[str, str]:
+    """The header lines that say who sends and where answers go, and the envelope sender, of these two settings."""
     found = mailbox(text)
     if found is None:
         raise ImproperlyConfigured("DEFAULT_FROM_EMAIL is not one valid address")
-    return mime.from_header(*found), found[1]
+    lines = mime.from_header(*found)
+    if reply_to:
+        answers = mailbox(reply_to)
+        if answers is None:
+            raise ImproperlyConfigured("EMAIL_REPLY_TO is not one valid address")
+        lines += mime.reply_to_header(*answers)
+    return lines, found[1]
 
 
 def _through_django(message: Message) -> Delivery:
@@ -133,6 +139,7 @@ def _django_mail(message: Message) -> EmailMultiAlternatives:
         subject=mime.one_line(message.subject),
         body=message.text,
         to=[f"{mime.quoted(name)} <{message.address}>" if name else message.address],
+        reply_to=[settings.EMAIL_REPLY_TO] if settings.EMAIL_REPLY_TO else None,
         headers={
             "Message-ID": f"<{message.message_id}>",
             "Auto-Submitted": "auto-generated",

@@ -14,7 +14,9 @@ from notifications.addresses import mailbox
 
 @register("notifications")
 def mail_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """notifications.E001: the sender is not one address. E002, E003: the backend cannot be used."""
+    """notifications.E001, E005: the sender, or where answers go, is not one address. E002, E003: the backend cannot be
+    used.
+    """
     errors: list[CheckMessage] = []
     if mailbox(settings.DEFAULT_FROM_EMAIL) is None:
         errors.append(
@@ -22,6 +24,14 @@ def mail_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                 "DEFAULT_FROM_EMAIL is not one valid address.",
                 hint="Write it as `Assignment reminders <reminders@example.com>`.",
                 id="notifications.E001",
+            )
+        )
+    if settings.EMAIL_REPLY_TO and mailbox(settings.EMAIL_REPLY_TO) is None:
+        errors.append(
+            Error(
+                "EMAIL_REPLY_TO is not one valid address.",
+                hint="Write it as `Planning desk <planning@example.com>`, or leave it unset: answers go to the sender.",
+                id="notifications.E005",
             )
         )
     try:

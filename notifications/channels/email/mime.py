@@ -22,7 +22,7 @@ WORD_IN_SUBJECT = 39
 WORD_IN_NAME = 45
 
 OWN_HEADERS = frozenset(
-    {"bcc", "cc", "date", "from", "message-id", "mime-version", "sender", "subject", "to"}
+    {"bcc", "cc", "date", "from", "message-id", "mime-version", "reply-to", "sender", "subject", "to"}
     | {"content-language", "content-transfer-encoding", "content-type"}
 )
 
@@ -41,9 +41,9 @@ _ASCII = bytes(range(0x80))
 def serialized(message: Message, *, sender_header: str, at: datetime) -> bytes:
     """The mail as it is submitted: CRLF line ends, no line longer than 998 octets, not yet dot-stuffed.
 
-    `sender_header` is a line that `from_header` makes, `at` the instant of the Date line (aware). A message
-    without HTML has one text part, else multipart/alternative (RFC 2046 section 5.1.4). All of it is ASCII,
-    save for an address whose local part is not (RFC 6532).
+    `sender_header` is what `from_header` makes, with `reply_to_header` behind it where answers go elsewhere, `at` the
+    instant of the Date line (aware). A message without HTML has one text part, else multipart/alternative (RFC 2046
+    section 5.1.4). All of it is ASCII, save for an address whose local part is not (RFC 6532).
 
     Line ends of `text` and `html` become CRLF (RFC 2046 section 4.1.1). Line ends and other control
     characters in the subject, the name and the headers become blanks: no value can add a header or end the
@@ -87,6 +87,11 @@ def serialized(message: Message, *, sender_header: str, at: datetime) -> bytes:
 def from_header(name: str, address: str) -> str:
     """The whole From line of a sender, to be made once and passed to `serialized`."""
     return f"From: {_mailbox(name, address)}\r\n"
+
+
+def reply_to_header(name: str, address: str) -> str:
+    """The whole Reply-To line: where answers go (RFC 5322 section 3.6.2)."""
+    return f"Reply-To: {_mailbox(name, address)}\r\n"
 
 
 def one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""PUBLIC_URL: where mails link to, and what is said where it is missing or wrong."""
+"""PUBLIC_URL and MAP_URL: where mails link to, and what is said where it is missing or wrong."""
 
 import os
 import subprocess
@@ -41,6 +41,35 @@ def test_anything_else_is_refused_by_name_and_value(given):
         env.refuse_if_wrong()
     accepted = "https:// and a host like reminders.example.org, with nothing after it, is needed"
     assert str(refusal.value) == f"PUBLIC_URL is {given!r}: {accepted}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "https://www.openstreetmap.org/search?query={place}",
+        "http://10.0.0.7:8080/{place}",
+        " https://x.org/#{place} ",
+    ],
+)
+def test_the_address_of_a_map_has_the_place_in_it(given):
+    env = Environment({"MAP_URL": given})
+    assert env.form("MAP_URL", part="{place}", schemes=["https", "http"]) == given.strip()
+    env.refuse_if_wrong()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://x.org/search", "https://{place}.org/", "https://x.org/{place}/{place}", "ftp://x.org/{place}", "{place}",
+        "https://x.org/{place} here", "javascript://x/{place}",
+    ],
+)  # fmt: skip
+def test_any_other_address_of_a_map_is_refused(given):
+    env = Environment({"MAP_URL": given})
+    assert env.form("MAP_URL", part="{place}", schemes=["https", "http"]) == ""
+    accepted = "an address like https://www.example.org/search?query={place} is needed"
+    assert env.problems == [f"MAP_URL is {given!r}: {accepted}"]
 
 
 def test_a_password_in_it_is_not_shown():

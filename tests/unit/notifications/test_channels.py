@@ -157,6 +157,7 @@ class TestChecks:
         [
             ("DEFAULT_FROM_EMAIL", "nobody", "notifications.E001"),
             ("DEFAULT_FROM_EMAIL", "a@example.com, b@example.com", "notifications.E001"),
+            ("EMAIL_REPLY_TO", "nobody", "notifications.E005"),
             ("EMAIL_BACKEND", "no.such.Backend", "notifications.E002"),
             ("EMAIL_BACKEND", "nodots", "notifications.E002"),
             ("EMAIL_BACKEND", "notifications.message.Message", "notifications.E003"),

@@ -87,7 +87,7 @@ def test_overdue_work_is_told_and_told_again_until_it_is_started(stage, boss):
     assert at(stage, OVERDUE + 5 * MINUTE) == ["Overdue: Pump"]
     first = stage.outbox.messages[-1]
     assert first.address == "boss@example.test"
-    assert "Since:  Monday 15 June 2026, 12:50" in first.text
+    assert "Since:  Mon 15 Jun, 12:50 (UTC)" in first.text
     assert "again" not in first.text
     assert rows(stage.work)[1:] == [("overdue#1", to, 20, State.PLANNED, "")]
     assert at(stage, OVERDUE + 20 * MINUTE) == ["Overdue: Pump"]
@@ -140,7 +140,7 @@ def test_a_decline_is_told_at_once_and_again_until_it_is_taken_back(stage, boss)
     acting.decline(stage.work, note="No car")
     assert [subject.split(",")[0] for subject in stage.tick()] == ["Declined: Pump"]
     assert "Note:   No car" in stage.outbox.messages[-1].text
-    assert "Said:   Monday 15 June 2026, 12:00" in stage.outbox.messages[-1].text
+    assert "Said:   Mon 15 Jun, 12:00 (UTC)" in stage.outbox.messages[-1].text
     assert at(stage, NOON + 11 * MINUTE) == ["Declined: Pump"]
     assert [row[0] for row in rows(stage.work)] == [f"declined:{last_act(stage)}#{n}" for n in range(3)]
     acting.confirm(stage.work)

@@ -72,8 +72,7 @@ def test_a_reminder_names_the_work_the_place_and_the_local_time():
         "\n"
         "Repair <lift> starts in 30 minutes.\n"
         "\n"
-        "When:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)\n"
-        "Until:  Monday 15 June 2026, 16:30 (CEST, Europe/Berlin)\n"
+        "When:   Mon 15 Jun, 14:30 to 16:30 (Berlin time)\n"
         "Where:  Hall & yard\n"
         "What:   Repair\n"
         "Number: A-17\n"
@@ -110,7 +109,7 @@ def test_a_supervisor_is_told_in_which_zone_the_start_is():
     claim = replace(CLAIM, row=replace(ROW, kind=Kind.OVERDUE, recipient="ops:abc"))
     boss = Contact(name="", email="o@example.test", time_zone="America/New_York")
     message = compose.compose(claim, contact=boss, address="o@example.test", now=NOON)
-    assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 08:30 (America/New_York)"
+    assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 08:30 (New York time)"
 
 
 @pytest.mark.parametrize("language", ["de-at", "de", "pt-br", "xx", "", "../en"])
@@ -120,15 +119,15 @@ def test_a_language_without_templates_gets_english_words_dates_and_header(langua
     )
     assert (message.subject, message.language) == ("Reminder: Repair <lift>, Mon 15 Jun, 14:30", "en")
     assert message.text.startswith("Hello Ana")
-    assert "When:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)" in message.text
+    assert "When:   Mon 15 Jun, 14:30 to 16:30 (Berlin time)" in message.text
 
 
 def test_dates_and_header_follow_the_language_that_the_text_is_in(tmp_path, settings):
     """A reader of Austrian German gets the German text, with German dates, and is told that it is German."""
     folder = tmp_path / "reminders" / "mail" / "de"
     folder.mkdir(parents=True)
-    (folder / "reminder.txt").write_text("{{ title }}\n{{ start_long }}\n")
-    (folder / "reminder.html").write_text("<p>{{ start_long }}</p>")
+    (folder / "reminder.txt").write_text("{{ title }}\n{{ time_line }}\n")
+    (folder / "reminder.html").write_text("<p>{{ time_line }}</p>")
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
     compose.text_language.cache_clear()
     compose._template.cache_clear()
@@ -139,7 +138,7 @@ def test_dates_and_header_follow_the_language_that_the_text_is_in(tmp_path, sett
     finally:
         compose.text_language.cache_clear()
         compose._template.cache_clear()
-    assert message.text == "Montag 15 Juni 2026, 14:30 (CEST, Europe/Berlin)\n"
+    assert message.text == "Mo 15 Jun, 14:30 \u2013 16:30 (Berlin)\n"
     assert message.language == "de"
 
 
@@ -224,7 +223,8 @@ def test_a_reminder_links_to_the_assignees_own_page(public_url):
         "\n"
         "You get this message because this work is assigned to you.\n"
     ) in message.text
-    assert f'<a href="{address}"' in message.html
+    assert f'href="{address}#confirm"' in message.html
+    assert f'href="{address}#decline"' in message.html
     assert (
         message.message_id
         == compose.compose(CLAIM, contact=ANA, address="b@example.test", now=NOON).message_id
@@ -235,6 +235,24 @@ def test_without_a_public_url_a_reminder_has_no_link():
     message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
     assert "/a/" not in message.text + message.html
     assert "Will you be there" not in message.text + message.html
+
+
+def test_who_has_confirmed_is_asked_no_more_and_may_still_say_that_they_cannot_come(public_url):
+    claim = replace(CLAIM, plan=replace(CLAIM.plan, confirmed=True))
+    message = compose.compose(claim, contact=ANA, address="ana@example.test", now=NOON)
+    assert (
+        "You have confirmed that you will be there. If you can't make it after all, say so here:\n"
+        in message.text
+    )
+    assert "#confirm" not in message.html
+    assert message.html.count("#decline") == 1
+
+
+def test_after_the_start_a_reminder_asks_whether_the_work_has_begun(public_url):
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=START)
+    assert "Say here that you have started:\n" in message.text
+    assert "#confirm" not in message.html
+    assert "#decline" not in message.html
 
 
 def test_supervisors_get_no_link(public_url):
@@ -276,16 +294,16 @@ def test_a_digest_lists_each_work_with_who_since_when_and_where_to_act(settings)
         "\n"
         "Repair <lift>\n"
         "  Who:     Ana Müller, tel:+49301234\n"
-        "  Start:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)\n"
-        "  Overdue: since Monday 15 June 2026, 15:00 (CEST, Europe/Berlin)\n"
+        "  When:    Mon 15 Jun, 14:30 to 16:30 (Berlin time)\n"
+        "  Overdue: since Mon 15 Jun, 15:00 (Berlin time)\n"
         "  Where:   Hall & yard\n"
         "  Number:  A-17\n"
         "  Ops:     https://plan.example/ops/assignments/7\n"
         "\n"
         "Nobody's job\n"
         "  Who:     nobody is assigned\n"
-        "  Start:   Monday 15 June 2026, 14:30 (CEST, Europe/Berlin)\n"
-        "  Overdue: since Monday 15 June 2026, 15:00 (CEST, Europe/Berlin)\n"
+        "  When:    Mon 15 Jun, 14:30 to 16:30 (Berlin time)\n"
+        "  Overdue: since Mon 15 Jun, 15:00 (Berlin time)\n"
         "  Ops:     https://plan.example/ops/assignments/8\n"
         "\n"
         "All that is overdue:\n"
@@ -293,8 +311,11 @@ def test_a_digest_lists_each_work_with_who_since_when_and_where_to_act(settings)
         "\n"
         "You get this message because your address is on the list of supervisors.\n"
     )
-    assert '<a href="tel:+49301234">+49 (30) 12-34</a>' in message.html
-    assert '<a href="https://plan.example/ops/assignments/7">Repair &lt;lift&gt;</a>' in message.html
+    assert '<a href="tel:+49301234" style="color:#1d5fa8">+49 (30) 12-34</a>' in message.html
+    assert (
+        '<a href="https://plan.example/ops/assignments/7" style="color:#1d5fa8">Repair &lt;lift&gt;</a>'
+        in message.html
+    )
     assert "Nobody&#x27;s job" in message.html
 
 
@@ -346,3 +367,45 @@ def test_addresses_of_the_ops_pages_are_those_of_the_site(settings):
     settings.PUBLIC_URL = "https://plan.example"
     assert links.ops_url(7) == "https://plan.example" + reverse("ops:explain", args=[7])
     assert links.overdue_list_url() == "https://plan.example" + reverse("ops:assignments") + "?show=overdue"
+
+
+# --- whom to ask, and where it is ------------------------------------------------------------------------------
+
+
+def test_a_mail_says_whom_to_ask(settings):
+    settings.ORGANISATION_NAME, settings.ORGANISATION_PHONE = "Care & Co", "+49 30 12-34"
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    assert message.text.endswith(
+        "Questions? Call Care & Co, +49 30 12-34.\n"
+        "\n"
+        "You get this message because this work is assigned to you.\n"
+        "Care & Co\n"
+        "\n"
+    )
+    assert (
+        'Call Care &amp; Co, <a href="tel:+49301234" style="color:#1d5fa8">+49 30 12-34</a>.' in message.html
+    )
+    settings.EMAIL_REPLY_TO = "planning@example.test"
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    assert "Questions? Reply to this mail, or call Care & Co, +49 30 12-34.\n" in message.text
+
+
+def test_a_mail_names_the_organisation_to_supervisors_too(settings):
+    settings.ORGANISATION_NAME = "Care & Co"
+    assert composed(TWO).text.endswith("list of supervisors.\nCare & Co\n")
+
+
+def test_a_mail_without_settings_names_nobody():
+    message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
+    assert "Questions?" not in message.text + message.html
+
+
+def test_the_place_is_on_a_map_where_a_setting_says_on_which(settings):
+    settings.MAP_URL = "https://maps.example.test/search?query={place}"
+    place = replace(FACTS, location="Hall & yard,\n Straße 5")
+    message = compose.compose(replace(CLAIM, facts=place), contact=ANA, address="ana@example.test", now=NOON)
+    address = "https://maps.example.test/search?query=Hall%20%26%20yard%2C%20Stra%C3%9Fe%205"
+    assert f"\nMap:    {address}\n" in message.text
+    assert f'<a href="{address}"' in message.html
+    settings.MAP_URL = ""
+    assert "Map" not in compose.compose(CLAIM, contact=ANA, address="a@example.test", now=NOON).text

@@ -1,0 +1,62 @@
+"""When work is, in one line: nothing that the clocks show twice, or that is far away, can be mistaken."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from reminders.content import dates
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def line(start: datetime, end: datetime | None = None, zone: str = "Europe/Stockholm", language: str = "en"):
+    return dates.time_line(start, end, zone, language, now=NOW)
+
+
+def at(month: int, day: int, hour: int, minute: int, *, year: int = 2026) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "zone", "written"),
+    [
+        (
+            at(11, 25, 21, 53),
+            at(11, 25, 22, 53),
+            "Europe/Stockholm",
+            "Wed 25 Nov, 22:53 to 23:53 (Stockholm time)",
+        ),
+        (at(11, 25, 21, 53), None, "Europe/Stockholm", "Wed 25 Nov, 22:53 (Stockholm time)"),
+        (
+            at(11, 25, 22, 30),
+            at(11, 25, 23, 30),
+            "Europe/Stockholm",
+            "Wed 25 Nov, 23:30 to Thu 26 Nov, 00:30 (Stockholm time)",
+        ),
+        (at(11, 25, 21, 53), None, "UTC", "Wed 25 Nov, 21:53 (UTC)"),
+        (at(11, 25, 21, 53), None, "America/Argentina/Buenos_Aires", "Wed 25 Nov, 18:53 (Buenos Aires time)"),
+        (at(11, 25, 21, 53), None, "Etc/GMT+5", "Wed 25 Nov, 16:53 (UTC-05)"),
+        (at(11, 25, 21, 53), None, "Etc/UTC", "Wed 25 Nov, 21:53 (UTC)"),
+        (at(11, 25, 21, 53), None, "Mars/Olympus", "Wed 25 Nov, 21:53 (UTC)"),
+    ],
+)
+def test_a_span_is_written_in_one_line(start, end, zone, written):
+    assert line(start, end, zone) == written
+
+
+def test_a_time_that_the_clocks_show_twice_says_which_one_it_is():
+    assert (
+        line(at(10, 25, 0, 30), at(10, 25, 1, 30)) == "Sun 25 Oct, 02:30 CEST to 02:30 CET (Stockholm time)"
+    )
+    assert line(at(10, 25, 0, 30), at(10, 25, 2, 30)) == "Sun 25 Oct, 02:30 CEST to 03:30 (Stockholm time)"
+
+
+def test_a_day_half_a_year_away_has_its_year():
+    assert line(at(11, 25, 21, 0, year=2027)) == "Thu 25 Nov 2027, 22:00 (Stockholm time)"
+
+
+def test_another_language_has_its_days_and_no_english_words():
+    assert (
+        line(at(11, 25, 21, 53), at(11, 25, 22, 53), language="de")
+        == "Mi 25 Nov, 22:53 \u2013 23:53 (Stockholm)"
+    )
