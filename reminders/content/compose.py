@@ -55,37 +55,18 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         return webhooks.compose(claim, contact=contact, address=address, now=now)
     if claim.digest is not None:
         return _compose_digest(claim.digest, contact=contact, address=address, now=now)
-    facts = claim.facts
     kind = _template_name(claim.row)
     language = text_language(kind, contact.language)
-    changed = changed_values(claim.plan.news, zone=contact.time_zone, language=language, now=now)
-    if claim.row.is_correction and claim.announced is not None and not claim.announced.theirs:
-        # To whom the work does not belong any more, nothing of the plan in force is told.
-        facts = replace(facts, location="", notes="", kind="", reference="", end=None)
-    link = _link(claim.row)
-    may_answer = bool(link) and now < facts.start
     values = {
-        "name": isolated(facts.assignee_name),
-        "title": isolated(" ".join(facts.title.split())),
-        "kind": isolated(facts.kind),
-        "location": isolated(facts.location),
-        "notes": isolated(facts.notes),
-        "reference": isolated(facts.reference),
-        "start_short": local_time(facts.start, contact.time_zone, language, long=False),
+        "start_short": local_time(claim.facts.start, contact.time_zone, language, long=False),
         "zone": zone_name(contact.time_zone, language),
-        "time_line": time_line(facts.start, facts.end, contact.time_zone, language, now=now),
-        "when": relative_time(facts.start - now),
-        "link": link,
-        "asks": "yes" if may_answer and not claim.plan.confirmed else "",
-        "has_confirmed": "yes" if may_answer and claim.plan.confirmed else "",
-        "map": links.map_url(facts.location),
-        "late": (
-            "late" if not changed and now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER else ""
-        ),
-        **changed,
     }
     if recipients.is_supervisor(claim.row.recipient):
-        values |= notices.notice_values(claim.row, facts, zone=contact.time_zone, language=language, now=now)
+        values |= notices.notice_values(
+            claim.row, claim.facts, zone=contact.time_zone, language=language, now=now
+        )
+    else:
+        values |= _assignee_values(claim, zone=contact.time_zone, language=language, now=now)
     present = _present(values)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escaped)
@@ -99,6 +80,34 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         language=language,
         tracking=tracking.token_for(claim.row),
     )
+
+
+def _assignee_values(claim: Claim, *, zone: str, language: str, now: datetime) -> dict[str, str]:
+    """What a message to an assignee, present or former, says of the work."""
+    facts = claim.facts
+    changed = changed_values(claim.plan.news, zone=zone, language=language, now=now)
+    if claim.row.is_correction and claim.announced is not None and not claim.announced.theirs:
+        # To whom the work does not belong any more, nothing of the plan in force is told.
+        facts = replace(facts, location="", notes="", kind="", reference="", end=None)
+    link = _link(claim.row)
+    may_answer = bool(link) and now < facts.start
+    is_late = not changed and now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER
+    return {
+        "name": isolated(facts.assignee_name),
+        "title": isolated(" ".join(facts.title.split())),
+        "kind": isolated(facts.kind),
+        "location": isolated(facts.location),
+        "map": links.map_url(facts.location),
+        "notes": isolated(facts.notes),
+        "reference": isolated(facts.reference),
+        "time_line": time_line(facts.start, facts.end, zone, language, now=now),
+        "when": relative_time(facts.start - now),
+        "link": link,
+        "asks": "yes" if may_answer and not claim.plan.confirmed else "",
+        "has_confirmed": "yes" if may_answer and claim.plan.confirmed else "",
+        "late": "yes" if is_late else "",
+        **changed,
+    }
 
 
 def _template_name(row: Row) -> str:
@@ -219,8 +228,10 @@ class RenderedTemplate:
 
     def fill(self, values: Mapping[str, str], *, written: Callable[[str], str] | None = None) -> str:
         """The text with the values in place of their marks, each as `written` gives it, or as it is."""
-        found = [values[name] for name in self.names]
-        return self.format % tuple(found if written is None else map(written, found))
+        found = tuple([values[name] for name in self.names])
+        if written is escaped and not SPECIAL_IN_HTML.search("".join(found)):
+            return self.format % found  # One look at all of them; most messages have nothing to escape.
+        return self.format % (found if written is None else tuple(map(written, found)))
 
 
 @lru_cache(maxsize=256)

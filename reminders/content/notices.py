@@ -39,6 +39,7 @@ def notice_values(row: Row, facts: Facts, *, zone: str, language: str, now: date
         "phone": facts.assignee_phone,
         "tel": links.tel_url(facts.assignee_phone),
         "location": isolated(facts.location),
+        "map": links.map_url(facts.location),
         "reference": isolated(facts.reference),
         "note": isolated(facts.answer_note) if is_act else "",
         "time_line": time_line(facts.start, facts.end, zone, language, now=now),
