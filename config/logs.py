@@ -18,13 +18,13 @@ NOISE = frozenset({"data", "request", "server_time"})
 IGNORED = STANDARD | NOISE
 
 LINK = re.compile(
-    r"""(?:/|%2F)a(?:/|%2F)     # also where it is part of another address
+    r"""(?:/|%2F)([au])(?:/|%2F)  # also where it is part of another address
         (?:[^\s"'<>\\)\]]       # possessive, for no character is looked at twice
           |\\++(?!["'])         # an escaped character, which Django and JSON write by one backslash or several
         )++""",
     re.VERBOSE | re.IGNORECASE,
 )
-HIDDEN_LINK = "/a/(link)"
+HIDDEN_LINK = r"/\1/(link)"
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:
@@ -59,9 +59,11 @@ class PlainFormatter(logging.Formatter):
 
 
 def without_links(text: str) -> str:
-    """The same text with the secret part of every link to an assignee page replaced."""
+    """The same text with the secret part of every link to an assignee's page replaced."""
     # Few lines have one; these tests are all that the others cost.
-    return LINK.sub(HIDDEN_LINK, text) if "/a/" in text or "%2F" in text or "%2f" in text else text
+    if "/a/" in text or "/u/" in text or "%2F" in text or "%2f" in text:
+        return LINK.sub(HIDDEN_LINK, text)
+    return text
 
 
 @lru_cache(maxsize=4)

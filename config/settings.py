@@ -64,6 +64,7 @@ def read_reminders(env: Environment) -> ReminderConfig:
         archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
         channel=env.text("REMINDER_CHANNEL", "email"),
         further_channels=further_channels(env),
+        opt_out=env.switch("REMINDER_OPT_OUT", True),
         overdue_alert=env.whole("REMINDER_OVERDUE_ALERT", 0, least=0, most=1_000_000),
         ops_emails=tuple(env.words("REMINDER_OPS_EMAILS")),
         deadman_url=env.url("REMINDER_DEADMAN_URL", "", schemes=["https", "http"]),

@@ -27,6 +27,7 @@ class ReminderConfig:
     started counts as overdue, `poll` the time between two scans, `tick` the time between two dispatches.
     `overdue_alert` is how many assignments may be overdue before it is an alarm, `ops_emails` who is notified where no
     supervisor can be reached, `deadman_url` what is called after each clean scan.
+    `opt_out`: assignees may stop the reminders of a rule that is not mandatory.
     `channel` carries messages to e-mail addresses, `further_channels` to other contact points of people;
     `max_attempts` bounds the counted attempts at one of them.
     `concurrency` is how many processes a worker has, `batch_size` how many hints one message carries at most, and
@@ -58,6 +59,7 @@ class ReminderConfig:
     archive_after: timedelta = timedelta(days=90)
     channel: str = "email"
     further_channels: tuple[str, ...] = ()
+    opt_out: bool = True
     overdue_alert: int = 0
     ops_emails: tuple[str, ...] = field(default=(), repr=False)
     deadman_url: str = field(default="", repr=False)

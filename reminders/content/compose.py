@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from functools import lru_cache
 from html import escape
+from types import MappingProxyType
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -21,7 +22,7 @@ from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
-from reminders.content import links, notices, tracking, webhooks
+from reminders.content import links, notices, opt_out_links, tracking, webhooks
 from reminders.content.dates import local_time, relative_time, time_line, zone_name
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
@@ -34,6 +35,8 @@ from reminders.policy.rows import News, Row
 FALLBACK_LANGUAGE = "en"
 LATE_AFTER = timedelta(minutes=1)
 """A reminder that leaves later than this says that it is late."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 TEMPLATES = {
     Kind.REMINDER: "reminder",
@@ -57,16 +60,14 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         return _compose_digest(claim.digest, contact=contact, address=address, now=now)
     kind = _template_name(claim.row)
     language = text_language(kind, contact.language)
-    values = {
-        "start_short": local_time(claim.facts.start, contact.time_zone, language, long=False),
-        "zone": zone_name(contact.time_zone, language),
-    }
+    zone, headers = contact.time_zone, NO_HEADERS
     if recipients.is_supervisor(claim.row.recipient):
-        values |= notices.notice_values(
-            claim.row, claim.facts, zone=contact.time_zone, language=language, now=now
-        )
+        values = notices.notice_values(claim.row, claim.facts, zone=zone, language=language, now=now)
     else:
-        values |= _assignee_values(claim, zone=contact.time_zone, language=language, now=now)
+        values = _assignee_values(claim, zone=zone, language=language, now=now)
+        headers = opt_out_links.headers_of(values["unsubscribe"])
+    values["start_short"] = local_time(claim.facts.start, zone, language, long=False)
+    values["zone"] = zone_name(zone, language)
     present = _present(values)
     subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
     html = _template(kind, language, present, "html").fill(values, written=escaped)
@@ -79,6 +80,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         html=html,
         language=language,
         tracking=tracking.token_for(claim.row),
+        headers=headers,
     )
 
 
@@ -89,9 +91,15 @@ def _assignee_values(claim: Claim, *, zone: str, language: str, now: datetime) -
     if claim.row.is_correction and claim.announced is not None and not claim.announced.theirs:
         # To whom the work does not belong any more, nothing of the plan in force is told.
         facts = replace(facts, location="", notes="", kind="", reference="", end=None)
-    link = _link(claim.row)
+    row = claim.row
+    assignee_id = recipients.assignee_id_of(row.recipient)
+    link = unsubscribe = ""
+    if assignee_id is not None:
+        link = links.url_of(Link(row.assignment_id, assignee_id, row.version))
+        if row.kind is Kind.REMINDER and not claim.mandatory:
+            unsubscribe = opt_out_links.url_of(assignee_id, row.rule)
     may_answer = bool(link) and now < facts.start
-    is_late = not changed and now - max(claim.row.due_at, claim.row.planned_at) > LATE_AFTER
+    is_late = not changed and now - max(row.due_at, row.planned_at) > LATE_AFTER
     return {
         "name": isolated(facts.assignee_name),
         "title": isolated(" ".join(facts.title.split())),
@@ -103,6 +111,7 @@ def _assignee_values(claim: Claim, *, zone: str, language: str, now: datetime) -
         "time_line": time_line(facts.start, facts.end, zone, language, now=now),
         "when": relative_time(facts.start - now),
         "link": link,
+        "unsubscribe": unsubscribe,
         "asks": "yes" if may_answer and not claim.plan.confirmed else "",
         "has_confirmed": "yes" if may_answer and claim.plan.confirmed else "",
         "late": "yes" if is_late else "",
@@ -189,12 +198,6 @@ def changed_values(news: News | None, *, zone: str, language: str, now: datetime
         if day_from == day_to:
             values["moved_from"], values["moved_to"] = time_from, time_to
     return values
-
-
-def _link(row: Row) -> str:
-    """Where the assignee answers; '' for anybody else, and where this site's address is not known."""
-    assignee_id = recipients.assignee_id_of(row.recipient)
-    return links.url_of(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
 
 
 def message_id(row: Row) -> str:

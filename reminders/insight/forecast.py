@@ -14,13 +14,14 @@ from reminders.models import Kind, Reason, State
 from reminders.policy import gates, timing, ways
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
-from reminders.policy.rules import DEFAULT, Occurrence
+from reminders.policy.rules import DEFAULT, Occurrence, base_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentFacts:
     """An assignment as planning sees it. `start_notified`: the last message begun for the assignee stated this start.
-    `way`: how messages reach them first (`Assignee.way`)."""
+    `way`: how messages reach them first (`Assignee.way`). `opted_out`: the rules (`rules.base_of`) of which they want none,
+    and which are not mandatory."""
 
     assignment_id: int
     version: int
@@ -35,6 +36,7 @@ class AssignmentFacts:
     confirmed: bool = False
     start_notified: bool = False
     way: str = ""
+    opted_out: frozenset[str] = frozenset()
     supervisors: frozenset[str] = frozenset()
 
     @property
@@ -49,6 +51,10 @@ class AssignmentFacts:
             confirmed=self.confirmed,
             supervisors=self.supervisors,
         )
+
+    def plan_for(self, rule: str) -> Plan:
+        """The plan as a reminder of this rule sees it."""
+        return replace(self.plan, opted_out=base_of(rule) in self.opted_out) if self.opted_out else self.plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def planning_gates(
     if occurrence is not None:
         yield _asked_for(occurrence)
         yield _not_declined(work)
-        yield _not_opted_out(work)
+        yield _not_opted_out(work, occurrence)
         return
     yield Gate(
         "not notified already",
@@ -144,13 +150,20 @@ def _asked_for(occurrence: Occurrence) -> Gate:
     )
 
 
-def _not_opted_out(work: AssignmentFacts) -> Gate:
-    """Whether there is an address to which the assignee takes messages; who has none at all is no case of this."""
-    opted_out = work.way == ways.NO_WAY
+def _not_opted_out(work: AssignmentFacts, occurrence: Occurrence | None = None) -> Gate:
+    """Whether the assignee takes reminders of the built-in rule, and there is an address to which they take messages; who
+    has none at all is no case of this. Opt-outs of other rules are in their occurrences.
+    """
+    nowhere = work.way == ways.NO_WAY
+    opted_out = nowhere or (occurrence is None and DEFAULT in work.opted_out)
     return Gate(
         "not opted out",
         not opted_out,
-        "opted out of every address" if opted_out else "not opted out",
+        "opted out of every address"
+        if nowhere
+        else "opted out of this rule"
+        if opted_out
+        else "not opted out",
         Verdict(Action.END, Reason.OPTED_OUT, state=State.SKIPPED),
     )
 
@@ -211,7 +224,7 @@ def forecast_assignment(
         shut = next((gate for gate in conditions if not gate.passed), None)
         if shut is None:
             row = planned_row(work, now=situation.now, config=config, occurrence=occurrence)
-            return forecast_row(row, work.plan, situation)
+            return forecast_row(row, work.plan_for(row.rule), situation)
         verdict = shut.consequence
         if verdict.action is not Action.WAIT:
             return Forecast(verdict, situation.now)

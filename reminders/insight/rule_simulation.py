@@ -117,7 +117,7 @@ def _foreseen(
                 not_after=fresh.not_after,
                 next_attempt_at=fresh.next_attempt_at,
             )
-        ahead = forecast.forecast_row(believed, work.plan, situation)
+        ahead = forecast.forecast_row(believed, work.plan_for(believed.rule), situation)
         yield RuleForecast(rule=one.rule, forecast=ahead, channel=row.channel, row=believed)
 
 

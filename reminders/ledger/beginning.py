@@ -18,6 +18,7 @@ from reminders.ledger.fragments import (
     PLANNED_BY_RULES,
     ROW_AND_PLAN,
     TOLD_DECLINE,
+    opted_out,
     unless_confirmed,
 )
 from reminders.ledger.notices import carry_over, plan_notices
@@ -33,7 +34,8 @@ from reminders.policy.rows import Action, Row, Situation
 from reminders.policy.rules import DEFAULT, TriggerType
 
 PICK = f"""
-    SELECT {ROW_AND_PLAN}, r.kind = 'REMINDER' AND {PLANNED_BY_RULES} AS planned_by_rules,
+    SELECT {ROW_AND_PLAN}, r.kind = 'REMINDER' AND {opted_out("r.rule", "a.assignee_id")} AS opted_out,
+           r.kind = 'REMINDER' AND {PLANNED_BY_RULES} AS planned_by_rules,
            (SELECT c.done_up_to FROM reminders_rulechange c WHERE c.finished_at IS NULL) AS rules_followed_up_to,
            (SELECT c.changed_at FROM reminders_rulechange c WHERE c.finished_at IS NULL) AS rules_changed_at
     FROM unnest(%s::bigint[], %s::bigint[]) AS hint(id, ticket)
@@ -58,6 +60,8 @@ PICK_MORE = f"""
                   AND NOT (a.answer = 'CONFIRMED' AND {unless_confirmed("n")})) AS reminded,
            CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN {OTHER_RULE_BEGUN} END AS reminded_at,
            r.kind IN ('REMINDER', 'ESCALATION') AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
+           r.kind = 'REMINDER' AND r.rule <> 'default' AND EXISTS (
+                SELECT FROM reminders_reminderrule q WHERE r.rule = 'rule:' || q.id AND q.mandatory) AS mandatory,
            CASE WHEN r.kind = 'ESCALATION' AND r.rule LIKE 'confirmed_after_all:%%' THEN {TOLD_DECLINE} END
                AS told_otherwise
     FROM reminders_reminder r

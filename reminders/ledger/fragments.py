@@ -104,6 +104,23 @@ def unless_confirmed(row: str) -> str:
                 WHERE substring({row}.rule FROM 'rule:[0-9]+') = 'rule:' || q.id AND q.condition = 'not_confirmed')"""  # noqa: S608 - our own columns
 
 
+def base_rule(rule: str) -> str:
+    """The rule that an opt-out names, as SQL; `policy.rules.base_of` is the same."""
+    return f"CASE WHEN starts_with({rule}, 'default:') THEN 'default' ELSE {rule} END"
+
+
+ANY_OPT_OUT = "(SELECT EXISTS (SELECT FROM reminders_optout WHERE undone_at IS NULL))"
+"""Whether any opt-out is in force; PostgreSQL looks once for a statement."""
+
+
+def opted_out(rule: str, person: str) -> str:
+    """Whether this person has opted out of reminders of this rule (SQL expressions), and the rule allows it."""
+    return f"""({ANY_OPT_OUT} AND EXISTS (
+        SELECT FROM reminders_optout o
+        WHERE o.person_id = {person} AND o.undone_at IS NULL AND o.rule = {base_rule(rule)}
+          AND NOT EXISTS (SELECT FROM reminders_reminderrule q WHERE o.rule = 'rule:' || q.id AND q.mandatory)))"""  # noqa: S608
+
+
 def notified_sql(rule: str) -> str:
     """Whether the reminder of this rule (an SQL expression) has stated the present start, after any reset, and nothing
     that was begun later may have said otherwise: nobody is reminded twice of a start by one rule.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
 from django.db.models import (
     BooleanField,
@@ -26,8 +27,8 @@ from reminders.ledger.fragments import PLAN_NOTIFIED
 from reminders.ledger.planning import SCOPE_IDS
 from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import fetch, run
-from reminders.models import Kind, Reason, Reminder, State
-from reminders.policy.recipients import ASSIGNEE, assignee_recipient_sql
+from reminders.models import Kind, OptOut, Reason, Reminder, ReminderRule, State
+from reminders.policy.recipients import ASSIGNEE, assignee_id_of, assignee_recipient_sql
 from reminders.policy.rules import DEFAULT
 from reminders.policy.timing import overdue_base_sql
 
@@ -51,8 +52,9 @@ def plan_notified() -> Exists:
 def with_start_notified(
     assignments: QuerySet[Assignment], *, recipient: str | None = None
 ) -> QuerySet[Assignment]:
-    """Adds `start_notified`: whether the reminder of the rule `default` has stated this start, after any reset, and
-    nothing begun later may have said otherwise (`fragments.notified_sql`). None where no message was begun.
+    """Adds what the facts of an assignment need. `opted_out_rules`: those of which its assignee wants no reminders and that
+    are not mandatory. `start_notified`: whether the reminder of the rule `default` has stated this start, after any reset,
+    and nothing begun later may have said otherwise (`fragments.notified_sql`); None where no message was begun.
 
     With `recipient` it is asked of that person, as if the work were theirs.
     """
@@ -76,7 +78,18 @@ def with_start_notified(
         .order_by("-begun_at")
         .annotate(same=ExpressionWrapper(same, output_field=BooleanField()))
     )
-    return assignments.annotate(start_notified=Subquery(last.values("same")[:1]))
+    person = OuterRef("assignee_id") if recipient is None else assignee_id_of(recipient)
+    return assignments.annotate(
+        start_notified=Subquery(last.values("same")[:1]),
+        opted_out_rules=ArraySubquery(_opted_out_of(person).values("rule")),
+    )
+
+
+def _opted_out_of(person: OuterRef | int | None) -> QuerySet[OptOut]:
+    """The opt-outs that `fragments.opted_out` goes by."""
+    of_rule = Concat(Value("rule:"), Cast("pk", TextField()), output_field=TextField())
+    mandatory = ReminderRule.objects.annotate(key=of_rule).filter(key=OuterRef("rule"), mandatory=True)
+    return OptOut.objects.filter(~Exists(mandatory), person=person, undone_at=None)
 
 
 def may_know_start() -> Exists:

@@ -9,7 +9,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import PLANNED_BY_RULES, notified_sql, way_sql, ways_of
+from reminders.ledger.fragments import PLANNED_BY_RULES, notified_sql, opted_out, way_sql, ways_of
 from reminders.ledger.records import Ended, ended_from_json
 from reminders.ledger.sql import run
 from reminders.policy.recipients import assignee_recipient_sql
@@ -48,7 +48,7 @@ PLAN_REMINDERS = f"""
                    WHEN a.overdue_at < statement_timestamp() THEN 'too_late'
                    WHEN a.version > 1 AND a.assignee_id IS NOT NULL AND {notified_sql("'default'")} THEN 'already_told'
                    WHEN a.answer = 'DECLINED' THEN 'declined'
-                   WHEN p.way = 'none' THEN 'opted_out'
+                   WHEN p.way = 'none' OR {opted_out("'default'", "a.assignee_id")} THEN 'opted_out'
                    ELSE ''
                END AS reason
         FROM page a LEFT JOIN assignments_assignee p ON p.id = a.assignee_id

@@ -80,7 +80,8 @@ class Digest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON,
-    `announced` what a message to an assignee states. `digest` is there where one message holds this row and others.
+    `announced` what a message to an assignee states. `mandatory`: nobody can opt out of its rule. `digest` is there where
+    one message holds this row and others.
     """
 
     row: Row
@@ -90,6 +91,7 @@ class Claim:
     begun_at: datetime
     was_open_breaker: bool = False
     announced: Announcement | None = None
+    mandatory: bool = False
     payload: str = ""
     digest: Digest | None = None
 
@@ -204,6 +206,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         supervisors=frozenset(found.get("supervisors") or ()),
         given_away=bool(found.get("given_away")),
         told_otherwise=found.get("told_otherwise") is not False,
+        opted_out=bool(found.get("opted_out")),
     )
 
 
@@ -261,6 +264,7 @@ def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
         begun_at=found["now"],
         was_open_breaker=found["held_until"] is not None,
         announced=plan.news.present if plan.news else None,
+        mandatory=bool(found.get("mandatory")),
         payload=found["payload"] or "",
     )
 

@@ -32,7 +32,8 @@ from reminders.policy.timing import overdue_base_sql
 BATCH = 1_000
 """Assignments computed per transaction."""
 
-REQUEUED = (Reason.REPLANNED.value, Reason.TOO_CLOSE.value, Reason.QUIET_HOURS.value, Reason.DECLINED.value)
+_COME_BACK = (Reason.REPLANNED, Reason.TOO_CLOSE, Reason.QUIET_HOURS, Reason.DECLINED, Reason.OPTED_OUT)
+REQUEUED = tuple(reason.value for reason in _COME_BACK)
 """Rows that ended so come back where the rules ask for them again, and they are not due yet."""
 
 WRITE_SCHEDULES = """

@@ -13,7 +13,7 @@ from assignments.models import Answer
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import notified_sql
+from reminders.ledger.fragments import ANY_OPT_OUT, notified_sql
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.policy import rules as policy_rules
 from reminders.policy.chains import ChainFacts, Decline
@@ -39,6 +39,9 @@ READ = f"""
            END AS decline_id,
            CASE WHEN a.version > 1 AND a.assignee_id IS NOT NULL THEN {TOLD} END AS told,
            {effective_team_sql("a")} AS team_id,
+           CASE WHEN {ANY_OPT_OUT} THEN ARRAY(
+               SELECT o.rule FROM reminders_optout o WHERE o.person_id = a.assignee_id AND o.undone_at IS NULL)
+           END AS opted_out,
            p.time_zone, coalesce(p.quiet_from, t.quiet_from) AS quiet_from,
            coalesce(p.quiet_until, t.quiet_until) AS quiet_until,
            s.known_at AS schedule_known_at, s.next_at AS schedule_next_at,
@@ -179,6 +182,7 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         leads=tuple(timedelta(minutes=minutes) for minutes in leads),
         zone=zone_of(found),
         quiet_hours=quiet_hours_of(found),
+        opted_out=frozenset(found["opted_out"] or ()),
         told=frozenset(one["rule"] for one in told),
         told_leads=frozenset(
             timedelta(seconds=one["lead"])

@@ -10,7 +10,7 @@ from reminders.policy.rules import Audience, Repeat, Rule, Scope, Trigger, Trigg
 
 COLUMNS = (
     "id, audience, trigger, minutes, days_before, at, scope, scope_value, condition, quiet_hours, when_past,"
-    " repeat_minutes, repeat_times, changed_at"
+    " mandatory, repeat_minutes, repeat_times, changed_at"
 )
 
 
@@ -66,6 +66,7 @@ def _rule(found: dict[str, Any]) -> Rule:
         respects_quiet_hours=found["quiet_hours"] == ReminderRule.QuietHours.RESPECT,
         unless_confirmed=found["condition"] == ReminderRule.Condition.NOT_CONFIRMED,
         when_past=WhenPast(found["when_past"]),
+        mandatory=found["mandatory"],
         repeat=_repeat(found),
         since=found["changed_at"],
     )

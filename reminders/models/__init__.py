@@ -36,6 +36,7 @@ from reminders.models.ledger import (
     State,
 )
 from reminders.models.operations import PAUSE_IN_FORCE, Audit, Pause, Process, ScanRun, StoredResponse
+from reminders.models.opt_outs import OptOut
 from reminders.models.rules import ReminderRule, ReminderRuleQuerySet, RuleChange, RuleSchedule
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "DeliveryKind",
     "DigestWindow",
     "Kind",
+    "OptOut",
     "Pause",
     "Process",
     "Reason",

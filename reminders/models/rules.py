@@ -25,7 +25,8 @@ class ReminderRule(models.Model):
     `minutes` is how long before the start, after the overdue instant or after a decline; `days_before` and `at` are a local
     time of the recipient. A rule for supervisors or Ops is due again every `repeat_minutes`, `repeat_times` times at most;
     both are null where it does not repeat. `scope_value` is a kind of work, or the id of a team, a person or an assignment.
-    `changed_at` is when it was enabled or last changed: it makes nothing for instants before that.
+    `mandatory`: nobody can opt out of it. `changed_at` is when it was enabled or last changed: it makes nothing for instants
+    before that.
     """
 
     class Audience(models.TextChoices):
@@ -72,6 +73,7 @@ class ReminderRule(models.Model):
     scope_value = models.CharField(max_length=60, default="", blank=True)
     quiet_hours = models.CharField(max_length=8, choices=QuietHours)
     when_past = models.CharField(max_length=4, choices=WhenPast, default=WhenPast.SEND)
+    mandatory = models.BooleanField(default=False, db_default=False)
     repeat_minutes = models.PositiveIntegerField(null=True, blank=True)
     repeat_times = models.PositiveSmallIntegerField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)

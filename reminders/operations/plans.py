@@ -79,6 +79,7 @@ class Why(Enum):
     CHANGED = "changed"
     NOT_POSSIBLE = "not_possible"
     DONE = "done"
+    NOT_OPTED_OUT = "not_opted_out"
 
 
 WORDS = {
@@ -89,6 +90,7 @@ WORDS = {
     Why.CHANGED: "it has changed since the preview",
     Why.NOT_POSSIBLE: "its state does not allow this",
     Why.DONE: "it is so already",
+    Why.NOT_OPTED_OUT: "its assignee, if there is one, has not opted out of reminders",
 }
 
 

@@ -41,7 +41,7 @@ FIELDS = (
         "scope",
         "scope_value",
     ),
-    *("quiet_hours", "when_past", "repeat_minutes", "repeat_times"),
+    *("quiet_hours", "when_past", "mandatory", "repeat_minutes", "repeat_times"),
 )
 """What can be written."""
 

@@ -75,6 +75,8 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
         if escalation.is_withdrawal(row.kind, row.rule):
             return WITHDRAWAL_GATES
         return CONDITIONAL_NOTICE_GATES if row.rule_key in situation.unless_confirmed else NOTICE_GATES
+    if plan.opted_out and row.kind is Kind.REMINDER:
+        return OPTED_OUT_GATES
     if row.rule_key in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
         return RULE_GATES
     return MESSAGE_GATES
@@ -234,6 +236,18 @@ MARKER_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, DUE)
 
 
 MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
+
+
+NOT_OPTED_OUT = GateDefinition(
+    "not opted out",
+    lambda row, plan, situation: not plan.opted_out,
+    lambda row, plan, situation: "opted out of this rule" if plan.opted_out else "not opted out",
+    lambda row, plan, situation: end_verdict(row, Reason.OPTED_OUT),
+)
+
+
+OPTED_OUT_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, NOT_OPTED_OUT, DUE, NOT_PAUSED, CHANNEL_USABLE)
+"""A reminder of a rule of which its assignee wants none: it ends whether it is due or not."""
 
 
 NOT_CONFIRMED = GateDefinition(

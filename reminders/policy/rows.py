@@ -112,7 +112,7 @@ class Plan:
     said that they will. `supervisors` are the recipients who supervise its team; `given_away`: the steps of its rules were
     planned for the work of another assignee. Both matter to notices alone, and are left out elsewhere. `told_otherwise`:
     whoever is to hear that the assignee can make it after all may have been told last that they can't; it matters to that
-    notice alone."""
+    notice alone. `opted_out`: the assignee wants no reminders of the row's rule."""
 
     version: int
     status: Status
@@ -125,6 +125,7 @@ class Plan:
     supervisors: frozenset[str] = frozenset()
     given_away: bool = False
     told_otherwise: bool = True
+    opted_out: bool = False
 
 
 @quick_init

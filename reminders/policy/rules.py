@@ -4,7 +4,7 @@ A rule says who is told, when, and for which work. The narrowest scope that has 
 audience and type of trigger. The rule `default` is built in: the settings' lead time, for everybody.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum, IntEnum
@@ -86,7 +86,8 @@ class Rule:
     """One rule. `key` is its identifier in the ledger, which no change of the rule changes.
 
     `value` is what its scope names: a kind of work, or the id of a team, a person or an assignment. `since` is the
-    instant at which it was enabled or last changed: it makes nothing for instants before that. Only rules for supervisors
+    instant at which it was enabled or last changed: it makes nothing for instants before that. Of one that is `mandatory`
+    nobody can opt out. Only rules for supervisors
     and Ops repeat (`policy.chains`).
     """
 
@@ -98,6 +99,7 @@ class Rule:
     respects_quiet_hours: bool = False
     unless_confirmed: bool = False
     when_past: WhenPast = WhenPast.SEND
+    mandatory: bool = False
     repeat: Repeat | None = None
     since: datetime | None = None
 
@@ -106,9 +108,11 @@ class Rule:
 class Subject:
     """An assignment as rules see it. `known_at` is when its present plan became known: entered, moved or reassigned.
 
-    `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's. `told` are the rules whose reminder has
-    stated this start already, before the plan in force was made. `told_leads` is how long before it the built-in rule and
-    the assignment's own leads have; where there are several leads, which of them has which key changes with them.
+    `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's, `opted_out` the rules (`base_of`) of which
+    they want no reminders. `told` are the rules whose reminder has stated this start already, before the plan in force was
+    made.
+    `told_leads` is how long before it the built-in rule and the assignment's own leads have; where there are several leads,
+    which of them has which key changes with them.
     """
 
     assignment_id: int
@@ -120,6 +124,7 @@ class Subject:
     leads: tuple[timedelta, ...] = ()
     zone: tzinfo
     quiet_hours: QuietHours | None = None
+    opted_out: frozenset[str] = frozenset()
     told: frozenset[str] = frozenset()
     told_leads: frozenset[timedelta] = frozenset()
 
@@ -151,6 +156,16 @@ def own_rules(leads: Sequence[timedelta]) -> tuple[Rule, ...]:
         )
         for number, lead in enumerate(sorted(leads), 1)
     )
+
+
+def base_of(key: str) -> str:
+    """The rule that an opt-out names: all lead times of an assignment are one, `default` (`ledger.fragments.base_rule`)."""
+    return DEFAULT if key.partition(":")[0] == DEFAULT else key
+
+
+def is_opted_out(rule: Rule, opted_out: Set[str]) -> bool:
+    """Whether somebody with these opt-outs gets no reminder of the rule."""
+    return bool(opted_out) and not rule.mandatory and base_of(rule.key) in opted_out
 
 
 def default_rule(lead: timedelta) -> Rule:
@@ -242,6 +257,8 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
     known = subject.known_at if rule.since is None else max(subject.known_at, rule.since)
     period = quiet_period(due, hours=subject.quiet_hours, zone=subject.zone)
     skipped = Reason.ALREADY_TOLD if _has_told(rule, subject) else None
+    if skipped is None and is_opted_out(rule, subject.opted_out):
+        skipped = Reason.OPTED_OUT
     if skipped is None and rule.respects_quiet_hours and period is not None:
         if period[0] >= known:
             due, moved_from = period[0], None if period[0] == due else due

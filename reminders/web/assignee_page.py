@@ -6,16 +6,12 @@ much, and nothing of the work.
 """
 
 import logging
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache, wraps
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.loader import get_template, select_template
 from django.views import csrf
 from django.views.decorators.http import require_http_methods
 
@@ -25,25 +21,17 @@ from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
-from reminders.content import compose, dates, links
+from reminders.content import dates, links
 from reminders.content.links import Link
 from reminders.ledger.escalations import heard_of
 from reminders.policy.escalation import Trigger
+from reminders.web.secret_pages import not_found, secret_address, show, text_language
 from reminders.web.team_limits import TeamLimit, team_limit
 
 logger = logging.getLogger(__name__)
 
 LINK_VALID_FOR = timedelta(days=7)
 """How long after the end of the work its link still opens; after the start where no end is known."""
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none';"
-    " form-action 'self'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex, nofollow",
-}
-
 
 LATE_BY = (15, 30, 45, 60, 90, 120, 180, 240)
 LATE_CHOICES = 4
@@ -73,38 +61,20 @@ class _NoLongerTheirs(Exception):
     """The work is somebody else's by now, or nobody's."""
 
 
-def _secret(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Sets the headers of a secret address on every response, also while the database cannot be reached."""
-
-    @wraps(view)
-    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            answer = view(request, *args, **kwargs)
-        except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
-            logger.warning("Page without database", extra={"reason": type(error).__name__})
-            answer = _page("unavailable", status=503)
-            answer["Retry-After"] = "30"
-        for name, value in HEADERS.items():
-            answer[name] = value
-        return answer
-
-    return shown
-
-
 @team_limit(TeamLimit.PUBLIC)
-@_secret
+@secret_address
 @require_http_methods(["GET", "HEAD", "POST"])
 def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows the assignment as it is now; a POST is an act. GET changes nothing: mail scanners follow links too."""
     link = links.link_from(token)
     if link is None:
-        return _not_found()
+        return not_found()
     try:
         return _act(request, link) if request.method == "POST" else _show(request, link)
     except UnknownAssignment:
-        return _not_found()
+        return not_found()
     except (NotAssigned, _NoLongerTheirs):
-        return _page("no_longer_yours", status=410)
+        return show("no_longer_yours", status=410)
 
 
 def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
@@ -144,7 +114,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
     person = assignment.assignee
     assert person is not None  # the link names them
 
-    language = _text_language("assignment", person.language)
+    language = text_language("assignment", person.language)
 
     def local(instant: datetime | None) -> str:
         return dates.local_time(instant, person.time_zone, language) if instant else ""
@@ -171,7 +141,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "refusal": refusal,
         "longest": LONGEST_ANSWER_NOTE,
     }
-    return _page("assignment", context, request=request, language=language, status=status)
+    return show("assignment", context, request=request, language=language, status=status)
 
 
 def _heard(assignment: Assignment) -> str:
@@ -194,36 +164,8 @@ def _assigned(link: Link) -> tuple[Assignment, datetime]:
     return found, now
 
 
-def _not_found() -> HttpResponse:
-    """The same for every link that does not work, so that it reveals neither the assignment nor the reason."""
-    return _page("not_found", status=404)
-
-
-def _page(
-    name: str,
-    context: Mapping[str, Any] | None = None,
-    *,
-    request: HttpRequest | None = None,
-    language: str = compose.FALLBACK_LANGUAGE,
-    status: int,
-) -> HttpResponse:
-    template = get_template(_file(name, _text_language(name, language)))
-    return HttpResponse(template.render(dict(context or {}), request), status=status)
-
-
-@lru_cache(maxsize=256)
-def _text_language(name: str, language: str) -> str:
-    """The language in which a reader of this one gets this page; its dates follow it."""
-    files = {_file(name, tongue): tongue for tongue in compose.language_fallbacks(language)}
-    return files[str(select_template(list(files)).template.name)]
-
-
-def _file(name: str, language: str) -> str:
-    return f"reminders/assignee_page/{language}/{name}.html"
-
-
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """A form that fails the CSRF check: here most often from a browser that keeps no cookies."""
     if request.path.startswith(links.PATH):
-        return _secret(lambda _request: _page("cookies", status=403))(request)
+        return secret_address(lambda _request: show("cookies", status=403))(request)
     return csrf.csrf_failure(request, reason)

@@ -2,13 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from reminders.web import assignee_page, health
+from reminders.web import assignee_page, health, opt_out_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
     path("a/<str:token>", assignee_page.assignee_page, name="assignee-page"),
+    path("u/<str:token>", opt_out_page.opt_out_page, name="opt-out-page"),
     path("ops/", include("reminders.web.ops.urls")),
     # Last: it also answers for every other address below /api/.
     path("api/", include("reminders.web.api.urls")),

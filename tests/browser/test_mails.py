@@ -6,10 +6,13 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
-from reminders.content import links
+from reminders.content import links, opt_out_links
 from reminders.content.links import Link
-from tests.browser.test_accessibility import AXE, PHONE, faults
-from tests.factories import AssignmentFactory
+from reminders.ledger import opt_outs
+from reminders.models import OptOut
+from tests.browser.test_accessibility import AXE, PHONE, faults, look_at
+from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.rule_factory import key, rule
 from tests.sample_mails import CLAIMS, mail
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,3 +109,26 @@ def test_a_button_of_the_mail_opens_the_page_at_its_act_and_changes_nothing_itse
     expect(page.get_by_role("status")).to_contain_text("You have")
     work.refresh_from_db()
     assert work.answer == answer
+
+
+def test_a_person_stops_reminders_and_gets_them_again_without_scripts(visit, site, settings):
+    settings.PUBLIC_URL = site
+    person = AssigneeFactory(name="Ana Müller")
+    path = opt_out_links.url_of(person.pk, "default").removeprefix(site)
+    page = visit("", path, viewport=PHONE, java_script_enabled=False)
+    page.get_by_role("button", name="Stop these reminders").click()
+    expect(page.get_by_role("status")).to_contain_text("You get no more reminders like this one.")
+    page.get_by_role("button", name="Remind me again").click()
+    expect(page.get_by_role("button", name="Stop these reminders")).to_be_visible()
+    assert OptOut.objects.get().undone_at is not None
+
+
+def test_everybody_can_use_the_page_that_stops_reminders(visit, site, settings, config):
+    settings.PUBLIC_URL = site
+    person, mandatory = AssigneeFactory(), rule(mandatory=True)
+    path = opt_out_links.url_of(person.pk, "default").removeprefix(site)
+    page = visit("", path)
+    look_at(page, path)
+    look_at(page, opt_out_links.url_of(person.pk, key(mandatory)).removeprefix(site))
+    opt_outs.opt_out(person.pk, "default", via=OptOut.Via.PAGE, config=config)
+    look_at(page, path)

@@ -151,10 +151,15 @@ def _encoded_words(text: str, *, size: int = WORD_IN_SUBJECT) -> str:
 def _extra_headers(message: Message) -> str:
     lines = "" if "Auto-Submitted" in message.headers else "Auto-Submitted: auto-generated\r\n"  # RFC 3834
     for name, value in message.headers.items():
-        if not _HEADER_NAME.fullmatch(name) or name.lower() in OWN_HEADERS:
+        if not _may_be_added(name):
             raise ValueError(f"{name!r} cannot be an extra header")
         lines += f"{name}: {unstructured(value)}\r\n"
     return lines
+
+
+@lru_cache(maxsize=64)
+def _may_be_added(name: str) -> bool:
+    return _HEADER_NAME.fullmatch(name) is not None and name.lower() not in OWN_HEADERS
 
 
 @lru_cache(maxsize=8)

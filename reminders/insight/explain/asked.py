@@ -182,7 +182,7 @@ class Asked:
     def prospect(self, row: Reminder) -> Prospect:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
-        plan = self.work.plan
+        plan = self.work.plan_for(row.rule)
         if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         if is_withdrawal(believed.kind, believed.rule):

@@ -61,6 +61,7 @@ def facts_of(assignment: Assignment, *, supervisors: Iterable[str] = ()) -> Assi
         confirmed=assignment.answer == Answer.CONFIRMED,
         start_notified=assignment.version > 1 and bool(notified),
         way=assignment.assignee.way if assignment.assignee is not None else "",
+        opted_out=frozenset(assignment.opted_out_rules),  # type: ignore[attr-defined]  # annotated
         supervisors=frozenset(supervisors),
     )
 

@@ -53,7 +53,9 @@ def _marked_at(asked: Asked) -> TimelineEntry | None:
         at = (
             None
             if row.closed_at
-            else forecast.forecast_row(policy_rows.from_model(row), work.plan, asked.situation).at
+            else forecast.forecast_row(
+                policy_rows.from_model(row), work.plan_for(row.rule), asked.situation
+            ).at
         )
     else:
         at = timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=asked.config)

@@ -30,7 +30,7 @@ WORDS = {
     Reason.DECLINED: "the assignee can't make it",
     Reason.AS_TOLD: "what this person was told is what is planned",
     Reason.MERGED: "a reminder that was due then stated the change",
-    Reason.OPTED_OUT: "this person wants no messages at that address",
+    Reason.OPTED_OUT: "this person wants no such messages, or none at that address",
     Reason.FALLBACK: "messages to that address come back, so another address was tried",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
@@ -70,7 +70,10 @@ ADVICE = {
     Reason.OPERATOR: "Send the reminder again if it is wanted after all.",
     Reason.DECLINED: "Assign somebody else; if the assignee confirms after all before it is due, it is sent.",
     Reason.UNSUBSCRIBED: "Make it active again (PATCH /api/webhooks/ID): it then hears of what happens from now on.",
-    Reason.OPTED_OUT: "Tell the person yourself, or ask them for another address.",
+    Reason.OPTED_OUT: (
+        "Tell the person yourself, or ask them: for another address, or whether they want reminders again, to undo their"
+        " opt-out."
+    ),
     Reason.NO_CONTACT: (
         "Assign somebody, or correct the address: while it is of use the reminder is then tried again by itself."
     ),

@@ -181,4 +181,4 @@ def _foresee(
         believed = replace(
             believed, due_at=fresh.due_at, not_after=fresh.not_after, next_attempt_at=fresh.next_attempt_at
         )
-    return forecast.forecast_row(believed, work.plan, situation), row.channel, believed
+    return forecast.forecast_row(believed, work.plan_for(believed.rule), situation), row.channel, believed

@@ -52,6 +52,7 @@ class RuleForm(AnyModelForm):
             " what supervisors and Ops hear.",
             "repeat_minutes": "For supervisors and Ops: notified again after so many minutes, 10 to 10080; empty: once.",
             "repeat_times": "How often again at most: 1 to 20. A start, an answer or another assignee ends it.",
+            "mandatory": "Assignees cannot opt out of these reminders: their mails offer no way to.",
             "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",
         }
 

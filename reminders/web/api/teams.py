@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from assignments import people, teams
 from assignments.models import Assignee, Team
+from reminders.models import OptOut
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.pagination import PeoplePagination
@@ -101,7 +102,8 @@ class PersonEndpoint(Endpoint):
 
     def visible(self) -> QuerySet[Assignee]:
         """The people whom the caller sees."""
-        return Assignee.objects.visible_to(self.team_scope)
+        in_force = Prefetch("opt_outs", OptOut.objects.filter(undone_at=None), to_attr="opt_outs_in_force")
+        return Assignee.objects.visible_to(self.team_scope).prefetch_related(in_force)
 
     def shown(self, pk: int, status: int = 200) -> Response:
         """The person as they are now; 404 where the caller sees none with this id."""

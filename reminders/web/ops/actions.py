@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
 from reminders.operations.calendar_actions import CALENDAR_ACTIONS
+from reminders.operations.opt_out_actions import OPT_OUT_ACTIONS
 from reminders.operations.reassign_actions import REASSIGN_ACTIONS
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, show
@@ -22,10 +23,10 @@ from reminders.web.team_limits import TeamLimit, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
 OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
-ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *REASSIGN_ACTIONS, *ACT_ACTIONS)
+ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *REASSIGN_ACTIONS, *ACT_ACTIONS, *OPT_OUT_ACTIONS)
 """The actions that need assignments to act on."""
 
-OFFERED = {**ACTIONS, **CALENDAR_ACTIONS, **REASSIGN_ACTIONS, **ACT_ACTIONS}
+OFFERED = {**ACTIONS, **CALENDAR_ACTIONS, **REASSIGN_ACTIONS, **ACT_ACTIONS, **OPT_OUT_ACTIONS}
 """Every action by its name in addresses."""
 
 LONGEST_QUERY = 100

@@ -8,6 +8,7 @@ from reminders import conf
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
 from reminders.operations.act_actions import possible_actions
+from reminders.operations.opt_outs import described_for
 from reminders.operations.reassigning import is_open
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
@@ -36,6 +37,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "team": effective_team(assignment),
         "answer": answer,
         "tone": TONES[answer.outlook],
+        "opt_outs": described_for(assignment),
         "acts": possible_actions(assignment, now=answer.asked_at),
         "reassignable": is_open(assignment),
         "resettable": assignment.status == Status.SCHEDULED,

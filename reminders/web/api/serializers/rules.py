@@ -102,7 +102,9 @@ class RuleInputSerializer(StrictSerializer):
     channels = StrictListField(
         required=False, child=StrictCharField(max_length=60), help_text="Empty: the installation's channel."
     )
-    mandatory = StrictBooleanField(required=False, help_text="false: nobody can opt out of reminders yet.")
+    mandatory = StrictBooleanField(
+        required=False, help_text="true: assignees cannot opt out of its reminders."
+    )
     verified_only = StrictBooleanField(required=False, help_text="false: addresses are not verified yet.")
     repeat = RuleRepeatInputSerializer(
         required=False, allow_null=True, help_text="For supervisors and ops; null: it does not repeat."
@@ -113,9 +115,6 @@ class RuleInputSerializer(StrictSerializer):
         return _only(
             value, [], "a rule goes over the installation's channel (REMINDER_CHANNEL): [] is accepted"
         )
-
-    def validate_mandatory(self, value: bool) -> bool:
-        return _only(value, False, "nobody can opt out of a rule's reminders, so false is accepted alone")
 
     def validate_verified_only(self, value: bool) -> bool:
         return _only(value, False, "addresses are not verified, so false is accepted alone")
@@ -191,7 +190,7 @@ class RuleSerializer(serializers.Serializer[Any]):
     quiet_hours = serializers.CharField()
     when_past = serializers.CharField()
     channels = serializers.ListField(child=serializers.CharField(), default=list)
-    mandatory = serializers.BooleanField(default=False)
+    mandatory = serializers.BooleanField()
     verified_only = serializers.BooleanField(default=False)
     repeat = serializers.SerializerMethodField()
     changed_at = InstantField(help_text="It makes nothing for instants before this.")

@@ -60,7 +60,16 @@ class PersonInputSerializer(DeclaredSerializer):
     name = StrictCharField(max_length=200)
 
 
+class OptOutSerializer(serializers.Serializer[Any]):
+    rule = serializers.CharField(help_text="default: the built-in rule; rule:ID: one of the reminder rules.")
+    via = serializers.CharField()
+    at = InstantField()
+
+
 class PersonSerializer(AssigneeSerializer):
+    opt_outs = OptOutSerializer(
+        many=True, source="opt_outs_in_force", help_text="The rules of which this person wants no reminders."
+    )
     quiet_from = TimeOfDayField(allow_null=True, help_text="On this person's clock; null: those of the team.")
     quiet_until = TimeOfDayField(allow_null=True)
     created_at = InstantField()

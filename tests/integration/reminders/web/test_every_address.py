@@ -72,6 +72,7 @@ NEEDS = {
     "api/": {},
     "": {"GET": OPEN},
     "a/<str:token>": {"GET": OPEN, "POST": OPEN},
+    "u/<str:token>": {"GET": OPEN, "POST": OPEN},
     "ops/": {"GET": LOOK},
     "ops/live": {"GET": LOOK},
     "ops/find": {"GET": LOOK},

@@ -64,6 +64,7 @@ ADDRESSES = {
     "api/": PUBLIC,
     "": PUBLIC,
     "a/<str:token>": PUBLIC,
+    "u/<str:token>": PUBLIC,
     "ops/<path:rest>": PUBLIC,
     "api/assignments": NARROWED,
     "api/assignments/<int:pk>": NARROWED,

@@ -102,6 +102,17 @@ def test_a_mail_has_the_headers_that_filters_look_at(name):
 
 
 @ALL
+def test_only_a_reminder_offers_to_unsubscribe(name):
+    found = parsed(name)
+    offers = name == "late reminder" or name.startswith("reminder")
+    assert (found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click") is offers
+    address = str(found["List-Unsubscribe"] or "")
+    assert bool(re.fullmatch(r"<https://reminders\.example\.test/u/3-0-[0-9a-f]{32}>", address)) is offers
+    assert ("Stop reminders like this one" in mail(name).text) is offers
+    assert ("/u/" in mail(name).html) is offers
+
+
+@ALL
 def test_no_line_of_a_mail_is_too_long(name):
     content = mime.serialized(mail(name), sender_header=_sender("r@example.test", "")[0], at=AT)
     assert max(map(len, content.split(b"\r\n"))) <= 998

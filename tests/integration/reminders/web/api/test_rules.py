@@ -45,7 +45,6 @@ def api(clock):
             "channels",
             "a rule goes over the installation's channel (REMINDER_CHANNEL): [] is accepted",
         ),
-        ({"mandatory": True}, "mandatory", "nobody can opt out of a rule's reminders, so false is accepted alone"),
         ({"verified_only": True}, "verified_only", "addresses are not verified, so false is accepted alone"),
         (
             {"repeat": {"every_minutes": 10, "times": 2}},
