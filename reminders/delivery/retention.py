@@ -20,6 +20,11 @@ FORGET = """
     WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT 1000)
       AND at < statement_timestamp() - interval '2 years'
 """
+FORGET_DELIVERY_EVENTS = """
+    DELETE FROM reminders_deliveryevent WHERE id IN (
+        SELECT id FROM reminders_deliveryevent
+        WHERE received_at < statement_timestamp() - interval '2 years' ORDER BY received_at LIMIT 1000)
+"""
 KEPT_FOR_TWO_YEARS = ("reminders_audit", "assignments_act")
 
 
@@ -36,6 +41,7 @@ def prune(config: ReminderConfig) -> None:
         cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
         for table in KEPT_FOR_TWO_YEARS:
             cursor.execute(FORGET.format(table=table))
+        cursor.execute(FORGET_DELIVERY_EVENTS)
     if config.archive_after:
         over = time.monotonic() + ARCHIVING_SECONDS
         while archive.archive_batch(after=config.archive_after) == archive.BATCH and time.monotonic() < over:

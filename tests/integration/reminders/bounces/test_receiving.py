@@ -1,7 +1,7 @@
 """A mail that comes back is recorded with the message that it is about, once, in any order, and never for another."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from assignments import services
 from reminders.bounces import receiving
 from reminders.bounces.receiving import Outcome, Receipt
 from reminders.content import tracking
+from reminders.delivery import retention
 from reminders.ledger import counters
 from reminders.models import Counter, DeliveryEvent, Reminder
 from tests.factories import AssignmentFactory
@@ -165,6 +166,15 @@ def test_no_log_line_holds_an_address(sent, receive, caplog):
     assert len(ours) == len(mails)
     assert not [line for line in lines if "@example." in line]
     assert not [line for line in lines if sent.token in line]
+
+
+def test_events_are_forgotten_after_two_years(sent, receive, clock, config):
+    receive(bounces.dsn(to=sent.return_path))
+    DeliveryEvent.objects.update(received_at=clock.now())
+    for days, left in ((730, 1), (2, 0)):
+        clock.advance(timedelta(days=days))
+        retention.prune(config)
+        assert DeliveryEvent.objects.count() == left
 
 
 def test_a_report_from_the_future_happened_now(sent, receive, clock):
