@@ -204,7 +204,7 @@ def test_the_command_says_what_it_leaves_out(work, capsys, settings):
         (["--set", "REMINDER_LEAD=60"], "the nearest is REMINDER_LEAD_MINUTES"),
         (["--set", "REMINDER_LEAD_MINUTES=0"], "a whole number from 1 to 43200 is needed"),
         (["--set", "REMINDER_LEAD_MINUTES=600"], "REMINDER_LOOKAHEAD_MINUTES is 120"),
-        (["--set", "REMINDER_CHANNEL=pigeon"], "one of email"),
+        (["--set", "REMINDER_CHANNEL=pigeon"], "one of chat, email"),
         (["--set", "SECRET_KEY=x"], "SECRET_KEY is not a variable"),
         (["--limit", "-1"], "from 0 to 1000"),
     ],
