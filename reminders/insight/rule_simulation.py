@@ -10,7 +10,7 @@ from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
 from reminders.insight.forecast import AssignmentFacts, Forecast
-from reminders.ledger.rule_planning import REQUEUED
+from reminders.ledger.rule_statements import REQUEUED
 from reminders.ledger.rule_subjects import read_subjects
 from reminders.ledger.rules import enabled_rules
 from reminders.models import Reminder, State

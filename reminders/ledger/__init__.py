@@ -5,7 +5,7 @@ Planned:
     corrections            what tells people that a plan they were notified of has changed
     notices, escalations   what supervisors are notified of: overdue work; what people did
     acts                   what acts of people mean for all of these
-    rules, rule_planning, rule_subjects, rule_changes  what the rules of operators ask for
+    rules, rule_planning, rule_statements, rule_subjects, rule_changes  what the rules of operators ask for
     chains                 the steps of rules for supervisors and Ops
     opt_outs               of which rules people want no reminders
     notified               what counts as already notified, and the roll-up that follows from it

@@ -91,7 +91,8 @@ PLAN = f"""
                SELECT known.channel FROM reminders_reminder known
                WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'ESCALATION'
                  AND known.rule = x.rule AND known.recipient = x.recipient
-               ORDER BY known.id DESC LIMIT 1), {way_to_sql("x.recipient")}), a.scheduled_start, statement_timestamp(),
+               ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1), {way_to_sql("x.recipient")}),
+           a.scheduled_start, statement_timestamp(),
            %(scan_id)s::bigint, x.due_at, x.due_at + %(window)s, x.due_at, 'PLANNED'
     FROM {WANTED}
     JOIN assignments_assignment a ON a.id = x.id AND a.status = 'SCHEDULED'

@@ -17,24 +17,19 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.chains import ChainsPlanned, follow_chains
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import way_sql, ways_of
+from reminders.ledger.fragments import ways_of
 from reminders.ledger.records import Ended
+from reminders.ledger.rule_statements import END_REPLACED, PLAN, RETIME
 from reminders.ledger.rule_subjects import RuledWork, lock_work, read_work
 from reminders.ledger.rules import enabled_rules
 from reminders.ledger.sql import bigints, fetch, fetch_one, run
-from reminders.models import Reason
 from reminders.policy import chains
 from reminders.policy import rules as policy_rules
 from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql
 from reminders.policy.rules import Occurrence, Rule, TriggerType
-from reminders.policy.timing import overdue_base_sql
 
 BATCH = 1_000
 """Assignments computed per transaction."""
-
-_COME_BACK = (Reason.REPLANNED, Reason.TOO_CLOSE, Reason.QUIET_HOURS, Reason.DECLINED, Reason.OPTED_OUT)
-REQUEUED = tuple(reason.value for reason in _COME_BACK)
-"""Rows that ended so come back where the rules ask for them again, and they are not due yet."""
 
 WRITE_SCHEDULES = """
     INSERT INTO reminders_ruleschedule (assignment_id, known_at, planned_start, recipient, next_at)
@@ -42,71 +37,6 @@ WRITE_SCHEDULES = """
     ON CONFLICT (assignment_id) DO UPDATE SET known_at = EXCLUDED.known_at, planned_start = EXCLUDED.planned_start,
         recipient = EXCLUDED.recipient, next_at = EXCLUDED.next_at
 """
-
-# A row that a rule has lost, or that was too close to another, comes back when the rules say so again.
-PLAN = f"""
-    INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
-        planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
-    SELECT j.id, j.version, 'REMINDER', j.rule, j.recipient, j.way, j.start, statement_timestamp(),
-           %(scan_id)s::bigint, j.due_at, j.not_after, j.due_at,
-           CASE WHEN j.reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, j.reason,
-           CASE WHEN j.reason = '' THEN NULL ELSE statement_timestamp() END
-    FROM (
-        SELECT a.id, a.version, x.rule, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start AS start, x.due_at,
-               coalesce((SELECT known.channel FROM reminders_reminder known
-                         WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
-                           AND known.rule = x.rule AND known.recipient = {assignee_recipient_sql("a")}
-                         ORDER BY known.id DESC LIMIT 1), {way_sql("p")}) AS way,
-               {overdue_base_sql("a")} + %(overdue)s AS not_after,
-               CASE WHEN a.scheduled_start <= a.known_at THEN 'past'
-                    WHEN {overdue_base_sql("a")} + %(overdue)s < statement_timestamp() THEN 'too_late'
-                    WHEN EXISTS (SELECT 1 FROM reminders_reminder i WHERE i.assignment_id = a.id
-                                 AND i.version = a.version AND i.kind = 'REMINDER' AND i.reason = 'imported')
-                        THEN 'imported'
-                    WHEN x.reason <> '' THEN x.reason
-                    WHEN a.answer = 'DECLINED' THEN 'declined'
-                    WHEN p.way = 'none' THEN 'opted_out'
-                    ELSE '' END AS reason
-        FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(rules)s::text[], %(dues)s::timestamptz[],
-                    %(reasons)s::text[]) AS x(id, version, rule, due_at, reason)
-        JOIN assignments_assignment a ON a.id = x.id AND a.version = x.version
-        LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
-        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL) j
-    ORDER BY j.id, j.due_at
-    ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
-    SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
-        next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
-    WHERE r.state = 'SKIPPED' AND r.reason IN {REQUEUED} AND r.attempts = 0
-      AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-"""  # noqa: S608 - our own constants
-
-OF_PLAN = """r.kind = 'REMINDER' AND r.attempts = 0 AND r.closed_at IS NULL
-      AND r.assignment_id = a.id AND r.version = a.version AND a.id = ANY(%(assignments)s::bigint[])"""
-
-RETIME = f"""
-    UPDATE reminders_reminder r
-    SET due_at = x.due_at, next_attempt_at = x.due_at, not_after = {overdue_base_sql("a")} + %(overdue)s,
-        state = 'PLANNED', lease_until = NULL
-    FROM assignments_assignment a,
-         unnest(%(ids)s::bigint[], %(rules)s::text[], %(dues)s::timestamptz[], %(reasons)s::text[])
-           AS x(id, rule, due_at, reason)
-    WHERE {OF_PLAN} AND x.id = a.id AND x.rule = r.rule AND x.reason = ''
-      AND (r.state = 'PLANNED' OR (r.state = 'QUEUED' AND x.due_at > statement_timestamp()))
-      AND (r.due_at, r.not_after) IS DISTINCT FROM (x.due_at, {overdue_base_sql("a")} + %(overdue)s)
-"""  # noqa: S608 - our own constant
-
-END_REPLACED = f"""
-    UPDATE reminders_reminder r
-    SET state = 'SKIPPED', reason = coalesce(nullif(lost.reason, ''), 'replanned'), lease_until = NULL,
-        closed_at = statement_timestamp()
-    FROM assignments_assignment a, reminders_reminder known
-    LEFT JOIN unnest(%(ids)s::bigint[], %(rules)s::text[], %(reasons)s::text[]) AS lost(id, rule, reason)
-        ON lost.id = known.assignment_id AND lost.rule = known.rule
-    WHERE {OF_PLAN} AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0 AND known.id = r.id
-      AND (lost.id IS NULL OR lost.reason <> '')
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-"""  # noqa: S608 - our own constant
 
 
 @dataclass(slots=True)
@@ -144,6 +74,10 @@ class _Computed:
         return not chains.for_others(self.rules) and policy_rules.is_plain(
             self.occurrences, self.work.subject
         )
+
+    def channels_of(self, key: str) -> Sequence[str]:
+        """The channels that the rule of this key names."""
+        return next((rule.channels for rule in self.rules if rule.key == key), ())
 
     def was_missed(self, found: Occurrence, rules_changed_at: datetime) -> bool:
         """Whether this instant had passed when the rules changed, and no row was still to be made of it.
@@ -348,6 +282,7 @@ def _columns(found: Iterable[tuple[_Computed, Occurrence]]) -> dict[str, Any]:
         "rules": [occurrence.rule for _, occurrence in pairs],
         "dues": [occurrence.due_at for _, occurrence in pairs],
         "reasons": [occurrence.skipped.value if occurrence.skipped else "" for _, occurrence in pairs],
+        "channels": [" ".join(one.channels_of(occurrence.rule)) for one, occurrence in pairs],
     }
 
 

@@ -10,7 +10,7 @@ from reminders.policy.rules import Audience, Repeat, Rule, Scope, Trigger, Trigg
 
 COLUMNS = (
     "id, audience, trigger, minutes, days_before, at, scope, scope_value, condition, quiet_hours, when_past,"
-    " mandatory, repeat_minutes, repeat_times, changed_at"
+    " mandatory, channels, repeat_minutes, repeat_times, changed_at"
 )
 
 
@@ -67,6 +67,7 @@ def _rule(found: dict[str, Any]) -> Rule:
         unless_confirmed=found["condition"] == ReminderRule.Condition.NOT_CONFIRMED,
         when_past=WhenPast(found["when_past"]),
         mandatory=found["mandatory"],
+        channels=tuple(found["channels"]),
         repeat=_repeat(found),
         since=found["changed_at"],
     )

@@ -2,10 +2,12 @@
 
 from typing import Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from assignments.contact_point import ContactChannel
 from assignments.models import Assignment
 from assignments.team_scope import TeamScope
 
@@ -25,8 +27,9 @@ class ReminderRule(models.Model):
     `minutes` is how long before the start, after the overdue instant or after a decline; `days_before` and `at` are a local
     time of the recipient. A rule for supervisors or Ops is due again every `repeat_minutes`, `repeat_times` times at most;
     both are null where it does not repeat. `scope_value` is a kind of work, or the id of a team, a person or an assignment.
-    `mandatory`: nobody can opt out of it. `changed_at` is when it was enabled or last changed: it makes nothing for instants
-    before that.
+    `channels`: an assignee is reminded over each of these over which they have an address; empty: over the first of their
+    addresses. `mandatory`: nobody can opt out of it. `changed_at` is when it was enabled or last changed: it makes nothing
+    for instants before that.
     """
 
     class Audience(models.TextChoices):
@@ -74,6 +77,9 @@ class ReminderRule(models.Model):
     quiet_hours = models.CharField(max_length=8, choices=QuietHours)
     when_past = models.CharField(max_length=4, choices=WhenPast, default=WhenPast.SEND)
     mandatory = models.BooleanField(default=False, db_default=False)
+    channels = ArrayField(
+        models.CharField(max_length=20, choices=ContactChannel), default=list, db_default=[], blank=True
+    )
     repeat_minutes = models.PositiveIntegerField(null=True, blank=True)
     repeat_times = models.PositiveSmallIntegerField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -41,7 +41,7 @@ FIELDS = (
         "scope",
         "scope_value",
     ),
-    *("quiet_hours", "when_past", "mandatory", "repeat_minutes", "repeat_times"),
+    *("quiet_hours", "when_past", "mandatory", "channels", "repeat_minutes", "repeat_times"),
 )
 """What can be written."""
 
@@ -154,6 +154,7 @@ def check_rule(rule: ReminderRule, *, unique: bool = True) -> None:
     for name, message in (
         *(_trigger_errors(rule) if rule.trigger in Trigger.values else ()),
         *_repeat_errors(rule),
+        *_channel_errors(rule),
         *_scope_errors(rule),
     ):
         errors.setdefault(name, []).append(ValidationError(message, code="invalid"))
@@ -218,6 +219,13 @@ def _repeat_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
         yield "repeat_minutes", f"{_shown(every)}: {needed}"
     if times is None or not 1 <= times <= MAX_REPEATS:
         yield "repeat_times", f"{_shown(times)}: 1 to {MAX_REPEATS} repeats are accepted"
+
+
+def _channel_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
+    if rule.channels and rule.audience != Audience.ASSIGNEE:
+        yield "channels", "supervisors and Ops are told over the first of their addresses: [] is accepted"
+    if len(set(rule.channels)) < len(rule.channels):
+        yield "channels", f"{', '.join(rule.channels)}: each channel is named once"
 
 
 def _shown(number: int | None) -> str:

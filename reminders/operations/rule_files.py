@@ -18,7 +18,7 @@ from reminders.policy.rules import Rule, renamed
 
 MOST_RULES = 1_000
 MOST_BYTES = 1_000_000
-IGNORED = {"id", "channels", "verified_only", "changed_at", "created_at"}
+IGNORED = {"id", "verified_only", "changed_at", "created_at"}
 """What the API shows of a rule and nobody can set."""
 NUMBERS = {"minutes", "days_before", "repeat_minutes", "repeat_times", "every_minutes", "times"}
 NUMBER, LOCAL_TIME = Number(minimum=0, maximum=MAX_LEAD_MINUTES), TimeOfDay()
@@ -99,6 +99,10 @@ def _checked(name: str, value: Any) -> Any:
     if name in ("enabled", "mandatory"):
         if not isinstance(value, bool):
             raise ValidationError({name: f"{quoted(value)}: true or false is needed"})
+        return value
+    if name == "channels":
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ValidationError({name: f"{quoted(value)}: a list of channels is needed"})
         return value
     form = NUMBER if name in NUMBERS else LOCAL_TIME if name == "at" else TEXT
     try:

@@ -32,7 +32,10 @@ def one_way_is_enough(e: "Evidence") -> Iterator[str]:
     usable: dict[str, int] = defaultdict(int)
     for point in e.points:
         usable[str(point["person_id"])] += point["opted_out_at"] is None and point["channel"] in e.channels
+    several = {f"rule:{rule['id']}" for rule in e.rules if len(rule.get("channels") or ()) > 1}
     for rows in nudges.values():
+        if rows[0]["rule"] in several:
+            continue
         accepted = [row for row in rows if row["state"] == "SENT" and row["id"] not in e.bounced]
         if len(accepted) > 1:
             yield f"rows {[row['id'] for row in accepted]} say the same, and were accepted over several ways"

@@ -100,7 +100,10 @@ class RuleInputSerializer(StrictSerializer):
         help_text="What becomes of a reminder whose quiet hours had begun before the work became known.",
     )
     channels = StrictListField(
-        required=False, child=StrictCharField(max_length=60), help_text="Empty: the installation's channel."
+        required=False,
+        child=StrictCharField(max_length=60),
+        help_text="For assignees: reminds over each of these (email, sms, chat) over which the person has an address."
+        " Empty: over the first of their addresses.",
     )
     mandatory = StrictBooleanField(
         required=False, help_text="true: assignees cannot opt out of its reminders."
@@ -110,11 +113,6 @@ class RuleInputSerializer(StrictSerializer):
         required=False, allow_null=True, help_text="For supervisors and ops; null: it does not repeat."
     )
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True)
-
-    def validate_channels(self, value: list[str]) -> list[str]:
-        return _only(
-            value, [], "a rule goes over the installation's channel (REMINDER_CHANNEL): [] is accepted"
-        )
 
     def validate_verified_only(self, value: bool) -> bool:
         return _only(value, False, "addresses are not verified, so false is accepted alone")

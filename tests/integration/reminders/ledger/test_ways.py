@@ -15,9 +15,11 @@ from reminders.content import tracking
 from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import delivery_events
 from reminders.models import CircuitBreaker, DeliveryEvent, DeliveryKind, Reminder
+from reminders.operations import reminder_rules
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+from tests.rule_factory import key, rule
 
 pytestmark = pytest.mark.django_db
 
@@ -178,6 +180,48 @@ def test_a_correction_goes_the_way_of_its_person(tick, clock, mail, sms):
     clock.advance(timedelta(seconds=61))
     tick()
     assert ways(kind="CORRECTION") == ["sms SENT"]
+
+
+def test_a_rule_that_names_several_channels_reminds_over_each_of_them(tick, clock, mail, sms):
+    made = rule(channels=["email", "sms"], minutes=55)
+    person = both()
+    work = AssignmentFactory(assignee=person)
+    assert ways(assignment=work, rule=key(made)) == ["memory PLANNED", "sms PLANNED"]
+    clock.advance(timedelta(minutes=6))
+    tick()
+    assert ways(assignment=work, rule=key(made)) == ["memory SENT", "sms SENT"]
+    assert len(mail.messages) == len(sms.messages) == 1
+
+
+def test_a_channel_that_is_named_and_over_which_nobody_has_an_address_is_left_out(tick, mail, sms):
+    made = rule(channels=["email", "sms"], minutes=55)
+    assert ways(assignment=AssignmentFactory(), rule=key(made)) == ["memory PLANNED"]
+    only_sms = rule(channels=["sms"], minutes=40)
+    assert ways(assignment=AssignmentFactory(), rule=key(only_sms)) == ["memory PLANNED"]
+    assert ways(assignment=AssignmentFactory(assignee=both()), rule=key(only_sms)) == ["sms PLANNED"]
+
+
+def test_a_named_channel_goes_over_the_address_of_it_that_works(tick, mail, sms):
+    made = rule(channels=["sms"], minutes=55)
+    person = both()
+    second = contact_points.add_point(person.pk, "sms", "+491701234567")
+    contact_points.mark_failing(contact_points.points_of(person.pk)[1].pk, "30005")
+    assert ways(assignment=AssignmentFactory(assignee=person), rule=key(made)) == [f"sms:{second.pk} PLANNED"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "left"),
+    [
+        ([], ["memory PLANNED", "sms SKIPPED replanned"]),
+        (["sms"], ["memory SKIPPED replanned", "sms PLANNED"]),
+    ],
+)
+def test_a_rule_that_names_fewer_channels_keeps_one_row(tick, config, mail, sms, channels, left):
+    made = rule(channels=["email", "sms"], minutes=55)
+    work = AssignmentFactory(assignee=both())
+    reminder_rules.change_rule(made.pk, {"channels": channels}, by="ops")
+    tick()
+    assert ways(assignment=work, rule=key(made)) == left
 
 
 @pytest.fixture

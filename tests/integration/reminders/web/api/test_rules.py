@@ -41,10 +41,11 @@ def api(clock):
             "'soon' is not one of before_start, at_local_time, after_overdue, on_decline, unanswered",
         ),
         (
-            {"channels": ["sms"]},
+            {"audience": "supervisors", "trigger": {"type": "on_decline"}, "channels": ["sms"]},
             "channels",
-            "a rule goes over the installation's channel (REMINDER_CHANNEL): [] is accepted",
+            "supervisors and Ops are told over the first of their addresses: [] is accepted",
         ),
+        ({"channels": ["sms", "email", "sms"]}, "channels", "sms, email, sms: each channel is named once"),
         ({"verified_only": True}, "verified_only", "addresses are not verified, so false is accepted alone"),
         (
             {"repeat": {"every_minutes": 10, "times": 2}},

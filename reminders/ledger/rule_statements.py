@@ -1,0 +1,110 @@
+"""The statements by which rules make, move and end reminders of assignees. Their parameters are arrays of one length: which
+assignment `x`, by which rule, when, why not, and over which channels that the rule names."""
+
+from reminders.ledger.fragments import channel_name_sql, way_sql
+from reminders.models import Reason
+from reminders.policy.recipients import assignee_recipient_sql
+from reminders.policy.timing import overdue_base_sql
+
+_COME_BACK = (Reason.REPLANNED, Reason.TOO_CLOSE, Reason.QUIET_HOURS, Reason.DECLINED, Reason.OPTED_OUT)
+REQUEUED = tuple(reason.value for reason in _COME_BACK)
+"""Rows that ended so come back where the rules ask for them again, and they are not due yet."""
+
+NAMED_WAYS = f"""
+    SELECT coalesce(
+        (SELECT known.channel FROM reminders_reminder known
+         WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
+           AND known.rule = x.rule AND known.recipient = {assignee_recipient_sql("a")}
+           AND {channel_name_sql("known.channel")} = c.carried_by
+         ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1),
+        c.carried_by || CASE WHEN best.is_first THEN '' ELSE ':' || best.id END) AS way
+    FROM (SELECT name, CASE WHEN name = 'email' THEN %(channel)s ELSE name END AS carried_by
+          FROM unnest(string_to_array(x.channels, ' ')) AS named(name)
+          WHERE name = 'email' OR name = ANY(%(further_channels)s)) c
+    CROSS JOIN LATERAL (
+        SELECT q.id, NOT EXISTS (
+                   SELECT FROM assignments_contactpoint e
+                   WHERE e.person_id = q.person_id AND e.channel = q.channel
+                     AND (e."order", e.id) < (q."order", q.id)) AS is_first
+        FROM assignments_contactpoint q
+        WHERE q.person_id = a.assignee_id AND q.channel = c.name AND q.opted_out_at IS NULL
+        ORDER BY q.failing_since IS NOT NULL, q."order", q.id LIMIT 1) best
+"""  # noqa: S608 - our own constants
+"""The ways that a rule `x` names by its `channels`, to the assignee of `a`: one for each channel over which they have an
+address."""
+
+# A row that a rule has lost, or that was too close to another, comes back when the rules say so again.
+PLAN = f"""
+    INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
+        planned_at, scan_id, due_at, not_after, next_attempt_at, state, reason, closed_at)
+    SELECT j.id, j.version, 'REMINDER', j.rule, j.recipient, j.way, j.start, statement_timestamp(),
+           %(scan_id)s::bigint, j.due_at, j.not_after, j.due_at,
+           CASE WHEN j.reason = '' THEN 'PLANNED' ELSE 'SKIPPED' END, j.reason,
+           CASE WHEN j.reason = '' THEN NULL ELSE statement_timestamp() END
+    FROM (
+        SELECT a.id, a.version, x.rule, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start AS start, x.due_at,
+               coalesce(named.way, (SELECT known.channel FROM reminders_reminder known
+                         WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
+                           AND known.rule = x.rule AND known.recipient = {assignee_recipient_sql("a")}
+                         ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1), {way_sql("p")}) AS way,
+               {overdue_base_sql("a")} + %(overdue)s AS not_after,
+               CASE WHEN a.scheduled_start <= a.known_at THEN 'past'
+                    WHEN {overdue_base_sql("a")} + %(overdue)s < statement_timestamp() THEN 'too_late'
+                    WHEN EXISTS (SELECT 1 FROM reminders_reminder i WHERE i.assignment_id = a.id
+                                 AND i.version = a.version AND i.kind = 'REMINDER' AND i.reason = 'imported')
+                        THEN 'imported'
+                    WHEN x.reason <> '' THEN x.reason
+                    WHEN a.answer = 'DECLINED' THEN 'declined'
+                    WHEN p.way = 'none' THEN 'opted_out'
+                    ELSE '' END AS reason
+        FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(rules)s::text[], %(dues)s::timestamptz[],
+                    %(reasons)s::text[], %(channels)s::text[]) AS x(id, version, rule, due_at, reason, channels)
+        JOIN assignments_assignment a ON a.id = x.id AND a.version = x.version
+        LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
+        LEFT JOIN LATERAL ({NAMED_WAYS}) named ON x.channels <> ''
+        WHERE a.status = 'SCHEDULED' AND a.overdue_at IS NULL) j
+    ORDER BY j.id, j.due_at
+    ON CONFLICT (assignment_id, version, kind, rule, recipient, channel) DO UPDATE
+    SET state = 'PLANNED', reason = '', closed_at = NULL, due_at = EXCLUDED.due_at,
+        next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
+    WHERE r.state = 'SKIPPED' AND r.reason IN {REQUEUED} AND r.attempts = 0
+      AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""  # noqa: S608 - our own constants
+
+NAME_OF = f"""CASE {channel_name_sql("{row}.channel")} WHEN %(channel)s THEN 'email'
+        ELSE {channel_name_sql("{row}.channel")} END"""
+OF_PLAN = """r.kind = 'REMINDER' AND r.attempts = 0 AND r.closed_at IS NULL
+      AND r.assignment_id = a.id AND r.version = a.version AND a.id = ANY(%(assignments)s::bigint[])"""
+
+RETIME = f"""
+    UPDATE reminders_reminder r
+    SET due_at = x.due_at, next_attempt_at = x.due_at, not_after = {overdue_base_sql("a")} + %(overdue)s,
+        state = 'PLANNED', lease_until = NULL
+    FROM assignments_assignment a,
+         unnest(%(ids)s::bigint[], %(rules)s::text[], %(dues)s::timestamptz[], %(reasons)s::text[])
+           AS x(id, rule, due_at, reason)
+    WHERE {OF_PLAN} AND x.id = a.id AND x.rule = r.rule AND x.reason = ''
+      AND (r.state = 'PLANNED' OR (r.state = 'QUEUED' AND x.due_at > statement_timestamp()))
+      AND (r.due_at, r.not_after) IS DISTINCT FROM (x.due_at, {overdue_base_sql("a")} + %(overdue)s)
+"""  # noqa: S608 - our own constant
+
+# A rule that names fewer channels than it did: one row is enough, and stays.
+NAMED_NO_MORE = f"""(
+        NOT {NAME_OF.format(row="r")} = ANY(string_to_array(lost.channels, ' ')) AND EXISTS (
+            SELECT FROM reminders_reminder other
+            WHERE other.assignment_id = r.assignment_id AND other.version = r.version AND other.kind = 'REMINDER'
+              AND other.rule = r.rule AND other.recipient = r.recipient AND other.closed_at IS NULL
+              AND (other.id < r.id OR {NAME_OF.format(row="other")} = ANY(string_to_array(lost.channels, ' ')))))"""
+
+END_REPLACED = f"""
+    UPDATE reminders_reminder r
+    SET state = 'SKIPPED', reason = coalesce(nullif(lost.reason, ''), 'replanned'), lease_until = NULL,
+        closed_at = statement_timestamp()
+    FROM assignments_assignment a, reminders_reminder known
+    LEFT JOIN unnest(%(ids)s::bigint[], %(rules)s::text[], %(reasons)s::text[], %(channels)s::text[])
+        AS lost(id, rule, reason, channels) ON lost.id = known.assignment_id AND lost.rule = known.rule
+    WHERE {OF_PLAN} AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0 AND known.id = r.id
+      AND (lost.id IS NULL OR lost.reason <> '' OR {NAMED_NO_MORE})
+    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+"""  # noqa: S608 - our own constant
