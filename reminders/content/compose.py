@@ -237,6 +237,13 @@ class RenderedTemplate:
         return self.format % (found if written is None else tuple(map(written, found)))
 
 
+def preload() -> None:
+    """Loads the template engine and compiles the texts of every kind. Processes that are forked after it share them."""
+    for kind in TEMPLATES.values():
+        for form in ("txt", "html"):
+            select_template([f"reminders/mail/{FALLBACK_LANGUAGE}/{kind}.{form}"])
+
+
 @lru_cache(maxsize=256)
 def text_language(kind: str, language: str) -> str:
     """The language in which a reader of this one gets a message of this kind; dates and headers follow it."""

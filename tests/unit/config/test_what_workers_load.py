@@ -15,27 +15,57 @@ import sys
 from config.celery import app
 app.loader.import_default_modules()
 app.loader.init_worker()
+app.amqp.queues.select(sys.argv[1])
 from celery.signals import worker_init
-worker_init.send(sender=app)
-print(*[name for name in sys.modules if name.startswith("reminders.web.")])
+worker_init.send(sender=type("Worker", (), {"app": app}))
+"""
+PAGES = """
+print(*[name for name in sys.modules if name.startswith("reminders.web.") and ".templatetags" not in name])
+"""
+TEXTS = """
+from django.template import engines
+loaders = [engine.engine.template_loaders[0] for engine in engines._engines.values()]
+print(*[name for loader in loaders for name in loader.get_template_cache if "/reminder." in name])
 """
 
 
-def test_a_worker_loads_no_page_and_checks_its_settings():
-    ended = subprocess.run(
-        [sys.executable, "-c", START], capture_output=True, text=True, timeout=120, check=False
+def started(queue: str, then: str) -> subprocess.CompletedProcess[str]:
+    """A worker of this queue up to where it would start its pool."""
+    return subprocess.run(
+        [sys.executable, "-c", START + then, queue],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
+
+
+@pytest.mark.parametrize("queue", ["reminders", "reminders.scan"])
+def test_a_worker_loads_no_page_and_checks_its_settings(queue):
+    """The template engine loads the tags of pages; that is all."""
+    ended = started(queue, PAGES)
     assert ended.returncode == 0, ended.stderr[-2_000:]
     assert ended.stdout.split() == ["reminders.web.apps"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "loaded"),
+    [
+        ("reminders", ["reminders/mail/en/reminder.txt", "reminders/mail/en/reminder.html"]),
+        ("reminders.scan", []),
+    ],
+)
+def test_a_worker_that_delivers_has_its_texts_before_its_pool_starts_and_a_scanner_has_none(queue, loaded):
+    ended = started(queue, TEXTS)
+    assert ended.returncode == 0, ended.stderr[-2_000:]
+    assert ended.stdout.split() == loaded
 
 
 @pytest.mark.parametrize("setting", ["REMINDER_LEAD_MINUTES=soon", "TIME_ZONE=Nowhere/Here"])
 def test_a_worker_with_bad_settings_ends(setting, monkeypatch):
     name, _, value = setting.partition("=")
     monkeypatch.setenv(name, value)
-    ended = subprocess.run(
-        [sys.executable, "-c", START], capture_output=True, text=True, timeout=120, check=False
-    )
+    ended = started("reminders", "")
     assert ended.returncode == 1
     assert name in ended.stderr
 
