@@ -51,6 +51,10 @@ def test_a_class_that_it_does_not_fit_is_refused():
     class Unnamed:
         start: int
 
-    for cls in (WithFactory, Unnamed):
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Derived(Plain):
+        end: int
+
+    for cls in (WithFactory, Unnamed, Derived):
         with pytest.raises(TypeError, match="needs the __init__ of dataclasses"):
             quick_init(cls)
