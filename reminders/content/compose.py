@@ -68,9 +68,9 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         headers = opt_out_links.headers_of(values["unsubscribe"])
     values["start_short"] = local_time(claim.facts.start, zone, language, long=False)
     values["zone"] = zone_name(zone, language)
-    present = _present(values)
-    subject, text = _template(kind, language, present, "txt").fill(values).split("\n", 1)
-    html = _template(kind, language, present, "html").fill(values, written=escaped)
+    plain, marked_up = _templates(kind, language, _present(values))
+    subject, text = plain.fill(values).split("\n", 1)
+    html = marked_up.fill(values, written=escaped)
     return Message(
         message_id=message_id(claim.row),
         address=address,
@@ -142,7 +142,7 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str, now: date
         "list": links.overdue_list_url(),
         **notices.counts([row for row, _ in digest.entries]),
     }
-    present = _present(values) | {"entries"}
+    present = (*_present(values), "entries")
 
     def form(ending: str, written: Callable[[str], str] | None = None) -> str:
         shown = [
@@ -170,8 +170,9 @@ def escaped(text: str) -> str:
     return escape(text) if SPECIAL_IN_HTML.search(text) else text
 
 
-def _present(values: Mapping[str, str]) -> frozenset[str]:
-    return frozenset([name for name, value in values.items() if value])  # a list is faster than a generator
+def _present(values: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of those that are there, in their order; a tuple, which is compared with another one in little time."""
+    return tuple([name for name, value in values.items() if value])  # a list is faster than a generator
 
 
 def changed_values(news: News | None, *, zone: str, language: str, now: datetime) -> dict[str, str]:
@@ -252,7 +253,15 @@ def text_language(kind: str, language: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _template(kind: str, language: str, present: frozenset[str], form: str) -> RenderedTemplate:
+def _templates(
+    kind: str, language: str, present: tuple[str, ...]
+) -> tuple[RenderedTemplate, RenderedTemplate]:
+    """Those of the text and of its HTML."""
+    return _template(kind, language, present, "txt"), _template(kind, language, present, "html")
+
+
+@lru_cache(maxsize=1024)
+def _template(kind: str, language: str, present: tuple[str, ...], form: str) -> RenderedTemplate:
     names = [f"reminders/mail/{tongue}/{kind}.{form}" for tongue in language_fallbacks(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
     return RenderedTemplate(select_template(names).render({**_organisation(), **marks}))
@@ -272,6 +281,7 @@ def _organisation() -> dict[str, str]:
 def _forget_templates(**_: object) -> None:
     """Only tests change a setting of a running process."""
     _template.cache_clear()
+    _templates.cache_clear()
 
 
 def language_fallbacks(language: str) -> Iterable[str]:
