@@ -113,7 +113,7 @@ class ReminderConfig:
     @property
     def interrupt_after(self) -> timedelta:
         """A send that has not come back by then is interrupted: its channel should have given up by itself."""
-        return self.send_timeout * 1.2
+        return self.send_timeout * 6 / 5  # in whole numbers, for each send asks for it
 
     @property
     def events_at_once(self) -> int:

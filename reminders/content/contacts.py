@@ -14,6 +14,9 @@ def contact_for(recipient: str, person: Contact, config: ReminderConfig, *, way:
     """Who is written to, by this way: the assignee, who is `person`, a supervisor, Ops, or a program. None where nobody is
     assigned, the supervisor has been removed, the address is no longer on the list, or the program's subscription has ended.
     """
+    assignee_id = recipients.assignee_id_of(recipient)
+    if assignee_id is not None:
+        return _by(way, person, assignee_id)
     person_id = recipients.person_id_of(recipient)
     if person_id is not None:
         supervisor = Assignee.objects.filter(pk=person_id).first()
@@ -24,10 +27,7 @@ def contact_for(recipient: str, person: Contact, config: ReminderConfig, *, way:
                 return Contact(name="", email=address, time_zone=person.time_zone)
         return None
     subscription_id = recipients.subscription_id_of(recipient)
-    if subscription_id is not None:
-        return webhooks.active_contact(subscription_id)
-    assignee_id = recipients.assignee_id_of(recipient)
-    return None if assignee_id is None else _by(way, person, assignee_id)
+    return None if subscription_id is None else webhooks.active_contact(subscription_id)
 
 
 def contact_of(person: Assignee) -> Contact:

@@ -208,7 +208,9 @@ def _send_all(
     with watchdog.watching(hard=config.lease) as watch:
         send = Send(config, channel, watch)
         for place, claim in enumerate(claims):
-            if claim.row.route in down or (ends and not may_begin(claim.row, elapsed=elapsed, config=config)):
+            if (down and claim.row.route in down) or (
+                ends and not may_begin(claim.row, elapsed=elapsed, config=config)
+            ):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
                 journal.note(place, Phase.STARTED)
@@ -335,7 +337,7 @@ def _record(ends: Sequence[Finished], config: ReminderConfig) -> Recorded:
 
 def _is_gone(claim: Claim, result: Result, code: str) -> bool:
     """Whether a webhook endpoint has answered 410: nothing more is sent to it."""
-    return claim.row.is_webhook and result is Result.REJECTED and code == GONE
+    return result is Result.REJECTED and code == GONE and claim.row.is_webhook
 
 
 def _requeue_mistaken(ends: Sequence[Finished]) -> None:

@@ -137,10 +137,12 @@ class _Judged:
         row = claim.row
         if (group := group_of(row)) is not None:
             self.groups.setdefault(group, []).append(claim)
-        elif row.is_webhook and self.has_event:
+        elif not row.is_webhook:
+            self.claims.append(claim)
+        elif self.has_event:
             self.later.append(Hint(row.id, row.ticket))
         else:
-            self.has_event |= row.is_webhook
+            self.has_event = True
             self.claims.append(claim)
 
 

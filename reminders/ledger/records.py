@@ -194,15 +194,17 @@ def row_of(found: Mapping[str, Any]) -> Row:
 
 
 def plan_of(found: Mapping[str, Any]) -> Plan:
+    status = _STATUSES[found["plan_status"]]
+    assigned_to = recipients.assignee_recipient(found["assignee_id"])
     return Plan(
         version=found["plan_version"],
-        status=_STATUSES[found["plan_status"]],
+        status=status,
         scheduled_start=found["scheduled_start"],
-        recipient=recipients.assignee_recipient(found["assignee_id"]),
+        recipient=assigned_to,
         overdue=found["overdue_at"] is not None,
         declined=found["answer"] == _DECLINED,
         confirmed=found["answer"] == _CONFIRMED,
-        news=news_of(found),
+        news=_news_of(found, status, assigned_to),
         supervisors=frozenset(found.get("supervisors") or ()),
         given_away=bool(found.get("given_away")),
         told_otherwise=found.get("told_otherwise") is not False,
@@ -210,17 +212,16 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
     )
 
 
-def news_of(found: Mapping[str, Any]) -> News | None:
+def _news_of(found: Mapping[str, Any], status: Status, assigned_to: str) -> News | None:
     """The plan as its assignee, or who was told of it, should know it; None for rows that state no plan to them."""
     kind = _KINDS[found["kind"]]
     if kind not in (Kind.REMINDER, Kind.CORRECTION):
         return None
-    status = _STATUSES[found["plan_status"]]
     heard = json.loads(found["heard"]) if found.get("heard") else ()
     return News(
         present=corrections.announcement_for(
             found["recipient"],
-            assigned_to=recipients.assignee_recipient(found["assignee_id"]),
+            assigned_to=assigned_to,
             status=status,
             start=found["scheduled_start"],
             place=found["location"],

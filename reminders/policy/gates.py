@@ -87,6 +87,8 @@ def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
 
 
 def _route_usable(row: Row, situation: Situation) -> bool:
+    if not situation.held:
+        return True
     held = situation.held.get(row.route)
     return held is None or held <= situation.now
 
