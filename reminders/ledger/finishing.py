@@ -17,15 +17,15 @@ from reminders.ledger.notified import skip_already_notified
 from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
 from reminders.ledger.rule_planning import follow_rules
-from reminders.ledger.sql import bigints, prepared_cursor, run
+from reminders.ledger.sql import bigints, prepared_cursor, run, texts
 from reminders.models import Kind, Reason, State
 from reminders.policy import recipients
 from reminders.policy.chains import is_step
 from reminders.policy.ways import channel_name
 
-# The ends travel as JSON text: half the work of fourteen arrays, for both sides. What many of them have in common travels
-# once, as an outcome (`o`). What the later steps need of an answer comes out of `landed`, which spares them a join of every
-# row with every other. The rows are named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them.
+# What each end has of its own travels in arrays. What many of them have in common travels once, as an outcome (`o`). What the
+# later steps need of an answer comes out of `landed`, which spares them a join of every row with every other. The rows are
+# named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them.
 FINISH = """
     WITH landed AS (
         UPDATE reminders_reminder r
@@ -35,12 +35,14 @@ FINISH = """
             sent_at = CASE WHEN x.state = 'SENT' THEN x.ended_at END,
             message_id = CASE WHEN x.state = 'SENT' THEN x.message_id ELSE r.message_id END,
             closed_at = CASE WHEN x.state <> 'PLANNED' THEN statement_timestamp() END
-        FROM (SELECT * FROM json_to_recordset(%s) AS e(id bigint, ticket bigint, number int, o int,
-                                                       ended_at timestamptz, message_id text)
-              JOIN json_to_recordset(%s) AS c(o int, state text, reason text, retry_at timestamptz, counted int,
-                                              doubt int, begun_at timestamptz, outcome text, code text, detail text)
+        FROM (SELECT * FROM unnest(%(ids)s::bigint[], %(tickets)s::bigint[], %(numbers)s::int[], %(outcomes)s::int[],
+                                   %(ended)s::timestamptz[], %(message_ids)s::text[])
+                              AS e(id, ticket, number, o, ended_at, message_id)
+              JOIN json_to_recordset(%(common)s) AS c(
+                  o int, state text, reason text, retry_at timestamptz, counted int, doubt int, begun_at timestamptz,
+                  outcome text, code text, detail text)
               USING (o)) x
-        WHERE r.id = ANY(%s::bigint[]) AND r.id = x.id AND (
+        WHERE r.id = ANY(%(ids)s::bigint[]) AND r.id = x.id AND (
             (r.state = 'SENDING' AND r.ticket = x.ticket)
             OR (x.state = 'SENT' AND r.state IN ('PLANNED', 'QUEUED') AND r.attempts = x.number))
         RETURNING r.id, r.assignment_id, r.version, r.kind, r.state,
@@ -101,10 +103,10 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
     return Recorded(landed, ended)
 
 
-def _finish_params(ends: Sequence[Finished]) -> list[str]:
+def _finish_params(ends: Sequence[Finished]) -> dict[str, str]:
     """What FINISH needs to know of these ends."""
     outcomes: dict[tuple[object, ...], int] = {}
-    each = []
+    outcome_of = []
     for end in ends:
         transition = end.transition
         outcome = (
@@ -118,20 +120,18 @@ def _finish_params(ends: Sequence[Finished]) -> list[str]:
             end.code[:40],
             end.detail[:500],
         )
-        each.append(
-            {
-                "id": end.claim.row.id,
-                "ticket": end.claim.row.ticket,
-                "number": end.claim.number,
-                "o": outcomes.setdefault(outcome, len(outcomes)),
-                "ended_at": end.finished_at.isoformat(),
-                "message_id": end.message_id,
-            }
-        )
+        outcome_of.append(outcomes.setdefault(outcome, len(outcomes)))
     names = ("state", "reason", "retry_at", "counted", "doubt", "begun_at", "outcome", "code", "detail")
     common = [{"o": number, **dict(zip(names, outcome, strict=True))} for outcome, number in outcomes.items()]
-    ids = bigints(end.claim.row.id for end in ends)
-    return [json.dumps(each), json.dumps(common, default=datetime.isoformat), ids]
+    return {
+        "ids": bigints([end.claim.row.id for end in ends]),
+        "tickets": bigints([end.claim.row.ticket for end in ends]),
+        "numbers": bigints([end.claim.number for end in ends]),
+        "outcomes": bigints(outcome_of),
+        "ended": "{" + ",".join([end.finished_at.isoformat() for end in ends]) + "}",
+        "message_ids": texts([end.message_id for end in ends]),
+        "common": json.dumps(common, default=datetime.isoformat),
+    }
 
 
 def _failed_notices(landed: Sequence[Finished]) -> list[int]:

@@ -42,6 +42,12 @@ def bigints(values: Iterable[int]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
+def texts(values: Iterable[str]) -> str:
+    """Texts as the text of an array, for the same reason (PostgreSQL manual, 8.15.2: what must be escaped)."""
+    escaped = [value.replace("\\", r"\\").replace('"', r"\"") for value in values]
+    return '{"' + '","'.join(escaped) + '"}' if escaped else "{}"
+
+
 def fetch_one(cursor: Cursor) -> Any:
     """The first value of the first row; None where there is none."""
     found = cursor.fetchone()

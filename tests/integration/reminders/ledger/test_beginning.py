@@ -44,7 +44,16 @@ def test_of_a_changed_plan_it_is_looked_up_what_the_person_has_heard(clock, conf
     ("statement", "params"),
     [
         (sending.MAKE_SENDING, [timedelta(seconds=25), None, '{"1": null, "2": null}', "{1,2}"]),
-        (finishing.FINISH, ['[{"id": 1}, {"id": 2}]', '[{"o": 0}]', "{1,2}"]),
+        (
+            finishing.FINISH,
+            {
+                **dict.fromkeys(("ids", "tickets", "numbers"), "{1,2}"),
+                "outcomes": "{0,0}",
+                "ended": "{2026-11-24T10:00:00+00:00,2026-11-24T10:00:00+00:00}",
+                "message_ids": "{a,b}",
+                "common": '[{"o": 0}]',
+            },
+        ),
     ],
 )
 def test_rows_are_found_by_their_ids_though_nothing_is_known_of_a_ledger_that_has_grown(
