@@ -170,7 +170,7 @@ def replace_broken_connections(**_: object) -> None:
 
 @worker_init.connect
 def load_texts(sender: Any, **_: object) -> None:
-    """Before a worker that delivers starts its pool, whose processes would each spend their first tenth of a second on it."""
+    """Before a worker that delivers starts its pool: its processes would each spend their first tenth of a second on it."""
     if QUEUE in sender.app.amqp.queues.consume_from:
         compose.preload()
 

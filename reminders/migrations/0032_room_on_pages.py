@@ -9,7 +9,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reminders", "0030_opt_outs")]
+    dependencies = [("reminders", "0031_rule_channels")]
 
     operations = [
         migrations.RunSQL(
