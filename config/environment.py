@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config.addresses import NotAccepted
-
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off"}
 MASK = "(hidden)"
@@ -88,13 +86,15 @@ class Environment:
         return default
 
     def address(self, name: str, default: str, *, of: Callable[[str], object]) -> str:
-        """The address of a server, of a form that `of` accepts (see `config.addresses`). An invalid one is never shown."""
+        """The address of a server, of a form that `of` accepts (see `config.addresses`). An invalid one is never shown: `of`
+        raises ValueError, whose text names the form and repeats nothing of the value.
+        """
         raw = self.text(name, default, secret=True).strip()
         if not raw:
             return raw
         try:
             of(raw)
-        except NotAccepted as error:
+        except ValueError as error:
             self._refuse(name, MASK, str(error))
             return default
         return raw

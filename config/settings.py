@@ -18,6 +18,7 @@ from notifications import providers
 from notifications.addresses import InvalidAddress
 from notifications.bounces.imap import MailboxAddress
 from notifications.channels.email.verp import checked_address
+from notifications.channels.sms import gateway
 from reminders.conf import ReminderConfig
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -309,8 +310,16 @@ if ANYMAIL_PROVIDER:
 elif ANYMAIL_WEBHOOK_SECRET or ANYMAIL_SIGNING_KEY:
     env.refuse("ANYMAIL_WEBHOOK_SECRET and ANYMAIL_SIGNING_KEY are of no use without ANYMAIL_PROVIDER")
 ANYMAIL = providers.anymail_settings(ANYMAIL_PROVIDER, ANYMAIL_WEBHOOK_SECRET, ANYMAIL_SIGNING_KEY)
+
+# --- SMS -------------------------------------------------------------------------------------------------------
+
+SMS_URL = env.address("SMS_URL", "", of=gateway.parse)
+# How many SMS may leave in a calendar month (UTC).
+SMS_MONTHLY_CAP = env.whole("SMS_MONTHLY_CAP", 1_000, least=0, most=10_000_000)
+
 # The channels whose messages carry a token, by which what becomes of them is known.
-TRACKED_CHANNELS = frozenset({"email"} if BOUNCE_ADDRESS or BOUNCE_MAILBOX or ANYMAIL_PROVIDER else ())
+tracked = {"email": BOUNCE_ADDRESS or BOUNCE_MAILBOX or ANYMAIL_PROVIDER, "sms": SMS_URL}
+TRACKED_CHANNELS = frozenset(channel for channel, way_back in tracked.items() if way_back)
 
 # --- webhooks --------------------------------------------------------------------------------------------------
 

@@ -15,13 +15,8 @@ from urllib.parse import urljoin
 
 from notifications import resolver
 from notifications.channels.webhook import endpoint
-from notifications.channels.webhook.request import (
-    NotPermitted,
-    Request,
-    Resolve,
-    described_error,
-    retry_after,
-)
+from notifications.channels.webhook.request import NotPermitted, Request, Resolve
+from notifications.deadline_socket import described_error, retry_after
 
 MOST_REDIRECTS = 5
 REDIRECTS = {301, 302, 303, 307, 308}

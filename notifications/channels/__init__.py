@@ -8,7 +8,8 @@ To add a channel, say "sms":
 2. Implement `address` (how a `Contact` is reached over it; None: not at all) and `send`, which returns a `Delivery`
    for every end that can be expected. Judge each refusal by what it is about: see `notifications.message.Outcome`.
 3. Put whatever else it needs beside it: transport, parsing, classification of responses. A channel imports `message`,
-   `addresses`, `phone_numbers`, `public_addresses`, `redaction`, `resolver` and `channels.base`, and no other channel.
+   `addresses`, `deadline_socket`, `phone_numbers`, `public_addresses`, `redaction`, `resolver` and `channels.base`, and no
+   other channel.
 4. Settings it has are read in `config/settings.py`. What must be refused at start is a Django system check in `checks.py`
    of the folder; it is registered because it is there.
 5. Its tests are `tests/unit/notifications/test_sms_*.py` and, with a server on loopback,

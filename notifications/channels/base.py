@@ -14,6 +14,8 @@ class Channel(ABC):
     name: ClassVar[str]
     reaches_people: ClassVar[bool] = True
     """Whether what it accepts goes to a person; not so for channels of trials, tests and programs."""
+    short_text: ClassVar[bool] = False
+    """Whether it takes the short text of a message, without HTML, instead of a mail."""
 
     @abstractmethod
     def address(self, contact: Contact) -> str | None:

@@ -34,6 +34,11 @@ def reaches_people(name: str) -> bool:
     return name in names() and _class_of(name).reaches_people
 
 
+def takes_short_text(name: str) -> bool:
+    """Whether the channel of this name takes the short text of a message; False where there is none."""
+    return name in names() and _class_of(name).short_text
+
+
 @cache
 def names() -> tuple[str, ...]:
     """The names that `get` accepts, in alphabetical order."""

@@ -25,6 +25,7 @@ class ChatChannel(Channel):
     """One message to one chat service. `Message.address` is an Apprise URL."""
 
     name = "chat"
+    short_text = True
 
     def address(self, contact: Contact) -> str | None:
         try:

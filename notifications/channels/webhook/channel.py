@@ -16,14 +16,8 @@ from django.conf import settings
 from notifications import resolver
 from notifications.channels.base import AnnouncingChannel
 from notifications.channels.webhook import endpoint
-from notifications.channels.webhook.request import (
-    NotPermitted,
-    Phase,
-    Request,
-    Resolve,
-    described_error,
-    retry_after,
-)
+from notifications.channels.webhook.request import NotPermitted, Phase, Request, Resolve
+from notifications.deadline_socket import described_error, retry_after
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
 
 GONE = "410"

@@ -13,7 +13,8 @@ import pytest
 
 from notifications.channels.webhook.channel import WebhookChannel
 from notifications.channels.webhook.endpoint import parse
-from notifications.channels.webhook.request import MAX_RESPONSE, MAX_RETRY_AFTER
+from notifications.channels.webhook.request import MAX_RESPONSE
+from notifications.deadline_socket import MAX_RETRY_AFTER
 from notifications.message import Contact, Delivery, Message, Outcome
 from tests.fakes.http_sink import HttpSink, answer
 

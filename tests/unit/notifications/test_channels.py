@@ -20,6 +20,7 @@ from notifications.channels.email.channel import OWN_BACKEND, EmailChannel
 from notifications.channels.email.checks import mail_settings
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.channels.noop.channel import NoopChannel
+from notifications.channels.sms.channel import SmsChannel
 from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Contact, Delivery, Message, Outcome
 
@@ -28,12 +29,13 @@ MESSAGE = Message("1@example.com", "ann@example.com", "Ann", "Reminder", "Hello"
 
 
 def test_every_folder_is_a_channel() -> None:
-    assert registry.names() == ("chat", "email", "memory", "noop", "webhook")
+    assert registry.names() == ("chat", "email", "memory", "noop", "sms", "webhook")
     assert [type(registry.get(name)) for name in registry.names()] == [
         ChatChannel,
         EmailChannel,
         MemoryChannel,
         NoopChannel,
+        SmsChannel,
         WebhookChannel,
     ]
 
@@ -50,7 +52,7 @@ def test_a_process_has_one_instance_of_each(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         registry.UnknownChannel,
-        match=r"^'pigeon' is not a channel: one of chat, email, memory, noop, webhook is",
+        match=r"^'pigeon' is not a channel: one of chat, email, memory, noop, sms, webhook is",
     ):
         registry.get("pigeon")
 
@@ -89,7 +91,7 @@ class Pigeon(NoopChannel):
 def test_a_channel_is_added_by_one_folder(another_folder: Path) -> None:
     package = pigeon(another_folder, PIGEON)
     (package / "checks.py").write_text("imported = True")
-    assert registry.names() == ("chat", "email", "memory", "noop", "pigeon", "webhook")
+    assert registry.names() == ("chat", "email", "memory", "noop", "pigeon", "sms", "webhook")
     assert registry.get("pigeon").send(MESSAGE, timeout=SOON).accepted
     registry.import_checks()
     assert sys.modules["notifications.channels.pigeon.checks"].imported
