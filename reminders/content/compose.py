@@ -2,7 +2,8 @@
 
 A template (`templates/reminders/mail/<language>/<kind>.txt` and `.html`; the first line of the text is the
 subject) is rendered once for each set of facts that are present, with marks in place of the values. Filling in
-the marks is all that is done for each message. Another language is another folder.
+the marks is all that is done for each message. Another language is another folder. Channels that take a short text get
+that of `templates/reminders/sms` (see `short_text`).
 """
 
 import re
@@ -21,8 +22,9 @@ from django.template.loader import select_template
 from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
+from notifications.channels import registry
 from notifications.message import Contact, Message
-from reminders.content import links, notices, opt_out_links, tracking, webhooks
+from reminders.content import links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.dates import local_time, relative_time, time_line, zone_name
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
@@ -31,6 +33,7 @@ from reminders.policy import recipients, rows
 from reminders.policy.announcements import Change
 from reminders.policy.digests import MOST_LISTED
 from reminders.policy.rows import News, Row
+from reminders.policy.ways import channel_name
 
 FALLBACK_LANGUAGE = "en"
 LATE_AFTER = timedelta(minutes=1)
@@ -56,10 +59,11 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     """
     if claim.row.is_webhook:
         return webhooks.compose(claim, contact=contact, address=address, now=now)
+    form = "sms" if registry.takes_short_text(channel_name(claim.row.channel)) else "mail"
     if claim.digest is not None:
-        return _compose_digest(claim.digest, contact=contact, address=address, now=now)
+        return _compose_digest(claim.digest, contact=contact, address=address, form=form, now=now)
     kind = _template_name(claim.row)
-    language = text_language(kind, contact.language)
+    language = text_language(kind, contact.language, form)
     zone, headers = contact.time_zone, NO_HEADERS
     if recipients.is_supervisor(claim.row.recipient):
         values = notices.notice_values(claim.row, claim.facts, zone=zone, language=language, now=now)
@@ -68,6 +72,8 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         headers = opt_out_links.headers_of(values["unsubscribe"])
     values["start_short"] = local_time(claim.facts.start, zone, language, long=False)
     values["zone"] = zone_name(zone, language)
+    if form == "sms":
+        return _short_message(kind, values, claim.row, contact=contact, address=address, language=language)
     plain, marked_up = _templates(kind, language, _present(values))
     subject, text = plain.fill(values).split("\n", 1)
     html = marked_up.fill(values, written=escaped)
@@ -81,6 +87,28 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         language=language,
         tracking=tracking.token_for(claim.row),
         headers=headers,
+    )
+
+
+def _short_message(
+    kind: str, values: Mapping[str, str], row: Row, *, contact: Contact, address: str, language: str
+) -> Message:
+    """The message as a short text, which has no subject."""
+
+    def render(values: Mapping[str, str]) -> str:
+        return _template(kind, language, _present(values), "txt", "sms").fill(values)
+
+    text = short_text.text_of(
+        render, {**values, "replies": short_text.takes_replies(channel_name(row.channel))}
+    )
+    return Message(
+        message_id=message_id(row),
+        address=address,
+        name=without_controls(contact.name),
+        subject="",
+        text=text,
+        language=language,
+        tracking=tracking.token_for(row),
     )
 
 
@@ -126,9 +154,9 @@ def _template_name(row: Row) -> str:
     )
 
 
-def _compose_digest(digest: Digest, *, contact: Contact, address: str, now: datetime) -> Message:
+def _compose_digest(digest: Digest, *, contact: Contact, address: str, form: str, now: datetime) -> Message:
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
-    language = text_language("digest", contact.language)
+    language = text_language("digest", contact.language, form)
     listed = digest.entries[:MOST_LISTED]
     entries = [
         notices.notice_values(row, facts, zone=facts.assignee_zone, language=language, now=now)
@@ -142,9 +170,14 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str, now: date
         "list": links.overdue_list_url(),
         **notices.counts([row for row, _ in digest.entries]),
     }
+    if form == "sms":
+        titles = {"entries": "; ".join(entry["title"] for entry in entries)}
+        return _short_message(
+            "digest", {**values, **titles}, digest.lead, contact=contact, address=address, language=language
+        )
     present = (*_present(values), "entries")
 
-    def form(ending: str, written: Callable[[str], str] | None = None) -> str:
+    def written_out(ending: str, written: Callable[[str], str] | None = None) -> str:
         shown = [
             _template("digest_entry", language, _present(entry), ending).fill(entry, written=written)
             for entry in entries
@@ -152,14 +185,14 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str, now: date
         whole = {name: written(value) if written else value for name, value in values.items()}
         return _template("digest", language, present, ending).fill({**whole, "entries": "".join(shown)})
 
-    subject, text = form("txt").split("\n", 1)
+    subject, text = written_out("txt").split("\n", 1)
     return Message(
         message_id=message_id(digest.lead),
         address=address,
         name=without_controls(contact.name),
         subject=subject,
         text=text,
-        html=form("html", escaped),
+        html=written_out("html", escaped),
         language=language,
         tracking=tracking.token_for(digest.lead),
     )
@@ -246,9 +279,9 @@ def preload() -> None:
 
 
 @lru_cache(maxsize=256)
-def text_language(kind: str, language: str) -> str:
+def text_language(kind: str, language: str, form: str = "mail") -> str:
     """The language in which a reader of this one gets a message of this kind; dates and headers follow it."""
-    folders = {f"reminders/mail/{tongue}/{kind}.txt": tongue for tongue in language_fallbacks(language)}
+    folders = {f"reminders/{form}/{tongue}/{kind}.txt": tongue for tongue in language_fallbacks(language)}
     return folders[str(select_template(list(folders)).template.name)]
 
 
@@ -261,8 +294,10 @@ def _templates(
 
 
 @lru_cache(maxsize=1024)
-def _template(kind: str, language: str, present: tuple[str, ...], form: str) -> RenderedTemplate:
-    names = [f"reminders/mail/{tongue}/{kind}.{form}" for tongue in language_fallbacks(language)]
+def _template(
+    kind: str, language: str, present: tuple[str, ...], ending: str, form: str = "mail"
+) -> RenderedTemplate:
+    names = [f"reminders/{form}/{tongue}/{kind}.{ending}" for tongue in language_fallbacks(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
     return RenderedTemplate(select_template(names).render({**_organisation(), **marks}))
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from assignments.direction import isolated
 from reminders.content import links
-from reminders.content.dates import time_line
+from reminders.content.dates import local_time, time_line
 from reminders.ledger.records import Facts
 from reminders.models import Kind
 from reminders.policy import chains
@@ -44,6 +44,7 @@ def notice_values(row: Row, facts: Facts, *, zone: str, language: str, now: date
         "note": isolated(facts.answer_note) if is_act else "",
         "time_line": time_line(facts.start, facts.end, zone, language, now=now),
         "expected": time_line(expected, None, zone, language, now=now) if expected else "",
+        "expected_short": local_time(expected, zone, language, long=False) if expected else "",
         "since": time_line(_since(row, facts), None, zone, language, now=now),
         "repeat": str(number) if number else "",
         "ops": links.ops_url(row.assignment_id),
