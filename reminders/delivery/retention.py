@@ -39,6 +39,9 @@ def prune(config: ReminderConfig) -> None:
             [SCANS_KEPT_DAYS],
         )
         cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
+        cursor.execute(
+            "DELETE FROM reminders_smsreply WHERE received_at < statement_timestamp() - interval '30 days'"
+        )
         for table in KEPT_FOR_TWO_YEARS:
             cursor.execute(FORGET.format(table=table))
         cursor.execute(FORGET_DELIVERY_EVENTS)

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from notifications.channels.base import Channel
 from notifications.message import Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.content import compose
 from reminders.content.contacts import contact_for
-from reminders.delivery import refusals, watchdog
+from reminders.delivery import refusals, sms_sending, watchdog
 from reminders.delivery.log_lines import fields_of
+from reminders.ledger import sms_usage
 from reminders.ledger.records import Claim
 from reminders.models import Reason
 from reminders.policy.retries import Result
@@ -58,7 +60,13 @@ class Send:
         except Exception as error:
             logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
             return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
-        delivery = self._send(channel, message, claim, times, before_last_octet)
+        send = partial(self._send, channel, message, claim, times, before_last_octet)
+        if channel.name != sms_usage.CHANNEL:
+            delivery = send()
+        else:
+            delivery = sms_sending.send_counted(message, claim.row.recipient, send)
+            if delivery.code == sms_usage.CAPPED:
+                return Result.NO_CONTACT, delivery, ""
         return refusals.result_of(delivery), delivery, message.message_id
 
     def _send(

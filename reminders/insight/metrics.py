@@ -48,6 +48,9 @@ COUNTERS = {
     counters.CORRECTIONS: "Corrections to people who were told another plan that have ended, by outcome.",
     counters.ESCALATIONS: "Accepted notices to supervisors about what an assignee did or did not do, by trigger.",
     counters.CALENDAR_POLLS: "Polls of calendars by URL that have ended, by outcome.",
+    counters.SMS_SEGMENTS: "Segments of the SMS that were accepted, or of which nobody knows.",
+    counters.SMS_CAPPED: "Sends that were not begun because SMS_MONTHLY_CAP was reached.",
+    counters.SMS_CALLBACKS: "What the gateway for SMS has posted, by kind and by what became of it.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }
@@ -308,6 +311,16 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "Messages that are due, or fall due within the look-ahead, and cannot leave in time at that pace.",
         "channel",
         {name: paces[name].too_late if name in paces else 0 for name in channels},
+    )
+    yield _gauge(
+        "reminder_sms_this_month",
+        "SMS that have left in this calendar month (UTC).",
+        taken.sms_this_month,
+    )
+    yield _gauge(
+        "reminder_sms_monthly_cap",
+        "SMS_MONTHLY_CAP: so many leave in a month; 0 where no gateway is set.",
+        settings.SMS_MONTHLY_CAP if settings.SMS_URL else 0,
     )
     yield _labelled(
         "reminder_calendar_sources",

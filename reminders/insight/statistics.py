@@ -25,6 +25,7 @@ from reminders.insight import pace_outlook, starting_soon
 from reminders.insight.figure_queries import OF_TEAMS, chart_ahead, questions
 from reminders.insight.pace_outlook import PaceFigures
 from reminders.insight.rule_progress import rule_progress
+from reminders.ledger import sms_usage
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Snapshot:
     what is open and comes within the look-ahead (four hours at most). `declined_soon` and `unanswered_soon` are of work that
     starts soon (`reminders.insight.starting_soon`). `rules_behind` is how much open work does not follow the last change of
     rules yet, and `rules_waiting_seconds` for how long that has stood still (`reminders.insight.rule_progress`). `paces` are
-    the channels that take only so many messages in a time.
+    the channels that take only so many messages in a time. `sms_this_month` are the SMS of this calendar month (UTC).
     """
 
     taken_at: float
@@ -77,6 +78,7 @@ class Snapshot:
     processes: Mapping[str, ProcessCount] = field(default_factory=dict)
     messages: Sequence[tuple[int, str, int]] = ()
     calendars: Mapping[str, int] = field(default_factory=dict)
+    sms_this_month: int = 0
     bounced: int = 0
     mailbox_failing: bool = False
 
@@ -151,6 +153,7 @@ def count(config: ReminderConfig, scope: TeamScope = EVERYTHING) -> Snapshot:
         unanswered_soon=soon["unanswered"],
         paces=pace_outlook.figures(now=now, config=config, ahead=chart_ahead(config), scope=scope),
         processes=heartbeats.recent_by_kind(),
+        sms_this_month=sms_usage.this_month(now),
         **values,
     )
 

@@ -22,6 +22,7 @@ Sent:
 
 Kept:
     scans, pauses, switches, audit, archive   their records
+    sms_usage              how many SMS have left in the month
     counters               business counters, in the transaction that makes them true
 
 For all: `fragments` (conditions that statements share), `records` (what travels between here and the callers), `sql` (how

@@ -47,6 +47,9 @@ ACTS = "reminder_acts_total"
 CORRECTIONS = "reminder_corrections_total"
 ESCALATIONS = "reminder_escalations_total"
 CALENDAR_POLLS = "reminder_calendar_polls_total"
+SMS_SEGMENTS = "reminder_sms_segments_total"
+SMS_CAPPED = "reminder_sms_capped_total"
+SMS_CALLBACKS = "reminder_sms_callbacks_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -81,6 +84,8 @@ SKIP_REASONS = (
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)
 CORRECTION_OUTCOMES = ("sent", Reason.AS_TOLD.value, Reason.MERGED.value, "skipped", "failed", "unknown")
+SMS_CALLBACK_KINDS = ("status", "reply")
+SMS_CALLBACK_OUTCOMES = ("taken", "repeated", "unknown", "invalid", "forged")
 CALENDAR_OUTCOMES = ("taken", "unchanged", "failed", "asks")
 BUCKETS = {
     SEND_DELAY: (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0),
@@ -182,6 +187,13 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((CORRECTIONS, labels(outcome=outcome)) for outcome in CORRECTION_OUTCOMES)
     yield from ((ESCALATIONS, labels(trigger=trigger.value)) for trigger in Trigger)
     yield from ((CALENDAR_POLLS, labels(outcome=outcome)) for outcome in CALENDAR_OUTCOMES)
+    yield (SMS_SEGMENTS, "")
+    yield (SMS_CAPPED, "")
+    yield from (
+        (SMS_CALLBACKS, labels(callback=callback, outcome=outcome))
+        for callback in SMS_CALLBACK_KINDS
+        for outcome in SMS_CALLBACK_OUTCOMES
+    )
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))

@@ -16,7 +16,7 @@ from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
 from reminders.policy.recipients import ASSIGNEE, PERSON
-from reminders.policy.ways import NEXT_NEEDS
+from reminders.policy.ways import NEXT_NEEDS, channel_name
 
 PERSON_OF = f"substring(r.recipient FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
 
@@ -25,6 +25,8 @@ PATIENCE = timedelta(minutes=1)
 """A channel that has not worked for this long may not work for longer."""
 LEAST_LEFT = timedelta(minutes=5)
 MOST_AT_ONCE = 500
+TELLS_AT_ONCE = ("sms",)
+"""Channels whose other side may tell what became of a message before its acceptance is recorded."""
 
 POINTS = f"""
     SELECT p.person_id, p.id, p.failing_since,
@@ -137,12 +139,25 @@ def fall_back(cursor: Cursor, landed: Iterable[Finished], config: ReminderConfig
     failed = [
         end.claim.row.id
         for end in landed
-        if end.transition.state is State.FAILED
-        and end.transition.reason in (Reason.NO_CONTACT, Reason.REJECTED)
+        if (_has_failed(end) or _may_have_bounced(end))
         and end.claim.row.recipient.startswith((ASSIGNEE, PERSON))
         and end.claim.row.kind is not Kind.EVENT
     ]
     return plan_next(cursor, failed, config)
+
+
+def _has_failed(end: Finished) -> bool:
+    return end.transition.state is State.FAILED and end.transition.reason in (
+        Reason.NO_CONTACT,
+        Reason.REJECTED,
+    )
+
+
+def _may_have_bounced(end: Finished) -> bool:
+    """Whether the other side may have said already that the message did not arrive, before it is recorded as sent: a gateway
+    for SMS does within milliseconds. Of these only rows that have bounced for good are followed by another.
+    """
+    return end.transition.state is State.SENT and channel_name(end.claim.row.channel) in TELLS_AT_ONCE
 
 
 def plan_next(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> int:

@@ -38,6 +38,7 @@ from reminders.models.ledger import (
 from reminders.models.operations import PAUSE_IN_FORCE, Audit, Pause, Process, ScanRun, StoredResponse
 from reminders.models.opt_outs import OptOut
 from reminders.models.rules import ReminderRule, ReminderRuleQuerySet, RuleChange, RuleSchedule
+from reminders.models.sms import SmsMonth, SmsReply
 
 __all__ = [
     "FINAL",
@@ -67,6 +68,8 @@ __all__ = [
     "RuleChange",
     "RuleSchedule",
     "ScanRun",
+    "SmsMonth",
+    "SmsReply",
     "State",
     "Statistics",
     "StoredResponse",

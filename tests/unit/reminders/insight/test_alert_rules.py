@@ -22,6 +22,7 @@ ALERTS = MONITORING / "alerts.yml"
 DEFINITIONS: dict[str, dict[str, Any]] = {
     rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]
 }
+SMS_CALLBACKS = counters.SMS_CALLBACK_KINDS
 HOURS = 8
 MINUTES = HOURS * 60
 Series = dict[str, str]
@@ -52,6 +53,12 @@ NIGHT: Series = {
     'reminder_channel_pace_per_minute{channel="email"}': f"0x{MINUTES}",
     'reminder_channel_pace_too_late{channel="email"}': f"0x{MINUTES}",
     **{f'reminder_calendar_sources{{state="{s}"}}': f"0x{MINUTES}" for s in CALENDAR_STATES},
+    "reminder_sms_this_month": f"799x{MINUTES}",
+    "reminder_sms_monthly_cap": f"1000x{MINUTES}",
+    **{
+        f'reminder_sms_callbacks_total{{callback="{c}",outcome="forged"}}': f"7x{MINUTES}"
+        for c in SMS_CALLBACKS
+    },
     "reminder_disk_free_bytes": f"5000000000x{MINUTES}",
     'reminder_sent_total{status="SCHEDULED"}': f"400x{MINUTES}",
     'reminder_delivery_events_total{channel="email",kind="bounced"}': f"7x{MINUTES}",
@@ -82,6 +89,8 @@ WRONG = 'reminder_sign_in_failures_total{reason="credentials"}'
 LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
 CALENDAR = 'reminder_calendar_sources{{state="{}"}}'
 RULES = "reminder_rules_waiting_seconds"
+SMS = "reminder_sms_this_month"
+FORGED = 'reminder_sms_callbacks_total{callback="status",outcome="forged"}'
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
 
@@ -110,6 +119,9 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("the mailbox is locked", "ReminderBounceMailboxFails", {MAILBOX: "0x9 1x60"}, 30),
     ("the mail server refuses", "ReminderChannelHeld", {HELD: "0x9 1 0 1 0 1 1 0 1 0 1 1 1"}, 20),
     ("some cannot leave in time", "ReminderPaceTooSlow", {TOO_SLOW: "0x9 3x30"}, 13),
+    ("the month's SMS are used up", "ReminderSmsCapReached", {SMS: "799x9 1000x60"}, 12),
+    ("the month's SMS are nearly used up", "ReminderSmsCapNear", {SMS: "799x9 800x60"}, 26),
+    ("the token has changed", "ReminderSmsForged", {FORGED: "7x9 14x60"}, 17),
     ("nobody else is found", "ReminderWorkDeclined", {"assignment_declined": "0x9 1x60"}, 16),
     ("somebody does not answer", "ReminderWorkUnanswered", {"assignment_unanswered": "0x9 2x60"}, 26),
     ("one too many is overdue", "ReminderOverdue", {"reminder_overdue": "3x9 4x60"}, 30),
@@ -165,6 +177,10 @@ SILENT: list[tuple[str, str, Series, int]] = [
         30,
     ),
     ("the pace rises again in time", "ReminderPaceTooSlow", {TOO_SLOW: f"0x9 3 0x{MINUTES}"}, 11),
+    ("no gateway is set", "ReminderSmsCapReached", {SMS: "0x60", "reminder_sms_monthly_cap": "0x60"}, 30),
+    ("one is left", "ReminderSmsCapReached", {SMS: f"799x9 999x{MINUTES}"}, 30),
+    ("none is left", "ReminderSmsCapNear", {SMS: f"799x9 1000x{MINUTES}"}, 60),
+    ("a scanner of the internet", "ReminderSmsForged", {FORGED: f"7x9 11x{MINUTES}"}, 30),
     ("somebody else is found", "ReminderWorkDeclined", {"assignment_declined": "0x9 1x3 0x60"}, 13),
     ("they answer", "ReminderWorkUnanswered", {"assignment_unanswered": "0x9 2x12 0x60"}, 22),
     ("as many as are allowed", "ReminderOverdue", {}, 60),
