@@ -15,7 +15,7 @@ SECONDS = 1.0
 
 
 class Failures:
-    """Those of this process that are not reported yet, by reason."""
+    """Those of this process that are not reported yet, by reason, a word of whoever counts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

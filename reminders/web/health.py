@@ -22,6 +22,7 @@ from reminders.insight import metrics, statistics
 from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
 from reminders.insight.statistics import Snapshot
+from reminders.web.inbound import sms
 from reminders.web.team_limits import TeamLimit, team_limit
 from webserver import limits
 
@@ -79,6 +80,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
         return refusal
     heartbeats.record("scrape")
     sign_in_failures.report_the_rest()
+    sms.report_the_rest()
     return HttpResponse(metrics.exposition_of_all(), content_type=CONTENT_TYPE_LATEST)
 
 

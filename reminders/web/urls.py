@@ -3,11 +3,14 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from reminders.web import assignee_page, health, opt_out_page
+from reminders.web.inbound import sms
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
+    path("api/inbound/sms", sms.reply, name="sms-reply"),
+    path("api/inbound/sms-status", sms.status, name="sms-status"),
     path("a/<str:token>", assignee_page.assignee_page, name="assignee-page"),
     path("u/<str:token>", opt_out_page.opt_out_page, name="opt-out-page"),
     path("ops/", include("reminders.web.ops.urls")),

@@ -64,6 +64,8 @@ ADDRESSES = {
     "api/": PUBLIC,
     "": PUBLIC,
     "a/<str:token>": PUBLIC,
+    "api/inbound/sms": PUBLIC,
+    "api/inbound/sms-status": PUBLIC,
     "u/<str:token>": PUBLIC,
     "ops/<path:rest>": PUBLIC,
     "api/assignments": NARROWED,
