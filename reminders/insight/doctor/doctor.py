@@ -54,6 +54,7 @@ def run_checks(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATI
     if usable and all(answers) and canary is not None:
         yield servers.canary(patience=canary)
     yield from servers.mail_server(config)
+    yield from servers.sms_gateway(config)
     yield from bounces.mailbox(usable=usable)
     if usable:
         yield servers.series()

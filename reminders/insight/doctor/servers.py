@@ -1,4 +1,4 @@
-"""The servers beside us: Redis, the way through a worker, the mail server, Prometheus."""
+"""The servers beside us: Redis, the way through a worker, the mail server, the gateway for SMS, Prometheus."""
 
 import http.client
 import json
@@ -22,6 +22,7 @@ from reminders.delivery.broker import CeleryBroker
 from reminders.delivery.hints import BrokerDown, HintBatch
 from reminders.insight import metrics
 from reminders.insight.doctor.check import Check, Level, skew
+from reminders.ledger import sms_usage
 
 SERIES = (
     "reminder_sent_total",
@@ -143,6 +144,21 @@ def mail_server(config: ReminderConfig) -> Iterator[Check]:
             f"it would be refused {_said(answer)}",
             "Look at the first address of REMINDER_OPS_EMAILS, and whether the server relays for this host.",
         )
+
+
+def sms_gateway(config: ReminderConfig) -> Iterator[Check]:
+    """Whether the gateway can be reached and takes the account's credentials, if one is set."""
+    if sms_usage.CHANNEL not in config.further_channels:
+        return
+    answer = registry.get(sms_usage.CHANNEL).probe(None, timeout=config.send_timeout)
+    assert answer is not None
+    if answer.accepted:
+        yield Check("SMS gateway", Level.PASS, "it answers and takes our credentials")
+        return
+    reached = answer.outcome is not Outcome.CHANNEL_DOWN
+    what = "it refuses our credentials" if reached else "it cannot be reached"
+    fix = "Look at SMS_URL (docs/sms.md); SMS are tried again until they are too late."
+    yield Check("SMS gateway", Level.FAIL, f"{what} {_said(answer)}", fix)
 
 
 def _said(answer: Delivery) -> str:

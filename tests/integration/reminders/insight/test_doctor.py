@@ -39,6 +39,7 @@ from reminders.operations import pauses, schedule
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+from tests.fakes.sms_gateway import SmsGateway
 from tests.fakes.smtp_faults import Fault
 from tests.fakes.smtp_server import SmtpServer
 
@@ -444,6 +445,19 @@ def test_settings_that_contradict_each_other_fail(healthy, settings):
     said = found(healthy)["settings"]
     assert said.level is Level.FAIL
     assert said.seen.startswith("REMINDER_LEASE_SECONDS is 5")
+
+
+def test_the_gateway_for_sms_is_asked_where_one_is_set(healthy, settings):
+    assert "SMS gateway" not in found(healthy)
+    with SmsGateway() as gateway:
+        settings.SMS_URL = gateway.url
+        by_sms = settings.REMINDERS = replace(healthy, further_channels=("sms",))
+        with_same_rules(by_sms)
+        assert found(by_sms)["SMS gateway"].seen == "it answers and takes our credentials"
+        gateway.token = "another"
+        assert found(by_sms)["SMS gateway"].seen == "it refuses our credentials (20003) Authenticate"
+    assert trouble(by_sms) == {"SMS gateway": Level.FAIL}
+    assert found(by_sms)["SMS gateway"].seen.startswith("it cannot be reached (")
 
 
 def test_a_mail_server_that_cannot_be_reached_fails(healthy, settings):
