@@ -23,9 +23,9 @@ from reminders.policy import recipients
 from reminders.policy.chains import is_step
 from reminders.policy.ways import channel_name
 
-# What each end has of its own travels in arrays. What many of them have in common travels once, as an outcome (`o`). What the
-# later steps need of an answer comes out of `landed`, which spares them a join of every row with every other. The rows are
-# named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them.
+# What each end has of its own travels in arrays. What many of them have in common travels once, as an outcome (`o`). What
+# the later steps need of an answer comes out of `landed`, which spares them a join of every row with every other. The rows
+# are named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them.
 FINISH = """
     WITH landed AS (
         UPDATE reminders_reminder r
