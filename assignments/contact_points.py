@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Max
-from django.utils.module_loading import import_string
 
 from assignments.clock import database_now
 from assignments.contact_point import ContactChannel, ContactPoint
@@ -19,7 +18,7 @@ from assignments.models import Assignee
 from assignments.signals import contact_changed, contact_point_left, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
-from assignments.validation import check_text
+from assignments.validation import check_text, contact_form
 from assignments.wording import quoted
 
 COLUMNS = {ContactChannel.EMAIL: "email", ContactChannel.SMS: "phone"}
@@ -50,9 +49,11 @@ def stored_address(channel: str, address: str) -> str:
         message = f"{quoted(channel)} is not a channel of people: one of {', '.join(ContactChannel.values)} is needed"
         raise ValidationError({"channel": ValidationError(message, code="invalid_choice")})
     check_text("address", address, longest=LONGEST_ADDRESS)
-    form: Callable[[str], str] = import_string(settings.CONTACT_ADDRESSES[channel])
+    if channel not in settings.CONTACT_ADDRESSES:
+        message = f"{quoted(channel)} takes no addresses here: one of {', '.join(settings.CONTACT_ADDRESSES)} is needed"
+        raise ValidationError({"channel": ValidationError(message, code="invalid_choice")})
     try:
-        return form(address)
+        return contact_form(channel)(address)
     except ValidationError as refusal:
         message = f"{quoted(address)}: {' '.join(refusal.messages)}"
         raise ValidationError({"address": ValidationError(message, code="invalid")}) from refusal
@@ -103,7 +104,8 @@ def change_point(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = EVER
     if "address" in changes:
         address = stored_address(point.channel, changes["address"])
         if address != point.address:
-            _check_is_new(points_of(person.pk), point.channel, address)
+            others = [one for one in points_of(person.pk) if one.pk != pk]
+            _check_is_new(others, point.channel, address)
             _write(
                 point,
                 now,
@@ -206,7 +208,11 @@ def _locked_point(pk: int, scope: TeamScope) -> tuple[ContactPoint, Assignee]:
 
 
 def _check_is_new(points: Sequence[ContactPoint], channel: str, address: str) -> None:
-    if any((point.channel, point.address) == (channel, address) for point in points):
+    # Mail servers tell no two mailboxes apart by case; the address of a chat service may be a secret, where it matters.
+    known = [one.address for one in points if one.channel == channel]
+    if channel == ContactChannel.EMAIL:
+        known, address = [one.lower() for one in known], address.lower()
+    if address in known:
         message = f"{quoted(address)} is an address of this person already"
         raise ValidationError({"address": ValidationError(message, code="duplicate")})
 

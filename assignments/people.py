@@ -17,13 +17,13 @@ from django.db.models.functions import Lower
 from assignments.clock import database_now
 from assignments.locks import lock_keys
 from assignments.models import Assignee
-from assignments.references import hidden_references, normalized, spellings
+from assignments.references import hidden_references, person_key, person_spellings
 from assignments.set_based import BATCH_SIZE, update_columns
 from assignments.signals import circumstances_changed, contact_changed, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import TeamNames, check_within
 from assignments.transactions import atomically
-from assignments.validation import check_assignee, differing, stored_form, stored_name
+from assignments.validation import check_assignee, differing, stored_name, stored_person
 from assignments.wording import quoted
 
 CONTACT_FIELDS = (
@@ -41,9 +41,9 @@ TIMED_BY = {"team_id", "time_zone", "quiet_from", "quiet_until"}
 def add_assignee(*, scope: TeamScope = EVERYTHING, **values: Any) -> Assignee:
     """Creates an assignee, who belongs to the caller's team if none is given. Raises ValidationError, by field."""
     named = {"team_id": scope.only_team, **TeamNames(scope).resolved(values)}
-    assignee = _unsaved(stored_form(named), now=database_now())
+    assignee = _unsaved(stored_person(named), now=database_now())
     check_within(scope, assignee.team_id)
-    assignee.validate_unique()
+    _check_reference(assignee)
     assignee.save()
     return assignee
 
@@ -59,7 +59,8 @@ def change_assignee(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = E
     if not written:
         return assignee
     check_within(scope, assignee.team_id)
-    assignee.validate_unique()
+    if "reference" in written:
+        _check_reference(assignee)
     assignee.save(update_fields=sorted(written))
     if written & REACHED_BY:
         contact_changed.send(sender=Assignee, ids=[pk])
@@ -84,8 +85,9 @@ def identify(
 
 def lock_key(given: Mapping[str, Any]) -> str:
     """What calls that mean the same person have in common."""
-    values = stored_form(given)
-    key = values.get("id") or values.get("reference") or (values.get("email") or "").lower()
+    values = stored_person(given)
+    reference = values.get("reference")
+    key = values.get("id") or (reference and person_key(reference)) or (values.get("email") or "").lower()
     return f"assignee {key or values.get('name')}"
 
 
@@ -113,9 +115,9 @@ class Directory:
         self._by_name: dict[str, Assignee] = {}
         self._created: list[Assignee] = []
         self._changed: dict[int, set[str]] = {}
-        wanted = [stored_form(one) for one in given]
+        wanted = [stored_person(one) for one in given]
         emails = {one["email"] for one in wanted if one.get("email")}
-        references = {s for one in wanted if one.get("reference") for s in spellings(one["reference"])}
+        references = {s for one in wanted if one.get("reference") for s in person_spellings(one["reference"])}
         candidates = (
             Q(pk__in={one["id"] for one in wanted if one.get("id")})
             | Q(reference__in=references)
@@ -128,7 +130,7 @@ class Directory:
             self._by_id[person.pk] = person
             self._index(person)
         named = Assignee.objects.filter(reference__in=references)
-        self._references_of_others = hidden_references(scope, named, self._by_id)
+        self._references_of_others = hidden_references(scope, named, self._by_id, person_key)
 
     def identify(self, given: Mapping[str, Any], *, team_id: int | None = None) -> Assignee:
         """The one person who is meant, with the other values that are given written to them in memory.
@@ -137,7 +139,7 @@ class Directory:
         A person who has a reference and is found without it is not changed. `team_id` is the team of somebody new for
         whom a limited caller gives none. Raises ValidationError, by field.
         """
-        values = self._teams.resolved(stored_form(given))
+        values = self._teams.resolved(stored_person(given))
         wanted = values.pop("id", None)
         if wanted is not None:
             person = self._by_id.get(wanted)
@@ -145,7 +147,7 @@ class Directory:
                 message = f"there is no assignee with id {quoted(wanted)}"
                 raise ValidationError({"id": ValidationError(message, code="unknown")})
         elif values.get("reference"):
-            person = self._by_reference.get(values["reference"])
+            person = self._of_reference(values["reference"])
         else:
             values.pop("reference", None)
             person = self._find_unreferenced(values)
@@ -190,14 +192,20 @@ class Directory:
         return min(matching, key=lambda one: one.reference is not None, default=None)
 
     def _check_reference_is_free(self, reference: str | None, person: Assignee | None) -> None:
-        owner = self._by_reference.get(reference) if reference else None
-        if (owner is not None and owner is not person) or reference in self._references_of_others:
+        owner = self._of_reference(reference) if reference else None
+        taken = reference is not None and person_key(reference) in self._references_of_others
+        if (owner is not None and owner is not person) or taken:
             message = f"{quoted(reference)} is another person's reference already"
             raise ValidationError({"reference": ValidationError(message, code="duplicate")})
 
+    def _of_reference(self, reference: str) -> Assignee | None:
+        """Whoever has it: of two who have it in two spellings, since an earlier release, who has this one."""
+        return self._by_reference.get(reference) or self._by_reference.get(person_key(reference))
+
     def _index(self, person: Assignee) -> None:
         if person.reference is not None:
-            self._by_reference[normalized(person.reference)] = person
+            self._by_reference[person.reference] = person
+            self._by_reference.setdefault(person_key(person.reference), person)
         name = stored_name(person.name)
         if person.email and person not in (sharing := self._by_email[person.email.lower()][name]):
             sharing.append(person)
@@ -218,6 +226,17 @@ class Directory:
             supervision_changed.send(sender=Assignee)
 
 
+def _check_reference(assignee: Assignee) -> None:
+    """Raises ValidationError where somebody else has this reference, in whichever spelling."""
+    assignee.validate_unique()
+    if assignee.reference is None:
+        return
+    named = Assignee.objects.filter(reference__in=person_spellings(assignee.reference))
+    if named.exclude(pk=assignee.pk).exists():
+        message = f"{quoted(assignee.reference)} is another person's reference already"
+        raise ValidationError({"reference": ValidationError(message, code="unique")})
+
+
 def _is_bare_name(values: Mapping[str, Any]) -> bool:
     return bool(values.get("name")) and not any(values.get(key) for key in ("id", "reference", "email"))
 
@@ -234,7 +253,7 @@ def _unsaved(values: Mapping[str, Any], *, now: datetime) -> Assignee:
 
 def _apply(assignee: Assignee, changes: Mapping[str, object], *, now: datetime) -> set[str]:
     """Gives a locked assignee these values in memory; returns the names of the fields that changed."""
-    changed = differing(assignee, stored_form(changes))
+    changed = differing(assignee, stored_person(changes))
     unknown = set(changed) - set(CONTACT_FIELDS)
     if unknown:
         raise ValueError(f"not writable: {sorted(unknown)}")

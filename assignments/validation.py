@@ -4,18 +4,21 @@ Nothing here asks the database. A value that is stored already is not checked ag
 zone database since, and that is no reason to refuse another change.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.module_loading import import_string
 
 from assignments import instants
 from assignments.direction import without_controls
 from assignments.leads import split_leads
 from assignments.models import Assignee, Assignment, Team
-from assignments.references import normalized, validate_addressable
+from assignments.references import normalized, person_key, person_reference, validate_addressable
 from assignments.wording import quoted
 
 NORMALIZED_TEXTS = {"reference", "name"}
@@ -34,6 +37,45 @@ def stored_form(values: Mapping[str, Any]) -> dict[str, Any]:
     if "lead_minutes" in stored and "further_lead_minutes" not in stored:
         stored["lead_minutes"], stored["further_lead_minutes"] = split_leads(stored["lead_minutes"])
     return stored
+
+
+def stored_person(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a person as they are stored: as `stored_form`, and addresses and references in one spelling.
+
+    What is no address stays as it is: `check_assignee` refuses it where it is new.
+    """
+    return {name: _stored_of_person(name, value) for name, value in stored_form(values).items()}
+
+
+def _stored_of_person(name: str, value: Any) -> Any:
+    value = _stored(name, value)
+    known = PERSON_SPELLINGS.get(name)
+    return known(value) if known is not None and isinstance(value, str) and value else value
+
+
+def _compared_of_person(name: str, value: Any) -> Any:
+    return person_key(value) if name == "reference" and value else _stored_of_person(name, value)
+
+
+def contact_form(channel: str) -> Callable[[str], str]:
+    """The function that gives an address of the channel as it is stored, or raises ValidationError (CONTACT_ADDRESSES)."""
+    form: Callable[[str], str] = import_string(settings.CONTACT_ADDRESSES[channel])
+    return form
+
+
+def _spelled(text: str, *, channel: str) -> str:
+    try:
+        return contact_form(channel)(text)
+    except ValidationError:
+        return text
+
+
+PERSON_SPELLINGS: Mapping[str, Callable[[str], str]] = {
+    "reference": person_reference,
+    "email": partial(_spelled, channel="email"),
+    "phone": partial(_spelled, channel="sms"),
+}
+"""The fields of a person that may be given in several spellings."""
 
 
 def _stored(name: str, value: Any) -> Any:
@@ -56,7 +98,10 @@ def stored_name(name: str) -> str:
 
 def differing(row: Model, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the values (in stored form) that differ from what the row has, compared in stored form."""
-    return {name: value for name, value in values.items() if _stored(name, getattr(row, name)) != value}
+    form = _compared_of_person if isinstance(row, Assignee) else _stored
+    return {
+        name: value for name, value in values.items() if form(name, getattr(row, name)) != form(name, value)
+    }
 
 
 def check_assignment(assignment: Assignment, names: Iterable[str]) -> None:
@@ -76,8 +121,15 @@ def check_assignment(assignment: Assignment, names: Iterable[str]) -> None:
 
 def check_assignee(assignee: Assignee, names: Iterable[str]) -> None:
     """Raises ValidationError, by field, if one of the named fields has a value that is not accepted."""
-    _check_fields(assignee, set(names))
-    _check_quiet_hours(assignee, set(names))
+    names = set(names)
+    _check_fields(assignee, names)
+    _check_quiet_hours(assignee, names)
+    if "phone" in names and assignee.phone:
+        try:
+            contact_form("sms")(assignee.phone)
+        except ValidationError as refusal:
+            message = f"{quoted(assignee.phone)}: {' '.join(refusal.messages)}"
+            raise ValidationError({"phone": ValidationError(message, code="invalid")}) from refusal
 
 
 def check_team(team: Team, names: Iterable[str]) -> None:

@@ -81,7 +81,7 @@ def _address(who: ParsedProperty) -> str:
     if scheme.lower() == "mailto":
         return unquote(rest).strip()
     if email := who.param("EMAIL").strip():
-        return email.removeprefix("mailto:")
+        return email[7:] if email[:7].lower() == "mailto:" else email
     if misplaced := MAILTO_AT_THE_END.search(who.value):
         return unquote(misplaced[1])
     return scheme if not colon and "@" in scheme else ""

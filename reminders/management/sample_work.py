@@ -80,7 +80,7 @@ PEOPLE = (
         "Care",
     ),
     Person(
-        "okafor", "Chidi Okafor", "chidi.okafor@example.org", "+234 1 555 0102", "Africa/Lagos", "Drivers"
+        "okafor", "Chidi Okafor", "chidi.okafor@example.org", "+234 201 555 0102", "Africa/Lagos", "Drivers"
     ),
     Person(
         "brandt", "Jonas Brandt", "jonas.brandt@example.net", "+49 30 5550103", "Europe/Berlin", "Technicians"

@@ -53,16 +53,16 @@ def test_addresses_are_compared_without_case(api):
 
 
 def test_whoever_has_a_reference_is_changed_only_by_it(api):
-    ada = AssigneeFactory(reference="P-1", name="Ada", email="ada@example.com", phone="1")
+    ada = AssigneeFactory(reference="P-1", name="Ada", email="ada@example.com", phone="+49301230001")
     assert work_of(api, {"email": "ada@example.com"}) == ada.pk
-    assert work_of(api, {"email": "ada@example.com", "name": "Ada", "phone": "2"}) == ada.pk
+    assert work_of(api, {"email": "ada@example.com", "name": "Ada", "phone": "+49 30 1230002"}) == ada.pk
     other = work_of(api, {"email": "ada@example.com", "name": "Countess"})
     assert other != ada.pk
     ada.refresh_from_db()
-    assert (ada.name, ada.phone) == ("Ada", "1")
-    assert work_of(api, {"reference": "P-1", "name": "Countess", "phone": "2"}) == ada.pk
+    assert (ada.name, ada.phone) == ("Ada", "+49301230001")
+    assert work_of(api, {"reference": "P-1", "name": "Countess", "phone": "+49 30 1230002"}) == ada.pk
     ada.refresh_from_db()
-    assert (ada.name, ada.phone) == ("Countess", "2")
+    assert (ada.name, ada.phone) == ("Countess", "+49301230002")
 
 
 def test_an_address_without_a_name_is_its_own_name(api):
@@ -82,7 +82,7 @@ def test_an_address_of_several_people_needs_a_name(api):
 def test_of_two_who_cannot_be_told_apart_the_one_without_a_reference_is_meant(api):
     AssigneeFactory(reference="P-1", name="Ada", email="ada@example.com")
     plain = AssigneeFactory(name="Ada", email="ADA@example.com")
-    assert work_of(api, {"name": "Ada", "email": "ada@example.com", "phone": "7"}) == plain.pk
+    assert work_of(api, {"name": "Ada", "email": "ada@example.com", "phone": "+49 30 1230007"}) == plain.pk
 
 
 def test_a_name_is_the_same_in_either_unicode_spelling(api):
@@ -105,9 +105,11 @@ def test_thousands_at_one_address_take_no_longer_each(api):
 def test_a_stored_zone_that_is_no_longer_known_does_not_stand_in_the_way(api):
     ada = AssigneeFactory(reference="P-1", name="Ada")
     Assignee.objects.filter(pk=ada.pk).update(time_zone="US/Pacific-New", language="Klingon")
-    changed = people.change_assignee(ada.pk, {"phone": "1", "time_zone": "US/Pacific-New"})
-    assert changed.phone == "1"
-    rows = [{**WORK, "assignee": {"reference": "P-1", "phone": "2", "time_zone": "US/Pacific-New"}}]
+    changed = people.change_assignee(ada.pk, {"phone": "+49301230001", "time_zone": "US/Pacific-New"})
+    assert changed.phone == "+49301230001"
+    rows = [
+        {**WORK, "assignee": {"reference": "P-1", "phone": "+49 30 1230002", "time_zone": "US/Pacific-New"}}
+    ]
     assert api.post(IMPORT, rows).status_code == 200
     refused = api.post(URL, {**WORK, "assignee": {"reference": "P-1", "time_zone": "US/Atlantic-New"}})
     assert faults(refused) == [("assignee.time_zone", "unknown_time_zone")]
@@ -151,7 +153,7 @@ def test_null_is_none_for_every_optional_text(api, call):
 
 
 def test_null_takes_an_address_away(api):
-    AssigneeFactory(reference="P-1", name="Ada", email="ada@example.com", phone="1")
+    AssigneeFactory(reference="P-1", name="Ada", email="ada@example.com", phone="+49301230001")
     work_of(api, {"reference": "P-1", "email": None})
     assert everybody() == [("Ada", "")]
 

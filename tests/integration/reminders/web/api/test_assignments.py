@@ -223,7 +223,7 @@ def test_a_change_over_any_other_state_is_refused_with_the_state_in_force(api, h
 
 
 @pytest.mark.parametrize(
-    "change", [{"name": "Grace"}, {"email": "grace@example.test"}, {"phone": "+49 30 1"}]
+    "change", [{"name": "Grace"}, {"email": "grace@example.test"}, {"phone": "+49 30 1230001"}]
 )
 def test_another_assignee_as_shown_is_another_state(api, change):
     assignment = AssignmentFactory()

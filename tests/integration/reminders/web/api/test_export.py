@@ -33,7 +33,7 @@ def content(answer):
 
 
 def test_what_was_exported_is_imported_unchanged(api):
-    ada = AssigneeFactory(reference="P-1", name="=HYPERLINK()", phone="+49 30 1")
+    ada = AssigneeFactory(reference="P-1", name="=HYPERLINK()", phone="+49301230001")
     AssignmentFactory(reference="W-1", title='-1;"x"', assignee=ada, lead_minutes=5, notes="a\nb")
     AssignmentFactory(reference="W-2", title="@b", assignee=None, scheduled_end=NOON + timedelta(hours=2))
     work = AssignmentFactory(reference="W-3")
