@@ -13,6 +13,7 @@ from reminders.web.api import (
     acts,
     assignments,
     calendars,
+    contact_points,
     explanation,
     exports,
     imports,
@@ -82,6 +83,14 @@ urlpatterns: list[URLPattern] = [
     path("teams/<int:pk>", teams.TeamView.as_view(), name="team"),
     path("people", teams.PersonListView.as_view(), name="people"),
     path("people/<int:pk>", teams.PersonView.as_view(), name="person"),
+    path(
+        "people/<int:pk>/contact-points", contact_points.ContactPointListView.as_view(), name="contact-points"
+    ),
+    path(
+        "people/<int:pk>/contact-points/<int:number>",
+        contact_points.ContactPointView.as_view(),
+        name="contact-point",
+    ),
     path("rules", rules.RuleListView.as_view(), name="rules"),
     path("rules/preview", rules.RulePreviewView.as_view(), name="preview-rule"),
     path("rules/<int:pk>", rules.RuleView.as_view(), name="rule"),

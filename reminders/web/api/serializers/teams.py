@@ -9,6 +9,7 @@ from assignments.imports.fields import ASSIGNEE, QUIET_HOURS, Field
 from assignments.models import Team
 from reminders.web.api.fields import IdField, InstantField, StrictCharField, StrictListField, TimeOfDayField
 from reminders.web.api.serializers.assignments import AssigneeSerializer, DeclaredSerializer
+from reminders.web.api.serializers.contact_points import ContactPointSerializer
 
 MAX_SUPERVISORS = 100
 
@@ -55,7 +56,7 @@ class PersonInputSerializer(DeclaredSerializer):
         **{name: one for name, one in ASSIGNEE.items() if name not in ("id", "name")},
         **QUIET_HOURS,
     }
-    answered = ("id", "created_at", "updated_at")
+    answered = ("id", "contact_points", "created_at", "updated_at")
 
     name = StrictCharField(max_length=200)
 
@@ -69,6 +70,10 @@ class OptOutSerializer(serializers.Serializer[Any]):
 class PersonSerializer(AssigneeSerializer):
     opt_outs = OptOutSerializer(
         many=True, source="opt_outs_in_force", help_text="The rules of which this person wants no reminders."
+    )
+    contact_points = ContactPointSerializer(
+        many=True,
+        help_text="In the order in which they are tried; the first of their channel are `email` and `phone`.",
     )
     quiet_from = TimeOfDayField(allow_null=True, help_text="On this person's clock; null: those of the team.")
     quiet_until = TimeOfDayField(allow_null=True)

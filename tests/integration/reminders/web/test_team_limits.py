@@ -22,7 +22,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import DjangoDbBlocker
 
 from accounts import limits, roles, tokens
-from assignments import acts, people, services, teams
+from assignments import acts, contact_points, people, services, teams
 from assignments.history import Actor
 from assignments.import_models import ImportMapping, TableUpload
 from assignments.imports import mappings
@@ -90,6 +90,8 @@ ADDRESSES = {
     "api/teams/<int:pk>": NARROWED,
     "api/people": NARROWED,
     "api/people/<int:pk>": NARROWED,
+    "api/people/<int:pk>/contact-points": NARROWED,
+    "api/people/<int:pk>/contact-points/<int:number>": NARROWED,
     "api/rules": NARROWED,
     "api/rules/<int:pk>": NARROWED,
     "api/rules/preview": NARROWED,
@@ -355,8 +357,14 @@ def urls(route: str, world: World) -> list[str]:
     match route:
         case "api/teams/<int:pk>":
             return [f"/api/teams/{world.other.pk}"]
-        case "api/people/<int:pk>":
-            return [f"/api/people/{world.others_person.pk}"]
+        case (
+            "api/people/<int:pk>"
+            | "api/people/<int:pk>/contact-points"
+            | "api/people/<int:pk>/contact-points/<int:number>"
+        ):
+            point = contact_points.points_of(world.others_person.pk)[0]
+            named = route.replace("<int:pk>", str(world.others_person.pk))
+            return ["/" + named.replace("<int:number>", str(point.pk))]
         case "api/admin/reminders/scans/<int:pk>":
             return [f"/api/admin/reminders/scans/{world.scan.pk}"]
         case "api/rules/<int:pk>":

@@ -1,0 +1,58 @@
+"""The addresses of people, as the API takes and returns them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from assignments.contact_point import ContactChannel
+from assignments.contact_points import LONGEST_ADDRESS, MOST_POINTS
+from reminders.web.api.fields import (
+    InstantField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictSerializer,
+)
+
+
+class ContactPointSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    channel = serializers.ChoiceField(choices=ContactChannel.values)
+    address = serializers.CharField(
+        help_text="An e-mail address, a telephone number (E.164), or the URL of a chat service."
+    )
+    order = serializers.IntegerField(help_text="They are tried in this order, the lowest first.")
+    verified_at = InstantField(allow_null=True, help_text="When the person answered from there.")
+    opted_out_at = InstantField(allow_null=True, help_text="Since when no message goes there.")
+    failing_since = InstantField(
+        allow_null=True, help_text="Since when messages come back: it is tried after all others."
+    )
+    failing_reason = serializers.CharField(help_text="Why they come back; empty where they do not.")
+
+
+class ContactPointListSerializer(serializers.Serializer[Any]):
+    results = ContactPointSerializer(many=True)
+
+
+class _Answered(StrictSerializer):
+    answered: tuple[str, ...] = ("id", "verified_at", "opted_out_at", "failing_since", "failing_reason")
+
+    address = StrictCharField(max_length=LONGEST_ADDRESS, help_text="Checked and stored in one spelling.")
+    order = StrictIntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_POINTS,
+        help_text="Its place among those of the person, 1 for the first; a new one comes last without it.",
+    )
+
+
+class ContactPointInputSerializer(_Answered):
+    """An address that a person gets."""
+
+    channel = StrictChoiceField(choices=ContactChannel.values)
+
+
+class ContactPointPatchSerializer(_Answered):
+    """Another address, or another place. Another address is neither verified nor opted out."""
+
+    answered = (*_Answered.answered, "channel")
