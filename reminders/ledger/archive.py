@@ -14,6 +14,7 @@ from django.db.models import prefetch_related_objects
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
+from reminders.ledger.fragments import channel_name_sql
 from reminders.models import Attempt, Reminder
 
 BATCH = 1_000
@@ -61,12 +62,14 @@ OF_TEAMS = f"""EXISTS (
         SELECT 1 FROM assignments_assignment a
         WHERE a.id = kept.assignment_id AND {effective_team_sql("a")} = ANY(%(teams)s))"""  # noqa: S608
 REFERENCES = {
+    "channel": channel_name_sql("kept.channel"),
+    "contact_point": "nullif(split_part(kept.channel, ':', 2), '')::bigint",
     "assignment_reference": "(SELECT a.reference FROM assignments_assignment a WHERE a.id = kept.assignment_id)",
     "recipient_reference": """(
         SELECT p.reference FROM assignments_assignee p
         WHERE p.id = substring(kept.recipient FROM '^(?:assignee|person):([0-9]{{1,18}})$')::bigint AND {seen})""",
 }
-"""What names work and people in any system, beside the ids of this one."""
+"""What is told apart of a row's way, and what names work and people in any system, beside the ids of this one."""
 
 CONDITIONS = {
     "due_after": "kept.due_at >= %(due_after)s",

@@ -81,7 +81,8 @@ class DeliveryEventView:
 class ReminderExplanation:
     """One row of the ledger: its gates now, what happens next and when, and what happened so far.
 
-    `gates` is empty where the row has ended. `to` names the recipient, never an address. `digest_id` is the row that leads
+    `gates` is empty where the row has ended. `contact_point` is the id of the address, None for the person's first one of
+    the channel. `to` names the recipient, never an address. `digest_id` is the row that leads
     the message which holds this row and `others_in_message` more.
     """
 
@@ -92,6 +93,7 @@ class ReminderExplanation:
     recipient: str
     to: str
     channel: str
+    contact_point: int | None
     state: str
     reason: str
     due_at: datetime

@@ -25,6 +25,7 @@ from reminders.insight.explain.inputs import (
 )
 from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
 from reminders.insight.explain.rules import rules_of_work
+from reminders.insight.explain.ways import Ways, way_words
 from reminders.insight.explain.wording import change_words, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost
@@ -39,7 +40,7 @@ from reminders.policy.escalation import is_withdrawal
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Row
 from reminders.policy.rules import Occurrence
-from reminders.policy.ways import first_way
+from reminders.policy.ways import channel_name, first_way
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -70,6 +71,7 @@ class Asked:
         self.config = config
         self.supervisors = supervisors_of(assignment)
         self.work = facts_of(assignment, supervisors=self.supervisors)
+        self.ways = Ways(rows, self.work.recipient, config)
         self.person = contact_of(assignment.assignee)
         self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
         self.rules = rules_of_work(assignment, rows, config)
@@ -93,11 +95,10 @@ class Asked:
         """What becomes of the reminder of each rule, in the order in which they are due; empty for the built-in one."""
         if self.rules is None:
             return {}
-        rows = {
-            row.rule: row
-            for row in self.rows
-            if row.version == self.assignment.version and row.kind == Kind.REMINDER
-        }
+        own = [
+            row for row in self.rows if row.version == self.assignment.version and row.kind == Kind.REMINDER
+        ]
+        rows = {rule: _of_ways(row for row in own if row.rule == rule) for rule in {row.rule for row in own}}
         due = {found.rule: found.due_at for found in self.rules.occurrences}
         due.update((rule, row.due_at) for rule, row in rows.items())
         answers = {}
@@ -117,9 +118,14 @@ class Asked:
         )
 
     def row_answer(self, row: Reminder) -> Prospect:
+        """What becomes of a row, or became of it, after what was tried for the same message before."""
+        return replace(answer := self._row_answer(row), summary=self.ways.trail(row) + answer.summary)
+
+    def _row_answer(self, row: Reminder) -> Prospect:
         if row.closed_at is not None:
             reason = Reason(row.reason) if row.reason else None
-            return Prospect(OUTLOOK[State(row.state)], None, fate(row, self.others_with(row)), reason=reason)
+            summary = fate(row, self.others_with(row), self.ways.by_row(row))
+            return Prospect(OUTLOOK[State(row.state)], None, summary, reason=reason)
         stop = self.dispatch_stop if row.state == State.PLANNED else None
         return unless_stopped(self.prospect(row), stop)
 
@@ -150,7 +156,8 @@ class Asked:
         turn = self._turn(planned, foreseen.at)
         if turn is not None and turn.is_late(foreseen.at):
             return in_turn(turn, conditions, planned.not_after)
-        summary = f"will be sent at {moment(foreseen.at)}"
+        by = self.ways.by(self.work.recipient, way)
+        summary = f"will be sent{by} at {moment(foreseen.at)}"
         if failed is None:
             summary += ", once the next scan has planned it"
         elif failed.until is not None:
@@ -158,6 +165,7 @@ class Asked:
             summary += (
                 f"; it is planned from {moment(failed.until)} on, when {what} comes within the look-ahead"
             )
+        summary += self.ways.then_of_planned(self.work.recipient, way, self.situation)
         return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
 
     def name_of(self, recipient: str) -> str:
@@ -177,7 +185,10 @@ class Asked:
     def current(self, kind: Kind) -> Reminder | None:
         """The row of the present version that tells the assignee, or that marks the assignment."""
         own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
-        return next((row for row in own if not recipients.is_supervisor(row.recipient)), None)
+        to_assignee = [row for row in own if not recipients.is_supervisor(row.recipient)]
+        if not to_assignee:
+            return None
+        return _of_ways(row for row in to_assignee if row.recipient == to_assignee[0].recipient)
 
     def prospect(self, row: Reminder) -> Prospect:
         """What becomes of an open row."""
@@ -187,7 +198,11 @@ class Asked:
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         if is_withdrawal(believed.kind, believed.rule):
             plan = replace(plan, told_otherwise=told_decline(row, self.rows))
-        does = "will mark the assignment OVERDUE" if believed.is_marker else "will be sent"
+        does = (
+            "will mark the assignment OVERDUE"
+            if believed.is_marker
+            else f"will be sent{self.ways.by_row(row)}"
+        )
         conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, self.situation))
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))
@@ -195,7 +210,8 @@ class Asked:
             over = (
                 f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
             )
-            return Prospect(Outlook.SENDING, None, f"is being sent right now{over}")
+            by = self.ways.by_row(row)
+            return Prospect(Outlook.SENDING, None, f"is being sent{by} right now{over}")
         foreseen = forecast.forecast_row(believed, plan, self.situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
@@ -210,7 +226,7 @@ class Asked:
             summary = f"will not be sent: {words(verdict.reason)}"
             return Prospect(outlook, at, summary, conditions, verdict.reason)
         if verdict.action is Action.SEND and not conditions[-1].passed:
-            return self._unreachable(foreseen, conditions)
+            return self._unreachable(foreseen, conditions, self.ways.then(row, at, self.situation))
         turn = self._turn(believed, at) if verdict.action is Action.SEND else None
         if turn is not None and turn.is_late(at):
             return in_turn(turn, conditions, believed.not_after)
@@ -228,6 +244,8 @@ class Asked:
             summary += f", for attempt {row.attempts + 1}"
         if news := change_words(plan.news):
             summary += f": {news}"
+        if verdict.action is Action.SEND:
+            summary += self.ways.then(row, at, self.situation)
         return Prospect(Outlook.COMING, at, summary, conditions, held)
 
     def _turn(self, row: Row, at: datetime) -> Turn | None:
@@ -240,7 +258,7 @@ class Asked:
             not_after=row.not_after,
             urgent=row.kind is Kind.REMINDER,
         )
-        return self.paces.turn(message, row.channel)
+        return self.paces.turn(message, channel_name(row.channel))
 
     def _in_words(self, gates: Iterable[Gate]) -> list[GateResult]:
         return [condition(gate, pause=self.pause, situation=self.situation) for gate in gates]
@@ -258,17 +276,25 @@ class Asked:
     def _reach(self, recipient: str, channel: str) -> GateResult:
         to = self.name_of(recipient)
         if self._reachable(recipient, channel):
-            return GateResult("can be reached", True, f"{to}, by {channel}")
-        seen = f"{to} has no address for {channel}" if recipient else "nobody is assigned"
+            return GateResult("can be reached", True, f"{to}, by {way_words(channel)}")
+        seen = f"{to} has no address for {way_words(channel)}" if recipient else "nobody is assigned"
         return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
 
-    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult]) -> Prospect:
-        summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}"
+    def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult], then: str = "") -> Prospect:
+        summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}{then}"
         return Prospect(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
 
     def others_with(self, row: Reminder) -> int:
         """How many other notices are in the message that holds this one."""
         return self.others.get(row.digest_id, 0) if row.digest_id is not None else 0
+
+
+def _of_ways(rows: Iterable[Reminder]) -> Reminder:
+    """Of the rows of one message, over one address after the other, the one to come, else the one sent, else the last."""
+    in_order = sorted(rows, key=lambda row: row.pk)
+    return foremost(
+        in_order, is_open=lambda row: row.closed_at is None, was_sent=lambda row: row.state == State.SENT
+    )
 
 
 OUTLOOK = {

@@ -29,6 +29,7 @@ from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Attempt, Reminder
+from reminders.policy.ways import channel_name, contact_point_of
 
 
 def find(name: str) -> Assignment:
@@ -84,6 +85,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
                 asked.acts,
                 others=asked.others_with,
                 name_of=asked.name_of,
+                by=asked.ways.by_row,
                 now=asked.situation.now,
             )
         ),
@@ -108,7 +110,9 @@ def _view(act: Act) -> ActView:
 def _row(asked: Asked, row: Reminder) -> ReminderExplanation:
     ended = row.closed_at is not None
     answer = (
-        Prospect(Outlook.SENT, None, fate(row, asked.others_with(row))) if ended else asked.row_answer(row)
+        Prospect(Outlook.SENT, None, fate(row, asked.others_with(row), asked.ways.by_row(row)))
+        if ended
+        else asked.row_answer(row)
     )
     return ReminderExplanation(
         reminder_id=row.pk,
@@ -117,7 +121,8 @@ def _row(asked: Asked, row: Reminder) -> ReminderExplanation:
         rule=row.rule,
         recipient=row.recipient,
         to=asked.name_of(row.recipient),
-        channel=row.channel,
+        channel=channel_name(row.channel),
+        contact_point=contact_point_of(row.channel),
         state=row.state,
         reason=row.reason,
         due_at=row.due_at,

@@ -6,10 +6,11 @@ from datetime import datetime
 from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
 from reminders.insight.explain.answer import TimelineEntry
-from reminders.insight.explain.wording import TRIGGERS, act_words, moment, words
+from reminders.insight.explain.wording import SERVERS, TRIGGERS, act_words, moment, words
 from reminders.models import Attempt, DeliveryEvent, DeliveryKind, Kind, Reason, Reminder, State
 from reminders.policy.escalation import trigger_of
 from reminders.policy.recipients import ASSIGNEE
+from reminders.policy.ways import channel_name
 
 
 def history(
@@ -19,11 +20,13 @@ def history(
     *,
     others: Callable[[Reminder], int],
     name_of: Callable[[str], str],
+    by: Callable[[Reminder], str],
     now: datetime,
 ) -> Iterator[TimelineEntry]:
     """What happened, from the ledger and its attempts, in the order of time.
 
-    `others` says how many other notices are in a row's message, `name_of` how people call a recipient.
+    `others` says how many other notices are in a row's message, `name_of` how people call a recipient, `by` which way a row
+    goes (" by SMS"), where there are several.
     """
     steps = [TimelineEntry(assignment.created_at, "The assignment was entered.")]
     if assignment.reset_at:
@@ -44,6 +47,7 @@ def history(
         what = f"{row.kind} of version {row.version}"
         if row.kind == Kind.ESCALATION:
             what = f"ESCALATION ({TRIGGERS[trigger_of(row.rule)]}) of version {row.version}"
+        what += by(row)
         contact_for = f" for {name_of(row.recipient)}" if row.recipient else ""
         steps.append(
             TimelineEntry(row.planned_at, f"{what}{contact_for} was planned, due at {moment(row.due_at)}.")
@@ -63,22 +67,24 @@ def joined(others: int) -> str:
     return f", in a message with {others} other{'' if others == 1 else 's'}" if others else ""
 
 
-def fate(row: Reminder, others: int) -> str:
-    """How a row has ended; `others` are the notices that its message holds beside it."""
+def fate(row: Reminder, others: int, by: str = "") -> str:
+    """How a row has ended; `others` are the notices that its message holds beside it, `by` is its way (" by SMS")."""
     reason = words(Reason(row.reason)) if row.reason else ""
+    if row.reason == Reason.REJECTED and (name := channel_name(row.channel)) in SERVERS:
+        reason = f"{SERVERS[name]} refused it for good"
     match State(row.state):
         case State.SENT:
             doubt = "; it may have arrived twice" if row.ambiguous else ""
             bounced = "; it has bounced" if _has_bounced(row) else ""
-            return f"was accepted at {moment(row.sent_at)}{joined(others)}{doubt}{bounced}"
+            return f"was accepted{by} at {moment(row.sent_at)}{joined(others)}{doubt}{bounced}"
         case State.MARKED:
             return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
         case State.SKIPPED:
-            return f"was not sent: {reason}"
+            return f"was not sent{by}: {reason}"
         case State.UNKNOWN:
-            return f"may or may not have arrived{joined(others)}: {reason}"
+            return f"may or may not have arrived{by}{joined(others)}: {reason}"
         case _:
-            return f"failed: {reason}"
+            return f"failed{by}: {reason}"
 
 
 def _has_bounced(row: Reminder) -> bool:

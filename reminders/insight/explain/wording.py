@@ -31,7 +31,7 @@ WORDS = {
     Reason.AS_TOLD: "what this person was told is what is planned",
     Reason.MERGED: "a reminder that was due then stated the change",
     Reason.OPTED_OUT: "this person wants no such messages, or none at that address",
-    Reason.FALLBACK: "messages to that address come back, so another address was tried",
+    Reason.FALLBACK: "messages to that address come back, or its channel does not work, so another way was tried",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
     Reason.EXHAUSTED: "every attempt failed",

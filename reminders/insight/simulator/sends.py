@@ -63,7 +63,7 @@ def send_of(prospect: SimulatedMessage, at: datetime, config: ReminderConfig) ->
         title=assignment.title,
         start=assignment.scheduled_start,
         to=_named(prospect),
-        channel=prospect.channel,
+        channel=channel_name(prospect.channel),
         contact=masked(address) if address else "",
         due=at,
         kind=prospect.kind,

@@ -27,6 +27,7 @@ from reminders.models import Reason
 from reminders.policy.departures import Waiting
 from reminders.policy.rows import Action, Situation
 from reminders.policy.rules import Rule
+from reminders.policy.ways import channel_name
 
 LONGEST = timedelta(days=366)
 MOST_LISTED = 1_000
@@ -106,7 +107,7 @@ def simulate(
         if over is not None and time.monotonic() >= over:
             complete = False
             break
-        foreseen, channel, row = prospect.foreseen, prospect.channel, prospect.row
+        foreseen, row, channel = prospect.foreseen, prospect.row, channel_name(prospect.channel)
         if prospect.row_id is not None and channel in queues:
             queues[channel].leave_out(prospect.row_id)
         if foreseen is None or foreseen.at is None or foreseen.at >= until:

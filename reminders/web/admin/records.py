@@ -17,6 +17,7 @@ from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
 from reminders.web.admin.lists import CodeFilter, NarrowedAdmin, RecordAdmin, code
+from reminders.web.templatetags import ops
 
 
 def attempts_of(reminder: Reminder) -> str | SafeString:
@@ -55,7 +56,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
         code("state"),
         code("reason"),
         "recipient",
-        "channel",
+        "way",
         "sent",
         "attempts",
     )
@@ -66,7 +67,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     search_fields = ("assignment__reference",)
     search_help_text = "The number or the reference of an assignment"
     fields = (
-        "assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "channel",
+        "assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "way",
         "due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at", "lease_until",
         "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "digest_id",
         "attempts_shown",
@@ -75,6 +76,10 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     @admin.display(description="due", ordering="due_at")
     def due(self, reminder: Reminder) -> str:
         return moment(reminder.due_at)
+
+    @admin.display(description="channel", ordering="channel")
+    def way(self, reminder: Reminder) -> str:
+        return ops.way(reminder.channel)
 
     @admin.display(description="sent", ordering="sent_at")
     def sent(self, reminder: Reminder) -> str:

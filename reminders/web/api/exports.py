@@ -53,6 +53,7 @@ LOG = (
     "digest_id",
     "assignment_reference",
     "recipient_reference",
+    "contact_point",
 )
 FILES: Mapping[Any, Any] = {
     (200, "text/csv"): OpenApiTypes.STR,

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from reminders.insight.explain import wording
 from reminders.ledger import pauses
 from reminders.models import Pause
+from reminders.policy.ways import channel_name, contact_point_of
 
 register = template.Library()
 
@@ -94,6 +95,13 @@ def words(code: object) -> str:
 def server(channel: str) -> str:
     """What accepts the messages of this channel."""
     return wording.channel_name(channel)
+
+
+@register.filter
+def way(of: str) -> str:
+    """The way of a message: its channel, and the contact point where that is not the person's first one."""
+    point = contact_point_of(of)
+    return channel_name(of) + ("" if point is None else f" (contact point {point})")
 
 
 @register.filter

@@ -7,8 +7,28 @@ from rest_framework import serializers
 from assignments.models import Answer, ReminderStatus, Status
 from reminders.insight.explain.answer import Outlook
 from reminders.models import DeliveryKind, Kind, Reason, State
+from reminders.policy.ways import channel_name, contact_point_of
 from reminders.web.api.fields import InstantField
 from reminders.web.api.serializers.acts import ActSerializer
+
+OF_CONTACT_POINT = "The id of the address; null: the person's first one of this channel."
+
+
+class ChannelField(serializers.CharField):
+    """The channel of a row, out of its way."""
+
+    def to_representation(self, value: Any) -> str:
+        return channel_name(value)
+
+
+class ContactPointField(serializers.IntegerField):
+    """The contact point of a row, out of its way."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, help_text=OF_CONTACT_POINT, **kwargs)
+
+    def to_representation(self, value: Any) -> int | None:  # type: ignore[override]
+        return contact_point_of(value)
 
 
 class AttemptSerializer(serializers.Serializer[Any]):
@@ -39,7 +59,8 @@ class ReminderSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=Kind.values)
     rule = serializers.CharField()
     recipient = serializers.CharField()
-    channel = serializers.CharField()
+    channel = ChannelField()
+    contact_point = ContactPointField(source="channel")
     state = serializers.ChoiceField(choices=State.values)
     reason = serializers.ChoiceField(choices=["", *Reason.values])
     planned_at = InstantField()
@@ -88,6 +109,7 @@ class ReminderExplanationSerializer(serializers.Serializer[Any]):
     recipient = serializers.CharField()
     to = serializers.CharField()
     channel = serializers.CharField()
+    contact_point = serializers.IntegerField(allow_null=True, help_text=OF_CONTACT_POINT)
     state = serializers.ChoiceField(choices=State.values)
     reason = serializers.ChoiceField(choices=["", *Reason.values])
     due_at = InstantField()

@@ -1,0 +1,114 @@
+"""Over which addresses a message goes: those that were tried, this one, and the one that is tried next."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from assignments.contact_point import ContactChannel, ContactPoint
+from reminders.conf import ReminderConfig
+from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
+from reminders.policy import recipients
+from reminders.policy.rows import Situation
+from reminders.policy.ways import NEXT_NEEDS, channel_name, contact_point_of
+
+NAMES = {"email": "e-mail", "sms": "SMS", "chat": "chat"}
+
+
+def way_words(way: str) -> str:
+    """A way in the middle of a sentence: "e-mail", "SMS", "e-mail (contact point 42)"."""
+    name, point = channel_name(way), contact_point_of(way)
+    return NAMES.get(name, name) + ("" if point is None else f" (contact point {point})")
+
+
+class Ways:
+    """The addresses of the people of one assignment, as `ledger.ways` chooses among them."""
+
+    def __init__(self, rows: Sequence[Reminder], recipient: str, config: ReminderConfig) -> None:
+        self._rows = rows
+        self._config = config
+        ids = {_person_id(one) for one in (recipient, *(row.recipient for row in rows))}
+        points = ContactPoint.objects.filter(person__in=ids - {None}).order_by("person", "order", "id")
+        self._of: dict[int, list[ContactPoint]] = {}
+        for point in points:
+            self._of.setdefault(point.person_id, []).append(point)
+
+    def by(self, recipient: str, way: str, tried: Sequence[Reminder] = ()) -> str:
+        """ " by SMS", where the person has other addresses too, or had; nothing where there is no choice."""
+        several = len(self._of.get(_person_id(recipient) or 0, [])) > 1 or tried
+        return f" by {way_words(way)}" if several and way != NO_CHANNEL else ""
+
+    def by_row(self, row: Reminder) -> str:
+        """The same for a row of the ledger."""
+        return self.by(row.recipient, row.channel, self.tried_before(row))
+
+    def tried_before(self, row: Reminder) -> list[Reminder]:
+        """The rows of the same message over other addresses, which were tried before this one."""
+        return [one for one in self._of_nudge(row) if one.pk < row.pk and one.closed_at is not None]
+
+    def trail(self, row: Reminder) -> str:
+        """ "was refused by e-mail (550), and ", before what becomes of this row; nothing where it is the first."""
+        tried = [_tried(one) for one in self.tried_before(row)]
+        return f"{', '.join(tried)}, and " if tried else ""
+
+    def then(self, row: Reminder, at: datetime | None, situation: Situation) -> str:
+        """ "; if it is refused, SMS is tried next": what follows this row; nothing where no address is left, or no time."""
+        taken = {one.channel for one in self._of_nudge(row)}
+        return self._then(row.recipient, row.channel, taken, _is_too_late(at, row.not_after), situation)
+
+    def then_of_planned(self, recipient: str, way: str, situation: Situation) -> str:
+        """The same for a message that no scan has planned yet."""
+        return self._then(recipient, way, {way}, False, situation)
+
+    def _then(self, recipient: str, way: str, taken: set[str], late: bool, situation: Situation) -> str:
+        following = None if late else self._next(recipient, taken, situation)
+        return "" if following is None else f"; if it is refused, {way_words(following)} is tried next"
+
+    def _next(self, recipient: str, taken: Iterable[str], situation: Situation) -> str | None:
+        """The way that `ledger.ways` plans next, if messages over those that are `taken` are refused."""
+        found = []
+        seen: set[str] = set()
+        for place, point in enumerate(self._of.get(_person_id(recipient) or 0, [])):
+            is_email = point.channel == ContactChannel.EMAIL
+            name = self._config.channel if is_email else point.channel
+            way = f"{name}:{point.pk}" if name in seen else name
+            seen.add(name)
+            usable = point.opted_out_at is None and (is_email or name in self._config.further_channels)
+            if usable and way not in taken:
+                held = situation.held.get(name)
+                is_held = held is not None and held > situation.now
+                found.append((point.failing_since is not None, is_held, place, way))
+        return min(found)[-1] if found else None
+
+    def _of_nudge(self, row: Reminder) -> list[Reminder]:
+        if row.kind == Kind.EVENT or _person_id(row.recipient) is None:
+            return [row]
+        key = _nudge(row)
+        return sorted((one for one in self._rows if _nudge(one) == key), key=lambda one: one.pk)
+
+
+def _nudge(row: Reminder) -> tuple[object, ...]:
+    return row.version, row.kind, row.rule, row.recipient
+
+
+def _person_id(recipient: str) -> int | None:
+    return recipients.assignee_id_of(recipient) or recipients.person_id_of(recipient)
+
+
+def _is_too_late(at: datetime | None, not_after: datetime | None) -> bool:
+    return at is not None and not_after is not None and not_after - at <= timedelta(seconds=NEXT_NEEDS)
+
+
+def _tried(row: Reminder) -> str:
+    by = way_words(row.channel)
+    last = max(row.attempt_rows.all(), key=lambda one: one.number, default=None)
+    code = f" ({last.code})" if last is not None and last.code else ""
+    match State(row.state), row.reason:
+        case State.FAILED, Reason.REJECTED:
+            return f"was refused by {by}{code}"
+        case State.FAILED, Reason.NO_CONTACT:
+            return f"found no usable address by {by}"
+        case State.SENT, _:
+            return f"bounced by {by}"
+        case State.SKIPPED, Reason.OPTED_OUT:
+            return f"was not sent by {by}, where this person wants no messages"
+        case _:
+            return f"was not sent by {by}"
