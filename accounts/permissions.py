@@ -24,3 +24,10 @@ class ScopedOrStaff(BasePermission):
         if not (user and user.is_authenticated and getattr(user, "is_staff", False)):
             return False
         return bool(user.has_perms(VIEW) if needed == "read" else user.has_perm(OPERATE))
+
+
+def may_write(request: Request) -> bool:
+    """Whether who asks may use unsafe methods of ordinary views."""
+    if isinstance(request.auth, ApiToken):
+        return request.auth.allows("write")
+    return bool(request.user.has_perm(OPERATE))

@@ -13,6 +13,11 @@ class ContactChannel(models.TextChoices):
     CHAT = "chat", "chat"
 
 
+def hidden(url: str) -> str:
+    """The scheme of a URL that may hold a secret."""
+    return f"{url.partition(':')[0]}://..."
+
+
 class ContactPoint(models.Model):
     """One address of a person over one channel. `order` says in which order they are tried, 1 first.
 
@@ -47,3 +52,8 @@ class ContactPoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_channel_display()} {self.order}"
+
+    @property
+    def shown_address(self) -> str:
+        """The address for people to read. Of a chat service only which one: the rest of its URL may be a secret."""
+        return hidden(self.address) if self.channel == ContactChannel.CHAT else self.address

@@ -1,6 +1,6 @@
 """Recipients of the ledger by the names that people know."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import QuerySet
 
@@ -9,17 +9,26 @@ from assignments.models import Assignee
 from reminders.policy import recipients
 
 
-def recipient_names(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, str]:
+def recipient_names(keys: Collection[str], people: QuerySet[Assignee]) -> dict[str, str]:
     """The names of these recipients, by how the ledger calls them, in one query; those that are not among the people, and
     programs, by number.
     """
-    given = set(keys)
-    ids = {key: recipients.assignee_id_of(key) or recipients.person_id_of(key) for key in given}
+    return names_of(keys, people_among(keys, people))
+
+
+def people_among(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, tuple[int, str]]:
+    """Id and name of those recipients who are among these people, by how the ledger calls them, in one query."""
+    ids = {key: recipients.assignee_id_of(key) or recipients.person_id_of(key) for key in keys}
     wanted = [pk for pk in ids.values() if pk is not None]
     names = dict(people.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
+    return {key: (pk, names[pk]) for key, pk in ids.items() if pk in names}
+
+
+def names_of(keys: Iterable[str], known: Mapping[str, tuple[int, str]]) -> dict[str, str]:
+    """The names of these recipients; of whoever is not `known`, by number."""
     return {
-        key: "Ops" if recipients.is_ops(key) else names.get(ids[key] or 0, key.replace(":", " "))
-        for key in given
+        key: "Ops" if recipients.is_ops(key) else known[key][1] if key in known else key.replace(":", " ")
+        for key in keys
     }
 
 

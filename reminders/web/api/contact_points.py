@@ -32,6 +32,10 @@ class ContactPointEndpoint(PersonEndpoint):
             raise Http404
         return found
 
+    def shown_point(self, pk: int, number: int) -> Any:
+        """One of them as the caller may see it."""
+        return shapes.ContactPointSerializer(self.point(pk, number), context=self.seen_by()).data
+
 
 class ContactPointListView(ContactPointEndpoint):
     """The addresses of a person."""
@@ -41,7 +45,9 @@ class ContactPointListView(ContactPointEndpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Lists the addresses of a person in the order in which they are tried."""
-        return Response(shapes.ContactPointListSerializer({"results": self.points(pk)}).data)
+        return Response(
+            shapes.ContactPointListSerializer({"results": self.points(pk)}, context=self.seen_by()).data
+        )
 
     @extend_schema(
         operation_id="contact_points_create",
@@ -58,7 +64,7 @@ class ContactPointListView(ContactPointEndpoint):
             added = contact_points.add_point(pk, scope=self.team_scope, **values)
         except Assignee.DoesNotExist:
             raise Http404 from None
-        return Response(shapes.ContactPointSerializer(self.point(pk, added.pk)).data, status=201)
+        return Response(self.shown_point(pk, added.pk), status=201)
 
     def may_see_again(self, body: Any) -> bool:
         return any(one.pk == body["id"] for one in self.points(self.kwargs["pk"]))
@@ -72,7 +78,7 @@ class ContactPointView(ContactPointEndpoint):
     )
     def get(self, request: Request, pk: int, number: int) -> Response:
         """Reads an address and what is known of it."""
-        return Response(shapes.ContactPointSerializer(self.point(pk, number)).data)
+        return Response(self.shown_point(pk, number))
 
     @extend_schema(
         operation_id="contact_points_change",
@@ -87,7 +93,7 @@ class ContactPointView(ContactPointEndpoint):
             contact_points.change_point(number, values, scope=self.team_scope)
         except ContactPoint.DoesNotExist:
             raise Http404 from None
-        return Response(shapes.ContactPointSerializer(self.point(pk, number)).data)
+        return Response(self.shown_point(pk, number))
 
     @extend_schema(operation_id="contact_points_remove", responses=responses({204: None}, 404, 409))
     def delete(self, request: Request, pk: int, number: int) -> Response:

@@ -9,6 +9,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.permissions import may_write
 from assignments import people, teams
 from assignments.models import Assignee, Team
 from reminders.models import OptOut
@@ -110,7 +111,11 @@ class PersonEndpoint(Endpoint):
         found = self.visible().filter(pk=pk).first()
         if found is None:
             raise Http404
-        return Response(shapes.PersonSerializer(found).data, status=status)
+        return Response(shapes.PersonSerializer(found, context=self.seen_by()).data, status=status)
+
+    def seen_by(self) -> dict[str, Any]:
+        """What decides how much of an address the caller sees."""
+        return {"may_write": may_write(self.request)}
 
 
 class PersonListView(PersonEndpoint):
@@ -131,7 +136,9 @@ class PersonListView(PersonEndpoint):
             rows = rows.filter(reference=reference)
         pages = PeoplePagination()
         found = pages.paginate_queryset(rows, request, self)
-        return pages.get_paginated_response(shapes.PersonSerializer(found, many=True).data)
+        return pages.get_paginated_response(
+            shapes.PersonSerializer(found, many=True, context=self.seen_by()).data
+        )
 
     @extend_schema(
         operation_id="people_create",

@@ -36,6 +36,8 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "assignment": assignment,
         "team": effective_team(assignment),
         "answer": answer,
+        "person_shown": assignment.assignee is not None
+        and scope_of(request.user).holds(assignment.assignee.team_id),
         "tone": TONES[answer.outlook],
         "opt_outs": described_for(assignment),
         "acts": possible_actions(assignment, now=answer.asked_at),

@@ -16,7 +16,7 @@ from assignments.wording import quoted
 from reminders.insight import statistics
 from reminders.insight.explain.wording import WORDS
 from reminders.insight.foremost import foremost
-from reminders.insight.recipient_names import recipient_names
+from reminders.insight.recipient_names import names_of, people_among
 from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reason, Reminder, ReminderRule, State
 from reminders.operations.actions import MAX_TARGETS
@@ -117,13 +117,15 @@ def reminders(request: HttpRequest) -> HttpResponse:
         listed = list_page(filters.ordered, request)
         scope = scope_of(request.user)
         to = {row.recipient for row in listed.rows if row.recipient}
-        named = recipient_names(to, Assignee.objects.visible_to(scope))
+        known = people_among(to, Assignee.objects.visible_to(scope))
+        named = names_of(to, known)
         rules = rule_names(listed.rows, scope)
     lines = [
         ReminderLine(
             row=row,
             meaning=WORDS.get(Reason(row.reason), "") if row.reason else "",
             to=named.get(row.recipient, ""),
+            person=known[row.recipient][0] if row.recipient in known else None,
             rule=rules.get(row.pk, ""),
         )
         for row in listed.rows
@@ -134,11 +136,12 @@ def reminders(request: HttpRequest) -> HttpResponse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderLine:
     """One row of the ledger as the list shows it: its reason in words, who it is for, and the rule that has made it; both
-    empty where there is none."""
+    empty where there is none. `person` is the id of who it is for, if that is a person whom the reader sees."""
 
     row: Reminder
     meaning: str
     to: str
+    person: int | None
     rule: str
 
 

@@ -11,6 +11,7 @@ from reminders.web.ops import (
     maintenance,
     overview,
     page,
+    people,
     simulator,
     table_import,
 )
@@ -22,6 +23,8 @@ urlpatterns = [
     path("find", lists.find, name="find"),
     path("assignments", lists.assignments, name="assignments"),
     path("assignments/<int:pk>", explanation.explanation, name="explain"),
+    path("people/<int:pk>", people.person, name="person"),
+    path("people/<int:pk>/<slug:name>", people.act, name="person-act"),
     path("reminders", lists.reminders, name="reminders"),
     path("switch", maintenance.switch, name="switch"),
     path("queue", maintenance.queue, name="queue"),

@@ -39,7 +39,14 @@ def over_an_import(api, address):
 
 
 def over_the_admin(admin, address):
-    form = {"name": "Ada", "email": address, "time_zone": "UTC", "language": "en"}
+    form = {
+        "name": "Ada",
+        "email": address,
+        "time_zone": "UTC",
+        "language": "en",
+        "contact_points-TOTAL_FORMS": "0",
+        "contact_points-INITIAL_FORMS": "0",
+    }
     return admin.post(reverse("admin:assignments_assignee_add"), form)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from assignments.contact_point import ContactChannel
+from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.contact_points import LONGEST_ADDRESS, MOST_POINTS
 from reminders.web.api.fields import (
     InstantField,
@@ -18,8 +18,9 @@ from reminders.web.api.fields import (
 class ContactPointSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     channel = serializers.ChoiceField(choices=ContactChannel.values)
-    address = serializers.CharField(
-        help_text="An e-mail address, a telephone number (E.164), or the URL of a chat service."
+    address = serializers.SerializerMethodField(
+        help_text="An e-mail address, a telephone number (E.164), or the URL of a chat service. Of the last whoever may not"
+        " change it sees only the scheme, for the rest may be a secret."
     )
     order = serializers.IntegerField(help_text="They are tried in this order, the lowest first.")
     verified_at = InstantField(allow_null=True, help_text="When the person answered from there.")
@@ -28,6 +29,9 @@ class ContactPointSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Since when messages come back: it is tried after all others."
     )
     failing_reason = serializers.CharField(help_text="Why they come back; empty where they do not.")
+
+    def get_address(self, point: ContactPoint) -> str:
+        return point.address if self.context.get("may_write") else point.shown_address
 
 
 class ContactPointListSerializer(serializers.Serializer[Any]):

@@ -446,6 +446,8 @@ def test_a_corrected_address_revives_what_failed_for_want_of_it(operator, clock,
         "email": "found@example.test",
         "phone": "",
         "language": "en",
+        "contact_points-TOTAL_FORMS": "0",
+        "contact_points-INITIAL_FORMS": "0",
     }
     response = operator.post(page(Assignee, "change", person.pk), {**values, "time_zone": person.time_zone})
     assert response.status_code == 302

@@ -30,6 +30,7 @@ def url(page: str, *args: object) -> str:
     return reverse(f"admin:{page}", args=args)
 
 
+NO_POINTS = {"contact_points-TOTAL_FORMS": "0", "contact_points-INITIAL_FORMS": "0"}
 TIMES = {"quiet_from": "22:00", "quiet_until": "06:00"}
 
 
@@ -67,7 +68,7 @@ def test_a_team_with_work_is_not_removed(root):
 
 def test_a_person_and_an_assignment_get_a_team(root):
     team = teams.add_team(name="North")
-    person = {"name": "Ada", "time_zone": "UTC", "language": "en", "team": team.pk, **TIMES}
+    person = {"name": "Ada", "time_zone": "UTC", "language": "en", "team": team.pk, **TIMES, **NO_POINTS}
     root.post(url("assignments_assignee_add"), person)
     ada = Assignee.objects.get()
     assert (ada.team, f"{ada.quiet_until:%H:%M}") == (team, "06:00")
@@ -81,7 +82,9 @@ def test_whoever_is_limited_adds_people_and_work_to_their_team(olga, root):
     user = get_user_model().objects.get(username="olga")
     for name in ("add_assignee", "add_assignment"):
         user.user_permissions.add(Permission.objects.get(codename=name))
-    olga.post(url("assignments_assignee_add"), {"name": "Ada", "time_zone": "UTC", "language": "en"})
+    olga.post(
+        url("assignments_assignee_add"), {"name": "Ada", "time_zone": "UTC", "language": "en", **NO_POINTS}
+    )
     assert Assignee.objects.get().team == team
     start = {"scheduled_start_0": "2026-06-15", "scheduled_start_1": "20:00"}
     olga.post(url("assignments_assignment_add"), {"title": "Job", **start, **INLINE})

@@ -80,6 +80,8 @@ NEEDS = {
     "ops/find": {"GET": LOOK},
     "ops/assignments": {"GET": LOOK},
     "ops/assignments/<int:pk>": {"GET": LOOK},
+    "ops/people/<int:pk>": {"GET": LOOK},
+    "ops/people/<int:pk>/<slug:name>": {"GET": ACT, "POST": ACT},
     "ops/reminders": {"GET": LOOK},
     "ops/switch": {"GET": LOOK},
     "ops/queue": {"GET": LOOK},

@@ -35,6 +35,7 @@ from reminders.insight.starting_soon import SOON
 from reminders.models import Audit, Kind, Reminder, ReminderRule, ScanRun, Subscription
 from reminders.operations import table_uploads
 from reminders.operations.act_actions import ACT_ACTIONS
+from reminders.operations.point_actions import POINT_ACTIONS
 from reminders.web.api.assignments import AssignmentEndpoint
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.filters import SHOW
@@ -115,6 +116,8 @@ ADDRESSES = {
     "ops/find": NARROWED,
     "ops/assignments": NARROWED,
     "ops/assignments/<int:pk>": NARROWED,
+    "ops/people/<int:pk>": NARROWED,
+    "ops/people/<int:pk>/<slug:name>": NARROWED,
     "ops/reminders": NARROWED,
     "ops/simulator": NARROWED,
     "ops/import": NARROWED,
@@ -373,6 +376,12 @@ def urls(route: str, world: World) -> list[str]:
             return ["/" + route.replace("<int:pk>", str(world.others_mapping.pk))]
         case "ops/import/<int:pk>" | "ops/import/<int:pk>/errors.csv":
             return ["/" + route.replace("<int:pk>", str(world.others_upload.pk))]
+        case "ops/people/<int:pk>":
+            return [f"/ops/people/{world.others_person.pk}"]
+        case "ops/people/<int:pk>/<slug:name>":
+            point = contact_points.points_of(world.others_person.pk)[0]
+            acts = (f"{name}?point={point.pk}" for name in POINT_ACTIONS)
+            return [f"/ops/people/{world.others_person.pk}/{act}" for act in acts]
         case "ops/find":
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":

@@ -1,0 +1,163 @@
+"""What operators are offered about one address of a person: words, preview, form and the one call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+
+from assignments.contact_point import ContactChannel, ContactPoint
+from assignments.contact_points import LONGEST_ADDRESS, MOST_POINTS
+from assignments.models import Assignee
+from reminders.operations import contact_points
+from reminders.operations.actions import ActionRequest, OperatorAction, Preview
+from reminders.operations.forms import ReasonForm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRequest(ActionRequest):
+    """An action on a person, or on one of their addresses."""
+
+    person: Assignee
+    point: ContactPoint | None = None
+
+
+class AddPointForm(ReasonForm):
+    """An address, its channel and its place."""
+
+    field_order = ("channel", "address", "order", "reason")
+    channel = forms.ChoiceField(choices=ContactChannel.choices)
+    address = forms.CharField(
+        max_length=LONGEST_ADDRESS,
+        help_text="An e-mail address, a telephone number such as +4930123456, or the URL of a chat service.",
+    )
+    order = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_POINTS,
+        label="Place",
+        help_text="1: it is tried first. Empty: it is tried last.",
+    )
+
+
+class MovePointForm(ReasonForm):
+    """A place."""
+
+    field_order = ("order", "reason")
+    order = forms.IntegerField(
+        min_value=1, max_value=MOST_POINTS, initial=1, label="Place", help_text="1: it is tried first."
+    )
+
+
+def _point(request: ActionRequest) -> tuple[Assignee, ContactPoint]:
+    assert isinstance(request, PointRequest)
+    assert request.point is not None
+    return request.person, request.point
+
+
+def _about(
+    summary: str, possible: Callable[[ContactPoint], bool] = lambda point: True
+) -> Callable[[ActionRequest], Preview]:
+    def preview(request: ActionRequest) -> Preview:
+        _, point = _point(request)
+        facts = [
+            ("channel", point.get_channel_display()),
+            ("address", point.shown_address),
+            ("place", point.order),
+        ]
+        return Preview(summary=summary, facts=facts, possible=possible(point))
+
+    return preview
+
+
+def _preview_add(request: ActionRequest) -> Preview:
+    return Preview(
+        summary=(
+            "Messages go to the first address that works. What one refuses for good goes to the next. What failed for "
+            "want of an address and is still of use is tried again."
+        )
+    )
+
+
+def _run_add(request: ActionRequest, form: Any) -> str:
+    assert isinstance(request, PointRequest)
+    values = form.cleaned_data
+    contact_points.add(
+        request.person.pk,
+        values["channel"],
+        values["address"],
+        order=values["order"],
+        by=request.by,
+        reason=values["reason"],
+        scope=request.scope,
+    )
+    return "The address was added."
+
+
+def _run_move(request: ActionRequest, form: Any) -> str:
+    person, point = _point(request)
+    values = form.cleaned_data
+    contact_points.move(
+        person.pk, point.pk, values["order"], by=request.by, reason=values["reason"], scope=request.scope
+    )
+    return "The order was changed."
+
+
+def _run(call: Callable[..., None], done: str) -> Callable[[ActionRequest, Any], str]:
+    def run(request: ActionRequest, form: Any) -> str:
+        person, point = _point(request)
+        reason = form.cleaned_data["reason"]
+        call(person.pk, point.pk, by=request.by, reason=reason, scope=request.scope)
+        return done
+
+    return run
+
+
+ADD = "add"
+POINT_ACTIONS = {
+    ADD: OperatorAction(title="Add an address", preview=_preview_add, run=_run_add, form=AddPointForm),
+    "move": OperatorAction(
+        title="Change the order",
+        preview=_about("Addresses are tried in their order, the first one first."),
+        run=_run_move,
+        form=MovePointForm,
+    ),
+    "opt-in": OperatorAction(
+        title="Send there again",
+        preview=_about(
+            "This person has asked for no messages there. Undo it only if they have asked for that: your reason is kept.",
+            lambda point: point.opted_out_at is not None,
+        ),
+        run=_run(contact_points.opt_in, "Messages go there again."),
+        form=ReasonForm,
+    ),
+    "working": OperatorAction(
+        title="Mark as working",
+        preview=_about(
+            "Messages to it came back, so it is tried after all others. Marked as working it is tried in its order again.",
+            lambda point: point.failing_since is not None,
+        ),
+        run=_run(contact_points.mark_working, "It is tried in its order again."),
+        form=ReasonForm,
+    ),
+    "remove": OperatorAction(
+        title="Remove the address",
+        preview=_about(
+            "What would have gone there goes to the next address of this person, if there is one."
+        ),
+        run=_run(contact_points.remove, "The address was removed."),
+        form=ReasonForm,
+        destructive=True,
+    ),
+}
+"""The actions by their names in addresses."""
+
+
+def possible_on(point: ContactPoint) -> list[tuple[str, str]]:
+    """Name and title of the actions that would change something about this address now."""
+    left_out = {ADD}
+    if point.opted_out_at is None:
+        left_out.add("opt-in")
+    if point.failing_since is None:
+        left_out.add("working")
+    return [(name, action.title) for name, action in POINT_ACTIONS.items() if name not in left_out]

@@ -1,0 +1,80 @@
+"""The page of one person: how they are reached, what comes, what they were sent; and what operators do about it."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from assignments.models import Assignee
+from reminders.insight.explain.wording import WORDS
+from reminders.insight.person import overview_of
+from reminders.models import Reason
+from reminders.operations.actions import resolve
+from reminders.operations.contact_points import UnknownContactPoint, UnknownPerson, person_of, point_of
+from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, possible_on
+from reminders.web.ops.page import page, show
+from reminders.web.team_limits import TeamLimit, scope_of
+
+
+@page(limit=TeamLimit.NARROWS)
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    """The addresses of a person with what is known of each, their work, and their last messages."""
+    found, scope = _person(request, pk), scope_of(request.user)
+    overview = overview_of(found, scope=scope)
+    first: set[str] = set()
+    points = []
+    for point in overview.points:
+        points.append((point, point.channel not in first, possible_on(point)))
+        first.add(point.channel)
+    context = {
+        "person": found,
+        "points": points,
+        "overview": overview,
+        "lines": [
+            (one, WORDS.get(Reason(one.row.reason), "") if one.row.reason else "")
+            for one in overview.messages
+        ],
+    }
+    return show(request, "person", context)
+
+
+@page(operator=True, limit=TeamLimit.NARROWS)
+def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    """Asks for a reason, does it, and goes back to the person's page."""
+    found, scope = _person(request, pk), scope_of(request.user)
+    if name not in POINT_ACTIONS:
+        raise Http404("There is no such action.")
+    given = (request.POST if request.method == "POST" else request.GET).get("point", "")
+    point = None
+    if name != ADD:
+        try:
+            number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+            point = point_of(pk, number, scope=scope)
+        except UnknownContactPoint:
+            raise Http404("This person has no such address.") from None
+    chosen, back = POINT_ACTIONS[name], reverse("ops:person", args=[pk])
+    requested = PointRequest(by=request.user.get_username(), person=found, point=point, scope=scope)
+    form = chosen.form(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        resolved = resolve(chosen, requested, form)
+        if resolved.message:
+            level = messages.SUCCESS if resolved.done else messages.WARNING
+            messages.add_message(request, level, resolved.message)
+        if not resolved.again:
+            return HttpResponseRedirect(back)
+    preview = chosen.preview(requested)
+    context = {
+        "person": found,
+        "point": point,
+        "action": chosen,
+        "preview": preview,
+        "form": form,
+        "back": back,
+    }
+    return show(request, "person_act", context)
+
+
+def _person(request: HttpRequest, pk: int) -> Assignee:
+    try:
+        return person_of(pk, scope=scope_of(request.user))
+    except UnknownPerson:
+        raise Http404(f"There is no person with the number {pk}.") from None

@@ -1,0 +1,188 @@
+"""The page of one person: how they are reached, what comes, what they were sent; and what operators do about it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from accounts import limits
+from assignments import contact_points, teams
+from assignments.contact_point import ContactPoint
+from notifications.message import Delivery, Outcome, Subject
+from reminders.delivery import deliver, dispatch
+from reminders.ledger import delivery_events
+from reminders.models import Audit, DeliveryKind, Reminder
+from reminders.operations.point_actions import POINT_ACTIONS
+from tests.factories import NOON, AssigneeFactory, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
+
+pytestmark = pytest.mark.django_db
+
+MAIL, PHONE = "ada@example.test", "+4930123456"
+GONE = Delivery(
+    Outcome.REJECTED, "550", "no such mailbox", subject=Subject.RECIPIENT, phase="rcpt", status="5.1.1"
+)
+
+
+@pytest.fixture
+def ada(clock):
+    return AssigneeFactory(name="Ada", email=MAIL, phone=PHONE)
+
+
+@pytest.fixture
+def run(config, channel_of):
+    def turn():
+        desk = MemoryBroker()
+        dispatch.dispatch(config=config, broker=desk)
+        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
+
+    return turn
+
+
+def text(response):
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def audits():
+    return [(one.action, one.reason, one.selection) for one in Audit.objects.order_by("id")]
+
+
+def test_a_person_without_anything_has_a_page(viewer, clock):
+    person = AssigneeFactory(unreachable=True)
+    assert "Nobody can write to this person." in text(viewer.get(f"/ops/people/{person.pk}"))
+    assert viewer.get("/ops/people/4711").status_code == 404
+
+
+def test_it_shows_addresses_work_and_what_became_of_messages(viewer, ada, run, config, clock):
+    mail, phone = contact_points.points_of(ada.pk)
+    contact_points.mark_verified(mail.pk)
+    contact_points.mark_failing(phone.pk, "30003: unreachable")
+    sent = AssignmentFactory(soon=True, title="Boiler", assignee=ada)
+    AssignmentFactory(title="Valve", assignee=ada)
+    AssignmentFactory(title="Of somebody else")
+    run()
+    row = Reminder.objects.get(assignment=sent, kind="REMINDER")
+    delivery_events.record(
+        row.pk,
+        DeliveryKind.BOUNCED,
+        source="dsn",
+        external_id="1",
+        at=NOON,
+        config=config,
+        detail="4.2.2 full",
+    )
+    page = text(viewer.get(f"/ops/people/{ada.pk}"))
+    for part in (
+        MAIL,
+        PHONE,
+        "verified",
+        "failing",
+        "30003: unreachable",
+        "Boiler",
+        "Valve",
+        "bounced",
+        "4.2.2 full",
+    ):
+        assert part in page, part
+    assert "Of somebody else" not in page
+    assert "/add" not in page
+
+
+def test_assignments_and_reminders_lead_to_it(viewer, ada, run):
+    work = AssignmentFactory(soon=True, assignee=ada)
+    run()
+    link = f'href="/ops/people/{ada.pk}"'
+    assert link in text(viewer.get(f"/ops/assignments/{work.pk}"))
+    assert link in text(viewer.get("/ops/reminders?show=all"))
+
+
+def test_viewers_change_nothing(viewer, ada):
+    point = contact_points.points_of(ada.pk)[0]
+    for name in POINT_ACTIONS:
+        url = f"/ops/people/{ada.pk}/{name}"
+        assert viewer.get(f"{url}?point={point.pk}").status_code == 403
+        assert viewer.post(url, {"point": point.pk, "reason": "x", "order": 2}).status_code == 403
+    assert audits() == []
+
+
+def test_an_operator_adds_moves_and_removes_an_address(operator, ada):
+    url = f"/ops/people/{ada.pk}"
+    values = {"channel": "email", "address": "mailto:home@EXAMPLE.test", "order": "", "reason": "she called"}
+    added = operator.post(f"{url}/add", values)
+    assert (added.status_code, added["Location"]) == (302, url)
+    point = ContactPoint.objects.get(address="home@example.test")
+    operator.post(f"{url}/move", {"point": point.pk, "order": 1, "reason": "she prefers it"})
+    assert contact_points.points_of(ada.pk)[0] == point
+    operator.post(f"{url}/remove", {"point": point.pk, "reason": "she left"})
+    assert not ContactPoint.objects.filter(pk=point.pk).exists()
+    of_point = {"person": ada.pk, "contact_point": point.pk}
+    assert audits() == [
+        ("add_contact_point", "she called", of_point),
+        ("move_contact_point", "she prefers it", of_point),
+        ("remove_contact_point", "she left", of_point),
+    ]
+    assert "home@" not in str(list(Audit.objects.values_list("before", "after")))
+
+
+def test_an_operator_undoes_an_opt_out_and_marks_as_working(operator, ada):
+    mail, phone = contact_points.points_of(ada.pk)
+    contact_points.opt_out(phone.pk)
+    contact_points.mark_failing(mail.pk, "550")
+    url = f"/ops/people/{ada.pk}"
+    for name, point in (("opt-in", phone), ("working", mail)):
+        assert "Keep" not in text(operator.get(f"{url}/{name}?point={point.pk}"))
+        assert operator.post(f"{url}/{name}", {"point": point.pk, "reason": "she asked"}).status_code == 302
+    assert ContactPoint.objects.filter(opted_out_at=None, failing_since=None).count() == 2
+    assert [one[0] for one in audits()] == ["opt_in_contact_point", "mark_contact_point_working"]
+    assert "There is nothing to change." in text(operator.get(f"{url}/opt-in?point={phone.pk}"))
+
+
+def test_what_is_refused_is_said_at_its_field(operator, ada):
+    url = f"/ops/people/{ada.pk}/add"
+    values = {"channel": "sms", "address": "12", "order": "", "reason": "x"}
+    assert "that is not a telephone number" in text(operator.post(url, values))
+    assert "This field is required" in text(operator.post(url, {**values, "reason": ""}))
+    assert "is an address of this person already" in text(
+        operator.post(url, {**values, "address": "+49 30 123456"})
+    )
+    other = contact_points.points_of(AssigneeFactory().pk)[0]
+    for given in (other.pk, "x", "", "²", "9" * 30):
+        refused = operator.post(f"/ops/people/{ada.pk}/remove", {"point": given, "reason": "x"})
+        assert refused.status_code == 404
+    assert audits() == []
+
+
+def test_a_new_address_sends_what_failed_for_want_of_one(operator, clock, run):
+    person = AssigneeFactory(unreachable=True)
+    AssignmentFactory(soon=True, assignee=person)
+    run()
+    values = {"channel": "email", "address": MAIL, "order": "", "reason": "found it"}
+    operator.post(f"/ops/people/{person.pk}/add", values)
+    assert Reminder.objects.get(kind="REMINDER").state == "PLANNED"
+
+
+def test_operators_of_a_team_see_its_people_alone(operator, ada):
+    operator_user = get_user_model().objects.get(username="olga")
+    team = teams.add_team(name="North")
+    mine = AssigneeFactory(team_id=team.pk)
+    limits.limit_user(operator_user, [team.pk], by="root")
+    assert operator.get(f"/ops/people/{mine.pk}").status_code == 200
+    assert operator.get(f"/ops/people/{ada.pk}").status_code == 404
+    work = AssignmentFactory(assignee=ada, team_id=team.pk)
+    assert f"/ops/people/{ada.pk}" not in text(operator.get(f"/ops/assignments/{work.pk}"))
+
+
+def test_a_chat_address_shows_no_secret(viewer, operator, ada, settings):
+    settings.CHAT_SCHEMES = ("json",)
+    ContactPoint.objects.create(person=ada, channel="chat", address="slack://TOKEN/x", order=3)
+    page = text(viewer.get(f"/ops/people/{ada.pk}"))
+    assert "slack://..." in page
+    assert "TOKEN" not in page
+
+
+def test_times_are_shown(viewer, ada, clock):
+    clock.advance(timedelta(days=3))
+    AssignmentFactory(title="Long ago", assignee=ada, past=True)
+    assert "Long ago" not in text(viewer.get(f"/ops/people/{ada.pk}")).split("Last messages")[0]
