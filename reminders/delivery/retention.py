@@ -11,6 +11,7 @@ from reminders.delivery import heartbeats
 from reminders.ledger import archive
 
 SCANS_KEPT_DAYS = 30
+VERIFICATIONS_KEPT_DAYS = 90
 ARCHIVING_SECONDS = 2.0
 """How long archiving may take after one scan; the next scan goes on."""
 
@@ -41,6 +42,11 @@ def prune(config: ReminderConfig) -> None:
         cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
         cursor.execute(
             "DELETE FROM reminders_smsreply WHERE received_at < statement_timestamp() - interval '30 days'"
+        )
+        cursor.execute(
+            "DELETE FROM reminders_verification WHERE id IN (SELECT id FROM reminders_verification ORDER BY id LIMIT 1000)"
+            " AND requested_at < statement_timestamp() - make_interval(days => %s)",
+            [VERIFICATIONS_KEPT_DAYS],
         )
         for table in KEPT_FOR_TWO_YEARS:
             cursor.execute(FORGET.format(table=table))

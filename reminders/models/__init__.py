@@ -39,6 +39,7 @@ from reminders.models.operations import PAUSE_IN_FORCE, Audit, Pause, Process, S
 from reminders.models.opt_outs import OptOut
 from reminders.models.rules import ReminderRule, ReminderRuleQuerySet, RuleChange, RuleSchedule
 from reminders.models.sms import SmsMonth, SmsReply
+from reminders.models.verifications import Verification
 
 __all__ = [
     "FINAL",
@@ -75,4 +76,5 @@ __all__ = [
     "StoredResponse",
     "Subscription",
     "SubscriptionQuerySet",
+    "Verification",
 ]

@@ -9,9 +9,11 @@ from django import forms
 from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.contact_points import LONGEST_ADDRESS, MOST_POINTS
 from assignments.models import Assignee
-from reminders.operations import contact_points
+from reminders import conf
+from reminders.operations import contact_points, verifications
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview
 from reminders.operations.forms import ReasonForm
+from reminders.operations.verifications import NotVerifiable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,14 @@ class MovePointForm(ReasonForm):
     field_order = ("order", "reason")
     order = forms.IntegerField(
         min_value=1, max_value=MOST_POINTS, initial=1, label="Place", help_text="1: it is tried first."
+    )
+
+
+class CodeForm(forms.Form):
+    """The code of an SMS."""
+
+    code = forms.CharField(
+        max_length=20, widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
     )
 
 
@@ -113,6 +123,27 @@ def _run(call: Callable[..., None], done: str) -> Callable[[ActionRequest, Any],
     return run
 
 
+def _run_verify(request: ActionRequest, form: Any) -> str:
+    person, point = _point(request)
+    sent = verifications.send(
+        person.pk,
+        point.pk,
+        by=request.by,
+        reason=form.cleaned_data["reason"],
+        config=conf.current(),
+        scope=request.scope,
+    )
+    if not verifications.was_sent(sent):
+        raise NotVerifiable(f"the message was not accepted: {sent.code} {sent.detail}".strip())
+    return "A message is on its way there. It is good for 24 hours."
+
+
+def _run_code(request: ActionRequest, form: Any) -> str:
+    person, point = _point(request)
+    verifications.enter_code(person.pk, point.pk, form.cleaned_data["code"], scope=request.scope)
+    return "The address is verified."
+
+
 ADD = "add"
 POINT_ACTIONS = {
     ADD: OperatorAction(title="Add an address", preview=_preview_add, run=_run_add, form=AddPointForm),
@@ -140,6 +171,20 @@ POINT_ACTIONS = {
         run=_run(contact_points.mark_working, "It is tried in its order again."),
         form=ReasonForm,
     ),
+    "verify": OperatorAction(
+        title="Have it verified",
+        preview=_about(
+            "A message goes there with a link, by SMS with a code. With that the person shows that the address is theirs."
+        ),
+        run=_run_verify,
+        form=ReasonForm,
+    ),
+    "code": OperatorAction(
+        title="Enter the code",
+        preview=_about("The person tells you the six digits of the last SMS."),
+        run=_run_code,
+        form=CodeForm,
+    ),
     "remove": OperatorAction(
         title="Remove the address",
         preview=_about(
@@ -156,6 +201,10 @@ POINT_ACTIONS = {
 def possible_on(point: ContactPoint) -> list[tuple[str, str]]:
     """Name and title of the actions that would change something about this address now."""
     left_out = {ADD}
+    if point.verified_at is not None or point.opted_out_at is not None:
+        left_out.add("verify")
+    if point.verified_at is not None or point.channel != ContactChannel.SMS:
+        left_out.add("code")
     if point.opted_out_at is None:
         left_out.add("opt-in")
     if point.failing_since is None:

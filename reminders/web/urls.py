@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from reminders.web import assignee_page, health, opt_out_page
+from reminders.web import assignee_page, health, opt_out_page, verify_page
 from reminders.web.inbound import sms
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/inbound/sms-status", sms.status, name="sms-status"),
     path("a/<str:token>", assignee_page.assignee_page, name="assignee-page"),
     path("u/<str:token>", opt_out_page.opt_out_page, name="opt-out-page"),
+    path("v/<str:token>", verify_page.verify_page, name="verify-page"),
     path("ops/", include("reminders.web.ops.urls")),
     # Last: it also answers for every other address below /api/.
     path("api/", include("reminders.web.api.urls")),

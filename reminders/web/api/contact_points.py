@@ -1,15 +1,20 @@
 """The addresses of people over HTTP."""
 
+import math
 from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from assignments import contact_points
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignee
+from reminders import conf
+from reminders.operations import verifications
+from reminders.operations.verifications import NotVerifiable, TooOften
 from reminders.web.api.endpoint import responses
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.serializers import contact_points as shapes
@@ -104,3 +109,33 @@ class ContactPointView(ContactPointEndpoint):
         except ContactPoint.DoesNotExist:
             raise Http404 from None
         return Response(status=204)
+
+
+class VerifyView(ContactPointEndpoint):
+    """The verification of one address."""
+
+    @extend_schema(
+        operation_id="contact_points_verify",
+        request=shapes.VerificationInputSerializer,
+        responses=responses(
+            {202: shapes.VerificationSerializer, 200: shapes.VerificationSerializer}, 404, 409, 413, 415
+        ),
+    )
+    def post(self, request: Request, pk: int, number: int) -> Response:
+        """Sends a message with a link, by SMS one with a code (202); with that `code` the address is verified (200).
+
+        Three messages an hour go to one contact point, and five to one address.
+        """
+        self.point(pk, number)
+        code = self.body(shapes.VerificationInputSerializer).get("code")
+        if code is not None:
+            verifications.enter_code(pk, number, code, scope=self.team_scope)
+            used = verifications.last_of(number)
+            return Response(shapes.VerificationSerializer(used).data)
+        try:
+            sent = verifications.send(pk, number, by=self.by(), config=conf.current(), scope=self.team_scope)
+        except TooOften as refusal:
+            raise Throttled(wait=math.ceil(refusal.wait)) from refusal
+        if not verifications.was_sent(sent):
+            raise NotVerifiable(f"the message was not accepted: {sent.code} {sent.detail}".strip())
+        return Response(shapes.VerificationSerializer(sent).data, status=202)

@@ -91,6 +91,11 @@ urlpatterns: list[URLPattern] = [
         contact_points.ContactPointView.as_view(),
         name="contact-point",
     ),
+    path(
+        "people/<int:pk>/contact-points/<int:number>/verify",
+        contact_points.VerifyView.as_view(),
+        name="verify-contact-point",
+    ),
     path("rules", rules.RuleListView.as_view(), name="rules"),
     path("rules/preview", rules.RulePreviewView.as_view(), name="preview-rule"),
     path("rules/<int:pk>", rules.RuleView.as_view(), name="rule"),

@@ -60,3 +60,22 @@ class ContactPointPatchSerializer(_Answered):
     """Another address, or another place. Another address is neither verified nor opted out."""
 
     answered = (*_Answered.answered, "channel")
+
+
+class VerificationInputSerializer(StrictSerializer):
+    """The code that the person has read, or nothing: then a message goes there."""
+
+    code = StrictCharField(required=False, max_length=20, help_text="Of the last message by SMS.")
+
+
+class VerificationSerializer(serializers.Serializer[Any]):
+    """A message by which the person confirms the address; after a code, the time at which they did."""
+
+    contact_point = serializers.IntegerField(source="contact_point_id")
+    outcome = serializers.CharField(
+        help_text="How the send ended: accepted, or unknowable where it may have arrived."
+    )
+    code = serializers.CharField(help_text="What the other side answered.")
+    requested_at = InstantField()
+    expires_at = InstantField(help_text="Until when the link or the code is good.")
+    used_at = InstantField(allow_null=True, help_text="When the person used it.")

@@ -68,6 +68,7 @@ ADDRESSES = {
     "api/inbound/sms": PUBLIC,
     "api/inbound/sms-status": PUBLIC,
     "u/<str:token>": PUBLIC,
+    "v/<str:token>": PUBLIC,
     "ops/<path:rest>": PUBLIC,
     "api/assignments": NARROWED,
     "api/assignments/<int:pk>": NARROWED,
@@ -93,6 +94,7 @@ ADDRESSES = {
     "api/people/<int:pk>": NARROWED,
     "api/people/<int:pk>/contact-points": NARROWED,
     "api/people/<int:pk>/contact-points/<int:number>": NARROWED,
+    "api/people/<int:pk>/contact-points/<int:number>/verify": NARROWED,
     "api/rules": NARROWED,
     "api/rules/<int:pk>": NARROWED,
     "api/rules/preview": NARROWED,
@@ -364,6 +366,7 @@ def urls(route: str, world: World) -> list[str]:
             "api/people/<int:pk>"
             | "api/people/<int:pk>/contact-points"
             | "api/people/<int:pk>/contact-points/<int:number>"
+            | "api/people/<int:pk>/contact-points/<int:number>/verify"
         ):
             point = contact_points.points_of(world.others_person.pk)[0]
             named = route.replace("<int:pk>", str(world.others_person.pk))

@@ -88,7 +88,8 @@ def test_an_etag_is_described_only_where_there_is_one():
     assert described_at == {"200", "201", "412"}
 
 
-def test_each_is_answered_as_it_says(clock):
+def test_each_is_answered_as_it_says(clock, settings):
+    settings.PUBLIC_URL = "https://reminders.example.org"
     call = ApiCaller("write", "ops")
     where = {operation["operationId"]: (method, path) for path, method, operation in operations(described())}
     known: dict[str, str] = {"reference": "W-1"}
