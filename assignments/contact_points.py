@@ -232,6 +232,15 @@ def _move(person: Assignee, point: ContactPoint, order: int, now: datetime) -> N
             _write(one, now, order=place)
 
 
+def settle(person_id: int) -> None:
+    """Numbers the addresses of a person anew, and gives their columns the first ones. The person is locked."""
+    person, now = Assignee.objects.get(pk=person_id), database_now()
+    for place, point in enumerate(points_of(person_id), start=1):
+        if point.order != place:
+            _write(point, now, order=place)
+    _follow(person, now)
+
+
 def _follow(person: Assignee, now: datetime) -> None:
     """Gives the columns of the person the first address of their channel, and tells who depends on it."""
     points = points_of(person.pk)

@@ -156,6 +156,10 @@ class AssigneeQuerySet(models.QuerySet["Assignee"]):
     def visible_to(self, scope: TeamScope) -> Self:
         return self if scope.teams is None else self.filter(team__in=scope.teams)
 
+    def present(self) -> Self:
+        """Without those who were merged into others."""
+        return self.filter(merged_into=None)
+
 
 class Assignee(models.Model):
     """A person who is given work. `reference` is the person's key in the scheduling system."""
@@ -172,6 +176,10 @@ class Assignee(models.Model):
     way = models.CharField(max_length=20, default="", db_default="", editable=False)
     """How messages reach this person first, kept by a trigger (`ContactPoint`): "" by the first e-mail address, "sms" or
     "chat" by the first address of that channel, "email:42" by contact point 42, "none" where they have opted out of all."""
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="merged_people"
+    )
+    """Who this person is since they were found to be entered twice (`assignments.merging`)."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 

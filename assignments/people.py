@@ -113,6 +113,7 @@ class Directory:
         self._by_reference: dict[str, Assignee] = {}
         self._by_email: defaultdict[str, defaultdict[str, list[Assignee]]] = defaultdict(_lists)
         self._by_name: dict[str, Assignee] = {}
+        self._aliases: dict[str, Assignee] = {}
         self._created: list[Assignee] = []
         self._changed: dict[int, set[str]] = {}
         wanted = [stored_person(one) for one in given]
@@ -125,10 +126,16 @@ class Directory:
             | Q(email__in=emails)  # The database's lower() may know fewer letters than Python's.
             | Q(name__in={one["name"] for one in wanted if _is_bare_name(one)}, email="", reference=None)
         )
-        people = Assignee.objects.visible_to(scope).annotate(email_key=Lower("email")).filter(candidates)
-        for person in people.select_for_update(no_key=True).order_by("pk"):
-            self._by_id[person.pk] = person
-            self._index(person)
+        seen = Assignee.objects.visible_to(scope)
+        if scope.limited:
+            seen |= Assignee.objects.filter(merged_into__in=seen.values("pk"))
+        people = seen.annotate(email_key=Lower("email")).filter(candidates)
+        found = list(people.select_for_update(no_key=True).order_by("pk"))
+        for person in found:
+            if person.merged_into_id is None:
+                self._by_id[person.pk] = person
+                self._index(person)
+        self._take_merged([person for person in found if person.merged_into_id is not None])
         named = Assignee.objects.filter(reference__in=references)
         self._references_of_others = hidden_references(scope, named, self._by_id, person_key)
 
@@ -146,6 +153,8 @@ class Directory:
             if person is None:
                 message = f"there is no assignee with id {quoted(wanted)}"
                 raise ValidationError({"id": ValidationError(message, code="unknown")})
+        elif alias := self._aliases.get(person_key(values.get("reference") or "")):
+            return alias  # It is another one's by now, who is changed by their own reference.
         elif values.get("reference"):
             person = self._of_reference(values["reference"])
         else:
@@ -197,6 +206,18 @@ class Directory:
         if (owner is not None and owner is not person) or taken:
             message = f"{quoted(reference)} is another person's reference already"
             raise ValidationError({"reference": ValidationError(message, code="duplicate")})
+
+    def _take_merged(self, shells: Sequence[Assignee]) -> None:
+        """Ids and references of people who were merged into others mean those others."""
+        meant = Assignee.objects.visible_to(self._scope).filter(pk__in={one.merged_into_id for one in shells})
+        for person in meant.exclude(pk__in=self._by_id).select_for_update(no_key=True).order_by("pk"):
+            self._by_id[person.pk] = person
+            self._index(person)
+        for shell in shells:
+            if (present := self._by_id.get(shell.merged_into_id or 0)) is not None:
+                self._by_id[shell.pk] = present
+                if shell.reference is not None:
+                    self._aliases[person_key(shell.reference)] = present
 
     def _of_reference(self, reference: str) -> Assignee | None:
         """Whoever has it: of two who have it in two spellings, since an earlier release, who has this one."""

@@ -11,6 +11,9 @@ details_changed = Signal()
 contact_changed = Signal()
 """`ids`: assignees who can be reached by another address now, or again by one."""
 
+people_merged = Signal()
+"""`kept`, `gone`: ids of two people who were one, entered twice. The work is that of the first already; both are locked."""
+
 contact_point_left = Signal()
 """`point`: a contact point to which no message should go any more; `why`: "failing", "opted_out" or "removed". Sent while it
 still exists, with its person locked."""

@@ -17,6 +17,7 @@ class RemindersConfig(AppConfig):
             contact_point_left,
             details_changed,
             imported_as_notified,
+            people_merged,
             plan_changed,
             supervision_changed,
         )
@@ -32,6 +33,7 @@ class RemindersConfig(AppConfig):
         contact_point_left.connect(
             receivers.on_contact_point_left, dispatch_uid="reminders.contact_point_left"
         )
+        people_merged.connect(receivers.on_people_merged, dispatch_uid="reminders.people_merged")
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
         supervision_changed.connect(
             receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"

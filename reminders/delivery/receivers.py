@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import corrections, notified, replanning, rule_changes, ways
+from reminders.ledger import corrections, merging, notified, replanning, rule_changes, ways
 from reminders.ledger.acts import follow
 from reminders.models import Reason
 
@@ -55,6 +55,11 @@ def on_contact_point_left(*, point: int, why: str, **_: object) -> None:
     """No message should go to this address any more: what was to go there goes to the next one."""
     reason = Reason.OPTED_OUT if why == "opted_out" else Reason.FALLBACK
     log_ended(ways.leave_point(point, reason, conf.current()))
+
+
+def on_people_merged(*, kept: int, gone: int, **_: object) -> None:
+    """Two people were one: what was and is to be sent to the second is the first's."""
+    log_ended(merging.follow_merge(kept, gone))
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

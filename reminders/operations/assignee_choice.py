@@ -46,7 +46,7 @@ def choose(given: str, scope: TeamScope) -> Chosen:
     text = given.strip()
     if text == NOBODY:
         return Chosen(None)
-    people = Assignee.objects.visible_to(scope)
+    people = Assignee.objects.visible_to(scope).present()
     number = ID.fullmatch(text)
     by_id = Q(pk=int(number[1])) if number else Q(pk__in=())
     by_reference, by_name = Q(reference__in=spellings(text)), Q(name__in=spellings(text))
@@ -80,7 +80,7 @@ class AssigneeForm(forms.Form):
         self._work = work
         field = self.fields["to"]
         field.error_messages["required"] = "Choose somebody."
-        people = Assignee.objects.visible_to(scope)
+        people = Assignee.objects.visible_to(scope).present()
         if _is_short(people):
             field.widget = forms.Select(choices=_choices(people, work))
         else:
@@ -117,3 +117,23 @@ def _choices(people: QuerySet[Assignee], work: Iterable[Assignment]) -> list[Any
 
 def _option(person: Assignee) -> tuple[str, str]:
     return Chosen(person).given, f"{isolated(person.name)} ({isolated(person.reference or f'#{person.pk}')})"
+
+
+class OtherPersonForm(forms.Form):
+    """A person by reference, id or exact name."""
+
+    other = forms.CharField(
+        label="Who was entered a second time",
+        max_length=200,
+        help_text="A reference, an id such as #12, or an exact name.",
+    )
+
+    def __init__(self, *args: Any, scope: TeamScope, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._scope = scope
+
+    def clean_other(self) -> Assignee:
+        chosen = choose(self.cleaned_data["other"], self._scope).person
+        if chosen is None:
+            raise ValidationError("A person is needed.", code="unknown")
+        return chosen

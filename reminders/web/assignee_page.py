@@ -6,6 +6,7 @@ much, and nothing of the work.
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from assignments import act_rules, acts
 from assignments.act_rules import LEAST_LATE, MOST_LATE
 from assignments.clock import database_now
 from assignments.history import Actor
+from assignments.merging import present_id
 from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
 from reminders.content import dates, links
@@ -69,6 +71,7 @@ def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
     link = links.link_from(token)
     if link is None:
         return not_found()
+    link = replace(link, assignee_id=present_id(link.assignee_id))
     try:
         return _act(request, link) if request.method == "POST" else _show(request, link)
     except UnknownAssignment:

@@ -5,10 +5,13 @@ The address is the only credential, and there is no session that another site co
 mail programs can send the POST of RFC 8058 by themselves.
 """
 
+from dataclasses import replace
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from assignments.merging import present_id
 from assignments.models import Assignee
 from reminders import conf
 from reminders.content import dates, opt_out_links
@@ -32,6 +35,7 @@ ONE_CLICK = ("List-Unsubscribe", "One-Click")
 def opt_out_page(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows whether the person gets reminders of this rule; a POST stops them, or asks for them again."""
     link = opt_out_links.link_from(token)
+    link = replace(link, person_id=present_id(link.person_id)) if link else None
     person = Assignee.objects.filter(pk=link.person_id).first() if link else None
     if link is None or person is None:
         return not_found()

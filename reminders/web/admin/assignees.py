@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from assignments import contact_points, people
@@ -83,6 +84,10 @@ class AssigneeAdmin(EditableAdmin):
     )
     ordering = ("name", "id")
     inlines = (ContactPointInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Assignee]:
+        """Without those who were merged into others."""
+        return super().get_queryset(request).filter(merged_into=None)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {

@@ -104,7 +104,11 @@ class PersonEndpoint(Endpoint):
     def visible(self) -> QuerySet[Assignee]:
         """The people whom the caller sees."""
         in_force = Prefetch("opt_outs", OptOut.objects.filter(undone_at=None), to_attr="opt_outs_in_force")
-        return Assignee.objects.visible_to(self.team_scope).prefetch_related(in_force, "contact_points")
+        return (
+            Assignee.objects.visible_to(self.team_scope)
+            .present()
+            .prefetch_related(in_force, "contact_points")
+        )
 
     def shown(self, pk: int, status: int = 200) -> Response:
         """The person as they are now; 404 where the caller sees none with this id."""

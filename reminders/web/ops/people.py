@@ -5,11 +5,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from assignments.models import Assignee
+from assignments.services import Refused
+from reminders import conf
 from reminders.insight.explain.wording import WORDS
 from reminders.insight.person import overview_of
 from reminders.models import Reason
-from reminders.operations.actions import resolve
+from reminders.operations import merging
+from reminders.operations.actions import SHOWN, resolve
+from reminders.operations.assignee_choice import OtherPersonForm
 from reminders.operations.contact_points import UnknownContactPoint, UnknownPerson, person_of, point_of
+from reminders.operations.forms import ReasonForm
 from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, possible_on
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
@@ -19,6 +24,8 @@ from reminders.web.team_limits import TeamLimit, scope_of
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """The addresses of a person with what is known of each, their work, and their last messages."""
     found, scope = _person(request, pk), scope_of(request.user)
+    if found.merged_into_id is not None:
+        return HttpResponseRedirect(reverse("ops:person", args=[found.merged_into_id]))
     overview = overview_of(found, scope=scope)
     first: set[str] = set()
     points = []
@@ -71,6 +78,44 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "back": back,
     }
     return show(request, "person_act", context)
+
+
+@page(operator=True, limit=TeamLimit.NARROWS)
+def merge(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks who was entered a second time, shows what would move, and moves it with a reason."""
+    found, scope = _person(request, pk), scope_of(request.user)
+    back = reverse("ops:person", args=[pk])
+    values = request.POST if request.method == "POST" else request.GET
+    question = OtherPersonForm(values if "other" in values else None, scope=scope)
+    plan, refusal, form = None, "", ReasonForm(request.POST if request.method == "POST" else None)
+    if question.is_valid():
+        other = question.cleaned_data["other"]
+        try:
+            plan = merging.plan_merge(pk, other.pk, scope=scope)
+            if request.method == "POST" and form.is_valid():
+                merging.merge(
+                    pk,
+                    other.pk,
+                    by=request.user.get_username(),
+                    reason=form.cleaned_data["reason"],
+                    config=conf.current(),
+                    plan=request.POST.get("plan", "-"),
+                    scope=scope,
+                )
+                messages.success(request, f"Person {other.pk} was merged into this one.")
+                return HttpResponseRedirect(back)
+        except Refused as refused:
+            refusal = f"Nothing was done: {refused}."
+    context = {
+        "person": found,
+        "question": question,
+        "plan": plan,
+        "work": plan.work[:SHOWN] if plan else [],
+        "refusal": refusal,
+        "form": form,
+        "back": back,
+    }
+    return show(request, "person_merge", context)
 
 
 def _person(request: HttpRequest, pk: int) -> Assignee:

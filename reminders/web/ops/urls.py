@@ -24,6 +24,7 @@ urlpatterns = [
     path("assignments", lists.assignments, name="assignments"),
     path("assignments/<int:pk>", explanation.explanation, name="explain"),
     path("people/<int:pk>", people.person, name="person"),
+    path("people/<int:pk>/merge", people.merge, name="merge-person"),
     path("people/<int:pk>/<slug:name>", people.act, name="person-act"),
     path("reminders", lists.reminders, name="reminders"),
     path("switch", maintenance.switch, name="switch"),

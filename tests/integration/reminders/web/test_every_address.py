@@ -83,6 +83,7 @@ NEEDS = {
     "ops/assignments": {"GET": LOOK},
     "ops/assignments/<int:pk>": {"GET": LOOK},
     "ops/people/<int:pk>": {"GET": LOOK},
+    "ops/people/<int:pk>/merge": {"GET": ACT, "POST": ACT},
     "ops/people/<int:pk>/<slug:name>": {"GET": ACT, "POST": ACT},
     "ops/reminders": {"GET": LOOK},
     "ops/switch": {"GET": LOOK},

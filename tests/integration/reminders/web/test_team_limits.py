@@ -119,6 +119,7 @@ ADDRESSES = {
     "ops/assignments": NARROWED,
     "ops/assignments/<int:pk>": NARROWED,
     "ops/people/<int:pk>": NARROWED,
+    "ops/people/<int:pk>/merge": NARROWED,
     "ops/people/<int:pk>/<slug:name>": NARROWED,
     "ops/reminders": NARROWED,
     "ops/simulator": NARROWED,
@@ -381,6 +382,13 @@ def urls(route: str, world: World) -> list[str]:
             return ["/" + route.replace("<int:pk>", str(world.others_upload.pk))]
         case "ops/people/<int:pk>":
             return [f"/ops/people/{world.others_person.pk}"]
+        case "ops/people/<int:pk>/merge":
+            mine = Assignee.objects.get(team=world.mine)
+            others = f"#{world.others_person.pk}".replace("#", "%23")
+            return [
+                f"/ops/people/{world.others_person.pk}/merge",
+                f"/ops/people/{mine.pk}/merge?other={others}",
+            ]
         case "ops/people/<int:pk>/<slug:name>":
             point = contact_points.points_of(world.others_person.pk)[0]
             acts = (f"{name}?point={point.pk}" for name in POINT_ACTIONS)
