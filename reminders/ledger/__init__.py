@@ -7,6 +7,7 @@ Planned:
     acts                   what acts of people mean for all of these
     rules, rule_planning, rule_statements, rule_subjects, rule_changes  what the rules of operators ask for
     chains                 the steps of rules for supervisors and Ops
+    merging                what a person who was entered twice had, or was to get
     opt_outs               of which rules people want no reminders
     notified               what counts as already notified, and the roll-up that follows from it
     events, subscriptions  what webhook subscribers hear of all that

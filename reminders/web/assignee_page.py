@@ -6,7 +6,6 @@ much, and nothing of the work.
 """
 
 import logging
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -71,7 +70,6 @@ def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
     link = links.link_from(token)
     if link is None:
         return not_found()
-    link = replace(link, assignee_id=present_id(link.assignee_id))
     try:
         return _act(request, link) if request.method == "POST" else _show(request, link)
     except UnknownAssignment:
@@ -81,7 +79,8 @@ def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
-    _assigned(link)
+    assignment, _ = _assigned(link)
+    assert assignment.assignee_id is not None  # the link names them
     values = request.POST.copy()
     if "act" not in values and (former := FORMER_ANSWERS.get(values.get("answer", ""))):
         values["act"] = former
@@ -93,7 +92,7 @@ def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
         acts.carry_out(
             ActKind(did["act"]),
             link.assignment_id,
-            actor=Actor.assignee(link.assignee_id),
+            actor=Actor.assignee(assignment.assignee_id),
             version=did["version"],
             minutes=did["minutes"],
             note=did["note"],
@@ -162,6 +161,11 @@ def _assigned(link: Link) -> tuple[Assignment, datetime]:
     now = database_now()
     if found is None or now >= (found.scheduled_end or found.scheduled_start) + LINK_VALID_FOR:
         raise UnknownAssignment
+    if (
+        found.assignee_id not in (link.assignee_id, None)
+        and present_id(link.assignee_id) == found.assignee_id
+    ):
+        return found, now
     if found.assignee_id != link.assignee_id:
         raise _NoLongerTheirs
     return found, now

@@ -30,16 +30,16 @@ class ContactPointEndpoint(PersonEndpoint):
             raise Http404
         return contact_points.points_of(pk)
 
-    def point(self, pk: int, number: int) -> ContactPoint:
+    def point(self, pk: int, n: int) -> ContactPoint:
         """One of them; 404 where the person has none of this id."""
-        found = next((one for one in self.points(pk) if one.pk == number), None)
+        found = next((one for one in self.points(pk) if one.pk == n), None)
         if found is None:
             raise Http404
         return found
 
-    def shown_point(self, pk: int, number: int) -> Any:
+    def shown_point(self, pk: int, n: int) -> Any:
         """One of them as the caller may see it."""
-        return shapes.ContactPointSerializer(self.point(pk, number), context=self.seen_by()).data
+        return shapes.ContactPointSerializer(self.point(pk, n), context=self.seen_by()).data
 
 
 class ContactPointListView(ContactPointEndpoint):
@@ -81,31 +81,31 @@ class ContactPointView(ContactPointEndpoint):
     @extend_schema(
         operation_id="contact_points_read", responses=responses({200: shapes.ContactPointSerializer}, 404)
     )
-    def get(self, request: Request, pk: int, number: int) -> Response:
+    def get(self, request: Request, pk: int, n: int) -> Response:
         """Reads an address and what is known of it."""
-        return Response(self.shown_point(pk, number))
+        return Response(self.shown_point(pk, n))
 
     @extend_schema(
         operation_id="contact_points_change",
         request=shapes.ContactPointPatchSerializer(partial=True),
         responses=responses({200: shapes.ContactPointSerializer}, 404, 409, 413, 415),
     )
-    def patch(self, request: Request, pk: int, number: int) -> Response:
+    def patch(self, request: Request, pk: int, n: int) -> Response:
         """Changes the fields that are sent. Another address is neither verified nor opted out, and does not fail yet."""
-        self.point(pk, number)
+        self.point(pk, n)
         values = self.body(shapes.ContactPointPatchSerializer, partial=True)
         try:
-            contact_points.change_point(number, values, scope=self.team_scope)
+            contact_points.change_point(n, values, scope=self.team_scope)
         except ContactPoint.DoesNotExist:
             raise Http404 from None
-        return Response(self.shown_point(pk, number))
+        return Response(self.shown_point(pk, n))
 
     @extend_schema(operation_id="contact_points_remove", responses=responses({204: None}, 404, 409))
-    def delete(self, request: Request, pk: int, number: int) -> Response:
+    def delete(self, request: Request, pk: int, n: int) -> Response:
         """Takes an address from its person. What would have gone there goes to the next one."""
-        self.point(pk, number)
+        self.point(pk, n)
         try:
-            contact_points.remove_point(number, scope=self.team_scope)
+            contact_points.remove_point(n, scope=self.team_scope)
         except ContactPoint.DoesNotExist:
             raise Http404 from None
         return Response(status=204)
@@ -121,19 +121,19 @@ class VerifyView(ContactPointEndpoint):
             {202: shapes.VerificationSerializer, 200: shapes.VerificationSerializer}, 404, 409, 413, 415
         ),
     )
-    def post(self, request: Request, pk: int, number: int) -> Response:
+    def post(self, request: Request, pk: int, n: int) -> Response:
         """Sends a message with a link, by SMS one with a code (202); with that `code` the address is verified (200).
 
         Three messages an hour go to one contact point, and five to one address.
         """
-        self.point(pk, number)
+        self.point(pk, n)
         code = self.body(shapes.VerificationInputSerializer).get("code")
         if code is not None:
-            verifications.enter_code(pk, number, code, scope=self.team_scope)
-            used = verifications.last_of(number)
+            verifications.enter_code(pk, n, code, scope=self.team_scope)
+            used = verifications.last_of(n)
             return Response(shapes.VerificationSerializer(used).data)
         try:
-            sent = verifications.send(pk, number, by=self.by(), config=conf.current(), scope=self.team_scope)
+            sent = verifications.send(pk, n, by=self.by(), config=conf.current(), scope=self.team_scope)
         except TooOften as refusal:
             raise Throttled(wait=math.ceil(refusal.wait)) from refusal
         if not verifications.was_sent(sent):

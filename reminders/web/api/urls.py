@@ -87,12 +87,12 @@ urlpatterns: list[URLPattern] = [
         "people/<int:pk>/contact-points", contact_points.ContactPointListView.as_view(), name="contact-points"
     ),
     path(
-        "people/<int:pk>/contact-points/<int:number>",
+        "people/<int:pk>/contact-points/<int:n>",
         contact_points.ContactPointView.as_view(),
         name="contact-point",
     ),
     path(
-        "people/<int:pk>/contact-points/<int:number>/verify",
+        "people/<int:pk>/contact-points/<int:n>/verify",
         contact_points.VerifyView.as_view(),
         name="verify-contact-point",
     ),

@@ -54,8 +54,8 @@ NEEDS = {
     "api/people": {"GET": READ, "POST": WRITE},
     "api/people/<int:pk>": {"GET": READ, "PATCH": WRITE},
     "api/people/<int:pk>/contact-points": {"GET": READ, "POST": WRITE},
-    "api/people/<int:pk>/contact-points/<int:number>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
-    "api/people/<int:pk>/contact-points/<int:number>/verify": {"POST": WRITE},
+    "api/people/<int:pk>/contact-points/<int:n>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
+    "api/people/<int:pk>/contact-points/<int:n>/verify": {"POST": WRITE},
     "api/rules": {"GET": OPS, "POST": OPS},
     "api/rules/<int:pk>": {"GET": OPS, "PATCH": OPS, "DELETE": OPS},
     "api/rules/preview": {"POST": OPS},
@@ -179,7 +179,7 @@ def needed_below_admin(route: str) -> str | None:
 def address(route: str) -> str:
     words = {
         "<int:pk>": "1",
-        "<int:number>": "1",
+        "<int:n>": "1",
         "<str:token>": "made-up",
         "<str:name>": MAIL,
         "<path:reference>": "W-1",

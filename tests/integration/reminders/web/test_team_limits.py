@@ -93,8 +93,8 @@ ADDRESSES = {
     "api/people": NARROWED,
     "api/people/<int:pk>": NARROWED,
     "api/people/<int:pk>/contact-points": NARROWED,
-    "api/people/<int:pk>/contact-points/<int:number>": NARROWED,
-    "api/people/<int:pk>/contact-points/<int:number>/verify": NARROWED,
+    "api/people/<int:pk>/contact-points/<int:n>": NARROWED,
+    "api/people/<int:pk>/contact-points/<int:n>/verify": NARROWED,
     "api/rules": NARROWED,
     "api/rules/<int:pk>": NARROWED,
     "api/rules/preview": NARROWED,
@@ -366,12 +366,12 @@ def urls(route: str, world: World) -> list[str]:
         case (
             "api/people/<int:pk>"
             | "api/people/<int:pk>/contact-points"
-            | "api/people/<int:pk>/contact-points/<int:number>"
-            | "api/people/<int:pk>/contact-points/<int:number>/verify"
+            | "api/people/<int:pk>/contact-points/<int:n>"
+            | "api/people/<int:pk>/contact-points/<int:n>/verify"
         ):
             point = contact_points.points_of(world.others_person.pk)[0]
             named = route.replace("<int:pk>", str(world.others_person.pk))
-            return ["/" + named.replace("<int:number>", str(point.pk))]
+            return ["/" + named.replace("<int:n>", str(point.pk))]
         case "api/admin/reminders/scans/<int:pk>":
             return [f"/api/admin/reminders/scans/{world.scan.pk}"]
         case "api/rules/<int:pk>":

@@ -107,7 +107,7 @@ def test_each_is_answered_as_it_says(clock, settings):
         named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
         group = example.get("of", named)
         url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])
-        url = url.replace("{number}", known.get("contact_point", ""))
+        url = url.replace("{n}", known.get("contact_point", ""))
         media = {"content_type": example["content_type"]} if "content_type" in example else {}
         answered = getattr(call, method)(url + example.get("query", ""), example.get("request"), **media)
         said = f"{method} {url}: {answered.status_code}"
