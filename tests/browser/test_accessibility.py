@@ -58,7 +58,9 @@ def test_everybody_can_use_every_page(visit, stage):
         f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
         f"/ops/act/resend?ids={stage.sent.pk}", f"/ops/act/reassign?ids={stage.sent.pk}",
         f"/ops/act/reassign?ids={stage.sent.pk}&to=%23{stage.coming.assignee_id}",
-        f"/ops/act/reassign?ids={stage.sent.pk}&to=somebody", "/ops/nothing",
+        f"/ops/act/reassign?ids={stage.sent.pk}&to=somebody", f"/ops/people/{stage.sent.assignee_id}",
+        f"/ops/people/{stage.sent.assignee_id}/add", f"/ops/people/{stage.sent.assignee_id}/merge",
+        f"/ops/people/{stage.sent.assignee_id}/merge?other=%23{stage.coming.assignee_id}", "/ops/nothing",
     ):  # fmt: skip
         look_at(page, path)
 
