@@ -55,6 +55,8 @@ def read_reminders(env: Environment) -> ReminderConfig:
         ),
         max_attempts=env.whole("REMINDER_MAX_ATTEMPTS", 200, least=1, most=10_000),
         digest_wait=timedelta(seconds=env.whole("REMINDER_DIGEST_SECONDS", 60, least=0, most=60)),
+        rate_per_minute=env.whole("REMINDER_RATE_PER_MINUTE", 1, least=0, most=60),
+        rate_per_hour=env.whole("REMINDER_RATE_PER_HOUR", 10, least=0, most=1_000),
         email_rate=env.rate("EMAIL_RATE"),
         batch_size=env.whole("REMINDER_BATCH_SIZE", 100, least=1, most=1_000),
         queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),

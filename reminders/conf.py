@@ -35,6 +35,7 @@ class ReminderConfig:
     `hold_after` is the length of an outage after which sending waits for an operator; zero: never.
     `lease` is how long a claimed reminder belongs to a worker, `send_timeout` the deadline of one send.
     `digest_wait` is how long notices to a supervisor to whom one has just left wait to be joined in one message.
+    `rate_per_minute` and `rate_per_hour` are how many messages with reminders one person gets at most; 0: any number.
     `correction_grace` is how long after a change of plan its correction waits for the change to be taken back.
     `email_rate` is how many mails a minute the mail server is known to take; zero: no limit is known.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
@@ -51,6 +52,8 @@ class ReminderConfig:
     correction_grace: timedelta = timedelta(seconds=60)
     max_attempts: int = 200
     digest_wait: timedelta = timedelta(seconds=60)
+    rate_per_minute: int = 1
+    rate_per_hour: int = 10
     email_rate: float = 0.0
     batch_size: int = 100
     queue_limit: int = 10_000
@@ -87,6 +90,11 @@ class ReminderConfig:
             found.append(
                 f"REMINDER_BATCH_SIZE is {self.batch_size}: no more than REMINDER_QUEUE_LIMIT "
                 f"({self.queue_limit}) is accepted"
+            )
+        if 0 < self.rate_per_hour < self.rate_per_minute:
+            found.append(
+                f"REMINDER_RATE_PER_HOUR is {self.rate_per_hour}: at least REMINDER_RATE_PER_MINUTE "
+                f"({self.rate_per_minute}), or 0 for no limit, is needed"
             )
         return found
 

@@ -36,8 +36,8 @@ from reminders.policy.rows import News, Row
 from reminders.policy.ways import channel_name
 
 FALLBACK_LANGUAGE = "en"
-LATE_AFTER = timedelta(minutes=1)
-"""A reminder that leaves later than this says that it is late."""
+LATE_AFTER = timedelta(minutes=2)
+"""A reminder that leaves later than this says that it is late: one that waits for others to be joined is not."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -156,34 +156,29 @@ def _template_name(row: Row) -> str:
 
 def _compose_digest(digest: Digest, *, contact: Contact, address: str, form: str, now: datetime) -> Message:
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
-    language = text_language("digest", contact.language, form)
-    listed = digest.entries[:MOST_LISTED]
-    entries = [
-        notices.notice_values(row, facts, zone=facts.assignee_zone, language=language, now=now)
-        for row, facts in listed
-    ]
-    more = len(digest.entries) - len(listed)
-    values = {
-        "number": str(len(digest.entries)),
-        "more": str(more) if more else "",
-        "waiting": str(digest.waiting) if digest.waiting else "",
-        "list": links.overdue_list_url(),
-        **notices.counts([row for row, _ in digest.entries]),
-    }
+    to_supervisor = recipients.is_supervisor(digest.lead.recipient)
+    kind = "digest" if to_supervisor else "reminders"
+    language = text_language(kind, contact.language, form)
+    if to_supervisor:
+        entries, values = _notices_listed(digest, language, now=now)
+    else:
+        entries, values = _reminders_listed(digest, contact, language, now=now)
+    more = len(digest.entries) - len(entries)
+    values |= {"number": str(len(digest.entries)), "more": str(more) if more else ""}
     if form == "sms":
-        titles = {"entries": "; ".join(entry["title"] for entry in entries)}
+        titles = {"entries": "; ".join(entry["short"] for entry in entries)}
         return _short_message(
-            "digest", {**values, **titles}, digest.lead, contact=contact, address=address, language=language
+            kind, {**values, **titles}, digest.lead, contact=contact, address=address, language=language
         )
     present = (*_present(values), "entries")
 
     def written_out(ending: str, written: Callable[[str], str] | None = None) -> str:
         shown = [
-            _template("digest_entry", language, _present(entry), ending).fill(entry, written=written)
+            _template(f"{kind}_entry", language, _present(entry), ending).fill(entry, written=written)
             for entry in entries
         ]
         whole = {name: written(value) if written else value for name, value in values.items()}
-        return _template("digest", language, present, ending).fill({**whole, "entries": "".join(shown)})
+        return _template(kind, language, present, ending).fill({**whole, "entries": "".join(shown)})
 
     subject, text = written_out("txt").split("\n", 1)
     return Message(
@@ -196,6 +191,54 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str, form: str
         language=language,
         tracking=tracking.token_for(digest.lead),
     )
+
+
+def _notices_listed(
+    digest: Digest, language: str, *, now: datetime
+) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """What a supervisor reads of each notice, and of all of them."""
+    listed = [
+        notices.notice_values(row, facts, zone=facts.assignee_zone, language=language, now=now)
+        for row, facts in digest.entries[:MOST_LISTED]
+    ]
+    return [{**entry, "short": entry["title"]} for entry in listed], {
+        "waiting": str(digest.waiting) if digest.waiting else "",
+        "list": links.overdue_list_url(),
+        **notices.counts([row for row, _ in digest.entries]),
+    }
+
+
+def _reminders_listed(
+    digest: Digest, contact: Contact, language: str, *, now: datetime
+) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """What an assignee reads of each assignment, the next one first, and of all of them."""
+    zone = contact.time_zone
+    in_order = sorted(digest.entries, key=lambda entry: (entry[1].start, entry[0].id))
+    entries = []
+    for row, facts in in_order[:MOST_LISTED]:
+        title = isolated(" ".join(facts.title.split()))
+        entries.append(
+            {
+                "title": title,
+                "short": f"{local_time(facts.start, zone, language, long=False)} {title}",
+                "kind": isolated(facts.kind),
+                "location": isolated(facts.location),
+                "map": links.map_url(facts.location),
+                "notes": isolated(facts.notes),
+                "reference": isolated(facts.reference),
+                "time_line": time_line(facts.start, facts.end, zone, language, now=now),
+                "link": _link(row),
+                **changed_values(digest.news.get(row.id), zone=zone, language=language, now=now),
+            }
+        )
+    first = local_time(in_order[0][1].start, zone, language, long=False)
+    return entries, {"name": isolated(contact.name), "first_start": first}
+
+
+def _link(row: Row) -> str:
+    """Where the assignee answers; '' for anybody else, and where this site's address is not known."""
+    assignee_id = recipients.assignee_id_of(row.recipient)
+    return links.url_of(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
 
 
 def escaped(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import counters, digests
+from reminders.ledger import counters, digests, rates
 from reminders.ledger.chains import goes_on_after
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
@@ -29,12 +29,13 @@ from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import NO_CHANNEL, Kind, Reason, State
 from reminders.policy import gates
 from reminders.policy.digests import Group, group_of
+from reminders.policy.rates import Hold, hold_after
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row, Situation
 from reminders.policy.rules import DEFAULT, TriggerType
 
-PICK = f"""
-    SELECT {ROW_AND_PLAN}, r.kind = 'REMINDER' AND {opted_out("r.rule", "a.assignee_id")} AS opted_out,
+_PICK = f"""
+    SELECT {ROW_AND_PLAN}, {{more}}r.kind = 'REMINDER' AND {opted_out("r.rule", "a.assignee_id")} AS opted_out,
            r.kind = 'REMINDER' AND {PLANNED_BY_RULES} AS planned_by_rules,
            (SELECT c.done_up_to FROM reminders_rulechange c WHERE c.finished_at IS NULL) AS rules_followed_up_to,
            (SELECT c.changed_at FROM reminders_rulechange c WHERE c.finished_at IS NULL) AS rules_changed_at
@@ -46,6 +47,9 @@ PICK = f"""
     ORDER BY a.id, r.due_at, r.id
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
+PICK = _PICK.format(more="")
+PICK_RATED = _PICK.format(more=f"{rates.HAS_OTHERS} AS has_others, ")
+"""The same where people get only so many reminders."""
 
 # Of most rows nothing of it matters, and to look it up for each of them would take half as long again.
 PICK_MORE = f"""
@@ -105,7 +109,7 @@ class _Judged:
         if verdict.action is Action.SEND:
             if row.kind is Kind.REMINDER:
                 self.reminding[row.assignment_id, row.recipient] = found["now"]
-            self._send(claim_of(row, plan, found))
+            self._send(claim_of(row, plan, found), joins=bool(found.get("joins")))
         elif verdict.action is Action.MARK:
             self.marks.append((row, found))
         else:
@@ -117,7 +121,13 @@ class _Judged:
     def _situation(self, row: Row, found: dict[str, Any], config: ReminderConfig) -> Situation:
         """What holds for this row; for most rows of a statement it is the same."""
         until = found.get("window_until")
-        if found["held_until"] is None and until is None and not found.get("unless_confirmed"):
+        hold = self._hold(row, found, config) if found.get("joins") else None
+        if (
+            found["held_until"] is None
+            and until is None
+            and hold is None
+            and not found.get("unless_confirmed")
+        ):
             usual = self.usual
             if usual is None or usual.now != found["now"]:
                 usual = self.usual = Situation(
@@ -131,11 +141,26 @@ class _Judged:
             held={row.route: found["held_until"]} if found["held_until"] else {},
             windows={(row.recipient, row.channel): until} if until else {},
             unless_confirmed={row.rule_key} if found.get("unless_confirmed") else frozenset(),
+            rates={row.recipient: hold} if hold else {},
         )
 
-    def _send(self, claim: Claim) -> None:
+    def _hold(self, row: Row, found: dict[str, Any], config: ReminderConfig) -> Hold | None:
+        """What keeps back this reminder: the messages that its person had, and those over other ways that are begun with it.
+
+        What goes in a message that leaves anyway is not kept back.
+        """
+        others = [
+            group for group in self.groups if group.recipient == row.recipient and group.digest_id is None
+        ]
+        if any(group.channel == row.channel for group in others):
+            return None
+        return hold_after([*found["recent"], *[found["now"]] * len(others)], rates.limits_of(config))
+
+    def _send(self, claim: Claim, *, joins: bool) -> None:
+        """`joins`: its person has other reminders, with which it may go; without them it goes by itself at once."""
         row = claim.row
-        if (group := group_of(row)) is not None:
+        alone = row.kind is Kind.REMINDER and not joins and row.digest_id is None
+        if not alone and (group := group_of(row)) is not None:
             self.groups.setdefault(group, []).append(claim)
         elif not row.is_webhook:
             self.claims.append(claim)
@@ -159,7 +184,7 @@ def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
     with prepared_cursor() as cursor:
         picked = _pick(cursor, hints, judged, config)
         for group in list(judged.groups):
-            others = digests.joined_hints(cursor, group, judged.groups[group], config)
+            others = digests.joined_hints(cursor, group, picked, len(judged.groups[group]), config)
             digests.leave(
                 cursor, {hint.reminder_id for hint in others} - _pick(cursor, others, judged, config)
             )
@@ -186,12 +211,20 @@ def _pick(cursor: Cursor, hints: Sequence[Hint], judged: _Judged, config: Remind
     """Locks the rows of these hints and judges them; returns which there were."""
     if not hints:
         return set()
-    run(cursor, PICK, _hint_arrays(hints))
+    has_rates = bool(rates.limits_of(config))
+    run(cursor, PICK_RATED if has_rates else PICK, _hint_arrays(hints))
     picked = _following_changed_rules(cursor, list(fetch(cursor)), config)
+    if has_rates:
+        picked = sorted(rates.look_up(cursor, picked), key=_most_urgent_of_a_person)
     _look_up_more(cursor, [found for found in picked if _needs_more(found)], config)
     for found in picked:
         judged.judge(found, config)
     return {found["id"] for found in picked}
+
+
+def _most_urgent_of_a_person(found: Mapping[str, Any]) -> float:
+    """Of the reminders that one person has to wait for, what can wait least is judged first: the others go along."""
+    return found["planned_start"].timestamp() if found.get("joins") else 0.0
 
 
 def _look_up_more(cursor: Cursor, picked: Sequence[dict[str, Any]], config: ReminderConfig) -> None:

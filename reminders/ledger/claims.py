@@ -36,8 +36,10 @@ MARKER_BATCHES = 5
 """So many messages of markers for each process of a worker are handed over at a time: a second or two of its work. More
 follow when half of them are done, so that messages stay full."""
 
-PEOPLE = f"NOT {NOTICES} AND channel <> 'none' AND NOT %(paused)s"
-"""Reminders to people who can still come."""
+PEOPLE = f"""NOT {NOTICES} AND channel <> 'none' AND NOT %(paused)s
+          AND (digest_id IS NULL OR id = (SELECT min(d.id) FROM reminders_reminder d
+                                          WHERE d.digest_id = reminders_reminder.digest_id AND d.closed_at IS NULL))"""  # noqa: S608
+"""Reminders to people who can still come. Of a digest that is repeated one row is handed over; it takes the others along."""
 
 MARKERS = "channel = 'none'"
 """Markers write to nobody, and are claimed while paused too."""

@@ -1,6 +1,6 @@
-"""Notices to supervisors that go in one message: which rows are begun together, and until when the next ones wait."""
+"""Rows that go in one message: which rows are begun together, and until when the next ones wait."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from reminders.ledger.records import Claim, Digest, Finished, Hint, facts_of, ro
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.models import State
-from reminders.policy import digests
+from reminders.policy import digests, recipients
 from reminders.policy.digests import MOST_ROWS, Group
 
 # What is due goes along with the row that was handed over, though nobody has handed it over itself.
@@ -31,6 +31,27 @@ JOIN = f"""
     WHERE r.id = others.id AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket
 """  # noqa: S608 - our own constants
+
+# Reminders to a person that have been handed over already are taken too: whoever holds their former tickets finds them
+# stale. So are those that wait for the rate, for they go in this message.
+JOIN_REMINDERS = """
+    WITH others AS (
+        SELECT id FROM reminders_reminder
+        WHERE closed_at IS NULL AND kind = 'REMINDER' AND recipient = %(recipient)s AND channel = %(channel)s
+          AND state IN ('PLANNED', 'QUEUED') AND digest_id IS NULL AND ambiguous = 0
+          AND due_at <= statement_timestamp() AND id <> ALL(%(known)s::bigint[])
+          AND (next_attempt_at <= statement_timestamp() OR (state = 'PLANNED' AND reason = 'to_be_joined'))
+        ORDER BY next_attempt_at, id
+        LIMIT %(most)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE reminders_reminder r
+    SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s,
+        next_attempt_at = least(r.next_attempt_at, statement_timestamp())
+    FROM others
+    WHERE r.id = others.id AND r.state IN ('PLANNED', 'QUEUED')
+    RETURNING r.id, r.ticket
+"""
 
 # The members of a settled digest go together, whoever of them was handed over.
 JOIN_SETTLED = """
@@ -74,17 +95,22 @@ WAITING = f"""
 """  # noqa: S608 - our own constant
 
 
-def joined_hints(cursor: Cursor, group: Group, known: Sequence[Claim], config: ReminderConfig) -> list[Hint]:
-    """Claims the rows that go in one message with `known`, in begin's own transaction; each draws a ticket."""
+def joined_hints(
+    cursor: Cursor, group: Group, known: Collection[int], number: int, config: ReminderConfig
+) -> list[Hint]:
+    """Claims the rows that go in one message with `number` others, in begin's own transaction; each draws a ticket. None of
+    the `known` ones.
+    """
     values = {
         "recipient": group.recipient,
         "channel": group.channel,
         "digest_id": group.digest_id,
-        "most": MOST_ROWS - len(known),
-        "known": [claim.row.id for claim in known],
+        "most": max(0, MOST_ROWS - number),
+        "known": list(known),
         "lease": config.lease,
     }
-    run(cursor, JOIN if group.digest_id is None else JOIN_SETTLED, values)
+    open_to_all = JOIN if recipients.is_supervisor(group.recipient) else JOIN_REMINDERS
+    run(cursor, open_to_all if group.digest_id is None else JOIN_SETTLED, values)
     return [Hint(reminder_id, ticket) for reminder_id, ticket in cursor.fetchall()]
 
 
@@ -105,12 +131,15 @@ def begin_group(cursor: Cursor, group: Group, claims: Sequence[Claim], config: R
     lead_id = group.digest_id if group.digest_id in ids else claims[0].row.id
     several = len(ids) > 1
     make_sending(cursor, claims, digest_id=lead_id if several else None, config=config)
-    if config.digest_wait:
+    to_supervisor = recipients.is_supervisor(group.recipient)
+    if config.digest_wait and to_supervisor:
         run(cursor, OPEN_WINDOW, [group.recipient, group.channel, config.digest_wait])
     if not several:
         return claims[0]
-    run(cursor, WAITING, [group.recipient, group.channel])
-    ((waiting,),) = cursor.fetchall()
+    waiting = 0
+    if to_supervisor:
+        run(cursor, WAITING, [group.recipient, group.channel])
+        ((waiting,),) = cursor.fetchall()
     claims = [replace(claim, row=replace(claim.row, digest_id=lead_id)) for claim in claims]
     listed = [(claim.row, claim.facts) for claim in claims] + [(row_of(one), facts_of(one)) for one in found]
     facts = {row.id: of for row, of in listed}
@@ -120,6 +149,7 @@ def begin_group(cursor: Cursor, group: Group, claims: Sequence[Claim], config: R
         entries=tuple((row, facts[row.id]) for row in rows),
         members=tuple(claims[1:]),
         waiting=waiting,
+        news={claim.row.id: claim.plan.news for claim in claims},
     )
     return replace(claims[0], digest=digest)
 
@@ -132,6 +162,7 @@ def settle_failed(cursor: Cursor, landed: Sequence[Finished]) -> None:
         end
         for end in landed
         if end.transition.state is State.PLANNED
+        and (recipients.is_supervisor(end.claim.row.recipient) or end.claim.row.digest_id is not None)
         and digests.group_of(end.claim.row) is not None
         and not (end.claim.row.ambiguous or end.transition.ambiguous)
     ]

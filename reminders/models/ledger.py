@@ -173,6 +173,16 @@ class Reminder(models.Model):
                 & (Q(recipient__startswith="ops:") | Q(recipient__startswith="person:")),
             ),
             models.Index(
+                fields=["recipient", "next_attempt_at"],
+                name="reminder_person_open_idx",
+                condition=Q(closed_at__isnull=True, kind="REMINDER"),
+            ),
+            models.Index(
+                fields=["recipient", "closed_at"],
+                name="reminder_person_closed_idx",
+                condition=Q(closed_at__isnull=False, kind="REMINDER"),
+            ),
+            models.Index(
                 fields=["digest_id"], name="reminder_digest_idx", condition=Q(digest_id__isnull=False)
             ),
         ]

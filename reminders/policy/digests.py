@@ -1,13 +1,15 @@
-"""Which notices to supervisors are joined in one message, and what becomes of them where it is not accepted.
+"""Which rows are joined in one message, and what becomes of them where it is not accepted.
 
 The first notice to a supervisor leaves at once, with all others that are due; those after it wait a while, at most
-REMINDER_DIGEST_SECONDS, and leave together. Membership is settled when the message is begun for the first time, and
-kept as long as it may have arrived: a repeat carries the same list under the same Message-ID.
+REMINDER_DIGEST_SECONDS, and leave together. So do reminders to one person, by their rate (`policy.rates`). Membership is
+settled when the message is begun for the first time, and kept as long as it may have arrived: a repeat carries the same
+list under the same Message-ID.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reminders.models import Kind
 from reminders.policy import recipients
 from reminders.policy.retries import Result
 from reminders.policy.rows import Row
@@ -30,13 +32,18 @@ class Group:
 def group_of(row: Row) -> Group | None:
     """With which rows this one goes; None where it goes by itself.
 
-    A notice that may have arrived by itself is repeated by itself.
+    A row that may have arrived by itself is repeated by itself.
     """
-    if not recipients.is_supervisor(row.recipient) or row.is_marker:
+    if row.is_marker or not (recipients.is_supervisor(row.recipient) or is_rated(row)):
         return None
     if row.digest_id is None and row.ambiguous:
         return None
     return Group(row.recipient, row.channel, row.digest_id)
+
+
+def is_rated(row: Row) -> bool:
+    """Whether this is a reminder to a person, of which they get only so many."""
+    return row.kind is Kind.REMINDER and recipients.assignee_id_of(row.recipient) is not None
 
 
 def may_wait(row: Row) -> bool:

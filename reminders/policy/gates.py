@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
-from reminders.policy import corrections, digests, escalation, recipients
+from reminders.policy import corrections, digests, escalation, rates, recipients
 from reminders.policy.distance import MIN_DISTANCE
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 
@@ -78,8 +78,8 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
     if plan.opted_out and row.kind is Kind.REMINDER:
         return OPTED_OUT_GATES
     if row.rule_key in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
-        return RULE_GATES
-    return MESSAGE_GATES
+        return RATED_RULE_GATES if situation.rates else RULE_GATES
+    return RATED_GATES if situation.rates else MESSAGE_GATES
 
 
 def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
@@ -108,6 +108,24 @@ def _window_observed(row: Row, situation: Situation) -> str:
     if until is None or until <= situation.now:
         return "no message to this supervisor has just left"
     return f"the next message to this supervisor leaves at {format_instant(until)}"
+
+
+def held_by_rate_until(row: Row, situation: Situation) -> datetime | None:
+    """Until when the rate of its person keeps this row back; None where it does not."""
+    hold = situation.rates.get(row.recipient)
+    if hold is None or row.rule in situation.exempt or not digests.may_wait(row):
+        return None
+    until = rates.held_until(hold, start=row.planned_start, not_after=row.not_after)
+    return until if until > situation.now else None
+
+
+def _rate_observed(row: Row, situation: Situation) -> str:
+    hold, until = situation.rates.get(row.recipient), held_by_rate_until(row, situation)
+    if hold is None or until is None:
+        return "no further reminder to them has to wait"
+    seconds = round((until - max(situation.now, row.due_at)).total_seconds())
+    had = "have" if hold.after > situation.now else "had"
+    return f"held {seconds} s: they {had} one at {format_instant(hold.after)}"
 
 
 def _changes_observed(plan: Plan) -> str:
@@ -280,6 +298,23 @@ NOT_TO_BE_JOINED = GateDefinition(
         Action.WAIT, Reason.TO_BE_JOINED, until=situation.windows.get((row.recipient, row.channel))
     ),
 )
+
+
+WITHIN_RATE = GateDefinition(
+    "within the rate of their reminders",
+    lambda row, plan, situation: held_by_rate_until(row, situation) is None,
+    lambda row, plan, situation: _rate_observed(row, situation),
+    lambda row, plan, situation: Verdict(
+        Action.WAIT, Reason.TO_BE_JOINED, until=held_by_rate_until(row, situation)
+    ),
+)
+
+
+RATED_GATES = (*MESSAGE_GATES, WITHIN_RATE)
+"""A reminder to a person who has had others, so that it may have to wait and go with further ones."""
+
+
+RATED_RULE_GATES = (*RULE_GATES, WITHIN_RATE)
 
 
 NOTICE_GATES = (*MESSAGE_GATES, NOT_TO_BE_JOINED)

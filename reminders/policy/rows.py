@@ -12,6 +12,7 @@ from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 from reminders.policy import announcements, chains, ways
 from reminders.policy.announcements import Announcement
 from reminders.policy.quick_init import quick_init
+from reminders.policy.rates import Hold
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders").bytes
 
@@ -159,7 +160,9 @@ class News:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What holds for every row at this moment: the switch, the pause, the open breakers; and until when notices to a
-    recipient over a channel wait to be joined; `unless_confirmed` are the rules that do not remind who has confirmed."""
+    recipient over a channel wait to be joined; `unless_confirmed` are the rules that do not remind who has confirmed.
+    `rates` are the people who had as many reminders as their rate allows, by recipient; `exempt` are the rules that are not
+    held by it."""
 
     now: datetime
     enabled: bool = True
@@ -168,6 +171,8 @@ class Situation:
     held: Mapping[str, datetime]
     windows: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     unless_confirmed: Set[str] = frozenset()
+    rates: Mapping[str, Hold] = field(default_factory=dict)
+    exempt: Set[str] = frozenset()
 
 
 def message_uuid(row: Row) -> str:

@@ -9,7 +9,7 @@ from assignments.models import Act, Assignee, Assignment
 from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
-from reminders.insight import forecast, pace_outlook
+from reminders.insight import forecast, pace_outlook, rate_outlook
 from reminders.insight.explain.answer import GateResult, Outlook
 from reminders.insight.explain.chains import chains_of_work
 from reminders.insight.explain.history import fate, joined
@@ -26,7 +26,7 @@ from reminders.insight.explain.inputs import (
 from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
 from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.ways import Ways, way_words
-from reminders.insight.explain.wording import change_words, moment, words
+from reminders.insight.explain.wording import change_words, held_by_rate, moment, words
 from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost
 from reminders.insight.pace_outlook import Turn
@@ -38,7 +38,7 @@ from reminders.policy import rows as policy_rows
 from reminders.policy.departures import Waiting
 from reminders.policy.escalation import is_withdrawal
 from reminders.policy.gates import Gate
-from reminders.policy.rows import Action, Row
+from reminders.policy.rows import Action, Row, Situation
 from reminders.policy.rules import Occurrence
 from reminders.policy.ways import channel_name, first_way
 
@@ -76,6 +76,9 @@ class Asked:
         self.dispatch_stop = beat_schedule.stopped_by(beat_schedule.DISPATCH)
         self.rules = rules_of_work(assignment, rows, config)
         self.chains = chains_of_work(assignment, config)
+        self.rate_holds = rate_outlook.holds_of_rows(
+            self.work.recipient, now=self.situation.now, config=config
+        )
         self.by_rule = self._answers_by_rule()
 
     def answer(self) -> Prospect:
@@ -194,6 +197,7 @@ class Asked:
         """What becomes of an open row."""
         believed = policy_rows.from_model(row)
         plan = self.work.plan_for(row.rule)
+        situation = self._situation_of(row)
         if believed.is_correction or (self.rules is not None and believed.kind is Kind.REMINDER):
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         if is_withdrawal(believed.kind, believed.rule):
@@ -203,7 +207,7 @@ class Asked:
             if believed.is_marker
             else f"will be sent{self.ways.by_row(row)}"
         )
-        conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, self.situation))
+        conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, situation))
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel))
         if believed.state is State.SENDING:
@@ -212,7 +216,7 @@ class Asked:
             )
             by = self.ways.by_row(row)
             return Prospect(Outlook.SENDING, None, f"is being sent{by} right now{over}")
-        foreseen = forecast.forecast_row(believed, plan, self.situation)
+        foreseen = forecast.forecast_row(believed, plan, situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
             summary = f"waits: {words(verdict.reason)}"
@@ -231,13 +235,18 @@ class Asked:
         if turn is not None and turn.is_late(at):
             return in_turn(turn, conditions, believed.not_after)
         summary = f"{does} at {moment(at)}{joined(self.others_with(row))}"
-        wait = policy_gates.judge(believed, plan, self.situation).reason
+        wait = policy_gates.judge(believed, plan, situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
-        if at <= self.situation.now:
+        now = self.situation.now
+        if at <= now:
             summary = f"{does} now{joined(self.others_with(row))}: every condition is met"
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
                 summary += f"; it has been due for {waited / 60:.0f} minutes"
+        elif row.pk in self.rate_holds:
+            summary += (
+                f", {held_by_rate(self.rate_holds[row.pk], since=max(now, row.due_at), until=at, now=now)}"
+            )
         elif held is not None:
             summary += f"; until then {words(held)}"
         elif row.attempts:
@@ -247,6 +256,11 @@ class Asked:
         if verdict.action is Action.SEND:
             summary += self.ways.then(row, at, self.situation)
         return Prospect(Outlook.COMING, at, summary, conditions, held)
+
+    def _situation_of(self, row: Reminder) -> Situation:
+        """What holds for this row: the rate of its person keeps back each of their reminders for another time."""
+        hold = self.rate_holds.get(row.pk)
+        return replace(self.situation, rates={row.recipient: hold}) if hold else self.situation
 
     def _turn(self, row: Row, at: datetime) -> Turn | None:
         """Its turn where its channel accepts only so many messages a minute; None where it does not, or has begun."""

@@ -9,6 +9,7 @@ from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
 from reminders.policy.announcements import Change
 from reminders.policy.escalation import Trigger
+from reminders.policy.rates import Hold
 from reminders.policy.rows import News
 
 WORDS = {
@@ -41,7 +42,7 @@ WORDS = {
     Reason.DISABLED: "reminders are switched off (REMINDER_WORKER_ENABLED=false)",
     Reason.PAUSED: "sending is paused",
     Reason.TOO_EARLY: "it is not due yet",
-    Reason.TO_BE_JOINED: "a message to this supervisor has just left; it goes with others in the next one",
+    Reason.TO_BE_JOINED: "a message to them has just left; it goes with others in the next one",
     Reason.CHANNEL_HELD: "the channel does not work at present and is left alone for a while",
 }
 """Each reason as an operator would say it, after "because"."""
@@ -130,6 +131,13 @@ def words(reason: Reason | None) -> str:
 def moment(instant: datetime | None) -> str:
     """An instant in the installation's own zone, to the second, with the zone's name; "-" for none."""
     return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S %Z") if instant else "-"
+
+
+def held_by_rate(hold: Hold, *, since: datetime, until: datetime, now: datetime) -> str:
+    """'held 40 s: they had one at 10:00:20': why a reminder does not leave when it is due."""
+    had = "have" if hold.after > now else "had"
+    seconds = round((until - since).total_seconds())
+    return f"held {seconds} s: they {had} one at {timezone.localtime(hold.after):%H:%M:%S}"
 
 
 def rate(per_minute: float) -> str:

@@ -24,7 +24,7 @@ from reminders.models import Kind, Reminder
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.rows import Plan, Row, Situation
-from reminders.policy.rules import Subject
+from reminders.policy.rules import DEFAULT, Subject
 from reminders.policy.ways import first_way
 
 CHUNK = 1_000
@@ -46,6 +46,7 @@ class SimulatedMessage:
     row_id: int | None = None
     kind: Kind = Kind.REMINDER
     recipient: str = ""
+    rule: str = DEFAULT
     useful_until: datetime | None = None
 
     def not_after(self, config: ReminderConfig) -> datetime | None:
@@ -69,7 +70,7 @@ def prospects(
     for works in _pages(_candidates(since, until, config, scope, tried)):
         subjects = rule_simulation.subjects_of(works, tried)
         for assignment in works:
-            for foreseen, channel, row in _all_foreseen(assignment, subjects, situation, config, tried):
+            for foreseen, channel, row, rule in _all_foreseen(assignment, subjects, situation, config, tried):
                 yield SimulatedMessage(
                     assignment=assignment,
                     person=assignment.assignee,
@@ -77,6 +78,7 @@ def prospects(
                     foreseen=foreseen,
                     row=row,
                     row_id=row.id if row else None,
+                    rule=rule,
                 )
     corrections = Reminder.objects.visible_to(scope).filter(
         kind=Kind.CORRECTION, closed_at=None, next_attempt_at__lt=until
@@ -97,16 +99,16 @@ def _all_foreseen(
     situation: Situation,
     config: ReminderConfig,
     tried: RulesTried,
-) -> Iterable[tuple[Forecast | None, str, Row | None]]:
-    """What becomes of each reminder of this work."""
+) -> Iterable[tuple[Forecast | None, str, Row | None, str]]:
+    """What becomes of each reminder of this work; with its channel, its open row, and its rule."""
     subject = subjects.get(assignment.pk)
     rows: list[Reminder] = assignment.current_rows  # type: ignore[attr-defined]  # prefetched
     if subject is not None:
         work = facts_of(assignment)
         by_rules = rule_simulation.foresee(work, subject, rows, tried, situation, config)
         if by_rules is not None:
-            return ((one.forecast, one.channel, one.row) for one in by_rules)
-    return [_foresee(assignment, situation, config)]
+            return ((one.forecast, one.channel, one.row, one.rule) for one in by_rules)
+    return [(*_foresee(assignment, situation, config), DEFAULT)]
 
 
 def _correction(row: Reminder, situation: Situation, config: ReminderConfig) -> SimulatedMessage:

@@ -27,7 +27,7 @@ class SimulatedSend:
     would fail.
 
     `due` is when it would leave if its channel took any number of messages. `too_late`: at the channel's pace its turn does
-    not come by `at`, after which it is of no use, and it would be skipped.
+    not come by `at`, after which it is of no use, and it would be skipped. `joined`: it goes in the message of another one.
     """
 
     at: datetime
@@ -41,10 +41,11 @@ class SimulatedSend:
     due: datetime
     kind: Kind = Kind.REMINDER
     too_late: bool = False
+    joined: bool = False
 
     @property
     def wait(self) -> timedelta:
-        """How much later it leaves for the channel's pace; zero where that is not noticeable."""
+        """How much later it leaves for the channel's pace or the person's rate; zero where that is not noticeable."""
         wait = self.at - self.due
         return wait if wait >= pace_outlook.NOTICEABLE and not self.too_late else timedelta()
 
@@ -92,6 +93,7 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
     people: set[int | None] = field(default_factory=set)
     unreachable: int = 0
+    joined: int = 0
     first: list["_Latest"] = field(default_factory=list)
 
     def skip(self, reason: Reason, at: datetime) -> None:
@@ -107,6 +109,7 @@ class Tally:
             self.skip(Reason.TOO_LATE, send.at)
         else:
             self.people.add(person)
+            self.joined += send.joined
             self.by_channel[send.channel] += 1
             self.spans[_start_of(self.span, send.at)] += 1
         heapq.heappush(self.first, _Latest(send))

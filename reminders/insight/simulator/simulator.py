@@ -22,8 +22,9 @@ from reminders.conf import ReminderConfig
 from reminders.insight import pace_outlook, rule_simulation
 from reminders.insight.simulator.notices import notices
 from reminders.insight.simulator.prospects import prospects
+from reminders.insight.simulator.rated import RatedSends
 from reminders.insight.simulator.sends import PacedQueue, SimulatedSend, Tally, send_of
-from reminders.models import Reason
+from reminders.models import Kind, Reason
 from reminders.policy.departures import Waiting
 from reminders.policy.rows import Action, Situation
 from reminders.policy.rules import Rule
@@ -41,7 +42,8 @@ class Simulation:
     """What would happen from `since` until before `until`.
 
     `spans` counts the sends by their instants, in spans of `span`; those without any are left out. `sends` are the
-    first of them. `unreachable` would fail for want of an address, `skipped` counts by reason what would be
+    first of them; `joined` of all go in the message of another one, by the rate of their person. `unreachable` would fail
+    for want of an address, `skipped` counts by reason what would be
     skipped. `paces` are the channels that accept only so many messages a minute, with that number; the sends are in turn
     there. `complete` is False where time was over, or a channel had more waiting than are looked at, before every
     assignment was asked.
@@ -51,6 +53,7 @@ class Simulation:
     until: datetime
     total: int
     people: int
+    joined: int
     unreachable: int
     skipped: Mapping[str, int]
     by_channel: Mapping[str, int]
@@ -98,6 +101,7 @@ def simulate(
         channel: PacedQueue(known, until=until)
         for channel, known in pace_outlook.channel_paces(now=now, config=config).items()
     }
+    rated = RatedSends(config)
     complete = True
     everything = chain(
         prospects(since, until, situation, config, scope, tried),
@@ -117,8 +121,14 @@ def simulate(
         elif foreseen.verdict.action is Action.SEND:
             send = send_of(prospect, foreseen.at, config)
             person = prospect.person.pk if prospect.person else None
-            if channel not in queues or not send.contact:
+            is_nudge = prospect.kind is Kind.REMINDER and not prospect.recipient
+            if not send.contact or (channel not in queues and not is_nudge):
                 tally.add(send, person)
+            elif channel not in queues:
+                if person is not None and rated.takes(person, prospect.rule):
+                    rated.add(send, person, prospect.not_after(config))
+                else:
+                    tally.add(send, person)
             else:
                 message = Waiting(
                     id=prospect.row_id or 0,
@@ -129,14 +139,14 @@ def simulate(
                 if queues[channel].is_full:
                     complete = False
                     break
-    for queue in queues.values():
-        for send, person in queue.sends():
-            tally.add(send, person)
+    for send, person in chain(rated.sends(), *(queue.sends() for queue in queues.values())):
+        tally.add(send, person)
     return Simulation(
         since=since,
         until=until,
         total=tally.by_channel.total(),
         people=len(tally.people),
+        joined=tally.joined,
         unreachable=tally.unreachable,
         skipped=dict(tally.skipped),
         by_channel=dict(tally.by_channel),

@@ -118,6 +118,10 @@ def _in_words(found: Simulation, changes: dict[str, str], file: Path | None) -> 
         f"From {moment(found.since)} until {moment(found.until)}, under {under}:",
         f"{found.total} messages would be sent; people who get one: {found.people}.",
     ]
+    if found.joined:
+        lines.append(
+            f"{found.joined} of them would go in the message of another one: one person gets only so many messages."
+        )
     lines += [
         f"{channel_name(channel).capitalize()} accepts {rate(per_minute)}: each reminder leaves in its turn, the most urgent"
         " first."
@@ -145,7 +149,8 @@ def _in_words(found: Simulation, changes: dict[str, str], file: Path | None) -> 
 def _turn(send: SimulatedSend) -> str:
     if send.too_late:
         return "; not in time: its turn does not come by then"
-    return f"; waits {send.wait.total_seconds():.0f} s for its turn" if send.wait else ""
+    waits = f"; waits {send.wait.total_seconds():.0f} s for its turn" if send.wait else ""
+    return f"{waits}; in one message with others" if send.joined else waits
 
 
 def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> dict[str, object]:
@@ -156,6 +161,7 @@ def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> di
         "notes": notes,
         "sends": found.total,
         "people": found.people,
+        "joined": found.joined,
         "unreachable": found.unreachable,
         "skipped": dict(found.skipped),
         "by_channel": dict(found.by_channel),
@@ -174,6 +180,7 @@ def _as_json(found: Simulation, changes: dict[str, str], notes: list[str]) -> di
                 "contact": send.contact,
                 "due": send.due.isoformat(),
                 "too_late": send.too_late,
+                "joined": send.joined,
                 "kind": send.kind.value,
             }
             for send in found.sends

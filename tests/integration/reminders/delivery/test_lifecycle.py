@@ -163,8 +163,9 @@ def test_an_old_ticket_begins_nothing(clock, config, desk, channel_of, outbox, m
     """With the ticket's guard taken out of the statement the old hint would send: the guard is what decides."""
     if sabotage:
         guard = "AND r.ticket = hint.ticket AND r.state = 'QUEUED'"
-        assert guard in beginning.PICK
-        monkeypatch.setattr(beginning, "PICK", beginning.PICK.replace(guard, "AND r.state = 'QUEUED'"))
+        assert guard in beginning.PICK_RATED
+        broken = beginning.PICK_RATED.replace(guard, "AND r.state = 'QUEUED'")
+        monkeypatch.setattr(beginning, "PICK_RATED", broken)
     AssignmentFactory(soon=True)
     dispatch.dispatch(config=config, broker=desk)
     old = desk.hints()
@@ -268,6 +269,8 @@ def test_a_reset_reminds_again_though_it_was_told_already(clock, run, outbox):
     run()
     clock.advance(timedelta(seconds=1))
     assert services.remind_again([assignment.pk]) == [assignment.pk]
+    assert run().sent == 0  # they had one a second ago
+    clock.advance(timedelta(seconds=59))
     assert run().sent == 1
     assert len(outbox.messages) == 2
 

@@ -249,7 +249,7 @@ def test_a_corrected_address_brings_the_latest_of_the_failed_reminders_back(stag
     assert [state for _, state, _ in stage.rows()] == [State.FAILED, State.FAILED, State.PLANNED]
     people.change_assignee(person.pk, {"email": "new@example.test"})
     assert [state for _, state, _ in stage.rows()] == [State.FAILED, State.PLANNED, State.PLANNED]
-    assert stage.tick(62 * MINUTE) == [LATE]
+    assert stage.tick(63 * MINUTE) == [LATE]
 
 
 def test_a_refused_reminder_leaves_the_next_rule_as_it_was(stage):

@@ -466,7 +466,5 @@ def test_a_notice_says_with_how_many_others_it_went_and_when_the_next_ones_go(cl
     waiting = next(one for one in explain(late, config=rules).reminders if one.recipient.startswith("ops:"))
     assert waiting.next_at == NOON + rules.digest_wait
     assert waiting.summary.startswith("will be sent at ")
-    assert waiting.summary.endswith(
-        "a message to this supervisor has just left; it goes with others in the next one"
-    )
+    assert waiting.summary.endswith("a message to them has just left; it goes with others in the next one")
     assert [gate.name for gate in waiting.gates if not gate.passed] == ["not to be joined"]

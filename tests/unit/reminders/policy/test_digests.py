@@ -46,13 +46,23 @@ WINDOW = Situation(now=NOON, held={}, windows={("ops:1", "email"): LATER})
         (replace(NOTICE, digest_id=5), Group("ops:1", "email", 5)),
         (replace(NOTICE, digest_id=5, ambiguous=1), Group("ops:1", "email", 5)),
         (replace(NOTICE, ambiguous=1), None),
-        (replace(NOTICE, recipient="assignee:3", kind=Kind.REMINDER), None),
+        (replace(NOTICE, recipient="assignee:3", kind=Kind.REMINDER), Group("assignee:3", "email", None)),
+        (replace(NOTICE, recipient="assignee:3", kind=Kind.CORRECTION), None),
         (replace(NOTICE, recipient="", channel="none"), None),
         (replace(NOTICE, recipient="subscription:1", kind=Kind.EVENT), None),
     ],
-    ids=["notice", "settled", "settled, in doubt", "alone, in doubt", "to a person", "marker", "event"],
+    ids=[
+        "notice",
+        "settled",
+        "settled, in doubt",
+        "alone, in doubt",
+        "to a person",
+        "correction",
+        "marker",
+        "event",
+    ],
 )
-def test_notices_to_a_supervisor_go_together_unless_they_may_have_arrived_alone(row, group):
+def test_what_goes_to_one_goes_together_unless_it_may_have_arrived_alone(row, group):
     assert digests.group_of(row) == group
 
 

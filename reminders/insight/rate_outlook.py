@@ -1,0 +1,45 @@
+"""What the rate of a person makes of the reminders that wait for them: when each leaves, and after which message."""
+
+from datetime import datetime
+
+from reminders.conf import ReminderConfig
+from reminders.ledger import rates as ledger_rates
+from reminders.models import Kind, Reason, Reminder, State
+from reminders.policy import rates
+from reminders.policy.rates import Due, Hold
+
+MOST_WAITING = 500
+"""So many reminders of one person are looked at: those that are due first."""
+
+
+def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> dict[int, Hold]:
+    """What will keep back each open reminder of this person, by the id of its row; without those that leave when due."""
+    limits = ledger_rates.limits_of(config)
+    if not limits or not recipient:
+        return {}
+    mandatory = ledger_rates.mandatory_rules()
+    rows = Reminder.objects.filter(
+        recipient=recipient,
+        kind=Kind.REMINDER,
+        closed_at=None,
+        state__in=(State.PLANNED, State.QUEUED),
+        ambiguous=0,
+        digest_id=None,
+        not_after__gt=now,
+    ).order_by("next_attempt_at", "id")
+    waiting: dict[Due, list[int]] = {}
+    for row in rows[:MOST_WAITING]:
+        if row.rule not in mandatory:
+            due = row.due_at if row.reason == Reason.TO_BE_JOINED else row.next_attempt_at
+            one = Due(max(now, due), row.planned_start, row.not_after or row.planned_start, row.channel)
+            waiting.setdefault(one, []).append(row.pk)
+    begun = ledger_rates.recent_reminders([recipient]).get(recipient, [])
+    had = sorted(begun)
+    found: dict[int, Hold] = {}
+    for one, at, _ in rates.departures(list(waiting), begun, limits):
+        if at > one.at:
+            before = [instant for instant in had if instant < at]
+            found |= {row: Hold(before[-1], at, None) for row in waiting[one]}
+        if not had or had[-1] != at:
+            had.append(at)
+    return found

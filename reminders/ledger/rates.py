@@ -1,0 +1,125 @@
+"""What people were reminded of within the last hour, over all channels: by it their rate is kept.
+
+It is read off the ledger, and nothing else is kept of it. Only who has another reminder that is due, or that has ended
+within the hour, is looked at: `HAS_OTHERS` asks two indexes for each row.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from reminders.conf import ReminderConfig
+from reminders.ledger.counters import Cursor
+from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.ways import BOUNCED
+from reminders.policy.rates import Hold, Limits, hold_after
+from reminders.policy.rules import DEFAULT
+
+PERSON_LOCK = 0x72656D02
+"""The first key of the lock under which the reminders of one person are begun."""
+
+MANDATORY = """EXISTS (SELECT FROM reminders_reminderrule q
+        WHERE {row}.rule = 'rule:' || q.id AND to_jsonb(q) -> 'mandatory' = 'true'::jsonb)"""
+"""Whether the rule of the row with this alias is mandatory: it is neither held nor counted."""
+
+# OFFSET 0: always a look-up in the index of open rows, or of those that have ended.
+HAS_OTHERS = """(r.kind = 'REMINDER' AND r.recipient <> '' AND (
+        EXISTS (SELECT FROM reminders_reminder o
+                WHERE o.recipient = r.recipient AND o.kind = 'REMINDER' AND o.closed_at IS NULL
+                  AND o.next_attempt_at <= statement_timestamp() + interval '1 s' AND o.id <> r.id OFFSET 0)
+        OR EXISTS (SELECT FROM reminders_reminder o
+                WHERE o.recipient = r.recipient AND o.kind = 'REMINDER'
+                  AND o.closed_at > statement_timestamp() - interval '1 hour' OFFSET 0)))"""
+"""Whether the recipient of the row `r` has other reminders that are due, or have ended within the last hour."""
+
+LOCK = """
+    SELECT x.recipient FROM unnest(%s::text[]) AS x(recipient)
+    WHERE pg_try_advisory_xact_lock(%s, hashtext(x.recipient))
+"""
+
+# Members of one message count once. What has bounced for good did not reach them.
+RECENT = f"""
+    SELECT o.recipient, max(o.begun_at) AS begun_at
+    FROM unnest(%s::text[]) AS x(recipient)
+    CROSS JOIN LATERAL (
+        SELECT * FROM reminders_reminder c
+        WHERE c.recipient = x.recipient AND c.kind = 'REMINDER' AND c.closed_at > statement_timestamp() - interval '1 hour'
+        UNION ALL
+        SELECT * FROM reminders_reminder c
+        WHERE c.recipient = x.recipient AND c.kind = 'REMINDER' AND c.closed_at IS NULL AND c.begun_at IS NOT NULL
+          AND c.next_attempt_at <= statement_timestamp() + interval '1 hour') o
+    WHERE o.begun_at > statement_timestamp() - interval '1 hour'
+      AND (o.state IN ('SENT', 'SENDING', 'UNKNOWN') OR o.ambiguous > 0)
+      AND NOT {MANDATORY.format(row="o")} AND NOT {BOUNCED.format(row="o")}
+    GROUP BY o.recipient, coalesce(o.digest_id, o.id)
+"""  # noqa: S608 - our own constants
+
+EXEMPT = (
+    f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {MANDATORY.format(row='r')}"  # noqa: S608
+)
+
+
+def limits_of(config: ReminderConfig) -> Limits:
+    return Limits(config.rate_per_minute, config.rate_per_hour)
+
+
+def look_up(cursor: Cursor, picked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Adds to the rows of people who have other reminders what these had (`recent`); `joins` says that the row goes by it.
+
+    Returns the rows without those of people whose reminders somebody else begins at this moment.
+    """
+    of_others = [found for found in picked if found["has_others"]]
+    if not of_others:
+        return list(picked)
+    asked = sorted({found["recipient"] for found in of_others})
+    run(cursor, LOCK, [asked, PERSON_LOCK])
+    ours = {row[0] for row in cursor.fetchall()}
+    recent = _recent(cursor, sorted(ours))
+    exempt = _exempt(cursor, [found["id"] for found in of_others if found["rule"] != DEFAULT])
+    for found in of_others:
+        found["joins"] = found["id"] not in exempt
+        found["recent"] = recent[found["recipient"]]
+    return [found for found in picked if not found["has_others"] or found["recipient"] in ours]
+
+
+def holds(recipients: Iterable[str], config: ReminderConfig) -> dict[str, Hold]:
+    """What keeps back further reminders to these people now."""
+    limits = limits_of(config)
+    with connection.cursor() as cursor:
+        recent = _recent(cursor, sorted({name for name in recipients if name})) if limits else {}
+    found = {name: hold_after(begun, limits) for name, begun in recent.items()}
+    return {name: hold for name, hold in found.items() if hold is not None}
+
+
+def recent_reminders(recipients: Iterable[str]) -> dict[str, list[datetime]]:
+    """When messages with reminders to these people were begun within the last hour."""
+    with connection.cursor() as cursor:
+        return dict(_recent(cursor, sorted(recipients)))
+
+
+def mandatory_rules() -> set[str]:
+    """The rules whose reminders are neither held nor counted, as the ledger names them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 'rule:' || q.id FROM reminders_reminderrule q WHERE to_jsonb(q) -> 'mandatory' = 'true'::jsonb"
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _recent(cursor: Cursor, recipients: Sequence[str]) -> defaultdict[str, list[datetime]]:
+    found: defaultdict[str, list[datetime]] = defaultdict(list)
+    if recipients:
+        run(cursor, RECENT, [list(recipients)])
+        for message in fetch(cursor):
+            found[message["recipient"]].append(message["begun_at"])
+    return found
+
+
+def _exempt(cursor: Cursor, ids: Sequence[int]) -> set[int]:
+    if not ids:
+        return set()
+    run(cursor, EXEMPT, [bigints(ids)])
+    return {row[0] for row in cursor.fetchall()}
