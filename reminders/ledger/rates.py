@@ -32,8 +32,9 @@ HAS_OTHERS = """(r.kind = 'REMINDER' AND r.recipient <> '' AND (
                   AND o.next_attempt_at <= statement_timestamp() + interval '1 s' AND o.id <> r.id OFFSET 0)
         OR EXISTS (SELECT FROM reminders_reminder o
                 WHERE o.recipient = r.recipient AND o.kind = 'REMINDER'
-                  AND o.closed_at > statement_timestamp() - interval '1 hour' OFFSET 0)))"""
-"""Whether the recipient of the row `r` has other reminders that are due, or have ended within the last hour."""
+                  AND o.closed_at > statement_timestamp() - interval '1 hour'
+                  AND o.begun_at > statement_timestamp() - interval '1 hour' OFFSET 0)))"""
+"""Whether the recipient of the row `r` has other reminders that are due, or that were begun within the last hour and ended."""
 
 LOCK = """
     SELECT x.recipient FROM unnest(%s::text[]) AS x(recipient)

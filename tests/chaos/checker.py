@@ -30,6 +30,7 @@ FOR_THE_CHANNEL = ("channel_down", "channel_refused", "throttled", "handed_back"
 MIN_DISTANCE = timedelta(minutes=10)
 HALF_A_REPEAT = timedelta(minutes=5)
 """Half of the shortest interval of a repeat: a step that would follow sooner is left out."""
+RATE_MINUTE = timedelta(minutes=1)
 A_COMMIT = timedelta(seconds=1)
 """How long a service's transaction takes at the most, from the instant it writes down to its commit."""
 
@@ -242,7 +243,10 @@ def doubles_are_flagged(e: Evidence) -> Found:
         unknowable = sum(a["outcome"] == "unknowable" for a in e.tries_of(owner))
         if times > (1 + unknowable if owner["kind"] == "EVENT" else min(2, 1 + unknowable)):
             yield f"{message_id} was accepted {times} times with {unknowable} unknowable attempts"
-    in_doubt = sum(attempt["outcome"] == "unknowable" for attempt in e.attempts)
+    leads = {row["id"]: row["digest_id"] or row["id"] for row in e.rows}
+    in_doubt = len(
+        {(leads.get(a["reminder_id"]), a["number"]) for a in e.attempts if a["outcome"] == "unknowable"}
+    )
     if e.killed is not None and in_doubt > e.killed:
         yield f"{in_doubt} messages may have arrived twice, {e.killed} processes were killed"
 
@@ -439,6 +443,46 @@ def notices_are_told_once(e: Evidence) -> Found:
     for (recipient, title), mails in told.items():
         if len(mails) > allowed[recipient, title]:
             yield f"a supervisor was told of {title!r} {len(mails)} times, {allowed[recipient, title]} are accounted for"
+
+
+def reminders_to_a_person_are_joined(e: Evidence) -> Found:
+    """I21: each reminder in a digest belongs to one message to its person, which lists it; and between two messages with
+    reminders to one person lies a minute, unless one was tried again or could not wait.
+
+    A rate of one a minute is taken for granted; a test with another one asks the other invariants alone.
+    """
+    rows = {row["id"]: row for row in e.rows}
+    texts = {mail["message_id"]: mail["text"].splitlines() for mail in e.mails if mail.get("text")}
+    titles = {assignment["id"]: assignment["title"] for assignment in e.assignments}
+    begun: dict[str, dict[int, datetime]] = defaultdict(dict)
+    for row in e.rows:
+        if (
+            row["kind"] != "REMINDER"
+            or row["state"] != "SENT"
+            or not row["recipient"].startswith("assignee:")
+        ):
+            continue
+        tries = e.tries_of(row)
+        could_wait = not row["not_after"] or (
+            tries and tries[-1]["started_at"] < row["not_after"] - RATE_MINUTE - SLACK
+        )
+        if len(tries) == 1 and could_wait:
+            begun[row["recipient"]][row["digest_id"] or row["id"]] = tries[0]["started_at"]
+        if not row["digest_id"]:
+            continue
+        lead = rows.get(row["digest_id"])
+        if lead is None or (lead["recipient"], lead["channel"]) != (row["recipient"], row["channel"]):
+            yield f"row {row['id']} is in the digest of {row['digest_id']}, which is another person's or nobody's"
+        elif row["message_id"] != lead["own_id"]:
+            yield f"row {row['id']} is SENT as {row['message_id']}, and its message is {lead['own_id']}"
+        elif row["message_id"] in texts:
+            text = texts[row["message_id"]]
+            if titles[row["assignment_id"]] not in text and not any(line.startswith("And ") for line in text):
+                yield f"row {row['id']} is SENT, and its message does not list it"
+    for recipient, messages in begun.items():
+        for earlier, later in pairwise(sorted(messages.values())):
+            if later - earlier < RATE_MINUTE - SLACK:
+                yield f"{recipient} got two messages with reminders within {later - earlier}"
 
 
 def _titles_in(text: str) -> Iterator[str]:
@@ -725,4 +769,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I18": rules_keep_their_distance,
     "I19": chains_go_step_by_step,
     "I20": ways.one_way_is_enough,
+    "I21": reminders_to_a_person_are_joined,
 }

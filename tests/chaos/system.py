@@ -42,14 +42,17 @@ ENVIRONMENT = {
     "REMINDER_POLL_INTERVAL_MS": "3000",
     "REMINDER_DIGEST_SECONDS": "5",
     "REMINDER_CORRECTION_GRACE_SECONDS": "2",
+    # Of one person who is given work again and again, the last reminder would wait for an hour.
+    "REMINDER_RATE_PER_HOUR": "0",
     "WEBHOOK_ALLOW_PRIVATE": "true",
     # Whatever of this shows up anywhere is a leak.
     "SECRET_KEY": "canary-of-the-secret-key-canary-of-the-secret-key-canary-of-the-secret-key",
     "METRICS_TOKEN": "canary-of-the-metrics-token",
 }
 CANARY = "canary-of-"
-QUIET = 60.0
-"""Seconds within which everything that is due has ended, once the faults are over."""
+QUIET = 125.0
+"""Seconds within which everything that is due has ended, once the faults are over; for a minute of them a reminder may wait
+for the rate of its person."""
 
 EVERYBODY = ("web", "scanner", "beat", "worker", "worker2")
 TABLES = (

@@ -260,12 +260,14 @@ def _subject(content: bytes) -> str:
     return found[1].decode("ascii", "replace") if found else ""
 
 
-NOTICE = re.compile(r"(Overdue|Declined|Late|Confirmed after all):|[0-9]+ notices,")
-"""How the subject of a notice to supervisors begins."""
+NOTICE = re.compile(
+    r"(Overdue|Declined|Late|Confirmed after all):|[0-9]+ notices,|Reminder: [0-9]+ assignments,"
+)
+"""How the subject of a notice to supervisors, and of a message with several reminders, begins."""
 
 
 def _notice_text(content: bytes) -> str:
-    """The text of a notice to supervisors, decoded; '' for any other message."""
+    """The text of such a message, decoded; '' for any other one."""
     if not NOTICE.match(_subject(content)):
         return ""
     body = message_from_bytes(content, policy=policy.default).get_body(("plain",))

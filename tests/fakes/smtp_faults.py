@@ -36,7 +36,7 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A message that the server took over. `content` is without dot-stuffing, with CRLF. `text` is the text of a notice to
-    supervisors, and empty for other messages.
+    supervisors and of a message with several reminders, and empty for other messages.
     """
 
     connection: int

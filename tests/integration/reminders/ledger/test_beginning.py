@@ -28,7 +28,7 @@ def claimed(config) -> list[Hint]:
 def test_nothing_more_is_looked_up_for_reminders_of_plans_that_have_never_changed(clock, config, asked):
     AssignmentFactory.create_batch(3, soon=True)
     assert len(beginning.begin(claimed(config), config=config).claims) == 3
-    assert asked == [beginning.PICK]
+    assert asked == [beginning.PICK_RATED]
 
 
 def test_of_a_changed_plan_it_is_looked_up_what_the_person_has_heard(clock, config, asked):
@@ -37,7 +37,7 @@ def test_of_a_changed_plan_it_is_looked_up_what_the_person_has_heard(clock, conf
     services.reschedule(moved.pk, start=moved.scheduled_start - timedelta(minutes=5))
     begun = beginning.begin(claimed(config), config=config)
     assert {claim.row.assignment_id: claim.row.version for claim in begun.claims}[moved.pk] == 2
-    assert asked == [beginning.PICK, beginning.PICK_MORE]
+    assert asked == [beginning.PICK_RATED, beginning.PICK_MORE]
 
 
 @pytest.mark.parametrize(
