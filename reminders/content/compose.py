@@ -224,7 +224,7 @@ def _reminders_listed(
                 "kind": isolated(facts.kind),
                 "location": isolated(facts.location),
                 "map": links.map_url(facts.location),
-                "notes": isolated(facts.notes),
+                "notes": isolated("\n          ".join(facts.notes.splitlines())),  # below the first line
                 "reference": isolated(facts.reference),
                 "time_line": time_line(facts.start, facts.end, zone, language, now=now),
                 "link": _link(row),

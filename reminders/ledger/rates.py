@@ -34,7 +34,7 @@ HAS_OTHERS = """(r.kind = 'REMINDER' AND r.recipient <> '' AND (
                 WHERE o.recipient = r.recipient AND o.kind = 'REMINDER'
                   AND o.closed_at > statement_timestamp() - interval '1 hour'
                   AND o.begun_at > statement_timestamp() - interval '1 hour' OFFSET 0)))"""
-"""Whether the recipient of the row `r` has other reminders that are due, or that were begun within the last hour and ended."""
+"""Whether the recipient of the row `r` has other reminders that are due, or that were begun and ended within the hour."""
 
 LOCK = """
     SELECT x.recipient FROM unnest(%s::text[]) AS x(recipient)

@@ -409,3 +409,48 @@ def test_the_place_is_on_a_map_where_a_setting_says_on_which(settings):
     assert f'<a href="{address}"' in message.html
     settings.MAP_URL = ""
     assert "Map" not in compose.compose(CLAIM, contact=ANA, address="a@example.test", now=NOON).text
+
+
+def test_several_reminders_are_listed_with_time_place_and_link_the_next_one_first(settings):
+    settings.PUBLIC_URL = "https://reminders.example.org"
+    later = replace(ROW, id=2, assignment_id=8)
+    moved = replace(
+        FACTS,
+        title="Check",
+        location="",
+        notes="",
+        kind="",
+        reference="",
+        end=None,
+        start=START + timedelta(hours=1),
+    )
+    digest = Digest(lead=ROW, entries=((later, moved), (ROW, FACTS)), members=(), waiting=0)
+    message = compose.compose(replace(CLAIM, digest=digest), contact=ANA, address="a@example.test", now=NOON)
+    assert message.subject == "Reminder: 2 assignments, the first Mon 15 Jun, 14:30"
+    assert message.message_id == compose.message_id(ROW)
+    first, second = (links.url_of(Link(row.assignment_id, 3, 1)) for row in (ROW, later))
+    assert message.text == (
+        "Hello Ana Müller,\n"
+        "\n"
+        "these 2 assignments are yours.\n"
+        "\n"
+        "Repair <lift>\n"
+        "  When:   Mon 15 Jun, 14:30 to 16:30 (Berlin time)\n"
+        "  Where:  Hall & yard\n"
+        "  What:   Repair\n"
+        "  Number: A-17\n"
+        "  Notes:  Ring twice.\n"
+        "Then wait.\n"
+        "  Confirm it, or say that you can't make it:\n"
+        f"  {first}\n"
+        "\n"
+        "Check\n"
+        "  When:   Mon 15 Jun, 15:30 (Berlin time)\n"
+        "  Confirm it, or say that you can't make it:\n"
+        f"  {second}\n"
+        "\n"
+        "You get this message because this work is assigned to you.\n"
+        "\n"
+    )
+    assert "Repair &lt;lift&gt;" in message.html
+    assert f'href="{first}"' in message.html
