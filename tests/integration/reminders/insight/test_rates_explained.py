@@ -44,7 +44,7 @@ def test_it_is_held_and_then_it_was_in_that_message(clock, config, tick, outbox,
         assert found.outlook is Outlook.COMING
         assert found.next_at == NOON + MINUTE
         assert "held 40 s: they had one at 12:00:00" in found.summary
-        (failed,) = [gate for gate in found.gates if not gate.passed]
+        failed = next(gate for gate in found.gates if gate.name == "within the rate of their reminders")
         assert failed.observed == "held 40 s: they had one at 2026-06-15 12:00:00 UTC"
         tick()
     clock.set(NOON + MINUTE)
@@ -70,7 +70,8 @@ def test_what_is_not_due_yet_is_foreseen_too(clock, config, tick, outbox, ada):
     for at in (10 * MINUTE, 10 * MINUTE + 20 * SECOND, 11 * MINUTE):
         clock.set(NOON + at)
         tick()
-    assert explain(second, config=config).reminders[0].sent_at == found.next_at
+    sent_at = explain(second, config=config).reminders[0].sent_at
+    assert sent_at - found.next_at < SECOND
 
 
 def test_the_simulator_puts_them_in_two_messages(clock, config, ada, capsys):

@@ -123,7 +123,7 @@ def test_only_the_first_sends_are_kept_and_all_are_counted(clock, config):
 
 def test_a_stream_of_assignments_costs_a_few_statements(clock, config, django_assert_max_num_queries):
     AssignmentFactory.create_batch(30)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         assert simulate(since=NOON, until=NOON + HOUR, config=config).total == 30
 
 

@@ -414,16 +414,8 @@ def test_the_place_is_on_a_map_where_a_setting_says_on_which(settings):
 def test_several_reminders_are_listed_with_time_place_and_link_the_next_one_first(settings):
     settings.PUBLIC_URL = "https://reminders.example.org"
     later = replace(ROW, id=2, assignment_id=8)
-    moved = replace(
-        FACTS,
-        title="Check",
-        location="",
-        notes="",
-        kind="",
-        reference="",
-        end=None,
-        start=START + timedelta(hours=1),
-    )
+    bare = replace(FACTS, title="Check", location="", notes="", kind="", reference="", end=None)
+    moved = replace(bare, start=START + timedelta(hours=1))
     digest = Digest(lead=ROW, entries=((later, moved), (ROW, FACTS)), members=(), waiting=0)
     message = compose.compose(replace(CLAIM, digest=digest), contact=ANA, address="a@example.test", now=NOON)
     assert message.subject == "Reminder: 2 assignments, the first Mon 15 Jun, 14:30"
@@ -440,7 +432,7 @@ def test_several_reminders_are_listed_with_time_place_and_link_the_next_one_firs
         "  What:   Repair\n"
         "  Number: A-17\n"
         "  Notes:  Ring twice.\n"
-        "Then wait.\n"
+        "          Then wait.\n"
         "  Confirm it, or say that you can't make it:\n"
         f"  {first}\n"
         "\n"
