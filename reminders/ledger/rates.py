@@ -16,13 +16,12 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
 from reminders.policy.rates import Hold, Limits, hold_after
-from reminders.policy.rules import DEFAULT
 
 PERSON_LOCK = 0x72656D02
 """The first key of the lock under which the reminders of one person are begun."""
 
 MANDATORY = """EXISTS (SELECT FROM reminders_reminderrule q
-        WHERE {row}.rule = 'rule:' || q.id AND to_jsonb(q) -> 'mandatory' = 'true'::jsonb)"""
+        WHERE {row}.rule = 'rule:' || q.id AND q.mandatory)"""
 """Whether the rule of the row with this alias is mandatory: it is neither held nor counted."""
 
 # OFFSET 0: always a look-up in the index of open rows, or of those that have ended.
@@ -41,7 +40,8 @@ LOCK = """
     WHERE pg_try_advisory_xact_lock(%s, hashtext(x.recipient))
 """
 
-# Members of one message count once. What has bounced for good did not reach them.
+# Members of one message count once, and so does what goes over several channels that its rule names. What has bounced for
+# good did not reach them.
 RECENT = f"""
     SELECT o.recipient, max(o.begun_at) AS begun_at
     FROM unnest(%s::text[]) AS x(recipient)
@@ -55,12 +55,16 @@ RECENT = f"""
     WHERE o.begun_at > statement_timestamp() - interval '1 hour'
       AND (o.state IN ('SENT', 'SENDING', 'UNKNOWN') OR o.ambiguous > 0)
       AND NOT {MANDATORY.format(row="o")} AND NOT {BOUNCED.format(row="o")}
-    GROUP BY o.recipient, coalesce(o.digest_id, o.id)
+    GROUP BY o.recipient, coalesce(o.digest_id::text, o.assignment_id || ' ' || o.version || ' ' || o.rule)
 """  # noqa: S608 - our own constants
 
-EXEMPT = (
-    f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {MANDATORY.format(row='r')}"  # noqa: S608
-)
+EXEMPT = f"""
+    SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND ({MANDATORY.format(row="r")} OR EXISTS (
+        SELECT FROM reminders_reminder n
+        WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
+          AND n.recipient = r.recipient AND n.id < r.id AND n.state NOT IN ('SKIPPED', 'FAILED')))
+"""  # noqa: S608 - our own constants
+"""What is never held: mandatory rules, and what goes over another address of the person too."""
 
 
 def limits_of(config: ReminderConfig) -> Limits:
@@ -79,7 +83,7 @@ def look_up(cursor: Cursor, picked: Sequence[dict[str, Any]]) -> list[dict[str, 
     run(cursor, LOCK, [asked, PERSON_LOCK])
     ours = {row[0] for row in cursor.fetchall()}
     recent = _recent(cursor, sorted(ours))
-    exempt = _exempt(cursor, [found["id"] for found in of_others if found["rule"] != DEFAULT])
+    exempt = _exempt(cursor, [found["id"] for found in of_others])
     for found in of_others:
         found["joins"] = found["id"] not in exempt
         found["recent"] = recent[found["recipient"]]
@@ -104,9 +108,7 @@ def recent_reminders(recipients: Iterable[str]) -> dict[str, list[datetime]]:
 def mandatory_rules() -> set[str]:
     """The rules whose reminders are neither held nor counted, as the ledger names them."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 'rule:' || q.id FROM reminders_reminderrule q WHERE to_jsonb(q) -> 'mandatory' = 'true'::jsonb"
-        )
+        cursor.execute("SELECT 'rule:' || q.id FROM reminders_reminderrule q WHERE q.mandatory")
         return {row[0] for row in cursor.fetchall()}
 
 
