@@ -390,6 +390,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
+        "KindEnum": "reminders.models.Kind.values",
+        "DeliveryKindEnum": "reminders.models.DeliveryKind.values",
         "StateEnum": "reminders.models.State.values",
         "CalendarSourceStateEnum": "assignments.calendar_source.STATES",
     },

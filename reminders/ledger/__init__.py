@@ -16,7 +16,7 @@ Sent:
     claims, leases         due rows are claimed for the workers; those whose lease is over are taken back
     breakers, paces        routes that do not work, and channels that accept only so many messages
     beginning, sending     a worker decides about its rows under their locks, and makes them SENDING
-    digests                which notices go in one message
+    digests, rates         which notices go in one message; how often a person is reminded
     ways                   by which address a person is reached next
     finishing, deaths      how a send ended, or was left by a process that died
     delivery_events        what became of it afterwards
