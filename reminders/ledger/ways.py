@@ -100,8 +100,8 @@ PLAN_NEXT = f"""
           SELECT FROM reminders_reminder n
           WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
             AND n.recipient = r.recipient
-            AND (n.state IN ('PLANNED', 'QUEUED', 'SENDING', 'UNKNOWN')
-                 OR (n.state = 'SENT' AND NOT {BOUNCED.format(row="n")})))
+            AND (n.state IN ('PLANNED', 'QUEUED', 'SENDING')
+                 OR (n.state IN ('SENT', 'UNKNOWN') AND NOT {BOUNCED.format(row="n")})))
     ORDER BY r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.id DESC
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - our own constants

@@ -41,7 +41,7 @@ def one_way_is_enough(e: "Evidence") -> Iterator[str]:
             yield f"rows {[row['id'] for row in accepted]} say the same, and were accepted over several ways"
         if len({row["channel"] for row in rows}) < len(rows):
             yield f"rows {[row['id'] for row in rows]} say the same over one way"
-        if any(row["state"] == "UNKNOWN" for row in rows) and accepted:
+        if accepted and any(row["state"] == "UNKNOWN" and row["id"] not in e.bounced for row in rows):
             yield f"row {accepted[0]['id']} was sent though another way may have been taken"
         last = max(rows, key=lambda row: row["id"])
         tried = sum(row["state"] in ("FAILED", "SENT", "SKIPPED") for row in rows)

@@ -307,6 +307,19 @@ def test_a_bounce_for_now_changes_nothing_and_one_of_an_old_plan_moves_what_wait
     assert contact_points.points_of(person.pk)[0].failing_since is not None
 
 
+def test_a_bounce_settles_a_doubt(tick, clock, mail, sms, config):
+    """It may have arrived; now it is known that it has not."""
+    mail.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
+    AssignmentFactory(soon=True, assignee=both())
+    tick()
+    clock.advance(timedelta(minutes=2))
+    tick()
+    assert ways() == ["memory UNKNOWN ambiguous"]
+    assert bounce(Reminder.objects.get(channel="memory"), config)
+    tick()
+    assert ways() == ["memory UNKNOWN ambiguous", "sms SENT"]
+
+
 def test_a_bounce_of_an_address_that_was_corrected_since_does_not_mark_the_new_one(
     tick, clock, mail, sms, config
 ):
