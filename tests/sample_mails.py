@@ -79,8 +79,14 @@ def _digest() -> Claim:
     return replace(CLAIM, row=NOTICE, digest=Digest(lead=NOTICE, entries=entries, members=(), waiting=2))
 
 
+def _reminders() -> Claim:
+    entries = ((ROW, FACTS), (replace(ROW, id=2, assignment_id=8, rule="rule:4"), FACTS))
+    return replace(CLAIM, digest=Digest(lead=ROW, entries=entries, members=(), waiting=0))
+
+
 CLAIMS: Mapping[str, Claim] = {
     "reminder": CLAIM,
+    "several reminders": _reminders(),
     "reminder to who has confirmed": replace(CLAIM, plan=replace(PLAN, confirmed=True)),
     "late reminder": replace(
         CLAIM,

@@ -61,7 +61,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         return webhooks.compose(claim, contact=contact, address=address, now=now)
     form = "sms" if registry.takes_short_text(channel_name(claim.row.channel)) else "mail"
     if claim.digest is not None:
-        return _compose_digest(claim.digest, contact=contact, address=address, form=form, now=now)
+        return _compose_digest(claim, claim.digest, contact=contact, address=address, form=form, now=now)
     kind = _template_name(claim.row)
     language = text_language(kind, contact.language, form)
     zone, headers = contact.time_zone, NO_HEADERS
@@ -154,21 +154,29 @@ def _template_name(row: Row) -> str:
     )
 
 
-def _compose_digest(digest: Digest, *, contact: Contact, address: str, form: str, now: datetime) -> Message:
+def _compose_digest(
+    claim: Claim, digest: Digest, *, contact: Contact, address: str, form: str, now: datetime
+) -> Message:
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
     to_supervisor = recipients.is_supervisor(digest.lead.recipient)
     kind = "digest" if to_supervisor else "reminders"
     language = text_language(kind, contact.language, form)
     if to_supervisor:
-        entries, values = _notices_listed(digest, language, now=now)
+        entries, values = _notices_listed(digest, language=language, now=now)
     else:
-        entries, values = _reminders_listed(digest, contact, language, now=now)
+        zone = contact.time_zone
+        entries, values = _reminders_listed(claim, digest, zone=zone, language=language, now=now)
     more = len(digest.entries) - len(entries)
     values |= {"number": str(len(digest.entries)), "more": str(more) if more else ""}
     if form == "sms":
-        titles = {"entries": "; ".join(entry["short"] for entry in entries)}
+        short = "; ".join(entry["title" if to_supervisor else "in_short"] for entry in entries)
         return _short_message(
-            kind, {**values, **titles}, digest.lead, contact=contact, address=address, language=language
+            kind,
+            {**values, "entries": short},
+            digest.lead,
+            contact=contact,
+            address=address,
+            language=language,
         )
     present = (*_present(values), "entries")
 
@@ -190,18 +198,19 @@ def _compose_digest(digest: Digest, *, contact: Contact, address: str, form: str
         html=written_out("html", escaped),
         language=language,
         tracking=tracking.token_for(digest.lead),
+        headers=opt_out_links.headers_of(values.get("unsubscribe", "")),
     )
 
 
 def _notices_listed(
-    digest: Digest, language: str, *, now: datetime
+    digest: Digest, *, language: str, now: datetime
 ) -> tuple[list[dict[str, str]], dict[str, str]]:
     """What a supervisor reads of each notice, and of all of them."""
-    listed = [
+    entries = [
         notices.notice_values(row, facts, zone=facts.assignee_zone, language=language, now=now)
         for row, facts in digest.entries[:MOST_LISTED]
     ]
-    return [{**entry, "short": entry["title"]} for entry in listed], {
+    return entries, {
         "waiting": str(digest.waiting) if digest.waiting else "",
         "list": links.overdue_list_url(),
         **notices.counts([row for row, _ in digest.entries]),
@@ -209,36 +218,38 @@ def _notices_listed(
 
 
 def _reminders_listed(
-    digest: Digest, contact: Contact, language: str, *, now: datetime
+    claim: Claim, digest: Digest, *, zone: str, language: str, now: datetime
 ) -> tuple[list[dict[str, str]], dict[str, str]]:
-    """What an assignee reads of each assignment, the next one first, and of all of them."""
-    zone = contact.time_zone
-    in_order = sorted(digest.entries, key=lambda entry: (entry[1].start, entry[0].id))
-    entries = []
-    for row, facts in in_order[:MOST_LISTED]:
-        title = isolated(" ".join(facts.title.split()))
-        entries.append(
-            {
-                "title": title,
-                "short": f"{local_time(facts.start, zone, language, long=False)} {title}",
-                "kind": isolated(facts.kind),
-                "location": isolated(facts.location),
-                "map": links.map_url(facts.location),
-                "notes": isolated("\n          ".join(facts.notes.splitlines())),  # below the first line
-                "reference": isolated(facts.reference),
-                "time_line": time_line(facts.start, facts.end, zone, language, now=now),
-                "link": _link(row),
-                **changed_values(digest.news.get(row.id), zone=zone, language=language, now=now),
-            }
+    """What an assignee reads of each assignment, the next one first, and of all of them.
+
+    Where all are of one rule, its reminders can be stopped once for all; else those of each rule beside its work.
+    """
+    begun = {one.row.id: one for one in claim.message}
+    unknown = replace(claim.plan, news=None, confirmed=False)
+    listed = sorted(digest.entries, key=lambda entry: (entry[1].start, entry[0].id))
+    entries = [
+        _assignee_values(
+            begun.get(row.id)
+            or replace(claim, row=row, facts=facts, plan=unknown, announced=None, digest=None),
+            zone=zone,
+            language=language,
+            now=now,
         )
-    first = local_time(in_order[0][1].start, zone, language, long=False)
-    return entries, {"name": isolated(contact.name), "first_start": first}
-
-
-def _link(row: Row) -> str:
-    """Where the assignee answers; '' for anybody else, and where this site's address is not known."""
-    assignee_id = recipients.assignee_id_of(row.recipient)
-    return links.url_of(Link(row.assignment_id, assignee_id, row.version)) if assignee_id is not None else ""
+        for row, facts in listed[:MOST_LISTED]
+    ]
+    for entry, (_, facts) in zip(entries, listed, strict=False):
+        entry["notes"] = entry["notes"].replace("\n", "\n          ")  # below the first line
+        start = local_time(facts.start, zone, language, long=False)
+        entry["in_short"] = f"{entry['title']}, {start}"
+    stops = {entry["unsubscribe"] for entry in entries}
+    if len(stops) == 1:
+        entries = [{**entry, "unsubscribe": ""} for entry in entries]
+    return entries, {
+        "name": isolated(claim.facts.assignee_name),
+        "first_start": local_time(listed[0][1].start, zone, language, long=False),
+        "link": entries[0]["link"],
+        "unsubscribe": stops.pop() if len(stops) == 1 else "",
+    }
 
 
 def escaped(text: str) -> str:

@@ -28,10 +28,18 @@ def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> d
         not_after__gt=now,
     ).order_by("next_attempt_at", "id")
     waiting: dict[Due, list[int]] = {}
-    for row in rows[:MOST_WAITING]:
-        if row.rule not in mandatory:
+    found_rows = list(rows[:MOST_WAITING])
+    begun_before = ledger_rates.begun_over_another_channel(row.pk for row in found_rows)
+    for row in found_rows:
+        if row.rule not in mandatory and row.pk not in begun_before:
             due = row.due_at if row.reason == Reason.TO_BE_JOINED else row.next_attempt_at
-            one = Due(max(now, due), row.planned_start, row.not_after or row.planned_start, row.channel)
+            one = Due(
+                at=max(now, due),
+                start=row.planned_start,
+                not_after=row.not_after or row.planned_start,
+                way=row.channel,
+                nudge=f"{row.assignment_id}:{row.version}:{row.rule}",
+            )
             waiting.setdefault(one, []).append(row.pk)
     begun = ledger_rates.recent_reminders([recipient]).get(recipient, [])
     had = sorted(begun)

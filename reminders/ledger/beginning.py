@@ -28,7 +28,7 @@ from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import NO_CHANNEL, Kind, Reason, State
 from reminders.policy import gates
-from reminders.policy.digests import Group, group_of
+from reminders.policy.digests import Group, group_of, same_nudge
 from reminders.policy.rates import Hold, hold_after
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Row, Situation
@@ -147,10 +147,14 @@ class _Judged:
     def _hold(self, row: Row, found: dict[str, Any], config: ReminderConfig) -> Hold | None:
         """What keeps back this reminder: the messages that its person had, and those over other ways that are begun with it.
 
-        What goes in a message that leaves anyway is not kept back.
+        What goes in a message that leaves anyway is not kept back, nor is what is one nudge with one that leaves.
         """
         others = [
-            group for group in self.groups if group.recipient == row.recipient and group.digest_id is None
+            group
+            for group, claims in self.groups.items()
+            if group.recipient == row.recipient
+            and group.digest_id is None
+            and not any(same_nudge(claim.row, row) for claim in claims)
         ]
         if any(group.channel == row.channel for group in others):
             return None

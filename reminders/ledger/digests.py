@@ -149,7 +149,6 @@ def begin_group(cursor: Cursor, group: Group, claims: Sequence[Claim], config: R
         entries=tuple((row, facts[row.id]) for row in rows),
         members=tuple(claims[1:]),
         waiting=waiting,
-        news={claim.row.id: claim.plan.news for claim in claims},
     )
     return replace(claims[0], digest=digest)
 

@@ -15,7 +15,8 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
-from reminders.policy.rates import Hold, Limits, hold_after
+from reminders.policy.rates import Limits
+from reminders.policy.rules import DEFAULT
 
 PERSON_LOCK = 0x72656D02
 """The first key of the lock under which the reminders of one person are begun."""
@@ -40,8 +41,13 @@ LOCK = """
     WHERE pg_try_advisory_xact_lock(%s, hashtext(x.recipient))
 """
 
-# Members of one message count once, and so does what goes over several channels that its rule names. What has bounced for
-# good did not reach them.
+MAY_HAVE_ARRIVED = f"""({{row}}.begun_at > statement_timestamp() - interval '1 hour'
+        AND ({{row}}.state IN ('SENT', 'SENDING', 'UNKNOWN') OR {{row}}.ambiguous > 0)
+        AND NOT {BOUNCED})"""
+"""Whether the person of the row with this alias had it within the last hour, or may have. What has bounced for good did not
+reach them."""
+
+# Members of one message count once, and so do the messages of a rule that names several channels.
 RECENT = f"""
     SELECT o.recipient, max(o.begun_at) AS begun_at
     FROM unnest(%s::text[]) AS x(recipient)
@@ -52,19 +58,23 @@ RECENT = f"""
         SELECT * FROM reminders_reminder c
         WHERE c.recipient = x.recipient AND c.kind = 'REMINDER' AND c.closed_at IS NULL AND c.begun_at IS NOT NULL
           AND c.next_attempt_at <= statement_timestamp() + interval '1 hour') o
-    WHERE o.begun_at > statement_timestamp() - interval '1 hour'
-      AND (o.state IN ('SENT', 'SENDING', 'UNKNOWN') OR o.ambiguous > 0)
-      AND NOT {MANDATORY.format(row="o")} AND NOT {BOUNCED.format(row="o")}
-    GROUP BY o.recipient, coalesce(o.digest_id::text, o.assignment_id || ' ' || o.version || ' ' || o.rule)
+    JOIN reminders_reminder lead ON lead.id = coalesce(o.digest_id, o.id)
+    WHERE {MAY_HAVE_ARRIVED.format(row="o")} AND NOT {MANDATORY.format(row="o")}
+    GROUP BY o.recipient, lead.assignment_id, lead.version, lead.rule
 """  # noqa: S608 - our own constants
 
-EXEMPT = f"""
-    SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND ({MANDATORY.format(row="r")} OR EXISTS (
+# A nudge is a row less its channel.
+BEGUN_OVER_ANOTHER_CHANNEL = f"""
+    SELECT r.id FROM reminders_reminder r
+    WHERE r.id = ANY(%s::bigint[]) AND EXISTS (
         SELECT FROM reminders_reminder n
         WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-          AND n.recipient = r.recipient AND n.id < r.id AND n.state NOT IN ('SKIPPED', 'FAILED')))
+          AND n.recipient = r.recipient AND n.id <> r.id AND {MAY_HAVE_ARRIVED.format(row="n")} OFFSET 0)
 """  # noqa: S608 - our own constants
-"""What is never held: mandatory rules, and what goes over another address of the person too."""
+
+EXEMPT = (
+    f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {MANDATORY.format(row='r')}"  # noqa: S608
+)
 
 
 def limits_of(config: ReminderConfig) -> Limits:
@@ -83,26 +93,24 @@ def look_up(cursor: Cursor, picked: Sequence[dict[str, Any]]) -> list[dict[str, 
     run(cursor, LOCK, [asked, PERSON_LOCK])
     ours = {row[0] for row in cursor.fetchall()}
     recent = _recent(cursor, sorted(ours))
-    exempt = _exempt(cursor, [found["id"] for found in of_others])
+    exempt = _ids(cursor, EXEMPT, [found["id"] for found in of_others if found["rule"] != DEFAULT])
+    begun = _ids(cursor, BEGUN_OVER_ANOTHER_CHANNEL, [found["id"] for found in of_others])
     for found in of_others:
         found["joins"] = found["id"] not in exempt
-        found["recent"] = recent[found["recipient"]]
+        found["recent"] = [] if found["id"] in begun else recent[found["recipient"]]
     return [found for found in picked if not found["has_others"] or found["recipient"] in ours]
-
-
-def holds(recipients: Iterable[str], config: ReminderConfig) -> dict[str, Hold]:
-    """What keeps back further reminders to these people now."""
-    limits = limits_of(config)
-    with connection.cursor() as cursor:
-        recent = _recent(cursor, sorted({name for name in recipients if name})) if limits else {}
-    found = {name: hold_after(begun, limits) for name, begun in recent.items()}
-    return {name: hold for name, hold in found.items() if hold is not None}
 
 
 def recent_reminders(recipients: Iterable[str]) -> dict[str, list[datetime]]:
     """When messages with reminders to these people were begun within the last hour."""
     with connection.cursor() as cursor:
         return dict(_recent(cursor, sorted(recipients)))
+
+
+def begun_over_another_channel(ids: Iterable[int]) -> set[int]:
+    """The rows whose person had the same nudge over another channel within the last hour: the rate does not hold these."""
+    with connection.cursor() as cursor:
+        return _ids(cursor, BEGUN_OVER_ANOTHER_CHANNEL, list(ids))
 
 
 def mandatory_rules() -> set[str]:
@@ -121,8 +129,9 @@ def _recent(cursor: Cursor, recipients: Sequence[str]) -> defaultdict[str, list[
     return found
 
 
-def _exempt(cursor: Cursor, ids: Sequence[int]) -> set[int]:
+def _ids(cursor: Cursor, statement: str, ids: Sequence[int]) -> set[int]:
+    """Those of these ids that the statement finds."""
     if not ids:
         return set()
-    run(cursor, EXEMPT, [bigints(ids)])
+    run(cursor, statement, [bigints(ids)])
     return {row[0] for row in cursor.fetchall()}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,15 +67,13 @@ class Digest:
     """A message that holds several rows. It has the Message-ID of `lead`.
 
     `entries` are the rows that it lists, in their order, with what it may say of each. `members` are the rows that were
-    begun with the claim that carries this. `waiting` further notices to the same recipient wait for a later message. `news`
-    are what the plan of each row is to its assignee, by the row's id; without those that are only listed again.
+    begun with the claim that carries this. `waiting` further notices to the same recipient wait for a later message.
     """
 
     lead: Row
     entries: tuple[tuple[Row, Facts], ...]
     members: tuple["Claim", ...]
     waiting: int
-    news: Mapping[int, News | None] = field(default_factory=dict)
 
 
 @quick_init

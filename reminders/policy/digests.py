@@ -46,6 +46,17 @@ def is_rated(row: Row) -> bool:
     return row.kind is Kind.REMINDER and recipients.assignee_id_of(row.recipient) is not None
 
 
+def same_nudge(one: Row, other: Row) -> bool:
+    """Whether both say the same to one person, over different channels, or are one row."""
+    return (one.assignment_id, one.version, one.kind, one.rule, one.recipient) == (
+        other.assignment_id,
+        other.version,
+        other.kind,
+        other.rule,
+        other.recipient,
+    )
+
+
 def may_wait(row: Row) -> bool:
     """Whether this row may wait to be joined with others; one whose message is settled does not."""
     group = group_of(row)

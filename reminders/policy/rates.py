@@ -65,12 +65,14 @@ def held_until(hold: Hold, *, start: datetime, not_after: datetime | None) -> da
 
 @dataclass(frozen=True, slots=True, order=True)
 class Due:
-    """A reminder that is foreseen: when it is due, the start and the last use of it, and its way."""
+    """A reminder that is foreseen: when it is due, the start and the last use of it, and its way. `nudge` is the same for
+    reminders that a rule sends over several channels: they do not hold each other."""
 
     at: datetime
     start: datetime
     not_after: datetime
     way: str
+    nudge: str = ""
 
 
 def departures(
@@ -80,7 +82,7 @@ def departures(
     message, from 0 on.
     """
     waiting = sorted(due)
-    had = list(begun)
+    had: list[tuple[datetime, frozenset[str]]] = [(at, frozenset()) for at in begun]
     number = 0
     while waiting:
         first, at = min(
@@ -90,14 +92,16 @@ def departures(
         for one in together:
             waiting.remove(one)
             yield one, at, number
-        had.append(at)
+        had.append((at, frozenset(other.nudge for other in together if other.nudge)))
         number += 1
 
 
-def _leaves_at(one: Due, had: Sequence[datetime], limits: Limits) -> datetime:
+def _leaves_at(one: Due, had: Sequence[tuple[datetime, frozenset[str]]], limits: Limits) -> datetime:
     at = one.at
     while True:
-        hold = hold_after([instant for instant in had if instant > at - HOUR], limits)
+        hold = hold_after(
+            [instant for instant, nudges in had if instant > at - HOUR and one.nudge not in nudges], limits
+        )
         until = at if hold is None else held_until(hold, start=one.start, not_after=one.not_after)
         if until <= at:
             return at

@@ -31,9 +31,11 @@ class RatedSends:
             self._limits and person is not None and rule not in self._mandatory and self._number < MOST_HELD
         )
 
-    def add(self, send: SimulatedSend, person: int, not_after: datetime | None) -> None:
+    def add(
+        self, send: SimulatedSend, person: int, *, rule: str, way: str, not_after: datetime | None
+    ) -> None:
         self._number += 1
-        due = Due(send.at, send.start, not_after or send.start, send.channel)
+        due = Due(send.at, send.start, not_after or send.start, way, f"{send.assignment_id}:{rule}")
         self._by_person[person].append((due, send))
 
     def sends(self) -> Iterator[tuple[SimulatedSend, int]]:

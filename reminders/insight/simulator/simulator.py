@@ -126,7 +126,8 @@ def simulate(
                 tally.add(send, person)
             elif channel not in queues:
                 if person is not None and rated.takes(person, prospect.rule):
-                    rated.add(send, person, prospect.not_after(config))
+                    useful_until = prospect.not_after(config)
+                    rated.add(send, person, rule=prospect.rule, way=prospect.channel, not_after=useful_until)
                 else:
                     tally.add(send, person)
             else:

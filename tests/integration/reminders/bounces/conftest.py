@@ -79,6 +79,8 @@ def send_due(config, messages):
     """A scan, and all that is due; what is sent is in `messages`."""
 
     class Remembering:
+        name = "email"
+
         def address(self, contact):
             return contact.email or contact.phone or None
 

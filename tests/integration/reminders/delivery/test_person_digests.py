@@ -183,6 +183,22 @@ def test_another_way_is_another_message_and_the_rate_counts_all(clock, config, t
     assert sorted(Counter((row.digest_id, row.channel) for row in rows()).values()) == [2, 2]
 
 
+def test_one_nudge_over_two_channels_is_one(clock, config, tick, outbox, ada):
+    """A rule that names two channels: neither copy holds the other, and the next nudge waits for both."""
+    works = due(3, ada)
+    point = contact_points.add_point(ada.pk, "email", "other@example.test")
+    for row in rows():
+        row.pk, row.channel = None, f"memory:{point.pk}"
+        row.save(force_insert=True)
+    assert sorted(tick()) == [3, 3]
+    assert Counter(message.address for message in outbox.messages) == {ada.email: 1, "other@example.test": 1}
+    assert rates.recent_reminders([assignee_recipient(ada.pk)]) == {assignee_recipient(ada.pk): [NOON]}
+    clock.advance(SECOND)
+    due(1, ada)
+    assert tick() == []
+    assert states(assignment__in=works) == {"SENT": 6}
+
+
 def test_corrections_are_neither_held_nor_counted(clock, config, tick, outbox, ada):
     work = due(2, ada)[0]
     assert tick() == [2]
@@ -194,12 +210,7 @@ def test_corrections_are_neither_held_nor_counted(clock, config, tick, outbox, a
 
 
 def test_mandatory_rules_are_neither_held_nor_counted(clock, config, tick, outbox, ada):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "ALTER TABLE reminders_reminderrule ADD COLUMN IF NOT EXISTS mandatory boolean DEFAULT FALSE NOT NULL"
-        )
-        made = rule(minutes=60)
-        cursor.execute("UPDATE reminders_reminderrule SET mandatory = TRUE WHERE id = %s", [made.pk])
+    made = rule(minutes=60, mandatory=True)
     assert rates.mandatory_rules() == {key(made)}
     due(1, ada)
     assert tick() == [1]

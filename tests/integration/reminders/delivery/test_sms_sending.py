@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -84,7 +84,7 @@ def test_a_refused_number_is_followed_by_the_next_contact_point(stage):
     assert [one.address for one in stage.mail.messages] == ["ann@example.test"]
 
 
-def test_who_has_opted_out_at_the_gateway_has_opted_out_here(stage):
+def test_who_has_opted_out_at_the_gateway_has_opted_out_here(stage, clock):
     person = by_phone()
     contact_points.add_point(person.pk, "email", "ann@example.test")
     stage.gateway.opted_out = {ANN}
@@ -94,6 +94,7 @@ def test_who_has_opted_out_at_the_gateway_has_opted_out_here(stage):
     (point, _) = contact_points.points_of(person.pk)
     assert point.opted_out_at == NOON
     assert len(stage.mail.messages) == 1
+    clock.advance(timedelta(minutes=1))
     AssignmentFactory(soon=True, assignee=person)
     stage.tick()
     assert len(stage.mail.messages) == 2

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assignments.direction import isolated
+from notifications.channels.sms.alphabet import size
 from notifications.message import Contact
-from reminders.content import compose, dates, links
+from reminders.content import compose, dates, links, opt_out_links
 from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind, State
@@ -421,6 +422,7 @@ def test_several_reminders_are_listed_with_time_place_and_link_the_next_one_firs
     assert message.subject == "Reminder: 2 assignments, the first Mon 15 Jun, 14:30"
     assert message.message_id == compose.message_id(ROW)
     first, second = (links.url_of(Link(row.assignment_id, 3, 1)) for row in (ROW, later))
+    stop = opt_out_links.url_of(3, "default")
     assert message.text == (
         "Hello Ana Müller,\n"
         "\n"
@@ -442,7 +444,36 @@ def test_several_reminders_are_listed_with_time_place_and_link_the_next_one_firs
         f"  {second}\n"
         "\n"
         "You get this message because this work is assigned to you.\n"
-        "\n"
+        f"Stop reminders like these: {stop}\n"
     )
+    assert message.headers["List-Unsubscribe"] == f"<{stop}>"
     assert "Repair &lt;lift&gt;" in message.html
     assert f'href="{first}"' in message.html
+
+
+def test_of_several_rules_each_can_be_stopped_beside_its_work(settings):
+    settings.PUBLIC_URL = "https://reminders.example.org"
+    of_rule = replace(ROW, id=2, assignment_id=8, rule="rule:4")
+    digest = Digest(lead=ROW, entries=((ROW, FACTS), (of_rule, FACTS)), members=(), waiting=0)
+    message = compose.compose(replace(CLAIM, digest=digest), contact=ANA, address="a@example.test", now=NOON)
+    stops = [opt_out_links.url_of(3, rule) for rule in ("default", "rule:4")]
+    assert [line.rpartition(" ")[2] for line in message.text.splitlines() if "Stop" in line] == stops
+    assert not message.headers
+
+
+def test_several_reminders_by_sms_are_one_short_text(settings):
+    settings.PUBLIC_URL = "https://reminders.example.org"
+    rows = [replace(ROW, id=n, assignment_id=n, channel="sms") for n in range(1, 41)]
+    entries = tuple((row, replace(FACTS, title=f"Job {row.id}")) for row in rows)
+    claim = replace(
+        CLAIM,
+        row=rows[0],
+        facts=entries[0][1],
+        digest=Digest(lead=rows[0], entries=entries, members=(), waiting=0),
+    )
+    message = compose.compose(claim, contact=ANA, address="+4930123456", now=NOON)
+    assert message.text.startswith(
+        "Reminder: 40 assignments: Job 1, Mon 15 Jun, 14:30; Job 2, Mon 15 Jun, 14:30; "
+    )
+    assert message.text.endswith("\n" + links.url_of(Link(1, 3, 1)))
+    assert size(message.text).segments <= 3

@@ -105,11 +105,12 @@ def test_a_mail_has_the_headers_that_filters_look_at(name):
 def test_only_a_reminder_offers_to_unsubscribe(name):
     found = parsed(name)
     offers = name == "late reminder" or name.startswith("reminder")
+    beside_each = name == "several reminders"  # of two rules, so that no header can stand for both
     assert (found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click") is offers
     address = str(found["List-Unsubscribe"] or "")
     assert bool(re.fullmatch(r"<https://reminders\.example\.test/u/3-0-[0-9a-f]{32}>", address)) is offers
-    assert ("Stop reminders like this one" in mail(name).text) is offers
-    assert ("/u/" in mail(name).html) is offers
+    assert ("Stop reminders like this one" in mail(name).text) is (offers or beside_each)
+    assert ("/u/" in mail(name).html) is (offers or beside_each)
 
 
 @ALL
