@@ -36,7 +36,7 @@ def history_of(sent, config) -> list[str]:
 def test_the_explanation_says_it_in_its_place(bounced, config):
     told = history_of(bounced, config)
     at = next(place for place, line in enumerate(told) if "bounced for good" in line)
-    assert told[at] == f"REMINDER of version 1 bounced for good, as dsn reports: {DETAIL}."
+    assert told[at] == f"REMINDER of version 1 by e-mail bounced for good, as dsn reports: {DETAIL}."
     assert any("was accepted" in line for line in told[:at])
     [row] = [
         one for one in explain(bounced.row.assignment, config=config).reminders if one.channel == "email"
