@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 CALLERS = ("anonymous", "read", "write", "ops", "viewer", "operator")
 OPEN, READ, WRITE, OPS = "open", "read", "write", "ops"
+SIGNED = "signed"  # For the providers of SMS and mail, whatever token or session comes with it.
 LOOK, ACT = "look", "act"  # Pages: for people who have signed in, never for tokens.
 
 # What each call needs. An address that is not here fails the test: whoever adds one says who may use it.
@@ -27,6 +28,9 @@ NEEDS = {
     "healthz": {"GET": OPEN},
     "readyz": {"GET": OPEN},
     "api/metrics": {"GET": OPEN},
+    "api/inbound/email": {"POST": SIGNED},
+    "api/inbound/sms": {"POST": SIGNED},
+    "api/inbound/sms-status": {"POST": SIGNED},
     "api/assignments": {"GET": READ, "POST": WRITE},
     "api/assignments/<int:pk>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
     "api/assignments/import": {"POST": WRITE},
@@ -108,6 +112,7 @@ MAY = {
     READ: {"read", "write", "ops", "viewer", "operator"},
     WRITE: {"write", "operator"},
     OPS: {"ops", "operator"},
+    SIGNED: set(),
     LOOK: {"viewer", "operator"},
     ACT: {"operator"},
 }
@@ -251,6 +256,8 @@ def test_who_may_do_what(call, route):
             refused = {401} if caller == "anonymous" else {403}
             if need in (LOOK, ACT) and caller not in MAY[LOOK]:
                 refused = {302}  # to the login
+            if need == SIGNED:
+                refused = {403, 404}  # 404: no provider is set up
             if caller in MAY[need]:
                 # What follows is about the state or the body, not about who calls.
                 assert status not in {401, 403, 405} | BROKEN, (caller, method, url, status)
@@ -276,6 +283,8 @@ def test_no_other_method_does_anything(call, route):
                 )
             elif route == "api/":
                 assert status in {404, 405}, (caller, method, url, status)
+            elif SIGNED in NEEDS[route].values():
+                assert status in {403, 404, 405}, (caller, method, url, status)
             elif pages and caller not in MAY[LOOK]:
                 assert status in {302, 405}, (caller, method, url, status)
             else:
