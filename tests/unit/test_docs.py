@@ -13,7 +13,7 @@ from django.core.management import get_commands, load_command_class
 
 ROOT = Path(settings.BASE_DIR)
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SOURCE = (ROOT / "config" / "settings.py").read_text()
+SOURCE = "\n".join((ROOT / "config" / name).read_text() for name in ("settings.py", "reminder_settings.py"))
 EXAMPLE = (ROOT / ".env.example").read_text()
 READERS = {"text", "whole", "switch", "words", "url", "address", "origin", "email", "choice"}
 
