@@ -1,6 +1,7 @@
 """What counts as an address of a chat service: an Apprise URL of a scheme that CHAT_SCHEMES names."""
 
 import ipaddress
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +32,8 @@ def service_of(url: str) -> Any:
     # Not needed by who has no chat services, and slow to import.
     from apprise import Apprise
 
+    # Its lines name addresses, topics and tokens. Set each time: a configuration of logging sets it back.
+    logging.getLogger("apprise").disabled = True
     service = Apprise.instantiate(url)
     if service is None:
         message = (

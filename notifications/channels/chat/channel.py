@@ -1,6 +1,5 @@
 """Sends over chat and push services through Apprise. What it does not say of a failure is learnt beside it (`observed`)."""
 
-import logging
 import re
 from datetime import timedelta
 
@@ -16,9 +15,6 @@ SHORTEST, LONGEST = 1.0, 60.0
 """Seconds: the bounds of Apprise's own time-outs."""
 ABOUT_THE_MESSAGE = frozenset({413, 414, 415, 422})
 FOR_A_WHILE = frozenset({408, 423, 425, TOO_MANY, *range(500, 600)})
-
-# Its lines name topics, tokens and addresses.
-logging.getLogger("apprise").disabled = True
 
 
 class ChatChannel(Channel):

@@ -1,5 +1,6 @@
 """Chat services through Apprise: what it took, what it refused, and what nobody can know; and where it may connect to."""
 
+import logging
 import socket
 from datetime import timedelta
 
@@ -155,6 +156,10 @@ def test_a_scheme_that_nobody_knows_is_refused_at_the_start(settings):
 
 
 def test_no_line_is_logged_that_names_the_address(caplog):
+    logging.getLogger("apprise").disabled = False  # As a configuration of logging leaves it.
     with HttpSink(answers=[status("404 Not Found")]) as sink:
         send(f"ntfy://secret-user:secret-token@127.0.0.1:{sink.port}/secret-crew")
+    logging.getLogger("apprise").disabled = False
+    with pytest.raises(ValidationError):
+        stored_chat_url("json://secret-user:secret-token@:nowhere/?secret")
     assert "secret" not in caplog.text
