@@ -31,6 +31,7 @@ MINUTE = timedelta(minutes=1)
 ENDS = [Outcome.ACCEPTED] * 12 + [Outcome.REFUSED_FOR_NOW, Outcome.UNKNOWABLE, Outcome.REJECTED]
 
 
+@pytest.mark.no_cover
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(6))
 def test_in_any_order_each_row_ends_once_and_no_minute_has_two(

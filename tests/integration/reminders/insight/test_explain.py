@@ -35,7 +35,7 @@ from tests.factories import AssigneeFactory, AssignmentFactory, overdue_notice
 from tests.fakes.api_caller import ApiCaller
 from tests.fakes.broker import MemoryBroker
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 
 def deliver(config: ReminderConfig, outbox: MemoryChannel) -> None:

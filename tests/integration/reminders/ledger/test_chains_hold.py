@@ -25,7 +25,7 @@ from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.stage import MINUTE, Ticks
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 CONFIG = ReminderConfig(channel="memory", ops_emails=("ops@example.test",), digest_wait=timedelta(seconds=5))
 
 

@@ -18,7 +18,7 @@ from reminders.policy import rules as policy_rules
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 MINUTE = timedelta(minutes=1)
 CONFIG = ReminderConfig(channel="memory")
 MINUTES = st.sampled_from([10, 25, 30, 38, 45, 60, 100, 180, 600, 1500])

@@ -16,7 +16,7 @@ from tests.integration.reminders.web.test_rule_admin import HOUR_BEFORE
 from tests.logins import signed_in, staff
 from tests.rule_factory import rule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 HUGE = "9" * 400
 LONG = "x" * 100_000

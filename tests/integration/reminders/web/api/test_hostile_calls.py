@@ -15,7 +15,7 @@ from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
 from tests.rule_factory import rule
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 
 HUGE = 9 * 10**30
 FIVE_MB = "x" * 5_000_000
