@@ -15,7 +15,7 @@ from assignments.models import Answer
 from assignments.teams import effective_team_sql
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import reachable_sql, way_to_sql, ways_of
+from reminders.ledger.fragments import AS_ENDED, reachable_sql, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_subjects import GIVEN_TO, RuledWork, quiet_hours_of, zone_of
@@ -71,7 +71,7 @@ END = f"""
     WHERE {OF_CHAINS} AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
       AND NOT EXISTS (SELECT FROM {WANTED}
                       WHERE x.id = r.assignment_id AND x.rule = r.rule AND x.recipient = r.recipient)
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 RETIME = f"""

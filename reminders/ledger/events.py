@@ -15,7 +15,7 @@ from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import TO_WEBHOOKS
+from reminders.ledger.fragments import AS_ENDED, TO_WEBHOOKS
 from reminders.ledger.records import Ended, count_ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind, State
@@ -111,7 +111,7 @@ END = f"""
     UPDATE reminders_reminder r
     SET state = 'SKIPPED', reason = 'unsubscribed', lease_until = NULL, closed_at = statement_timestamp()
     WHERE r.closed_at IS NULL AND r.{TO_WEBHOOKS} AND r.recipient = %s AND r.state IN ('PLANNED', 'QUEUED')
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 

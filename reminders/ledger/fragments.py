@@ -22,6 +22,18 @@ NOTICES = "(recipient LIKE 'ops:%%' OR recipient LIKE 'person:%%')"
 reminder_supervisor_idx has the same condition."""
 
 
+AS_ENDED = "r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason"
+"""A row `r` as `records.Ended` has it."""
+
+
+def ended_unsent(reason: str) -> str:
+    """What is set of rows `r` that end without a send, by this reason (an SQL expression). Whether those in doubt have
+    arrived nobody can know."""
+    return f"""state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
+        reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE {reason} END,
+        lease_until = NULL, closed_at = statement_timestamp()"""
+
+
 def channel_name_sql(way: str) -> str:
     """The channel of a way (an SQL expression); `policy.ways.channel_name` is the same rule."""
     return f"split_part({way}, ':', 1)"

@@ -6,6 +6,7 @@ archive keep the second, who stays as a shell that names the first.
 
 from assignments.merging import NotMergeable
 from reminders.ledger.events import record_ended
+from reminders.ledger.fragments import AS_ENDED
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, prepared_cursor, run
 from reminders.policy.recipients import assignee_recipient, person_recipient
@@ -25,7 +26,7 @@ END_TWINS = f"""
     UPDATE reminders_reminder r
     SET state = 'SKIPPED', reason = 'operator', lease_until = NULL, closed_at = statement_timestamp()
     WHERE r.recipient = %(gone)s AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0 AND {TWIN}
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 MOVE = f"""

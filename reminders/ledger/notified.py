@@ -23,7 +23,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import PLAN_NOTIFIED
+from reminders.ledger.fragments import AS_ENDED, PLAN_NOTIFIED
 from reminders.ledger.planning import SCOPE_IDS
 from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import fetch, run
@@ -129,14 +129,14 @@ def sync_roll_up(config: ReminderConfig, ids: Sequence[int] | None = None) -> in
         return len(notified)
 
 
-CLOSE_IMPORTED = """
+CLOSE_IMPORTED = f"""
     UPDATE reminders_reminder r
     SET state = 'SKIPPED', reason = 'imported', lease_until = NULL, closed_at = statement_timestamp()
     FROM assignments_assignment a
     WHERE a.id = ANY(%(ids)s) AND r.assignment_id = a.id AND r.version = a.version AND r.kind = 'REMINDER'
       AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-"""
+    RETURNING {AS_ENDED}
+"""  # noqa: S608 - our own constant
 
 
 INSERT_IMPORTED = f"""
@@ -153,7 +153,7 @@ INSERT_IMPORTED = f"""
                       WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
                       OFFSET 0)
     ON CONFLICT DO NOTHING
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 
@@ -197,7 +197,7 @@ def skip_already_notified(
         return []
     run(
         cursor,
-        """
+        f"""
         UPDATE reminders_reminder r
         SET state = 'SKIPPED', reason = 'already_told', lease_until = NULL, closed_at = statement_timestamp()
         FROM reminders_reminder sent JOIN assignments_assignment a ON a.id = sent.assignment_id
@@ -209,8 +209,8 @@ def skip_already_notified(
                    THEN starts_with(sent.rule, 'default') AND r.due_at = sent.due_at
                    ELSE r.rule = sent.rule END
           AND (a.renudge_at IS NULL OR sent.sent_at > a.renudge_at)
-        RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-        """,
+        RETURNING {AS_ENDED}
+        """,  # noqa: S608 - our own constant
         [[end.claim.row.id for end in outdated]],
     )
     ended = [Ended(**row) for row in fetch(cursor)]

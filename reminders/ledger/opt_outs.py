@@ -9,7 +9,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.audit import record
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import base_rule
+from reminders.ledger.fragments import AS_ENDED, base_rule, ended_unsent
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules
 from reminders.ledger.sql import bigints, fetch, run
@@ -27,12 +27,10 @@ ADD = """
 """
 END_OPEN = f"""
     UPDATE reminders_reminder r
-    SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
-        reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE 'opted_out' END,
-        lease_until = NULL, closed_at = statement_timestamp()
+    SET {ended_unsent("'opted_out'")}
     WHERE r.assignment_id = ANY(%(ids)s::bigint[]) AND r.kind = 'REMINDER' AND r.recipient = %(recipient)s
       AND {base_rule("r.rule")} = %(rule)s AND r.state IN ('PLANNED', 'QUEUED')
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constant
 # Of the plan in force, and only what is not due yet; not where the nudge has gone another way meanwhile.
 BRING_BACK = f"""

@@ -8,7 +8,7 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.ledger.chains import go_on_later
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
+from reminders.ledger.fragments import ACTIVE_PAUSE, AS_ENDED, TO_PEOPLE, ended_unsent
 from reminders.ledger.records import Ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import PAUSE_IN_FORCE, Kind, Pause
@@ -81,12 +81,10 @@ def skip_waiting(parts: Collection[tuple[Kind, Usefulness]]) -> list[Ended]:
                 ORDER BY r.id FOR NO KEY UPDATE
             )
             UPDATE reminders_reminder r
-            SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
-                reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE 'operator' END,
-                lease_until = NULL, closed_at = statement_timestamp()
+            SET {ended_unsent("'operator'")}
             FROM unwanted
             WHERE r.id = unwanted.id AND r.state IN ('PLANNED', 'QUEUED')
-            RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+            RETURNING {AS_ENDED}
             """,  # noqa: S608
             [[kind.value for kind, _ in parts], [use.value for _, use in parts]],
         )

@@ -12,6 +12,7 @@ from reminders.ledger.corrections import plan_corrections
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import (
+    AS_ENDED,
     GIVEN_AWAY,
     NO_LONGER_SUPERVISOR,
     PLAN_NOTIFIED,
@@ -93,7 +94,7 @@ VOID = f"""
       AND (a.version <> r.version OR a.status <> 'SCHEDULED' OR a.scheduled_start <> r.planned_start
            OR (a.answer = 'DECLINED' AND r.kind = 'REMINDER')
            OR {TAKEN_BACK} OR {NO_LONGER_SUPERVISOR})
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 

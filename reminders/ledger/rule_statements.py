@@ -1,7 +1,7 @@
 """The statements by which rules make, move and end reminders of assignees. Their parameters are arrays of one length: which
 assignment `x`, by which rule, when, why not, and over which channels that the rule names."""
 
-from reminders.ledger.fragments import channel_name_sql, way_sql
+from reminders.ledger.fragments import AS_ENDED, channel_name_sql, way_sql
 from reminders.models import Reason
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
@@ -69,7 +69,7 @@ PLAN = f"""
         next_attempt_at = EXCLUDED.due_at, not_after = EXCLUDED.not_after
     WHERE r.state = 'SKIPPED' AND r.reason IN {REQUEUED} AND r.attempts = 0
       AND EXCLUDED.state = 'PLANNED' AND EXCLUDED.due_at > statement_timestamp()
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 NAME_OF = f"""CASE {channel_name_sql("{row}.channel")} WHEN %(channel)s THEN 'email'
@@ -106,5 +106,5 @@ END_REPLACED = f"""
         AS lost(id, rule, reason, channels) ON lost.id = known.assignment_id AND lost.rule = known.rule
     WHERE {OF_PLAN} AND r.state IN ('PLANNED', 'QUEUED') AND r.ambiguous = 0 AND known.id = r.id
       AND (lost.id IS NULL OR lost.reason <> '' OR {NAMED_NO_MORE})
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constant

@@ -11,7 +11,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import channel_name_sql, ways_of
+from reminders.ledger.fragments import AS_ENDED, channel_name_sql, ended_unsent, ways_of
 from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
@@ -65,12 +65,12 @@ LOCK_HELD = f"""
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
 
-LEAVE_HELD = """
+LEAVE_HELD = f"""
     UPDATE reminders_reminder r
     SET state = 'SKIPPED', reason = 'fallback', lease_until = NULL, closed_at = statement_timestamp()
     WHERE r.id = ANY(%s::bigint[]) AND r.state = 'PLANNED'
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
-"""
+    RETURNING {AS_ENDED}
+"""  # noqa: S608 - our own constant
 
 BOUNCED = """EXISTS (
         SELECT FROM reminders_deliveryevent e WHERE e.reminder_id = {row}.id AND e.kind = 'bounced' AND e.permanent)"""
@@ -109,9 +109,7 @@ PLAN_NEXT = f"""
 # What would go over this point: rows that name it, and those of its channel without a name if it is the first of it.
 LEAVE = f"""
     UPDATE reminders_reminder r
-    SET state = CASE WHEN r.ambiguous > 0 THEN 'UNKNOWN' ELSE 'SKIPPED' END,
-        reason = CASE WHEN r.ambiguous > 0 THEN 'ambiguous' ELSE %(reason)s END,
-        lease_until = NULL, closed_at = statement_timestamp()
+    SET {ended_unsent("%(reason)s")}
     FROM assignments_contactpoint p
     WHERE p.id = %(point)s AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.kind <> 'EVENT'
       AND r.recipient IN ('{ASSIGNEE}' || p.person_id, '{PERSON}' || p.person_id)
@@ -127,7 +125,7 @@ LEAVE = f"""
                             AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
                             AND n.recipient = r.recipient AND n.id <> r.id
                             AND {channel_name_sql("n.channel")} = o.channel)))
-    RETURNING r.id AS reminder_id, r.assignment_id, r.version, r.kind, r.due_at, r.state, r.reason
+    RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
 
 
