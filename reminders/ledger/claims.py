@@ -12,7 +12,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, paces
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import ACTIVE_PAUSE, NOTICES, TO_PEOPLE, TO_WEBHOOKS, channel_name_sql
+from reminders.ledger.fragments import ACTIVE_PAUSE, HELD, NOTICES, TO_PEOPLE, TO_WEBHOOKS, channel_name_sql
 from reminders.ledger.records import Claimed, Hint
 from reminders.ledger.sql import fetch, fetch_one, prepared_cursor, run
 from reminders.policy.pace import ONE_IN, notices_share
@@ -26,8 +26,6 @@ GROUP_INSPECTED = 200
 """Notices of one supervisor that are looked at to see whether one of them is under way: those are the oldest."""
 
 CHANNEL = channel_name_sql("channel")
-
-HELD = "SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()"
 
 NOTICES_SHARE = 10
 """So many supervisors are told however many reminders wait: it is one message for each."""

@@ -71,6 +71,13 @@ def ways_of(config: ReminderConfig) -> dict[str, object]:
 ROUTE = f"CASE WHEN r.kind = 'EVENT' THEN r.recipient ELSE {channel_name_sql('r.channel')} END"
 """What a circuit breaker guards; `Row.route` is the same rule."""
 
+SAME_NUDGE = """(n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
+            AND n.recipient = r.recipient)"""
+"""Whether the row `n` says the same to the same person as `r`, over whatever way: a nudge is a row less its channel."""
+
+HELD = "SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()"
+"""The routes whose circuit breaker is open."""
+
 ACTIVE_PAUSE = (
     "SELECT id FROM reminders_pause"
     " WHERE ended_at IS NULL AND (until IS NULL OR until > statement_timestamp())"

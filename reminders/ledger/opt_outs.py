@@ -9,7 +9,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.audit import record
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import AS_ENDED, base_rule, ended_unsent
+from reminders.ledger.fragments import AS_ENDED, SAME_NUDGE, base_rule, ended_unsent
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules
 from reminders.ledger.sql import bigints, fetch, run
@@ -42,9 +42,7 @@ BRING_BACK = f"""
       AND r.reason = 'opted_out' AND r.attempts = 0 AND r.due_at > statement_timestamp()
       AND a.answer <> 'DECLINED' AND p.way <> 'none'
       AND NOT EXISTS (
-          SELECT FROM reminders_reminder n
-          WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-            AND n.recipient = r.recipient AND n.id > r.id)
+          SELECT FROM reminders_reminder n WHERE {SAME_NUDGE} AND n.id > r.id)
 """  # noqa: S608 - our own constant
 
 

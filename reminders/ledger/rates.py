@@ -13,6 +13,7 @@ from django.db import connection
 
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
+from reminders.ledger.fragments import SAME_NUDGE
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
 from reminders.policy.rates import Limits
@@ -63,13 +64,11 @@ RECENT = f"""
     GROUP BY o.recipient, lead.assignment_id, lead.version, lead.rule
 """  # noqa: S608 - our own constants
 
-# A nudge is a row less its channel.
 BEGUN_OVER_ANOTHER_CHANNEL = f"""
     SELECT r.id FROM reminders_reminder r
     WHERE r.id = ANY(%s::bigint[]) AND EXISTS (
         SELECT FROM reminders_reminder n
-        WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-          AND n.recipient = r.recipient AND n.id <> r.id AND {MAY_HAVE_ARRIVED.format(row="n")} OFFSET 0)
+        WHERE {SAME_NUDGE} AND n.id <> r.id AND {MAY_HAVE_ARRIVED.format(row="n")} OFFSET 0)
 """  # noqa: S608 - our own constants
 
 EXEMPT = (

@@ -1,6 +1,6 @@
 """The next way to a person: what could not be sent to one address of theirs goes to the next one, once.
 
-A nudge is a row less its channel. It goes another way where the message was certainly not accepted, or has bounced for good,
+A nudge (`fragments.SAME_NUDGE`) goes another way where the message was certainly not accepted, or has bounced for good,
 and no other row of it is open, accepted or in doubt; never after UNKNOWN, for that may have been accepted.
 """
 
@@ -11,7 +11,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import AS_ENDED, channel_name_sql, ended_unsent, ways_of
+from reminders.ledger.fragments import AS_ENDED, HELD, SAME_NUDGE, channel_name_sql, ended_unsent, ways_of
 from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
@@ -20,7 +20,6 @@ from reminders.policy.ways import NEXT_NEEDS, channel_name
 
 PERSON_OF = f"substring(r.recipient FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
 
-HELD = "SELECT channel FROM reminders_channelhold WHERE until > statement_timestamp()"
 PATIENCE = timedelta(minutes=1)
 """A channel that has not worked for this long may not work for longer."""
 LEAST_LEFT = timedelta(minutes=5)
@@ -40,27 +39,22 @@ POINTS = f"""
     WHERE p.person_id IN (SELECT {PERSON_OF} FROM reminders_reminder r WHERE r.id = ANY(%(ids)s::bigint[]))
 """  # noqa: S608 - our own constants
 
-IS_HELD = """
-    SELECT EXISTS (SELECT FROM reminders_channelhold
-                   WHERE until > statement_timestamp() AND since < statement_timestamp() - %s)
-"""
+IS_HELD = f"SELECT EXISTS ({HELD} AND since < statement_timestamp() - %s)"
 
 # Where the assignment is locked the row waits for the next look.
 LOCK_HELD = f"""
-    SELECT r.id, r.assignment_id FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
+    SELECT r.id FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
     WHERE r.closed_at IS NULL AND r.state = 'PLANNED' AND r.kind <> 'EVENT' AND r.ambiguous = 0 AND r.digest_id IS NULL
       AND r.due_at <= statement_timestamp() AND r.not_after > statement_timestamp() + make_interval(secs => {NEXT_NEEDS})
       AND r.not_after - statement_timestamp() < greatest((r.not_after - r.due_at) / 2, %(least)s)
       AND {channel_name_sql("r.channel")} IN (
-          SELECT channel FROM reminders_channelhold
-          WHERE until > statement_timestamp() AND since < statement_timestamp() - %(patience)s)
+          {HELD} AND since < statement_timestamp() - %(patience)s)
       AND EXISTS (
           SELECT FROM assignments_contactpoint o
           WHERE o.person_id = {PERSON_OF} AND o.opted_out_at IS NULL AND o.failing_since IS NULL
             AND o.channel = ANY(%(further_channels)s) AND o.channel NOT IN ({HELD})
-            AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE n.assignment_id = r.assignment_id
-                            AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-                            AND n.recipient = r.recipient AND {channel_name_sql("n.channel")} = o.channel))
+            AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE {SAME_NUDGE}
+                            AND {channel_name_sql("n.channel")} = o.channel))
     ORDER BY a.id, r.id LIMIT %(most)s
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
@@ -75,7 +69,6 @@ LEAVE_HELD = f"""
 BOUNCED = """EXISTS (
         SELECT FROM reminders_deliveryevent e WHERE e.reminder_id = {row}.id AND e.kind = 'bounced' AND e.permanent)"""
 
-# The rows of one nudge, `n`, are those of `r` in every column of the ledger's key but the channel.
 PLAN_NEXT = f"""
     WITH points AS MATERIALIZED ({POINTS})
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start, planned_at,
@@ -89,17 +82,14 @@ PLAN_NEXT = f"""
     CROSS JOIN LATERAL (
         SELECT p.way FROM points p
         WHERE p.person_id = {PERSON_OF} AND p.usable AND NOT EXISTS (
-            SELECT FROM reminders_reminder n
-            WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-              AND n.recipient = r.recipient AND n.channel = p.way)
+            SELECT FROM reminders_reminder n WHERE {SAME_NUDGE} AND n.channel = p.way)
         ORDER BY p.failing_since IS NOT NULL, p.is_held, p.place LIMIT 1) following
     WHERE r.id = ANY(%(ids)s::bigint[]) AND r.kind <> 'EVENT' AND r.channel <> 'none'
       AND (a.version = r.version OR r.kind = 'CORRECTION')
       AND (r.not_after IS NULL OR r.not_after > statement_timestamp() + make_interval(secs => {NEXT_NEEDS}))
       AND NOT EXISTS (
           SELECT FROM reminders_reminder n
-          WHERE n.assignment_id = r.assignment_id AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-            AND n.recipient = r.recipient
+          WHERE {SAME_NUDGE}
             AND (n.state IN ('PLANNED', 'QUEUED', 'SENDING')
                  OR (n.state IN ('SENT', 'UNKNOWN') AND NOT {BOUNCED.format(row="n")})))
     ORDER BY r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.id DESC
@@ -121,9 +111,7 @@ LEAVE = f"""
           SELECT FROM assignments_contactpoint o
           WHERE o.person_id = p.person_id AND o.id <> p.id AND o.opted_out_at IS NULL AND o.failing_since IS NULL
             AND (o.channel = 'email' OR o.channel = ANY(%(further_channels)s))
-            AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE n.assignment_id = r.assignment_id
-                            AND n.version = r.version AND n.kind = r.kind AND n.rule = r.rule
-                            AND n.recipient = r.recipient AND n.id <> r.id
+            AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE {SAME_NUDGE} AND n.id <> r.id
                             AND {channel_name_sql("n.channel")} = o.channel)))
     RETURNING {AS_ENDED}
 """  # noqa: S608 - our own constants
