@@ -54,7 +54,7 @@ def _count(delivery: Delivery, message: Message, month: date) -> None:
 
 
 def _opt_out(recipient: str, number: str) -> None:
-    person_id = recipients.assignee_id_of(recipient) or recipients.person_id_of(recipient)
+    person_id = recipients.person_behind(recipient)
     points = ContactPoint.objects.filter(person=person_id, channel=ContactChannel.SMS, address=number)
     for point in points:
         contact_points.opt_out(point.pk)

@@ -18,7 +18,7 @@ def recipient_names(keys: Collection[str], people: QuerySet[Assignee]) -> dict[s
 
 def people_among(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, tuple[int, str]]:
     """Id and name of those recipients who are among these people, by how the ledger calls them, in one query."""
-    ids = {key: recipients.assignee_id_of(key) or recipients.person_id_of(key) for key in keys}
+    ids = {key: recipients.person_behind(key) for key in keys}
     wanted = [pk for pk in ids.values() if pk is not None]
     names = dict(people.filter(pk__in=wanted).values_list("pk", "name")) if wanted else {}
     return {key: (pk, names[pk]) for key, pk in ids.items() if pk in names}

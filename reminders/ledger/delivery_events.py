@@ -86,7 +86,7 @@ def _follow(row: Reminder, kind: DeliveryKind, detail: str, *, permanent: bool) 
 
 def _point_of(row: Reminder) -> ContactPoint | None:
     """The contact point to which the row's message went; None where it has another address since."""
-    person_id = recipients.assignee_id_of(row.recipient) or recipients.person_id_of(row.recipient)
+    person_id = recipients.person_behind(row.recipient)
     if person_id is None:
         return None
     named = contact_point_of(row.channel)

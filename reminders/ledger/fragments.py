@@ -4,7 +4,12 @@ from django.db.models.functions import Greatest
 
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
-from reminders.policy.recipients import ASSIGNEE, PERSON, assignee_recipient_sql, person_recipient_sql
+from reminders.policy.recipients import (
+    PERSON,
+    assignee_recipient_sql,
+    person_behind_sql,
+    person_recipient_sql,
+)
 
 
 def overdue_base() -> Greatest:
@@ -52,7 +57,7 @@ def way_sql(person: str) -> str:
 
 def way_to_sql(recipient: str) -> str:
     """The same for a recipient, an SQL expression: of whoever is no person it is REMINDER_CHANNEL."""
-    person = f"substring({recipient} FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
+    person = person_behind_sql(recipient)
     way = f"SELECT {way_sql('whose')} FROM assignments_assignee whose WHERE whose.id = {person}"  # noqa: S608
     return f"coalesce(({way}), %(channel)s)"
 

@@ -15,10 +15,10 @@ from reminders.ledger.fragments import AS_ENDED, HELD, SAME_NUDGE, channel_name_
 from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
-from reminders.policy.recipients import ASSIGNEE, PERSON
+from reminders.policy.recipients import ASSIGNEE, PERSON, person_behind, person_behind_sql
 from reminders.policy.ways import NEXT_NEEDS, channel_name
 
-PERSON_OF = f"substring(r.recipient FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
+PERSON_OF = person_behind_sql("r.recipient")
 
 PATIENCE = timedelta(minutes=1)
 """A channel that has not worked for this long may not work for longer."""
@@ -126,7 +126,7 @@ def fall_back(cursor: Cursor, landed: Iterable[Finished], config: ReminderConfig
         end.claim.row.id
         for end in landed
         if (_has_failed(end) or _may_have_bounced(end))
-        and end.claim.row.recipient.startswith((ASSIGNEE, PERSON))
+        and person_behind(end.claim.row.recipient) is not None
         and end.claim.row.kind is not Kind.EVENT
     ]
     return plan_next(cursor, failed, config)

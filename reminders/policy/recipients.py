@@ -45,6 +45,16 @@ def person_id_of(recipient: str) -> int | None:
     return int(recipient.removeprefix(PERSON)) if recipient.startswith(PERSON) else None
 
 
+def person_behind(recipient: str) -> int | None:
+    """The person whom this recipient is, assigned or supervising; None for Ops, programs and nobody."""
+    return assignee_id_of(recipient) or person_id_of(recipient)
+
+
+def person_behind_sql(recipient: str) -> str:
+    """The same as an SQL expression; `recipient` is an expression too."""
+    return f"substring({recipient} FROM '^(?:{ASSIGNEE}|{PERSON})([0-9]+)$')::bigint"
+
+
 def ops_recipient(address: str) -> str:
     """The recipient of notices to this address of REMINDER_OPS_EMAILS."""
     return OPS + hashlib.sha256(address.strip().lower().encode()).hexdigest()[:16]

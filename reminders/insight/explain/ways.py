@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from assignments.contact_point import ContactChannel, ContactPoint
 from reminders.conf import ReminderConfig
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
-from reminders.policy import recipients
+from reminders.policy.recipients import person_behind
 from reminders.policy.rows import Situation
 from reminders.policy.ways import NEXT_NEEDS, channel_name, contact_point_of
 
@@ -25,7 +25,7 @@ class Ways:
     def __init__(self, rows: Sequence[Reminder], recipient: str, config: ReminderConfig) -> None:
         self._rows = rows
         self._config = config
-        ids = {_person_id(one) for one in (recipient, *(row.recipient for row in rows))}
+        ids = {person_behind(one) for one in (recipient, *(row.recipient for row in rows))}
         points = ContactPoint.objects.filter(person__in=ids - {None}).order_by("person", "order", "id")
         self._of: dict[int, list[ContactPoint]] = {}
         for point in points:
@@ -33,7 +33,7 @@ class Ways:
 
     def by(self, recipient: str, way: str, tried: Sequence[Reminder] = ()) -> str:
         """ " by SMS", where the person has other addresses too, or had; nothing where there is no choice."""
-        several = len(self._of.get(_person_id(recipient) or 0, [])) > 1 or tried
+        several = len(self._of.get(person_behind(recipient) or 0, [])) > 1 or tried
         return f" by {way_words(way)}" if several and way != NO_CHANNEL else ""
 
     def by_row(self, row: Reminder) -> str:
@@ -66,7 +66,7 @@ class Ways:
         """The way that `ledger.ways` plans next, if messages over those that are `taken` are refused."""
         found = []
         seen: set[str] = set()
-        for place, point in enumerate(self._of.get(_person_id(recipient) or 0, [])):
+        for place, point in enumerate(self._of.get(person_behind(recipient) or 0, [])):
             is_email = point.channel == ContactChannel.EMAIL
             name = self._config.channel if is_email else point.channel
             way = f"{name}:{point.pk}" if name in seen else name
@@ -79,7 +79,7 @@ class Ways:
         return min(found)[-1] if found else None
 
     def _of_nudge(self, row: Reminder) -> list[Reminder]:
-        if row.kind == Kind.EVENT or _person_id(row.recipient) is None:
+        if row.kind == Kind.EVENT or person_behind(row.recipient) is None:
             return [row]
         key = _nudge(row)
         return sorted((one for one in self._rows if _nudge(one) == key), key=lambda one: one.pk)
@@ -87,10 +87,6 @@ class Ways:
 
 def _nudge(row: Reminder) -> tuple[object, ...]:
     return row.version, row.kind, row.rule, row.recipient
-
-
-def _person_id(recipient: str) -> int | None:
-    return recipients.assignee_id_of(recipient) or recipients.person_id_of(recipient)
 
 
 def _is_too_late(at: datetime | None, not_after: datetime | None) -> bool:
