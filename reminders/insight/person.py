@@ -9,8 +9,7 @@ from assignments.clock import database_now
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignee, Assignment, Status
 from assignments.team_scope import TeamScope
-from reminders.ledger.delivery_events import events_of
-from reminders.models import DeliveryEvent, Reminder
+from reminders.models import Reminder
 from reminders.policy import recipients
 
 MOST_WORK = 20
@@ -21,20 +20,13 @@ JUST_BEGUN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageSent:
-    """One message and what became of it after it was accepted."""
-
-    row: Reminder
-    events: Sequence[DeliveryEvent]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonOverview:
-    """`upcoming` is work that is not done, the next first; `messages` are rows of the ledger, the latest first."""
+    """`upcoming` is work that is not done, the next first; `messages` are rows of the ledger with their
+    `delivery_events`, the latest first."""
 
     points: Sequence[ContactPoint]
     upcoming: Sequence[Assignment]
-    messages: Sequence[MessageSent]
+    messages: Sequence[Reminder]
 
 
 def overview_of(person: Assignee, *, scope: TeamScope) -> PersonOverview:
@@ -46,15 +38,15 @@ def overview_of(person: Assignee, *, scope: TeamScope) -> PersonOverview:
     )
     latest = list(own.order_by("-scheduled_start").values_list("pk", flat=True)[:WORK_LOOKED_AT])
     to = (recipients.assignee_recipient(person.pk), recipients.person_recipient(person.pk))
-    rows = list(
+    rows = (
         Reminder.objects.messages_to_people()
         .filter(assignment__in=latest, recipient__in=to)
         .select_related("assignment")
-        .order_by("-due_at", "-id")[:MOST_MESSAGES]
+        .prefetch_related("delivery_events")
+        .order_by("-due_at", "-id")
     )
-    events = events_of([row.pk for row in rows])
     return PersonOverview(
         points=contact_points.points_of(person.pk),
         upcoming=list(open_work.order_by("scheduled_start", "pk")[:MOST_WORK]),
-        messages=[MessageSent(row=row, events=events.get(row.pk, [])) for row in rows],
+        messages=list(rows[:MOST_MESSAGES]),
     )

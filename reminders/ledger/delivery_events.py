@@ -10,7 +10,7 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, ways
 from reminders.ledger.sql import run
-from reminders.models import DeliveryEvent, DeliveryKind, Reminder
+from reminders.models import DeliveryKind, Reminder
 from reminders.policy import recipients
 from reminders.policy.ways import channel_name, contact_point_of
 
@@ -108,11 +108,3 @@ def _lock_work(cursor: counters.Cursor, reminder_ids: list[int]) -> None:
         " SELECT assignment_id FROM reminders_reminder WHERE id = ANY(%s)) ORDER BY id FOR NO KEY UPDATE",
         [reminder_ids],
     )
-
-
-def events_of(reminder_ids: list[int]) -> dict[int, list[DeliveryEvent]]:
-    """The events of each of these rows, in the order in which they happened."""
-    found: dict[int, list[DeliveryEvent]] = {}
-    for event in DeliveryEvent.objects.filter(reminder__in=reminder_ids).order_by("at", "id"):
-        found.setdefault(event.reminder_id, []).append(event)
-    return found

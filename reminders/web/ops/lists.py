@@ -14,11 +14,10 @@ from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 from reminders.insight import statistics
-from reminders.insight.explain.wording import WORDS
 from reminders.insight.foremost import foremost
 from reminders.insight.recipient_names import names_of, people_among
 from reminders.ledger.rules import rule_key
-from reminders.models import Kind, Reason, Reminder, ReminderRule, State
+from reminders.models import Kind, Reminder, ReminderRule, State
 from reminders.operations.actions import MAX_TARGETS
 from reminders.policy import chains
 from reminders.web.filters import (
@@ -123,7 +122,6 @@ def reminders(request: HttpRequest) -> HttpResponse:
     lines = [
         ReminderLine(
             row=row,
-            meaning=WORDS.get(Reason(row.reason), "") if row.reason else "",
             to=named.get(row.recipient, ""),
             person=known[row.recipient][0] if row.recipient in known else None,
             rule=rules.get(row.pk, ""),
@@ -135,11 +133,10 @@ def reminders(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderLine:
-    """One row of the ledger as the list shows it: its reason in words, who it is for, and the rule that has made it; both
-    empty where there is none. `person` is the id of who it is for, if that is a person whom the reader sees."""
+    """One row of the ledger as the list shows it: who it is for, and the rule that has made it; both empty where there is
+    none. `person` is the id of who it is for, if that is a person whom the reader sees."""
 
     row: Reminder
-    meaning: str
     to: str
     person: int | None
     rule: str

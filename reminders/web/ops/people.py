@@ -7,9 +7,7 @@ from django.urls import reverse
 from assignments.models import Assignee
 from assignments.services import Refused
 from reminders import conf
-from reminders.insight.explain.wording import WORDS
 from reminders.insight.person import overview_of
-from reminders.models import Reason
 from reminders.operations import merging
 from reminders.operations.actions import SHOWN, resolve
 from reminders.operations.assignee_choice import OtherPersonForm
@@ -32,16 +30,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     for point in overview.points:
         points.append((point, point.channel not in first, possible_on(point)))
         first.add(point.channel)
-    context = {
-        "person": found,
-        "points": points,
-        "overview": overview,
-        "lines": [
-            (one, WORDS.get(Reason(one.row.reason), "") if one.row.reason else "")
-            for one in overview.messages
-        ],
-    }
-    return show(request, "person", context)
+    return show(request, "person", {"person": found, "points": points, "overview": overview})
 
 
 @page(operator=True, limit=TeamLimit.NARROWS)

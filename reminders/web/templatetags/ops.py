@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from reminders.insight.explain import wording
 from reminders.ledger import pauses
-from reminders.models import Pause
+from reminders.models import Pause, Reason
 from reminders.policy.ways import channel_name, contact_point_of
 
 register = template.Library()
@@ -89,6 +89,12 @@ def distance(at: datetime | None) -> str:
 def words(code: object) -> str:
     """The words of a code: too_late becomes too late."""
     return str(code).replace("_", " ")
+
+
+@register.filter
+def meaning(reason: str) -> str:
+    """What a reason means, in a sentence after "because"; empty where there is none to be told."""
+    return wording.WORDS.get(Reason(reason), "")
 
 
 @register.filter
