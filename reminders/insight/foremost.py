@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from reminders.models import Reminder, State
+
 T = TypeVar("T")
 
 
@@ -11,3 +13,10 @@ def foremost(reminders: Sequence[T], *, is_open: Callable[[T], bool], was_sent: 
     coming = [one for one in reminders if is_open(one)]
     sent = [one for one in reminders if was_sent(one)]
     return (coming or sent[-1:] or reminders[-1:])[0]
+
+
+def foremost_row(rows: Sequence[Reminder]) -> Reminder:
+    """The same of rows of the ledger."""
+    return foremost(
+        rows, is_open=lambda row: row.closed_at is None, was_sent=lambda row: row.state == State.SENT
+    )

@@ -28,7 +28,7 @@ from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.ways import Ways, way_words
 from reminders.insight.explain.wording import change_words, held_by_rate, moment, words
 from reminders.insight.forecast import Forecast
-from reminders.insight.foremost import foremost
+from reminders.insight.foremost import foremost, foremost_row
 from reminders.insight.pace_outlook import Turn
 from reminders.insight.recipient_names import supervisor_name
 from reminders.models import Kind, Pause, Reason, Reminder, State
@@ -305,10 +305,7 @@ class Asked:
 
 def _of_ways(rows: Iterable[Reminder]) -> Reminder:
     """Of the rows of one message, over one address after the other, the one to come, else the one sent, else the last."""
-    in_order = sorted(rows, key=lambda row: row.pk)
-    return foremost(
-        in_order, is_open=lambda row: row.closed_at is None, was_sent=lambda row: row.state == State.SENT
-    )
+    return foremost_row(sorted(rows, key=lambda row: row.pk))
 
 
 OUTLOOK = {

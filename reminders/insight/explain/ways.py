@@ -1,6 +1,6 @@
 """Over which addresses a message goes: those that were tried, this one, and the one that is tried next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from assignments.contact_point import ContactChannel, ContactPoint
@@ -13,10 +13,10 @@ from reminders.policy.ways import NEXT_NEEDS, channel_name, contact_point_of
 NAMES = {"email": "e-mail", "sms": "SMS", "chat": "chat"}
 
 
-def way_words(way: str) -> str:
-    """A way in the middle of a sentence: "e-mail", "SMS", "e-mail (contact point 42)"."""
+def way_words(way: str, names: Mapping[str, str] = NAMES) -> str:
+    """A way in the middle of a sentence: "e-mail", "SMS", "e-mail (contact point 42)"; `names` are those of channels."""
     name, point = channel_name(way), contact_point_of(way)
-    return NAMES.get(name, name) + ("" if point is None else f" (contact point {point})")
+    return names.get(name, name) + ("" if point is None else f" (contact point {point})")
 
 
 class Ways:

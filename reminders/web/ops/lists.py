@@ -14,10 +14,10 @@ from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
 from assignments.wording import quoted
 from reminders.insight import statistics
-from reminders.insight.foremost import foremost
+from reminders.insight.foremost import foremost_row
 from reminders.insight.recipient_names import names_of, people_among
 from reminders.ledger.rules import rule_key
-from reminders.models import Kind, Reminder, ReminderRule, State
+from reminders.models import Kind, Reminder, ReminderRule
 from reminders.operations.actions import MAX_TARGETS
 from reminders.policy import chains
 from reminders.web.filters import (
@@ -98,14 +98,7 @@ def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
     for row in found.order_by("due_at", "id"):
         if row.version == versions[row.assignment_id]:
             own.setdefault(row.assignment_id, []).append(row)
-    return {
-        pk: foremost(
-            found,
-            is_open=lambda row: row.closed_at is None,
-            was_sent=lambda row: row.state == State.SENT,
-        )
-        for pk, found in own.items()
-    }
+    return {pk: foremost_row(reminders) for pk, reminders in own.items()}
 
 
 @page(limit=TeamLimit.NARROWS)

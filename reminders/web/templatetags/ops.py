@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from reminders.insight.explain import wording
+from reminders.insight.explain.ways import way_words
 from reminders.ledger import pauses
 from reminders.models import Pause, Reason
-from reminders.policy.ways import channel_name, contact_point_of
 
 register = template.Library()
 
@@ -106,8 +106,7 @@ def server(channel: str) -> str:
 @register.filter
 def way(of: str) -> str:
     """The way of a message: its channel, and the contact point where that is not the person's first one."""
-    point = contact_point_of(of)
-    return channel_name(of) + ("" if point is None else f" (contact point {point})")
+    return way_words(of, names={})
 
 
 @register.filter
