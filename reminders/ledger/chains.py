@@ -15,7 +15,7 @@ from assignments.models import Answer
 from assignments.teams import effective_team_sql
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import AS_ENDED, reachable_sql, way_to_sql, ways_of
+from reminders.ledger.fragments import AS_ENDED, known_way, reachable_sql, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_subjects import GIVEN_TO, RuledWork, quiet_hours_of, zone_of
@@ -87,11 +87,8 @@ RETIME = f"""
 PLAN = f"""
     INSERT INTO reminders_reminder AS r (assignment_id, version, kind, rule, recipient, channel, planned_start,
         planned_at, scan_id, due_at, not_after, next_attempt_at, state)
-    SELECT a.id, a.version, 'ESCALATION', x.rule, x.recipient, coalesce((
-               SELECT known.channel FROM reminders_reminder known
-               WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'ESCALATION'
-                 AND known.rule = x.rule AND known.recipient = x.recipient
-               ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1), {way_to_sql("x.recipient")}),
+    SELECT a.id, a.version, 'ESCALATION', x.rule, x.recipient,
+           coalesce({known_way("ESCALATION", "x.rule", "x.recipient")}, {way_to_sql("x.recipient")}),
            a.scheduled_start, statement_timestamp(),
            %(scan_id)s::bigint, x.due_at, x.due_at + %(window)s, x.due_at, 'PLANNED'
     FROM {WANTED}

@@ -15,7 +15,7 @@ from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger import counters
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import AS_ENDED, TO_WEBHOOKS
+from reminders.ledger.fragments import AS_ENDED, TO_WEBHOOKS, channel_name_sql
 from reminders.ledger.records import Ended, count_ended
 from reminders.ledger.sql import fetch, run
 from reminders.models import Kind, State
@@ -89,7 +89,7 @@ RAISE = f"""
                        jsonb_build_object('id', p.id, 'reference', p.reference, 'name', p.name) END))
            || CASE WHEN r.id IS NULL THEN '{{}}' ELSE jsonb_build_object(
                'reminder', jsonb_build_object(
-                   'id', r.id, 'version', r.version, 'channel', split_part(r.channel, ':', 1), 'recipient', r.recipient,
+                   'id', r.id, 'version', r.version, 'channel', {channel_name_sql("r.channel")}, 'recipient', r.recipient,
                    'planned_start', r.planned_start, 'due_at', r.due_at, 'state', r.state, 'reason', r.reason,
                    'attempts', r.attempts, 'sent_at', r.sent_at, 'message_id', r.message_id)) END
            || CASE WHEN act.id IS NULL THEN '{{}}' ELSE jsonb_build_object(

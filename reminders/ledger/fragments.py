@@ -44,6 +44,35 @@ def channel_name_sql(way: str) -> str:
     return f"split_part({way}, ':', 1)"
 
 
+def carrier_sql(channel: str) -> str:
+    """The channel that carries messages to addresses of this channel of people (an SQL expression), in statements with
+    `ways_of(config)` as parameters."""
+    return f"CASE WHEN {channel} = 'email' THEN %(channel)s ELSE {channel} END"
+
+
+def is_set_up_sql(channel: str) -> str:
+    """Whether messages reach addresses of this channel of people here; with the same parameters."""
+    return f"({channel} = 'email' OR {channel} = ANY(%(further_channels)s))"
+
+
+def is_first_sql(point: str) -> str:
+    """Whether the contact point with this alias is the person's first one of its channel, which its ways do not name."""
+    return f"""NOT EXISTS (SELECT FROM assignments_contactpoint e
+                 WHERE e.person_id = {point}.person_id AND e.channel = {point}.channel
+                   AND (e."order", e.id) < ({point}."order", {point}.id))"""
+
+
+def known_way(kind: str, rule: str, recipient: str, over: str = "TRUE") -> str:
+    """The way of a message of the plan in force of `a` that has a row already: of several that of an open one, or else that
+    of the latest. Rule and recipient are SQL expressions, and `over` is a condition on the row `known`.
+    """
+    return f"""(
+        SELECT known.channel FROM reminders_reminder known
+        WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = '{kind}'
+          AND known.rule = {rule} AND known.recipient = {recipient} AND {over}
+        ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1)"""  # noqa: S608 - our own constants
+
+
 def way_sql(person: str) -> str:
     """The way that messages to the person with this alias go first, in statements with `ways_of(config)` as parameters.
 

@@ -1,7 +1,17 @@
 """The statements by which rules make, move and end reminders of assignees. Their parameters are arrays of one length: which
 assignment `x`, by which rule, when, why not, and over which channels that the rule names."""
 
-from reminders.ledger.fragments import AS_ENDED, channel_name_sql, way_sql
+from functools import partial
+
+from reminders.ledger.fragments import (
+    AS_ENDED,
+    carrier_sql,
+    channel_name_sql,
+    is_first_sql,
+    is_set_up_sql,
+    known_way,
+    way_sql,
+)
 from reminders.models import Reason
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
@@ -10,22 +20,17 @@ _COME_BACK = (Reason.REPLANNED, Reason.TOO_CLOSE, Reason.QUIET_HOURS, Reason.DEC
 REQUEUED = tuple(reason.value for reason in _COME_BACK)
 """Rows that ended so come back where the rules ask for them again, and they are not due yet."""
 
+_OF_CARRIER = f"{channel_name_sql('known.channel')} = c.carried_by"
+_known_way = partial(known_way, "REMINDER", "x.rule", assignee_recipient_sql("a"))
+
 NAMED_WAYS = f"""
-    SELECT coalesce(
-        (SELECT known.channel FROM reminders_reminder known
-         WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
-           AND known.rule = x.rule AND known.recipient = {assignee_recipient_sql("a")}
-           AND {channel_name_sql("known.channel")} = c.carried_by
-         ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1),
+    SELECT coalesce({_known_way(_OF_CARRIER)},
         c.carried_by || CASE WHEN best.is_first THEN '' ELSE ':' || best.id END) AS way
-    FROM (SELECT name, CASE WHEN name = 'email' THEN %(channel)s ELSE name END AS carried_by
+    FROM (SELECT name, {carrier_sql("name")} AS carried_by
           FROM unnest(string_to_array(x.channels, ' ')) AS named(name)
-          WHERE name = 'email' OR name = ANY(%(further_channels)s)) c
+          WHERE {is_set_up_sql("name")}) c
     CROSS JOIN LATERAL (
-        SELECT q.id, NOT EXISTS (
-                   SELECT FROM assignments_contactpoint e
-                   WHERE e.person_id = q.person_id AND e.channel = q.channel
-                     AND (e."order", e.id) < (q."order", q.id)) AS is_first
+        SELECT q.id, {is_first_sql("q")} AS is_first
         FROM assignments_contactpoint q
         WHERE q.person_id = a.assignee_id AND q.channel = c.name AND q.opted_out_at IS NULL
         ORDER BY q.failing_since IS NOT NULL, q."order", q.id LIMIT 1) best
@@ -43,10 +48,7 @@ PLAN = f"""
            CASE WHEN j.reason = '' THEN NULL ELSE statement_timestamp() END
     FROM (
         SELECT a.id, a.version, x.rule, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start AS start, x.due_at,
-               coalesce(named.way, (SELECT known.channel FROM reminders_reminder known
-                         WHERE known.assignment_id = a.id AND known.version = a.version AND known.kind = 'REMINDER'
-                           AND known.rule = x.rule AND known.recipient = {assignee_recipient_sql("a")}
-                         ORDER BY known.closed_at IS NOT NULL, known.id DESC LIMIT 1), {way_sql("p")}) AS way,
+               coalesce(named.way, {_known_way()}, {way_sql("p")}) AS way,
                {overdue_base_sql("a")} + %(overdue)s AS not_after,
                CASE WHEN a.scheduled_start <= a.known_at THEN 'past'
                     WHEN {overdue_base_sql("a")} + %(overdue)s < statement_timestamp() THEN 'too_late'

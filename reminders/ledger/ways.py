@@ -11,7 +11,17 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
-from reminders.ledger.fragments import AS_ENDED, HELD, SAME_NUDGE, channel_name_sql, ended_unsent, ways_of
+from reminders.ledger.fragments import (
+    AS_ENDED,
+    HELD,
+    SAME_NUDGE,
+    carrier_sql,
+    channel_name_sql,
+    ended_unsent,
+    is_first_sql,
+    is_set_up_sql,
+    ways_of,
+)
 from reminders.ledger.records import Ended, Finished
 from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
@@ -29,11 +39,11 @@ TELLS_AT_ONCE = ("sms",)
 
 POINTS = f"""
     SELECT p.person_id, p.id, p.failing_since,
-           CASE WHEN p.channel = 'email' THEN %(channel)s ELSE p.channel END
+           {carrier_sql("p.channel")}
            || CASE WHEN row_number() OVER (PARTITION BY p.person_id, p.channel ORDER BY p."order", p.id) = 1
                    THEN '' ELSE ':' || p.id END AS way,
-           p.opted_out_at IS NULL AND (p.channel = 'email' OR p.channel = ANY(%(further_channels)s)) AS usable,
-           CASE WHEN p.channel = 'email' THEN %(channel)s ELSE p.channel END IN ({HELD}) AS is_held,
+           p.opted_out_at IS NULL AND {is_set_up_sql("p.channel")} AS usable,
+           {carrier_sql("p.channel")} IN ({HELD}) AS is_held,
            row_number() OVER (PARTITION BY p.person_id ORDER BY p."order", p.id) AS place
     FROM assignments_contactpoint p
     WHERE p.person_id IN (SELECT {PERSON_OF} FROM reminders_reminder r WHERE r.id = ANY(%(ids)s::bigint[]))
@@ -104,13 +114,11 @@ LEAVE = f"""
     WHERE p.id = %(point)s AND r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.kind <> 'EVENT'
       AND r.recipient IN ('{ASSIGNEE}' || p.person_id, '{PERSON}' || p.person_id)
       AND (r.channel IN (p.channel || ':' || p.id, %(channel)s || ':' || p.id)
-           OR (r.channel = CASE WHEN p.channel = 'email' THEN %(channel)s ELSE p.channel END
-               AND NOT EXISTS (SELECT FROM assignments_contactpoint e WHERE e.person_id = p.person_id
-                               AND e.channel = p.channel AND (e."order", e.id) < (p."order", p.id))))
+           OR (r.channel = {carrier_sql("p.channel")} AND {is_first_sql("p")}))
       AND (%(reason)s = 'opted_out' OR EXISTS (
           SELECT FROM assignments_contactpoint o
           WHERE o.person_id = p.person_id AND o.id <> p.id AND o.opted_out_at IS NULL AND o.failing_since IS NULL
-            AND (o.channel = 'email' OR o.channel = ANY(%(further_channels)s))
+            AND {is_set_up_sql("o.channel")}
             AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE {SAME_NUDGE} AND n.id <> r.id
                             AND {channel_name_sql("n.channel")} = o.channel)))
     RETURNING {AS_ENDED}

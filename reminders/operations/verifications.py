@@ -31,7 +31,7 @@ from reminders.ledger.audit import record
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import CircuitBreaker, Verification
 from reminders.operations.contact_points import person_of, point_of
-from reminders.policy.ways import channel_name
+from reminders.policy.ways import carrier_of
 
 logger = logging.getLogger(__name__)
 
@@ -96,18 +96,18 @@ def _prepared(
 ) -> tuple[Verification, Message, str]:
     reason = checked_reason(reason, needed=False)
     point = point_of(person_id, point_id, scope=scope)
-    way = config.channel if point.channel == ContactChannel.EMAIL else point.channel
+    channel = carrier_of(point.channel, config)
     if point.opted_out_at is not None:
         raise NotVerifiable(f"contact point {point_id} is opted out: no message goes there")
     if not config.enabled:
         raise NotVerifiable("reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent")
     if pause_in_force() is not None:
         raise NotVerifiable("sending is paused: resume it first")
-    if way not in config.channels:
-        raise NotVerifiable(f"the channel {way} is not set up here")
+    if channel not in config.channels:
+        raise NotVerifiable(f"the channel {channel} is not set up here")
     now = database_now()
-    if CircuitBreaker.objects.filter(channel=way, until__gt=now).exists():
-        raise NotVerifiable(f"the channel {way} does not work at present: try again in a minute")
+    if CircuitBreaker.objects.filter(channel=channel, until__gt=now).exists():
+        raise NotVerifiable(f"the channel {channel} does not work at present: try again in a minute")
     with_link = point.channel != ContactChannel.SMS
     if with_link and not verification_links.url_of(0):
         raise NotVerifiable("PUBLIC_URL is not set, so no message can have a link to this site")
@@ -141,7 +141,7 @@ def _prepared(
     )
     selection = {"person": person_id, "contact_point": point_id}
     record("send_verification", by=by, reason=reason, selection=selection)
-    return made, message, channel_name(way)
+    return made, message, channel
 
 
 def _sent(message: Message, channel: Channel, config: ReminderConfig) -> Delivery:

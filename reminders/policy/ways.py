@@ -21,12 +21,21 @@ def contact_point_of(way: str) -> int | None:
     return int(point) if colon else None
 
 
+def carrier_of(channel: str, config: ReminderConfig) -> str:
+    """The channel that carries messages to addresses of this channel of people (`ContactChannel`): to e-mail addresses it is
+    REMINDER_CHANNEL. `ledger.fragments.carrier_sql` is the same rule."""
+    return config.channel if channel == "email" else channel
+
+
+def is_set_up(channel: str, config: ReminderConfig) -> bool:
+    """Whether messages reach addresses of this channel of people here; `ledger.fragments.is_set_up_sql` is the same rule."""
+    return channel == "email" or channel in config.further_channels
+
+
 def first_way(way: str, config: ReminderConfig) -> str:
     """The way that messages go first to a person with this `Assignee.way`; `ledger.fragments.way_sql` is the same rule.
 
     Ways over a channel that is not set up are left out; REMINDER_CHANNEL carries what goes to e-mail addresses.
     """
     name, colon, point = way.partition(":")
-    if name == "email":
-        return config.channel + colon + point
-    return way if name in config.further_channels else config.channel
+    return carrier_of(name, config) + colon + point if is_set_up(name, config) else config.channel

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from assignments.contact_point import ContactChannel, ContactPoint
+from assignments.contact_point import ContactPoint
 from reminders.conf import ReminderConfig
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 from reminders.policy.recipients import person_behind
 from reminders.policy.rows import Situation
-from reminders.policy.ways import NEXT_NEEDS, channel_name, contact_point_of
+from reminders.policy.ways import NEXT_NEEDS, carrier_of, channel_name, contact_point_of, is_set_up
 
 NAMES = {"email": "e-mail", "sms": "SMS", "chat": "chat"}
 
@@ -67,11 +67,10 @@ class Ways:
         found = []
         seen: set[str] = set()
         for place, point in enumerate(self._of.get(person_behind(recipient) or 0, [])):
-            is_email = point.channel == ContactChannel.EMAIL
-            name = self._config.channel if is_email else point.channel
+            name = carrier_of(point.channel, self._config)
             way = f"{name}:{point.pk}" if name in seen else name
             seen.add(name)
-            usable = point.opted_out_at is None and (is_email or name in self._config.further_channels)
+            usable = point.opted_out_at is None and is_set_up(point.channel, self._config)
             if usable and way not in taken:
                 held = situation.held.get(name)
                 is_held = held is not None and held > situation.now
