@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Max
 
 from assignments.clock import database_now
 from assignments.contact_point import ContactChannel, ContactPoint
@@ -32,6 +31,12 @@ LONGEST_REASON = 200
 def points_of(person_id: int) -> list[ContactPoint]:
     """The addresses of a person, in the order in which they are tried."""
     return list(ContactPoint.objects.filter(person=person_id).order_by("order", "id"))
+
+
+def same_address(channel: str, address: str) -> tuple[str, str]:
+    """Equal for two addresses that are one. Mail servers tell no two mailboxes apart by case; an address of a chat service may be
+    a secret, in which it matters."""
+    return channel, address.lower() if channel == ContactChannel.EMAIL else address
 
 
 def people_at(channel: str, address: str) -> list[Assignee]:
@@ -75,7 +80,7 @@ def add_point(
         message = f"this person has {len(points)} contact points: no more than {MOST_POINTS} are accepted"
         raise ValidationError({"address": ValidationError(message, code="too_many")})
     now = database_now()
-    last = ContactPoint.objects.filter(person=person).aggregate(last=Max("order"))["last"] or 0
+    last = points[-1].order if points else 0
     point = ContactPoint.objects.create(
         person=person,
         channel=channel,
@@ -208,11 +213,7 @@ def _locked_point(pk: int, scope: TeamScope) -> tuple[ContactPoint, Assignee]:
 
 
 def _check_is_new(points: Sequence[ContactPoint], channel: str, address: str) -> None:
-    # Mail servers tell no two mailboxes apart by case; the address of a chat service may be a secret, where it matters.
-    known = [one.address for one in points if one.channel == channel]
-    if channel == ContactChannel.EMAIL:
-        known, address = [one.lower() for one in known], address.lower()
-    if address in known:
+    if same_address(channel, address) in {same_address(one.channel, one.address) for one in points}:
         message = f"{quoted(address)} is an address of this person already"
         raise ValidationError({"address": ValidationError(message, code="duplicate")})
 
@@ -225,19 +226,21 @@ def _write(point: ContactPoint, now: datetime, **values: Any) -> None:
 
 def _move(person: Assignee, point: ContactPoint, order: int, now: datetime) -> None:
     """Puts a point at this place (1: first) among those of its person; the others keep their order."""
-    others = [one for one in points_of(person.pk) if one.pk != point.pk]
-    others.insert(max(order, 1) - 1, point)
-    for place, one in enumerate(others, start=1):
-        if one.order != place:
-            _write(one, now, order=place)
+    points = [one for one in points_of(person.pk) if one.pk != point.pk]
+    points.insert(max(order, 1) - 1, point)
+    _number(points, now)
+
+
+def _number(points: Sequence[ContactPoint], now: datetime) -> None:
+    for place, point in enumerate(points, start=1):
+        if point.order != place:
+            _write(point, now, order=place)
 
 
 def settle(person_id: int) -> None:
     """Numbers the addresses of a person anew, and gives their columns the first ones. The person is locked."""
     person, now = Assignee.objects.get(pk=person_id), database_now()
-    for place, point in enumerate(points_of(person_id), start=1):
-        if point.order != place:
-            _write(point, now, order=place)
+    _number(points_of(person_id), now)
     _follow(person, now)
 
 

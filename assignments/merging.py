@@ -7,11 +7,11 @@ is told of the same work twice, and an answer stays.
 
 from dataclasses import dataclass
 
-from django.db.models import F, Max
+from django.db.models import F
 
 from assignments.clock import database_now
 from assignments.contact_point import ContactPoint
-from assignments.contact_points import MOST_POINTS, points_of, settle
+from assignments.contact_points import MOST_POINTS, points_of, same_address, settle
 from assignments.models import Assignee, Assignment, Team
 from assignments.services import Refused
 from assignments.signals import circumstances_changed, people_merged, supervision_changed
@@ -64,11 +64,11 @@ def plan_merge(kept_id: int, gone_id: int, *, scope: TeamScope = EVERYTHING) -> 
             raise NotMergeable(f"person {gone_id} has work outside of your teams")
         if not set(teams) <= (scope.teams or frozenset()):
             raise NotMergeable(f"person {gone_id} supervises teams outside of yours")
-    own = {(point.channel, point.address.lower()) for point in points_of(kept_id)}
+    own = {same_address(point.channel, point.address) for point in points_of(kept_id)}
     points: list[ContactPoint] = []
     known: list[ContactPoint] = []
     for point in points_of(gone_id):
-        (known if (point.channel, point.address.lower()) in own else points).append(point)
+        (known if same_address(point.channel, point.address) in own else points).append(point)
     if len(own) + len(points) > MOST_POINTS:
         message = (
             f"together they have {len(own) + len(points)} addresses: no more than {MOST_POINTS} are accepted"
@@ -127,13 +127,14 @@ def merge_people(kept_id: int, gone_id: int, *, scope: TeamScope = EVERYTHING) -
 
 def _move_points(merge: Merge) -> None:
     """The addresses of the second come after those of the first. An opt-out holds, whoever of the two has said it."""
-    own = {(point.channel, point.address.lower()): point for point in points_of(merge.kept.pk)}
+    points = points_of(merge.kept.pk)
+    own = {same_address(point.channel, point.address): point for point in points}
     for point in merge.known:
-        same = own[point.channel, point.address.lower()]
+        same = own[same_address(point.channel, point.address)]
         same.opted_out_at = same.opted_out_at or point.opted_out_at
         same.verified_at = same.verified_at or point.verified_at
         same.save(update_fields=["opted_out_at", "verified_at"])
-    last = ContactPoint.objects.filter(person=merge.kept).aggregate(last=Max("order"))["last"] or 0
+    last = points[-1].order if points else 0
     moved = [point.pk for point in merge.points]
     ContactPoint.objects.filter(pk__in=[point.pk for point in merge.known]).delete()
     ContactPoint.objects.filter(pk__in=moved).update(person=merge.kept, order=F("order") + last)

@@ -13,12 +13,12 @@ from notifications.channels.sms.gateway import FORM, NotAGateway
 
 @register("notifications")
 def sms_url(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """notifications.E005: SMS_URL is no address of a gateway."""
+    """notifications.E007: SMS_URL is no address of a gateway."""
     try:
         gateways.current()
     except NotAGateway as error:
         return [
-            Error(f"SMS_URL is (hidden): {error} is needed", hint=f"Write {FORM}.", id="notifications.E005")
+            Error(f"SMS_URL is (hidden): {error} is needed", hint=f"Write {FORM}.", id="notifications.E007")
         ]
     return []
 

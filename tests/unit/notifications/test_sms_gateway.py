@@ -110,5 +110,5 @@ def test_a_system_in_service_sends_no_token_in_the_clear(
 
 def test_a_wrong_address_in_the_settings_is_refused_by_the_registered_check(settings: Settings) -> None:
     settings.SMS_URL = f"twilio://{LOGIN}@h.example"
-    assert [one.id for one in checks.run_checks(tags=["notifications"])] == ["notifications.E005"]
+    assert [one.id for one in checks.run_checks(tags=["notifications"])] == ["notifications.E007"]
     assert sms_in_service(None) == []

@@ -135,6 +135,17 @@ def test_addresses_teams_rules_and_opt_outs_move(merge, ada, twin, config):
     assert "example.test" not in str([audit.before, audit.after])
 
 
+def test_addresses_of_a_chat_service_that_differ_in_case_are_two(merge, ada, twin, settings):
+    settings.CHAT_SCHEMES = ("json",)
+    for person, secret in ((ada, "aBc"), (twin, "AbC")):
+        contact_points.add_point(person.pk, "chat", f"json://chat.example.org/{secret}")
+    merge(ada, twin)
+    assert [one.address for one in contact_points.points_of(ada.pk) if one.channel == "chat"] == [
+        "json://chat.example.org/aBc",
+        "json://chat.example.org/AbC",
+    ]
+
+
 def test_a_notice_that_both_would_get_goes_once(merge, ada, twin, clock):
     team = teams.add_team(name="North", supervisors=[ada.pk, twin.pk])
     work = AssignmentFactory(past=True, team_id=team.pk)
