@@ -34,9 +34,15 @@ def points_of(person_id: int) -> list[ContactPoint]:
 
 
 def same_address(channel: str, address: str) -> tuple[str, str]:
-    """Equal for two addresses that are one. Mail servers tell no two mailboxes apart by case; an address of a chat service may be
-    a secret, in which it matters."""
+    """Equal for two addresses that are one: of a mailbox the case does not matter, in a chat URL it may."""
     return channel, address.lower() if channel == ContactChannel.EMAIL else address
+
+
+def point_named(person_id: int, channel: str, named: int | None) -> ContactPoint | None:
+    """This contact point of the person, or where none is named their first one of the channel."""
+    points = ContactPoint.objects.filter(person=person_id)
+    points = points.filter(channel=channel) if named is None else points.filter(pk=named)
+    return points.order_by("order", "id").first()
 
 
 def people_at(channel: str, address: str) -> list[Assignee]:

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
@@ -40,24 +40,31 @@ def request_due(*, every: timedelta) -> bool:
         return False
     _looked_at = time.monotonic()
     now = database_now()
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-    if BouncePoll.objects.filter(free, next_at__lte=now).update(next_at=now + every):
+    due = BouncePoll.objects.filter(_is_free(now), next_at__lte=now)
+    if due.update(next_at=now + every):
         return True
-    return bool(
-        not BouncePoll.objects.exists()
-        and BouncePoll.objects.bulk_create([BouncePoll(pk=1, next_at=now)], ignore_conflicts=True)
-        and BouncePoll.objects.filter(free, next_at__lte=now).update(next_at=now + every)
-    )
+    if BouncePoll.objects.exists():
+        return False
+    _make(now)
+    return bool(due.update(next_at=now + every))
 
 
 def claim() -> BouncePoll | None:
     """The poll, leased to the caller; None where somebody else is at it."""
     now = database_now()
-    BouncePoll.objects.bulk_create([BouncePoll(pk=1, next_at=now)], ignore_conflicts=True)
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-    if not BouncePoll.objects.filter(free).update(leased_until=now + LEASE):
+    _make(now)
+    if not BouncePoll.objects.filter(_is_free(now)).update(leased_until=now + LEASE):
         return None
     return BouncePoll.objects.get()
+
+
+def _make(now: datetime) -> None:
+    """There is one row, from the first poll on."""
+    BouncePoll.objects.bulk_create([BouncePoll(pk=1, next_at=now)], ignore_conflicts=True)
+
+
+def _is_free(now: datetime) -> Q:
+    return Q(leased_until__isnull=True) | Q(leased_until__lte=now)
 
 
 @atomically

@@ -4,17 +4,17 @@ It opens for good: who has kept an old mail may still use it (RFC 8058 sets no e
 """
 
 import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from reminders.content.signing import is_signed
 from reminders.policy.rules import DEFAULT, base_of
 
 PATH = "/u/"
@@ -55,8 +55,7 @@ def link_from(token: str) -> OptOutLink | None:
     if found is None:
         return None
     names = f"{found[1]}-{found[2]}"
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    if not any(hmac.compare_digest(_signature(names, key), found[3]) for key in keys):
+    if not is_signed(found[3], sign=partial(_signature, names)):
         return None
     return OptOutLink(int(found[1]), DEFAULT if found[2] == "0" else f"rule:{found[2]}")
 

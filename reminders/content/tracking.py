@@ -3,11 +3,12 @@
 import base64
 import hmac
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from reminders.content.signing import is_signed
 from reminders.policy.rows import Row
 from reminders.policy.ways import channel_name
 
@@ -32,9 +33,7 @@ def reminder_id_of(token: str) -> int | None:
     if found is None:
         return None
     reminder_id = int(found[1])
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    good = any(hmac.compare_digest(_signature(reminder_id, key), found[2]) for key in keys)
-    return reminder_id if good else None
+    return reminder_id if is_signed(found[2], sign=partial(_signature, reminder_id)) else None
 
 
 def _signature(reminder_id: int, key: str) -> str:

@@ -44,6 +44,7 @@ class Send:
                 compose.assignee_contact(claim.facts),
                 self.config,
                 way=claim.row.channel,
+                verified_only=claim.verified_only,
             )
             address = channel.address(contact) if contact else None
             if contact is None or address is None:

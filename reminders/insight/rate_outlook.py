@@ -4,6 +4,7 @@ from datetime import datetime
 
 from reminders.conf import ReminderConfig
 from reminders.ledger import rates as ledger_rates
+from reminders.ledger.rules import mandatory_rules
 from reminders.models import Kind, Reason, Reminder, State
 from reminders.policy import rates
 from reminders.policy.rates import Due, Hold
@@ -17,7 +18,7 @@ def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> d
     limits = ledger_rates.limits_of(config)
     if not limits or not recipient:
         return {}
-    mandatory = ledger_rates.mandatory_rules()
+    mandatory = mandatory_rules()
     rows = Reminder.objects.filter(
         recipient=recipient,
         kind=Kind.REMINDER,

@@ -19,6 +19,7 @@ from reminders.ledger.fragments import (
     ROW_AND_PLAN,
     TOLD_DECLINE,
     opted_out,
+    rule_is,
     unless_confirmed,
 )
 from reminders.ledger.notices import carry_over, plan_notices
@@ -64,8 +65,8 @@ PICK_MORE = f"""
                   AND NOT (a.answer = 'CONFIRMED' AND {unless_confirmed("n")})) AS reminded,
            CASE WHEN r.kind = 'REMINDER' AND {PLANNED_BY_RULES} THEN {OTHER_RULE_BEGUN} END AS reminded_at,
            r.kind IN ('REMINDER', 'ESCALATION') AND r.rule <> 'default' AND {unless_confirmed("r")} AS unless_confirmed,
-           r.kind = 'REMINDER' AND r.rule <> 'default' AND EXISTS (
-                SELECT FROM reminders_reminderrule q WHERE r.rule = 'rule:' || q.id AND q.mandatory) AS mandatory,
+           r.kind = 'REMINDER' AND r.rule <> 'default' AND {rule_is("mandatory", "r.rule")} AS mandatory,
+           r.kind = 'REMINDER' AND r.rule <> 'default' AND {rule_is("verified_only", "r.rule")} AS verified_only,
            CASE WHEN r.kind = 'ESCALATION' AND r.rule LIKE 'confirmed_after_all:%%' THEN {TOLD_DECLINE} END
                AS told_otherwise
     FROM reminders_reminder r

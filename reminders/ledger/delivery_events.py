@@ -5,14 +5,14 @@ from datetime import datetime
 from django.db import connection
 
 from assignments import contact_points
-from assignments.contact_point import ContactChannel, ContactPoint
+from assignments.contact_point import ContactPoint
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, ways
 from reminders.ledger.sql import run
 from reminders.models import DeliveryKind, Reminder
 from reminders.policy import recipients
-from reminders.policy.ways import channel_name, contact_point_of
+from reminders.policy.ways import channel_name, contact_point_of, point_channel
 
 LONGEST_ID = 100
 
@@ -89,14 +89,8 @@ def _point_of(row: Reminder) -> ContactPoint | None:
     person_id = recipients.person_behind(row.recipient)
     if person_id is None:
         return None
-    named = contact_point_of(row.channel)
-    points = ContactPoint.objects.filter(person=person_id)
-    if named is not None:
-        point = points.filter(pk=named).first()
-    else:
-        name = channel_name(row.channel)
-        channel = name if name in (ContactChannel.SMS, ContactChannel.CHAT) else ContactChannel.EMAIL
-        point = points.filter(channel=channel).order_by("order", "id").first()
+    way = row.channel
+    point = contact_points.point_named(person_id, point_channel(way), contact_point_of(way))
     is_newer = point is not None and row.begun_at is not None and point.address_since > row.begun_at
     return None if is_newer else point
 

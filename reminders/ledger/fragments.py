@@ -157,6 +157,17 @@ def unless_confirmed(row: str) -> str:
                 WHERE substring({row}.rule FROM 'rule:[0-9]+') = 'rule:' || q.id AND q.condition = 'not_confirmed')"""  # noqa: S608 - our own columns
 
 
+def rule_is(flag: str, rule: str) -> str:
+    """Whether the rule of this key (an SQL expression) is `mandatory`, or `verified_only`."""
+    return f"EXISTS (SELECT FROM reminders_reminderrule q WHERE {rule} = 'rule:' || q.id AND q.{flag})"
+
+
+def may_go_to(point: str, rule: str) -> str:
+    """Whether a reminder of this rule may go to the contact point with this alias as far as its verification is concerned;
+    `contacts.contact_for` is the same rule."""
+    return f"({point}.verified_at IS NOT NULL OR NOT {rule_is('verified_only', rule)})"
+
+
 def base_rule(rule: str) -> str:
     """The rule that an opt-out names, as SQL; `policy.rules.base_of` is the same."""
     return f"CASE WHEN starts_with({rule}, 'default:') THEN 'default' ELSE {rule} END"
@@ -171,7 +182,7 @@ def opted_out(rule: str, person: str) -> str:
     return f"""({ANY_OPT_OUT} AND EXISTS (
         SELECT FROM reminders_optout o
         WHERE o.person_id = {person} AND o.undone_at IS NULL AND o.rule = {base_rule(rule)}
-          AND NOT EXISTS (SELECT FROM reminders_reminderrule q WHERE o.rule = 'rule:' || q.id AND q.mandatory)))"""  # noqa: S608
+          AND NOT {rule_is("mandatory", "o.rule")}))"""
 
 
 def notified_sql(rule: str) -> str:

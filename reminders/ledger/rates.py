@@ -13,7 +13,7 @@ from django.db import connection
 
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import SAME_NUDGE
+from reminders.ledger.fragments import SAME_NUDGE, rule_is
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
 from reminders.policy.rates import Limits
@@ -21,10 +21,6 @@ from reminders.policy.rules import DEFAULT
 
 PERSON_LOCK = 0x72656D02
 """The first key of the lock under which the reminders of one person are begun."""
-
-MANDATORY = """EXISTS (SELECT FROM reminders_reminderrule q
-        WHERE {row}.rule = 'rule:' || q.id AND q.mandatory)"""
-"""Whether the rule of the row with this alias is mandatory: it is neither held nor counted."""
 
 # OFFSET 0: always a look-up in the index of open rows, or of those that have ended.
 HAS_OTHERS = """(r.kind = 'REMINDER' AND r.recipient <> '' AND (
@@ -60,7 +56,7 @@ RECENT = f"""
         WHERE c.recipient = x.recipient AND c.kind = 'REMINDER' AND c.closed_at IS NULL AND c.begun_at IS NOT NULL
           AND c.next_attempt_at <= statement_timestamp() + interval '1 hour') o
     JOIN reminders_reminder lead ON lead.id = coalesce(o.digest_id, o.id)
-    WHERE {MAY_HAVE_ARRIVED.format(row="o")} AND NOT {MANDATORY.format(row="o")}
+    WHERE {MAY_HAVE_ARRIVED.format(row="o")} AND NOT {rule_is("mandatory", "o.rule")}
     GROUP BY o.recipient, lead.assignment_id, lead.version, lead.rule
 """  # noqa: S608 - our own constants
 
@@ -71,9 +67,7 @@ BEGUN_OVER_ANOTHER_CHANNEL = f"""
         WHERE {SAME_NUDGE} AND n.id <> r.id AND {MAY_HAVE_ARRIVED.format(row="n")} OFFSET 0)
 """  # noqa: S608 - our own constants
 
-EXEMPT = (
-    f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {MANDATORY.format(row='r')}"  # noqa: S608
-)
+EXEMPT = f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {rule_is('mandatory', 'r.rule')}"  # noqa: S608
 
 
 def limits_of(config: ReminderConfig) -> Limits:
@@ -110,13 +104,6 @@ def begun_over_another_channel(ids: Iterable[int]) -> set[int]:
     """The rows whose person had the same nudge over another channel within the last hour: the rate does not hold these."""
     with connection.cursor() as cursor:
         return _ids(cursor, BEGUN_OVER_ANOTHER_CHANNEL, list(ids))
-
-
-def mandatory_rules() -> set[str]:
-    """The rules whose reminders are neither held nor counted, as the ledger names them."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 'rule:' || q.id FROM reminders_reminderrule q WHERE q.mandatory")
-        return {row[0] for row in cursor.fetchall()}
 
 
 def _recent(cursor: Cursor, recipients: Sequence[str]) -> defaultdict[str, list[datetime]]:

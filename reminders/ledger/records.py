@@ -80,8 +80,8 @@ class Digest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON,
-    `announced` what a message to an assignee states. `mandatory`: nobody can opt out of its rule. `digest` is there where
-    one message holds this row and others.
+    `announced` what a message to an assignee states. `mandatory`: nobody can opt out of its rule. `verified_only`: it
+    goes to addresses alone that the person has verified. `digest` is there where one message holds this row and others.
     """
 
     row: Row
@@ -92,6 +92,7 @@ class Claim:
     was_open_breaker: bool = False
     announced: Announcement | None = None
     mandatory: bool = False
+    verified_only: bool = False
     payload: str = ""
     digest: Digest | None = None
 
@@ -266,6 +267,7 @@ def claim_of(row: Row, plan: Plan, found: Mapping[str, Any]) -> Claim:
         was_open_breaker=found["held_until"] is not None,
         announced=plan.news.present if plan.news else None,
         mandatory=bool(found.get("mandatory")),
+        verified_only=bool(found.get("verified_only")),
         payload=found["payload"] or "",
     )
 

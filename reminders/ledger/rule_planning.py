@@ -79,6 +79,10 @@ class _Computed:
         """The channels that the rule of this key names."""
         return next((rule.channels for rule in self.rules if rule.key == key), ())
 
+    def is_verified_only(self, key: str) -> bool:
+        """Whether the rule of this key reminds at verified addresses alone."""
+        return any(rule.verified_only for rule in self.rules if rule.key == key)
+
     def was_missed(self, found: Occurrence, rules_changed_at: datetime) -> bool:
         """Whether this instant had passed when the rules changed, and no row was still to be made of it.
 
@@ -283,6 +287,7 @@ def _columns(found: Iterable[tuple[_Computed, Occurrence]]) -> dict[str, Any]:
         "dues": [occurrence.due_at for _, occurrence in pairs],
         "reasons": [occurrence.skipped.value if occurrence.skipped else "" for _, occurrence in pairs],
         "channels": [" ".join(one.channels_of(occurrence.rule)) for one, occurrence in pairs],
+        "verified_only": [one.is_verified_only(occurrence.rule) for one, occurrence in pairs],
     }
 
 

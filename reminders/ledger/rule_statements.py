@@ -33,10 +33,19 @@ NAMED_WAYS = f"""
         SELECT q.id, {is_first_sql("q")} AS is_first
         FROM assignments_contactpoint q
         WHERE q.person_id = a.assignee_id AND q.channel = c.name AND q.opted_out_at IS NULL
+          AND (q.verified_at IS NOT NULL OR NOT x.verified_only)
         ORDER BY q.failing_since IS NOT NULL, q."order", q.id LIMIT 1) best
 """  # noqa: S608 - our own constants
 """The ways that a rule `x` names by its `channels`, to the assignee of `a`: one for each channel over which they have an
 address."""
+
+VERIFIED_WAY = f"""(
+        SELECT {carrier_sql("q.channel")} || CASE WHEN {is_first_sql("q")} THEN '' ELSE ':' || q.id END
+        FROM assignments_contactpoint q
+        WHERE x.verified_only AND q.person_id = a.assignee_id AND q.verified_at IS NOT NULL AND q.opted_out_at IS NULL
+          AND {is_set_up_sql("q.channel")}
+        ORDER BY q.failing_since IS NOT NULL, q."order", q.id LIMIT 1)"""  # noqa: S608 - our own constants
+"""The way to the first address that the assignee of `a` has verified, for a rule `x` that asks for that."""
 
 # A row that a rule has lost, or that was too close to another, comes back when the rules say so again.
 PLAN = f"""
@@ -48,7 +57,7 @@ PLAN = f"""
            CASE WHEN j.reason = '' THEN NULL ELSE statement_timestamp() END
     FROM (
         SELECT a.id, a.version, x.rule, {assignee_recipient_sql("a")} AS recipient, a.scheduled_start AS start, x.due_at,
-               coalesce(named.way, {_known_way()}, {way_sql("p")}) AS way,
+               coalesce(named.way, {_known_way()}, {VERIFIED_WAY}, {way_sql("p")}) AS way,
                {overdue_base_sql("a")} + %(overdue)s AS not_after,
                CASE WHEN a.scheduled_start <= a.known_at THEN 'past'
                     WHEN {overdue_base_sql("a")} + %(overdue)s < statement_timestamp() THEN 'too_late'
@@ -60,7 +69,8 @@ PLAN = f"""
                     WHEN p.way = 'none' THEN 'opted_out'
                     ELSE '' END AS reason
         FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(rules)s::text[], %(dues)s::timestamptz[],
-                    %(reasons)s::text[], %(channels)s::text[]) AS x(id, version, rule, due_at, reason, channels)
+                    %(reasons)s::text[], %(channels)s::text[], %(verified_only)s::boolean[])
+            AS x(id, version, rule, due_at, reason, channels, verified_only)
         JOIN assignments_assignment a ON a.id = x.id AND a.version = x.version
         LEFT JOIN assignments_assignee p ON p.id = a.assignee_id
         LEFT JOIN LATERAL ({NAMED_WAYS}) named ON x.channels <> ''

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
+
 from reminders.ledger.counters import Cursor
 from reminders.ledger.sql import fetch, run
 from reminders.models import ReminderRule
@@ -10,7 +12,7 @@ from reminders.policy.rules import Audience, Repeat, Rule, Scope, Trigger, Trigg
 
 COLUMNS = (
     "id, audience, trigger, minutes, days_before, at, scope, scope_value, condition, quiet_hours, when_past,"
-    " mandatory, channels, repeat_minutes, repeat_times, changed_at"
+    " mandatory, verified_only, channels, repeat_minutes, repeat_times, changed_at"
 )
 
 
@@ -22,8 +24,21 @@ def enabled_rules(cursor: Cursor) -> list[Rule]:
 
 def rules_unless_confirmed() -> set[str]:
     """The keys of the rules that do not remind who has confirmed (`fragments.unless_confirmed`)."""
-    found = ReminderRule.objects.filter(condition=ReminderRule.Condition.NOT_CONFIRMED)
-    return {rule_key(pk) for pk in found.values_list("pk", flat=True)}
+    return _keys_of(ReminderRule.objects.filter(condition=ReminderRule.Condition.NOT_CONFIRMED))
+
+
+def mandatory_rules() -> set[str]:
+    """The keys of the rules of which nobody can opt out, and which no rate holds (`fragments.rule_is`)."""
+    return _keys_of(ReminderRule.objects.filter(mandatory=True))
+
+
+def verified_only_rules() -> set[str]:
+    """The keys of the rules that remind at verified addresses alone (`fragments.rule_is`)."""
+    return _keys_of(ReminderRule.objects.filter(verified_only=True))
+
+
+def _keys_of(rules: QuerySet[ReminderRule]) -> set[str]:
+    return {rule_key(pk) for pk in rules.values_list("pk", flat=True)}
 
 
 def rule_key(pk: int) -> str:
@@ -67,6 +82,7 @@ def _rule(found: dict[str, Any]) -> Rule:
         unless_confirmed=found["condition"] == ReminderRule.Condition.NOT_CONFIRMED,
         when_past=WhenPast(found["when_past"]),
         mandatory=found["mandatory"],
+        verified_only=found["verified_only"],
         channels=tuple(found["channels"]),
         repeat=_repeat(found),
         since=found["changed_at"],

@@ -20,6 +20,7 @@ from reminders.ledger.fragments import (
     ended_unsent,
     is_first_sql,
     is_set_up_sql,
+    may_go_to,
     ways_of,
 )
 from reminders.ledger.records import Ended, Finished
@@ -42,7 +43,7 @@ POINTS = f"""
            {carrier_sql("p.channel")}
            || CASE WHEN row_number() OVER (PARTITION BY p.person_id, p.channel ORDER BY p."order", p.id) = 1
                    THEN '' ELSE ':' || p.id END AS way,
-           p.opted_out_at IS NULL AND {is_set_up_sql("p.channel")} AS usable,
+           p.opted_out_at IS NULL AND {is_set_up_sql("p.channel")} AS usable, p.verified_at,
            {carrier_sql("p.channel")} IN ({HELD}) AS is_held,
            row_number() OVER (PARTITION BY p.person_id ORDER BY p."order", p.id) AS place
     FROM assignments_contactpoint p
@@ -62,7 +63,7 @@ LOCK_HELD = f"""
       AND EXISTS (
           SELECT FROM assignments_contactpoint o
           WHERE o.person_id = {PERSON_OF} AND o.opted_out_at IS NULL AND o.failing_since IS NULL
-            AND o.channel = ANY(%(further_channels)s) AND o.channel NOT IN ({HELD})
+            AND o.channel = ANY(%(further_channels)s) AND o.channel NOT IN ({HELD}) AND {may_go_to("o", "r.rule")}
             AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE {SAME_NUDGE}
                             AND {channel_name_sql("n.channel")} = o.channel))
     ORDER BY a.id, r.id LIMIT %(most)s
@@ -91,7 +92,7 @@ PLAN_NEXT = f"""
     JOIN assignments_assignment a ON a.id = r.assignment_id
     CROSS JOIN LATERAL (
         SELECT p.way FROM points p
-        WHERE p.person_id = {PERSON_OF} AND p.usable AND NOT EXISTS (
+        WHERE p.person_id = {PERSON_OF} AND p.usable AND {may_go_to("p", "r.rule")} AND NOT EXISTS (
             SELECT FROM reminders_reminder n WHERE {SAME_NUDGE} AND n.channel = p.way)
         ORDER BY p.failing_since IS NOT NULL, p.is_held, p.place LIMIT 1) following
     WHERE r.id = ANY(%(ids)s::bigint[]) AND r.kind <> 'EVENT' AND r.channel <> 'none'
@@ -118,7 +119,7 @@ LEAVE = f"""
       AND (%(reason)s = 'opted_out' OR EXISTS (
           SELECT FROM assignments_contactpoint o
           WHERE o.person_id = p.person_id AND o.id <> p.id AND o.opted_out_at IS NULL AND o.failing_since IS NULL
-            AND {is_set_up_sql("o.channel")}
+            AND {is_set_up_sql("o.channel")} AND {may_go_to("o", "r.rule")}
             AND NOT EXISTS (SELECT FROM reminders_reminder n WHERE {SAME_NUDGE} AND n.id <> r.id
                             AND {channel_name_sql("n.channel")} = o.channel)))
     RETURNING {AS_ENDED}

@@ -28,8 +28,8 @@ class ReminderRule(models.Model):
     time of the recipient. A rule for supervisors or Ops is due again every `repeat_minutes`, `repeat_times` times at most;
     both are null where it does not repeat. `scope_value` is a kind of work, or the id of a team, a person or an assignment.
     `channels`: an assignee is reminded over each of these over which they have an address; empty: over the first of their
-    addresses. `mandatory`: nobody can opt out of it. `changed_at` is when it was enabled or last changed: it makes nothing
-    for instants before that.
+    addresses. `mandatory`: nobody can opt out of it. `verified_only`: assignees are reminded at verified addresses
+    alone. `changed_at` is when it was enabled or last changed: it makes nothing for instants before that.
     """
 
     class Audience(models.TextChoices):
@@ -77,6 +77,7 @@ class ReminderRule(models.Model):
     quiet_hours = models.CharField(max_length=8, choices=QuietHours)
     when_past = models.CharField(max_length=4, choices=WhenPast, default=WhenPast.SEND)
     mandatory = models.BooleanField(default=False, db_default=False)
+    verified_only = models.BooleanField(default=False, db_default=False)
     channels = ArrayField(
         models.CharField(max_length=20, choices=ContactChannel), default=list, db_default=[], blank=True
     )

@@ -41,7 +41,7 @@ FIELDS = (
         "scope",
         "scope_value",
     ),
-    *("quiet_hours", "when_past", "mandatory", "channels", "repeat_minutes", "repeat_times"),
+    *("quiet_hours", "when_past", "mandatory", "verified_only", "channels", "repeat_minutes", "repeat_times"),
 )
 """What can be written."""
 
@@ -224,6 +224,11 @@ def _repeat_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
 def _channel_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
     if rule.channels and rule.audience != Audience.ASSIGNEE:
         yield "channels", "supervisors and Ops are told over the first of their addresses: [] is accepted"
+    if rule.verified_only and rule.audience != Audience.ASSIGNEE:
+        yield (
+            "verified_only",
+            "supervisors and Ops are told at addresses that nobody has verified too: false is accepted",
+        )
     if len(set(rule.channels)) < len(rule.channels):
         yield "channels", f"{', '.join(rule.channels)}: each channel is named once"
 

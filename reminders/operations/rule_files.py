@@ -18,7 +18,7 @@ from reminders.policy.rules import Rule, renamed
 
 MOST_RULES = 1_000
 MOST_BYTES = 1_000_000
-IGNORED = {"id", "verified_only", "changed_at", "created_at"}
+IGNORED = {"id", "changed_at", "created_at"}
 """What the API shows of a rule and nobody can set."""
 NUMBERS = {"minutes", "days_before", "repeat_minutes", "repeat_times", "every_minutes", "times"}
 NUMBER, LOCAL_TIME = Number(minimum=0, maximum=MAX_LEAD_MINUTES), TimeOfDay()
@@ -96,7 +96,7 @@ def _nested(name: str, given: Any) -> dict[str, Any]:
 
 def _checked(name: str, value: Any) -> Any:
     """What is stored of the value, where it is of the form that the API takes."""
-    if name in ("enabled", "mandatory"):
+    if name in ("enabled", "mandatory", "verified_only"):
         if not isinstance(value, bool):
             raise ValidationError({name: f"{quoted(value)}: true or false is needed"})
         return value

@@ -88,7 +88,8 @@ class Rule:
     `value` is what its scope names: a kind of work, or the id of a team, a person or an assignment. `since` is the
     instant at which it was enabled or last changed: it makes nothing for instants before that. Of one that is `mandatory`
     nobody can opt out. `channels`: it reminds over each of these ("email", "sms") over which the assignee has an
-    address; empty: over the first of their addresses. Only rules for supervisors and Ops repeat (`policy.chains`).
+    address; empty: over the first of their addresses. Of one that is `verified_only` only addresses count that they have
+    verified. Only rules for supervisors and Ops repeat (`policy.chains`).
     """
 
     key: str
@@ -100,6 +101,7 @@ class Rule:
     unless_confirmed: bool = False
     when_past: WhenPast = WhenPast.SEND
     mandatory: bool = False
+    verified_only: bool = False
     channels: tuple[str, ...] = ()
     repeat: Repeat | None = None
     since: datetime | None = None

@@ -21,6 +21,12 @@ def contact_point_of(way: str) -> int | None:
     return int(point) if colon else None
 
 
+def point_channel(way: str) -> str:
+    """The channel of people (`ContactChannel`) whose addresses messages of this way go to."""
+    name = channel_name(way)
+    return name if name in ("sms", "chat") else "email"
+
+
 def carrier_of(channel: str, config: ReminderConfig) -> str:
     """The channel that carries messages to addresses of this channel of people (`ContactChannel`): to e-mail addresses it is
     REMINDER_CHANNEL. `ledger.fragments.carrier_sql` is the same rule."""

@@ -39,8 +39,8 @@ from reminders.policy.departures import Waiting
 from reminders.policy.escalation import is_withdrawal
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Row, Situation
-from reminders.policy.rules import Occurrence
-from reminders.policy.ways import channel_name, first_way
+from reminders.policy.rules import DEFAULT, Occurrence
+from reminders.policy.ways import channel_name
 
 STILL_OPEN = (Outlook.COMING, Outlook.SENDING, Outlook.WAITS)
 
@@ -150,9 +150,11 @@ class Asked:
         if foreseen.verdict.action is Action.END:
             summary = f"will not be sent: {why}"
             return Prospect(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
-        way = first_way(self.work.way, self.config)
-        if not self._reachable(self.work.recipient, way):
-            return self._unreachable(foreseen, [*conditions, self._reach(self.work.recipient, way)])
+        rule = DEFAULT if occurrence is None else occurrence.rule
+        way = self.ways.first(self.work.recipient, self.work.way, rule)
+        reach = self._reach(self.work.recipient, way, rule)
+        if not reach.passed:
+            return self._unreachable(foreseen, [*conditions, reach])
         planned = forecast.planned_row(
             self.work, now=self.situation.now, config=self.config, occurrence=occurrence
         )
@@ -168,7 +170,7 @@ class Asked:
             summary += (
                 f"; it is planned from {moment(failed.until)} on, when {what} comes within the look-ahead"
             )
-        summary += self.ways.then_of_planned(self.work.recipient, way, self.situation)
+        summary += self.ways.then_of_planned(self.work.recipient, way, rule, self.situation)
         return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
 
     def name_of(self, recipient: str) -> str:
@@ -209,7 +211,7 @@ class Asked:
         )
         conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, situation))
         if not believed.is_marker:
-            conditions.append(self._reach(row.recipient, row.channel))
+            conditions.append(self._reach(row.recipient, row.channel, row.rule))
         if believed.state is State.SENDING:
             over = (
                 f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
@@ -277,9 +279,6 @@ class Asked:
     def _in_words(self, gates: Iterable[Gate]) -> list[GateResult]:
         return [condition(gate, pause=self.pause, situation=self.situation) for gate in gates]
 
-    def _reachable(self, recipient: str, channel: str) -> bool:
-        return can_reach(recipient, channel, self._contact_of(recipient), self.config)
-
     def _contact_of(self, recipient: str) -> Contact:
         """The person behind a row: who is assigned, or for a correction perhaps who was."""
         assignee_id = recipients.assignee_id_of(recipient)
@@ -287,11 +286,13 @@ class Asked:
             return self.person
         return contact_of(Assignee.objects.filter(pk=assignee_id).first())
 
-    def _reach(self, recipient: str, channel: str) -> GateResult:
+    def _reach(self, recipient: str, channel: str, rule: str) -> GateResult:
         to = self.name_of(recipient)
-        if self._reachable(recipient, channel):
+        person, verified_only = self._contact_of(recipient), self.ways.is_verified_only(rule)
+        if can_reach(recipient, channel, person, self.config, verified_only=verified_only):
             return GateResult("can be reached", True, f"{to}, by {way_words(channel)}")
-        seen = f"{to} has no address for {way_words(channel)}" if recipient else "nobody is assigned"
+        kind = "verified address" if verified_only else "address"
+        seen = f"{to} has no {kind} for {way_words(channel)}" if recipient else "nobody is assigned"
         return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
 
     def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult], then: str = "") -> Prospect:

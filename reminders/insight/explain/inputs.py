@@ -175,9 +175,11 @@ def contact_of(assignee: Assignee | None) -> Contact:
     return Contact(name="") if assignee is None else contacts.contact_of(assignee)
 
 
-def can_reach(recipient: str, channel: str, person: Contact, config: ReminderConfig) -> bool:
+def can_reach(
+    recipient: str, channel: str, person: Contact, config: ReminderConfig, *, verified_only: bool = False
+) -> bool:
     """Whether a worker would find an address for this recipient: the very steps it takes."""
-    contact = contacts.contact_for(recipient, person, config, way=channel)
+    contact = contacts.contact_for(recipient, person, config, way=channel, verified_only=verified_only)
     return contact is not None and registry.get(channel_name(channel)).address(contact) is not None
 
 

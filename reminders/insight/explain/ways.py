@@ -1,14 +1,15 @@
 """Over which addresses a message goes: those that were tried, this one, and the one that is tried next."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from assignments.contact_point import ContactPoint
 from reminders.conf import ReminderConfig
+from reminders.ledger.rules import verified_only_rules
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 from reminders.policy.recipients import person_behind
 from reminders.policy.rows import Situation
-from reminders.policy.ways import NEXT_NEEDS, carrier_of, channel_name, contact_point_of, is_set_up
+from reminders.policy.ways import NEXT_NEEDS, carrier_of, channel_name, contact_point_of, first_way, is_set_up
 
 NAMES = {"email": "e-mail", "sms": "SMS", "chat": "chat"}
 
@@ -30,6 +31,22 @@ class Ways:
         self._of: dict[int, list[ContactPoint]] = {}
         for point in points:
             self._of.setdefault(point.person_id, []).append(point)
+        self._verified_only = verified_only_rules()
+
+    def is_verified_only(self, rule: str) -> bool:
+        """Whether reminders of this rule go to verified addresses alone."""
+        return rule in self._verified_only
+
+    def first(self, recipient: str, way: str, rule: str) -> str:
+        """The way that a reminder of this rule goes first to a person with this `Assignee.way`."""
+        if self.is_verified_only(rule):
+            usable = [
+                (point.failing_since is not None, place, way)
+                for point, place, way in self._usable(recipient, rule)
+            ]
+            if usable:
+                return min(usable)[-1]
+        return first_way(way, self._config)
 
     def by(self, recipient: str, way: str, tried: Sequence[Reminder] = ()) -> str:
         """ " by SMS", where the person has other addresses too, or had; nothing where there is no choice."""
@@ -52,30 +69,33 @@ class Ways:
     def then(self, row: Reminder, at: datetime | None, situation: Situation) -> str:
         """ "; if it is refused, SMS is tried next": what follows this row; nothing where no address is left, or no time."""
         taken = {one.channel for one in self._of_nudge(row)}
-        return self._then(row.recipient, row.channel, taken, _is_too_late(at, row.not_after), situation)
+        late = _is_too_late(at, row.not_after)
+        return "" if late else self._then(row.recipient, row.rule, taken, situation)
 
-    def then_of_planned(self, recipient: str, way: str, situation: Situation) -> str:
+    def then_of_planned(self, recipient: str, way: str, rule: str, situation: Situation) -> str:
         """The same for a message that no scan has planned yet."""
-        return self._then(recipient, way, {way}, False, situation)
+        return self._then(recipient, rule, {way}, situation)
 
-    def _then(self, recipient: str, way: str, taken: set[str], late: bool, situation: Situation) -> str:
-        following = None if late else self._next(recipient, taken, situation)
-        return "" if following is None else f"; if it is refused, {way_words(following)} is tried next"
-
-    def _next(self, recipient: str, taken: Iterable[str], situation: Situation) -> str | None:
-        """The way that `ledger.ways` plans next, if messages over those that are `taken` are refused."""
+    def _then(self, recipient: str, rule: str, taken: Iterable[str], situation: Situation) -> str:
+        """What follows by the way that `ledger.ways` plans next, if messages over those that are `taken` are refused."""
         found = []
+        for point, place, way in self._usable(recipient, rule):
+            if way not in taken:
+                held = situation.held.get(channel_name(way))
+                is_held = held is not None and held > situation.now
+                found.append((point.failing_since is not None, is_held, place, way))
+        return f"; if it is refused, {way_words(min(found)[-1])} is tried next" if found else ""
+
+    def _usable(self, recipient: str, rule: str) -> Iterator[tuple[ContactPoint, int, str]]:
+        """The addresses to which a message of this rule may go, each with its place and its way."""
         seen: set[str] = set()
         for place, point in enumerate(self._of.get(person_behind(recipient) or 0, [])):
             name = carrier_of(point.channel, self._config)
             way = f"{name}:{point.pk}" if name in seen else name
             seen.add(name)
-            usable = point.opted_out_at is None and is_set_up(point.channel, self._config)
-            if usable and way not in taken:
-                held = situation.held.get(name)
-                is_held = held is not None and held > situation.now
-                found.append((point.failing_since is not None, is_held, place, way))
-        return min(found)[-1] if found else None
+            is_open = point.opted_out_at is None and is_set_up(point.channel, self._config)
+            if is_open and (point.verified_at is not None or not self.is_verified_only(rule)):
+                yield point, place, way
 
     def _of_nudge(self, row: Reminder) -> list[Reminder]:
         if row.kind == Kind.EVENT or person_behind(row.recipient) is None:

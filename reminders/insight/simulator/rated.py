@@ -8,6 +8,7 @@ from datetime import datetime
 from reminders.conf import ReminderConfig
 from reminders.insight.simulator.sends import SimulatedSend
 from reminders.ledger import rates as ledger_rates
+from reminders.ledger.rules import mandatory_rules
 from reminders.policy import rates
 from reminders.policy.rates import Due
 from reminders.policy.recipients import assignee_recipient
@@ -21,7 +22,7 @@ class RatedSends:
 
     def __init__(self, config: ReminderConfig) -> None:
         self._limits = ledger_rates.limits_of(config)
-        self._mandatory = ledger_rates.mandatory_rules() if self._limits else set()
+        self._mandatory = mandatory_rules() if self._limits else set()
         self._by_person: dict[int, list[tuple[Due, SimulatedSend]]] = defaultdict(list)
         self._number = 0
 

@@ -53,6 +53,7 @@ class RuleForm(AnyModelForm):
             "repeat_minutes": "For supervisors and Ops: notified again after so many minutes, 10 to 10080; empty: once.",
             "repeat_times": "How often again at most: 1 to 20. A start, an answer or another assignee ends it.",
             "mandatory": "Assignees cannot opt out of these reminders: their mails offer no way to.",
+            "verified_only": "For assignees: reminds at verified addresses alone; who has none is not reached.",
             "channels": "For assignees: email, sms, chat, separated by commas; each of them over which the person has an"
             " address is used. Empty: the first of their addresses.",
             "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",

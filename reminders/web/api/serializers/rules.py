@@ -1,7 +1,7 @@
 """Reminder rules as the API takes and shows them."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -27,8 +27,6 @@ from reminders.web.api.fields import (
     StrictTimeField,
     TimeOfDayField,
 )
-
-Value = TypeVar("Value")
 
 
 class RuleTriggerInputSerializer(StrictSerializer):
@@ -108,21 +106,14 @@ class RuleInputSerializer(StrictSerializer):
     mandatory = StrictBooleanField(
         required=False, help_text="true: assignees cannot opt out of its reminders."
     )
-    verified_only = StrictBooleanField(required=False, help_text="false: addresses are not verified yet.")
+    verified_only = StrictBooleanField(
+        required=False,
+        help_text="For assignees: true: reminds at addresses alone that the person has verified, and fails without one.",
+    )
     repeat = RuleRepeatInputSerializer(
         required=False, allow_null=True, help_text="For supervisors and ops; null: it does not repeat."
     )
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True)
-
-    def validate_verified_only(self, value: bool) -> bool:
-        return _only(value, False, "addresses are not verified, so false is accepted alone")
-
-
-def _only(value: Value, accepted: Value, message: str) -> Value:
-    """The value, where it is the one that is accepted so far."""
-    if value != accepted:
-        raise serializers.ValidationError(message, code="not_supported")
-    return value
 
 
 def values_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,7 +180,7 @@ class RuleSerializer(serializers.Serializer[Any]):
     when_past = serializers.CharField()
     channels = serializers.ListField(child=serializers.CharField(), default=list)
     mandatory = serializers.BooleanField()
-    verified_only = serializers.BooleanField(default=False)
+    verified_only = serializers.BooleanField()
     repeat = serializers.SerializerMethodField()
     changed_at = InstantField(help_text="It makes nothing for instants before this.")
     created_at = InstantField()

@@ -15,6 +15,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch
 from reminders.ledger import beginning, counters, leases, rates
 from reminders.ledger.records import Hint
+from reminders.ledger.rules import mandatory_rules
 from reminders.models import Attempt, Kind, Reason, Reminder, State
 from reminders.policy.recipients import assignee_recipient
 from tests import acting
@@ -211,7 +212,7 @@ def test_corrections_are_neither_held_nor_counted(clock, config, tick, outbox, a
 
 def test_mandatory_rules_are_neither_held_nor_counted(clock, config, tick, outbox, ada):
     made = rule(minutes=60, mandatory=True)
-    assert rates.mandatory_rules() == {key(made)}
+    assert mandatory_rules() == {key(made)}
     due(1, ada)
     assert tick() == [1]
     clock.advance(5 * SECOND)

@@ -18,6 +18,7 @@ from reminders.insight.simulator.simulator import simulate
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
 from tests.fakes.broker import MemoryBroker
+from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +92,23 @@ def test_the_next_address_is_named_before(channels, summary, ada, clock):
     assert f"memory (contact point {second.pk}) is tried next" in summary(work)
     contact_points.change_point(second.pk, {"order": 1})
     assert f"memory (contact point {mail.pk}) is tried next" in summary(work)
+
+
+def test_a_rule_for_verified_addresses_says_so_before_and_after(channels, send, summary, ada, clock):
+    rule(verified_only=True, minutes=30)
+    work, far = AssignmentFactory(assignee=ada), AssignmentFactory(assignee=ada, far=True)
+    nobody = "will fail at 2026-06-15 12:30:00 UTC: there is nobody to write to, or no usable address."
+    assert summary(work) == f"The reminder {nobody}"
+    assert "has no verified address for memory" in str(explain(work, config=conf.current()).reminders)
+    assert "will fail" in summary(far)
+    contact_points.mark_verified(contact_points.points_of(ada.pk)[1].pk)
+    assert "; if it is refused" not in summary(far)
+    assert summary(far).startswith("The reminder will be sent by SMS at ")
+    assert summary(work).startswith(f"The reminder {nobody[:-1]}; if it is refused, SMS is tried next")
+    clock.advance(timedelta(minutes=31))
+    send()
+    send()
+    assert "found no usable address by memory, and was accepted by SMS" in summary(work)
 
 
 def test_what_was_tried_is_named_after(channels, send, summary, ada, config, clock):

@@ -224,6 +224,59 @@ def test_a_rule_that_names_fewer_channels_keeps_one_row(tick, config, mail, sms,
     assert ways(assignment=work, rule=key(made)) == left
 
 
+def test_a_rule_for_verified_addresses_goes_to_the_first_of_them(tick, clock, mail, sms):
+    made = rule(verified_only=True, minutes=55)
+    person = both()
+    _, number = contact_points.points_of(person.pk)
+    contact_points.mark_verified(number.pk)
+    work = AssignmentFactory(assignee=person)
+    assert ways(assignment=work, rule=key(made)) == ["sms PLANNED"]
+    clock.advance(timedelta(minutes=6))
+    tick()
+    assert ways(assignment=work, rule=key(made)) == ["sms SENT"]
+    assert not mail.messages
+
+
+def test_what_is_refused_at_a_verified_address_goes_to_no_unverified_one(tick, clock, mail, sms):
+    rule(verified_only=True, minutes=55)
+    person = both()
+    contact_points.mark_verified(contact_points.points_of(person.pk)[0].pk)
+    work = AssignmentFactory(assignee=person)
+    clock.advance(timedelta(minutes=6))
+    mail.answer_with(NO_SUCH_MAILBOX)
+    tick()
+    tick()
+    assert ways(assignment=work) == ["memory FAILED rejected"]
+    assert not sms.messages
+
+
+def test_an_address_that_is_changed_before_the_send_is_not_verified_any_more(tick, clock, mail, sms):
+    rule(verified_only=True, minutes=55)
+    person = both()
+    mailbox, number = contact_points.points_of(person.pk)
+    for point in (mailbox, number):
+        contact_points.mark_verified(point.pk)
+    work = AssignmentFactory(assignee=person)
+    contact_points.change_point(mailbox.pk, {"address": "other@example.test"})
+    clock.advance(timedelta(minutes=6))
+    tick()
+    tick()
+    assert ways(assignment=work) == ["memory FAILED no_contact", "sms SENT"]
+    assert not mail.messages
+
+
+def test_a_held_channel_is_not_left_for_an_unverified_address(no_mail_server, tick, clock, mail, sms):
+    rule(verified_only=True, minutes=55)
+    person = both()
+    contact_points.mark_verified(contact_points.points_of(person.pk)[0].pk)
+    work = AssignmentFactory(assignee=person)
+    row = Reminder.objects.get(assignment=work, kind="REMINDER")
+    clock.set(row.due_at + (row.not_after - row.due_at) / 2 + timedelta(seconds=1))
+    tick()
+    assert [one.partition(" ")[0] for one in ways(assignment=work, kind="REMINDER")] == ["memory"]
+    assert not sms.messages
+
+
 @pytest.fixture
 def no_mail_server(clock) -> None:
     """The mail server has not answered for two minutes, and is left alone."""

@@ -46,7 +46,11 @@ def api(clock):
             "supervisors and Ops are told over the first of their addresses: [] is accepted",
         ),
         ({"channels": ["sms", "email", "sms"]}, "channels", "sms, email, sms: each channel is named once"),
-        ({"verified_only": True}, "verified_only", "addresses are not verified, so false is accepted alone"),
+        (
+            {"audience": "supervisors", "trigger": {"type": "on_decline"}, "verified_only": True},
+            "verified_only",
+            "supervisors and Ops are told at addresses that nobody has verified too: false is accepted",
+        ),
         (
             {"repeat": {"every_minutes": 10, "times": 2}},
             "repeat.every_minutes",
