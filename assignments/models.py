@@ -128,12 +128,18 @@ class Team(models.Model):
     """People who work under the same supervisors. `quiet_from` and `quiet_until` are local times of `time_zone`.
 
     A person and an assignment belong to at most one team; `assignments.teams` says to which an assignment belongs.
+    `organisation`, `phone` and `reply_to` are whom messages about its work name for questions; empty: those of the settings.
     """
 
     name = models.CharField(max_length=100, unique=True)
     time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
+    organisation = models.CharField(max_length=100, blank=True, default="", db_default="")
+    phone = models.CharField(max_length=40, blank=True, default="", db_default="")
+    reply_to = models.CharField(
+        max_length=254, blank=True, default="", db_default="", validators=[validate_email_address]
+    )
     supervisors: "models.ManyToManyField[Assignee, models.Model]" = models.ManyToManyField(
         "Assignee", blank=True, related_name="supervised_teams"
     )

@@ -15,7 +15,7 @@ from assignments.transactions import atomically
 from assignments.validation import check_team, differing, stored_form
 from assignments.wording import quoted
 
-TEAM_FIELDS = ("name", "time_zone", "quiet_from", "quiet_until")
+TEAM_FIELDS = ("name", "time_zone", "quiet_from", "quiet_until", "organisation", "phone", "reply_to")
 
 
 class UnknownTeam(Exception):

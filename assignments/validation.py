@@ -22,8 +22,11 @@ from assignments.references import normalized, person_key, person_reference, val
 from assignments.wording import quoted
 
 NORMALIZED_TEXTS = {"reference", "name"}
-SHOWN_TEXTS = {"title", "kind", "location", "notes", "name", "answer_note"}
-TEXTS = ("reference", "title", "kind", "location", "notes", "name", "email", "phone", "time_zone", "language")
+SHOWN_TEXTS = {"title", "kind", "location", "notes", "name", "answer_note", "organisation"}
+TEXTS = (
+    *("reference", "title", "kind", "location", "notes", "name", "email", "phone", "time_zone", "language"),
+    *("organisation", "reply_to"),
+)
 
 
 def stored_form(values: Mapping[str, Any]) -> dict[str, Any]:

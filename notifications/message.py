@@ -35,6 +35,7 @@ class Message:
     `address` is one recipient as `Channel.address()` gave it, `name` the name shown beside it.
     `html` may be empty. `tracking` is what the other side may hand back with what became of the message (lower-case letters,
     digits and hyphens); empty where nothing is to come back. `headers` are further header lines, such as List-Unsubscribe.
+    `reply_to` is the mail address to which answers go; empty: that of the settings.
     """
 
     message_id: str
@@ -46,6 +47,7 @@ class Message:
     language: str = "en"
     tracking: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    reply_to: str = ""
 
 
 class Outcome(Enum):

@@ -27,7 +27,7 @@ from notifications.message import Contact, Message
 from reminders.content import links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.dates import local_time, relative_time, time_line, zone_name
 from reminders.content.links import Link
-from reminders.ledger.records import Claim, Digest, Facts
+from reminders.ledger.records import NO_TEAM_CONTACT, Claim, Digest, Facts, TeamContact
 from reminders.models import Kind
 from reminders.policy import recipients, rows
 from reminders.policy.announcements import Change
@@ -74,7 +74,8 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     values["zone"] = zone_name(zone, language)
     if form == "sms":
         return _short_message(kind, values, claim.row, contact=contact, address=address, language=language)
-    plain, marked_up = _templates(kind, language, _present(values))
+    team = claim.facts.team_contact
+    plain, marked_up = _templates(kind, language, _present(values), team)
     subject, text = plain.fill(values).split("\n", 1)
     html = marked_up.fill(values, written=escaped)
     return Message(
@@ -87,6 +88,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         language=language,
         tracking=tracking.token_for(claim.row),
         headers=headers,
+        reply_to=team.reply_to,
     )
 
 
@@ -179,14 +181,18 @@ def _compose_digest(
             language=language,
         )
     present = (*_present(values), "entries")
+    team = _common_contact(digest)
 
     def written_out(ending: str, written: Callable[[str], str] | None = None) -> str:
         shown = [
-            _template(f"{kind}_entry", language, _present(entry), ending).fill(entry, written=written)
+            _template(f"{kind}_entry", language, _present(entry), ending, team=team).fill(
+                entry, written=written
+            )
             for entry in entries
         ]
         whole = {name: written(value) if written else value for name, value in values.items()}
-        return _template(kind, language, present, ending).fill({**whole, "entries": "".join(shown)})
+        filled = {**whole, "entries": "".join(shown)}
+        return _template(kind, language, present, ending, team=team).fill(filled)
 
     subject, text = written_out("txt").split("\n", 1)
     return Message(
@@ -199,7 +205,14 @@ def _compose_digest(
         language=language,
         tracking=tracking.token_for(digest.lead),
         headers=opt_out_links.headers_of(values.get("unsubscribe", "")),
+        reply_to=team.reply_to,
     )
+
+
+def _common_contact(digest: Digest) -> TeamContact:
+    """Whom all assignments of a message name for questions; of several teams none is named."""
+    known = {facts.team_contact for _, facts in digest.entries}
+    return known.pop() if len(known) == 1 else NO_TEAM_CONTACT
 
 
 def _notices_listed(
@@ -341,28 +354,37 @@ def text_language(kind: str, language: str, form: str = "mail") -> str:
 
 @lru_cache(maxsize=1024)
 def _templates(
-    kind: str, language: str, present: tuple[str, ...]
+    kind: str, language: str, present: tuple[str, ...], team: TeamContact
 ) -> tuple[RenderedTemplate, RenderedTemplate]:
     """Those of the text and of its HTML."""
-    return _template(kind, language, present, "txt"), _template(kind, language, present, "html")
+    return (
+        _template(kind, language, present, "txt", team=team),
+        _template(kind, language, present, "html", team=team),
+    )
 
 
 @lru_cache(maxsize=1024)
 def _template(
-    kind: str, language: str, present: tuple[str, ...], ending: str, form: str = "mail"
+    kind: str,
+    language: str,
+    present: tuple[str, ...],
+    ending: str,
+    form: str = "mail",
+    team: TeamContact = NO_TEAM_CONTACT,
 ) -> RenderedTemplate:
     names = [f"reminders/{form}/{tongue}/{kind}.{ending}" for tongue in language_fallbacks(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
-    return RenderedTemplate(select_template(names).render({**_organisation(), **marks}))
+    return RenderedTemplate(select_template(names).render({**_organisation(team), **marks}))
 
 
-def _organisation() -> dict[str, str]:
-    """Whom a reader may ask: the same in each message, so it is written into the rendered template."""
+def _organisation(team: TeamContact) -> dict[str, str]:
+    """Whom a reader may ask: the same in each message of a team, so it is written into the rendered template."""
+    phone = team.phone or settings.ORGANISATION_PHONE
     return {
-        "organisation": isolated(settings.ORGANISATION_NAME),
-        "organisation_phone": settings.ORGANISATION_PHONE,
-        "organisation_tel": links.tel_url(settings.ORGANISATION_PHONE),
-        "takes_replies": "yes" if settings.EMAIL_REPLY_TO else "",
+        "organisation": isolated(team.organisation or settings.ORGANISATION_NAME),
+        "organisation_phone": phone,
+        "organisation_tel": links.tel_url(phone),
+        "takes_replies": "yes" if team.reply_to or settings.EMAIL_REPLY_TO else "",
     }
 
 

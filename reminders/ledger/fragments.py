@@ -235,13 +235,19 @@ TOLD_DECLINE = f"""coalesce((
         ORDER BY told.begun_at DESC, told.id DESC LIMIT 1), FALSE)"""  # noqa: S608 - our own constant
 """Whether the recipient of the row `r` may have been told last that the assignee can't make it."""
 
+TEAM_CONTACT = f"""
+    CASE WHEN (SELECT EXISTS (SELECT FROM assignments_team WHERE (organisation, phone, reply_to) <> ('', '', '')))
+         THEN (SELECT ARRAY[t.organisation, t.phone, t.reply_to] FROM assignments_team t
+               WHERE t.id = {effective_team_sql("a")}) END"""  # noqa: S608 - our own constants
+"""Whom messages about `a` name for questions, as its team says. PostgreSQL looks once for a statement whether any does."""
+
 ROW_AND_PLAN = f"""
     r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
     r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
     r.digest_id, a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
     a.overdue_at, a.answer, a.answer_note, a.answered_at, a.expected_start, a.known_at,
     a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
-    p.name, p.email, p.phone, p.time_zone, p.language,
+    p.name, p.email, p.phone, p.time_zone, p.language, {TEAM_CONTACT} AS team_contact,
     statement_timestamp() AS now,
     EXISTS ({ACTIVE_PAUSE}) AS paused,
     r.payload,

@@ -39,6 +39,18 @@ class Claimed:
     scan_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class TeamContact:
+    """Whom a reader may ask: what the work's team says of it; '' where that of the settings holds."""
+
+    organisation: str = ""
+    phone: str = ""
+    reply_to: str = ""
+
+
+NO_TEAM_CONTACT = TeamContact()
+
+
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -60,6 +72,7 @@ class Facts:
     answered_at: datetime | None = None
     expected_start: datetime | None = None
     overdue_at: datetime | None = None
+    team_contact: TeamContact = NO_TEAM_CONTACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +267,7 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         answered_at=found["answered_at"],
         expected_start=found["expected_start"],
         overdue_at=found["overdue_at"],
+        team_contact=TeamContact(*found["team_contact"]) if found["team_contact"] else NO_TEAM_CONTACT,
     )
 
 

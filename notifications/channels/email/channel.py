@@ -49,7 +49,9 @@ class EmailChannel(AnnouncingChannel):
         if settings.EMAIL_BACKEND != OWN_BACKEND:
             before_last_octet()
             return _through_django(message)
-        sender_header, sender = _sender(settings.DEFAULT_FROM_EMAIL, settings.EMAIL_REPLY_TO)
+        sender_header, sender = _sender(
+            settings.DEFAULT_FROM_EMAIL, message.reply_to or settings.EMAIL_REPLY_TO
+        )
         if message.tracking and settings.BOUNCE_ADDRESS:
             sender = return_path(settings.BOUNCE_ADDRESS, message.tracking)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
@@ -83,7 +85,7 @@ class EmailChannel(AnnouncingChannel):
             transport_for(Server.from_settings()).close()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _sender(text: str, reply_to: str) -> tuple[str, str]:
     """The header lines that say who sends and where answers go, and the envelope sender, of these two settings."""
     found = mailbox(text)
@@ -93,7 +95,7 @@ def _sender(text: str, reply_to: str) -> tuple[str, str]:
     if reply_to:
         answers = mailbox(reply_to)
         if answers is None:
-            raise ImproperlyConfigured("EMAIL_REPLY_TO is not one valid address")
+            raise ImproperlyConfigured("EMAIL_REPLY_TO, or that of the team, is not one valid address")
         lines += mime.reply_to_header(*answers)
     return lines, found[1]
 
@@ -135,11 +137,12 @@ def _close(connection: BaseEmailBackend) -> None:
 
 def _django_mail(message: Message) -> EmailMultiAlternatives:
     name = mime.display_name(message.name)
+    reply_to = message.reply_to or settings.EMAIL_REPLY_TO
     mail = EmailMultiAlternatives(
         subject=mime.one_line(message.subject),
         body=message.text,
         to=[f"{mime.quoted(name)} <{message.address}>" if name else message.address],
-        reply_to=[settings.EMAIL_REPLY_TO] if settings.EMAIL_REPLY_TO else None,
+        reply_to=[reply_to] if reply_to else None,
         headers={
             "Message-ID": f"<{message.message_id}>",
             "Auto-Submitted": "auto-generated",

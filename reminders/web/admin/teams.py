@@ -19,7 +19,10 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
 
     list_display = ("name", "time_zone", "quiet_from", "quiet_until")
     search_fields = ("name",)
-    fields = ("name", "time_zone", "quiet_from", "quiet_until", "supervisors")
+    fields = (
+        *("name", "time_zone", "quiet_from", "quiet_until", "organisation", "phone", "reply_to"),
+        "supervisors",
+    )
     autocomplete_fields = ("supervisors",)
     actions = None
 
@@ -27,6 +30,9 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
         kwargs["help_text"] = {
             "time_zone": "Where the team works, such as Europe/Berlin. Quiet hours go by the clock of each person.",
             "quiet_from": "When quiet hours begin; both empty: there are none.",
+            "organisation": "Ends mails about this team's work; empty: ORGANISATION_NAME.",
+            "phone": "Whom assignees may call about it; empty: ORGANISATION_PHONE.",
+            "reply_to": "Where answers to mails about it go; empty: EMAIL_REPLY_TO.",
             "supervisors": "Who is notified when the team's work is overdue; nobody with an address: REMINDER_OPS_EMAILS.",
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -69,6 +69,12 @@ class TestChannel:
         assert parsed["List-Unsubscribe"] == "<https://example.com/u>"
         assert [part.get_content() for part in parsed.iter_parts()] == ["Hello Ann", "<p>Hello Ann</p>"]
 
+    def test_answers_go_where_the_message_says(self, server: SmtpServer, settings: Settings) -> None:
+        settings.EMAIL_REPLY_TO = "office@example.com"
+        for message in (MESSAGE, replace(MESSAGE, reply_to="north@example.com")):
+            assert registry.get("email").send(message, timeout=PLENTY).accepted
+        assert [one["Reply-To"] for one in arrived(server)] == ["office@example.com", "north@example.com"]
+
     def test_a_repeat_carries_the_same_message_id_over_the_same_connection(self, server: SmtpServer) -> None:
         channel = registry.get("email")
         server.plan(Fault("dot", "answer", "451 again", times=1))
@@ -228,6 +234,17 @@ class TestOtherBackends:
         assert parsed["Message-ID"] == "<7d4b@example.com>"
         assert parsed["List-Unsubscribe"] == "<https://example.com/u>"
         assert parsed["Auto-Submitted"] == "auto-generated"
+
+    def test_answers_go_where_the_message_says(self, settings: Settings) -> None:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        settings.EMAIL_REPLY_TO = "office@example.com"
+        mail.outbox = []
+        for message in (MESSAGE, replace(MESSAGE, reply_to="north@example.com")):
+            assert EmailChannel().send(message, timeout=PLENTY).accepted
+        assert [one.message()["Reply-To"] for one in mail.outbox] == [
+            "office@example.com",
+            "north@example.com",
+        ]
 
     def test_an_exception_after_the_backend_was_called_is_unknowable(
         self, foreign: type[Foreign], monkeypatch: pytest.MonkeyPatch

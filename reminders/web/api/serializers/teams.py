@@ -21,6 +21,24 @@ class TeamInputSerializer(DeclaredSerializer):
     answered = ("id", "created_at", "updated_at")
 
     name = StrictCharField(max_length=100, help_text="Unique.")
+    organisation = StrictCharField(
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        help_text="Ends mails about the team's work; empty: ORGANISATION_NAME.",
+    )
+    phone = StrictCharField(
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        help_text="Whom assignees may call about its work; empty: ORGANISATION_PHONE.",
+    )
+    reply_to = StrictCharField(
+        max_length=254,
+        required=False,
+        allow_blank=True,
+        help_text="Where answers to mails about its work go; empty: EMAIL_REPLY_TO.",
+    )
     supervisors = StrictListField(
         child=IdField(),
         required=False,
@@ -37,6 +55,9 @@ class TeamSerializer(serializers.Serializer[Any]):
     )
     quiet_from = TimeOfDayField(allow_null=True)
     quiet_until = TimeOfDayField(allow_null=True)
+    organisation = serializers.CharField()
+    phone = serializers.CharField()
+    reply_to = serializers.CharField()
     supervisors = serializers.SerializerMethodField()
     created_at = InstantField()
     updated_at = InstantField()

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from assignments import people, services
+from assignments import people, services, teams
 from assignments.models import Assignment, ReminderStatus
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
@@ -62,6 +62,24 @@ def test_a_reminder_is_planned_at_once_and_sent_when_it_is_due(clock, run, outbo
     attempt = Attempt.objects.get(reminder=sent)
     assert (attempt.number, attempt.outcome, attempt.ticket) == (1, "accepted", 1)
     assert sent.message_id == outbox.messages[0].message_id
+
+
+def test_a_mail_names_whom_of_the_team_to_ask(clock, run, outbox):
+    """The work's own team counts, else that of its assignee; without either the settings do."""
+    north = teams.add_team(name="North", phone="+49 40 55", reply_to="north@example.test")
+    south = teams.add_team(name="South", organisation="South & Sons", phone="+49 89 1")
+    member = AssigneeFactory(team=south)
+    for values in ({"team": north, "assignee": member}, {"assignee": AssigneeFactory(team=south)}, {}):
+        AssignmentFactory(soon=True, **values)
+    assert run().sent == 3
+    assert [message.reply_to for message in outbox.messages] == ["north@example.test", "", ""]
+    questions = [
+        line for message in outbox.messages for line in message.text.split("\n") if "Questions?" in line
+    ]
+    assert questions == [
+        "Questions? Reply to this mail, or call +49 40 55.",
+        "Questions? Call South & Sons, +49 89 1.",
+    ]
 
 
 def test_a_second_scan_plans_nothing_new(clock, config):

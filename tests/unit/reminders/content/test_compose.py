@@ -13,7 +13,7 @@ from notifications.channels.sms.alphabet import size
 from notifications.message import Contact
 from reminders.content import compose, dates, links, opt_out_links
 from reminders.content.links import Link
-from reminders.ledger.records import Claim, Digest, Facts
+from reminders.ledger.records import Claim, Digest, Facts, TeamContact
 from reminders.models import Kind, State
 from reminders.policy.rows import Plan, Row
 
@@ -389,6 +389,19 @@ def test_a_mail_says_whom_to_ask(settings):
     settings.EMAIL_REPLY_TO = "planning@example.test"
     message = compose.compose(CLAIM, contact=ANA, address="ana@example.test", now=NOON)
     assert "Questions? Reply to this mail, or call Care & Co, +49 30 12-34.\n" in message.text
+
+
+def test_a_mail_says_whom_of_the_team_to_ask(settings):
+    settings.ORGANISATION_NAME, settings.ORGANISATION_PHONE = "Care & Co", "+49 30 12-34"
+    north = TeamContact(organisation="North & Sons", phone="+49 40 55", reply_to="north@example.test")
+    of_north = replace(CLAIM, facts=replace(FACTS, team_contact=north))
+    message = compose.compose(of_north, contact=ANA, address="ana@example.test", now=NOON)
+    assert message.reply_to == "north@example.test"
+    assert "Questions? Reply to this mail, or call North & Sons, +49 40 55.\n" in message.text
+    assert 'call North &amp; Sons, <a href="tel:+494055"' in message.html
+    only_phone = replace(CLAIM, facts=replace(FACTS, team_contact=TeamContact(phone="+49 40 55")))
+    message = compose.compose(only_phone, contact=ANA, address="ana@example.test", now=NOON)
+    assert (message.reply_to, "Questions? Call Care & Co, +49 40 55.\n" in message.text) == ("", True)
 
 
 def test_a_mail_names_the_organisation_to_supervisors_too(settings):

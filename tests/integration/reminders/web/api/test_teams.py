@@ -8,7 +8,15 @@ from tests.fakes.api_caller import ApiCaller, faults
 
 pytestmark = pytest.mark.django_db
 
-NORTH = {"name": "North", "time_zone": "Europe/Berlin", "quiet_from": "22:00", "quiet_until": "06:00"}
+NORTH = {
+    "name": "North",
+    "time_zone": "Europe/Berlin",
+    "quiet_from": "22:00",
+    "quiet_until": "06:00",
+    "organisation": "North office",
+    "phone": "+49 30 555 0100",
+    "reply_to": "north@example.test",
+}
 
 
 @pytest.fixture
@@ -50,6 +58,10 @@ def test_a_team_is_made_read_changed_and_removed(call):
         ({"quiet_from": "24:00"}, ("quiet_from", "invalid")),
         ({"quiet_from": "7:00"}, ("quiet_from", "invalid")),
         ({"quiet_from": 22}, ("quiet_from", "invalid")),
+        ({"organisation": "x" * 101}, ("organisation", "max_length")),
+        ({"phone": 4930}, ("phone", "invalid")),
+        ({"reply_to": "north"}, ("reply_to", "invalid")),
+        ({"reply_to": "a@example.test, b@example.test"}, ("reply_to", "invalid")),
         ({"supervisors": [4711]}, ("supervisors", "unknown")),
         ({"supervisors": [0]}, ("supervisors.0", "min_value")),
         ({"supervisors": "1"}, ("supervisors", "not_a_list")),
