@@ -3,12 +3,13 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from reminders.web import assignee_page, health, opt_out_page, verify_page
-from reminders.web.inbound import sms
+from reminders.web.inbound import email, sms
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/metrics", health.show_metrics, name="metrics"),
+    path("api/inbound/email", email.events, name="inbound-email"),
     path("api/inbound/sms", sms.reply, name="sms-reply"),
     path("api/inbound/sms-status", sms.status, name="sms-status"),
     path("a/<str:token>", assignee_page.assignee_page, name="assignee-page"),

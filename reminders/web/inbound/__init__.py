@@ -1,1 +1,1 @@
-"""What the gateway for SMS posts to us. No token opens these addresses: each request proves its origin by a signature."""
+"""What the other side of a channel posts to us. No token opens these addresses: each request proves its origin by itself."""

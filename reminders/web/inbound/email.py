@@ -1,4 +1,4 @@
-"""Calls of the other side about messages that were accepted. They know no token of the API; each has its own proof."""
+"""Tracking webhooks of mail providers, with the secret or signature of each."""
 
 import logging
 from typing import Any
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @team_limit(TeamLimit.PUBLIC)
 @require_http_methods(["POST", "HEAD"])
-def email(request: HttpRequest) -> HttpResponse:
+def events(request: HttpRequest) -> HttpResponse:
     """Tracking webhooks of ANYMAIL_PROVIDER, checked and read by django-anymail, which sends each event as its signal
     `tracking`.
     """
@@ -37,7 +37,7 @@ def email(request: HttpRequest) -> HttpResponse:
     view.setup(request)
     try:
         view.run_validators(request)
-        events = list(view.parse_events(request))
+        parsed = list(view.parse_events(request))
     except AnymailWebhookValidationFailure:
         return _refused(403, "secret or signature is not that of this provider")
     except SuspiciousOperation:
@@ -45,7 +45,7 @@ def email(request: HttpRequest) -> HttpResponse:
     except Exception as error:  # The body may hold anything.
         return _refused(400, f"this is no event of this provider ({type(error).__name__})")
     try:
-        for event in events:
+        for event in parsed:
             if isinstance(event, AnymailTrackingEvent):
                 tracking.send(sender=type(view), event=event, esp_name=view.esp_name)
     except (DatabaseError, InterfaceError, TooEarly):
