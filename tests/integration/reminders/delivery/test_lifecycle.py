@@ -68,8 +68,12 @@ def test_a_mail_names_whom_of_the_team_to_ask(clock, run, outbox):
     """The work's own team counts, else that of its assignee; without either the settings do."""
     north = teams.add_team(name="North", phone="+49 40 55", reply_to="north@example.test")
     south = teams.add_team(name="South", organisation="South & Sons", phone="+49 89 1")
-    member = AssigneeFactory(team=south)
-    for values in ({"team": north, "assignee": member}, {"assignee": AssigneeFactory(team=south)}, {}):
+    member = AssigneeFactory(team_id=south.pk)
+    for values in (
+        {"team_id": north.pk, "assignee": member},
+        {"assignee": AssigneeFactory(team_id=south.pk)},
+        {},
+    ):
         AssignmentFactory(soon=True, **values)
     assert run().sent == 3
     assert [message.reply_to for message in outbox.messages] == ["north@example.test", "", ""]

