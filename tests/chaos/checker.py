@@ -75,7 +75,7 @@ class Evidence:
     was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the
     database's clock was moved, and says nothing about the instants of the sinks. `killed` is how many processes that send
     were killed, where nothing else happened. `points` are the addresses of people, `channels` those over which this system
-    reaches them, `bounced` the rows whose message has bounced for good.
+    reaches them, `events` what became of messages after they were accepted.
     """
 
     now: datetime
@@ -96,8 +96,13 @@ class Evidence:
     gauges: Mapping[str, float] = field(default_factory=dict)
     killed: int | None = None
     points: list[Facts] = field(default_factory=list)
-    bounced: frozenset[int] = frozenset()
+    events: list[Facts] = field(default_factory=list)
     channels: tuple[str, ...] = ("email",)
+
+    @cached_property
+    def bounced(self) -> set[int]:
+        """The rows whose message has bounced for good."""
+        return {one["reminder_id"] for one in self.events if one["kind"] == "bounced" and one["permanent"]}
 
     def version_of(self, row: Facts) -> int:
         """The version in force of the row's assignment."""
@@ -312,6 +317,7 @@ def figures_agree(e: Evidence) -> Found:
                 yield f"reminder_attempts_total{{{labels}}} is {value:g}, {recorded} attempts are recorded"
     for (channel, outcome), number in ends.items():
         yield f"{number} attempts over {channel} ended {outcome}, and no counter says so"
+    yield from _events_agree(e, channels)
     for key, value in e.before.items():
         if e.counters.get(key, 0) < value:
             yield f"{key[0]}{{{key[1]}}} fell from {value:g} to {e.counters.get(key, 0):g}"
@@ -319,6 +325,22 @@ def figures_agree(e: Evidence) -> Found:
         rows = sum(row["state"] == state for row in e.rows if row["kind"] != "EVENT")
         if rows != value:
             yield f"reminder_ledger{{state={state}}} is {value:g}, {rows} rows are"
+
+
+def _events_agree(e: Evidence, channels: Mapping[int, str]) -> Found:
+    """Of a message that holds several rows each row has the event, and the counter one."""
+    of_messages = {
+        (one["source"], one["external_id"], one["kind"]): channels[one["reminder_id"]] for one in e.events
+    }
+    told = Counter((channel, kind) for (_, _, kind), channel in of_messages.items())
+    for (name, labels), value in e.counters.items():
+        if name == "reminder_delivery_events_total":
+            pairs = dict(pair.split("=", 1) for pair in labels.split(","))
+            recorded = told.pop((pairs["channel"], pairs["kind"]), 0)
+            if recorded != value:
+                yield f"{name}{{{labels}}} is {value:g}, {recorded} events are recorded"
+    for (channel, kind), number in told.items():
+        yield f"{number} events {kind} over {channel}, and no counter says so"
 
 
 def nothing_comes_too_early_or_too_late(e: Evidence) -> Found:

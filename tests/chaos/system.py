@@ -319,7 +319,7 @@ class System:
                 rules=link.execute(checker.RULES.encode()).fetchall(),
                 schedules=link.execute(checker.SCHEDULES.encode()).fetchall(),
                 points=link.execute(ways.POINTS.encode()).fetchall(),
-                bounced=frozenset(one["reminder_id"] for one in link.execute(ways.BOUNCED.encode())),
+                events=link.execute(ways.EVENTS.encode()).fetchall(),
                 **more,
             )
 

@@ -92,8 +92,23 @@ def failed(e: Evidence) -> Evidence:
 
 def with_points(e: Evidence) -> Evidence:
     """The person has two addresses that may be used."""
-    points = [{"person_id": 5, "channel": channel, "opted_out_at": None} for channel in ("email", "sms")]
+    points = [
+        {"person_id": 5, "channel": channel, "opted_out_at": None, "verified_at": None}
+        for channel in ("email", "sms")
+    ]
     return replace(e, points=points, channels=("email", "sms"))
+
+
+def bounced(e: Evidence) -> Evidence:
+    """The message came back for good, and was counted."""
+    found = {"reminder_id": 1, "kind": "bounced", "permanent": True, "source": "dsn", "external_id": "x"}
+    label = "reminder_delivery_events_total", "channel=email,kind=bounced"
+    return replace(e, events=[found], counters={**e.counters, label: 1})
+
+
+def verified_only(e: Evidence) -> Evidence:
+    """The reminder is of a rule for verified addresses."""
+    return replace(row(rule="rule:7")(e), rules=[{"id": 7, "verified_only": True}])
 
 
 def second_rule(minutes_later: int, **changes: object) -> Callable[[Evidence], Evidence]:
@@ -447,6 +462,8 @@ SABOTAGES = [
     ("I5", "a forgotten lease", row(state="QUEUED", lease_until=NOW - MINUTE)),
     ("I6", "a gap", lambda e: replace(e, attempts=e.attempts[1:])),
     ("I7", "one too many counted", counters(sent=2)),
+    ("I7", "an event that is not counted", lambda e: replace(bounced(e), counters=e.counters)),
+    ("I7", "an event that is counted and not there", lambda e: replace(bounced(e), events=[])),
     ("I7", "a counter fell", lambda e: replace(e, before={("reminder_failed_total", "reason=x"): 3})),
     ("I7", "a gauge that lies", lambda e: replace(e, gauges={"SENT": 2})),
     ("I8", "too early", row(due_at=NOW - 8.9 * MINUTE)),
@@ -583,12 +600,19 @@ def test_a_row_that_says_why_somebody_knows_another_plan_is_enough():
 @pytest.mark.parametrize(
     "sensible",
     [
-        lambda e: replace(sms(state="SENT", attempts=1, message_id="m2@x")(e), bounced=frozenset({1})),
+        lambda e: bounced(sms(state="SENT", attempts=1, message_id="m2@x")(e)),
         lambda e: with_points(sms(state="SENT", attempts=1, message_id="m2@x")(failed(e))),
         lambda e: replace(with_points(failed(e)), channels=("email",)),
         lambda e: failed(replace(e, points=[])),
+        lambda e: verified_only(with_points(failed(e))),
     ],
-    ids=["after a bounce", "after a refusal", "over no channel that is set up", "nobody has another address"],
+    ids=[
+        "after a bounce",
+        "after a refusal",
+        "over no channel that is set up",
+        "nobody has another address",
+        "the other address is not verified",
+    ],
 )
 def test_another_way_is_right_after_a_bounce_or_a_refusal(sensible):
     assert not [line for line in broken(sensible(sound())) if line.startswith("I20")]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.chaos.checker import Evidence
 
-POINTS = "SELECT id, person_id, channel, opted_out_at FROM assignments_contactpoint"
-BOUNCED = "SELECT reminder_id FROM reminders_deliveryevent WHERE kind = 'bounced' AND permanent"
+POINTS = "SELECT id, person_id, channel, opted_out_at, verified_at FROM assignments_contactpoint"
+EVENTS = "SELECT reminder_id, kind, permanent, source, external_id FROM reminders_deliveryevent ORDER BY id"
 NUDGE = ("assignment_id", "version", "kind", "rule", "recipient")
 FOR_ITS_ADDRESS = ("rejected", "no_contact")
 NEXT_NEEDS = timedelta(seconds=30)
@@ -29,9 +29,12 @@ def one_way_is_enough(e: "Evidence") -> Iterator[str]:
     for row in e.rows:
         if row["kind"] != "EVENT" and row["channel"] != "none":
             nudges[tuple(row[part] for part in NUDGE)].append(row)
-    usable: dict[str, int] = defaultdict(int)
+    usable: dict[tuple[str, bool], int] = defaultdict(int)
     for point in e.points:
-        usable[str(point["person_id"])] += point["opted_out_at"] is None and point["channel"] in e.channels
+        if point["opted_out_at"] is None and point["channel"] in e.channels:
+            usable[str(point["person_id"]), False] += 1
+            usable[str(point["person_id"]), True] += point["verified_at"] is not None
+    verified_only = {f"rule:{rule['id']}" for rule in e.rules if rule.get("verified_only")}
     several = {f"rule:{rule['id']}" for rule in e.rules if len(rule.get("channels") or ()) > 1}
     for rows in nudges.values():
         if rows[0]["rule"] in several:
@@ -45,8 +48,8 @@ def one_way_is_enough(e: "Evidence") -> Iterator[str]:
             yield f"row {accepted[0]['id']} was sent though another way may have been taken"
         last = max(rows, key=lambda row: row["id"])
         tried = sum(row["state"] in ("FAILED", "SENT", "SKIPPED") for row in rows)
-        of_person = last["recipient"].partition(":")[2]
-        if last["state"] == "FAILED" and last["reason"] in FOR_ITS_ADDRESS and tried < usable[of_person]:
+        others = usable[last["recipient"].partition(":")[2], last["rule"] in verified_only]
+        if last["state"] == "FAILED" and last["reason"] in FOR_ITS_ADDRESS and tried < others:
             in_time = (
                 last["not_after"] is None or last["not_after"] - NEXT_NEEDS - A_MOMENT > last["closed_at"]
             )
