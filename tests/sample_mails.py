@@ -10,7 +10,8 @@ from reminders.content import compose
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind, State
 from reminders.policy.announcements import Announcement
-from reminders.policy.rows import News, Plan, Row
+from reminders.policy.rows import News, Plan
+from tests.sample_rows import sample_row
 
 NOW = datetime(2026, 11, 25, 21, 23, tzinfo=UTC)
 START = NOW + timedelta(minutes=30)
@@ -32,25 +33,7 @@ FACTS = Facts(
     answered_at=NOW - timedelta(minutes=5),
     expected_start=START + timedelta(minutes=15),
 )
-ROW = Row(
-    id=1,
-    assignment_id=7,
-    version=1,
-    kind=Kind.REMINDER,
-    rule="default",
-    recipient="assignee:3",
-    channel="email",
-    planned_start=START,
-    planned_at=NOW - timedelta(hours=1),
-    due_at=NOW,
-    not_after=START + timedelta(minutes=30),
-    next_attempt_at=NOW,
-    state=State.SENDING,
-    ticket=1,
-    attempts=0,
-    failures=0,
-    ambiguous=0,
-)
+ROW = sample_row(due_at=NOW, state=State.SENDING)
 PLAN = Plan(version=1, status=Status.SCHEDULED, scheduled_start=START, recipient="assignee:3")
 CLAIM = Claim(row=ROW, plan=PLAN, facts=FACTS, number=1, begun_at=NOW)
 PRESENT = Announcement(theirs=True, start=START, place=FACTS.location, title=FACTS.title)

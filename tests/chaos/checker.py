@@ -308,16 +308,14 @@ def figures_agree(e: Evidence) -> Found:
     if counted != sent:
         yield f"reminder_sent_total is {counted:g}, {sent} rows are SENT"
     channels = {row["id"]: ways.channel_of(row["channel"]) for row in e.rows}
-    ends = Counter((channels[a["reminder_id"]], a["outcome"]) for a in e.attempts)
-    for (name, labels), value in e.counters.items():
-        if name == "reminder_attempts_total":
-            pairs = dict(pair.split("=", 1) for pair in labels.split(","))
-            recorded = ends.pop((pairs["channel"], pairs["outcome"]), 0)
-            if recorded != value:
-                yield f"reminder_attempts_total{{{labels}}} is {value:g}, {recorded} attempts are recorded"
-    for (channel, outcome), number in ends.items():
-        yield f"{number} attempts over {channel} ended {outcome}, and no counter says so"
-    yield from _events_agree(e, channels)
+    ends = Counter(f"channel={channels[a['reminder_id']]},outcome={a['outcome']}" for a in e.attempts)
+    yield from _counted(e, "reminder_attempts_total", ends)
+    # Of a message that holds several rows each row has the event, and the counter one.
+    of_messages = {
+        (one["source"], one["external_id"], one["kind"]): channels[one["reminder_id"]] for one in e.events
+    }
+    told = Counter(f"channel={channel},kind={kind}" for (_, _, kind), channel in of_messages.items())
+    yield from _counted(e, "reminder_delivery_events_total", told)
     for key, value in e.before.items():
         if e.counters.get(key, 0) < value:
             yield f"{key[0]}{{{key[1]}}} fell from {value:g} to {e.counters.get(key, 0):g}"
@@ -327,20 +325,12 @@ def figures_agree(e: Evidence) -> Found:
             yield f"reminder_ledger{{state={state}}} is {value:g}, {rows} rows are"
 
 
-def _events_agree(e: Evidence, channels: Mapping[int, str]) -> Found:
-    """Of a message that holds several rows each row has the event, and the counter one."""
-    of_messages = {
-        (one["source"], one["external_id"], one["kind"]): channels[one["reminder_id"]] for one in e.events
-    }
-    told = Counter((channel, kind) for (_, _, kind), channel in of_messages.items())
-    for (name, labels), value in e.counters.items():
-        if name == "reminder_delivery_events_total":
-            pairs = dict(pair.split("=", 1) for pair in labels.split(","))
-            recorded = told.pop((pairs["channel"], pairs["kind"]), 0)
-            if recorded != value:
-                yield f"{name}{{{labels}}} is {value:g}, {recorded} events are recorded"
-    for (channel, kind), number in told.items():
-        yield f"{number} events {kind} over {channel}, and no counter says so"
+def _counted(e: Evidence, counter: str, recorded: Counter[str]) -> Found:
+    """What is recorded with these labels, in their order, and what the counter says of it."""
+    told = {labels: value for (name, labels), value in e.counters.items() if name == counter}
+    for labels in sorted(told.keys() | recorded.keys()):
+        if told.get(labels, 0) != recorded[labels]:
+            yield f"{counter}{{{labels}}} is {told.get(labels, 0):g}, {recorded[labels]} are recorded"
 
 
 def nothing_comes_too_early_or_too_late(e: Evidence) -> Found:

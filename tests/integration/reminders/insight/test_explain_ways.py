@@ -10,7 +10,7 @@ from assignments import contact_points
 from assignments.models import Assignee, Assignment
 from notifications.channels import registry
 from notifications.channels.memory.channel import MemoryChannel
-from notifications.message import Contact, Delivery, Outcome, Subject
+from notifications.message import Delivery, Outcome, Subject
 from reminders import conf
 from reminders.delivery import deliver, dispatch
 from reminders.insight.explain.explain import explain
@@ -18,6 +18,7 @@ from reminders.insight.simulator.simulator import simulate
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
 from tests.fakes.broker import MemoryBroker
+from tests.fakes.memory_sms import MemorySms
 from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
@@ -25,13 +26,6 @@ pytestmark = pytest.mark.django_db
 REFUSED = Delivery(
     Outcome.REJECTED, "550", "no such mailbox", subject=Subject.RECIPIENT, phase="rcpt", status="5.1.1"
 )
-
-
-class MemorySms(MemoryChannel):
-    """An SMS gateway that remembers what it was given."""
-
-    def address(self, contact: Contact) -> str | None:
-        return contact.phone or None
 
 
 @pytest.fixture(autouse=True)

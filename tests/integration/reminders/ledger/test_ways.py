@@ -9,7 +9,7 @@ import pytest
 from assignments import contact_points, people, services
 from assignments.models import Assignee
 from notifications.channels.memory.channel import MemoryChannel
-from notifications.message import Contact, Delivery, Outcome, Subject
+from notifications.message import Delivery, Outcome, Subject
 from reminders import conf
 from reminders.content import tracking
 from reminders.delivery import deliver, dispatch, scan
@@ -19,6 +19,7 @@ from reminders.operations import reminder_rules
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+from tests.fakes.memory_sms import MemorySms
 from tests.rule_factory import key, rule
 
 pytestmark = pytest.mark.django_db
@@ -27,13 +28,6 @@ PHONE = "+4930123456"
 NO_SUCH_MAILBOX = Delivery(
     Outcome.REJECTED, "550", "no such mailbox", subject=Subject.RECIPIENT, phase="rcpt", status="5.1.1"
 )
-
-
-class MemorySms(MemoryChannel):
-    """An SMS gateway that remembers what it was given."""
-
-    def address(self, contact: Contact) -> str | None:
-        return contact.phone or None
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from assignments import contact_points
 from assignments.contact_point import ContactPoint
 from notifications.channels import registry
 from notifications.channels.memory.channel import MemoryChannel
-from notifications.message import Contact, Outcome
+from notifications.message import Outcome
 from reminders import conf
 from reminders.content import verification_links
 from reminders.models import Audit, CircuitBreaker, Reminder, Verification
@@ -20,17 +20,11 @@ from reminders.operations import pauses, verifications
 from reminders.operations.verifications import NotVerifiable, TooOften
 from tests.factories import AssigneeFactory
 from tests.fakes.api_caller import ApiCaller, faults
+from tests.fakes.memory_sms import MemorySms
 
 pytestmark = pytest.mark.django_db
 
 MAIL, PHONE = "ada@example.test", "+4930123456"
-
-
-class MemorySms(MemoryChannel):
-    """An SMS gateway that remembers what it was given."""
-
-    def address(self, contact: Contact) -> str | None:
-        return contact.phone or None
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from reminders.content.links import Link
 from reminders.ledger.records import Claim, Digest, Facts, TeamContact
 from reminders.models import Kind, State
 from reminders.policy.rows import Plan, Row
+from tests.sample_rows import sample_row
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = NOON + timedelta(minutes=30)
@@ -33,25 +34,7 @@ FACTS = Facts(
     assignee_zone="Europe/Berlin",
     assignee_language="en",
 )
-ROW = Row(
-    id=1,
-    assignment_id=7,
-    version=1,
-    kind=Kind.REMINDER,
-    rule="default",
-    recipient="assignee:3",
-    channel="email",
-    planned_start=START,
-    planned_at=NOON - timedelta(hours=1),
-    due_at=NOON,
-    not_after=START + timedelta(minutes=30),
-    next_attempt_at=NOON,
-    state=State.SENDING,
-    ticket=1,
-    attempts=0,
-    failures=0,
-    ambiguous=0,
-)
+ROW = sample_row(due_at=NOON, state=State.SENDING)
 CLAIM = Claim(
     row=ROW,
     plan=Plan(version=1, status="SCHEDULED", scheduled_start=START, recipient="assignee:3"),

@@ -8,31 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assignments.models import Status
-from reminders.models import Kind, Reason, State
+from reminders.models import Kind, Reason
 from reminders.policy import digests, gates
 from reminders.policy.digests import Group
 from reminders.policy.retries import Result
-from reminders.policy.rows import SEND, Action, Plan, Row, Situation, Verdict
+from reminders.policy.rows import SEND, Action, Plan, Situation, Verdict
+from tests.sample_rows import sample_row
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
-NOTICE = Row(
-    id=1,
-    assignment_id=7,
-    version=1,
-    kind=Kind.OVERDUE,
-    rule="default",
-    recipient="ops:1",
-    channel="email",
-    planned_start=NOON,
-    planned_at=NOON,
-    due_at=NOON,
-    not_after=NOON + timedelta(hours=4),
-    next_attempt_at=NOON,
-    state=State.QUEUED,
-    ticket=1,
-    attempts=0,
-    failures=0,
-    ambiguous=0,
+NOTICE = sample_row(
+    due_at=NOON, kind=Kind.OVERDUE, recipient="ops:1", planned_start=NOON, not_after=NOON + timedelta(hours=4)
 )
 PLAN = Plan(version=1, status=Status.SCHEDULED, scheduled_start=NOON, recipient="assignee:3")
 LATER = NOON + timedelta(seconds=40)

@@ -16,31 +16,14 @@ from reminders.policy import retries, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.gates import Gate
 from reminders.policy.retries import Result
-from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
+from reminders.policy.rows import Action, Plan, Situation, Verdict
+from tests.sample_rows import sample_row
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = NOON + timedelta(minutes=30)
 CONFIG = ReminderConfig()
 
-ROW = Row(
-    id=1,
-    assignment_id=7,
-    version=2,
-    kind=Kind.REMINDER,
-    rule="default",
-    recipient="assignee:3",
-    channel="email",
-    planned_start=START,
-    planned_at=NOON - timedelta(hours=1),
-    due_at=NOON,
-    not_after=START + timedelta(minutes=30),
-    next_attempt_at=NOON,
-    state=State.QUEUED,
-    ticket=4,
-    attempts=0,
-    failures=0,
-    ambiguous=0,
-)
+ROW = sample_row(due_at=NOON, version=2, ticket=4)
 MARKER = replace(ROW, kind=Kind.OVERDUE, recipient="", channel="none", not_after=None)
 PLAN = Plan(version=2, status=Status.SCHEDULED, scheduled_start=START, recipient="assignee:3")
 HERE = Situation(now=NOON, held={})

@@ -7,33 +7,16 @@ import pytest
 
 from assignments.models import Status
 from reminders.conf import ReminderConfig
-from reminders.models import Kind, Reason, State
+from reminders.models import Reason
 from reminders.policy import gates, rates
 from reminders.policy.rates import Due, Hold, Limits
-from reminders.policy.rows import Action, Plan, Row, Situation
+from reminders.policy.rows import Action, Plan, Situation
+from tests.sample_rows import sample_row
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 USUAL = Limits(1, 10)
-ROW = Row(
-    id=1,
-    assignment_id=7,
-    version=1,
-    kind=Kind.REMINDER,
-    rule="default",
-    recipient="assignee:3",
-    channel="email",
-    planned_start=NOON + 30 * MINUTE,
-    planned_at=NOON - 60 * MINUTE,
-    due_at=NOON,
-    not_after=NOON + 60 * MINUTE,
-    next_attempt_at=NOON,
-    state=State.QUEUED,
-    ticket=1,
-    attempts=0,
-    failures=0,
-    ambiguous=0,
-)
+ROW = sample_row(due_at=NOON)
 PLAN = Plan(version=1, status=Status.SCHEDULED, scheduled_start=ROW.planned_start, recipient="assignee:3")
 HELD = Situation(now=NOON, held={}, rates={"assignee:3": Hold(NOON - 20 * SECOND, NOON + 40 * SECOND, None)})
 
