@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from assignments.models import Answer
+from assignments.models import Answer, Assignment
 from reminders.conf import ReminderConfig
 from reminders.ledger.chains import (
     passed_by,
     recipients_of,
+    rows_if,
     rows_of,
-    supervisors_if_given_to,
+    supervisors_if,
     supervisors_of,
 )
 from reminders.ledger.counters import Cursor
@@ -64,21 +65,22 @@ class ForeseenStep:
 def read_chained(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> dict[int, ChainedWork]:
     """Those of these assignments that are SCHEDULED, by their ids."""
     works = read_work(cursor, ids)
-    return _chained(cursor, works, supervisors_of(cursor, [work.id for work in works], config))
+    known = [work.id for work in works]
+    return _chained(works, rows_of(cursor, known), supervisors_of(cursor, known, config))
 
 
-def chained_if_given_to(
-    cursor: Cursor, works: Sequence[RuledWork], assignee_id: int | None, config: ReminderConfig
+def chained_if(
+    cursor: Cursor, plans: Sequence[Assignment], works: Sequence[RuledWork], config: ReminderConfig
 ) -> dict[int, ChainedWork]:
-    """The same of work as `read_work_given_to` has read it."""
-    supervisors = supervisors_if_given_to(cursor, [work.id for work in works], assignee_id, config)
-    return _chained(cursor, works, supervisors)
+    """The same of plans that are not stored; `works` is what `read_work_if` has read of them."""
+    return _chained(works, rows_if(cursor, plans), supervisors_if(cursor, plans, config))
 
 
 def _chained(
-    cursor: Cursor, works: Sequence[RuledWork], supervisors: Mapping[int, Sequence[Recipient]]
+    works: Sequence[RuledWork],
+    rows: Mapping[int, Sequence[Mapping[str, Any]]],
+    supervisors: Mapping[int, Sequence[Recipient]],
 ) -> dict[int, ChainedWork]:
-    rows = rows_of(cursor, [work.id for work in works])
     return {
         work.id: ChainedWork(work=work, rows=rows.get(work.id, ()), supervisors=supervisors.get(work.id, ()))
         for work in works

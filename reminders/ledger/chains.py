@@ -11,14 +11,14 @@ from typing import Any
 
 from django.db import connection
 
-from assignments.models import Answer
+from assignments.models import Answer, Assignment
 from assignments.teams import effective_team_sql
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
 from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import AS_ENDED, known_way, reachable_sql, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients
 from reminders.ledger.records import Ended
-from reminders.ledger.rule_subjects import GIVEN_TO, RuledWork, quiet_hours_of, zone_of
+from reminders.ledger.rule_subjects import IF_PLANNED_SO, RuledWork, planned_so, quiet_hours_of, zone_of
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import chains
@@ -164,17 +164,24 @@ def rows_of(cursor: Cursor, ids: Sequence[int]) -> dict[int, list[dict[str, Any]
     return _grouped(cursor, ROWS, [bigints(ids)])
 
 
+def rows_if(cursor: Cursor, works: Sequence[Assignment]) -> dict[int, list[dict[str, Any]]]:
+    """The same, if these plans, which are not stored, were in force."""
+    ids = bigints([work.pk or 0 for work in works])
+    return _grouped(cursor, IF_PLANNED_SO + ROWS, [planned_so(works), ids])
+
+
 def supervisors_of(cursor: Cursor, ids: Sequence[int], config: ReminderConfig) -> dict[int, list[Recipient]]:
     """The supervisors of each of these assignments who can be reached; none for any other."""
     return _supervisors(_grouped(cursor, SUPERVISORS, [bigints(ids), list(config.further_channels)]))
 
 
-def supervisors_if_given_to(
-    cursor: Cursor, ids: Sequence[int], assignee_id: int | None, config: ReminderConfig
+def supervisors_if(
+    cursor: Cursor, works: Sequence[Assignment], config: ReminderConfig
 ) -> dict[int, list[Recipient]]:
-    """The same, if this person, or nobody, were given the assignments now."""
-    params = [assignee_id, bigints(ids), list(config.further_channels)]
-    return _supervisors(_grouped(cursor, GIVEN_TO + SUPERVISORS, params))
+    """The same, if these plans, which are not stored, were in force."""
+    ids = bigints([work.pk or 0 for work in works])
+    params = [planned_so(works), ids, list(config.further_channels)]
+    return _supervisors(_grouped(cursor, IF_PLANNED_SO + SUPERVISORS, params))
 
 
 def _supervisors(grouped: Mapping[int, list[dict[str, Any]]]) -> dict[int, list[Recipient]]:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import (
     BooleanField,
     Exists,
+    Expression,
     ExpressionWrapper,
     OuterRef,
     Q,
@@ -16,6 +17,7 @@ from django.db.models import (
     TextField,
     Value,
 )
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Concat
 
 from assignments.models import Assignment
@@ -50,27 +52,34 @@ def plan_notified() -> Exists:
 
 
 def with_start_notified(
-    assignments: QuerySet[Assignment], *, recipient: str | None = None
+    assignments: QuerySet[Assignment],
+    *,
+    recipient: str | None = None,
+    start: Combinable | Expression | None = None,
 ) -> QuerySet[Assignment]:
     """Adds what the facts of an assignment need. `opted_out_rules`: those of which its assignee wants no reminders and that
     are not mandatory. `start_notified`: whether the reminder of the rule `default` has stated this start, after any reset,
     and nothing begun later may have said otherwise (`fragments.notified_sql`); None where no message was begun.
 
-    With `recipient` it is asked of that person, as if the work were theirs.
+    With `recipient` it is asked of that person, as if the work were theirs; with `start` of that start, as if it were the
+    planned one.
     """
+    wanted = OuterRef("scheduled_start")
+    if start is not None:
+        assignments, wanted = assignments.annotate(asked_start=start), OuterRef("asked_start")
     ever = datetime(1970, 1, 1, tzinfo=UTC)
     same = Q(
         kind=Kind.REMINDER,
         state=State.SENT,
-        planned_start=OuterRef("scheduled_start"),
+        planned_start=wanted,
         sent_at__gt=Coalesce(OuterRef("reset_at"), Value(ever)),
     )
-    contradicts = ~Q(planned_start=OuterRef("scheduled_start")) | Q(**{"announced__-1__theirs": False})
+    contradicts = ~Q(planned_start=wanted) | Q(**{"announced__-1__theirs": False})
     last = (
         _to_assignee(recipient)
         .filter(
             Q(kind=Kind.REMINDER, rule=DEFAULT)
-            | Q(Q(kind=Kind.REMINDER) & ~Q(planned_start=OuterRef("scheduled_start")))
+            | Q(Q(kind=Kind.REMINDER) & ~Q(planned_start=wanted))
             | Q(Q(kind=Kind.CORRECTION) & contradicts),
             Q(state__in=(State.SENT, State.SENDING, State.UNKNOWN)) | Q(ambiguous__gt=0),
             begun_at__isnull=False,
@@ -90,6 +99,11 @@ def _opted_out_of(person: OuterRef | int | None) -> QuerySet[OptOut]:
     of_rule = Concat(Value("rule:"), Cast("pk", TextField()), output_field=TextField())
     mandatory = ReminderRule.objects.annotate(key=of_rule).filter(key=OuterRef("rule"), mandatory=True)
     return OptOut.objects.filter(~Exists(mandatory), person=person, undone_at=None)
+
+
+def opted_out_rules(person_id: int | None) -> list[str]:
+    """The rules of which this person wants no reminders, and that are not mandatory."""
+    return [] if person_id is None else list(_opted_out_of(person_id).values_list("rule", flat=True))
 
 
 def may_know_start() -> Exists:

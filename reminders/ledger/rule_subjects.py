@@ -1,7 +1,7 @@
 """Assignments as rules see them: their plan, their person, what was told before, and how far their schedule is."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from assignments.instants import known_zone
 from assignments.leads import stored_leads
-from assignments.models import Answer
+from assignments.models import Answer, Assignment
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
@@ -59,14 +59,32 @@ LOCK = """
     ORDER BY id FOR NO KEY UPDATE
 """
 
-# Named like the table, so that the same statement reads the work as it would be.
-GIVEN_TO = """
-    WITH assignments_assignment AS NOT MATERIALIZED (
-        SELECT id, version + 1 AS version, scheduled_start, statement_timestamp() AS known_at, kind,
-               %s::bigint AS assignee_id, lead_minutes, further_lead_minutes, renudge_at, team_id, status, overdue_at,
-               '' AS answer, NULL::timestamptz AS answered_at, NULL::timestamptz AS expected_start
-        FROM assignments_assignment)
+# Named like the table, so that the same statement reads work as it would be.
+IF_PLANNED_SO = """
+    WITH assignments_assignment AS (
+        SELECT x.*, statement_timestamp() AS known_at, '' AS answer, NULL::timestamptz AS answered_at,
+               NULL::timestamptz AS expected_start
+        FROM json_to_recordset(%s) AS x(
+            id bigint, version int, scheduled_start timestamptz, kind text, assignee_id bigint, team_id bigint,
+            lead_minutes int, further_lead_minutes text, status text, renudge_at timestamptz, overdue_at timestamptz))
 """
+PLANNED_SO = (
+    *("version", "scheduled_start", "kind", "assignee_id", "team_id", "lead_minutes", "further_lead_minutes"),
+    *("status", "overdue_at"),
+)
+
+
+def planned_so(works: Iterable[Assignment]) -> str:
+    """The parameter of IF_PLANNED_SO: plans that are not stored, of which nobody has said anything."""
+    plans = [
+        {
+            "id": work.pk or 0,
+            "renudge_at": work.reset_at,
+            **{name: getattr(work, name) for name in PLANNED_SO},
+        }
+        for work in works
+    ]
+    return json.dumps(plans, default=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +143,11 @@ def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, Subject]:
     return {work.id: work.subject for work in read_work(cursor, ids) if not work.is_overdue}
 
 
-def read_work_given_to(cursor: Cursor, ids: Sequence[int], assignee_id: int | None) -> list[RuledWork]:
-    """Assignments of others, as rules would see them if this person, or nobody, were given them now."""
-    run(cursor, GIVEN_TO + READ, [assignee_id, bigints(ids)])
+def read_work_if(cursor: Cursor, works: Sequence[Assignment]) -> list[RuledWork]:
+    """Those of these plans, which are not stored, that are SCHEDULED: as rules would see them if they were in force from
+    now on. What is not stored at all has the id 0.
+    """
+    run(cursor, IF_PLANNED_SO + READ, [planned_so(works), bigints([work.pk or 0 for work in works])])
     return [_work(found, plan_changed=True) for found in fetch(cursor)]
 
 

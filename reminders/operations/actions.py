@@ -3,8 +3,8 @@
 The admin and the pages below /ops/ offer the same actions; the other modules of `operations` carry them out.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +21,7 @@ from reminders.insight import queue_status
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import ScanRun
 from reminders.operations import closing, pauses, queue_purge, rescans, resets
-from reminders.operations.forms import PauseForm, ReasonForm, ResumeForm
+from reminders.operations.forms import PauseForm, QuestionForm, ReasonForm, ResumeForm
 from reminders.operations.plans import WORDS, ActionPlan, Effect, PlanChanged, Selection, Target
 
 MAX_TARGETS = 5_000
@@ -36,13 +36,13 @@ PREVIEW_BUDGET = timedelta(seconds=3)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRequest:
     """Who asks, and for which assignments (None: for all that are out of sync). `plan` is the fingerprint of the
-    plan that the preview showed. `to` is the answer to an action's `question`: '' as long as there is none.
+    plan that the preview showed. `answers` are those to an action's `question`, by name; none as long as it is open.
     """
 
     by: str
     ids: tuple[int, ...] | None = ()
     plan: str = ""
-    to: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
     scope: TeamScope = EVERYTHING
 
     @property
@@ -71,7 +71,7 @@ class Preview:
 class OperatorAction:
     """Something that operators do. `run` takes the valid form and returns what was done; `destructive`: it stops work.
 
-    `question`: a form with the field `to` that must be valid before there is anything to confirm.
+    `question`: a form that must be valid before there is anything to confirm; `asks` names its fields.
     """
 
     title: str
@@ -79,7 +79,8 @@ class OperatorAction:
     run: Callable[[ActionRequest, Any], str]
     form: type[forms.Form]
     destructive: bool = False
-    question: Callable[[ActionRequest], forms.Form] | None = None
+    question: Callable[[ActionRequest], QuestionForm] | None = None
+    asks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

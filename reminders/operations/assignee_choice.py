@@ -15,6 +15,7 @@ from assignments.references import spellings
 from assignments.team_scope import TeamScope
 from assignments.teams import effective_team
 from assignments.wording import quoted
+from reminders.operations.forms import QuestionForm
 
 NOBODY = "nobody"
 """What is given for `to` where nobody is to have the work."""
@@ -69,32 +70,47 @@ def _shared(text: str, found: Sequence[Assignee]) -> str:
     )
 
 
-class AssigneeForm(forms.Form):
+class AssigneeForm(QuestionForm):
     """Who gets this work: a list of all people with those of the work's teams first, or a field where there are many."""
 
+    again = "Choose somebody else"
     to = forms.CharField(label="Who gets it", max_length=200)
 
     def __init__(self, given: str, work: Sequence[Assignment], scope: TeamScope) -> None:
         super().__init__({"to": given} if given else None)
         self._scope = scope
         self._work = work
-        field = self.fields["to"]
-        field.error_messages["required"] = "Choose somebody."
-        people = Assignee.objects.visible_to(scope).present()
-        if _is_short(people):
-            field.widget = forms.Select(choices=_choices(people, work))
-        else:
-            field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
-            field.help_text = f"A reference, an id such as #12, or an exact name. Or {NOBODY}."
+        offer_people(self.fields["to"], work, scope)
 
     def clean_to(self) -> Chosen:
-        chosen = choose(self.cleaned_data["to"], self._scope)
-        if chosen.person is None and self._scope.limited and self._scope.only_team is None:
-            for work in self._work:
-                if work.team_id is None:
-                    message = f"{NOBODY!r} is not possible: assignment {work.pk} would belong to none of your teams."
-                    raise ValidationError(message, code="outside")
-        return chosen
+        return chosen_for(self.cleaned_data["to"], self._work, self._scope)
+
+    def answers(self) -> dict[str, str]:
+        return {"to": self.cleaned_data["to"].given}
+
+
+def offer_people(field: forms.Field, work: Sequence[Assignment], scope: TeamScope) -> None:
+    """Makes a field ask for one of the people that the caller sees."""
+    field.error_messages["required"] = "Choose somebody."
+    people = Assignee.objects.visible_to(scope).present()
+    if _is_short(people):
+        field.widget = forms.Select(choices=_choices(people, work))
+    else:
+        field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
+        field.help_text = f"A reference, an id such as #12, or an exact name. Or {NOBODY}."
+
+
+def chosen_for(given: str, work: Sequence[Assignment], scope: TeamScope) -> Chosen:
+    """The person that is meant (`choose`), if this work may be theirs. Raises ValidationError."""
+    chosen = choose(given, scope)
+    if chosen.person is None and scope.limited and scope.only_team is None:
+        for one in work:
+            if one.team_id is None:
+                message = (
+                    f"{NOBODY!r} is not possible: assignment {one.pk} would belong to none of your teams."
+                )
+                raise ValidationError(message, code="outside")
+    return chosen
 
 
 def _is_short(people: QuerySet[Assignee]) -> bool:

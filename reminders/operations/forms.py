@@ -22,6 +22,16 @@ class ReasonForm(forms.Form):
     )
 
 
+class QuestionForm(forms.Form):
+    """What an action asks before there is anything to confirm. `again`: the words on the button that asks once more."""
+
+    again = "Choose again"
+
+    def answers(self) -> dict[str, str]:
+        """The valid answers, as the confirmation carries them: by name, each in a form that names it and no other."""
+        raise NotImplementedError
+
+
 class PauseForm(ReasonForm):
     """Why, and for how long."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from assignments.direction import isolated
+from assignments.instants import known_zone
 from assignments.models import Act, ActKind, Way
 from reminders.models import Reason
 from reminders.policy.announcements import Change
@@ -131,6 +132,34 @@ def words(reason: Reason | None) -> str:
 def moment(instant: datetime | None) -> str:
     """An instant in the installation's own zone, to the second, with the zone's name; "-" for none."""
     return timezone.localtime(instant).strftime("%Y-%m-%d %H:%M:%S %Z") if instant else "-"
+
+
+def place(zone: str) -> str:
+    """The place that a time zone is called by: "Sydney" of "Australia/Sydney"."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def local_time(instant: datetime, zone: str | None) -> str:
+    """An instant by the clocks of a zone, and by the installation's own: "Tue 16 Jun 2026, 20:00 in Sydney (12:00 CEST
+    here)". None: by the latter alone.
+    """
+    here = timezone.localtime(instant)
+    of_zone = known_zone(zone) if zone else None
+    if of_zone is None or zone == timezone.get_current_timezone_name():
+        return f"{here:%a %-d %b %Y, %H:%M %Z}"
+    local = instant.astimezone(of_zone)
+    day = "" if local.date() == here.date() else f"{here:%a %-d %b}, "
+    return f"{local:%a %-d %b %Y, %H:%M} in {place(zone or '')} ({day}{here:%H:%M %Z} here)"
+
+
+def clock_there(instant: datetime, zone: str | None) -> str:
+    """The time of an instant by the clocks of another zone, in brackets: " (18:00 in Sydney)"; '' for the installation's."""
+    of_zone = known_zone(zone) if zone else None
+    if of_zone is None or zone == timezone.get_current_timezone_name():
+        return ""
+    local = instant.astimezone(of_zone)
+    day = "" if local.date() == timezone.localtime(instant).date() else f" on {local:%a %-d %b}"
+    return f" ({local:%H:%M} in {place(zone or '')}{day})"
 
 
 def held_by_rate(hold: Hold, *, since: datetime, until: datetime, now: datetime) -> str:

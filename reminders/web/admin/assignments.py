@@ -26,7 +26,7 @@ from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
 from reminders.operations.act_actions import possible_actions
 from reminders.operations.actions import MAX_TARGETS
-from reminders.operations.reassigning import is_open
+from reminders.operations.plan_changes import Change, can
 from reminders.web.admin.assignment_filters import ShowFilter, StartFilter, WorkTeamFilter
 from reminders.web.admin.assignment_form import AssignmentForm
 from reminders.web.admin.editable import EditableAdmin
@@ -206,7 +206,7 @@ class AssignmentAdmin(EditableAdmin):
             work = self.get_object(request, unquote(object_id))
             known = isinstance(work, Assignment)
             acts = possible_actions(work, now=database_now()) if known else []
-            given = ("reassign",) if known and is_open(work) else ()
+            given = ("reassign",) if known and can(Change.REASSIGN, work) else ()
             names = ("resend", "reset", *given, *(name for name, _ in acts))
             links = [action_link(request, name, ids=object_id) for name in names]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})

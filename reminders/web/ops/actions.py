@@ -9,24 +9,22 @@ from dataclasses import replace
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
 from reminders.operations.calendar_actions import CALENDAR_ACTIONS
 from reminders.operations.opt_out_actions import OPT_OUT_ACTIONS
-from reminders.operations.reassign_actions import REASSIGN_ACTIONS
+from reminders.operations.plan_change_actions import PLAN_CHANGE_ACTIONS
 from reminders.web.ops.lists import selected_ids
-from reminders.web.ops.page import page, show
+from reminders.web.ops.page import page, safe_back, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
 OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
-ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *REASSIGN_ACTIONS, *ACT_ACTIONS, *OPT_OUT_ACTIONS)
+ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *PLAN_CHANGE_ACTIONS, *ACT_ACTIONS, *OPT_OUT_ACTIONS)
 """The actions that need assignments to act on."""
 
-OFFERED = {**ACTIONS, **CALENDAR_ACTIONS, **REASSIGN_ACTIONS, **ACT_ACTIONS, **OPT_OUT_ACTIONS}
+OFFERED = {**ACTIONS, **CALENDAR_ACTIONS, **PLAN_CHANGE_ACTIONS, **ACT_ACTIONS, **OPT_OUT_ACTIONS}
 """Every action by its name in addresses."""
 
 LONGEST_QUERY = 100
@@ -42,7 +40,7 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     if name not in OFFERED or (name not in ON_ASSIGNMENTS and scope_of(request.user).limited):
         raise Http404("There is no such action.")
     values = request.POST if request.method == "POST" else request.GET
-    back = _back(values.get("back", ""))
+    back = safe_back(values.get("back", ""))
     if name in OUT_OF_SYNC_ACTIONS and values.get("scope") == OUT_OF_SYNC:
         return _confirm(request, name, ids=None, back=back)
     try:
@@ -64,17 +62,18 @@ def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str)
 
 def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back: str) -> HttpResponse:
     chosen = OFFERED[name]
+    values = request.POST if request.method == "POST" else request.GET
     requested = ActionRequest(
         by=request.user.get_username(),
         ids=None if ids is None else tuple(ids),
         plan=request.POST.get("plan", ""),
-        to=(request.POST if request.method == "POST" else request.GET).get("to", ""),
+        answers={name: values.get(name, "") for name in chosen.asks},
         scope=scope_of(request.user),
     )
     question = chosen.question(requested) if chosen.question else None
     asks = question is not None and not question.is_valid()
     if question is not None:
-        requested = replace(requested, to="" if asks else question.cleaned_data["to"].given)
+        requested = replace(requested, answers={} if asks else question.answers())
     confirmed = request.method == "POST" and "confirmed" in request.POST and not asks
     form = chosen.form(request.POST if confirmed else None)
     if confirmed:
@@ -91,17 +90,10 @@ def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back
         "form": form,
         "question": question,
         "asks": asks,
-        "to": requested.to,
+        "answers": requested.answers,
         "method": "get" if len(requested.ids or ()) <= LONGEST_QUERY else "post",
         "back": back,
         "ids": requested.ids or (),
         "scope": OUT_OF_SYNC if ids is None else "",
     }
     return show(request, "action", context)
-
-
-def _back(path: str) -> str:
-    """Where the operator came from, if that is a page of this site for staff."""
-    own = (reverse("ops:overview"), reverse("admin:index"))
-    safe = path.startswith(own) and url_has_allowed_host_and_scheme(path, None)
-    return path if safe else own[0]

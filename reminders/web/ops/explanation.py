@@ -9,7 +9,7 @@ from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
 from reminders.operations.act_actions import possible_actions
 from reminders.operations.opt_outs import described_for
-from reminders.operations.reassigning import is_open
+from reminders.operations.plan_change_actions import possible_changes
 from reminders.web.ops.page import page, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
@@ -41,7 +41,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "tone": TONES[answer.outlook],
         "opt_outs": described_for(assignment),
         "acts": possible_actions(assignment, now=answer.asked_at),
-        "reassignable": is_open(assignment),
+        "changes": possible_changes(assignment),
         "resettable": assignment.status == Status.SCHEDULED,
         "closable": assignment.status == Status.SCHEDULED
         and assignment.reminder_status == ReminderStatus.OVERDUE,

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from accounts import roles
@@ -116,6 +117,13 @@ def _entry(request: HttpRequest, address: str, label: str) -> tuple[str, str, st
     """Address, label, and the value of aria-current: page, true for a page below it, or ''."""
     below = request.path.startswith(address) and address != reverse("ops:overview")
     return address, label, "page" if request.path == address else "true" if below else ""
+
+
+def safe_back(path: str, otherwise: str = "ops:overview") -> str:
+    """Where the operator came from, if that is a page of this site for staff; else the page of the name `otherwise`."""
+    own = (reverse("ops:overview"), reverse("admin:index"))
+    safe = path.startswith(own) and url_has_allowed_host_and_scheme(path, None)
+    return path if safe else reverse(otherwise)
 
 
 def may_operate(request: HttpRequest) -> bool:

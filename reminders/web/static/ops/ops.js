@@ -32,15 +32,33 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
 });
 
+// The actions of a list are for its marked rows: disabled until there are some. Without scripts the server says so.
+function followMarks(bar) {
+  const form = bar.closest("form");
+  const all = bar.querySelector("[data-mark-all]");
+  const rows = [...form.querySelectorAll("input[name=ids]")];
+  const everything = form.querySelector("input[name=everything]");
+  const follow = () => {
+    const marked = rows.filter((one) => one.checked).length;
+    for (const button of bar.querySelectorAll("button")) button.disabled = !marked && !everything?.checked;
+    bar.querySelector("[data-marked]").textContent = everything?.checked ? "all selected" : `${marked} selected`;
+    all.checked = marked > 0 && marked === rows.length;
+    all.indeterminate = marked > 0 && marked < rows.length;
+  };
+  all.closest("label").hidden = false;
+  all.addEventListener("change", () => {
+    for (const one of rows) one.checked = all.checked;
+  });
+  form.addEventListener("change", follow);
+  // A browser that goes back keeps the marks.
+  window.addEventListener("pageshow", follow);
+  follow();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   // On a phone the pages' names are wider than the window.
   document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
-  for (const all of document.querySelectorAll("[data-mark-all]")) {
-    all.closest("label").hidden = false;
-    all.addEventListener("change", () => {
-      for (const one of all.form.querySelectorAll("input[name=ids]")) one.checked = all.checked;
-    });
-  }
+  for (const bar of document.querySelectorAll("[data-mark-bar]")) followMarks(bar);
   for (const filters of document.querySelectorAll("form.filters")) {
     filters.addEventListener("change", (event) => {
       if (event.target.matches("select")) filters.requestSubmit();

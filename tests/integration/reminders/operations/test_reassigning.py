@@ -12,12 +12,12 @@ from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.message import Outcome
 from reminders.delivery import deliver, dispatch, scan
+from reminders.insight.changed_plans import Told
 from reminders.insight.explain.explain import explain
-from reminders.insight.reassignment import Told
 from reminders.models import Audit, Kind, Reminder, State
 from reminders.operations.assignee_choice import MOST_LISTED, AssigneeForm, Chosen, choose
+from reminders.operations.plan_changes import plan_reassign, run_change
 from reminders.operations.plans import ONE_BY_ONE, PlanChanged, Why
-from reminders.operations.reassigning import plan_reassign, run_reassign
 from reminders.policy.rows import Action
 from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
@@ -48,7 +48,7 @@ def test_it_is_given_once_and_the_trail_says_whose_it_was(clock, config):
     former = work.assignee_id
     acting.decline(work, note="ill")
     plan = plan_reassign([work.pk], other, config=config)
-    done = run_reassign(plan, by="olga", reason="is ill")
+    done = run_change(plan, by="olga", reason="is ill")
     assert (done.ids, done.skipped) == ((work.pk,), ())
     work.refresh_from_db()
     assert (work.assignee_id, work.version, work.answer) == (other.pk, 2, "")
@@ -58,21 +58,21 @@ def test_it_is_given_once_and_the_trail_says_whose_it_was(clock, config):
     common = {"status": "SCHEDULED", "reminder_status": "NONE"}
     assert line.before == {str(work.pk): {"version": 1, "assignee": former, "answer": "DECLINED", **common}}
     assert line.after == {str(work.pk): {"version": 2, "assignee": other.pk, "answer": "", **common}}
-    again = run_reassign(plan, by="olga", reason="is ill")
+    again = run_change(plan, by="olga", reason="is ill")
     assert [(one.id, one.why) for one in again.skipped] == [(work.pk, Why.CHANGED)]
     assert Audit.objects.count() == 1
 
 
 def test_it_is_taken_away_and_given_to_nobody(clock, config):
     work = AssignmentFactory()
-    run_reassign(plan_reassign([work.pk], None, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], None, config=config), by="olga", reason="x")
     work.refresh_from_db()
     assert work.assignee_id is None
 
 
 def test_many_are_given_in_parts_that_no_worker_waits_long_for(clock, config):
     work, other = AssignmentFactory.create_batch(ONE_BY_ONE + 1), AssigneeFactory()
-    done = run_reassign(plan_reassign([one.pk for one in work], other, config=config), by="olga", reason="x")
+    done = run_change(plan_reassign([one.pk for one in work], other, config=config), by="olga", reason="x")
     assert len(done.ids) == ONE_BY_ONE + 1
     assert sorted(len(line.before) for line in Audit.objects.all()) == [1, ONE_BY_ONE]
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_given_is_left_alone_and_named(clock, config):
         completed.pk: Why.NOT_POSSIBLE,
         999_999: Why.NOT_FOUND,
     }
-    assert run_reassign(plan, by="olga", reason="x").ids == (started.pk, free.pk)
+    assert run_change(plan, by="olga", reason="x").ids == (started.pk, free.pk)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNKNOWABLE, None])
@@ -115,7 +115,7 @@ def test_whoever_was_told_hears_of_it_when_it_was_foreseen(clock, config, turn, 
         told = Told.YES if outcome is Outcome.ACCEPTED else Told.MAYBE
         assert (move.told, move.correction) == (told, config.correction_grace)
     assert (move.reminders[0].forecast.verdict.action, move.reminders[0].forecast.at) == (Action.SEND, NOON)
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     assert turn() == [other.email]
     if outcome is None:
         assert not Reminder.objects.filter(kind=Kind.CORRECTION).exists()
@@ -132,7 +132,7 @@ def test_whoever_was_told_hears_of_it_when_it_was_foreseen(clock, config, turn, 
 def test_a_reminder_leaves_when_it_was_foreseen(clock, config):
     work, other = AssignmentFactory(), AssigneeFactory()
     (move,) = plan_reassign([work.pk], other, config=config).moves
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     row = Reminder.objects.get(assignment=work, kind=Kind.REMINDER, version=2)
     assert (row.state, row.due_at) == (State.PLANNED, move.reminders[0].forecast.at)
     assert move.reminders[0].forecast.at == NOON + 30 * MINUTE
@@ -160,7 +160,7 @@ def test_the_reminders_of_several_rules_are_those_that_were_foreseen(clock, conf
     ended = {one.forecast.at for one in move.ended}
     assert {max(row.due_at, NOON) for row in theirs.exclude(rule=key(nudge))} <= ended
     assert all(one.name for one in (*move.ended, *move.reminders))
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
 
     leaves, skipped = set(), []
     for one in move.reminders:
@@ -180,7 +180,7 @@ def test_given_back_it_waits_for_the_correction_as_was_foreseen(clock, config, t
     work, other = AssignmentFactory(soon=True), AssigneeFactory()
     former = work.assignee
     turn()
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     turn()
     clock.advance(config.correction_grace)
     assert turn() == [former.email]
@@ -191,7 +191,7 @@ def test_given_back_it_waits_for_the_correction_as_was_foreseen(clock, config, t
         Action.SEND,
         now + config.correction_grace,
     )
-    run_reassign(plan_reassign([work.pk], former, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], former, config=config), by="olga", reason="x")
     held = Reminder.objects.get(assignment=work, kind=Kind.REMINDER, version=3)
     assert held.next_attempt_at == move.reminders[0].forecast.at
 
@@ -207,7 +207,7 @@ def test_it_is_too_late_to_correct_what_is_long_over(clock, config, turn):
         None,
         Action.DROP,
     )
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     assert not Reminder.objects.filter(kind=Kind.CORRECTION).exists()
 
 
@@ -220,7 +220,7 @@ def test_overdue_work_stays_overdue_and_an_announced_delay_is_gone(clock, config
     turn()
     plan = plan_reassign([late.pk, slow.pk], other, config=config)
     assert [(move.overdue, move.overdue_at_once) for move in plan.moves] == [(True, False), (False, True)]
-    run_reassign(plan, by="olga", reason="x")
+    run_change(plan, by="olga", reason="x")
     turn()
     stored = Assignment.objects.filter(pk__in=[late.pk, slow.pk]).order_by("pk")
     assert [one.reminder_status for one in stored] == ["OVERDUE", "OVERDUE"]
@@ -232,16 +232,16 @@ def test_a_decline_of_before_is_remembered_until_the_person_confirms(clock, conf
     former, other = work.assignee, AssigneeFactory()
     actor = acting.by_link(work) if by == "link" else acting.OLGA
     acting.acts.decline(work.pk, actor=actor, note="ill", version=work.version)
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     (back,) = plan_reassign([work.pk], former, config=config).moves
     assert back.declined is not None
     assert back.declined.note == "ill"
     (third,) = plan_reassign([work.pk], AssigneeFactory(), config=config).moves
     assert third.declined is None
-    run_reassign(plan_reassign([work.pk], former, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], former, config=config), by="olga", reason="x")
     work.refresh_from_db()
     acting.confirm(work)
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     (again,) = plan_reassign([work.pk], former, config=config).moves
     assert again.declined is None
 
@@ -351,7 +351,7 @@ def test_a_person_who_leaves_the_callers_teams_meanwhile_gets_nothing(clock, con
     plan = plan_reassign([work.pk], bea, config=config, scope=scope)
     people.change_assignee(bea.pk, {"team_id": theirs.pk})
     with pytest.raises(Refused, match=f"there is no person #{bea.pk} any more"):
-        run_reassign(plan, by="olga", reason="x")
+        run_change(plan, by="olga", reason="x")
     work.refresh_from_db()
     assert (work.version, Audit.objects.count()) == (1, 0)
 
@@ -365,7 +365,7 @@ def test_nobody_is_no_choice_where_the_work_would_leave_every_team_of_the_caller
         f"'nobody' is not possible: assignment {work.pk} would belong to none of your teams."
     ]
     assert AssigneeForm("nobody", [work], one).is_valid()
-    run_reassign(plan_reassign([work.pk], None, config=config, scope=one), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], None, config=config, scope=one), by="olga", reason="x")
     work.refresh_from_db()
     assert (work.assignee_id, work.team_id) == (None, north.pk)
 
@@ -395,7 +395,7 @@ def test_steps_of_rules_that_come_for_the_new_assignee_and_those_that_end_are_fo
     named = f"Boss (supervisor, person {boss.pk})"
     assert foreseen[0] == f'{named} no longer hears of it by the rule "Declined".'
     assert [("No answer" in one, f"{named} hears at" in one) for one in foreseen[1:]] == [(True, True)] * 2
-    run_reassign(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
+    run_change(plan_reassign([work.pk], other, config=config), by="olga", reason="x")
     explained = explain(Assignment.objects.get(pk=work.pk), config=config)
     said = [entry.summary for entry in explained.upcoming if "No answer" in entry.summary]
     assert said == foreseen[1:]

@@ -85,6 +85,7 @@ NEEDS = {
     "ops/live": {"GET": LOOK},
     "ops/find": {"GET": LOOK},
     "ops/assignments": {"GET": LOOK},
+    "ops/assignments/new": {"GET": ACT, "POST": ACT},
     "ops/assignments/<int:pk>": {"GET": LOOK},
     "ops/people/<int:pk>": {"GET": LOOK},
     "ops/people/<int:pk>/merge": {"GET": ACT, "POST": ACT},

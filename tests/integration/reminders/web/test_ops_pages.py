@@ -20,6 +20,7 @@ from reminders.insight import statistics
 from reminders.models import Audit, BouncePoll, DeliveryEvent, Pause, Reminder, Statistics
 from reminders.operations import pauses
 from reminders.operations.act_actions import ACT_ACTIONS
+from reminders.operations.plan_change_actions import PLAN_CHANGE_ACTIONS
 from reminders.web.ops import overview
 from tests import acting
 from tests.conftest import NOON
@@ -419,7 +420,17 @@ def test_an_act_goes_back_to_where_it_was_asked_for_but_never_elsewhere(operator
 def test_a_reason_is_required_by_every_act(operator, everything, monkeypatch):
     pauses.pause(by="x", reason="x")
     before = Audit.objects.count()
-    for name in ("reset", "resend", "close", "reassign", "rescan", "pause", "resume", "purge", *ACT_ACTIONS):
+    for name in (
+        "reset",
+        "resend",
+        "close",
+        "rescan",
+        "pause",
+        "resume",
+        "purge",
+        *PLAN_CHANGE_ACTIONS,
+        *ACT_ACTIONS,
+    ):
         sent = {"confirmed": "1", "ids": everything.pk, "reason": " ", "to": "nobody"}
         refused = operator.post(f"/ops/act/{name}", sent)
         assert refused.context["form"].errors["reason"] == ["This field is required."], name

@@ -117,6 +117,7 @@ ADDRESSES = {
     "ops/live": NARROWED,
     "ops/find": NARROWED,
     "ops/assignments": NARROWED,
+    "ops/assignments/new": NARROWED,
     "ops/assignments/<int:pk>": NARROWED,
     "ops/people/<int:pk>": NARROWED,
     "ops/people/<int:pk>/merge": NARROWED,
@@ -398,7 +399,10 @@ def urls(route: str, world: World) -> list[str]:
         case "ops/act/<slug:name>":
             scoped = [f"/ops/act/{name}?ids={pk}" for name in OFFERED for pk in ids]
             given = [f"/ops/act/reassign?ids={ids[0]}&to={to}" for to in ("nobody", f"P-{SECRET}")]
-            return [*scoped, *given, "/ops/act/reset?scope=out_of_sync"]
+            moved = [
+                f"/ops/act/move?ids={ids[0]}&start=2026-06-15T18:00&to={to}" for to in ("", f"P-{SECRET}")
+            ]
+            return [*scoped, *given, *moved, "/ops/act/reset?scope=out_of_sync"]
         case "ops/simulator":
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
         case "ops/assignments":

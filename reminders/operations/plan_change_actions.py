@@ -1,0 +1,198 @@
+"""Another plan as operators are offered it (somebody else, another time, none): questions, previews, and the one call."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from assignments.instants import read
+from assignments.models import Assignment
+from reminders import conf
+from reminders.insight.explain.wording import local_time
+from reminders.operations.actions import SHOWN, ActionRequest, OperatorAction, Preview, counted, preview_of
+from reminders.operations.assignee_choice import AssigneeForm, choose
+from reminders.operations.forms import QuestionForm, ReasonForm
+from reminders.operations.plan_change_words import answer_of, effects, named, warnings
+from reminders.operations.plan_changes import (
+    Change,
+    ChangePlan,
+    Offset,
+    can,
+    changeable,
+    plan_cancel,
+    plan_move,
+    plan_reassign,
+    run_change,
+)
+from reminders.operations.plans import WORDS, target_of
+from reminders.operations.time_choice import MoveForm
+
+
+def _asks_whom(request: ActionRequest) -> QuestionForm:
+    work, _ = changeable(Change.REASSIGN, request.ids or (), scope=request.scope)
+    return AssigneeForm(request.answers.get("to", ""), work, request.scope)
+
+
+def _asks_when(request: ActionRequest) -> QuestionForm:
+    work, _ = changeable(Change.MOVE, request.ids or (), scope=request.scope)
+    return MoveForm(request.answers, work, request.scope)
+
+
+def _reassign_plan(request: ActionRequest) -> ChangePlan:
+    chosen = choose(request.answers["to"], request.scope)
+    return plan_reassign(request.ids or (), chosen.person, config=conf.current(), scope=request.scope)
+
+
+def _move_plan(request: ActionRequest) -> ChangePlan:
+    answers = request.answers
+    chosen = choose(answers["to"], request.scope) if "to" in answers else None
+    return plan_move(
+        request.ids or (),
+        read(answers["start"]) if "start" in answers else _offset(request),
+        gives=chosen is not None,
+        to=None if chosen is None else chosen.person,
+        config=conf.current(),
+        scope=request.scope,
+    )
+
+
+def _cancel_plan(request: ActionRequest) -> ChangePlan:
+    return plan_cancel(request.ids or (), config=conf.current(), scope=request.scope)
+
+
+def _offset(request: ActionRequest) -> Offset | None:
+    days, minutes = (int(request.answers.get(name, "0")) for name in ("days", "minutes"))
+    return Offset(days=days, minutes=minutes) if days or minutes else None
+
+
+# --- previews --------------------------------------------------------------------------------------------------
+
+
+def _preview_reassign(request: ActionRequest) -> Preview:
+    if not request.answers:
+        return _selected(request, Change.REASSIGN, "Choose who gets it")
+    plan = _reassign_plan(request)
+    summary = f"{counted(len(plan.targets), 'assignment')} to {_to(plan)}. Nothing else of the plan changes."
+    preview = _preview(plan, request, summary)
+    return replace(preview, button="Take it away" if plan.to is None else f"Give it to {named(plan.to)}")
+
+
+def _preview_move(request: ActionRequest) -> Preview:
+    if not request.answers:
+        return _selected(request, Change.MOVE, "Choose the new time")
+    plan = _move_plan(request)
+    given = f", given to {_to(plan)}" if plan.change.gives else ""
+    summary = (
+        f"{counted(len(plan.targets), 'assignment')}{_to_when(plan, request)}{given}. Each keeps its length."
+    )
+    preview = _preview(plan, request, summary)
+    return replace(preview, button="Give it to somebody else" if not plan.change.starts else "Move")
+
+
+def _preview_cancel(request: ActionRequest) -> Preview:
+    plan = _cancel_plan(request)
+    summary = (
+        f"{counted(len(plan.targets), 'assignment')}. The work will not be done. Its history stays, and it can be put back "
+        "with status SCHEDULED."
+    )
+    return replace(_preview(plan, request, summary), button="Cancel the work")
+
+
+def _preview(plan: ChangePlan, request: ActionRequest, summary: str) -> Preview:
+    config, moves = conf.current(), {move.assignment.pk: move for move in plan.moves}
+    return preview_of(
+        plan,
+        summary=summary,
+        warnings=list(warnings(plan, config, request.scope)),
+        effect=lambda target: "\n".join(effects(moves[target.id], plan.change, request.scope, config)),
+    )
+
+
+def _selected(request: ActionRequest, kind: Change, choose_what: str) -> Preview:
+    """What is meant, before the question is answered."""
+    work, skipped = changeable(kind, request.ids or (), scope=request.scope)
+    return Preview(
+        summary=(
+            f"{counted(len(work), 'assignment')}. {choose_what}: then you see what would happen, before anything does."
+        ),
+        rows=[(target_of(one), answer_of(one)) for one in work[:SHOWN]],
+        more=max(0, len(work) - SHOWN),
+        left_alone=[(one.id, WORDS[one.why]) for one in skipped[:SHOWN]],
+        possible=bool(work),
+    )
+
+
+def _to(plan: ChangePlan) -> str:
+    return "nobody, for now" if plan.to is None else f"{named(plan.to)} (#{plan.to.pk})"
+
+
+def _to_when(plan: ChangePlan, request: ActionRequest) -> str:
+    if "start" in request.answers:
+        zones = {move.after.assignee.time_zone if move.after.assignee else None for move in plan.moves}
+        zone = next(iter(zones)) if len(zones) == 1 else None
+        return f" to {local_time(read(request.answers['start']), zone)}"
+    offset = _offset(request)
+    if offset is None:
+        return ""
+    parts = [
+        f"{counted(abs(number), unit)} {'later' if number > 0 else 'earlier'}"
+        for number, unit in ((offset.days, "day"), (offset.minutes, "minute"))
+        if number
+    ]
+    return f" {' and '.join(parts)}"
+
+
+# --- the one call ----------------------------------------------------------------------------------------------
+
+
+def _run(
+    plan_of: Callable[[ActionRequest], ChangePlan], done_words: Callable[[ChangePlan], str]
+) -> Callable[[ActionRequest, Any], str]:
+    def run(request: ActionRequest, form: Any) -> str:
+        plan = plan_of(request)
+        plan.confirm(request.plan)
+        done = run_change(plan, by=request.by, reason=form.cleaned_data["reason"])
+        return f"{len(done.ids)} {done_words(plan)}, {len(done.skipped)} left alone."
+
+    return run
+
+
+def _reassigned(plan: ChangePlan) -> str:
+    return "taken away from their assignees" if plan.to is None else f"given to {named(plan.to)}"
+
+
+def _moved(plan: ChangePlan) -> str:
+    moved = ["moved"] if plan.change.starts else []
+    return " and ".join([*moved, *([_reassigned(plan)] if plan.change.gives else [])])
+
+
+PLAN_CHANGE_ACTIONS = {
+    Change.MOVE.value: OperatorAction(
+        title="Move",
+        preview=_preview_move,
+        run=_run(_move_plan, _moved),
+        form=ReasonForm,
+        question=_asks_when,
+        asks=("start", "zone", "days", "minutes", "to"),
+    ),
+    Change.REASSIGN.value: OperatorAction(
+        title="Give it to somebody else",
+        preview=_preview_reassign,
+        run=_run(_reassign_plan, _reassigned),
+        form=ReasonForm,
+        question=_asks_whom,
+        asks=("to",),
+    ),
+    Change.CANCEL.value: OperatorAction(
+        title="Cancel the work",
+        preview=_preview_cancel,
+        run=_run(_cancel_plan, lambda _plan: "cancelled"),
+        form=ReasonForm,
+        destructive=True,
+    ),
+}
+"""The actions by their names in addresses."""
+
+
+def possible_changes(work: Assignment) -> list[tuple[str, str]]:
+    """Name and title of what can be done to the plan of this assignment."""
+    return [(name, action.title) for name, action in PLAN_CHANGE_ACTIONS.items() if can(Change(name), work)]

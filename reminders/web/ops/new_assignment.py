@@ -1,0 +1,53 @@
+"""The page on which an operator enters new work: a form, what would become of it, and then it is made, once."""
+
+import secrets
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from reminders import conf
+from reminders.operations.new_work import NewWorkForm, make, preview
+from reminders.web.ops.page import page, safe_back, show
+from reminders.web.team_limits import TeamLimit, scope_of
+
+MADE = "made_assignments"
+"""In the session: the keys of forms that were confirmed, each with the assignment that it made."""
+
+KEPT = 20
+GIVEN = ("to", "start", "zone", "team", "kind", "title")
+"""Values that an address may fill in."""
+
+
+@page(operator=True, limit=TeamLimit.NARROWS)
+def new_assignment(request: HttpRequest) -> HttpResponse:
+    """Asks for the values, shows what would happen, and makes the work once that is confirmed."""
+    scope = scope_of(request.user)
+    values = request.POST if request.method == "POST" else request.GET
+    back = safe_back(values.get("back", ""), "ops:assignments")
+    initial = {name: values[name] for name in GIVEN if name in values}
+    form = NewWorkForm(request.POST or None, scope=scope, initial=initial)
+    key, shown = request.POST.get("key", "")[:40], None
+    made = request.session.get(MADE, {})
+    if "confirmed" in request.POST and key in made:
+        messages.warning(request, f"This was confirmed before: it is assignment {made[key]}.")
+        return HttpResponseRedirect(back)
+    if request.POST and "edit" not in request.POST and form.is_valid():
+        if "confirmed" in request.POST and key:
+            try:
+                with transaction.atomic():
+                    work = make(form, by=request.user.get_username(), scope=scope)
+            except ValidationError as refusal:
+                form.refused(refusal)
+            except IntegrityError:
+                form.add_error("reference", "Another assignment has this reference.")
+            else:
+                request.session[MADE] = dict([*made.items(), (key, work.pk)][-KEPT:])
+                messages.success(request, f"“{work.title}” was made: assignment {work.pk}.")
+                return HttpResponseRedirect(back)
+        if form.is_valid():
+            shown, key = preview(form, config=conf.current(), scope=scope), secrets.token_urlsafe(12)
+    context = {"form": form, "preview": shown, "key": key, "back": back, "address": reverse("ops:new")}
+    return show(request, "new_assignment", context)
