@@ -91,12 +91,12 @@ class ChangedPlan:
     """One piece of work with another plan: as it is, and as it would be (`after`, which is not stored).
 
     `told`: what its present assignee has heard, `as_told` whether that would be so still, `reachable` whether messages
-    would reach them. `correction`: after how long they hear that it is no longer as they were told; None where nothing
-    is sent. `ended`: their reminders that are not sent any more, where somebody else gets it or nobody is to do it, and more
-    than the built-in rule counts. `reminders`: what becomes of those of the new plan, in the order of their instants. `steps`: what
-    supervisors and Ops hear by rules then, and no longer hear, a sentence each. `overdue`: it stays marked OVERDUE;
-    `overdue_at_once`: it becomes so, by its new start or because the delay that was announced no longer counts. `declined`:
-    how the new assignee has declined it before.
+    would reach them. `correction`: after how long they hear that it is no longer as they were told; None where nothing is
+    sent. `ended`: their reminders that are not sent any more, where somebody else gets it or nobody is to do it, and more
+    than the built-in rule counts. `reminders`: what becomes of those of the new plan, in the order of their instants.
+    `steps`: what supervisors and Ops hear by rules then, and no longer hear, a sentence each. `overdue`: it stays marked
+    OVERDUE; `overdue_at_once`: it becomes so, by its new start or because the delay that was announced no longer counts.
+    `declined`: how the new assignee has declined it before.
     """
 
     assignment: Assignment
