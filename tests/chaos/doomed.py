@@ -105,8 +105,10 @@ def a_template_that_breaks() -> None:
 
 def a_begin_that_believes_any_ticket() -> None:
     guard = "AND r.ticket = hint.ticket AND r.state = 'QUEUED'"
-    assert guard in beginning.PICK
-    beginning.PICK = beginning.PICK.replace(guard, "")
+    for name in ("PICK", "PICK_RATED"):
+        statement = getattr(beginning, name)
+        assert guard in statement
+        setattr(beginning, name, statement.replace(guard, ""))
 
 
 def every_refusal_is_the_persons() -> None:

@@ -230,9 +230,12 @@ def test_a_storm_of_duplicate_hints_sends_nothing_twice(system, report, pytestco
 
 
 def test_the_checker_finds_a_worker_that_believes_any_ticket(system):
-    """The sabotage of a real guard: without the ticket the storm above sends twice, and the checker says so."""
+    """The sabotage of a real guard: without the ticket the storm above sends twice, and the checker says so.
+
+    Without the rate for a person, which would stop the second message too.
+    """
     system.kill("worker", "worker2")
-    naive = system.start("worker", DOOM="begin believes any ticket")
+    naive = system.start("worker", DOOM="begin believes any ticket", REMINDER_RATE_PER_MINUTE="0")
     system.plant(20)
     system.settle()
     hints = [list(row) for row in system.query("SELECT id, ticket FROM reminders_reminder")]
