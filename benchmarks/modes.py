@@ -109,7 +109,7 @@ def enqueue(options: Options) -> Figures:
 def cycle(options: Options) -> Figures:
     """Everything falls due at one instant: scan, queue and drain, with beat, scanner and workers as they run."""
     with bench_stack(options) as (stack, link):
-        crew = _whole_crew(stack, options)
+        crew = whole_crew(stack, options)
         seed(link, options.n, first=60, last=1440)
         meter = Meter(stack, link, crew)
         in_process(stack, ASK_FOR_A_SCAN)
@@ -127,13 +127,13 @@ SPREAD, TRICKLE = 30, 60
 def punctual(options: Options) -> Figures:
     """Reminders spread over 30 s: how long after its due instant each was sent."""
     with bench_stack(options) as (stack, link):
-        crew = _whole_crew(stack, options)
-        _plan_spread(stack, link, options, seconds=SPREAD)
+        crew = whole_crew(stack, options)
+        plan_spread(stack, link, options, seconds=SPREAD)
         until(lambda: sent(link) >= options.n, within=90, what="everything is sent", every=0.2)
         verify(stack, link, options)
         return {
             "spreadS": SPREAD,
-            **_lags(link),
+            **lags(link),
             "rssMiB": round(max(cpu.rss_mib(child.pid) for child in crew), 1),
         }
 
@@ -141,34 +141,35 @@ def punctual(options: Options) -> Figures:
 def trickle(options: Options) -> Figures:
     """A working day: reminders evenly spread over a minute. What each costs in all processes, and how late it was sent."""
     with bench_stack(options) as (stack, link):
-        crew = _whole_crew(stack, options)
-        _plan_spread(stack, link, options, seconds=TRICKLE)
+        crew = whole_crew(stack, options)
+        plan_spread(stack, link, options, seconds=TRICKLE)
         first = float(one(link, FIRST_DUE))
         until(lambda: time.time() >= first - 0.5, within=60, what="the first is nearly due")
         meter = Meter(stack, link, crew)
         until(lambda: sent(link) >= options.n, within=2 * TRICKLE, what="everything is sent", every=0.5)
         used = meter.per_thousand(options.n)
         verify(stack, link, options)
-        return {"spreadS": TRICKLE, **used, **_lags(link)}
+        return {"spreadS": TRICKLE, **used, **lags(link)}
 
 
-def _whole_crew(stack: Stack, options: Options) -> list[Child]:
+def whole_crew(stack: Stack, options: Options) -> list[Child]:
     """Workers, a scanner and beat, as they run."""
     crew = [stack.worker(concurrency=options.concurrency) for _ in range(options.workers)]
     return [*crew, stack.scanner(), stack.beat()]
 
 
-def _plan_spread(stack: Stack, link: Link, options: Options, *, seconds: float) -> None:
+def plan_spread(stack: Stack, link: Link, options: Options, *, seconds: float) -> None:
     """Reminders that fall due over so many seconds, beginning in a few; all of them are planned when this returns."""
     seed(link, options.n, first=1800 + 8, last=1800 + 8 + seconds)
     in_process(stack, ASK_FOR_A_SCAN)
     until(lambda: one(link, PLANNED) >= options.n, within=30, what="all are planned", every=0.2)
 
 
-def _lags(link: Link) -> Figures:
+def lags(link: Link) -> Figures:
     """How long after their due instants the reminders were sent."""
     found = link.execute(
-        b"SELECT extract(epoch FROM sent_at - due_at)::float8 FROM reminders_reminder WHERE state = 'SENT'"
+        b"SELECT extract(epoch FROM sent_at - due_at)::float8 FROM reminders_reminder"
+        b" WHERE kind = 'REMINDER' AND state = 'SENT'"
     )
     lags = sorted(float(row[0]) * 1000 for row in found)
     return {

@@ -45,7 +45,7 @@ Figures = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a run is asked for. `channel` is noop or smtp, `batch` how many reminders a message may carry, `answer_after`
-    how many seconds the mail sink takes to answer to a mail.
+    how many seconds the mail sink takes to answer to a mail, or the healthy endpoint to a post.
     """
 
     n: int = 20_000

@@ -16,20 +16,24 @@ from notifications.resolver import AddressInfo
 
 MAX_ADDRESSES = 4  # of one host name; they share the time left
 MAX_RETRY_AFTER = timedelta(hours=24)
+TIME_RAN_OUT = "time ran out"
 MAX_HTTP_DATE = 64  # characters; those of RFC 9110 section 5.6.7 have 33 at most
 
 
 class DeadlineSocket:
     """What http.client needs of a socket. `deadline` is an instant of `clock` (seconds); then waiting raises TimeoutError.
+    `opened_at` is the instant at which it was connected.
 
     `most` bounds the octets that each response may have, headers included.
     """
 
     def __init__(self, *, deadline: float, clock: Callable[[], float], most: int) -> None:
         self.deadline = deadline
+        self.opened_at = 0.0
         self._clock = clock
         self._most = most
         self._sock: socket.socket | None = None
+        self._response: _Bounded | None = None
 
     def connect(self, addresses: Sequence[AddressInfo]) -> None:
         """Connects to the first of these addresses that answers. Raises OSError."""
@@ -47,6 +51,7 @@ class DeadlineSocket:
                     raise
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.opened_at = self._clock()
                 return
 
     def start_tls(self, tls: ssl.SSLContext, host: str) -> None:
@@ -66,12 +71,33 @@ class DeadlineSocket:
     def makefile(self, mode: str) -> io.BufferedReader:
         """The next response."""
         assert self._sock is not None
-        return io.BufferedReader(_Bounded(self._sock, self.left, self._most))
+        self._response = _Bounded(self._sock, self.left, self._most)
+        return _Reader(self._response)
+
+    @property
+    def is_open(self) -> bool:
+        return self._sock is not None
+
+    @property
+    def has_response(self) -> bool:
+        """Whether any octet of the latest response has come."""
+        return self._response is not None and self._response.room < self._most
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more than the latest response was received, once it was read to its end."""
+        return self._response is None or self._response.has_more
+
+    def forget_response(self) -> None:
+        """Before the next request."""
+        self._response = None
 
     @property
     def is_idle(self) -> bool:
         """Whether the other side has neither closed the connection nor said what it was not asked."""
         if self._sock is None or self._sock.fileno() < 0:
+            return False
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return False
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
@@ -92,23 +118,42 @@ class DeadlineSocket:
 
 
 class _Bounded(io.RawIOBase):
-    """What a socket receives: within the time left, and never more than `most` octets in all."""
+    """What a socket receives: within the time left, and never more than `room` octets in all.
 
-    def __init__(self, sock: socket.socket, left: Callable[[], float], most: int) -> None:
+    `has_more`: octets beyond what was asked for have come, known once the reader is closed.
+    """
+
+    def __init__(self, sock: socket.socket, left: Callable[[], float], room: int) -> None:
         self._sock = sock
         self._left = left
-        self._room = most
+        self.room = room
+        self.is_over = False
+        self.has_more = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        if not self._room:
+    def readinto(self, buffer: Any) -> int | None:
+        if self.is_over:
+            return None
+        if not self.room:
             raise HTTPException("the response is too long")
         self._sock.settimeout(self._left())
-        count = self._sock.recv_into(buffer, min(len(buffer), self._room))
-        self._room -= count
+        count = self._sock.recv_into(buffer, min(len(buffer), self.room))
+        self.room -= count
         return count
+
+
+class _Reader(io.BufferedReader):
+    """Notes when it is closed whether something is left in its buffer; it receives nothing to find out."""
+
+    raw: _Bounded
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.is_over = True
+            self.raw.has_more = bool(self.peek(1))
+        super().close()
 
 
 def retry_after(header: str | None) -> timedelta | None:
@@ -132,7 +177,7 @@ def retry_after(header: str | None) -> timedelta | None:
 def described_error(error: Exception) -> str:
     """One line about what broke, in our or the system's words: nothing of what the other side sent."""
     if isinstance(error, TimeoutError) and error.errno is None:
-        return "time ran out"
+        return TIME_RAN_OUT
     if isinstance(error, ssl.SSLError):
         return f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'failed'}"
     if isinstance(error, OSError):

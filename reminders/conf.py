@@ -15,7 +15,9 @@ NOTIFY_WINDOW = timedelta(hours=4)
 LONE_EVENT_TIMEOUT = timedelta(seconds=3)
 """How long an endpoint may take where one process sends everything (REMINDER_WORKER_CONCURRENCY=1)."""
 LONE_EVENTS_TURN = timedelta(seconds=1)
-"""How long such a process goes on with the events of one message before it turns to people again."""
+"""For how long such a process claims events before it turns to people again."""
+EVENTS_TURN = timedelta(seconds=10)
+"""For how long one of several processes does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,19 +126,14 @@ class ReminderConfig:
         return self.send_timeout * 6 / 5  # in whole numbers, for each send asks for it
 
     @property
-    def events_at_once(self) -> int:
-        """How many events for webhooks may be under way at one time: half of what one worker sends side by side."""
-        return max(1, self.concurrency // 2)
-
-    @property
     def event_timeout(self) -> timedelta:
         """The deadline of one event: that of any send, and a short one where people's messages wait for the same process."""
         return self.send_timeout if self.concurrency > 1 else min(self.send_timeout, LONE_EVENT_TIMEOUT)
 
     @property
-    def events_last_start(self) -> timedelta:
-        """No event of a message begins later than this after its first one."""
-        return self.last_start if self.concurrency > 1 else min(self.last_start, LONE_EVENTS_TURN)
+    def events_turn(self) -> timedelta:
+        """For so long a process claims events and posts them, before it ends what it has begun and turns to people."""
+        return EVENTS_TURN if self.concurrency > 1 else LONE_EVENTS_TURN
 
     @property
     def last_start(self) -> timedelta:

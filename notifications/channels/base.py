@@ -56,6 +56,9 @@ class Channel(ABC):
         """
         return None
 
+    def keep(self) -> None:  # noqa: B027  most channels have nothing to keep
+        """From now until `close`, several threads may send over this instance, and it keeps its connections."""
+
     def close(self) -> None:  # noqa: B027  most channels keep no connection
         """Closes this thread's connection. The next send opens a new one."""
 

@@ -9,7 +9,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import log_ended, log_queued
-from reminders.ledger import claims, leases, ways
+from reminders.ledger import claims, event_claims, leases, ways
 from reminders.ledger.records import Claimed, Ended
 from reminders.models import Kind
 from reminders.policy.handover import next_limit
@@ -102,8 +102,8 @@ def dispatch(
     )
     if soon and not _hand_over(_slots(soon, config), soon, broker, done, journal):
         return done
-    for events in claims.claim_events(config):
-        _hand_over([one_batch(events)], events, broker, done, journal)
+    if events := event_claims.claim_events(event_claims.FIRST, config=config, first=True):
+        _hand_over([HintBatch(tuple(row.hint for row in events))], events, broker, done, journal)
     return done
 
 
@@ -152,10 +152,6 @@ def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch
         together = [row.hint for row in claimed if not row.alone and (row.kind in NEW_KINDS) is new]
         batches += [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]
     return batches + [HintBatch((row.hint,)) for row in claimed if row.alone]
-
-
-def one_batch(claimed: Sequence[Claimed]) -> HintBatch:
-    return HintBatch(tuple(row.hint for row in claimed))
 
 
 def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:

@@ -5,8 +5,8 @@ whichever signal it ends. It says nothing after a power failure: then the leases
 (`fcntl`), which ends with the process and with nothing else: a process that is suspended is alive.
 
 Layout, little-endian: 8 octets of a magic word, 8 that stand for the database; from 16 the numbers of hints and sends in
-force (0: none), from 24 the clock at which the last of them were noted, from 32 the scan (0: none); from 64 the hints (id,
-ticket), then the sends (id, ticket, microseconds of `begun_at`), then a phase for each send. Numbers are set after what
+force (0: none), from 24 the clock at which the last of the hints were noted, from 32 the scan (0: none); from 64 the hints
+(id, ticket), then the sends (id, ticket, microseconds of `begun_at`), then a phase for each send. Numbers are set after what
 they count.
 """
 
@@ -56,6 +56,12 @@ class Journal(Protocol):
     def begin(self, claims: Sequence[Claim]) -> None:
         """These messages are about to be sent, one after the other; none is started yet."""
 
+    def put(self, place: int, claim: Claim) -> None:
+        """This message is about to be sent too, and none is any more that was at this place (below `CAPACITY`)."""
+
+    def retake(self, hints: Sequence[Hint]) -> None:
+        """As `take`, beside the messages that are being sent."""
+
     def note(self, place: int, phase: Phase) -> None:
         """How far the message at this place of what was begun has got."""
 
@@ -77,6 +83,8 @@ class NoJournal:
 
     def take(self, hints: Sequence[Hint]) -> None: ...
     def begin(self, claims: Sequence[Claim]) -> None: ...
+    def put(self, place: int, claim: Claim) -> None: ...
+    def retake(self, hints: Sequence[Hint]) -> None: ...
     def note(self, place: int, phase: Phase) -> None: ...
     def finish(self) -> None: ...
     def clear(self) -> None: ...
@@ -105,8 +113,11 @@ class JournalFile:
         unseen.rename(self.path)  # Locked before anybody can see it.
 
     def take(self, hints: Sequence[Hint]) -> None:
-        self._count(0, 0)
         self._count(1, 0)
+        self.retake(hints)
+
+    def retake(self, hints: Sequence[Hint]) -> None:
+        self._count(0, 0)
         hints = hints[:CAPACITY]
         flat = itertools.chain.from_iterable((hint.reminder_id, hint.ticket) for hint in hints)
         struct.pack_into(f"<{2 * len(hints)}q", self._map, _HINTS, *flat)
@@ -116,13 +127,19 @@ class JournalFile:
     def begin(self, claims: Sequence[Claim]) -> None:
         self._count(1, 0)
         claims = claims[:CAPACITY]
-        flat = itertools.chain.from_iterable(
-            (claim.row.id, claim.row.ticket, (claim.begun_at - EPOCH) // timedelta(microseconds=1))
-            for claim in claims
-        )
+        flat = itertools.chain.from_iterable(map(_send_of, claims))
         struct.pack_into(f"<{3 * len(claims)}q", self._map, _SENDS, *flat)
         self._map[_PHASES : _PHASES + len(claims)] = bytes(len(claims))
         self._count(1, len(claims))
+
+    def put(self, place: int, claim: Claim) -> None:
+        # What was there has ended, and says nothing any more: its row is not SENDING under that ticket.
+        self._map[_PHASES + place] = Phase.WAITING
+        struct.pack_into("<3q", self._map, _SENDS + place * _SEND, *_send_of(claim))
+        (count,) = struct.unpack_from("<I", self._map, _COUNTS + 4)
+        if place >= count:
+            # Between the two are places that were never put in this turn: they name rows that are not being sent.
+            self._count(1, place + 1)
 
     def note(self, place: int, phase: Phase) -> None:
         if place < CAPACITY:
@@ -150,6 +167,10 @@ class JournalFile:
         struct.pack_into("<I", self._map, _COUNTS + 4 * which, number)
 
 
+def _send_of(claim: Claim) -> tuple[int, int, int]:
+    return claim.row.id, claim.row.ticket, (claim.begun_at - EPOCH) // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Sending:
     """A message that was about to be sent: its row, when that was begun, and how far it has got."""
@@ -170,7 +191,7 @@ class LeftBehind:
 
     @property
     def is_anything(self) -> bool:
-        return bool(self.hints or self.scan_id)
+        return bool(self.hints or self.sends or self.scan_id)
 
 
 FOREIGN = LeftBehind(noted_at=-1.0)

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from notifications.channels.base import Channel
-from notifications.message import Delivery, Message, Outcome
+from notifications.message import Contact, Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
 from reminders.content import compose
 from reminders.content.contacts import contact_for
@@ -22,6 +23,36 @@ from reminders.policy.ways import channel_name
 logger = logging.getLogger(__name__)
 
 
+class ContactFor(Protocol):
+    """Who is written to (`contacts.contact_for`)."""
+
+    def __call__(
+        self,
+        recipient: str,
+        person: Contact,
+        config: ReminderConfig,
+        *,
+        way: str,
+        verified_only: bool = False,
+    ) -> Contact | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message, ready for its channel."""
+
+    channel: Channel
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """Why there is nothing to send."""
+
+    result: Result
+    delivery: Delivery
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Sends one message after the other, each within its time. `watch` interrupts what does not come back."""
@@ -29,6 +60,7 @@ class Send:
     config: ReminderConfig
     channel: Callable[[str], Channel]
     watch: watchdog.Watch
+    contact: ContactFor = contact_for
 
     def __call__(
         self, claim: Claim, *, times: SendTimes, before_last_octet: Callable[[], None]
@@ -37,30 +69,10 @@ class Send:
 
         `before_last_octet` is called before the message is complete.
         """
-        try:
-            channel = self.channel(channel_name(claim.row.channel))
-            contact = contact_for(
-                claim.row.recipient,
-                compose.assignee_contact(claim.facts),
-                self.config,
-                way=claim.row.channel,
-                verified_only=claim.verified_only,
-            )
-            address = channel.address(contact) if contact else None
-            if contact is None or address is None:
-                return Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address"), ""
-        except Exception as error:
-            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
-            return Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__), ""
-        try:
-            with self.watch(self.config.interrupt_after):
-                message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
-        except watchdog.SendInterrupted:
-            logger.error("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
-            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", "the template took too long"), ""
-        except Exception as error:
-            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
-            return Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__), ""
+        prepared = self.prepare(claim)
+        if isinstance(prepared, Unsendable):
+            return prepared.result, prepared.delivery, ""
+        channel, message = prepared.channel, prepared.message
         send = partial(self._send, channel, message, claim, times, before_last_octet)
         if channel.name != sms_usage.CHANNEL:
             delivery = send()
@@ -69,6 +81,38 @@ class Send:
             if delivery.code == sms_usage.CAPPED:
                 return Result.NO_CONTACT, delivery, ""
         return refusals.result_of(delivery), delivery, message.message_id
+
+    def prepare(self, claim: Claim) -> "Prepared | Unsendable":
+        """What is sent for this claim, and over which channel; or why there is nothing to send."""
+        try:
+            channel = self.channel(channel_name(claim.row.channel))
+            contact = self.contact(
+                claim.row.recipient,
+                compose.assignee_contact(claim.facts),
+                self.config,
+                way=claim.row.channel,
+                verified_only=claim.verified_only,
+            )
+            address = channel.address(contact) if contact else None
+            if contact is None or address is None:
+                return Unsendable(
+                    Result.NO_CONTACT, Delivery(Outcome.REJECTED, "no_contact", "no usable address")
+                )
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
+            return Unsendable(Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__))
+        try:
+            with self.watch(self.config.interrupt_after):
+                message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)
+        except watchdog.SendInterrupted:
+            logger.error("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+            return Unsendable(
+                Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", "the template took too long")
+            )
+        except Exception as error:
+            logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.TEMPLATE.value})
+            return Unsendable(Result.TEMPLATE, Delivery(Outcome.REJECTED, "template", type(error).__name__))
+        return Prepared(channel, message)
 
     def _send(
         self,

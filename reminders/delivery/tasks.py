@@ -22,6 +22,7 @@ from reminders.delivery import (
     deadman,
     deliver,
     dispatch,
+    ends,
     failover,
     heartbeats,
     journal,
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS = 5.0
 """How long a connection that was kept may take to show that it still lives."""
 
-LAST_RESORT = deliver.FINISH_RETRY_FOR + timedelta(minutes=1)
+LAST_RESORT = ends.FINISH_RETRY_FOR + timedelta(minutes=1)
 """The watchdog ends a send that hangs; a finish may wait this long for its database."""
 
 

@@ -13,7 +13,7 @@ Planned:
     events, subscriptions  what webhook subscribers hear of all that
 
 Sent:
-    claims, leases         due rows are claimed for the workers; those whose lease is over are taken back
+    claims, event_claims, leases  due rows are claimed for the workers; those whose lease is over are taken back
     breakers, paces        routes that do not work, and channels that accept only so many messages
     beginning, sending     a worker decides about its rows under their locks, and makes them SENDING
     digests, rates         which notices go in one message; how often a person is reminded

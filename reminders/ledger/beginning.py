@@ -95,7 +95,7 @@ class _Judged:
     marks: list[tuple[Row, dict[str, Any]]] = field(default_factory=list)
     settled: list[Ended] = field(default_factory=list)
     puts: list[tuple[int, str, str, datetime]] = field(default_factory=list)
-    has_event: bool = False
+    with_events: bool = True
     reminding: dict[tuple[int, str], datetime] = field(default_factory=dict)
     usual: Situation | None = None
 
@@ -167,25 +167,23 @@ class _Judged:
         alone = row.kind is Kind.REMINDER and not joins and row.digest_id is None
         if not alone and (group := group_of(row)) is not None:
             self.groups.setdefault(group, []).append(claim)
-        elif not row.is_webhook:
+        elif self.with_events or not row.is_webhook:
             self.claims.append(claim)
-        elif self.has_event:
-            self.later.append(Hint(row.id, row.ticket))
         else:
-            self.has_event = True
-            self.claims.append(claim)
+            self.later.append(Hint(row.id, row.ticket))
 
 
 @atomically
-def begin(hints: Sequence[Hint], *, config: ReminderConfig) -> Begun:
+def begin(hints: Sequence[Hint], *, config: ReminderConfig, with_events: bool = True) -> Begun:
     """Decides about each hint's row under its lock, and makes those that may be sent SENDING.
 
     Rows and assignments are picked SKIP LOCKED: nothing is decided on a snapshot that is older than a lock
     wait. What the policy refuses is settled in the same transaction (docs/state-machine.md#refusals-at-begin).
-    Of events one is begun at a time; a notice to a supervisor takes along what else is due for them.
+    A notice to a supervisor takes along what else is due for them. `with_events`: events are begun too, and not left for
+    later.
     """
     hints = list(dict.fromkeys(hints))  # A hint that is there twice must not be begun twice.
-    judged = _Judged()
+    judged = _Judged(with_events=with_events)
     with prepared_cursor() as cursor:
         picked = _pick(cursor, hints, judged, config)
         for group in list(judged.groups):

@@ -12,13 +12,10 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, paces
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import ACTIVE_PAUSE, HELD, NOTICES, TO_PEOPLE, TO_WEBHOOKS, channel_name_sql
+from reminders.ledger.fragments import ACTIVE_PAUSE, HELD, NOTICES, TO_PEOPLE, channel_name_sql
 from reminders.ledger.records import Claimed, Hint
 from reminders.ledger.sql import fetch, fetch_one, prepared_cursor, run
 from reminders.policy.pace import ONE_IN, notices_share
-
-EVENTS_INSPECTED = 200
-"""Rows of one subscription that are looked at to see whether some are on their way: those are its oldest."""
 
 DISPATCH_LOCK = 0x72656D01
 
@@ -108,39 +105,6 @@ CLAIM_NOTICES = f"""
     WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, TRUE AS alone, r.scan_id,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
-"""  # noqa: S608 - our own constants
-
-# One envelope at a time for each endpoint, and one row alone where it has just failed: what hangs costs one send.
-ROUTES = f"""
-    SELECT s.recipient, h.failures IS NOT NULL AS tried, coalesce(o.busy, FALSE) AS busy, o.oldest
-    FROM (SELECT 'subscription:' || id AS recipient FROM reminders_subscription WHERE active) s
-    LEFT JOIN reminders_channelhold h ON h.channel = s.recipient
-    LEFT JOIN LATERAL (
-        SELECT bool_or(lease_until IS NOT NULL) AS busy, min(next_attempt_at) AS oldest FROM (
-            SELECT lease_until, next_attempt_at FROM reminders_reminder
-            WHERE closed_at IS NULL AND {TO_WEBHOOKS} AND recipient = s.recipient
-            ORDER BY next_attempt_at LIMIT %s) first) o ON TRUE
-    WHERE (h.until IS NULL OR h.until <= statement_timestamp()) AND o.oldest <= statement_timestamp()
-    ORDER BY o.oldest, s.recipient
-"""  # noqa: S608 - our own constants
-EVENTS_WORK = f"""
-    SELECT pg_try_advisory_xact_lock(%s), EXISTS ({ACTIVE_PAUSE}),
-           EXISTS (SELECT FROM reminders_subscription WHERE active), set_config('synchronous_commit', 'off', TRUE)
-"""  # noqa: S608 - our own constant
-CLAIM_EVENTS = f"""
-    WITH due AS (
-        SELECT id FROM reminders_reminder
-        WHERE closed_at IS NULL AND {TO_WEBHOOKS} AND recipient = %s AND lease_until IS NULL
-          AND next_attempt_at <= statement_timestamp()
-        ORDER BY next_attempt_at
-        LIMIT %s
-        FOR NO KEY UPDATE SKIP LOCKED
-    )
-    UPDATE reminders_reminder r
-    SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %s
-    WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
-    RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
-              interval '0' AS wait
 """  # noqa: S608 - our own constants
 
 # Asked first, so that a tick without work costs no more. ORDER BY keeps the planner at the index of open rows. Losing the
@@ -240,7 +204,7 @@ class _Claim:
             "inspected": GROUP_INSPECTED,
         }
         run(self.cursor, statement, params)
-        return [_claimed(row) for row in fetch(self.cursor)]
+        return [claimed_row(row) for row in fetch(self.cursor)]
 
     def paced(self, channel: str, tokens: int, *, room: int) -> list[Claimed]:
         """What the pace allows: people who can still come first, and a tenth for notices, so that none waits for ever.
@@ -259,31 +223,8 @@ class _Claim:
         return too_late + claimed
 
 
-@atomically
-def claim_events(config: ReminderConfig) -> list[list[Claimed]]:
-    """Claims due events: for each endpoint that is free an envelope's worth, the one that waits longest first.
-
-    People come first: whatever the endpoints do, events never take more than half of the sends that one worker
-    has side by side, and of each message one event is under way at a time. Nothing is claimed while another
-    dispatcher is at it, or while paused.
-    """
-    with prepared_cursor() as cursor:
-        run(cursor, EVENTS_WORK, [DISPATCH_LOCK])
-        ((is_alone, is_paused, is_listened_to, _),) = cursor.fetchall()
-        if is_paused or not (is_alone and is_listened_to):
-            return []
-        run(cursor, ROUTES, [EVENTS_INSPECTED])
-        routes = list(fetch(cursor))
-        room = config.events_at_once - sum(route["busy"] for route in routes)
-        batches = []
-        for route in [route for route in routes if not route["busy"]][: max(0, room)]:
-            most = 1 if route["tried"] else config.batch_size
-            run(cursor, CLAIM_EVENTS, [route["recipient"], most, config.lease])
-            batches.append([_claimed(row) for row in fetch(cursor)])
-    return [batch for batch in batches if batch]
-
-
-def _claimed(row: Mapping[str, Any]) -> Claimed:
+def claimed_row(row: Mapping[str, Any]) -> Claimed:
+    """What a claim returns of a row."""
     return Claimed(
         hint=Hint(row["id"], row["ticket"]),
         assignment_id=row["assignment_id"],

@@ -132,7 +132,7 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Begun:
     """What `begin` made of its hints. `busy` are rows that somebody else held locked: worth another try. `later` are
-    events that were not begun, for one is begun at a time.
+    events that were not begun, because they were not asked for.
     """
 
     claims: list[Claim]

@@ -144,7 +144,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "begin after commit": lambda: before(deliver, "_send_all"),
     "send before the dot": lambda: in_the_content(3),
     "send after the dot": lambda: in_the_content(0),
-    "send after 250": lambda: before(deliver, "_record"),
+    "send after 250": lambda: before(deliver, "record"),
     "finish before commit": lambda: before(finishing, "_count_finished"),
     "finish after commit": lambda: before(deliver, "log_finished"),
     "broken template": a_template_that_breaks,

@@ -76,3 +76,33 @@ def test_who_listens_is_told_and_who_hangs_costs_nobody_a_reminder(tmp_path):
         told = {json.loads(body)["data"]["assignment"]["title"] for body in bodies.values()}
         assert len(told) == 60
         assert len(well.heard) <= 60 + one(stack, IN_DOUBT)
+
+
+PATIENT = {**QUICK, "REMINDER_LEASE_SECONDS": "150", "REMINDER_SEND_TIMEOUT_SECONDS": "60"}
+HANGS = """
+    SELECT count(*) FROM reminders_reminder r JOIN reminders_subscription s ON r.recipient = 'subscription:' || s.id
+    WHERE s.name = 'hangs' AND r.state = 'SENDING'
+"""
+
+
+def test_while_one_hangs_the_others_and_people_are_told_at_once(tmp_path):
+    """The endpoint that hangs is given a minute for its first event; the rest happens within that minute."""
+    with (
+        running(tmp_path, more=PATIENT) as stack,
+        HttpSink(keeps=True) as well,
+        HttpSink(stop_at="silence") as hangs,
+    ):
+        web, *_ = stack.crew()
+        token = stack.manage("create_api_token", "hooks", "--scopes", "ops").stdout.strip()
+        for name, url in (("well", well.url), ("hangs", hangs.url)):
+            call(web, token, "/api/webhooks", {"name": name, "url": url, "events": ["reminder.sent"]})
+        soon(stack, "first", 20)
+        until(lambda: hangs.heard, within=60, what="the endpoint that hangs is tried")
+        until(lambda: len(well.heard) == 20, within=60, what="the other one is told of the first")
+        soon(stack, "second", 50)
+        until(lambda: len(stack.mails()) == 70, within=60, what="the second mails arrive")
+        until(lambda: len(well.heard) == 70, within=60, what="the other one is told of the second")
+        assert one(stack, HANGS) == 1
+        assert len(hangs.heard) == 1
+        assert len({heard.headers["webhook-id"] for heard in well.heard}) == 70
+        assert well.connections < 70

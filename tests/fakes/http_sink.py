@@ -36,6 +36,9 @@ class HttpSink:
     `stop_at` is "accept" (silent from the start), "request" (closes before it has read the body), "answer" (reads all,
     then closes), "silence" (reads all and says nothing) or "drip" (an answer that never ends, octet by octet).
     `delay` is how many seconds pass between a request and its answer.
+    `keeps`: connections are kept, several are served at once, and each carries at most `most_each` requests; then it is
+    closed without a word. Otherwise one at a time is served, with one request.
+    After `fall_silent_after` requests each is read and not answered.
     `taken` is what it has read to the end and did not refuse: a sender that got no answer cannot know.
     """
 
@@ -43,6 +46,9 @@ class HttpSink:
     stop_at: str = ""
     delay: float = 0.0
     tls: ssl.SSLContext | None = None
+    keeps: bool = False
+    most_each: int = 1_000_000
+    fall_silent_after: int = 1_000_000
     heard: list[Heard] = field(default_factory=list)
     taken: list[Heard] = field(default_factory=list)
     connections: int = 0
@@ -72,9 +78,15 @@ class HttpSink:
             with contextlib.suppress(TimeoutError):
                 conversation, _ = self._server.accept()
                 self.connections += 1
-                with contextlib.suppress(OSError), conversation:
-                    conversation.settimeout(30)
-                    self._talk(conversation)
+                if self.keeps:
+                    threading.Thread(target=self._converse, args=(conversation,), daemon=True).start()
+                else:
+                    self._converse(conversation)
+
+    def _converse(self, conversation: socket.socket) -> None:
+        with contextlib.suppress(OSError), conversation:
+            conversation.settimeout(30)
+            self._talk(conversation)
 
     def _talk(self, plain: socket.socket) -> None:
         if self.stop_at == "accept":
@@ -83,28 +95,37 @@ class HttpSink:
         conversation = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
         with contextlib.closing(conversation):
             reader = conversation.makefile("rb")
-            line = reader.readline().decode().strip()
-            headers = dict(self._headers(reader))
-            if self.stop_at == "request":
-                return
-            body = reader.read(int(headers.get("content-length", "0")))
-            heard = Heard(line, headers, body)
-            self.heard.append(heard)
-            reply = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
-            if self.stop_at or not REFUSES.match(reply):
-                self.taken.append(heard)
-            if self.stop_at == "answer":
-                return
-            if self.stop_at == "silence":
-                self._say_nothing()
-                return
-            if self.stop_at == "drip":
-                conversation.sendall(b"HTTP/1.1 200 OK\r\n")
-                while not self._over.wait(0.02):
-                    conversation.sendall(b"X")
-                return
-            self._over.wait(self.delay)
-            conversation.sendall(reply)
+            for _ in range(self.most_each if self.keeps else 1):
+                if not self._answer(conversation, reader):
+                    return
+
+    def _answer(self, conversation: socket.socket, reader: socket.SocketIO) -> bool:
+        """One request; whether it was answered."""
+        line = reader.readline().decode().strip()
+        if not line and self.keeps:
+            return False
+        headers = dict(self._headers(reader))
+        if self.stop_at == "request":
+            return False
+        body = reader.read(int(headers.get("content-length", "0")))
+        heard = Heard(line, headers, body)
+        self.heard.append(heard)
+        reply = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)
+        if self.stop_at or not REFUSES.match(reply):
+            self.taken.append(heard)
+        if self.stop_at == "answer":
+            return False
+        if self.stop_at == "silence" or len(self.heard) > self.fall_silent_after:
+            self._say_nothing()
+            return False
+        if self.stop_at == "drip":
+            conversation.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not self._over.wait(0.02):
+                conversation.sendall(b"X")
+            return False
+        self._over.wait(self.delay)
+        conversation.sendall(reply)
+        return True
 
     def _say_nothing(self) -> None:
         """Until it behaves otherwise, or for half a minute."""

@@ -2,13 +2,17 @@
 
 The name is resolved once. Every address it has must be public (`notifications.public_addresses`), and the connection goes
 to the very address that was checked, so that a second result of the name server changes nothing. No redirect is
-followed, no proxy of the environment used, and no more read than status and headers need.
+followed, no proxy of the environment used, and of the response little more read than status and headers.
+
+Where connections are kept (`keep`), a post goes over an idle one that has been checked when it was opened.
 """
 
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from http.client import HTTPException, HTTPResponse
 
 from django.conf import settings
@@ -16,8 +20,10 @@ from django.conf import settings
 from notifications import resolver
 from notifications.channels.base import AnnouncingChannel
 from notifications.channels.webhook import endpoint
+from notifications.channels.webhook.connections import KeptConnections
+from notifications.channels.webhook.endpoint import Endpoint
 from notifications.channels.webhook.request import NotPermitted, Phase, Request, Resolve
-from notifications.deadline_socket import described_error, retry_after
+from notifications.deadline_socket import TIME_RAN_OUT, described_error, retry_after
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
 
 GONE = "410"
@@ -51,6 +57,16 @@ class WebhookChannel(AnnouncingChannel):
         self._permitted = permitted
         self._tls = tls
         self._clock = clock
+        self._kept: KeptConnections | None = None
+
+    def keep(self) -> None:
+        if self._kept is None:
+            self._kept = KeptConnections(self._clock)
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def address(self, contact: Contact) -> str | None:
         try:
@@ -71,17 +87,57 @@ class WebhookChannel(AnnouncingChannel):
             target = endpoint.parse(message.address, plain=settings.WEBHOOK_ALLOW_PRIVATE)
         except ValueError as error:
             return Delivery(Outcome.REJECTED, "address", str(error), subject=Subject.RECIPIENT)
-        request = Request(target, self._clock() + timeout.total_seconds(), self._clock)
+        kept = self._kept
+        deadline = self._clock() + timeout.total_seconds()
+        post = partial(
+            self._post,
+            message,
+            target,
+            kept=kept,
+            final_reply_timeout=final_reply_timeout,
+            before_last_octet=before_last_octet,
+        )
+        was_complete = False
+        if kept is not None and (sock := kept.take(target)) is not None:
+            request = Request(target, deadline, self._clock)
+            request.keep(sock)
+            delivery, is_broken = post(request)
+            if not (is_broken and _was_closed_unanswered(request, delivery)):
+                return delivery
+            # The other side has closed it while it was idle, and most likely has read nothing.
+            was_complete = request.phase is Phase.RESPONSE
+        request = Request(target, deadline, self._clock)
+        delivery, is_broken = post(request)
+        return _in_doubt(delivery) if was_complete and is_broken else delivery
+
+    def _post(
+        self,
+        message: Message,
+        target: Endpoint,
+        request: Request,
+        *,
+        kept: KeptConnections | None,
+        final_reply_timeout: timedelta,
+        before_last_octet: Callable[[], None],
+    ) -> tuple[Delivery, bool]:
+        """One post over one connection; and whether no response ended it."""
         try:
-            request.open(
-                self._resolve,
-                private=settings.WEBHOOK_ALLOW_PRIVATE,
-                permitted=self._permitted,
-                tls=self._tls,
-            )
+            if not request.is_open:
+                request.open(
+                    self._resolve,
+                    private=settings.WEBHOOK_ALLOW_PRIVATE,
+                    permitted=self._permitted,
+                    tls=self._tls,
+                )
+                if kept is not None:
+                    request.keep()
             before_last_octet()
             request.write(message)
-            return _delivery_of(request.read_response(final_reply_timeout))
+            response = request.read_response(final_reply_timeout)
+            delivery = _delivery_of(response)
+            if kept is not None and (sock := request.release(response)) is not None:
+                kept.give(target, sock, response)
+            return delivery, False
         except NotPermitted as refusal:
             return Delivery(
                 Outcome.REFUSED_FOR_NOW,
@@ -89,11 +145,21 @@ class WebhookChannel(AnnouncingChannel):
                 str(refusal),
                 subject=Subject.RECIPIENT,
                 phase=request.phase.value,
-            )
+            ), True
         except (OSError, HTTPException, ValueError) as error:
-            return _broken(request.phase, error)
+            return _broken(request.phase, error), True
         finally:
             request.close()
+
+
+def _was_closed_unanswered(request: Request, delivery: Delivery) -> bool:
+    """Whether a kept connection turned out to be closed, rather than slow: then a new one is worth the try."""
+    return not request.has_response and delivery.detail != TIME_RAN_OUT
+
+
+def _in_doubt(delivery: Delivery) -> Delivery:
+    """A repeat that failed, after a post that was complete and may have been read all the same."""
+    return replace(delivery, outcome=Outcome.UNKNOWABLE, subject=Subject.UNSTATED)
 
 
 def _delivery_of(response: HTTPResponse) -> Delivery:

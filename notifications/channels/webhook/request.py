@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 from notifications.channels.webhook.endpoint import Endpoint
 from notifications.deadline_socket import DeadlineSocket, default_tls
@@ -13,6 +13,8 @@ from notifications.public_addresses import is_public
 from notifications.resolver import AddressInfo
 
 MAX_RESPONSE = 65_536  # octets of a response that are read, headers included
+MAX_BODY = 16_384  # octets of a response whose connection is kept; of others the body is left unread
+BODY_SECONDS = 0.5  # for which the body of a response is waited for, so that its connection can be kept
 
 Resolve = Callable[..., Sequence[AddressInfo]]
 
@@ -41,6 +43,44 @@ class Request:
         self._endpoint = endpoint
         self._clock = clock
         self._sock = DeadlineSocket(deadline=deadline, clock=clock, most=most)
+        self._keeps = False
+
+    def keep(self, sock: DeadlineSocket | None = None) -> None:
+        """Asks the other side to keep the connection after the response; `sock` is one that was kept, in place of `open`."""
+        self._keeps = True
+        if sock is not None:
+            sock.deadline = self._sock.deadline
+            sock.forget_response()
+            self._sock = sock
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection already."""
+        return self._sock.is_open
+
+    @property
+    def has_response(self) -> bool:
+        """Whether any octet of a response has come."""
+        return self._sock.has_response
+
+    def release(self, response: HTTPResponse) -> DeadlineSocket | None:
+        """Reads the rest of the response; the connection where it can carry another request, and None otherwise.
+
+        Nothing that goes wrong here says anything about the request: its status has been read.
+        """
+        length = response.length
+        if response.will_close or response.status < 200 or (length is not None and length > MAX_BODY):
+            return None
+        self._sock.deadline = min(self._sock.deadline, self._clock() + BODY_SECONDS)
+        try:
+            response.read()
+        except (OSError, HTTPException, ValueError):
+            return None
+        response.close()
+        if self._sock.has_more or not self._sock.is_idle:
+            return None
+        sock, self._sock = self._sock, DeadlineSocket(deadline=0.0, clock=self._clock, most=0)
+        return sock
 
     def open(
         self,
@@ -77,15 +117,17 @@ class Request:
     def _send(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> None:
         self.phase = Phase.REQUEST
         connection = HTTPConnection(self._endpoint.host)
-        connection.sock = self._sock  # it only ever calls sendall()
+        whole = _Collected()
+        connection.sock = whole  # it only ever calls sendall()
         connection.auto_open = 0
         own = {
             "Host": self._endpoint.host_header,
             "User-Agent": "assignment-reminders",
-            "Connection": "close",
+            "Connection": "keep-alive" if self._keeps else "close",
             "Accept-Encoding": "identity",
         }
         connection.request(method, self._endpoint.path, body, {**own, **headers})
+        self._sock.sendall(b"".join(whole.parts))
 
     def read_response(self, timeout: timedelta, *, method: str = "POST") -> HTTPResponse:
         """Status line and headers, within `timeout` if that is longer than what is left. The body is left unread."""
@@ -97,6 +139,16 @@ class Request:
 
     def close(self) -> None:
         self._sock.close()
+
+
+class _Collected:
+    """Takes what http.client writes in several calls, so that it leaves in one."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def sendall(self, octets: bytes) -> None:
+        self.parts.append(octets)
 
 
 def _anywhere(address: str) -> bool:

@@ -22,6 +22,7 @@ MODES = (
     "import",
     "web",
     "flood",
+    "webhooks",
     "limit",
     "recovery",
 )
@@ -39,6 +40,12 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=2)
         parser.add_argument("--channel", choices=["noop", "smtp"], default="noop")
         parser.add_argument("--batch", type=int, default=100, help="reminders per Celery message")
+        parser.add_argument(
+            "--answer-after",
+            type=float,
+            default=0.0,
+            help="seconds after which the mail sink, or the healthy endpoint, answers",
+        )
         parser.add_argument("--runs", type=int, default=3)
         parser.add_argument(
             "--no-warm-up", action="store_true", help="skip the first run, which is not measured"
@@ -71,6 +78,7 @@ class Command(BaseCommand):
             concurrency=options["concurrency"],
             channel=options["channel"],
             batch=options["batch"],
+            answer_after=options["answer_after"],
         )
         figures = {}
         for figures in measured(

@@ -15,6 +15,7 @@ from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch, scan
+from reminders.delivery.ends import record
 from reminders.insight.explain.explain import explain
 from reminders.insight.simulator.simulator import simulate
 from reminders.ledger import beginning, counters
@@ -171,7 +172,7 @@ def test_a_change_while_the_message_is_sent_is_corrected(stage):
     stage.desk.batches.clear()
     services.change(stage.work.pk, {"location": "Hall 2"})
     ends = deliver._send_all(begun.claims, stage.config, lambda _: stage.outbox)
-    deliver._record(ends, stage.config)
+    record(ends, stage.config)
     (subject,) = stage.tick(GRACE)
     assert subject.startswith("Changed: ")
 

@@ -196,7 +196,7 @@ def die(config, desk, tmp_path, monkeypatch) -> Callable[..., DeadlyChannel]:
         channel = DeadlyChannel(when, nth if when in ("started", "complete") else 0)
         with monkeypatch.context() as fatal:
             if when in ("begun", "recording", "recorded"):
-                name = {"begun": "_send_all", "recording": "_record", "recorded": "log_finished"}[when]
+                name = {"begun": "_send_all", "recording": "record", "recorded": "log_finished"}[when]
 
                 def killed(*_args: object) -> None:
                     raise Killed

@@ -4,13 +4,16 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from assignments import acts, services
 from assignments.models import Act, Assignment
@@ -18,13 +21,14 @@ from notifications.channels.memory.channel import MemoryChannel
 from notifications.channels.webhook.channel import WebhookChannel
 from notifications.message import Delivery, Outcome
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver, dispatch, scan
+from reminders.delivery import deliver, dispatch, events_turn, scan
 from reminders.insight import statistics, subscription_health
 from reminders.insight.doctor import doctor
 from reminders.ledger import beginning, leases
 from reminders.ledger import events as ledger_events
 from reminders.models import Attempt, Audit, CircuitBreaker, Kind, Reason, Reminder, State, Subscription
 from reminders.operations import pauses, subscriptions
+from reminders.policy.endpoints import LANES_EACH
 from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -54,8 +58,10 @@ def run(
 ) -> Callable[[], list[deliver.Delivered]]:
     """One tick of dispatch, and workers that take what was handed over; mails to memory, webhooks to their URLs."""
 
+    webhook = WebhookChannel()
+
     def channel(name: str):
-        return outbox if name == "memory" else WebhookChannel()
+        return outbox if name == "memory" else webhook
 
     def turn() -> list[deliver.Delivered]:
         dispatch.dispatch(config=config, broker=desk)
@@ -375,34 +381,42 @@ def test_people_come_first(clock, run, desk, config):
     assert event.pk not in {hint.reminder_id for hint in desk.hints()}
 
 
-def test_events_use_half_a_worker_at_most(clock, desk, config):
+def test_one_process_at_a_time_posts_events(clock, desk, config):
     for n in range(3):
         subscribe("http://127.0.0.1:9/", name=f"number {n}")
     for work in AssignmentFactory.create_batch(5):
         acting.confirm(work)
     dispatch.dispatch(config=config, broker=desk)
-    assert len(desk.batches) == config.concurrency // 2 == 1
+    assert [len(batch.hints) for batch in desk.batches] == [3]  # the oldest of each endpoint
     dispatch.dispatch(config=config, broker=desk)
     assert len(desk.batches) == 1  # the first is still on its way
 
 
 class SlowEndpoint(MemoryChannel):
-    """Notes how many events are under way while it is called, and how long it may take."""
+    """Notes how many posts are under way while it is called, and how long each may take."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         super().__init__()
+        self.seconds = seconds
         self.under_way: list[int] = []
+        self._now = 0
+        self._lock = threading.Lock()
 
     def address(self, contact) -> str:
         return contact.url
 
     def send(self, message, **more):
-        self.under_way.append(len(events(state=State.SENDING)))
-        return super().send(message, **more)
+        with self._lock:
+            self._now += 1
+            self.under_way.append(self._now)
+        time.sleep(self.seconds)
+        with self._lock:
+            self._now -= 1
+            return super().send(message, **more)
 
 
 @pytest.mark.parametrize(("concurrency", "timeout"), [(1, 3), (2, 10), (8, 10)])
-def test_of_each_message_one_event_is_under_way_at_a_time(clock, desk, config, concurrency, timeout):
+def test_a_turn_goes_on_with_what_is_due_and_gives_each_so_long(clock, desk, config, concurrency, timeout):
     subscribe("http://127.0.0.1:9/")
     for work in AssignmentFactory.create_batch(5, far=True):
         acting.confirm(work)
@@ -410,14 +424,26 @@ def test_of_each_message_one_event_is_under_way_at_a_time(clock, desk, config, c
     dispatch.dispatch(config=rules, broker=desk)
     endpoint = SlowEndpoint()
     (batch,) = desk.batches
-    deliver.deliver(batch.hints, config=rules, channel=lambda _: endpoint, speed=deliver.SendSpeed(0.0001))
-    assert endpoint.under_way == [1] * 5
+    done = deliver.deliver(batch.hints, config=rules, channel=lambda _: endpoint)
+    assert (len(batch.hints), done.sent) == (1, 5)
     assert endpoint.timeouts == [timedelta(seconds=timeout)] * 5
     assert len(events(state=State.SENT)) == 5
 
 
+def test_an_endpoint_that_answers_gets_several_at_a_time(clock, desk, config):
+    subscribe("http://127.0.0.1:9/")
+    for work in AssignmentFactory.create_batch(60, far=True):
+        acting.confirm(work)
+    dispatch.dispatch(config=config, broker=desk)
+    endpoint = SlowEndpoint(0.02)
+    deliver.deliver(desk.hints(), config=config, channel=lambda _: endpoint)
+    assert len(events(state=State.SENT)) == 60
+    assert endpoint.under_way[0] == 1
+    assert 2 <= max(endpoint.under_way) <= LANES_EACH
+
+
 def test_the_only_process_of_a_worker_soon_turns_to_people_again(clock, desk, config, monkeypatch):
-    """With one process the events of a message that are left after a second go back, and come again with the next tick."""
+    """With one process the events that are left after a second wait for the next tick."""
     monkeypatch.setattr("reminders.conf.LONE_EVENTS_TURN", timedelta())
     subscribe("http://127.0.0.1:9/")
     for work in AssignmentFactory.create_batch(5, far=True):
@@ -426,10 +452,63 @@ def test_the_only_process_of_a_worker_soon_turns_to_people_again(clock, desk, co
     dispatch.dispatch(config=rules, broker=desk)
     endpoint = SlowEndpoint()
     done = deliver.deliver(desk.hints(), config=rules, channel=lambda _: endpoint)
-    assert (done.sent, done.released) == (1, 4)
+    assert (done.sent, done.released) == (1, 0)
     assert {(event.state, event.lease_until) for event in events() if event.state != State.SENT} == {
         (State.PLANNED, None)
     }
+
+
+def test_what_hangs_delays_no_other_endpoint(clock, run, config):
+    """One hangs, one answers: all events of the second are posted while the first one's single post waits."""
+    with HttpSink(stop_at="silence") as hangs, HttpSink(keeps=True) as well:
+        for name, sink in (("hangs", hangs), ("well", well)):
+            subscribe(sink.url, name=name)
+        for work in AssignmentFactory.create_batch(100, far=True):
+            acting.confirm(work)
+        run()
+        tried = hangs.heard[0].at
+        assert len(hangs.heard) == 1
+        assert len({heard.headers["webhook-id"] for heard in well.heard}) == len(well.heard) == 100
+        assert max(heard.at for heard in well.heard) - tried < config.send_timeout.total_seconds()
+        assert well.connections <= LANES_EACH
+    assert [len(events(state=state)) for state in (State.SENT, State.PLANNED)] == [100, 100]
+    assert Attempt.objects.filter(outcome="unknowable").count() == 1
+    assert Attempt.objects.count() == 101
+
+
+def test_an_endpoint_that_begins_to_hang_leaves_the_others_alone(clock, run):
+    """Several of its posts wait then; what was begun and not posted goes back, and the breaker counts it once."""
+    with HttpSink(keeps=True) as turns, HttpSink(keeps=True) as well:
+        for name, sink in (("turns", turns), ("well", well)):
+            subscribe(sink.url, name=name)
+        for work in AssignmentFactory.create_batch(200, far=True):
+            acting.confirm(work)
+        turns.fall_silent_after = 100
+        run()
+        assert len(well.heard) == 200
+        assert 101 <= len(turns.heard) <= 100 + LANES_EACH
+    assert CircuitBreaker.objects.get().failures == 1
+    outcomes = Counter(Attempt.objects.values_list("outcome", flat=True))
+    assert outcomes["accepted"] == 300
+    assert 1 <= outcomes["unknowable"] <= LANES_EACH
+    assert not events(state=State.SENDING)
+    assert not events(state=State.QUEUED)
+
+
+def test_a_database_that_fails_in_a_turn_loses_no_end(clock, desk, config, monkeypatch):
+    """What was posted is recorded, and what was not is left to its lease."""
+    subscribe("http://127.0.0.1:9/")
+    for work in AssignmentFactory.create_batch(3, far=True):
+        acting.confirm(work)
+    dispatch.dispatch(config=config, broker=desk)
+
+    def fail(*_args: object, **_more: object) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(events_turn, "claim_events", fail)
+    with pytest.raises(OperationalError):
+        deliver.deliver(desk.hints(), config=config, channel=lambda _: SlowEndpoint())
+    assert [event.state for event in events()] == [State.SENT, State.PLANNED, State.PLANNED]
 
 
 def test_an_event_in_doubt_gets_no_more_time_where_people_wait_for_the_same_process(clock, desk, config):
