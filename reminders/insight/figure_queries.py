@@ -11,9 +11,11 @@ from django.conf import settings
 from assignments.calendar_source import state_of
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
+from reminders.insight import awareness
 from reminders.ledger import planning
 from reminders.ledger.fragments import ACTIVE_PAUSE, TO_PEOPLE
 from reminders.models import State
+from reminders.policy.awareness import by_rung
 from reminders.policy.timing import overdue_base_sql
 
 DAY = timedelta(hours=24)
@@ -133,6 +135,7 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
     yield Question(POSSIBLE_DUPLICATES, {"since": since}, lambda rows: {"possible_duplicates": rows[0][0]})
     yield Question(OVERDUE, {"before": now - config.overdue}, lambda rows: {"overdue": rows[0][0]})
     yield Question(DECLINED, {}, lambda rows: {"declined": rows[0][0]})
+    yield Question(awareness.COUNTS, awareness.parameters(config), _awareness)
     yield Question(LAST_SCAN, {}, _last_scan)
     yield Question(
         MESSAGES,
@@ -176,6 +179,15 @@ def _closed(rows: Rows) -> dict[str, Any]:
         if state in (State.FAILED, State.UNKNOWN):
             failed[reason] = failed.get(reason, 0) + number
     return {"ledger_closed": ended, "failed": failed}
+
+
+def _awareness(rows: Rows) -> dict[str, Any]:
+    found = awareness.counted(rows)
+    return {
+        "awareness": by_rung(found),
+        "unaware_soon": sum(number for one, number in found.items() if one.may_not_know),
+        "untold_soon": sum(number for one, number in found.items() if one.needs_somebody),
+    }
 
 
 def _calendars(rows: Rows) -> dict[str, Any]:

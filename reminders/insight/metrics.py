@@ -29,6 +29,7 @@ from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import counters
 from reminders.models import State
+from reminders.policy.awareness import Rung
 from reminders.policy.retries import Result
 
 logger = logging.getLogger(__name__)
@@ -254,6 +255,17 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "assignment_unanswered",
         "Such work whose assignee was reminded and has not been heard from.",
         taken.unanswered_soon,
+    )
+    yield _labelled(
+        "assignment_awareness",
+        "Work that starts within 2 h, was to start or has been started since, by how far its assignee knows of it.",
+        "rung",
+        {rung.value: taken.awareness.get(rung.value, 0) for rung in Rung},
+    )
+    yield _gauge(
+        "assignment_untold",
+        "Such work whose assignee may not know of it, and will not be told unless somebody acts.",
+        taken.untold_soon,
     )
     yield _gauge(
         "reminder_rules_behind",

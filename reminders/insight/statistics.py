@@ -48,7 +48,9 @@ class Snapshot:
     `switched_off` names the tasks of the schedule that an operator has switched off.
     `messages` counts messages by (begin of five minutes, state): what ended in the last hour, and as PLANNED
     what is open and comes within the look-ahead (four hours at most). `declined_soon` and `unanswered_soon` are of work that
-    starts soon (`reminders.insight.starting_soon`). `rules_behind` is how much open work does not follow the last change of
+    starts soon (`reminders.insight.starting_soon`). `awareness` counts work that starts soon by the rung of its assignee,
+    `unaware_soon` what of it they may not know, `untold_soon` what of this nobody will be told by itself
+    (`reminders.insight.awareness`). `rules_behind` is how much open work does not follow the last change of
     rules yet, and `rules_waiting_seconds` for how long that has stood still (`reminders.insight.rule_progress`). `paces` are
     the channels that take only so many messages in a time. `sms_this_month` are the SMS of this calendar month (UTC).
     """
@@ -65,6 +67,9 @@ class Snapshot:
     declined: int = 0
     declined_soon: int = 0
     unanswered_soon: int = 0
+    awareness: Mapping[str, int] = field(default_factory=dict)
+    unaware_soon: int = 0
+    untold_soon: int = 0
     rules_behind: int = 0
     rules_waiting_seconds: float = 0.0
     last_scan_timestamp_seconds: float = 0.0

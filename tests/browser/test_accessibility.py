@@ -37,7 +37,9 @@ def look_at(page: Page, path: str) -> None:
     """One page in light and dark on a desk, and on a phone."""
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(DESK)
-    page.goto(path)
+    shown = page.goto(path)
+    assert shown is not None
+    assert shown.status < 500, path
     expect(page.locator(".spinner")).to_have_count(0)
     page.evaluate(AXE)  # Not as a script of the page: the policy would forbid it, as it should.
     for scheme, size in LOOKS:
@@ -53,7 +55,8 @@ def test_everybody_can_use_every_page(visit, stage):
     pauses.pause(by="olga", reason="so that the banner is there")
     page = visit("olga", "/ops/")
     for path in (
-        "/ops/", "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",
+        "/ops/", "/ops/board", "/ops/board?show=everybody",
+        "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",
         "/ops/queue", "/ops/doctor", "/ops/audit", "/ops/simulator", f"/ops/assignments/{stage.unreachable.pk}",
         f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
         f"/ops/act/resend?ids={stage.sent.pk}", f"/ops/act/reassign?ids={stage.sent.pk}",
@@ -81,6 +84,7 @@ def test_everybody_can_use_pages_without_data(visit, site):
     page = visit("olga", "/ops/")
     for path in (
         "/ops/",
+        "/ops/board",
         "/ops/assignments",
         "/ops/reminders",
         "/ops/audit",

@@ -155,7 +155,7 @@ def test_everything_is_reached_by_keyboard(visit, stage):
 def test_a_viewer_sees_everything_and_is_offered_nothing_to_change(visit, stage):
     page = visit("vera", "/ops/")
     for path in (
-        "/ops/", "/ops/assignments", "/ops/reminders", "/ops/switch", "/ops/queue", "/ops/audit",
+        "/ops/", "/ops/board", "/ops/assignments", "/ops/reminders", "/ops/switch", "/ops/queue", "/ops/audit",
         f"/ops/assignments/{stage.unreachable.pk}",
     ):  # fmt: skip
         page.goto(path)
@@ -178,7 +178,8 @@ def test_markup_stays_text_on_every_page(visit, config):
     work = scene.poison(config)
     page = visit("olga", "/ops/")
     for path in (
-        "/ops/", "/ops/assignments", "/ops/reminders?show=all", "/ops/switch", "/ops/queue", "/ops/doctor",
+        "/ops/", "/ops/board?show=everybody",
+        "/ops/assignments", "/ops/reminders?show=all", "/ops/switch", "/ops/queue", "/ops/doctor",
         "/ops/audit", f"/ops/assignments/{work.pk}", f"/ops/act/reset?ids={work.pk}", "/ops/act/resume",
         "/ops/assignments?q=<script>document.title='broken'</script>", "/ops/<script>",
     ):  # fmt: skip

@@ -21,6 +21,7 @@ from reminders.insight.statistics import Snapshot
 from reminders.ledger import events
 from reminders.models import DeliveryKind, Kind, Reason, ReminderRule, State
 from reminders.operations.pauses import BacklogPart
+from reminders.policy.awareness import Rung, Unreachable
 from reminders.policy.retries import Result
 from reminders.web.ops.actions import OFFERED
 from tests.unit.test_docs import in_example
@@ -103,6 +104,8 @@ def test_every_word_of_a_closed_set_is_listed() -> None:
         "`outcome`": {result.value for result in Result},
         "`outlook`": {outlook.value for outlook in Outlook},
         "`counts` of a scan": {field.name for field in fields(ScanCounts)},
+        "`awareness`, `rung`": {rung.value for rung in Rung},
+        "`unreachable_because`": {cause.value for cause in Unreachable},
         "`skip`": {part.value for part in BacklogPart},
         "`events`": set(events.TYPES),
     }
@@ -138,7 +141,7 @@ def test_every_action_of_operators_is_listed() -> None:
     assert set(codes(row[1])) - {"?ids=6,7", "to", "#id", "nobody"} == set(OFFERED)
 
 
-PARTS = {"live", "find", "checks", "nowhere"}
+PARTS = {"live", "board-live", "find", "checks", "nowhere"}
 """What belongs to other pages: it is not an address to rely on."""
 
 

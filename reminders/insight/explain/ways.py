@@ -1,6 +1,6 @@
 """Over which addresses a message goes: those that were tried, this one, and the one that is tried next."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from assignments.contact_point import ContactPoint
@@ -23,15 +23,26 @@ def way_words(way: str, names: Mapping[str, str] = NAMES) -> str:
 class Ways:
     """The addresses of the people of one assignment, as `ledger.ways` chooses among them."""
 
-    def __init__(self, rows: Sequence[Reminder], recipient: str, config: ReminderConfig) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Reminder],
+        recipient: str,
+        config: ReminderConfig,
+        *,
+        points: Iterable[ContactPoint] | None = None,
+        verified_only: Set[str] | None = None,
+    ) -> None:
+        """`points` are those of the people, in their order, and `verified_only` the rules of that kind, where they are known
+        already."""
         self._rows = rows
         self._config = config
-        ids = {person_behind(one) for one in (recipient, *(row.recipient for row in rows))}
-        points = ContactPoint.objects.filter(person__in=ids - {None}).order_by("person", "order", "id")
+        if points is None:
+            ids = {person_behind(one) for one in (recipient, *(row.recipient for row in rows))}
+            points = ContactPoint.objects.filter(person__in=ids - {None}).order_by("person", "order", "id")
         self._of: dict[int, list[ContactPoint]] = {}
         for point in points:
             self._of.setdefault(point.person_id, []).append(point)
-        self._verified_only = verified_only_rules()
+        self._verified_only = verified_only_rules() if verified_only is None else verified_only
 
     def is_verified_only(self, rule: str) -> bool:
         """Whether reminders of this rule go to verified addresses alone."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError as ModelError
@@ -26,6 +27,8 @@ from assignments.teams import TeamNames
 from assignments.transactions import atomically
 from assignments.validation import nested
 from assignments.wording import quoted
+from reminders import conf
+from reminders.insight.awareness import with_awareness
 from reminders.ledger import archive
 from reminders.models import Attempt, Reminder
 from reminders.web.api.endpoint import Endpoint, if_match, responses
@@ -73,10 +76,21 @@ def _quoted(assignment: Assignment) -> str:
     return f'"{_etag(assignment)}"'
 
 
+def _bodies(found: Sequence[Assignment]) -> Any:
+    """What is answered of these assignments; one query says how far their assignees know of them."""
+    return assignments.AssignmentSerializer(with_awareness(found, config=conf.current()), many=True).data
+
+
+def _body(assignment: Assignment) -> Any:
+    return _bodies([assignment])[0]
+
+
+def _answer(assignment: Assignment, status: int = 200) -> Response:
+    return Response(_body(assignment), status=status, headers={"ETag": _quoted(assignment)})
+
+
 def shown(pk: int, status: int = 200) -> Response:
-    assignment = _all(EVERYTHING).get(pk=pk)
-    body = assignments.AssignmentSerializer(assignment).data
-    return Response(body, status=status, headers={"ETag": _quoted(assignment)})
+    return _answer(_all(EVERYTHING).get(pk=pk), status)
 
 
 def _columns(values: dict[str, Any], scope: TeamScope) -> dict[str, Any]:
@@ -114,7 +128,7 @@ class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
     def get(self, request: Request) -> Response:
         """Lists assignments, a page at a time."""
         rows = self.paginate_queryset(self.filter_queryset(_all(self.team_scope)))
-        return self.get_paginated_response(assignments.AssignmentSerializer(rows, many=True).data)
+        return self.get_paginated_response(_bodies(rows or []))
 
     @extend_schema(
         operation_id="assignments_create",
@@ -171,7 +185,7 @@ class AssignmentEndpoint(Endpoint):
         assignment = self._visible().first()
         if assignment is None:
             return None, ""
-        return assignments.AssignmentSerializer(assignment).data, _quoted(assignment)
+        return _body(assignment), _quoted(assignment)
 
     def actor(self) -> Actor:
         """Who is calling, for the history of acts."""
@@ -203,10 +217,7 @@ class AssignmentView(AssignmentEndpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Reads an assignment; its ETag names the state that was read."""
-        assignment = self._found()
-        return Response(
-            assignments.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
-        )
+        return _answer(self._found())
 
     @extend_schema(
         operation_id="assignments_change",
@@ -251,10 +262,7 @@ class AssignmentByReferenceView(AssignmentEndpoint):
     )
     def get(self, request: Request, reference: str) -> Response:
         """Reads the assignment of this reference; its ETag names the state that was read."""
-        assignment = self._found()
-        return Response(
-            assignments.AssignmentSerializer(assignment).data, headers={"ETag": _quoted(assignment)}
-        )
+        return _answer(self._found())
 
     @extend_schema(
         operation_id="assignments_put",

@@ -12,6 +12,7 @@ from reminders.delivery import broker_status
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
+from reminders.policy.awareness import Rung
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import summary
 from reminders.web.team_limits import TeamLimit
@@ -50,6 +51,9 @@ def _shown(snapshot: Snapshot) -> dict[str, Any]:
         "declined": snapshot.declined,
         "declined_soon": snapshot.declined_soon,
         "unanswered_soon": snapshot.unanswered_soon,
+        "awareness": {rung.value: snapshot.awareness.get(rung.value, 0) for rung in Rung},
+        "unaware_soon": snapshot.unaware_soon,
+        "untold_soon": snapshot.untold_soon,
         "overdue": snapshot.overdue,
         "due_unsent": snapshot.due_unsent,
         "oldest_due_age_seconds": snapshot.oldest_due_age_seconds,

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from reminders.web.api import (
     acts,
     assignments,
+    board,
     calendars,
     contact_points,
     explanation,
@@ -78,6 +79,7 @@ urlpatterns: list[URLPattern] = [
     path("admin/reminders/summary", summary.SummaryView.as_view(), name="summary"),
     path("admin/reminders/pause", ops.PauseView.as_view(), name="pause"),
     path("admin/reminders/resume", ops.ResumeView.as_view(), name="resume"),
+    path("board", board.BoardView.as_view(), name="board"),
     path("teams", teams.TeamListView.as_view(), name="teams"),
     path("teams/<int:pk>", teams.TeamView.as_view(), name="team"),
     path("people", teams.PersonListView.as_view(), name="people"),

@@ -22,7 +22,7 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import broker_status
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
-from reminders.insight import figure_queries, starting_soon, statistics
+from reminders.insight import awareness, figure_queries, starting_soon, statistics
 from reminders.insight.doctor.system import LATE, scan_is_late
 from reminders.insight.explain.wording import WORDS, channel_name, rate
 from reminders.insight.pace_outlook import PaceFigures
@@ -141,6 +141,15 @@ def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
 
 def attendance(snapshot: Snapshot) -> Iterator[Tile]:
     """Work for which nobody may come: what starts soon first."""
+    yield Tile(
+        name="unaware_soon",
+        label="Do not know yet",
+        value=snapshot.unaware_soon,
+        note=f"from {age(awareness.HORIZON)} before the start: nobody assigned, not told, or the message in doubt",
+        href=f"{reverse('ops:board')}?{urlencode({'hours': 2})}",
+        tone="bad" if snapshot.untold_soon else "quiet",
+        alarm=f"{snapshot.untold_soon} will not be told by any message" if snapshot.untold_soon else "",
+    )
     yield Tile(
         name="declined_soon",
         label="Can't make it, starts soon",

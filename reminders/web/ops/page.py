@@ -28,6 +28,7 @@ View = Callable[..., HttpResponseBase]
 QUERY_CANCELED = "57014"
 NAVIGATION = (
     ("ops:overview", "Overview"),
+    ("ops:board", "Board"),
     ("ops:assignments", "Assignments"),
     ("ops:reminders", "Reminders"),
     ("ops:queue", "Queue"),
@@ -40,7 +41,7 @@ IMPORT = ("ops:imports", "Import")
 """For operators."""
 MAILBOX = ("ops:mailbox", "Mailbox")
 """For operators, and only where the mail server of `manage.py up` is in use."""
-NARROWED = ("ops:overview", "ops:assignments", "ops:reminders", "ops:simulator", "ops:imports")
+NARROWED = ("ops:overview", "ops:board", "ops:assignments", "ops:reminders", "ops:simulator", "ops:imports")
 """The pages that there are for people who are limited to teams."""
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from reminders.web.ops import (
     actions,
+    board,
     calendars,
     explanation,
     lists,
@@ -21,6 +22,8 @@ app_name = "ops"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("live", overview.live, name="live"),
+    path("board", board.who_knows, name="board"),
+    path("board/live", board.live, name="board-live"),
     path("find", lists.find, name="find"),
     path("assignments", lists.assignments, name="assignments"),
     path("assignments/new", new_assignment.new_assignment, name="new"),

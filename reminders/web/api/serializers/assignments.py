@@ -8,6 +8,7 @@ from rest_framework import serializers
 from assignments.imports.fields import ASSIGNEE, ASSIGNMENT, IDENTIFYING, READ_ONLY, ROW, STATUS, Field
 from assignments.models import ReminderStatus, Status
 from assignments.wording import quoted
+from reminders.policy.awareness import Rung
 from reminders.web.api.fields import (
     AnswerField,
     InstantField,
@@ -163,6 +164,11 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     on_my_way_at = InstantField(allow_null=True)
     started_at = InstantField(allow_null=True)
     completed_at = InstantField(allow_null=True)
+    awareness = serializers.ChoiceField(
+        choices=[rung.value for rung in Rung],
+        allow_null=True,
+        help_text="How far the assignee is known to know of the work; null where it is cancelled.",
+    )
     version = serializers.IntegerField()
     created_at = InstantField()
     updated_at = InstantField()

@@ -67,6 +67,14 @@ class SummarySerializer(serializers.Serializer[Any]):
     declined = serializers.IntegerField(help_text="SCHEDULED, and declined by the assignee.")
     declined_soon = serializers.IntegerField(help_text="What `starting_soon=declined` lists.")
     unanswered_soon = serializers.IntegerField(help_text="What `starting_soon=unanswered` lists.")
+    awareness = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Work that starts within two hours, was to start or has been started since, by `awareness`.",
+    )
+    unaware_soon = serializers.IntegerField(help_text="Such work whose assignee may not know of it yet.")
+    untold_soon = serializers.IntegerField(
+        help_text="What of this no message will tell anybody, unless somebody acts."
+    )
     overdue = serializers.IntegerField(help_text="Not started in time, by the clock.")
     due_unsent = serializers.IntegerField()
     oldest_due_age_seconds = serializers.FloatField()

@@ -7,27 +7,29 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from assignments.team_scope import EVERYTHING, TeamScope
-from reminders.insight import figure_queries, starting_soon, statistics
+from reminders.insight import awareness, figure_queries, starting_soon, statistics
+from tests.factories import AssigneeFactory
 
 pytestmark = pytest.mark.django_db
 
 MILLION = """
     INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,
-        reminder_status, overdue_at, lead_minutes, answer, answered_at)
+        reminder_status, overdue_at, lead_minutes, answer, answered_at, assignee_id)
     SELECT 'Job ' || n, '', '', '',
            CASE WHEN n < 500000 THEN 'COMPLETED' ELSE 'SCHEDULED' END,
            statement_timestamp() + (n - 500000) * interval '30 seconds',
-           1, CASE WHEN n < 500000 OR (n <= 500200 AND n % 2 = 0) THEN 'SENT' ELSE 'NONE' END, NULL,
-           CASE WHEN n % 1000 = 0 THEN 600 END,
-           CASE WHEN declined THEN 'DECLINED' ELSE '' END, CASE WHEN declined THEN statement_timestamp() END
+           1, CASE WHEN n < 500000 OR (n <= 500200 AND n %% 2 = 0) THEN 'SENT' ELSE 'NONE' END, NULL,
+           CASE WHEN n %% 1000 = 0 THEN 600 END,
+           CASE WHEN declined THEN 'DECLINED' ELSE '' END, CASE WHEN declined THEN statement_timestamp() END,
+           CASE WHEN n BETWEEN 499000 AND 502000 THEN %s END
     FROM generate_series(1, 1000000) AS n,
-         LATERAL (SELECT n BETWEEN 500000 AND 500200 AND n % 10 = 0) AS answered (declined)
+         LATERAL (SELECT n BETWEEN 500000 AND 500200 AND n %% 10 = 0) AS answered (declined)
 """
 LEDGER = """
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
         due_at, next_attempt_at, state, sent_at, closed_at, message_id, attempts, ambiguous, reason)
-    SELECT id, 1, 'REMINDER', 'default', '', 'email', scheduled_start, scheduled_start - interval '30 minutes',
-           scheduled_start - interval '30 minutes',
+    SELECT id, 1, 'REMINDER', 'default', coalesce('assignee:' || assignee_id, ''), 'email',
+           scheduled_start, scheduled_start - interval '30 minutes', scheduled_start - interval '30 minutes',
            CASE WHEN status = 'COMPLETED' THEN 'SENT' ELSE 'PLANNED' END,
            CASE WHEN status = 'COMPLETED' THEN scheduled_start END,
            CASE WHEN status = 'COMPLETED' THEN scheduled_start END, '', 1, (id % 5000 = 0)::int, ''
@@ -38,7 +40,8 @@ LEDGER = """
 
 @pytest.fixture
 def crowd():
-    """A million assignments, one every 30 seconds for a year; a hundred thousand ledger rows."""
+    """A million assignments, one every 30 seconds for a year, those around now of one person; a hundred thousand ledger
+    rows."""
     with connection.cursor() as cursor:
         # New files for the tables, which the rollback throws away with all that was in them.
         # The small tables too: other tests leave dead rows in them, which would count as blocks read.
@@ -48,7 +51,7 @@ def crowd():
             " reminders_counter, django_celery_beat_periodictask, django_session, auth_user, auth_group"
             " RESTART IDENTITY CASCADE"
         )
-        cursor.execute(MILLION)
+        cursor.execute(MILLION, [AssigneeFactory().pk])
         cursor.execute(LEDGER)
         # Here, and not at the end, where the pages' own statement timeout would bound these checks.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -94,13 +97,18 @@ def look_at_figures(config) -> None:
     assert soon == {"declined": 21, "unanswered": 80}
     for statement, plan in plans.items():
         assert [scan for scan in scans(plan) if scan[0] == "Seq Scan"] == [], statement
-    assert len(plans) == 16
+    assert len(plans) == 17
+    knows = plans.pop(awareness.COUNTS)  # Asks the ledger of each of the 240 within two hours.
+    assert blocks(knows) < 240 * 10
     assert sum(map(blocks, plans.values())) < 1_000  # of some 25,000 pages
 
 
 PAGES = {
     "/ops/": 100,
     "/ops/live": 100,
+    "/ops/board?hours=2": 5_000,
+    "/ops/board?show=everybody": 20_000,
+    "/api/board?show=unaware": 20_000,
     "/ops/assignments": 1_000,
     "/ops/assignments?status=SCHEDULED&reminder_status=NONE": 1_000,
     "/ops/assignments?show=overdue": 1_000,

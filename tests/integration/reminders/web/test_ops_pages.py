@@ -98,7 +98,7 @@ def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
     counts = {name: tile.value for name, tile in tiles.items()}
     assert counts == {
         "none": 8, "sent": 0, "overdue": 9, "due": 1, "failed": 4, "bounced": 2, "duplicates": 2, "unknown": 1,
-        "declined": 1, "declined_soon": 1, "unanswered_soon": 0, "unaccounted": 2,
+        "declined": 1, "declined_soon": 1, "unanswered_soon": 0, "unaccounted": 2, "unaware_soon": 4,
     }  # fmt: skip
     for name, tile in tiles.items():
         assert viewer.get(tile.href).context["listed"].count == tile.value, name

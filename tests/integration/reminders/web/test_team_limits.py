@@ -101,6 +101,7 @@ ADDRESSES = {
     "api/import-mappings": NARROWED,
     "api/import-mappings/guess": NARROWED,
     "api/import-mappings/<int:pk>": NARROWED,
+    "api/board": NARROWED,
     "api/webhooks": NARROWED,
     "api/webhooks/<int:pk>": NARROWED,
     "api/webhooks/<int:pk>/rotate": NARROWED,
@@ -115,6 +116,8 @@ ADDRESSES = {
     "api/admin/reminders/resume": REFUSED,
     "ops/": NARROWED,
     "ops/live": NARROWED,
+    "ops/board": NARROWED,
+    "ops/board/live": NARROWED,
     "ops/find": NARROWED,
     "ops/assignments": NARROWED,
     "ops/assignments/new": NARROWED,
@@ -405,6 +408,8 @@ def urls(route: str, world: World) -> list[str]:
             return [*scoped, *given, *moved, "/ops/act/reset?scope=out_of_sync"]
         case "ops/simulator":
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
+        case "ops/board" | "ops/board/live" | "api/board":
+            return [f"/{route}?show=everybody&hours={hours}" for hours in (2, 168)]
         case "ops/assignments":
             shows = (
                 "",

@@ -75,6 +75,7 @@ def test_an_assignment_is_made_with_its_person_and_planned(api):
         "on_my_way_at": None,
         "started_at": None,
         "completed_at": None,
+        "awareness": "not_told",
         "version": 1,
         "created_at": "2026-06-15T12:00:00Z",
         "updated_at": "2026-06-15T12:00:00Z",
@@ -472,9 +473,9 @@ def test_many_that_start_at_once_are_paged_without_loss(api):
     assert seen == sorted(Assignment.objects.values_list("pk", flat=True))
 
 
-def test_a_page_costs_three_queries(api, four, django_assert_num_queries):
+def test_a_page_costs_four_queries(api, four, django_assert_num_queries):
     api.get("/api/assignments")  # The first call of a minute also notes that the token was used.
-    with django_assert_num_queries(3):  # who calls, how often, and the page
+    with django_assert_num_queries(4):  # who calls, how often, the page, and who knows of it
         api.get("/api/assignments")
 
 

@@ -1,0 +1,222 @@
+"""What happens next about each of many assignments if nobody acts: one row of the ledger, or one that a scan will plan.
+
+What the explanation of one assignment says at length is said here for a list, in a fixed number of queries, by the same
+gates (`insight.forecast`). The pace of a channel and the rate of a person are left out: with them it may be later.
+"""
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from assignments.contact_point import ContactPoint
+from assignments.models import Assignment, Status
+from reminders.conf import ReminderConfig
+from reminders.insight import forecast
+from reminders.insight.explain.inputs import facts_of, news_of, situation_of
+from reminders.insight.explain.ways import Ways, way_words
+from reminders.insight.explain.wording import change_words, words
+from reminders.insight.forecast import Forecast
+from reminders.ledger.notified import with_start_notified
+from reminders.ledger.pauses import pause_in_force
+from reminders.ledger.rules import verified_only_rules
+from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, RuleSchedule, State
+from reminders.policy import recipients, timing
+from reminders.policy import rows as policy_rows
+from reminders.policy.awareness import Address, Unreachable, cause_of
+from reminders.policy.rows import Action, Situation
+from reminders.policy.rules import DEFAULT
+from reminders.policy.ways import first_way, is_set_up
+
+CAUSES = {
+    Unreachable.UNASSIGNED: "nobody is assigned",
+    Unreachable.NO_CONTACT_POINT: "no address is known to which messages could go",
+    Unreachable.OPTED_OUT: "they want no messages to any of their addresses",
+    Unreachable.ALL_FAILING: "messages to each of their addresses come back",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What happens next, as one sentence. `at` is None where it is happening, or waits for somebody, or nothing comes."""
+
+    at: datetime | None
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """One assignment with its next step; None where its work is under way. `cause`: why its assignee is not reached."""
+
+    assignment: Assignment
+    next: NextStep | None
+    cause: Unreachable | None
+
+
+def outlooks(ids: Sequence[int], *, config: ReminderConfig) -> list[Outlook]:
+    """The outlooks of these assignments, in their order. Six queries, however many there are."""
+    work = with_start_notified(Assignment.objects.filter(pk__in=ids)).select_related(
+        "assignee", "team", "assignee__team"
+    )
+    found = {one.pk: one for one in work}
+    situation = situation_of(pause_in_force(), config)
+    rows: dict[int, list[Reminder]] = {}
+    for row in (
+        Reminder.objects.to_people()
+        .filter(assignment__in=found)
+        .order_by("due_at", "id")
+        .prefetch_related("attempt_rows")
+    ):
+        rows.setdefault(row.assignment_id, []).append(row)
+    people = {one.assignee_id for one in found.values()}
+    points: dict[int, list[ContactPoint]] = {}
+    for point in ContactPoint.objects.filter(person__in=people - {None}).order_by("person", "order", "id"):
+        points.setdefault(point.person_id, []).append(point)
+    verified_only = verified_only_rules()
+    schedules = dict(RuleSchedule.objects.filter(assignment__in=found).values_list("assignment", "next_at"))
+    return [
+        _Asked(
+            assignment=found[pk],
+            rows=rows.get(pk, []),
+            points=points.get(found[pk].assignee_id or 0, []),
+            verified_only=verified_only,
+            by_rules=pk in schedules,
+            next_of_rules=schedules.get(pk),
+            situation=situation,
+            config=config,
+        ).outlook()
+        for pk in ids
+        if pk in found
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One assignment with all that its next step depends on."""
+
+    assignment: Assignment
+    rows: Sequence[Reminder]
+    points: Sequence[ContactPoint]
+    verified_only: Set[str]
+    by_rules: bool
+    next_of_rules: datetime | None
+    situation: Situation
+    config: ReminderConfig
+
+    def outlook(self) -> Outlook:
+        return Outlook(assignment=self.assignment, next=self._next(), cause=self._cause())
+
+    def _cause(self) -> Unreachable | None:
+        if self.assignment.assignee_id is None:
+            return Unreachable.UNASSIGNED
+        return cause_of(
+            Address(
+                usable=is_set_up(one.channel, self.config),
+                opted_out=one.opted_out_at is not None,
+                failing=one.failing_since is not None,
+            )
+            for one in self.points
+        )
+
+    def _next(self) -> NextStep | None:
+        if self.assignment.status != Status.SCHEDULED:
+            return None
+        to_assignee = [step for step in self._to_assignee() if step is not None]
+        coming = [step for step in to_assignee if step.at is not None]
+        notices = list(self._to_supervisors())
+        if coming or notices:
+            return min([*coming, *notices], key=lambda step: step.at or self.situation.now)
+        if to_assignee:
+            return to_assignee[0]
+        return self._nothing()
+
+    @property
+    def _recipient(self) -> str:
+        return recipients.assignee_recipient(self.assignment.assignee_id)
+
+    def _to_assignee(self) -> Iterable[NextStep | None]:
+        """Messages to whoever is assigned: open rows, then the reminder that has no row yet."""
+        if not self._recipient or self.assignment.overdue_at is not None:
+            return
+        work = facts_of(self.assignment)
+        for row in self.rows:
+            if row.closed_at is None and row.recipient == self._recipient and row.channel != NO_CHANNEL:
+                yield self._of_row(row, work)
+        if self.by_rules:
+            if self.next_of_rules is not None:
+                yield self._planned(max(self.next_of_rules, self.situation.now))
+        elif not any(
+            row.kind == Kind.REMINDER and row.version == self.assignment.version for row in self.rows
+        ):
+            foreseen = forecast.forecast_assignment(work, self.situation, config=self.config)
+            if foreseen.verdict.action is Action.SEND and foreseen.at is not None:
+                yield self._planned(foreseen.at)
+            else:
+                yield self._held("A reminder", foreseen)
+
+    def _of_row(self, row: Reminder, work: forecast.AssignmentFacts) -> NextStep | None:
+        kind = "A correction" if row.kind == Kind.CORRECTION else "A reminder"
+        believed = policy_rows.from_model(row)
+        over = f" by {way_words(row.channel)}"
+        if believed.state is State.SENDING:
+            return NextStep(at=None, summary=f"{kind} is being sent{over}")
+        plan, news = work.plan_for(row.rule), None
+        if believed.is_correction or self.by_rules:
+            news = news_of(row, self.rows, self.assignment, self.config, self.situation)
+            plan = replace(plan, news=news)
+        foreseen = forecast.forecast_row(believed, plan, self.situation)
+        if foreseen.verdict.action is not Action.SEND or foreseen.at is None:
+            return self._held(kind, foreseen)
+        said = change_words(news) if believed.is_correction else ""
+        then = self._ways.then(row, foreseen.at, self.situation)
+        return NextStep(at=foreseen.at, summary=f"{kind} goes{over}{': ' + said if said else ''}{then}")
+
+    def _planned(self, at: datetime) -> NextStep:
+        way = first_way(self.assignment.assignee.way if self.assignment.assignee else "", self.config)
+        then = self._ways.then_of_planned(self._recipient, way, DEFAULT, self.situation)
+        return NextStep(at=at, summary=f"A reminder goes by {way_words(way)}{then}")
+
+    @property
+    def _ways(self) -> Ways:
+        return Ways(
+            self.rows, self._recipient, self.config, points=self.points, verified_only=self.verified_only
+        )
+
+    def _held(self, kind: str, foreseen: Forecast) -> NextStep:
+        why = words(foreseen.verdict.reason)
+        if foreseen.at is None:
+            return NextStep(at=None, summary=f"{kind} waits: {why}")
+        return NextStep(at=None, summary=f"Nothing more is sent to them: {why}")
+
+    def _to_supervisors(self) -> Iterable[NextStep]:
+        """Notices that wait, by the instant at which dispatch looks at each."""
+        for row in self.rows:
+            if row.closed_at is None and recipients.is_supervisor(row.recipient):
+                yield NextStep(
+                    at=max(row.next_attempt_at, self.situation.now),
+                    summary=f"A notice goes to {'Ops' if recipients.is_ops(row.recipient) else 'the supervisors'}",
+                )
+
+    def _nothing(self) -> NextStep:
+        cause = self._cause()
+        if cause is Unreachable.UNASSIGNED:
+            return NextStep(at=None, summary="Nothing is sent: nobody is assigned")
+        own = [
+            row
+            for row in self.rows
+            if row.recipient == self._recipient and row.version == self.assignment.version
+        ]
+        last = max(own, key=lambda row: (row.closed_at or row.due_at, row.pk), default=None)
+        overdue_at = timing.overdue_at(
+            self.assignment.scheduled_start, expected_start=self.assignment.expected_start, config=self.config
+        )
+        if last is not None and last.state in (State.FAILED, State.SKIPPED) and last.reason not in _TOLD:
+            return NextStep(at=None, summary=f"Nothing more is sent to them: {words(Reason(last.reason))}")
+        if overdue_at > self.situation.now and self.config.enabled:
+            return NextStep(
+                at=overdue_at, summary="If nobody has started the work by then, it is marked overdue"
+            )
+        return NextStep(at=None, summary="Nothing more is sent to them")
+
+
+_TOLD = (Reason.ALREADY_TOLD, Reason.IMPORTED)
+"""Reasons by which a reminder ends since its reader knows already."""

@@ -1,0 +1,40 @@
+"""The board over HTTP."""
+
+from datetime import timedelta
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from reminders import conf
+from reminders.insight import statistics
+from reminders.insight.awareness import teams_asked
+from reminders.insight.board import board, entries
+from reminders.web.api.endpoint import Endpoint, responses
+from reminders.web.api.serializers import board as shapes
+from reminders.web.team_limits import TeamLimit
+
+
+class BoardView(Endpoint):
+    """Coming work by who knows of it."""
+
+    team_limit = TeamLimit.NARROWS
+
+    @extend_schema(
+        operation_id="board",
+        parameters=[shapes.BoardQuery],
+        responses=responses({200: shapes.BoardEntrySerializer(many=True)}),
+    )
+    def get(self, request: Request) -> Response:
+        """Lists coming work with how far its assignee knows of it and what happens next, the first to start first.
+
+        Work that starts within `hours`, that was to start or has been started since, and that is overdue, for a day. No more
+        than the first 2,000 assignments are looked at.
+        """
+        asked, config = self.address(shapes.BoardQuery), conf.current()
+        teams = teams_asked(self.team_scope, asked.get("team"))
+        with statistics.bounded():
+            known = board(ahead=timedelta(hours=asked["hours"]), teams=teams, config=config)
+            ids = known.may_not_know if asked["show"] == shapes.UNAWARE else list(known.found)
+            listed = entries(ids[: asked["limit"]], known.found, config=config)
+        return Response(shapes.shown(listed))

@@ -1,0 +1,84 @@
+"""The board over HTTP: coming work by who knows of it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from assignments.teams import effective_team_id
+from reminders.insight.board import DEFAULT_HOURS, MOST_HOURS, MOST_LOOKED_AT, Entry
+from reminders.policy.awareness import Rung, Unreachable
+from reminders.web.api.fields import InstantField, StrictChoiceField
+from reminders.web.api.serializers.queries import NumberParameter, QuerySerializer
+
+EVERYBODY, UNAWARE = "everybody", "unaware"
+
+
+class BoardQuery(QuerySerializer):
+    hours = NumberParameter(
+        max_value=MOST_HOURS, default=DEFAULT_HOURS, help_text="Work that starts within so many hours."
+    )
+    team = NumberParameter(required=False, help_text="The id of the team that the work belongs to.")
+    show = StrictChoiceField(
+        choices=(EVERYBODY, UNAWARE),
+        default=EVERYBODY,
+        help_text="`unaware`: only work whose assignee does not know of it yet, or may not.",
+    )
+    limit = NumberParameter(
+        max_value=MOST_LOOKED_AT, default=500, help_text="The first to start; no more are answered."
+    )
+
+
+class BoardAssignmentSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    reference = serializers.CharField(allow_null=True)
+    title = serializers.CharField()
+    location = serializers.CharField()
+    team = serializers.SerializerMethodField(
+        help_text="The id of the team that it belongs to, or its assignee does."
+    )
+    scheduled_start = InstantField()
+    version = serializers.IntegerField()
+
+    def get_team(self, assignment: Any) -> int | None:
+        return effective_team_id(assignment)
+
+
+class BoardPersonSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    reference = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    email = serializers.CharField()
+    phone = serializers.CharField()
+
+
+class NextStepSerializer(serializers.Serializer[Any]):
+    at = InstantField(
+        allow_null=True, help_text="Null: it is happening, waits for somebody, or nothing comes by itself."
+    )
+    summary = serializers.CharField()
+
+
+class BoardEntrySerializer(serializers.Serializer[Any]):
+    """One assignment, its assignee, and how far they are known to know of it."""
+
+    assignment = BoardAssignmentSerializer()
+    person = BoardPersonSerializer(allow_null=True)
+    rung = serializers.ChoiceField(choices=[rung.value for rung in Rung], source="awareness.rung.value")
+    in_doubt = serializers.BooleanField(
+        source="awareness.in_doubt",
+        help_text="They count as told, and nobody can know whether the message arrived.",
+    )
+    told_wrong = serializers.BooleanField(
+        source="awareness.told_wrong", help_text="They were told another plan than the one in force."
+    )
+    unreachable_because = serializers.ChoiceField(
+        choices=[cause.value for cause in Unreachable], allow_null=True, source="cause.value", default=None
+    )
+    minutes_left = serializers.IntegerField(help_text="Whole minutes until the start; negative after it.")
+    next = NextStepSerializer(
+        allow_null=True, help_text="What happens next if nobody acts; null where the work is under way."
+    )
+
+
+def shown(entries: list[Entry]) -> Any:
+    return BoardEntrySerializer(entries, many=True).data
