@@ -10,24 +10,8 @@ a 500, so such an end is unknowable; that of 20429 says that a request so answer
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from notifications.message import Outcome, Subject
-
-
-class Phase(Enum):
-    """How far a send has got. The value is the `code` of a Delivery that no answer of the gateway ended."""
-
-    RESOLVE = "resolve"
-    CONNECT = "connect"
-    TLS = "tls"
-    REQUEST = "request"
-    RESPONSE = "answer"
-
-
-# When the connection breaks, or time runs out. In mid-request the message itself may be the cause, and after its last
-# octet nobody can know.
-IF_BROKEN = {Phase.REQUEST: Outcome.REFUSED_FOR_NOW, Phase.RESPONSE: Outcome.UNKNOWABLE}
 
 Meaning = tuple[Outcome, Subject]
 NUMBER: Meaning = (Outcome.REJECTED, Subject.RECIPIENT)

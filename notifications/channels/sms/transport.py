@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 
 from notifications import resolver
 from notifications.channels.sms.gateway import Gateway
-from notifications.channels.sms.responses import IF_BROKEN, Phase, judge
+from notifications.channels.sms.responses import judge
 from notifications.deadline_socket import DeadlineSocket, default_tls, described_error, retry_after
+from notifications.http_phases import HttpPhase, broken
 from notifications.message import Delivery, Outcome, Subject
 from notifications.redaction import redacted
 from notifications.resolver import AddressInfo
@@ -50,7 +51,7 @@ class SmsTransport:
         self._clock = clock
         self._tls = tls
         self._sock: DeadlineSocket | None = None
-        self._phase = Phase.RESOLVE
+        self._phase = HttpPhase.RESOLVE
         self._pid = 0
         self._opened_at = self._used_at = 0.0
         self._count = 0
@@ -73,15 +74,15 @@ class SmsTransport:
         deadline = self._clock() + timeout.total_seconds()
         try:
             sock = self._ready(deadline)
-            self._phase = Phase.REQUEST
+            self._phase = HttpPhase.REQUEST
             before_last_octet()
-            self._write(sock, urlencode(fields).encode())
-            self._phase = Phase.RESPONSE
+            self._request(sock, "POST", self._gateway.messages_path, urlencode(fields).encode())
+            self._phase = HttpPhase.RESPONSE
             sock.deadline = max(deadline, self._clock() + final_reply_timeout.total_seconds())
             return self._read(sock, recipient)
         except (OSError, HTTPException, ValueError) as error:
             self.close()
-            return self._broken(error)
+            return broken(self._phase, error)
         except BaseException:
             # The response still to come would be taken for that to the next message.
             self.close()
@@ -93,9 +94,9 @@ class SmsTransport:
         path = self._gateway.messages_path.replace("/Messages.json", ".json")
         try:
             sock = self._ready(deadline)
-            self._phase = Phase.REQUEST
+            self._phase = HttpPhase.REQUEST
             self._request(sock, "GET", path, None)
-            self._phase = Phase.RESPONSE
+            self._phase = HttpPhase.RESPONSE
             return self._read(sock, "")
         except (OSError, HTTPException, ValueError) as error:
             self.close()
@@ -130,21 +131,18 @@ class SmsTransport:
 
     def _open(self, deadline: float) -> None:
         gateway = self._gateway
-        self._phase = Phase.RESOLVE
+        self._phase = HttpPhase.RESOLVE
         self._pid, self._count, self._opened_at = os.getpid(), 0, self._clock()
         sock = DeadlineSocket(deadline=deadline, clock=self._clock, most=MAX_RESPONSE)
         addresses = self._resolve(gateway.host, gateway.port, timeout=sock.left())
         if not addresses:
             raise OSError("the host has no address")
-        self._phase = Phase.CONNECT
+        self._phase = HttpPhase.CONNECT
         self._sock = sock
         sock.connect(addresses)
         if gateway.tls:
-            self._phase = Phase.TLS
+            self._phase = HttpPhase.TLS
             sock.start_tls(self._tls or default_tls(), gateway.host)
-
-    def _write(self, sock: DeadlineSocket, body: bytes) -> None:
-        self._request(sock, "POST", self._gateway.messages_path, body)
 
     def _request(self, sock: DeadlineSocket, method: str, path: str, body: bytes | None) -> None:
         gateway = self._gateway
@@ -185,7 +183,7 @@ class SmsTransport:
             _without_numbers(redacted(str(text or response.reason), recipient=recipient)),
             retry_after(response.getheader("Retry-After")),
             subject=refusal.subject,
-            phase=Phase.RESPONSE.value,
+            phase=HttpPhase.RESPONSE.value,
             status=str(response.status),
         )
 
@@ -203,13 +201,6 @@ class SmsTransport:
             if isinstance(found, dict):
                 return found
         return {}
-
-    def _broken(self, error: Exception) -> Delivery:
-        """How a send ended that no response ended."""
-        outcome = IF_BROKEN.get(self._phase, Outcome.CHANNEL_DOWN)
-        subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
-        phase = self._phase.value
-        return Delivery(outcome, phase, described_error(error), subject=subject, phase=phase)
 
 
 def _id_of(answer: Mapping[str, object]) -> str:

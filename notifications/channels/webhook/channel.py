@@ -22,8 +22,9 @@ from notifications.channels.base import AnnouncingChannel
 from notifications.channels.webhook import endpoint
 from notifications.channels.webhook.connections import KeptConnections
 from notifications.channels.webhook.endpoint import Endpoint
-from notifications.channels.webhook.request import NotPermitted, Phase, Request, Resolve
-from notifications.deadline_socket import TIME_RAN_OUT, described_error, retry_after
+from notifications.channels.webhook.request import NotPermitted, Request, Resolve
+from notifications.deadline_socket import TIME_RAN_OUT, retry_after
+from notifications.http_phases import HttpPhase, broken
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
 
 GONE = "410"
@@ -34,9 +35,6 @@ GONE = "410"
 BUSY = 429
 UNAVAILABLE = frozenset({502, 503, 504})
 MISCONFIGURED = frozenset({*range(300, 400), 401, 405, 407, 501, 505})
-
-# As with mail: in mid-request the message itself may be the cause, and after its last byte nobody can know.
-IF_BROKEN = {Phase.REQUEST: Outcome.REFUSED_FOR_NOW, Phase.RESPONSE: Outcome.UNKNOWABLE}
 
 
 class WebhookChannel(AnnouncingChannel):
@@ -105,7 +103,7 @@ class WebhookChannel(AnnouncingChannel):
             if not (is_broken and _was_closed_unanswered(request, delivery)):
                 return delivery
             # The other side has closed it while it was idle, and most likely has read nothing.
-            was_complete = request.phase is Phase.RESPONSE
+            was_complete = request.phase is HttpPhase.RESPONSE
         request = Request(target, deadline, self._clock)
         delivery, is_broken = post(request)
         return _in_doubt(delivery) if was_complete and is_broken else delivery
@@ -147,7 +145,7 @@ class WebhookChannel(AnnouncingChannel):
                 phase=request.phase.value,
             ), True
         except (OSError, HTTPException, ValueError) as error:
-            return _broken(request.phase, error), True
+            return broken(request.phase, error), True
         finally:
             request.close()
 
@@ -171,7 +169,7 @@ def _delivery_of(response: HTTPResponse) -> Delivery:
     if 300 <= status < 400:
         detail = "a redirect, which is not followed: subscribe the address that it names"
     wait = None if code == GONE else retry_after(response.getheader("Retry-After"))
-    return Delivery(outcome, code, detail, wait, subject=subject, phase=Phase.RESPONSE.value)
+    return Delivery(outcome, code, detail, wait, subject=subject, phase=HttpPhase.RESPONSE.value)
 
 
 def _judged(status: int) -> tuple[Outcome, Subject]:
@@ -184,10 +182,3 @@ def _judged(status: int) -> tuple[Outcome, Subject]:
     if status in MISCONFIGURED:
         return Outcome.CHANNEL_REFUSED, Subject.CHANNEL
     return Outcome.REFUSED_FOR_NOW, Subject.UNSTATED
-
-
-def _broken(phase: Phase, error: Exception) -> Delivery:
-    """How a send ended that no response ended."""
-    outcome = IF_BROKEN.get(phase, Outcome.CHANNEL_DOWN)
-    subject = Subject.CHANNEL if outcome is Outcome.CHANNEL_DOWN else Subject.UNSTATED
-    return Delivery(outcome, phase.value, described_error(error), subject=subject, phase=phase.value)

@@ -3,11 +3,11 @@
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from enum import Enum
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 from notifications.channels.webhook.endpoint import Endpoint
 from notifications.deadline_socket import DeadlineSocket, default_tls
+from notifications.http_phases import HttpPhase
 from notifications.message import Message
 from notifications.public_addresses import is_public
 from notifications.resolver import AddressInfo
@@ -17,16 +17,6 @@ MAX_BODY = 16_384  # octets of a response whose connection is kept; of others th
 BODY_SECONDS = 0.5  # for which the body of a response is waited for, so that its connection can be kept
 
 Resolve = Callable[..., Sequence[AddressInfo]]
-
-
-class Phase(Enum):
-    """How far a send has got. The value is the `code` of a Delivery that no response ended."""
-
-    RESOLVE = "resolve"
-    CONNECT = "connect"
-    TLS = "tls"
-    REQUEST = "request"
-    RESPONSE = "answer"
 
 
 class NotPermitted(Exception):
@@ -39,7 +29,7 @@ class Request:
     def __init__(
         self, endpoint: Endpoint, deadline: float, clock: Callable[[], float], *, most: int = MAX_RESPONSE
     ) -> None:
-        self.phase = Phase.RESOLVE
+        self.phase = HttpPhase.RESOLVE
         self._endpoint = endpoint
         self._clock = clock
         self._sock = DeadlineSocket(deadline=deadline, clock=clock, most=most)
@@ -100,10 +90,10 @@ class Request:
             raise OSError("the host has no address")
         if not all(permitted(str(info[4][0])) for info in addresses):
             raise NotPermitted("the host has an address that is not public")
-        self.phase = Phase.CONNECT
+        self.phase = HttpPhase.CONNECT
         self._sock.connect(addresses)
         if self._endpoint.tls:
-            self.phase = Phase.TLS
+            self.phase = HttpPhase.TLS
             self._sock.start_tls(tls or default_tls(), self._endpoint.host)
 
     def write(self, message: Message) -> None:
@@ -115,7 +105,7 @@ class Request:
         self._send("GET", None, headers)
 
     def _send(self, method: str, body: bytes | None, headers: Mapping[str, str]) -> None:
-        self.phase = Phase.REQUEST
+        self.phase = HttpPhase.REQUEST
         connection = HTTPConnection(self._endpoint.host)
         whole = _Collected()
         connection.sock = whole  # it only ever calls sendall()
@@ -131,7 +121,7 @@ class Request:
 
     def read_response(self, timeout: timedelta, *, method: str = "POST") -> HTTPResponse:
         """Status line and headers, within `timeout` if that is longer than what is left. The body is left unread."""
-        self.phase = Phase.RESPONSE
+        self.phase = HttpPhase.RESPONSE
         self._sock.deadline = max(self._sock.deadline, self._clock() + timeout.total_seconds())
         response = HTTPResponse(self._sock, method=method)  # type: ignore[arg-type]  # it only ever calls makefile()
         response.begin()
