@@ -42,6 +42,7 @@ COUNTERS = {
     counters.ATTEMPTS: "Sends that were begun and have ended, by channel and outcome.",
     counters.OVERDUE_MARKED: "Assignments that were marked OVERDUE.",
     counters.AMBIGUOUS: "Sends whose end nobody can know: each may have arrived twice.",
+    counters.NOW: "Reminders that operators asked for at once.",
     counters.DIGESTS: "Messages to supervisors that were accepted and hold several notices.",
     counters.DIGEST_ROWS: "Notices in these messages.",
     counters.DELIVERY_EVENTS: "What became of messages after they were accepted, as it was learnt.",

@@ -8,6 +8,7 @@ from reminders.ledger.rules import mandatory_rules
 from reminders.models import Kind, Reason, Reminder, State
 from reminders.policy import rates
 from reminders.policy.rates import Due, Hold
+from reminders.policy.rules import is_now
 
 MOST_WAITING = 500
 """So many reminders of one person are looked at: those that are due first."""
@@ -32,7 +33,7 @@ def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> d
     found_rows = list(rows[:MOST_WAITING])
     begun_before = ledger_rates.begun_over_another_channel(row.pk for row in found_rows)
     for row in found_rows:
-        if row.rule not in mandatory and row.pk not in begun_before:
+        if row.rule not in mandatory and not is_now(row.rule) and row.pk not in begun_before:
             due = row.due_at if row.reason == Reason.TO_BE_JOINED else row.next_attempt_at
             one = Due(
                 at=max(now, due),

@@ -50,6 +50,7 @@ CALENDAR_POLLS = "reminder_calendar_polls_total"
 SMS_SEGMENTS = "reminder_sms_segments_total"
 SMS_CAPPED = "reminder_sms_capped_total"
 SMS_CALLBACKS = "reminder_sms_callbacks_total"
+NOW = "reminder_now_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
 
@@ -179,6 +180,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((FAILED, labels(reason=reason)) for reason in FAILURE_REASONS)
     yield from ((SKIPPED, labels(reason=reason.value)) for reason in SKIP_REASONS)
     yield (OVERDUE_MARKED, "")
+    yield (NOW, "")
     yield (DIGESTS, "")
     yield (DIGEST_ROWS, "")
     yield from ((ACTS, labels(act=act.value, via=way.value)) for act in ActKind for way in Way)

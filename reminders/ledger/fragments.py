@@ -10,6 +10,7 @@ from reminders.policy.recipients import (
     person_behind_sql,
     person_recipient_sql,
 )
+from reminders.policy.rules import NOW
 
 
 def overdue_base() -> Greatest:
@@ -155,6 +156,16 @@ def unless_confirmed(row: str) -> str:
     """Whether the rule of the row with this alias does not remind who has confirmed (`Situation.unless_confirmed`)."""
     return f"""EXISTS (SELECT FROM reminders_reminderrule q
                 WHERE substring({row}.rule FROM 'rule:[0-9]+') = 'rule:' || q.id AND q.condition = 'not_confirmed')"""  # noqa: S608 - our own columns
+
+
+def is_now_sql(rule: str) -> str:
+    """Whether an operator sends the reminder of this key (an SQL expression) at once; `policy.rules.is_now` is the same."""
+    return f"starts_with({rule}, '{NOW}')"
+
+
+def is_exempt_sql(rule: str) -> str:
+    """Whether the rate of its person neither holds nor counts a reminder of this key (an SQL expression)."""
+    return f"({is_now_sql(rule)} OR {rule_is('mandatory', rule)})"
 
 
 def rule_is(flag: str, rule: str) -> str:

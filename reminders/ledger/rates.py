@@ -13,7 +13,7 @@ from django.db import connection
 
 from reminders.conf import ReminderConfig
 from reminders.ledger.counters import Cursor
-from reminders.ledger.fragments import SAME_NUDGE, rule_is
+from reminders.ledger.fragments import SAME_NUDGE, is_exempt_sql
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
 from reminders.policy.rates import Limits
@@ -56,7 +56,7 @@ RECENT = f"""
         WHERE c.recipient = x.recipient AND c.kind = 'REMINDER' AND c.closed_at IS NULL AND c.begun_at IS NOT NULL
           AND c.next_attempt_at <= statement_timestamp() + interval '1 hour') o
     JOIN reminders_reminder lead ON lead.id = coalesce(o.digest_id, o.id)
-    WHERE {MAY_HAVE_ARRIVED.format(row="o")} AND NOT {rule_is("mandatory", "o.rule")}
+    WHERE {MAY_HAVE_ARRIVED.format(row="o")} AND NOT {is_exempt_sql("o.rule")}
     GROUP BY o.recipient, lead.assignment_id, lead.version, lead.rule
 """  # noqa: S608 - our own constants
 
@@ -67,7 +67,7 @@ BEGUN_OVER_ANOTHER_CHANNEL = f"""
         WHERE {SAME_NUDGE} AND n.id <> r.id AND {MAY_HAVE_ARRIVED.format(row="n")} OFFSET 0)
 """  # noqa: S608 - our own constants
 
-EXEMPT = f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {rule_is('mandatory', 'r.rule')}"  # noqa: S608
+EXEMPT = f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {is_exempt_sql('r.rule')}"  # noqa: S608
 
 
 def limits_of(config: ReminderConfig) -> Limits:

@@ -19,6 +19,7 @@ from reminders.ledger.fragments import (
     PLANNED_BY_RULES,
     TO_PEOPLE,
     channel_name_sql,
+    is_now_sql,
 )
 from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
@@ -153,7 +154,8 @@ RETIME = f"""
                CASE WHEN r.kind = 'REMINDER' THEN {overdue_base_sql("a")} + %(overdue)s END AS not_after
         FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
         WHERE r.closed_at IS NULL AND {{state}} AND r.attempts = 0 AND {{scope}}
-          AND r.version = a.version AND (r.kind = 'REMINDER' OR r.channel = 'none'))
+          AND r.version = a.version
+          AND (r.kind = 'REMINDER' AND NOT {is_now_sql("r.rule")} OR r.channel = 'none'))
     UPDATE reminders_reminder r
     SET due_at = w.due_at, next_attempt_at = w.due_at, not_after = w.not_after, state = 'PLANNED', lease_until = NULL,
         -- Nobody could know before now that it is due earlier, so it is not late since then.

@@ -8,6 +8,7 @@ from reminders.ledger.fragments import (
     carrier_sql,
     channel_name_sql,
     is_first_sql,
+    is_now_sql,
     is_set_up_sql,
     known_way,
     way_sql,
@@ -86,7 +87,7 @@ PLAN = f"""
 
 NAME_OF = f"""CASE {channel_name_sql("{row}.channel")} WHEN %(channel)s THEN 'email'
         ELSE {channel_name_sql("{row}.channel")} END"""
-OF_PLAN = """r.kind = 'REMINDER' AND r.attempts = 0 AND r.closed_at IS NULL
+OF_PLAN = f"""r.kind = 'REMINDER' AND NOT {is_now_sql("r.rule")} AND r.attempts = 0 AND r.closed_at IS NULL
       AND r.assignment_id = a.id AND r.version = a.version AND a.id = ANY(%(assignments)s::bigint[])"""
 
 RETIME = f"""

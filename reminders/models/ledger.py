@@ -112,8 +112,9 @@ class Reminder(models.Model):
     `recipient` is 'assignee:<id>', 'person:<id>', 'ops:<hash>', 'subscription:<id>' or '' (nobody). `ticket` grows with each
     claim: whoever holds an older one has lost. `attempts` counts sends begun, `failures` those that count against
     the maximum, `ambiguous` those whose end nobody can know. `scan_id` is the scan that planned the row, if one did;
-    the row may outlive it. `payload` is the content of an EVENT, as it was when it happened. `digest_id` is the lead row of
-    the message that holds this row and others; the lead itself has its own id, a row that goes by itself has none.
+    the row may outlive it. `payload` is the content of an EVENT, as it was when it happened;
+    of a reminder that an operator sends at once it is who asked for it and why (`ledger.reminding`). `digest_id` is the lead
+    row of the message that holds this row and others; the lead itself has its own id, a row that goes by itself has none.
     `announced` is what a message to an assignee states (a list of `policy.announcements.Announcement`, the last attempt's
     last), written at begin. `channel` is the way to the recipient (`policy.ways`): a channel, and
     the contact point where it is not the person's first address of that channel.

@@ -127,7 +127,8 @@ def _preview_reset(request: ActionRequest) -> Preview:
         plan,
         summary=(
             f"{found}. The reminder status goes back to NONE, and the reminder is planned anew for whom it is "
-            "still of use."
+            "still of use: it leaves when the plan says, at once where that has passed. To remind somebody at once and "
+            "change nothing, use Remind now instead."
         ),
         warnings=[f"Already notified: {counted(again, 'person', 'people')}. They get a second message."]
         if again

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.act_rules import LEAST_LATE, LONGEST_WAY, MOST_LATE
 from assignments.models import LONGEST_ANSWER_NOTE
+from reminders.ledger.pauses import pause_in_force
 from reminders.operations.pauses import BacklogPart
 
 
@@ -30,6 +31,18 @@ class QuestionForm(forms.Form):
     def answers(self) -> dict[str, str]:
         """The valid answers, as the confirmation carries them: by name, each in a form that names it and no other."""
         raise NotImplementedError
+
+
+class RemindForm(ReasonForm):
+    """Why, and while sending is paused whether the reminder may wait for its end."""
+
+    field_order = ("wait_while_paused", "reason")
+    wait_while_paused = forms.BooleanField(label="Send it once sending goes on")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if pause_in_force() is None:
+            del self.fields["wait_while_paused"]
 
 
 class PauseForm(ReasonForm):

@@ -80,6 +80,11 @@ class Why(Enum):
     NOT_POSSIBLE = "not_possible"
     DONE = "done"
     NOT_OPTED_OUT = "not_opted_out"
+    NOBODY = "nobody"
+    UNREACHABLE = "unreachable"
+    DECLINED = "declined"
+    OPTED_OUT = "opted_out"
+    JUST_REMINDED = "just_reminded"
 
 
 WORDS = {
@@ -91,6 +96,11 @@ WORDS = {
     Why.NOT_POSSIBLE: "its state does not allow this",
     Why.DONE: "it is so already",
     Why.NOT_OPTED_OUT: "its assignee, if there is one, has not opted out of reminders",
+    Why.NOBODY: "nobody is assigned: give it to somebody first",
+    Why.UNREACHABLE: "its assignee has no usable address",
+    Why.DECLINED: "its assignee can't make it: give it to somebody else",
+    Why.OPTED_OUT: "its assignee has opted out of reminders",
+    Why.JUST_REMINDED: "a reminder has just been asked for: it is on its way, or has left",
 }
 
 

@@ -13,6 +13,7 @@ from reminders.models import Kind, Reason, State
 from reminders.policy import corrections, digests, escalation, rates, recipients
 from reminders.policy.distance import MIN_DISTANCE
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
+from reminders.policy.rules import is_now
 
 EARLY_TOLERANCE = timedelta(milliseconds=50)
 """A row that is due later than this is not begun."""
@@ -77,6 +78,8 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
         return CONDITIONAL_NOTICE_GATES if row.rule_key in situation.unless_confirmed else NOTICE_GATES
     if plan.opted_out and row.kind is Kind.REMINDER:
         return OPTED_OUT_GATES
+    if is_now(row.rule):
+        return MESSAGE_GATES
     if row.rule_key in situation.unless_confirmed or (plan.news and plan.news.reminded_at):
         return RATED_RULE_GATES if situation.rates else RULE_GATES
     return RATED_GATES if situation.rates else MESSAGE_GATES

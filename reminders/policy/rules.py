@@ -166,6 +166,16 @@ def base_of(key: str) -> str:
     return DEFAULT if key.partition(":")[0] == DEFAULT else key
 
 
+NOW = f"{DEFAULT}:now:"
+"""How the keys of reminders begin that operators send at once (`ledger.reminding`); a number follows. By `base_of` they are
+reminders of the built-in rule, so who has opted out of that gets none."""
+
+
+def is_now(key: str) -> bool:
+    """Whether an operator sends the reminder of this key at once, whatever the plan says (`ledger.fragments.is_now_sql`)."""
+    return key.startswith(NOW)
+
+
 def is_opted_out(rule: Rule, opted_out: Set[str]) -> bool:
     """Whether somebody with these opt-outs gets no reminder of the rule."""
     return bool(opted_out) and not rule.mandatory and base_of(rule.key) in opted_out

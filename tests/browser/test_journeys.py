@@ -101,15 +101,16 @@ def test_every_state_is_shown_as_a_pill(visit, stage):
     expect(page.locator(".pill.marked")).to_have_text("MARKED")
 
 
-def test_marked_rows_are_sent_again_after_a_look(visit, stage):
+def test_people_of_marked_rows_are_reminded_at_once_after_a_look(visit, stage):
     page = visit("olga", "/ops/reminders?show=unknown")
     page.get_by_label("select all shown").check()
-    page.get_by_role("button", name="Send again…").click()
+    page.get_by_role("button", name="Remind now…").click()
     expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.locator("tbody")).to_contain_text("gets a second reminder")
-    give_reason(page, "Send the reminder again", "she says nothing came")
+    expect(page.locator("tbody")).to_contain_text("@example.test, at once")
+    give_reason(page, "Remind now", "she says nothing came")
     expect(page).to_have_url(re.compile(r"/ops/reminders\?show=unknown$"))
-    assert Assignment.objects.get(pk=stage.unknown.pk).version == 2
+    rows = Reminder.objects.filter(assignment=stage.unknown.pk, version=1).order_by("id")
+    assert [row.rule for row in rows] == ["default", "default:now:1"]
 
 
 def test_the_page_renews_itself_and_keeps_what_is_open(visit, stage, monkeypatch):

@@ -31,6 +31,8 @@ MIN_DISTANCE = timedelta(minutes=10)
 HALF_A_REPEAT = timedelta(minutes=5)
 """Half of the shortest interval of a repeat: a step that would follow sooner is left out."""
 RATE_MINUTE = timedelta(minutes=1)
+ASKED_NOW = "default:now:"
+"""How the rules of reminders begin that operators send at once."""
 A_COMMIT = timedelta(seconds=1)
 """How long a service's transaction takes at the most, from the instant it writes down to its commit."""
 
@@ -203,7 +205,7 @@ def nothing_is_silent(e: Evidence) -> Found:
         reminders = e.all_current.get(assignment["id"], [])
         if assignment["status"] != "SCHEDULED":
             continue
-        if not reminders:
+        if all(row["rule"].startswith(ASKED_NOW) for row in reminders):
             yield f"assignment {assignment['id']} has no row for its version {assignment['version']}"
         for one in [*reminders, *e.overdue_rows(assignment)]:
             if one["due_at"] <= e.now and one["state"] not in FINAL:
@@ -471,6 +473,7 @@ def reminders_to_a_person_are_joined(e: Evidence) -> Found:
         if (
             row["kind"] != "REMINDER"
             or row["state"] != "SENT"
+            or row["rule"].startswith(ASKED_NOW)
             or not row["recipient"].startswith("assignee:")
         ):
             continue
@@ -740,8 +743,8 @@ def _step(row: Facts) -> int:
 
 
 def rules_keep_their_distance(e: Evidence) -> Found:
-    """I18: two rules remind one person of one start at least 10 minutes apart, unless the later one states a change or an
-    operator has reset the work meanwhile.
+    """I18: two rules remind one person of one start at least 10 minutes apart, unless the later one states a change, an
+    operator has reset the work meanwhile, or has asked for one of them at once.
     """
     reminders: dict[tuple[int, str, str], list[tuple[datetime, Facts]]] = defaultdict(list)
     for row in e.rows:
@@ -753,11 +756,30 @@ def rules_keep_their_distance(e: Evidence) -> Found:
     for (assignment_id, _, _), begun in reminders.items():
         for (earlier, one), (later, other) in pairwise(sorted(begun, key=lambda pair: pair[0])):
             reset = resets[assignment_id]
+            if any(row["rule"].startswith(ASKED_NOW) for row in (one, other)):
+                continue
             if one["rule"] == other["rule"] or (reset is not None and earlier <= reset <= later):
                 continue
             same = one["announced"][-1] == other["announced"][-1]
             if same and later - earlier < MIN_DISTANCE - SLACK:
                 yield f"row {other['id']} was begun {later - earlier} after row {one['id']} of another rule"
+
+
+def asked_for_once_a_minute(e: Evidence) -> Found:
+    """I22: of an assignment's plan operators send one reminder a minute at once, however often it is asked for; each is due
+    when it is asked for, and says who asked."""
+    asked: dict[tuple[int, int], dict[str, datetime]] = defaultdict(dict)
+    for row in e.rows:
+        if row["kind"] == "REMINDER" and row["rule"].startswith(ASKED_NOW):
+            # The first of several ways.
+            rules = asked[row["assignment_id"], row["version"]]
+            rules[row["rule"]] = min(row["planned_at"], rules.get(row["rule"], row["planned_at"]))
+            if not (row["payload"] or {}).get("by"):
+                yield f"row {row['id']} was asked for by nobody"
+    for (assignment_id, _), rules in asked.items():
+        for earlier, later in pairwise(sorted(rules.values())):
+            if later - earlier < RATE_MINUTE:
+                yield f"of assignment {assignment_id} two reminders were asked for within {later - earlier}"
 
 
 INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
@@ -782,4 +804,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I19": chains_go_step_by_step,
     "I20": ways.one_way_is_enough,
     "I21": reminders_to_a_person_are_joined,
+    "I22": asked_for_once_a_minute,
 }

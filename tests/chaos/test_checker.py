@@ -138,6 +138,22 @@ def second_rule(minutes_later: int, **changes: object) -> Callable[[Evidence], E
     return with_second
 
 
+def asked_now(minutes_later: int, **changes: object) -> Callable[[Evidence], Evidence]:
+    """An operator has had the same person reminded at once, so long after the first reminder."""
+    at = NOW - 8 * MINUTE + minutes_later * MINUTE
+    asked = {"rule": "default:now:1", "planned_at": at, "due_at": at, "payload": {"by": "olga"}}
+    return second_rule(minutes_later, **{**asked, **changes})
+
+
+def asked_twice(e: Evidence) -> Evidence:
+    """Another one, half a minute after the first."""
+    at = NOW - 3 * MINUTE + timedelta(seconds=30)
+    again = another_row(
+        id=3, rule="default:now:2", planned_at=at, due_at=at, payload={"by": "olga"}, own_id="m3@x"
+    )
+    return again(asked_now(5)(e))
+
+
 def again_by_the_same_rule(e: Evidence) -> Evidence:
     """An operator's resend: a version of its own."""
     since = NOW - 4 * MINUTE
@@ -523,6 +539,8 @@ SABOTAGES = [
     ("I21", "a reminder that its message does not list", joined(text="Job\n  When:   then\n")),
     ("I21", "a reminder under an id of its own", joined(message_id="m32@x")),
     ("I21", "a reminder in nobody's digest", joined(digest_id=99)),
+    ("I22", "two reminders at once within a minute", asked_twice),
+    ("I22", "a reminder at once that nobody asked for", asked_now(5, payload=None)),
     ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
     ("I20", "accepted over two ways", sms(state="SENT", attempts=1, message_id="m2@x")),
     (
@@ -549,6 +567,7 @@ SABOTAGES = [
         chain(30, 15),
         notice(("decline", 4), rule="declined:0:rule:7"),
         second_rule(10),
+        asked_now(5),
         other_place,
         again_by_the_same_rule,
     ],
@@ -564,6 +583,7 @@ SABOTAGES = [
         "overdue and overdue still",
         "a rule tells of a decline",
         "another rule in time",
+        "an operator reminds at once",
         "a change is stated",
         "a version of the same rule",
     ],
@@ -619,7 +639,7 @@ def test_another_way_is_right_after_a_bounce_or_a_refusal(sensible):
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 22)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 23)}
 
 
 @pytest.mark.parametrize(

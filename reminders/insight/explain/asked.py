@@ -26,7 +26,7 @@ from reminders.insight.explain.inputs import (
 from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
 from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.ways import Ways, way_words
-from reminders.insight.explain.wording import change_words, held_by_rate, moment, words
+from reminders.insight.explain.wording import change_words, held_by_rate, moment, now_words, words
 from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost, foremost_row
 from reminders.insight.pace_outlook import Turn
@@ -35,6 +35,7 @@ from reminders.models import Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
 from reminders.policy import recipients
 from reminders.policy import rows as policy_rows
+from reminders.policy import rules as policy_rules
 from reminders.policy.departures import Waiting
 from reminders.policy.escalation import is_withdrawal
 from reminders.policy.gates import Gate
@@ -82,6 +83,28 @@ class Asked:
         self.by_rule = self._answers_by_rule()
 
     def answer(self) -> Prospect:
+        """The reminder that matters first: the one that an operator asked for at once while it is open, else the plan's."""
+        planned, now = self.planned(), self.asked_now()
+        if now is None:
+            return planned
+        if now.closed_at is None:
+            one = self.row_answer(now)
+            return replace(one, summary=f"{now_words(now)} {one.summary}")
+        was_sent = now.state == State.SENT and planned.outlook not in STILL_OPEN
+        told = f"{planned.summary}. Besides, the one {now_words(now)} {self.row_answer(now).summary}"
+        return replace(planned, outlook=Outlook.SENT if was_sent else planned.outlook, summary=told)
+
+    def asked_now(self) -> Reminder | None:
+        """The row of the present version that an operator asked for last, over the way that it goes."""
+        own = [
+            row
+            for row in self.rows
+            if row.version == self.assignment.version and policy_rules.is_now(row.rule)
+        ]
+        last = max(own, key=lambda row: row.pk, default=None)
+        return None if last is None else _of_ways(row for row in own if row.rule == last.rule)
+
+    def planned(self) -> Prospect:
         """The reminder of the present plan: what becomes of its row, or of the one that a scan will plan."""
         if self.by_rule:
             return self._next_by_rule()
@@ -99,7 +122,11 @@ class Asked:
         if self.rules is None:
             return {}
         own = [
-            row for row in self.rows if row.version == self.assignment.version and row.kind == Kind.REMINDER
+            row
+            for row in self.rows
+            if row.version == self.assignment.version
+            and row.kind == Kind.REMINDER
+            and not policy_rules.is_now(row.rule)
         ]
         rows = {rule: _of_ways(row for row in own if row.rule == rule) for rule in {row.rule for row in own}}
         due = {found.rule: found.due_at for found in self.rules.occurrences}
@@ -190,7 +217,11 @@ class Asked:
     def current(self, kind: Kind) -> Reminder | None:
         """The row of the present version that tells the assignee, or that marks the assignment."""
         own = [row for row in self.rows if row.version == self.assignment.version and row.kind == kind]
-        to_assignee = [row for row in own if not recipients.is_supervisor(row.recipient)]
+        to_assignee = [
+            row
+            for row in own
+            if not recipients.is_supervisor(row.recipient) and not policy_rules.is_now(row.rule)
+        ]
         if not to_assignee:
             return None
         return _of_ways(row for row in to_assignee if row.recipient == to_assignee[0].recipient)

@@ -77,7 +77,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         summary=f"The reminder {answer.summary}.",
         advice=answer.advice or (ADVICE.get(answer.reason, "") if answer.reason else ""),
         gates=answer.gates,
-        upcoming=list(upcoming(asked, answer)),
+        upcoming=list(upcoming(asked)),
         history=list(
             history(
                 found,

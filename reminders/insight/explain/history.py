@@ -6,10 +6,11 @@ from datetime import datetime
 from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
 from reminders.insight.explain.answer import TimelineEntry
-from reminders.insight.explain.wording import SERVERS, TRIGGERS, act_words, moment, words
+from reminders.insight.explain.wording import SERVERS, TRIGGERS, act_words, moment, reminded_now, words
 from reminders.models import Attempt, DeliveryEvent, DeliveryKind, Kind, Reason, Reminder, State
 from reminders.policy.escalation import trigger_of
 from reminders.policy.recipients import ASSIGNEE
+from reminders.policy.rules import is_now
 from reminders.policy.ways import channel_name
 
 
@@ -47,6 +48,9 @@ def history(
         what = f"{row.kind} of version {row.version}"
         if row.kind == Kind.ESCALATION:
             what = f"ESCALATION ({TRIGGERS[trigger_of(row.rule)]}) of version {row.version}"
+        if is_now(row.rule):
+            what = f"REMINDER at once of version {row.version}"
+            steps.append(TimelineEntry(row.planned_at, reminded_now(row)))
         what += by(row)
         contact_for = f" for {name_of(row.recipient)}" if row.recipient else ""
         steps.append(

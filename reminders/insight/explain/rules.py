@@ -109,6 +109,8 @@ class RulesOfWork:
 
 def name_of(key: str, *, candidates: Iterable[Rule], names: Mapping[str, str]) -> str:
     """A rule as people know it: one of `names` (those that operators have made), or of the work's `candidates`."""
+    if policy_rules.is_now(key):
+        return "an operator, who asked for it at once"
     if (name := names.get(key)) is not None:
         return f'the rule "{isolated(name)}"'
     own = next((rule for rule in candidates if rule.key == key), None)
@@ -154,7 +156,10 @@ def rules_of_work(
 
 
 def _has_other_rows(rows: Iterable[Reminder]) -> bool:
-    return any(row.kind == Kind.REMINDER and row.rule != policy_rules.DEFAULT for row in rows)
+    return any(
+        row.kind == Kind.REMINDER and row.rule != policy_rules.DEFAULT and not policy_rules.is_now(row.rule)
+        for row in rows
+    )
 
 
 def minutes(lead: timedelta) -> str:

@@ -7,16 +7,16 @@ from reminders.insight import forecast
 from reminders.insight.explain.answer import Outlook, TimelineEntry
 from reminders.insight.explain.asked import Asked
 from reminders.insight.explain.chains import about
-from reminders.insight.explain.prospects import Prospect
-from reminders.insight.explain.wording import moment
+from reminders.insight.explain.wording import moment, now_words
 from reminders.models import Kind
 from reminders.policy import rows as policy_rows
 from reminders.policy import timing
+from reminders.policy.rules import is_now
 
 
-def upcoming(asked: Asked, answer: Prospect) -> Iterator[TimelineEntry]:
+def upcoming(asked: Asked) -> Iterator[TimelineEntry]:
     """What comes if nobody changes anything, in the order of time."""
-    steps = []
+    steps, answer = [], asked.planned()
     if asked.rules is not None and asked.by_rule:
         steps += [
             TimelineEntry(one.at, f"The reminder of {asked.rules.name_of(rule)} {one.summary}.")
@@ -26,6 +26,9 @@ def upcoming(asked: Asked, answer: Prospect) -> Iterator[TimelineEntry]:
     elif answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
         steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
     for row in asked.rows:
+        if is_now(row.rule) and row.closed_at is None:
+            prospect = asked.row_answer(row)
+            steps.append(TimelineEntry(prospect.at, f"The reminder {now_words(row)} {prospect.summary}."))
         if row.kind == Kind.CORRECTION and row.closed_at is None:
             prospect = asked.prospect(row)
             to = asked.name_of(row.recipient)

@@ -7,7 +7,8 @@ from django.utils import timezone
 from assignments.direction import isolated
 from assignments.instants import known_zone
 from assignments.models import Act, ActKind, Way
-from reminders.models import Reason
+from reminders.ledger.reminding import asked_for
+from reminders.models import Reason, Reminder
 from reminders.policy.announcements import Change
 from reminders.policy.escalation import Trigger
 from reminders.policy.rates import Hold
@@ -65,11 +66,11 @@ def change_words(news: News | None) -> str:
     return ", ".join(said[change] for change in news.changes)
 
 
-_AGAIN = "Once that is corrected, send the reminder again."
+_AGAIN = "Once that is corrected, remind them now."
 ADVICE = {
     Reason.TOO_LATE: "Tell the person yourself if it still matters.",
     Reason.PAST: "Tell the person yourself: no reminder is sent for work that was entered after its start.",
-    Reason.OPERATOR: "Send the reminder again if it is wanted after all.",
+    Reason.OPERATOR: "Remind them now if it is wanted after all.",
     Reason.DECLINED: "Assign somebody else; if the assignee confirms after all before it is due, it is sent.",
     Reason.UNSUBSCRIBED: "Make it active again (PATCH /api/webhooks/ID): it then hears of what happens from now on.",
     Reason.OPTED_OUT: (
@@ -84,7 +85,8 @@ ADVICE = {
     Reason.TEMPLATE: f"The log has the trace. {_AGAIN}",
     Reason.INTERNAL: f"The log has the trace. {_AGAIN}",
     Reason.AMBIGUOUS: (
-        "Look for the Message-ID in the mail server's log. If it did not arrive and still matters, send it again."
+        "Look for the Message-ID in the mail server's log. If it did not arrive and still matters, remind them now; a"
+        " reset takes it off the list of what is to be decided."
     ),
     Reason.DISABLED: "Set REMINDER_WORKER_ENABLED to true and restart web, worker, scanner and beat.",
     Reason.PAUSED: "Resume sending: that shows the backlog first.",
@@ -122,6 +124,22 @@ def act_words(act: Act, who: str) -> str:
     minutes = f", {act.minutes} minutes" if act.minutes is not None else ""
     note = f" ({isolated(act.note)})" if act.note else ""
     return f"{who} {ACTS[ActKind(act.act)]}{note}{minutes}, {WAYS[Way(act.via)]}."
+
+
+def now_words(row: Reminder) -> str:
+    """Who asked for a reminder at once, and why: "asked for by olga, because “phone was off”,"."""
+    because = _because(row)
+    return f"asked for at once by {isolated(asked_for(row).by)}{because}{because and ','}"
+
+
+def reminded_now(row: Reminder) -> str:
+    """The same as something that happened: "Reminded now by olga, because “phone was off”."."""
+    return f"Reminded now by {isolated(asked_for(row).by)}{_because(row)}."
+
+
+def _because(row: Reminder) -> str:
+    reason = asked_for(row).reason
+    return f", because “{isolated(reason)}”" if reason else ""
 
 
 def words(reason: Reason | None) -> str:

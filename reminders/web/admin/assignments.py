@@ -121,7 +121,7 @@ class AssignmentAdmin(EditableAdmin):
     inlines = (LedgerInline,)
     actions = (
         "reset_reminder_status",
-        "send_the_reminder_again",
+        "remind_now",
         "close_as_not_done",
         "give_to_somebody_else",
     )
@@ -207,7 +207,7 @@ class AssignmentAdmin(EditableAdmin):
             known = isinstance(work, Assignment)
             acts = possible_actions(work, now=database_now()) if known else []
             given = ("reassign",) if known and can(Change.REASSIGN, work) else ()
-            names = ("resend", "reset", *given, *(name for name, _ in acts))
+            names = ("remind-now", "reset", *given, *(name for name, _ in acts))
             links = [action_link(request, name, ids=object_id) for name in names]
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
 
@@ -217,11 +217,9 @@ class AssignmentAdmin(EditableAdmin):
     ) -> HttpResponseBase | None:
         return self._confirm(request, queryset, "reset")
 
-    @admin.action(description="Send the reminder again", permissions=["operate"])
-    def send_the_reminder_again(
-        self, request: HttpRequest, queryset: QuerySet[Assignment]
-    ) -> HttpResponseBase | None:
-        return self._confirm(request, queryset, "resend")
+    @admin.action(description="Remind now", permissions=["operate"])
+    def remind_now(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> HttpResponseBase | None:
+        return self._confirm(request, queryset, "remind-now")
 
     @admin.action(description="Close as not done", permissions=["operate"])
     def close_as_not_done(

@@ -15,16 +15,24 @@ from reminders.operations.actions import ACTIONS, ActionRequest, resolve
 from reminders.operations.calendar_actions import CALENDAR_ACTIONS
 from reminders.operations.opt_out_actions import OPT_OUT_ACTIONS
 from reminders.operations.plan_change_actions import PLAN_CHANGE_ACTIONS
+from reminders.operations.remind_actions import REMIND_ACTIONS
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, safe_back, show
 from reminders.web.team_limits import TeamLimit, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
 OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
-ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *PLAN_CHANGE_ACTIONS, *ACT_ACTIONS, *OPT_OUT_ACTIONS)
+ON_ASSIGNMENTS = (*OUT_OF_SYNC_ACTIONS, *PLAN_CHANGE_ACTIONS, *REMIND_ACTIONS, *ACT_ACTIONS, *OPT_OUT_ACTIONS)
 """The actions that need assignments to act on."""
 
-OFFERED = {**ACTIONS, **CALENDAR_ACTIONS, **PLAN_CHANGE_ACTIONS, **ACT_ACTIONS, **OPT_OUT_ACTIONS}
+OFFERED = {
+    **ACTIONS,
+    **CALENDAR_ACTIONS,
+    **PLAN_CHANGE_ACTIONS,
+    **REMIND_ACTIONS,
+    **ACT_ACTIONS,
+    **OPT_OUT_ACTIONS,
+}
 """Every action by its name in addresses."""
 
 LONGEST_QUERY = 100

@@ -30,7 +30,7 @@ HOURS = (2, 4, DEFAULT_HOURS, 24, 48, 168)
 EVERYBODY = "everybody"
 LAST_PAGE = MOST_LOOKED_AT // PAGE_SIZE
 
-ACTS = {"resend": "Remind", "reassign": "Reassign", "confirm": "Confirm", "start": "Start"}
+ACTS = {"remind-now": "Remind", "reassign": "Reassign", "confirm": "Confirm", "start": "Start"}
 """What operators are offered for each line: the actions by their names in addresses, and the words of the links."""
 
 TONES = {
@@ -99,7 +99,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
 def _is_offered(name: str, entry: Entry) -> bool:
     """Whether there is somebody to remind, or something left to give away."""
     work = entry.assignment
-    return work.status == Status.SCHEDULED and (name != "resend" or work.assignee_id is not None)
+    return work.status == Status.SCHEDULED and (name != "remind-now" or work.assignee_id is not None)
 
 
 def _line(entry: Entry, scope: TeamScope) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import ReminderStatus
-from reminders.models import ScanRun
+from reminders.models import ScanRun, State
 from reminders.operations.pauses import BacklogPart
 from reminders.operations.plans import Effect, Why
 from reminders.web.api.fields import (
@@ -19,6 +19,7 @@ from reminders.web.api.fields import (
     StrictListField,
     StrictSerializer,
 )
+from reminders.web.api.serializers.explanations import ChannelField
 
 MAX_IDS = 10_000
 
@@ -32,6 +33,30 @@ class ReasonInputSerializer(StrictSerializer):
 
 class OptionalReasonInputSerializer(StrictSerializer):
     reason = StrictCharField(max_length=MAX_REASON_LENGTH, required=False, allow_blank=True, default="")
+
+
+class RemindInputSerializer(ReasonInputSerializer):
+    wait_while_paused = StrictBooleanField(
+        default=False, help_text="While sending is paused: send it once sending goes on. Else it is refused."
+    )
+
+
+class RemindedSerializer(serializers.Serializer[Any]):
+    """The row of the ledger by which the assignee is reminded."""
+
+    reminder_id = serializers.IntegerField(source="reminder.id")
+    assignment_id = serializers.IntegerField(source="reminder.assignment_id")
+    version = serializers.IntegerField(source="reminder.version")
+    rule = serializers.CharField(source="reminder.rule")
+    channel = ChannelField(source="reminder.channel")
+    state = serializers.ChoiceField(choices=State.values, source="reminder.state")
+    due_at = InstantField(source="reminder.due_at")
+    not_after = InstantField(
+        source="reminder.not_after", help_text="After this it is of no use, and is not sent."
+    )
+    repeated = serializers.BooleanField(
+        help_text="It was asked for within the last minute: nothing more is sent."
+    )
 
 
 class ResetInputSerializer(ReasonInputSerializer):

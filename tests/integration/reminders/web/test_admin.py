@@ -510,15 +510,18 @@ def test_a_preview_that_is_out_of_date_is_shown_again(operator, clock):
     assert not Audit.objects.exists()
 
 
-def test_a_resend_from_the_page_of_one_assignment(operator, clock, run, outbox):
+def test_the_page_of_one_assignment_reminds_at_once(operator, clock):
+    assignment = AssignmentFactory()
+    url = reverse("ops:act", args=["remind-now"])
+    shown = operator.get(page(Assignment, "change", assignment.pk)).content.decode()
+    assert f"{url}?ids={assignment.pk}" in shown
+
+
+def test_a_resend_sends_once_more(operator, clock, run, outbox):
     assignment = AssignmentFactory(soon=True)
     run()
     clock.advance(timedelta(minutes=1))
     url = reverse("ops:act", args=["resend"])
-    assert (
-        f"{url}?ids={assignment.pk}"
-        in operator.get(page(Assignment, "change", assignment.pk)).content.decode()
-    )
     shown = operator.get(f"{url}?ids={assignment.pk}")
     operator.post(url, confirmed(shown, reason="phone was off"))
     assert run().sent == 1

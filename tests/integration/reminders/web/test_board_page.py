@@ -101,7 +101,7 @@ def test_each_line_says_what_comes_next_and_how_to_reach_them(viewer, people):
 
 def test_operators_are_offered_acts_and_viewers_are_not(operator, viewer, people):
     page, pk = text(operator.get("/ops/board?hours=2")), people["coming"].pk
-    for name in ("resend", "reassign", "confirm", "start"):
+    for name in ("remind-now", "reassign", "confirm", "start"):
         link = f"/ops/act/{name}?ids={pk}&amp;back=%2Fops%2Fboard%3Fhours%3D2"
         assert f'href="{link}"' in page
         assert operator.get(link.replace("&amp;", "&")).context["back"] == "/ops/board?hours=2"

@@ -42,6 +42,7 @@ NEEDS = {
     "api/assignments/<int:pk>/late": {"POST": WRITE},
     "api/assignments/<int:pk>/start": {"POST": WRITE},
     "api/assignments/<int:pk>/complete": {"POST": WRITE},
+    "api/assignments/<int:pk>/remind": {"POST": WRITE},
     "api/assignments/<int:pk>/cancel": {"POST": WRITE},
     "api/assignments/<int:pk>/reschedule": {"POST": WRITE},
     "api/assignments/<int:pk>/reminders": {"GET": READ},

@@ -86,7 +86,7 @@ def test_work_at_the_same_time_is_warned_of(operator, sydney):
 def test_the_list_offers_its_acts_to_operators_only(operator, viewer, clock):
     AssignmentFactory()
     page, seen = (client.get("/ops/assignments").content.decode() for client in (operator, viewer))
-    for name in ("move", "reassign", "cancel", "resend", "reset"):
+    for name in ("move", "reassign", "cancel", "remind-now", "reset"):
         assert f'formaction="/ops/act/{name}"' in page
     assert "/ops/assignments/new" in page
     assert "formaction" not in seen

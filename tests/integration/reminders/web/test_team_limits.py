@@ -81,6 +81,7 @@ ADDRESSES = {
     "api/assignments/<int:pk>/late": NARROWED,
     "api/assignments/<int:pk>/start": NARROWED,
     "api/assignments/<int:pk>/complete": NARROWED,
+    "api/assignments/<int:pk>/remind": NARROWED,
     "api/assignments/<int:pk>/cancel": NARROWED,
     "api/assignments/<int:pk>/reschedule": NARROWED,
     "api/assignments/<int:pk>/reminders": NARROWED,
