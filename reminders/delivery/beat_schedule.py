@@ -4,7 +4,7 @@ An operator may switch an entry off, with a reason that is recorded (`reminders.
 stops an entry is a fault, and is corrected: beat itself disables one that is a one-off, has expired or cannot be read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -150,7 +150,14 @@ def set_up(config: ReminderConfig) -> list[str]:
 def check_entries(config: ReminderConfig) -> list[EntryStatus]:
     """How the entries stand now, without changing them."""
     now = database_now()
-    return [_status(entry, _found(entry.task), now=now) for entry in entries(config)]
+    wanted = entries(config)
+    tasks = [entry.task for entry in wanted]
+    rows = list(
+        PeriodicTask.objects.filter(Q(task__in=tasks) | Q(name__in=tasks))
+        .select_related("interval")
+        .order_by("pk")
+    )
+    return [_status(entry, _of_task(rows, entry.task), now=now) for entry in wanted]
 
 
 def stopped_by(task: str) -> SwitchOff | None:
@@ -232,7 +239,11 @@ def _set_up(entry: Entry) -> Sequence[str]:
 def _found(task: str, *, lock: bool = False) -> PeriodicTask | None:
     """The entry that runs this task, under whatever name; else the one of its name, whose task was changed."""
     rows = PeriodicTask.objects.select_for_update() if lock else PeriodicTask.objects.all()
-    candidates = list(rows.filter(Q(task=task) | Q(name=task)).order_by("pk"))
+    return _of_task(rows.filter(Q(task=task) | Q(name=task)).order_by("pk"), task)
+
+
+def _of_task(rows: Iterable[PeriodicTask], task: str) -> PeriodicTask | None:
+    candidates = [row for row in rows if task in (row.task, row.name)]
     candidates.sort(key=lambda row: (row.task != task, row.name != task))
     return candidates[0] if candidates else None
 

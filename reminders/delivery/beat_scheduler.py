@@ -13,7 +13,7 @@ from reminders.delivery.hints import BrokerDown
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
-"""How often the queue is looked at. Between two looks it may grow by what beat sends meanwhile."""
+"""How often the queue is looked at, and the entries are. Between two looks the queue may grow by what beat sends."""
 
 
 class BoundedScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -25,6 +25,14 @@ class BoundedScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     _look_at = 0.0
     _full = False
+    _compare_at = 0.0
+
+    def schedule_changed(self) -> bool:
+        """Whether somebody has changed an entry; asked every few seconds, and not at each tick."""
+        if time.monotonic() < self._compare_at:
+            return False
+        self._compare_at = time.monotonic() + LOOK_SECONDS
+        return bool(super().schedule_changed())
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Sends the task of a due entry, unless it would only wait behind many like it."""

@@ -3,8 +3,12 @@
 import base64
 import json
 import logging
+import os
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -50,7 +54,7 @@ class CeleryBroker:
             return int(client.llen(queue))
 
     def contents(self) -> BrokerContents:
-        with _client() as client:
+        with _kept_client() as client:
             asked = client.pipeline(transaction=True).llen(QUEUE).get(MARK).info("server")
             messages, mark, server = asked.execute()
             return BrokerContents(int(messages), mark == _run_of(server))
@@ -130,6 +134,48 @@ def _send(calls: Iterable[Mapping[str, Any]], *, quietly: bool = False) -> int:
         if not quietly:
             logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
     return sent
+
+
+KEEP_SECONDS = 60.0
+"""For how long a connection is kept by who asks every tick; one that fails is given up at once."""
+
+
+@dataclass(slots=True)
+class _Kept(threading.local):
+    """The connection that this thread of this process has kept, and until when (time.monotonic)."""
+
+    pid: int = 0
+    until: float = 0.0
+    connection: Any = None
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def _kept_client() -> Iterator[Any]:
+    """As `_client`, over a connection that is kept from call to call. Raises BrokerDown."""
+    if _kept.pid != os.getpid():
+        _kept.connection = None  # The parent's: it is not ours to close.
+    if _kept.connection is not None and time.monotonic() >= _kept.until:
+        _give_up_kept()
+    try:
+        if _kept.connection is None:
+            connection = current_app.connection_for_write(connect_timeout=2)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            _kept.pid, _kept.until = os.getpid(), time.monotonic() + KEEP_SECONDS
+            _kept.connection = connection
+        yield _kept.connection.default_channel.client
+    except BROKER_ERRORS as error:
+        _give_up_kept()
+        raise BrokerDown(f"the broker does not answer ({type(error).__name__})") from error
+
+
+def _give_up_kept() -> None:
+    connection, _kept.connection = _kept.connection, None
+    if connection is not None:
+        with suppress(*BROKER_ERRORS):
+            connection.release()
 
 
 @contextmanager

@@ -70,9 +70,12 @@ def dispatch(
     done = Dispatched()
     if not config.enabled:
         return done
-    reaped = leases.reap(config)
-    done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
-    log_ended(reaped.ambiguous_rows)
+    soon = config.tick * 1.25
+    is_anything = claims.is_anything_by(soon)
+    if is_anything:
+        reaped = leases.reap(config)
+        done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
+        log_ended(reaped.ambiguous_rows)
     if config.further_channels:
         log_ended(ways.leave_held(config))
     try:
@@ -86,6 +89,9 @@ def dispatch(
         return done
     if contents.messages >= 2 * config.queue_limit // config.batch_size + 8 * config.concurrency:
         return done  # Nobody takes messages: what waits there is worth no more hints.
+    if not is_anything:
+        limit.learn(returned=0, queued=0, config=config)
+        return done
     queued = claims.queued()
     room = limit.learn(returned=done.returned, queued=queued, config=config) - queued
     while room > 0:
@@ -97,10 +103,8 @@ def dispatch(
             return done
     if room <= 0:
         return done  # People come first: programs and what is not due yet wait for the next tick.
-    soon = claims.claim(
-        config, room=min(room, config.batch_size * config.concurrency), ahead=config.tick * 1.25
-    )
-    if soon and not _hand_over(_slots(soon, config), soon, broker, done, journal):
+    claimed = claims.claim(config, room=min(room, config.batch_size * config.concurrency), ahead=soon)
+    if claimed and not _hand_over(_slots(claimed, config), claimed, broker, done, journal):
         return done
     if events := event_claims.claim_events(event_claims.FIRST, config=config, first=True):
         _hand_over([HintBatch(tuple(row.hint for row in events))], events, broker, done, journal)

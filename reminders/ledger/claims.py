@@ -120,6 +120,11 @@ WORK = f"""
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS is_due
 """  # noqa: S608 - our own constants
 
+ANYTHING = """
+    SELECT EXISTS (SELECT FROM reminders_reminder
+                   WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + %s)
+"""
+
 QUEUED_MARKERS = f"""
     SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
            bool_or(state = 'PLANNED' AND next_attempt_at <= statement_timestamp() + %s) AS is_due
@@ -235,6 +240,16 @@ def claimed_row(row: Mapping[str, Any]) -> Claimed:
         alone=row["alone"],
         scan_id=row["scan_id"],
     )
+
+
+def is_anything_by(ahead: timedelta) -> bool:
+    """Whether any open row is due within `ahead`, or was when it was claimed: without one, dispatch has nothing to do.
+
+    One look into an index, for the ticks of a system at rest.
+    """
+    with prepared_cursor() as cursor:
+        run(cursor, ANYTHING, [ahead])
+        return bool(fetch_one(cursor))
 
 
 @atomically

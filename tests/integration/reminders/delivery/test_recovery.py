@@ -17,7 +17,7 @@ from reminders.delivery import broker_status, deliver, dispatch, journal, recove
 from reminders.delivery.broker import MARK, CeleryBroker
 from reminders.delivery.hints import BrokerContents, HintBatch
 from reminders.delivery.journal import JournalFile
-from reminders.ledger import finishing, replanning, scans
+from reminders.ledger import claims, finishing, leases, replanning, scans
 from reminders.ledger.records import Hint
 from reminders.models import Attempt, Reminder, State
 from reminders.models import Counter as CounterRow
@@ -89,6 +89,37 @@ def redis():
     client.delete(MARK)
     yield client
     broker_status.purge()
+
+
+def test_who_asks_every_tick_keeps_the_connection_and_survives_its_end(redis):
+    """A server that was restarted, or hangs up, is asked again over a new one."""
+    broker = CeleryBroker()
+    broker.mark()
+
+    def asks_over() -> set[str]:
+        """The connections over which the broker was asked for its contents."""
+        found = {one["id"] for one in redis.client_list() if one["cmd"] in ("info", "exec")}
+        return found - {str(redis.client_id())}
+
+    assert [broker.contents().is_intact for _ in range(3)] == [True] * 3
+    assert len(asks_over()) == 1
+    for one in asks_over():
+        redis.client_kill_filter(_id=one)
+    assert [broker.contents().is_intact for _ in range(3)] == [True] * 3
+    assert len(asks_over()) == 1
+
+
+def test_a_tick_of_a_system_at_rest_claims_nothing(clock, config, desk, monkeypatch):
+    """What is due later is looked at once it is nearly due."""
+    AssignmentFactory(soon=True, scheduled_start=clock.now() + timedelta(hours=1))
+    asked = []
+    monkeypatch.setattr(claims, "claim", lambda *_a, **_k: asked.append("claim"))
+    monkeypatch.setattr(leases, "reap", lambda *_a, **_k: asked.append("reap"))
+    assert dispatch.dispatch(config=config, broker=desk).handed_over == 0
+    assert asked == []
+    monkeypatch.undo()
+    clock.advance(timedelta(minutes=30))
+    assert dispatch.dispatch(config=config, broker=desk).handed_over == 1
 
 
 def test_the_real_broker_says_what_it_holds_and_whether_it_was_emptied(redis):
