@@ -29,6 +29,7 @@ QUERY_CANCELED = "57014"
 NAVIGATION = (
     ("ops:overview", "Overview"),
     ("ops:board", "Board"),
+    ("ops:day", "Day"),
     ("ops:assignments", "Assignments"),
     ("ops:reminders", "Reminders"),
     ("ops:queue", "Queue"),
@@ -41,7 +42,17 @@ IMPORT = ("ops:imports", "Import")
 """For operators."""
 MAILBOX = ("ops:mailbox", "Mailbox")
 """For operators, and only where the mail server of `manage.py up` is in use."""
-NARROWED = ("ops:overview", "ops:board", "ops:assignments", "ops:reminders", "ops:simulator", "ops:imports")
+NARROWED = (
+    *(
+        "ops:overview",
+        "ops:board",
+        "ops:day",
+        "ops:assignments",
+        "ops:reminders",
+        "ops:simulator",
+        "ops:imports",
+    ),
+)
 """The pages that there are for people who are limited to teams."""
 
 

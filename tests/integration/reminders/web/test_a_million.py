@@ -125,6 +125,7 @@ PAGES = {
     "/ops/reminders?show=bounced": 1_000,
     "/ops/assignments/500010": 100,
     "/ops/audit": 100,
+    "/ops/day": 15_000,  # 2,880 assignments, four blocks for the state of each
 }
 """Each page, and the blocks of 8 KB that all its queries together may touch, without that for the reader's permissions: it
 reads two for each permission, whatever there is of work."""

@@ -88,6 +88,7 @@ NEEDS = {
     "ops/board": {"GET": LOOK},
     "ops/board/live": {"GET": LOOK},
     "ops/find": {"GET": LOOK},
+    "ops/day": {"GET": LOOK},
     "ops/assignments": {"GET": LOOK},
     "ops/assignments/new": {"GET": ACT, "POST": ACT},
     "ops/assignments/<int:pk>": {"GET": LOOK},

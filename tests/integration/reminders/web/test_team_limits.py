@@ -120,6 +120,7 @@ ADDRESSES = {
     "ops/board": NARROWED,
     "ops/board/live": NARROWED,
     "ops/find": NARROWED,
+    "ops/day": NARROWED,
     "ops/assignments": NARROWED,
     "ops/assignments/new": NARROWED,
     "ops/assignments/<int:pk>": NARROWED,
@@ -407,6 +408,9 @@ def urls(route: str, world: World) -> list[str]:
                 f"/ops/act/move?ids={ids[0]}&start=2026-06-15T18:00&to={to}" for to in ("", f"P-{SECRET}")
             ]
             return [*scoped, *given, *moved, "/ops/act/reset?scope=out_of_sync"]
+        case "ops/day":
+            days = [f"/ops/day?date=2026-06-15&days={number}" for number in (1, 3, 7)]
+            return [*days, f"{days[0]}&team={world.other.pk}"]
         case "ops/simulator":
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
         case "ops/board" | "ops/board/live" | "api/board":
