@@ -330,6 +330,7 @@ SPECTACULAR_SETTINGS = {
         "KindEnum": "reminders.models.Kind.values",
         "DeliveryKindEnum": "reminders.models.DeliveryKind.values",
         "StateEnum": "reminders.models.State.values",
+        "RungEnum": "reminders.policy.awareness.RUNGS",
         "CalendarSourceStateEnum": "assignments.calendar_source.STATES",
     },
     "POSTPROCESSING_HOOKS": [

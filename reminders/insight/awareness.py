@@ -3,23 +3,25 @@
 One statement reads them for many assignments at once, so that a list asks once and a figure counts in the database.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 
 from assignments.act_rules import MOST_LATE
+from assignments.contact_point import ContactPoint
 from assignments.models import Assignment, Status
 from assignments.team_scope import TeamScope
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
-from reminders.ledger.fragments import is_set_up_sql, ways_of
+from reminders.ledger.fragments import is_now_sql, is_set_up_sql, ways_of
 from reminders.ledger.sql import run
 from reminders.ledger.ways import BOUNCED
-from reminders.policy.awareness import Awareness, Facts, Rung, awareness_of
+from reminders.policy.awareness import Address, Awareness, Facts, Rung, awareness_of
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
+from reminders.policy.ways import is_set_up
 
 HORIZON = timedelta(hours=2)
 """How far ahead the figures look: time enough to call somebody, or to find somebody else."""
@@ -51,7 +53,8 @@ _SAID = f"""
 # The messages to the present assignee of `a`, in the order in which they were begun. Work that is not to be done any more,
 # or is nobody's, has none.
 _MESSAGES = f"""
-    SELECT m.id, m.closed_at IS NULL AS is_open, m.kind = 'REMINDER' AND m.version = a.version AS of_plan,
+    SELECT m.id, m.closed_at IS NULL AS is_open,
+           m.kind = 'REMINDER' AND m.version = a.version AND NOT {is_now_sql("m.rule")} AS of_plan,
            CASE WHEN m.kind = 'CORRECTION' THEN m.planned_at END AS changed_at,
            coalesce(m.begun_at, m.closed_at) AS at, {_POSSIBLE} AS possible, {_CERTAIN} AS certain,
            a.renudge_at IS NULL OR coalesce(m.sent_at, m.begun_at, m.closed_at) > a.renudge_at AS fresh,
@@ -76,12 +79,16 @@ _KNOWN = f"""
           FROM ({_MESSAGES}) messages) known
 """  # noqa: S608 - our own constants
 
+REACHABLE = f"""EXISTS (
+        SELECT FROM assignments_contactpoint c
+        WHERE c.person_id = a.assignee_id AND c.opted_out_at IS NULL AND c.failing_since IS NULL
+          AND {is_set_up_sql("c.channel")})"""
+"""Whether messages reach the assignee of `a`; `policy.awareness.cause_of` is the same rule, and says why not."""
+
 # In the order of the fields of `Facts`.
 FACTS = f"""
     a.status, a.assignee_id IS NOT NULL AS assigned,
-    EXISTS (SELECT FROM assignments_contactpoint c
-            WHERE c.person_id = a.assignee_id AND c.opted_out_at IS NULL AND c.failing_since IS NULL
-              AND {is_set_up_sql("c.channel")}) AS reachable,
+    {REACHABLE} AS reachable,
     a.status = 'SCHEDULED' AND {overdue_base_sql("a")} <= statement_timestamp() - %(overdue)s AS overdue,
     a.answer = 'DECLINED' AS declined, a.answer = 'CONFIRMED' AS confirmed, a.expected_start IS NOT NULL AS late,
     a.on_my_way_at IS NOT NULL AS on_my_way,
@@ -198,6 +205,18 @@ def _read(statement: str, params: Mapping[str, Any]) -> Iterator[tuple[int, Awar
         awareness = awareness_of(facts_of(values))
         if awareness is not None:
             yield pk, awareness
+
+
+def addresses_of(points: Iterable[ContactPoint], config: ReminderConfig) -> list[Address]:
+    """What matters of these addresses of a person."""
+    return [
+        Address(
+            usable=is_set_up(one.channel, config),
+            opted_out=one.opted_out_at is not None,
+            failing=one.failing_since is not None,
+        )
+        for one in points
+    ]
 
 
 def teams_asked(scope: TeamScope, team: int | None) -> frozenset[int] | None:

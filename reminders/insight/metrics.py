@@ -29,7 +29,7 @@ from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import counters
 from reminders.models import State
-from reminders.policy.awareness import Rung
+from reminders.policy.awareness import RUNGS
 from reminders.policy.retries import Result
 
 logger = logging.getLogger(__name__)
@@ -261,7 +261,7 @@ def _gauges(taken: Snapshot, config: ReminderConfig) -> Iterator[Metric]:
         "assignment_awareness",
         "Work that starts within 2 h, was to start or has been started since, by how far its assignee knows of it.",
         "rung",
-        {rung.value: taken.awareness.get(rung.value, 0) for rung in Rung},
+        {rung: taken.awareness.get(rung, 0) for rung in RUNGS},
     )
     yield _gauge(
         "assignment_untold",

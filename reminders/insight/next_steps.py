@@ -12,6 +12,7 @@ from assignments.contact_point import ContactPoint
 from assignments.models import Assignment, Status
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast
+from reminders.insight.awareness import addresses_of
 from reminders.insight.explain.inputs import facts_of, news_of, situation_of
 from reminders.insight.explain.ways import Ways, way_words
 from reminders.insight.explain.wording import change_words, words
@@ -22,10 +23,10 @@ from reminders.ledger.rules import verified_only_rules
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, RuleSchedule, State
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
-from reminders.policy.awareness import Address, Unreachable, cause_of
+from reminders.policy.awareness import Unreachable, cause_of
 from reminders.policy.rows import Action, Situation
-from reminders.policy.rules import DEFAULT
-from reminders.policy.ways import first_way, is_set_up
+from reminders.policy.rules import DEFAULT, is_now
+from reminders.policy.ways import first_way
 
 CAUSES = {
     Unreachable.UNASSIGNED: "nobody is assigned",
@@ -108,14 +109,7 @@ class _Asked:
     def _cause(self) -> Unreachable | None:
         if self.assignment.assignee_id is None:
             return Unreachable.UNASSIGNED
-        return cause_of(
-            Address(
-                usable=is_set_up(one.channel, self.config),
-                opted_out=one.opted_out_at is not None,
-                failing=one.failing_since is not None,
-            )
-            for one in self.points
-        )
+        return cause_of(addresses_of(self.points, self.config))
 
     def _next(self) -> NextStep | None:
         if self.assignment.status != Status.SCHEDULED:
@@ -145,7 +139,8 @@ class _Asked:
             if self.next_of_rules is not None:
                 yield self._planned(max(self.next_of_rules, self.situation.now))
         elif not any(
-            row.kind == Kind.REMINDER and row.version == self.assignment.version for row in self.rows
+            row.kind == Kind.REMINDER and row.version == self.assignment.version and not is_now(row.rule)
+            for row in self.rows
         ):
             foreseen = forecast.forecast_assignment(work, self.situation, config=self.config)
             if foreseen.verdict.action is Action.SEND and foreseen.at is not None:

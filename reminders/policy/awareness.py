@@ -22,6 +22,7 @@ class Rung(Enum):
     OVERDUE = "overdue"
 
 
+RUNGS = tuple(rung.value for rung in Rung)
 DOES_NOT_KNOW = (Rung.UNASSIGNED, Rung.UNREACHABLE, Rung.NOT_TOLD)
 
 

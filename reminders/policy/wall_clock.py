@@ -90,3 +90,10 @@ def _end_of_gap(before: datetime, after: datetime, *, local: datetime, zone: tzi
         else:
             before = middle
     return after.replace(microsecond=0)
+
+
+def local_day(now: datetime, *, days_ahead: int, zone: tzinfo) -> tuple[date, datetime, datetime]:
+    """The day so many days after that of `now` in this zone: its date, and its beginning and end (outside)."""
+    day = now.astimezone(zone).date() + days_ahead * DAY
+    begins, ends = (first_instant(datetime.combine(on, time()), zone=zone) for on in (day, day + DAY))
+    return day, begins, ends

@@ -55,7 +55,7 @@ def test_everybody_can_use_every_page(visit, stage):
     pauses.pause(by="olga", reason="so that the banner is there")
     page = visit("olga", "/ops/")
     for path in (
-        "/ops/", "/ops/board", "/ops/board?show=everybody",
+        "/ops/", "/ops/board", "/ops/board?show=everybody", "/ops/forecast?days=0",
         "/ops/assignments", "/ops/assignments?q=none", "/ops/reminders?show=failed", "/ops/switch",
         "/ops/queue", "/ops/doctor", "/ops/audit", "/ops/simulator", f"/ops/assignments/{stage.unreachable.pk}",
         f"/ops/assignments/{stage.coming.pk}", "/ops/act/resume", "/ops/act/rescan",
@@ -86,6 +86,7 @@ def test_everybody_can_use_pages_without_data(visit, site):
     for path in (
         "/ops/",
         "/ops/board",
+        "/ops/forecast",
         "/ops/assignments",
         "/ops/reminders",
         "/ops/audit",

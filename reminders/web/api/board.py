@@ -10,6 +10,7 @@ from reminders import conf
 from reminders.insight import statistics
 from reminders.insight.awareness import teams_asked
 from reminders.insight.board import board, entries
+from reminders.insight.reach_forecast import reach_forecast
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import board as shapes
 from reminders.web.team_limits import TeamLimit
@@ -38,3 +39,30 @@ class BoardView(Endpoint):
             ids = known.may_not_know if asked["show"] == shapes.UNAWARE else list(known.found)
             listed = entries(ids[: asked["limit"]], known.found, config=config)
         return Response(shapes.shown(listed))
+
+
+class ForecastView(Endpoint):
+    """Whom no message will reach."""
+
+    team_limit = TeamLimit.NARROWS
+
+    @extend_schema(
+        operation_id="forecast",
+        parameters=[shapes.ForecastQuery],
+        responses=responses({200: shapes.ForecastSerializer}),
+    )
+    def get(self, request: Request) -> Response:
+        """Lists the work of a day, tomorrow by default, whose assignee does not know of it and whom no message will reach.
+
+        With the cause: nobody is assigned, no address, opted out of all of them or of every rule, or every address fails.
+        """
+        asked = self.address(shapes.ForecastQuery)
+        team = asked.get("team")
+        with statistics.bounded():
+            found = reach_forecast(
+                days_ahead=asked["days_ahead"],
+                team=team if self.team_scope.holds(team) else None,
+                teams=teams_asked(self.team_scope, team),
+                config=conf.current(),
+            )
+        return Response(shapes.ForecastSerializer(found).data)

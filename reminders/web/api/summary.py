@@ -12,7 +12,7 @@ from reminders.delivery import broker_status
 from reminders.insight import statistics
 from reminders.insight.statistics import Snapshot
 from reminders.ledger.pauses import pause_in_force
-from reminders.policy.awareness import Rung
+from reminders.policy.awareness import RUNGS
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import summary
 from reminders.web.team_limits import TeamLimit
@@ -51,7 +51,7 @@ def _shown(snapshot: Snapshot) -> dict[str, Any]:
         "declined": snapshot.declined,
         "declined_soon": snapshot.declined_soon,
         "unanswered_soon": snapshot.unanswered_soon,
-        "awareness": {rung.value: snapshot.awareness.get(rung.value, 0) for rung in Rung},
+        "awareness": {rung: snapshot.awareness.get(rung, 0) for rung in RUNGS},
         "unaware_soon": snapshot.unaware_soon,
         "untold_soon": snapshot.untold_soon,
         "overdue": snapshot.overdue,

@@ -82,6 +82,7 @@ urlpatterns: list[URLPattern] = [
     path("admin/reminders/pause", ops.PauseView.as_view(), name="pause"),
     path("admin/reminders/resume", ops.ResumeView.as_view(), name="resume"),
     path("board", board.BoardView.as_view(), name="board"),
+    path("forecast", board.ForecastView.as_view(), name="forecast"),
     path("teams", teams.TeamListView.as_view(), name="teams"),
     path("teams/<int:pk>", teams.TeamView.as_view(), name="team"),
     path("people", teams.PersonListView.as_view(), name="people"),

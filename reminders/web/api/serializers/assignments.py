@@ -8,7 +8,7 @@ from rest_framework import serializers
 from assignments.imports.fields import ASSIGNEE, ASSIGNMENT, IDENTIFYING, READ_ONLY, ROW, STATUS, Field
 from assignments.models import ReminderStatus, Status
 from assignments.wording import quoted
-from reminders.policy.awareness import Rung
+from reminders.policy.awareness import RUNGS
 from reminders.web.api.fields import (
     AnswerField,
     InstantField,
@@ -165,7 +165,7 @@ class AssignmentSerializer(serializers.Serializer[Any]):
     started_at = InstantField(allow_null=True)
     completed_at = InstantField(allow_null=True)
     awareness = serializers.ChoiceField(
-        choices=[rung.value for rung in Rung],
+        choices=RUNGS,
         allow_null=True,
         help_text="How far the assignee is known to know of the work; null where it is cancelled.",
     )

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from assignments.teams import effective_team_id
 from reminders.insight.board import DEFAULT_HOURS, MOST_HOURS, MOST_LOOKED_AT, Entry
-from reminders.policy.awareness import Rung, Unreachable
+from reminders.insight.reach_forecast import MOST_DAYS_AHEAD, ReachForecast
+from reminders.policy.awareness import RUNGS, Unreachable
 from reminders.web.api.fields import InstantField, StrictChoiceField
 from reminders.web.api.serializers.queries import NumberParameter, QuerySerializer
 
@@ -51,6 +53,42 @@ class BoardPersonSerializer(serializers.Serializer[Any]):
     phone = serializers.CharField()
 
 
+class ForecastQuery(QuerySerializer):
+    days_ahead = NumberParameter(
+        max_value=MOST_DAYS_AHEAD, default=1, help_text="The day: so many after today; 1 is tomorrow."
+    )
+    team = NumberParameter(
+        required=False, help_text="The id of the team that the work belongs to; the day is that of its zone."
+    )
+
+
+class UnreachedSerializer(serializers.Serializer[Any]):
+    assignment = BoardAssignmentSerializer()
+    person = BoardPersonSerializer(allow_null=True)
+    unreachable_because = serializers.ChoiceField(
+        choices=[cause.value for cause in Unreachable], source="cause.value"
+    )
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    """Whom no message will reach on one day."""
+
+    date = serializers.DateField(source="day")
+    time_zone = serializers.CharField(source="zone")
+    since = InstantField()
+    until = InstantField()
+    work = serializers.IntegerField(
+        help_text="How many assignments start then; no more than 10,000 are counted."
+    )
+    causes = serializers.SerializerMethodField(help_text="How many of them no message reaches, by cause.")
+    truncated = serializers.BooleanField(help_text="Whether there are more than were looked at.")
+    results = UnreachedSerializer(many=True, source="unreached")
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+    def get_causes(self, forecast: ReachForecast) -> dict[str, int]:
+        return {cause.value: number for cause, number in forecast.by_cause.items()}
+
+
 class NextStepSerializer(serializers.Serializer[Any]):
     at = InstantField(
         allow_null=True, help_text="Null: it is happening, waits for somebody, or nothing comes by itself."
@@ -63,7 +101,7 @@ class BoardEntrySerializer(serializers.Serializer[Any]):
 
     assignment = BoardAssignmentSerializer()
     person = BoardPersonSerializer(allow_null=True)
-    rung = serializers.ChoiceField(choices=[rung.value for rung in Rung], source="awareness.rung.value")
+    rung = serializers.ChoiceField(choices=RUNGS, source="awareness.rung.value")
     in_doubt = serializers.BooleanField(
         source="awareness.in_doubt",
         help_text="They count as told, and nobody can know whether the message arrived.",

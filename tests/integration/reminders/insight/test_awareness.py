@@ -371,6 +371,19 @@ def test_what_no_scan_has_planned_yet_and_what_waits(stage):
     assert entry.next.summary.startswith("A reminder waits: reminders are switched off")
 
 
+def test_a_reminder_that_is_asked_for_at_once_takes_no_place_of_the_one_that_is_planned(stage):
+    later = AssignmentFactory(scheduled_start=NOON + 8 * HOUR)
+    Reminder.objects.create(
+        assignment=later, version=1, kind=Kind.REMINDER, rule="default:now:1", recipient=f"assignee:{later.assignee_id}",
+        channel="memory", planned_start=later.scheduled_start, due_at=NOON, next_attempt_at=NOON, state="FAILED",
+        reason="rejected", closed_at=NOON, begun_at=NOON, attempts=1,
+    )  # fmt: skip
+    known_of = awareness.of_assignments([later.pk], config=stage.config)
+    assert (known_of[later.pk].rung, known_of[later.pk].coming) == (Rung.NOT_TOLD, True)
+    (entry,) = board.entries([later.pk], known_of, config=stage.config)
+    assert entry.next.at == NOON + 7.5 * HOUR
+
+
 def test_what_nobody_will_be_told_says_why(stage):
     stage.outbox.answer_with(Outcome.REJECTED)
     stage.tick()

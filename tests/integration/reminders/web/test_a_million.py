@@ -107,6 +107,7 @@ PAGES = {
     "/ops/": 100,
     "/ops/live": 100,
     "/ops/board?hours=2": 5_000,
+    "/ops/forecast": 25_000,
     "/ops/board?show=everybody": 20_000,
     "/api/board?show=unaware": 20_000,
     "/ops/assignments": 1_000,

@@ -103,6 +103,7 @@ ADDRESSES = {
     "api/import-mappings/guess": NARROWED,
     "api/import-mappings/<int:pk>": NARROWED,
     "api/board": NARROWED,
+    "api/forecast": NARROWED,
     "api/webhooks": NARROWED,
     "api/webhooks/<int:pk>": NARROWED,
     "api/webhooks/<int:pk>/rotate": NARROWED,
@@ -119,6 +120,7 @@ ADDRESSES = {
     "ops/live": NARROWED,
     "ops/board": NARROWED,
     "ops/board/live": NARROWED,
+    "ops/forecast": NARROWED,
     "ops/find": NARROWED,
     "ops/day": NARROWED,
     "ops/assignments": NARROWED,
@@ -415,6 +417,10 @@ def urls(route: str, world: World) -> list[str]:
             return ["/ops/simulator", "/ops/simulator?until=2026-06-16T12:00"]
         case "ops/board" | "ops/board/live" | "api/board":
             return [f"/{route}?show=everybody&hours={hours}" for hours in (2, 168)]
+        case "ops/forecast":
+            return [f"/ops/forecast?days={days}" for days in (0, 1)]
+        case "api/forecast":
+            return ["/api/forecast?days_ahead=1", f"/api/forecast?team={world.other.pk}"]
         case "ops/assignments":
             shows = (
                 "",

@@ -1,13 +1,14 @@
 """Local wall time: every zone of the installed database, around both of its changes in a year."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reminders.policy.wall_clock import QuietHours, at_local_time, first_instant, quiet_period
+from reminders.policy.wall_clock import QuietHours, at_local_time, first_instant, local_day, quiet_period
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ZONES = sorted(available_timezones() - {"Factory", "localtime", "posixrules"})
@@ -174,3 +175,23 @@ def test_an_instant_is_quiet_exactly_when_some_night_has_begun_and_not_ended(
 
 def _days_around(day: date) -> list[date]:
     return [day + timedelta(days=offset) for offset in range(-2, 3)]
+
+
+@pytest.mark.parametrize(
+    "name", [zone for zone in ZONES if zone.split("/")[0] in ("Europe", "Pacific", "Australia")]
+)
+def test_days_follow_one_another_without_gap_or_overlap(name):
+    zone = ZoneInfo(name)
+    now = datetime(YEAR, 3, 27, 12, tzinfo=UTC)
+    days = [local_day(now, days_ahead=number, zone=zone) for number in range(4)]
+    assert days[0][1] <= now < days[0][2]
+    for (day, _, ends), (following, begins, _) in pairwise(days):
+        assert (following, begins) == (day + DAY, ends)
+
+
+def test_a_day_on_which_clocks_change_is_longer_or_shorter():
+    now = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    day, begins, ends = local_day(now, days_ahead=1, zone=BERLIN)
+    assert (day, ends - begins) == (date(2026, 3, 29), 23 * HOUR)
+    day, begins, ends = local_day(datetime(2011, 12, 29, 12, tzinfo=UTC), days_ahead=1, zone=APIA)
+    assert (day, ends - begins) == (date(2011, 12, 30), timedelta())  # Apia skipped it.

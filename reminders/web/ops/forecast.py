@@ -1,0 +1,84 @@
+"""`/ops/forecast`: whom messages will not reach tomorrow, by cause, while there is time to do something about it."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from assignments.models import Team
+from reminders import conf
+from reminders.content.links import tel_url
+from reminders.insight import statistics
+from reminders.insight.awareness import teams_asked
+from reminders.insight.next_steps import CAUSES
+from reminders.insight.reach_forecast import MOST_COUNTED, MOST_LISTED, ReachForecast, reach_forecast
+from reminders.policy.awareness import Unreachable
+from reminders.web.filters import whole_number
+from reminders.web.ops.page import page, show
+from reminders.web.team_limits import TeamLimit, scope_of
+
+DAYS = {0: "today, from now on", 1: "tomorrow", 2: "in 2 days", 3: "in 3 days", 7: "in 7 days"}
+TOMORROW = 1
+TITLES = {
+    Unreachable.UNASSIGNED: "Nobody is assigned",
+    Unreachable.NO_CONTACT_POINT: "No address",
+    Unreachable.OPTED_OUT: "Opted out",
+    Unreachable.ALL_FAILING: "Every address fails",
+}
+ADVICE = {
+    Unreachable.UNASSIGNED: "Assign somebody.",
+    Unreachable.NO_CONTACT_POINT: "Ask the person for an address, and add it on their page.",
+    Unreachable.OPTED_OUT: "Tell the person yourself, or ask whether they want reminders again.",
+    Unreachable.ALL_FAILING: "Messages to each of their addresses come back: ask for another one.",
+}
+
+
+@page(limit=TeamLimit.NARROWS)
+def forecast(request: HttpRequest) -> HttpResponse:
+    """The day that the address asks for, else tomorrow."""
+    scope = scope_of(request.user)
+    days = whole_number(request.GET.get("days", ""))
+    days = days if days in DAYS else TOMORROW
+    teams = list(Team.objects.visible_to(scope).order_by("name").values_list("pk", "name"))
+    team = whole_number(request.GET.get("team", ""))
+    if team not in dict(teams):
+        team = None
+    with statistics.bounded():
+        found = reach_forecast(
+            days_ahead=days, team=team, teams=teams_asked(scope, team), config=conf.current()
+        )
+    return show(
+        request,
+        "forecast",
+        {
+            "forecast": found,
+            "sections": list(_sections(found)),
+            "listed_at_most": MOST_LISTED,
+            "counted_at_most": MOST_COUNTED,
+            "days": days,
+            "choices": DAYS.items(),
+            "teams": teams,
+            "team": team,
+            "scope": scope,
+            "back": reverse("ops:forecast") + (f"?{request.GET.urlencode()}" if request.GET else ""),
+        },
+    )
+
+
+def _sections(found: ReachForecast) -> Any:
+    """Each cause that there is, with its work."""
+    for cause, number in found.by_cause.items():
+        if number:
+            lines = [
+                {"work": one.assignment, "call": tel_url(one.person.phone) if one.person else ""}
+                for one in found.unreached
+                if one.cause is cause
+            ]
+            yield {
+                "name": cause.value,
+                "title": TITLES[cause],
+                "why": CAUSES[cause],
+                "advice": ADVICE[cause],
+                "number": number,
+                "lines": lines,
+            }
