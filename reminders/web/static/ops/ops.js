@@ -55,6 +55,18 @@ function followMarks(bar) {
   follow();
 }
 
+// What was confirmed is sent once, however often the button is pressed.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form.confirm[method=post]")) return;
+  const { dataset } = event.target;
+  if (dataset.sent) event.preventDefault();
+  else setTimeout(() => delete dataset.sent, 5000); // No answer came: it may be tried again.
+  dataset.sent = "1";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
 document.addEventListener("DOMContentLoaded", () => {
   // On a phone the pages' names are wider than the window.
   document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });

@@ -148,6 +148,33 @@ def test_what_is_not_accepted_is_said_at_its_field(operator, clock, field, value
     assert Assignment.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "value", ["\0", "9" * 40, "-1", "\u0661", "\u202ex", "%", "x" * 11_000, "#" + "9" * 19]
+)
+def test_whatever_is_sent_nothing_breaks(operator, clock, value):
+    work = AssignmentFactory()
+    for name in (
+        "title",
+        "to",
+        "start",
+        "zone",
+        "length",
+        "location",
+        "kind",
+        "team",
+        "reference",
+        "lead_minutes",
+    ):
+        sent = {**VALUES, "title": "", name: value}
+        assert operator.post("/ops/assignments/new", sent).status_code == 200, name
+        assert operator.get("/ops/assignments/new", {name: value}).status_code == 200, name
+    for name in ("start", "zone", "days", "minutes", "to"):
+        for ids in (str(work.pk), f"{work.pk},{work.pk + 1}"):
+            assert operator.post("/ops/act/move", {"ids": ids, name: value}).status_code == 200, name
+    assert Assignment.objects.count() == 1
+    assert not Audit.objects.exists()
+
+
 def test_nobody_may_be_given_it_yet(operator, clock):
     done = made(operator, **VALUES, to="nobody")
     assert "“Pump 7” was made" in shown(done)
