@@ -1,10 +1,11 @@
-"""Writes the history of acts: who did what, which way and when. The only writer of `Act`, which nobody changes."""
+"""Writes the history: who did what, which way and when. The only writer of `Act` and `ChangeRecord`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
+from assignments.change_record import ChangeRecord
 from assignments.models import Act, ActKind, Assignment, Way
 from assignments.set_based import BATCH_SIZE
 from assignments.signals import acted
@@ -35,6 +36,11 @@ class Actor:
         """An operator on the Ops pages, in the admin or at the command line."""
         return cls(way=Way.OPS, name=name)
 
+    @classmethod
+    def calendar(cls, name: str) -> Self:
+        """A calendar that is polled."""
+        return cls(way=Way.API, name=f"calendar {name}")
+
 
 def new_act(
     assignment: Assignment,
@@ -62,3 +68,28 @@ def record(acts: Sequence[Act]) -> None:
     """Records acts in the transaction that carries them out, and sends the signal `acted`."""
     if acts:
         acted.send(sender=Act, acts=Act.objects.bulk_create(acts, batch_size=BATCH_SIZE))
+
+
+def new_change(
+    assignment: Assignment, before: Mapping[str, object], actor: Actor | None, *, at: datetime
+) -> ChangeRecord:
+    """A change of the assignment to what it is now that is not recorded yet; `before` is what has got another value."""
+    return ChangeRecord(
+        assignment=assignment,
+        version=assignment.version,
+        via=actor.way if actor else "",
+        actor=actor.name if actor else "",
+        at=at,
+        before={name: _as_json(value) for name, value in before.items()},
+        after={name: _as_json(getattr(assignment, name)) for name in before},
+    )
+
+
+def record_changes(changes: Sequence[ChangeRecord]) -> None:
+    """Records changes in the transaction that makes them."""
+    if changes:
+        ChangeRecord.objects.bulk_create(changes, batch_size=BATCH_SIZE)
+
+
+def _as_json(value: object) -> object:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -398,5 +398,6 @@ class Act(models.Model):
 
 # Models of this app, in files of their own: Django finds models by this module.
 from assignments.calendar_source import CalendarSource as CalendarSource  # noqa: E402
+from assignments.change_record import ChangeRecord as ChangeRecord  # noqa: E402
 from assignments.contact_point import ContactPoint as ContactPoint  # noqa: E402
 from assignments.import_models import ImportMapping, TableUpload, TableUploadPart  # noqa: E402, F401

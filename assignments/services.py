@@ -9,13 +9,14 @@ caller (`TeamScope`) finds and makes work of its teams only. Rows are locked in 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from assignments import history
+from assignments.change_record import RECORDED
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
@@ -191,16 +192,37 @@ def change(
         supervision_changed.send(sender=Assignment)
     if applied.act is not None and actor is not None:
         history.record([history.new_act(assignment, applied.act, actor, at=assignment.updated_at)])
+    record_applied([(assignment, applied)], actor, at=assignment.updated_at)
     return assignment
+
+
+def record_applied(
+    applied: Iterable[tuple[Assignment, "AppliedChange"]], actor: Actor | None, *, at: datetime
+) -> None:
+    """Records what changes have made of these assignments, which are stored; what is an act of `actor` is in the acts."""
+    history.record_changes(
+        [
+            history.new_change(assignment, before, actor, at=at)
+            for assignment, change in applied
+            if (before := change.recorded(is_act=actor is not None))
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """The fields that a change has given other values, whether the plan is another one, and the act that it is."""
+    """The fields that a change has given other values, whether the plan is another one, and the act that it is. `before`
+    holds the former values of those that are recorded."""
 
     written: set[str]
     plan_changed: bool
     act: ActKind | None = None
+    before: Mapping[str, object] = field(default_factory=dict)
+
+    def recorded(self, *, is_act: bool) -> dict[str, object]:
+        """The former values that go into the record of changes; a status that is an act does not."""
+        left_out = {"status"} if is_act and self.act is not None else set()
+        return {name: value for name, value in self.before.items() if name not in left_out}
 
     @property
     def details_changed(self) -> bool:
@@ -228,6 +250,7 @@ def apply_changes(
             f"assignment {assignment.pk} is CANCELLED: put it back with status SCHEDULED to change its plan"
         )
     before = Status(assignment.status)
+    former = {name: getattr(assignment, name) for name in RECORDED if name in changed}
     for name, value in changed.items():
         setattr(assignment, name, value)
     check_assignment(assignment, changed)
@@ -246,7 +269,7 @@ def apply_changes(
     if "scheduled_start" in changed or before == Status.CANCELLED:
         assignment.known_at = now
         written.add("known_at")
-    return AppliedChange(written, bool(plan), act)
+    return AppliedChange(written, bool(plan), act, former)
 
 
 def _progress(assignment: Assignment, *, now: datetime, written: set[str]) -> ActKind | None:
@@ -283,29 +306,38 @@ def reschedule(
     end: datetime | None = None,
     if_match: str | None = None,
     scope: TeamScope = EVERYTHING,
+    actor: Actor | None = None,
 ) -> Assignment:
     """Moves an assignment; without `end` its length stays as it was."""
-    return _reschedule(pk, start, end, if_match, scope)
+    return _reschedule(pk, start, end, if_match, scope, actor)
 
 
 @atomically
 def _reschedule(
-    pk: int, start: datetime, end: datetime | None, if_match: str | None, scope: TeamScope
+    pk: int,
+    start: datetime,
+    end: datetime | None,
+    if_match: str | None,
+    scope: TeamScope,
+    actor: Actor | None,
 ) -> Assignment:
     present = locked(pk, scope=scope)
     if end is None and present.scheduled_end is not None:
         end = start + (present.scheduled_end - present.scheduled_start)
-    return change(pk, {"scheduled_start": start, "scheduled_end": end}, if_match=if_match, scope=scope)
+    values = {"scheduled_start": start, "scheduled_end": end}
+    return change(pk, values, if_match=if_match, scope=scope, actor=actor)
 
 
-def reassign(pk: int, *, assignee_id: int | None, scope: TeamScope = EVERYTHING) -> Assignment:
+def reassign(
+    pk: int, *, assignee_id: int | None, scope: TeamScope = EVERYTHING, actor: Actor | None = None
+) -> Assignment:
     """Assigns the work to somebody else, or to nobody yet. Whether the caller sees that person is for the caller to ask."""
-    return change(pk, {"assignee_id": assignee_id}, scope=scope)
+    return change(pk, {"assignee_id": assignee_id}, scope=scope, actor=actor)
 
 
-def cancel(pk: int) -> Assignment:
+def cancel(pk: int, *, actor: Actor | None = None) -> Assignment:
     """The work will not be done. The assignment is kept; cancelling twice is no error."""
-    return change(pk, {"status": Status.CANCELLED})
+    return change(pk, {"status": Status.CANCELLED}, actor=actor)
 
 
 def reinstate(pk: int) -> Assignment:
@@ -314,17 +346,22 @@ def reinstate(pk: int) -> Assignment:
 
 
 @atomically
-def cancel_many(pks: Iterable[int], *, only: QuerySet[Assignment], now: datetime) -> list[int]:
+def cancel_many(
+    pks: Iterable[int], *, only: QuerySet[Assignment], now: datetime, actor: Actor | None = None
+) -> list[int]:
     """Cancels those of `only` that are still to come and that nobody has started, because their calendar no longer has them.
 
     Returns their ids. If the calendar has them again, they are scheduled again.
     """
     found = only.filter(pk__in=list(pks), status=Status.SCHEDULED, scheduled_start__gt=now)
     cancelled = list(found.select_for_update(no_key=True).order_by("pk"))
+    applied = []
     for assignment in cancelled:
-        apply_changes(assignment, {"status": Status.CANCELLED}, now=now)
+        if (change := apply_changes(assignment, {"status": Status.CANCELLED}, now=now)) is not None:
+            applied.append((assignment, change))
         assignment.calendar_gone_at = now
     update_columns(cancelled, (*WRITABLE, *WRITTEN_BY_CHANGES, "calendar_gone_at"))
+    record_applied(applied, actor, at=now)
     announce_plan(assignment.pk for assignment in cancelled)
     return [assignment.pk for assignment in cancelled]
 

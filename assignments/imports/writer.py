@@ -203,6 +203,7 @@ class Batch:
         self._regrouped: list[Assignment] = []
         self._supervision_changed = False
         self._acts: list[Act] = []
+        self._applied: list[tuple[Assignment, services.AppliedChange]] = []
         self.gone = 0
         self.taken: list[Assignment] = []
 
@@ -333,6 +334,7 @@ class Batch:
             return Outcome.UNCHANGED
         self._supervision_changed |= "team_id" in applied.written
         self._changed.append(present)
+        self._applied.append((present, applied))
         if applied.plan_changed:
             self._replanned.append(present)
         elif applied.details_changed:
@@ -382,6 +384,7 @@ class Batch:
         if self._supervision_changed:
             supervision_changed.send(sender=Assignment)
         history.record(self._acts)
+        services.record_applied(self._applied, self._actor, at=self._now)
 
 
 def _comes_back(present: Assignment, row: Row) -> bool:

@@ -26,7 +26,7 @@ FORGET_DELIVERY_EVENTS = """
         SELECT id FROM reminders_deliveryevent
         WHERE received_at < statement_timestamp() - interval '2 years' ORDER BY received_at LIMIT 1000)
 """
-KEPT_FOR_TWO_YEARS = ("reminders_audit", "assignments_act")
+KEPT_FOR_TWO_YEARS = ("reminders_audit", "assignments_act", "assignments_changerecord")
 
 
 def prune(config: ReminderConfig) -> None:

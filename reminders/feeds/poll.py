@@ -9,6 +9,7 @@ from django.utils.http import parse_header_parameters
 
 from assignments import services
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.imports.portions import import_portion
 from assignments.imports.results import ImportResult, together
 from assignments.imports.rows import MAX_ROWS, Row, RowError
@@ -100,7 +101,7 @@ def _import(source: CalendarSource, reading: Reading) -> tuple[ImportResult, lis
 def _portion(source: CalendarSource, rows: Sequence[Row]) -> tuple[ImportResult, list[RowError]]:
     if not polls.still_held(source):
         raise _LeaseLost
-    return import_portion(rows, skip_bad=True, feed=source.pk)
+    return import_portion(rows, skip_bad=True, feed=source.pk, actor=Actor.calendar(source.name))
 
 
 @atomically
@@ -156,7 +157,12 @@ def _vanish(
 
 def cancel_gone(source: CalendarSource, ids: Sequence[int], *, now: datetime) -> int:
     """Cancels what is still open of this calendar's work with these ids; returns how much that was."""
-    cancelled = services.cancel_many(ids, only=Assignment.objects.filter(calendar_source=source), now=now)
+    cancelled = services.cancel_many(
+        ids,
+        only=Assignment.objects.filter(calendar_source=source),
+        now=now,
+        actor=Actor.calendar(source.name),
+    )
     return len(cancelled)
 
 

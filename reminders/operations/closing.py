@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from accounts.reasons import checked_reason
 from assignments import services
+from assignments.history import Actor
 from assignments.models import Assignment, ReminderStatus, Status
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
@@ -61,7 +62,7 @@ def _close_some(
     locked = lock(part, scope=plan.selection.scope)
     ids = [target.id for target in part if as_planned(target, locked.get(target.id))]
     before = state_of(locked[pk] for pk in ids)
-    after = state_of([services.cancel(pk) for pk in ids])
+    after = state_of([services.cancel(pk, actor=Actor.ops(by)) for pk in ids])
     if ids:
         record(
             "close_as_not_done",

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.reasons import checked_reason
 from assignments import services
+from assignments.history import Actor
 from assignments.instants import known_zone
 from assignments.models import Assignee, Assignment, Status
 from assignments.services import Refused
@@ -200,7 +201,11 @@ def _change_some(
         and can(plan.kind, present)
     ]
     before = _state(plan, (locked[pk] for pk in ids))
-    after = _state(plan, [services.change(pk, plan.change.values_for(locked[pk]), scope=scope) for pk in ids])
+    actor = Actor.ops(by)
+    after = _state(
+        plan,
+        [services.change(pk, plan.change.values_for(locked[pk]), scope=scope, actor=actor) for pk in ids],
+    )
     if ids:
         selection = plan.selection.as_json()
         if plan.change.gives:

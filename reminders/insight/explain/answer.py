@@ -1,6 +1,6 @@
 """What an explanation consists of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -48,6 +48,21 @@ class ActView:
     version: int
     minutes: int | None
     note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeView:
+    """What somebody changed of the work: the fields that have got another value, before and after. `actor` is the name of an
+    account, a token or a calendar, '' where it is not known; `summary` is a sentence."""
+
+    id: int
+    via: str
+    actor: str
+    at: datetime
+    version: int
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +147,7 @@ class Explanation:
     `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
     planning. `advice` is what an operator can do; empty where nothing is needed. `upcoming` is what comes if nobody
     changes anything, `history` what happened. `rules` is empty where the built-in rule is alone. `problems` are things that
-    are wrong with the machinery at this moment.
+    are wrong with the machinery at this moment. `changes` are the latest changes of the work.
     """
 
     assignment_id: int
@@ -161,5 +176,6 @@ class Explanation:
     history: Sequence[TimelineEntry]
     problems: Sequence[str]
     acts: Sequence[ActView]
+    changes: Sequence[ChangeView]
     rules: Sequence[RuleExplanation]
     reminders: Sequence[ReminderExplanation]

@@ -10,9 +10,11 @@ from django.db.models import Prefetch, Q
 
 from assignments.models import Act, Answer, Assignment
 from reminders.conf import ReminderConfig
+from reminders.insight.change_words import Names, sentence
 from reminders.insight.explain.answer import (
     ActView,
     AttemptView,
+    ChangeView,
     DeliveryEventView,
     Explanation,
     Outlook,
@@ -30,6 +32,9 @@ from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Attempt, Reminder
 from reminders.policy.ways import channel_name, contact_point_of
+
+MOST_CHANGES = 200
+"""So many changes of one assignment are told, the latest ones."""
 
 
 def find(name: str) -> Assignment:
@@ -54,6 +59,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     rows = [*live.prefetch_related(attempts, "delivery_events"), *archive.archived_rows(found.pk)]
     asked = Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
     answer = asked.answer()
+    changes = list(_changes(found))
     return Explanation(
         assignment_id=found.pk,
         reference=found.reference or "",
@@ -83,6 +89,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
                 found,
                 asked.rows,
                 asked.acts,
+                changes,
                 others=asked.others_with,
                 name_of=asked.name_of,
                 by=asked.ways.by_row,
@@ -91,6 +98,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         ),
         problems=list(problems(config)) if answer.outlook in STILL_OPEN else [],
         acts=[_view(act) for act in asked.acts],
+        changes=changes,
         rules=list(_rules(asked)),
         reminders=[_row(asked, row) for row in asked.rows],
     )
@@ -101,6 +109,23 @@ def _rules(asked: Asked) -> Iterator[RuleExplanation]:
         yield from asked.rules.explained({rule: one.summary for rule, one in asked.by_rule.items()})
     if asked.chains is not None:
         yield from asked.chains.explained(asked.name_of)
+
+
+def _changes(assignment: Assignment) -> Iterator[ChangeView]:
+    """The latest changes of this work, the oldest of them first."""
+    records = list(assignment.change_records.order_by("-id")[:MOST_CHANGES])[::-1]
+    names = Names.of(records)
+    for one in records:
+        yield ChangeView(
+            id=one.pk,
+            via=one.via,
+            actor=one.actor,
+            at=one.at,
+            version=one.version,
+            before=one.before,
+            after=one.after,
+            summary=sentence(one, names),
+        )
 
 
 def _view(act: Act) -> ActView:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
-from reminders.insight.explain.answer import TimelineEntry
+from reminders.insight.explain.answer import ChangeView, TimelineEntry
 from reminders.insight.explain.wording import SERVERS, TRIGGERS, act_words, moment, reminded_now, words
 from reminders.models import Attempt, DeliveryEvent, DeliveryKind, Kind, Reason, Reminder, State
 from reminders.policy.escalation import trigger_of
@@ -18,6 +18,7 @@ def history(
     assignment: Assignment,
     rows: Iterable[Reminder],
     acts: Sequence[Act],
+    changes: Sequence[ChangeView],
     *,
     others: Callable[[Reminder], int],
     name_of: Callable[[str], str],
@@ -39,6 +40,7 @@ def history(
         )
         for act in acts
     ]
+    steps += [TimelineEntry(change.at, change.summary) for change in changes]
     if assignment.answer and not any(act.at == assignment.answered_at for act in acts):
         # of a release that kept no history of acts
         summary = f"The assignee answered: {Answer(assignment.answer).label}"

@@ -239,7 +239,7 @@ class AssignmentView(AssignmentEndpoint):
     )
     def delete(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history."""
-        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen(), scope=self.team_scope)
+        _change(pk, {"status": Status.CANCELLED}, self.seen(), self.team_scope, self.actor())
         return shown(pk)
 
 
@@ -308,7 +308,7 @@ class CancelView(AssignmentEndpoint):
     def post(self, request: Request, pk: int) -> Response:
         """Cancels an assignment. It is kept, with its history; cancelling twice is no error."""
         self.body(assignments.EmptySerializer)
-        services.change(pk, {"status": Status.CANCELLED}, if_match=self.seen(), scope=self.team_scope)
+        _change(pk, {"status": Status.CANCELLED}, self.seen(), self.team_scope, self.actor())
         return shown(pk)
 
 
@@ -331,6 +331,7 @@ class RescheduleView(AssignmentEndpoint):
             end=values.get("scheduled_end"),
             if_match=self.seen(),
             scope=self.team_scope,
+            actor=self.actor(),
         )
         return shown(pk)
 

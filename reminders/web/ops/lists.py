@@ -13,8 +13,10 @@ from django.urls import reverse
 from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
 from assignments.wording import quoted
+from reminders import conf
 from reminders.insight import statistics
 from reminders.insight.foremost import foremost_row
+from reminders.insight.planned_later import due_later
 from reminders.insight.recipient_names import names_of, people_among
 from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reminder, ReminderRule
@@ -84,7 +86,9 @@ def assignments(request: HttpRequest) -> HttpResponse:
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
         by_assignment = reminders_by_assignment(listed.rows)
-    lines = [(assignment, by_assignment.get(assignment.pk)) for assignment in listed.rows]
+        unplanned = [one for one in listed.rows if one.pk not in by_assignment]
+        later = due_later(unplanned, config=conf.current())
+    lines = [(one, by_assignment.get(one.pk), later.get(one.pk)) for one in listed.rows]
     return show(request, "assignments", {"filters": filters, "listed": listed, "lines": lines})
 
 

@@ -68,3 +68,16 @@ class ActSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(help_text="The plan on which they acted.")
     minutes = serializers.IntegerField(allow_null=True, help_text="With `on_my_way` and `late`.")
     note = serializers.CharField()
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """`before` and `after` hold the fields that have got another value."""
+
+    id = serializers.IntegerField()
+    via = serializers.ChoiceField(choices=["", *Way.values])
+    actor = serializers.CharField(help_text="The account, token or calendar; empty where it is not known.")
+    at = InstantField()
+    version = serializers.IntegerField(help_text="The plan afterwards.")
+    before = serializers.DictField()
+    after = serializers.DictField()
+    summary = serializers.CharField(help_text="The same as a sentence.")

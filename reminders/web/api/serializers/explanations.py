@@ -9,7 +9,7 @@ from reminders.insight.explain.answer import Outlook
 from reminders.models import DeliveryKind, Kind, Reason, State
 from reminders.policy.ways import channel_name, contact_point_of
 from reminders.web.api.fields import InstantField
-from reminders.web.api.serializers.acts import ActSerializer
+from reminders.web.api.serializers.acts import ActSerializer, ChangeSerializer
 
 OF_CONTACT_POINT = "The id of the address; null: the person's first one of this channel."
 
@@ -169,6 +169,9 @@ class ExplanationSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="Problems of the system at this moment."
     )
     acts = ActSerializer(many=True, help_text="What people did about the work, in the order of time.")
+    changes = ChangeSerializer(
+        many=True, help_text="What was changed of the work, and by whom, the latest 200."
+    )
     rules = RuleExplanationSerializer(
         many=True, help_text="What each rule does for this work; empty where the built-in one is alone."
     )

@@ -146,8 +146,8 @@ def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger
     """What the first great import finds: a ledger that was analyzed when it was empty and has just been filled."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt,"
-            " reminders_ruleschedule, reminders_rulechange, reminders_reminderrule"
+            "TRUNCATE assignments_assignment, assignments_act, assignments_changerecord, reminders_reminder,"
+            " reminders_attempt, reminders_ruleschedule, reminders_rulechange, reminders_reminderrule"
         )
         cursor.execute("ANALYZE reminders_reminder")
         cursor.execute(
@@ -176,8 +176,8 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
     with connection.cursor() as cursor:
         # Files of its own: what other tests rolled back must not stand in the way.
         cursor.execute(
-            "TRUNCATE assignments_assignment, assignments_act, reminders_reminder, reminders_attempt,"
-            " reminders_ruleschedule, reminders_rulechange, reminders_reminderrule"
+            "TRUNCATE assignments_assignment, assignments_act, assignments_changerecord, reminders_reminder,"
+            " reminders_attempt, reminders_ruleschedule, reminders_rulechange, reminders_reminderrule"
         )
         cursor.execute(
             """

@@ -239,7 +239,7 @@ def test_admin_and_ops_list_hold_the_same_work_to_the_instant(operator, clock, c
     Reminder.objects.filter(assignment=due).delete()
     rows = operator.get(page(Assignment) + f"?show={name}").context["cl"].result_list
     listed = operator.get(f"/ops/assignments?show={name}").context["lines"]
-    assert [work.title for work in rows] == [work.title for work, _ in listed] == [title]
+    assert [work.title for work in rows] == [work.title for work, *_ in listed] == [title]
 
 
 def test_a_list_counts_no_further_than_anybody_leafs(operator, clock, monkeypatch, django_assert_num_queries):

@@ -110,7 +110,7 @@ def test_every_figure_leads_to_a_list_of_as_many(viewer, everything):
 
 def test_a_list_shows_what_people_have_answered(viewer, everything):
     listed = viewer.get("/ops/assignments?answer=CONFIRMED")
-    assert [(work.title, work.answer) for work, _ in listed.context["lines"]] == [("coming", "CONFIRMED")]
+    assert [(work.title, work.answer) for work, *_ in listed.context["lines"]] == [("coming", "CONFIRMED")]
     declined = viewer.get("/ops/assignments?show=declined")
     for page in (declined, viewer.get(f"/ops/assignments/{declined.context['lines'][0][0].pk}")):
         assert "can&#x27;t make it" in shown(page)
@@ -317,7 +317,7 @@ def test_a_search_keeps_every_filter(viewer, clock, query, expected):
     clock.advance(timedelta(minutes=61))
     AssignmentFactory(title="Brandt, coming", scheduled_start=NOON + timedelta(hours=5))
     page = viewer.get(f"/ops/assignments?{query.format(pk=late.pk)}")
-    assert [work.title for work, _ in page.context["lines"]] == expected
+    assert [work.title for work, *_ in page.context["lines"]] == expected
 
 
 def test_a_number_with_its_sign_finds_the_assignment(viewer, clock):
