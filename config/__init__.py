@@ -1,7 +1,5 @@
-"""Wires the parts together: settings, Celery application, URLs, logging. No other package imports it."""
+"""Wires the parts together: settings, Celery application, URLs, logging. No other package imports it.
 
-# The one re-export: Celery finds the application here (`celery -A config`), and `shared_task` needs it to be loaded
-# with Django (Celery manual, "First steps with Django").
-from config.celery import app as celery_app
-
-__all__ = ["celery_app"]
+`celery -A config` finds the application in `config.celery`; with Django `config.apps` loads it, as `shared_task` needs. What
+runs without either, such as the process of `manage.py up`, loads none of it.
+"""

@@ -11,5 +11,7 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
+        from config import celery  # noqa: F401 - shared_task needs the application (Celery, "First steps with Django")
+
         register(checks.check_secret_key, deploy=True)
         telemetry.start(sentry_dsn=settings.SENTRY_DSN, traces_to=settings.OTEL_EXPORTER_OTLP_ENDPOINT)

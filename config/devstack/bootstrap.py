@@ -311,6 +311,11 @@ def run_command(argv: Sequence[str]) -> None:
     """Hand over to Django. An error that an operator can act on is one line, not a traceback."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
+        if list(argv[1:2]) == ["up"]:
+            from config.devstack import launch
+
+            if launch.go_on():  # the command has read the settings, and began this process anew
+                return
         run_in_django(argv)
     except KeyboardInterrupt:
         sys.exit(130)  # the exit code that shells expect after Ctrl-C

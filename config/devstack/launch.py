@@ -1,4 +1,8 @@
-"""`manage.py up`, step by step: servers, schema, processes, and then one line per event until Ctrl-C."""
+"""`manage.py up`, step by step: servers, schema, processes, and then one line per event until Ctrl-C.
+
+It imports nothing of Django: the command reads the settings and then becomes this process (`begin_anew`), which
+lives as long as the system does, in a third of the memory.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from config.devstack.narration import Narrator, show
 from config.devstack.postgres import Postgres
@@ -27,6 +31,8 @@ from config.environment import FALSE
 READY_SECONDS = 90.0
 PREPARE_SECONDS = 600.0
 STOP_SECONDS = 20.0
+PARAMETERS = "_UP_PARAMETERS"
+"""Names the descriptor from which this process reads what the command has made of the settings."""
 QUEUE_READY = "Reminder queue initialised"
 DEMO_CORRECTION_GRACE = "10"
 """Seconds in which a change may be taken back: nobody who looks at a demonstration waits for a minute."""
@@ -54,13 +60,11 @@ class System:
         concurrency: int,
         database_url: str,
         redis_url: str,
-        use_database: Callable[[str], None],
         inherited: Mapping[str, str],
     ) -> None:
         """`database_url` and `redis_url` name servers to use; for an empty one an embedded server is started.
 
-        `use_database` is called with the database's address, so that this process can query it too. `inherited` are
-        the variables of this process that commands in another terminal need as well.
+        `inherited` are the variables of this process that commands in another terminal need as well.
         """
         self.root, self.state, self.demo, self.concurrency = root, state.resolve(), demo, concurrency
         self.requested_port = port
@@ -69,7 +73,6 @@ class System:
             database_url,
             redis_url,
         )
-        self.use_database = use_database
         self.inherited = inherited
         self.environment: dict[str, str] = {}
         self.owner_url = ""
@@ -148,7 +151,7 @@ class System:
             self.environment["REMINDER_CORRECTION_GRACE_SECONDS"] = DEMO_CORRECTION_GRACE
         if not is_set("SECRET_KEY"):
             self.environment["SECRET_KEY"] = read_or_create_secret(self.state / "secret-key")
-        self.use_database(self.database_url)
+        self.narrator.database = self.database_url
         if not is_set("EMAIL_URL") and not is_set("EMAIL_BACKEND"):
             self._start_mail_sink()
 
@@ -374,3 +377,34 @@ def json_fields(line: str) -> Mapping[str, Any]:
 
 def show_step(text: str) -> None:
     show(f"  {text}")
+
+
+def begin_anew(parameters: Mapping[str, Any]) -> NoReturn:
+    """This process begins anew, under its number and its command line, as the `up` of these parameters, without Django.
+
+    They are those of `System`, with folders as texts. They hold secrets, so they travel neither on the command line nor in
+    the environment.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)  # what is longer than a pipe holds would else wait for ever
+    with os.fdopen(write, "w") as handle:
+        json.dump(parameters, handle)
+    os.set_inheritable(read, True)
+    os.environ[PARAMETERS] = str(read)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - the same program
+
+
+def go_on() -> bool:
+    """Runs the system of this process's parameters until it is stopped; False where it has none."""
+    descriptor = os.environ.pop(PARAMETERS, None)
+    if descriptor is None:
+        return False
+    with os.fdopen(int(descriptor)) as handle:
+        parameters = json.load(handle)
+    folders = {name: Path(parameters[name]) for name in ("root", "state")}
+    try:
+        System(**{**parameters, **folders}).run()
+    except CannotGoUp as error:
+        sys.exit(f"CommandError: {error}")
+    return True

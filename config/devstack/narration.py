@@ -13,16 +13,23 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import Error as DatabaseError
-from django.db import connection
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from config.addresses import connection_arguments
 
 MAX_QUEUED = 20_000
 REPEAT_AFTER_SECONDS = 10.0
+CONNECTION_KEPT_SECONDS = 10.0
+WORKS = """
+    SELECT a.id, a.title, p.name, a.scheduled_start FROM assignments_assignment a
+    LEFT JOIN assignments_assignee p ON p.id = a.assignee_id WHERE a.id = ANY(%s)
+"""
 
 REASONS = {
     "moved": "it was moved to another time",
@@ -101,6 +108,9 @@ class Narrator:
         self._queue: queue.Queue[LogEvent | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._print_events, name="narrator", daemon=True)
         self._shown_errors: dict[str, float] = {}
+        self.database = ""
+        """The address at which titles and names are looked up."""
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -133,16 +143,43 @@ class Narrator:
 
     def _print_events(self) -> None:
         while True:
-            batch = [self._queue.get()]
+            try:
+                batch = [self._queue.get(timeout=CONNECTION_KEPT_SECONDS if self._connection else None)]
+            except queue.Empty:
+                self._hang_up()
+                continue
             while len(batch) < 500 and not self._queue.empty():
                 batch.append(self._queue.get())
             events = [event for event in batch if event is not None]
-            works = look_up({number for event in events if (number := event.assignment) is not None})
+            works = self._look_up({number for event in events if (number := event.assignment) is not None})
             for event in events:
                 if line := self._line(event, works):
                     show(f"{event.at:%H:%M:%S}  {line}")
             if None in batch:
                 return
+
+    def _look_up(self, numbers: Iterable[int]) -> dict[int, Work]:
+        """Title, assignee and start by id; empty if the database does not answer."""
+        wanted = sorted(set(numbers))
+        if not wanted or not self.database:
+            return {}
+        try:
+            if self._connection is None:
+                address = make_conninfo(**connection_arguments(self.database))
+                self._connection = psycopg.connect(address, connect_timeout=5, autocommit=True)
+            rows = self._connection.execute(WORKS, [wanted]).fetchall()
+        except psycopg.Error:
+            self._hang_up()
+            return {}
+        return {
+            number: Work(title=shortened(title, 60), assignee=shortened(name or "", 40), start=start)
+            for number, title, name, start in rows
+        }
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _line(self, event: LogEvent, works: Mapping[int, Work]) -> str | None:
         if event.sentence:
@@ -238,28 +275,6 @@ def error_text(fields: Mapping[str, Any]) -> str:
     event = str(fields.get("event", "")).strip().splitlines() or [""]
     error = str(fields.get("error", "")).strip().splitlines()
     return event[0] + (f": {error[-1]}" if error else "")
-
-
-def look_up(numbers: Iterable[int]) -> dict[int, Work]:
-    """Title, assignee and start by id; empty if the database does not answer."""
-    wanted: Sequence[int] = sorted(set(numbers))
-    if not wanted:
-        return {}
-    from assignments.models import Assignment
-
-    try:
-        rows = Assignment.objects.filter(pk__in=wanted).select_related("assignee")
-        return {
-            row.pk: Work(
-                title=shortened(row.title, 60),
-                assignee=shortened(row.assignee.name, 40) if row.assignee else "",
-                start=row.scheduled_start,
-            )
-            for row in rows
-        }
-    except DatabaseError:
-        connection.close()
-        return {}
 
 
 def local_time(instant: datetime, *, seen: datetime) -> str:

@@ -7,9 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 
-from config.devstack.launch import CannotGoUp, System, is_set
+from config.devstack.launch import begin_anew, is_set
 
 
 class Command(BaseCommand):
@@ -23,20 +22,18 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=port, help="port of the web pages (default: PORT, or 8000)")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        try:
-            System(
-                root=Path(settings.BASE_DIR),
-                state=Path(settings.BASE_DIR) / settings.STATE_DIR,
-                port=options["port"] or port_of_environment(),
-                demo=options["demo"],
-                concurrency=settings.REMINDERS.concurrency,
-                database_url=settings.DATABASE_URL,
-                redis_url=settings.REDIS_URL if is_set("REDIS_URL") else "",
-                use_database=use_database,
-                inherited=inherited(),
-            ).run()
-        except CannotGoUp as error:
-            raise CommandError(str(error)) from error
+        begin_anew(
+            {
+                "root": str(settings.BASE_DIR),
+                "state": str(Path(settings.BASE_DIR) / settings.STATE_DIR),
+                "port": options["port"] or port_of_environment(),
+                "demo": options["demo"],
+                "concurrency": settings.REMINDERS.concurrency,
+                "database_url": settings.DATABASE_URL,
+                "redis_url": settings.REDIS_URL if is_set("REDIS_URL") else "",
+                "inherited": inherited(),
+            }
+        )
 
 
 def port(word: str) -> int:
@@ -63,11 +60,3 @@ def inherited() -> dict[str, str]:
         elif path := os.environ.get(f"{name}_FILE"):
             found[f"{name}_FILE"] = str(Path(path).resolve())
     return {name: value for name, value in found.items() if not name.startswith("LOG_")}
-
-
-def use_database(address: str) -> None:
-    """Point this process at the database: settings were read before the server was started."""
-    from config.addresses import django_database
-
-    connections["default"].close()
-    connections.databases["default"].update(django_database(address))
