@@ -29,40 +29,45 @@ HORIZON = timedelta(hours=2)
 UNFINISHED_FOR = timedelta(hours=24)
 """Older work that is still SCHEDULED is no matter of who knows of it any more."""
 
-MOST_COUNTED = 20_000
+MOST_COUNTED = 10_000
 """The first to start; more are not looked at for figures, which are counted every 15 seconds."""
 
 _CERTAIN = "(m.state = 'SENT' OR m.reason = 'imported')"
 _POSSIBLE = f"""((m.state IN ('SENT', 'UNKNOWN') OR m.ambiguous > 0 OR m.reason = 'imported')
                  AND NOT {BOUNCED.format(row="m")})"""
 
-# What one message states, beside the plan: of an accepted one its last attempt counts, of one in doubt each of them, as in
-# `policy.announcements.known`; what is unknown differs from nothing, as in `changes` there.
-_SAID = f"""
-    SELECT bool_or(as_planned) AS agrees, bool_or(NOT as_planned) AS differs
-    FROM (SELECT coalesce((stated ->> 'start')::timestamptz, m.planned_start) = a.scheduled_start
-             AND coalesce((stated ->> 'theirs')::boolean, TRUE)
-             AND coalesce(stated ->> 'place', a.location) = a.location
-             AND coalesce(stated ->> 'title', a.title) = a.title AS as_planned
-          FROM jsonb_array_elements(
-              CASE WHEN m.announced IS NULL OR m.announced = '[]' THEN '[{{}}]'::jsonb
-                   WHEN {_CERTAIN} THEN jsonb_build_array(m.announced -> -1)
-                   ELSE m.announced END) stated) each_statement
-"""  # noqa: S608 - our own constants
+
+def _as_planned(stated: str) -> str:
+    """Whether one statement of the message `m` (an SQL expression) is what is planned; what is unknown differs from nothing,
+    as in `policy.announcements.changes`."""
+    return f"""(coalesce(({stated} ->> 'start')::timestamptz, m.planned_start) = a.scheduled_start
+         AND coalesce(({stated} ->> 'theirs')::boolean, TRUE)
+         AND coalesce({stated} ->> 'place', a.location) = a.location
+         AND coalesce({stated} ->> 'title', a.title) = a.title)"""
+
+
+# Of an accepted message its last attempt counts, of one in doubt each, as in `policy.announcements.known`.
+_LAST_IS = _as_planned("coalesce(m.announced -> -1, '{}')")
+_EACH = "jsonb_array_elements(CASE WHEN m.announced <> '[]' THEN m.announced ELSE '[{}]' END) stated"
 
 # The messages to the present assignee of `a`, in the order in which they were begun. Work that is not to be done any more,
-# or is nobody's, has none.
+# or is nobody's, has none. OFFSET 0: what is asked of a message is asked once.
 _MESSAGES = f"""
-    SELECT m.id, m.closed_at IS NULL AS is_open,
-           m.kind = 'REMINDER' AND m.version = a.version AND NOT {is_now_sql("m.rule")} AS of_plan,
-           CASE WHEN m.kind = 'CORRECTION' THEN m.planned_at END AS changed_at,
-           coalesce(m.begun_at, m.closed_at) AS at, {_POSSIBLE} AS possible, {_CERTAIN} AS certain,
-           a.renudge_at IS NULL OR coalesce(m.sent_at, m.begun_at, m.closed_at) > a.renudge_at AS fresh,
-           said.agrees, said.differs,
-           row_number() OVER (ORDER BY coalesce(m.begun_at, m.closed_at, m.planned_at), m.id) AS place
-    FROM reminders_reminder m LEFT JOIN LATERAL ({_SAID}) said ON {_POSSIBLE}
-    WHERE m.assignment_id = a.id AND m.recipient = {assignee_recipient_sql("a")} AND m.kind IN ('REMINDER', 'CORRECTION')
-      AND a.status = 'SCHEDULED' AND a.assignee_id IS NOT NULL
+    SELECT m.*,
+           CASE WHEN NOT possible THEN FALSE WHEN certain THEN {_LAST_IS}
+                ELSE (SELECT bool_or({_as_planned("stated")}) FROM {_EACH}) END AS agrees,
+           CASE WHEN NOT possible THEN FALSE WHEN certain THEN NOT {_LAST_IS}
+                ELSE (SELECT bool_or(NOT {_as_planned("stated")}) FROM {_EACH}) END AS differs
+    FROM (SELECT m.id, m.announced, m.planned_start, m.closed_at IS NULL AS is_open,
+                 m.kind = 'REMINDER' AND m.version = a.version AND NOT {is_now_sql("m.rule")} AS of_plan,
+                 CASE WHEN m.kind = 'CORRECTION' THEN m.planned_at END AS changed_at,
+                 coalesce(m.begun_at, m.closed_at) AS at, {_POSSIBLE} AS possible, {_CERTAIN} AS certain,
+                 a.renudge_at IS NULL OR coalesce(m.sent_at, m.begun_at, m.closed_at) > a.renudge_at AS fresh,
+                 row_number() OVER (ORDER BY coalesce(m.begun_at, m.closed_at, m.planned_at), m.id) AS place
+          FROM reminders_reminder m
+          WHERE m.assignment_id = a.id AND m.recipient = {assignee_recipient_sql("a")}
+            AND m.kind IN ('REMINDER', 'CORRECTION') AND a.status = 'SCHEDULED' AND a.assignee_id IS NOT NULL
+          OFFSET 0) m
 """  # noqa: S608 - our own constants
 
 # Whatever was begun before the last accepted message, that has said the last word.
@@ -72,7 +77,7 @@ _KNOWN = f"""
            coalesce(bool_or(last AND agrees AND fresh AND EXISTS (
                SELECT FROM reminders_deliveryevent e
                WHERE e.reminder_id = known.id AND e.kind IN ('delivered', 'opened', 'complained'))), FALSE) AS delivered,
-           coalesce(bool_or(last AND differs) AND NOT bool_or(last AND coalesce(agrees, FALSE)), FALSE) AS contradicted,
+           coalesce(bool_or(last AND differs) AND NOT bool_or(last AND agrees), FALSE) AS contradicted,
            coalesce(max(changed_at), max(at) FILTER (WHERE last)) AS changed_at,
            coalesce(bool_or(is_open), FALSE) AS has_open, coalesce(bool_or(of_plan), FALSE) AS has_row
     FROM (SELECT *, possible AND place >= coalesce(max(place) FILTER (WHERE possible AND certain) OVER (), 0) AS last

@@ -61,12 +61,7 @@ def outlooks(ids: Sequence[int], *, config: ReminderConfig) -> list[Outlook]:
     found = {one.pk: one for one in work}
     situation = situation_of(pause_in_force(), config)
     rows: dict[int, list[Reminder]] = {}
-    for row in (
-        Reminder.objects.to_people()
-        .filter(assignment__in=found)
-        .order_by("due_at", "id")
-        .prefetch_related("attempt_rows")
-    ):
+    for row in Reminder.objects.to_people().filter(assignment__in=found).order_by("due_at", "id"):
         rows.setdefault(row.assignment_id, []).append(row)
     people = {one.assignee_id for one in found.values()}
     points: dict[int, list[ContactPoint]] = {}
