@@ -25,8 +25,8 @@ PRODUCTION_LOCK = "requirements/base.lock"
 DEVELOPMENT_LOCK = "requirements/dev.lock"
 
 # These commands start services of their own, so they never join a running `up`.
-DEVELOPMENT_COMMANDS = frozenset({"test", "bench"})
-SELF_SUFFICIENT_COMMANDS = DEVELOPMENT_COMMANDS | {"up"}
+DEVELOPMENT_COMMANDS = frozenset({"test", "bench", "take_screenshots"})
+SELF_SUFFICIENT_COMMANDS = frozenset({"test", "bench", "up"})
 # These change tables, so beside a running `up` they connect as the owner of its database.
 OWNER_COMMANDS = frozenset({"migrate", "prepare", "flush", "sqlflush", "dbshell"})
 

@@ -78,7 +78,7 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The table that the README shows; CHAOS_REPORT names a file for it."""
+    """The table that docs/faults.md shows; CHAOS_REPORT names a file for it."""
     ended = [done for outcome in ("passed", "failed") for done in terminalreporter.stats.get(outcome, [])]
     lines = sorted(
         (

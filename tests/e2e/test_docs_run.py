@@ -1,5 +1,5 @@
-"""The examples of docs/api.md and docs/webhooks.md, and what the runbook does about work for which nobody may come, work:
-each is run, as it is written, against a real server."""
+"""The examples of README.md, docs/api.md and docs/webhooks.md, and what the runbook does about work for which nobody may
+come, work: each is run, as it is written, against a real server."""
 
 import json
 import re
@@ -122,6 +122,16 @@ SUMMARY:Clean the flue
 END:VEVENT
 END:VCALENDAR
 """.replace("\n", "\r\n")
+
+
+def test_the_call_of_the_readme(shell):
+    """The token is made as it is written there, too."""
+    fenced = re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (block,) = (one for one in fenced if "curl" in one)
+    manage = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))}"
+    written = block.replace("python3 manage.py", manage).replace("http://127.0.0.1:8000", shell.web)
+    made = json.loads(shell(written).splitlines()[-1])
+    assert (made["reference"], made["assignee"]["name"]) == ("EXAMPLE-README", "Ada")
 
 
 def test_the_round_trip_and_the_files(shell):
