@@ -144,7 +144,8 @@ def day(
     asked = within.filter(kind=kind) if kind else within
     found = list(asked.values_list(*READ)[: MOST_BLOCKS + 1])
     shown = found[:MOST_BLOCKS]
-    states = awareness.of_assignments([pk for pk, *_ in shown], config=config)
+    open_work = [pk for pk, _, _, _, status, *_ in shown if status != Status.COMPLETED]
+    states = awareness.of_assignments(open_work, config=config)
     by_person: dict[int | None, list[Block]] = defaultdict(list)
     busy: dict[int, Person] = {}
     for pk, title, start, stop, status, *owner in shown:
