@@ -142,7 +142,9 @@ class RuleExplanation:
 class Explanation:
     """The answer.
 
-    `summary` is one sentence; `will_send` whether a reminder of the present plan is still to come by itself.
+    `awareness` is how far the assignee is known to know of the work (`policy.awareness.Rung`), with its words; None and ""
+    where it is cancelled. `summary` is one sentence; `will_send` whether a reminder of the present plan is still to come by
+    itself.
     `next_at` is when something becomes of it; None where it has ended, or where a person must act first.
     `gates` are those of that reminder in the order in which they are tried; while it has no row yet, those of
     planning. `advice` is what an operator can do; empty where nothing is needed. `upcoming` is what comes if nobody
@@ -164,6 +166,8 @@ class Explanation:
     on_my_way_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    awareness: str | None
+    awareness_summary: str
     asked_at: datetime
     to: str
     outlook: Outlook

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, Q
 
 from assignments.models import Act, Answer, Assignment
 from reminders.conf import ReminderConfig
+from reminders.insight.awareness import of_assignments, state_words
 from reminders.insight.change_words import Names, sentence
 from reminders.insight.explain.answer import (
     ActView,
@@ -60,6 +61,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     asked = Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
     answer = asked.answer()
     changes = list(_changes(found))
+    known = of_assignments([found.pk], config=config).get(found.pk)
     return Explanation(
         assignment_id=found.pk,
         reference=found.reference or "",
@@ -75,6 +77,8 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         on_my_way_at=found.on_my_way_at,
         started_at=found.started_at,
         completed_at=found.completed_at,
+        awareness=known.rung.value if known else None,
+        awareness_summary=state_words(known) if known else "",
         asked_at=asked.situation.now,
         to=asked.name_of(asked.work.recipient),
         outlook=answer.outlook,

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from assignments.models import Answer, ReminderStatus, Status
 from reminders.insight.explain.answer import Outlook
 from reminders.models import DeliveryKind, Kind, Reason, State
+from reminders.policy.awareness import RUNGS
 from reminders.policy.ways import channel_name, contact_point_of
 from reminders.web.api.fields import InstantField
 from reminders.web.api.serializers.acts import ActSerializer, ChangeSerializer
@@ -153,6 +154,10 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     on_my_way_at = InstantField(allow_null=True)
     started_at = InstantField(allow_null=True)
     completed_at = InstantField(allow_null=True)
+    awareness = serializers.ChoiceField(choices=RUNGS, allow_null=True)
+    awareness_summary = serializers.CharField(
+        help_text="The same in words; empty where the work is cancelled."
+    )
     asked_at = InstantField()
     to = serializers.CharField(help_text="Who is reminded; never an address.")
     outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook], source="outlook.value")

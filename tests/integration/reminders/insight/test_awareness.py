@@ -16,6 +16,7 @@ from assignments.models import Assignment
 from assignments.team_scope import TeamScope
 from notifications.message import Outcome
 from reminders.insight import awareness, board, statistics
+from reminders.insight.explain.explain import explain
 from reminders.ledger import delivery_events
 from reminders.models import DeliveryKind, Kind, Reminder
 from reminders.operations import pauses
@@ -71,6 +72,19 @@ def test_from_not_told_to_started(stage):
     assert rung(stage) is Rung.STARTED
     acting.complete(stage.work.pk)
     assert rung(stage) is Rung.STARTED
+
+
+def test_the_explanation_says_it_too(stage):
+    def said():
+        found = explain(stage.work, config=stage.config)
+        return found.awareness, found.awareness_summary
+
+    assert said() == ("not_told", "not told yet")
+    stage.remind()
+    services.reschedule(stage.work.pk, start=NOON + 6 * HOUR)
+    assert said() == ("not_told", "told wrong")
+    services.cancel(stage.work.pk)
+    assert said() == (None, "")
 
 
 def test_work_that_is_cancelled_has_none_and_that_of_nobody_is_unassigned(stage):
