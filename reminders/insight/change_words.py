@@ -45,9 +45,28 @@ def sentence(change: ChangeRecord, names: Names) -> str:
     return f"{said[:1].upper()}{said[1:]}{_by(change)}."
 
 
-def who(change: ChangeRecord) -> str:
-    """Who changed it, as people read it; "somebody" where that is not recorded."""
-    return isolated(change.actor) if change.actor else "somebody"
+ACTIVE = {
+    "moved from": "moved {work} from",
+    "given to": "gave {work} to",
+    "taken away from": "took {work} away from",
+    "cancelled": "cancelled {work}",
+    "put back": "put {work} back",
+    "put into": "put {work} into",
+    "taken out of": "took {work} out of",
+    "renamed from": "renamed {work} from",
+    "status changed": "changed the status of {work}",
+    "its end changed": "changed the end of {work}",
+    "its place changed": "changed the place of {work}",
+    "its lead changed": "changed the lead of {work}",
+    "changed": "changed {work}",
+}
+
+
+def as_act(change: ChangeRecord, names: Names) -> str:
+    """The same as who did it goes on: "moved {work} from ... to ..."; `{work}` stands for the assignment."""
+    said = what_changed(change, names).replace("{work}", "{ work }")
+    begin = next(passive for passive in ACTIVE if said.startswith(passive))
+    return ACTIVE[begin] + said[len(begin) :]
 
 
 def _by(change: ChangeRecord) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from django.db.models.functions import Now
+
 from reminders.models import Audit
 
 
@@ -22,4 +24,5 @@ def record(
         selection=dict(selection or {}),
         before=dict(before or {}),
         after=dict(after or {}),
+        at=Now(),
     )

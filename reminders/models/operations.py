@@ -66,7 +66,10 @@ class Audit(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["action"], name="audit_action_idx")]
+        indexes = [
+            models.Index(fields=["action"], name="audit_action_idx"),
+            models.Index(fields=["at"], name="audit_at_idx"),
+        ]
         verbose_name_plural = "audit trail"
         permissions = [("operate", "May pause, resume, rescan, reset and resend")]
 

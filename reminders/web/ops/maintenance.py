@@ -1,18 +1,17 @@
 """The pages about the system: switches, queue, doctor, audit trail."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from reminders import conf
 from reminders.delivery import beat_schedule
-from reminders.insight import queue_status
+from reminders.insight import queue_status, statistics, trail
 from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.doctor import run_checks
-from reminders.models import Audit
 from reminders.operations import pauses
 from reminders.web.filters import clean_text
 from reminders.web.ops.lists import list_page
@@ -65,15 +64,28 @@ def _checklist() -> dict[str, object]:
 
 @page()
 def audit(request: HttpRequest) -> HttpResponse:
-    """What operators did, to what, and why."""
-    action, q = clean_text(request.GET.get("action")), clean_text(request.GET.get("q"))
-    actions = list(Audit.objects.order_by("action").values_list("action", flat=True).distinct())
-    listed = list_page(_audited(action, q), request)
-    return show(request, "audit", {"listed": listed, "actions": actions, "action": action, "q": q})
+    """What people and programs did, in sentences; the records themselves are behind each line."""
+    wanted = {name: clean_text(request.GET.get(name)) for name in ("action", "actor", "q", "since", "until")}
+    asked = trail.Asked(
+        kind=wanted["action"],
+        actor=wanted["actor"],
+        text=wanted["q"],
+        since=_instant_of(wanted["since"]),
+        until=_instant_of(wanted["until"]),
+    )
+    with statistics.bounded():
+        listed = list_page(trail.entries(asked), request)
+        lines = trail.lines(listed.rows)
+    context = {"listed": listed, "lines": lines, "actions": trail.actions(), **wanted}
+    return show(request, "audit", {**context, "narrowed": any(wanted.values())})
 
 
-def _audited(action: str, q: str) -> QuerySet[Audit]:
-    rows = Audit.objects.order_by("-id")
-    if action:
-        rows = rows.filter(action=action)
-    return rows.filter(Q(actor__icontains=q) | Q(reason__icontains=q)) if q else rows
+def _instant_of(text: str) -> datetime | None:
+    """An instant as a form gives it, in the installation's own zone; None for any other text."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if not 2000 <= given.year <= 9000:
+        return None
+    return given if given.tzinfo else timezone.make_aware(given)

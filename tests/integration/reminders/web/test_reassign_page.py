@@ -136,7 +136,7 @@ def test_the_preview_says_who_hears_what_and_when(operator, turn):
     ]
     later = AssignmentFactory(assignee=None)
     assert effects(preview(operator, later, other)) == [
-        "The reminder to Bea leaves at 2026-06-15 12:30:00 UTC."
+        "The reminder to Bea leaves at 2026-06-15 12:30:00 UTC (14:30 in Berlin)."
     ]
     away = operator.get(ADDRESS, {"ids": work.pk, "to": "nobody"})
     assert effects(away)[-1] == "Nobody is reminded of it until somebody gets it."
@@ -161,7 +161,7 @@ def test_the_preview_says_what_becomes_of_the_reminders_of_each_rule(operator, c
         'Ada no longer gets the reminder of the rule "Two hours <before>" at 2026-06-15 12:00:00 UTC.',
         'Ada no longer gets the reminder of the rule "Close" at 2026-06-15 13:05:00 UTC.',
         'The reminder of the rule "Two hours <before>" to Bea leaves at once.',
-        'The reminder of the rule "Close" to Bea leaves at 2026-06-15 13:05:00 UTC.',
+        'The reminder of the rule "Close" to Bea leaves at 2026-06-15 13:05:00 UTC (15:05 in Berlin).',
         "The reminder of the built-in rule (30 minutes before the start) to Bea is not sent: "
         + wording.words(Reason.TOO_CLOSE)
         + ".",
