@@ -7,11 +7,12 @@ from typing import Self
 
 from django.conf import settings
 from django.conf.locale import LANG_INFO
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Lower, Now, Upper
 from django.utils.module_loading import import_string
 
 from assignments import instants
@@ -328,6 +329,11 @@ class Assignment(models.Model):
                 fields=["calendar_source", "scheduled_start"],
                 name="assignment_source_idx",
                 condition=Q(calendar_source__isnull=False),
+            ),
+            # What a search reads. The migration leaves it out where PostgreSQL has no pg_trgm.
+            GinIndex(
+                *(OpClass(Upper(name), name="gin_trgm_ops") for name in ("reference", "title", "location")),
+                name="assignment_trigram_idx",
             ),
         ]
         constraints = [

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 
-from assignments.models import Answer, Assignment, Status
+from assignments.contact_point import ContactPoint
+from assignments.models import Answer, Assignee, Assignment, Status
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight.figure_queries import DAY
 from reminders.ledger.fragments import overdue_base
@@ -23,6 +24,7 @@ from reminders.models import (
     State,
 )
 from reminders.policy.rules import DEFAULT
+from reminders.policy.ways import NO_WAY
 
 # --- assignments -----------------------------------------------------------------------------------------------
 
@@ -96,6 +98,25 @@ def starting(
     if first is not None:
         rows = rows.filter(scheduled_start__gt=first)
     return rows if last is None else rows.filter(scheduled_start__lte=last)
+
+
+# --- people ----------------------------------------------------------------------------------------------------
+
+
+def unreachable(rows: QuerySet[Assignee], *, config: ReminderConfig) -> QuerySet[Assignee]:
+    """Those to whom nobody can write: without an address that is not opted out, over a channel that is set up.
+
+    `ledger.fragments.reachable_sql` is the same rule.
+    """
+    otherwise = Q(way__in=config.further_channels)
+    for channel in config.further_channels:
+        otherwise |= Q(way__startswith=f"{channel}:")
+    return rows.filter(Q(way=NO_WAY) | (Q(email="") & ~otherwise))
+
+
+def failing_points() -> QuerySet[ContactPoint]:
+    """The addresses from which messages came back, and that are in use."""
+    return ContactPoint.objects.filter(failing_since__isnull=False, opted_out_at__isnull=True).order_by()
 
 
 # --- the ledger ------------------------------------------------------------------------------------------------

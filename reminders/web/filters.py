@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from assignments import instants
 from assignments.clock import database_now
-from assignments.models import Answer, Assignment, ReminderStatus, Status
+from assignments.models import Answer, Assignee, Assignment, ReminderStatus, Status, Team
 from assignments.references import spellings
 from assignments.team_scope import TeamScope
 from reminders import conf
@@ -20,9 +20,15 @@ from reminders.insight import selections, starting_soon
 from reminders.insight.explain.wording import WORDS
 from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reason, Reminder, ReminderRule
+from reminders.web.search import (
+    MAX_SEARCH_LENGTH,
+    assignment_search,
+    clean_text,
+    people_found,
+    whole_number,
+)
 
 MAX_ID = 2**63 - 1
-MAX_SEARCH_LENGTH = 200
 
 SHOW = {
     "overdue": "not started in time",
@@ -44,6 +50,12 @@ START = {
     "future": "in the future",
     "any": "at any time",
 }
+REACH = {
+    "unreachable": "nobody can write to them",
+    "failing": "messages come back from an address",
+}
+"""What a list of people may be limited to."""
+
 LEDGER = {
     "open": "to come",
     "due": "due, not sent",
@@ -57,35 +69,6 @@ LEDGER = {
     "webhooks": "webhooks to come",
     "all": "all, newest first",
 }
-
-
-def whole_number(text: str) -> int | None:
-    """The number of up to 18 digits that this is; None for any other text."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def assignment_id(text: str) -> int | None:
-    """The id that `6` or `#6` names; None for any other text."""
-    return whole_number(text.removeprefix("#"))
-
-
-def assignment_search(text: str) -> Q:
-    """Assignments by a part of the reference, the title, or the assignee's name or address, or by `6` or `#6`."""
-    found = (
-        Q(reference__icontains=text)
-        | Q(title__icontains=text)
-        | Q(assignee__name__icontains=text)
-        | Q(assignee__email__icontains=text)
-    )
-    pk = assignment_id(text)
-    return found if pk is None else found | Q(pk=pk)
-
-
-def exact_assignment(text: str, *, prefix: str = "") -> Q:
-    """An assignment by exactly its reference, or by `6` or `#6`; both columns have an index."""
-    named = Q(**{f"{prefix}reference__in": spellings(text)})
-    pk = assignment_id(text)
-    return named if pk is None else named | Q(**{f"{prefix}id": pk})
 
 
 # --- fields ----------------------------------------------------------------------------------------------------
@@ -199,7 +182,8 @@ class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     search = django_filters.CharFilter(
         max_length=MAX_SEARCH_LENGTH,
         method="searched",
-        help_text="A part of the reference, the title, or the assignee's name or address; or an id.",
+        help_text="A part of the reference, the title, the place, or the assignee's name, reference or e-mail address; their"
+        " telephone number; or an id. One or two characters are the beginning of the reference, title or place.",
     )
 
     class Meta:
@@ -271,6 +255,39 @@ class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
         return rows.order_by(*names)
 
 
+# --- people ----------------------------------------------------------------------------------------------------
+
+
+class OpsPeopleFilterSet(OpsFilterSet):
+    """The filters of the Ops list of people. `scope` is what the reader may see at all."""
+
+    team = django_filters.ChoiceFilter(choices=[], empty_label="any", label="Team", field_name="team_id")
+    reach = django_filters.ChoiceFilter(
+        choices=list(REACH.items()), empty_label="anybody", label="Reached", method="reached"
+    )
+    q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="searched")
+    selects = ("team", "reach")
+
+    class Meta:
+        model = Assignee
+        fields: list[str] = []
+
+    def __init__(self, data: Any, *, scope: TeamScope) -> None:
+        values = {name: clean_text(data.get(name)) for name in data}
+        people = Assignee.objects.visible_to(scope).present()
+        super().__init__(values, queryset=people.select_related("team").order_by("name", "pk"))
+        teams = Team.objects.visible_to(scope).order_by("name").values_list("pk", "name")
+        self.filters["team"].extra["choices"] = [(str(pk), name) for pk, name in teams]
+
+    def reached(self, rows: QuerySet[Assignee], name: str, value: str) -> QuerySet[Assignee]:
+        if value == "unreachable":
+            return selections.unreachable(rows, config=conf.current())
+        return rows.filter(pk__in=selections.failing_points().values("person"))
+
+    def searched(self, rows: QuerySet[Assignee], name: str, value: str) -> QuerySet[Assignee]:
+        return people_found(rows, value)
+
+
 # --- the ledger ------------------------------------------------------------------------------------------------
 
 
@@ -324,7 +341,7 @@ class OpsReminderFilterSet(OpsFilterSet):
         return rows.filter(**{f"{self.selection.time_column}__{lookup}": value})
 
     def of_assignment(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:
-        return rows.filter(exact_assignment(value, prefix="assignment__"))
+        return rows.filter(assignment_search(value, prefix="assignment__"))
 
     @property
     def ordered(self) -> QuerySet[Reminder]:
@@ -348,8 +365,3 @@ def shown_assignments(name: str, *, now: datetime, config: ReminderConfig) -> Qu
         case "unaccounted":
             return selections.unaccounted(now=now, config=config)
     raise ValueError(name)
-
-
-def clean_text(text: str | None) -> str:
-    """Text out of an address as PostgreSQL accepts it, no longer than a search may be."""
-    return (text or "").replace("\x00", "").strip()[:MAX_SEARCH_LENGTH]

@@ -86,6 +86,7 @@ def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
     give_reason(page, "Reset reminder status", "restored from a backup")
     expect(page.get_by_text("1 reset, 0 left alone.")).to_be_visible()
     assert Assignment.objects.get(pk=stage.out_of_sync.pk).reminder_status == "NONE"
+    page.locator("header").get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Audit trail").click()
     expect(page.locator(".trail")).to_contain_text("restored from a backup")
 
@@ -145,12 +146,42 @@ def test_everything_is_reached_by_keyboard(visit, stage):
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(2):  # past the search
-        page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.locator("#tile-none")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/ops/assignments.*NONE"))
+
+
+def test_the_search_and_the_menus_are_used_by_keyboard(visit, stage):
+    page = visit("olga", "/ops/assignments")
+    page.keyboard.press("/")
+    expect(page.locator("#find")).to_be_focused()
+    page.keyboard.type("a/b")
+    expect(page.locator("#find")).to_have_value("a/b")
+    more = page.locator("header").get_by_text("More", exact=True)
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Audit trail")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Audit trail")).to_be_hidden()
+    expect(more).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type("Priya")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Priya Sharma")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_phone_has_all_pages_in_a_menu(visit, stage, scripts):
+    page = visit("olga", "/ops/", viewport={"width": 390, "height": 844}, java_script_enabled=scripts)
+    expect(page.get_by_role("link", name="Pause all sending…")).to_be_visible()
+    expect(page.get_by_role("link", name="People", exact=True)).to_be_hidden()
+    page.get_by_text("Menu", exact=True).click()
+    for name in ("People", "Audit trail", "Admin"):
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    page.get_by_role("link", name="People", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("People")
 
 
 def test_a_viewer_sees_everything_and_is_offered_nothing_to_change(visit, stage):

@@ -14,6 +14,7 @@ from assignments.services import Refused
 from reminders.web.admin.assignment_filters import TeamFilter
 from reminders.web.admin.editable import EditableAdmin
 from reminders.web.admin.lists import AnyInline, AnyModelForm
+from reminders.web.search import clean_text, people_found
 from reminders.web.team_limits import scope_of
 
 KNOWN = ("verified_at", "opted_out_at", "failing_since", "failing_reason")
@@ -77,7 +78,8 @@ class AssigneeAdmin(EditableAdmin):
     list_display = ("name", "reference", "team", "email", "phone", "time_zone", "language")
     list_filter = (TeamFilter,)
     list_select_related = ("team",)
-    search_fields = ("name", "email", "reference")
+    search_fields = ("name",)
+    search_help_text = "Name, reference, e-mail address, telephone number, or #id"
     fields = (
         *("name", "reference", "team", "email", "phone", "time_zone", "language"),
         *("quiet_from", "quiet_until"),
@@ -88,6 +90,12 @@ class AssigneeAdmin(EditableAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Assignee]:
         """Without those who were merged into others."""
         return super().get_queryset(request).filter(merged_into=None)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Assignee], search_term: str
+    ) -> tuple[QuerySet[Assignee], bool]:
+        text = clean_text(search_term)
+        return (people_found(queryset, text) if text else queryset), False
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {

@@ -10,7 +10,8 @@ from assignments.clock import database_now
 from assignments.models import Assignment, Team
 from reminders import conf
 from reminders.insight import selections
-from reminders.web.filters import SHOW, START, shown_assignments, whole_number
+from reminders.web.filters import SHOW, START, shown_assignments
+from reminders.web.search import whole_number
 from reminders.web.team_limits import scope_of
 
 

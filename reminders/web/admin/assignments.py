@@ -34,9 +34,9 @@ from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.lists import AnyInline, CodeFilter, code
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.tools import action_link, tools
-from reminders.web.filters import assignment_search, clean_text
 from reminders.web.ops.actions import confirmation
 from reminders.web.ops.page import may_operate
+from reminders.web.search import assignment_search, clean_text
 from reminders.web.team_limits import scope_of
 
 NO_DELETE = "Assignments are not deleted: cancel one instead, and its history stays."
@@ -100,7 +100,7 @@ class AssignmentAdmin(EditableAdmin):
     list_select_related = ("assignee",)
     ordering = ("-scheduled_start", "-id")
     search_fields = ("reference",)
-    search_help_text = "Reference, title, the assignee's name or address, or #id"
+    search_help_text = "Reference, title, place, the assignee's name, address or number, or #id"
     autocomplete_fields = ("assignee",)
     readonly_fields = (
         "explained",

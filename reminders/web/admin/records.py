@@ -4,7 +4,7 @@ import json
 from urllib.parse import urlsplit
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +17,7 @@ from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
 from reminders.web.admin.lists import CodeFilter, NarrowedAdmin, RecordAdmin, code
+from reminders.web.search import assignment_search, clean_text
 from reminders.web.templatetags import ops
 
 
@@ -65,7 +66,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     list_select_related = ("assignment",)
     ordering = ("-id",)
     search_fields = ("assignment__reference",)
-    search_help_text = "The number or the reference of an assignment"
+    search_help_text = "Reference, title, place, the assignee's name, address or number, or #id"
     fields = (
         "assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "way",
         "due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at", "lease_until",
@@ -97,14 +98,9 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Reminder], search_term: str
     ) -> tuple[QuerySet[Reminder], bool]:
-        """By the reference or the number as they are: both have an index."""
-        term = search_term.strip().replace("\x00", "")
-        if not term:
-            return queryset, False
-        wanted = Q(assignment__reference=term)
-        if term.isascii() and term.isdigit() and len(term) < 19:
-            wanted |= Q(assignment_id=int(term))
-        return queryset.filter(wanted), False
+        """As the Ops list of reminders does, beside every filter."""
+        text = clean_text(search_term)
+        return (queryset.filter(assignment_search(text, prefix="assignment__")) if text else queryset), False
 
 
 @admin.register(CircuitBreaker)

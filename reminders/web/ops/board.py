@@ -18,11 +18,11 @@ from reminders.insight.board import DEFAULT_HOURS, MOST_LOOKED_AT, Entry, board,
 from reminders.insight.next_steps import CAUSES
 from reminders.operations.act_actions import ACT_ACTIONS, possible_actions
 from reminders.policy.awareness import Rung
-from reminders.web.filters import whole_number
 from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.lists import ListPage
 from reminders.web.ops.overview import REFRESH_INTERVAL
 from reminders.web.ops.page import page, page_context
+from reminders.web.search import whole_number
 from reminders.web.team_limits import TeamLimit, scope_of
 
 PAGE_SIZE = 50

@@ -19,8 +19,8 @@ from reminders.insight import statistics
 from reminders.insight.awareness import WORDS
 from reminders.insight.day import MOST_BLOCKS, Block, Day, Row, Span, day
 from reminders.insight.explain.wording import place
-from reminders.web.filters import clean_text, whole_number
 from reminders.web.ops.page import page, show
+from reminders.web.search import clean_text, whole_number
 from reminders.web.team_limits import TeamLimit, scope_of
 
 ZOOMS = {1: ("Day", 1), 3: ("3 days", 3), 7: ("Week", 24)}

@@ -13,8 +13,8 @@ from reminders.insight.awareness import teams_asked
 from reminders.insight.next_steps import CAUSES
 from reminders.insight.reach_forecast import MOST_COUNTED, MOST_LISTED, ReachForecast, reach_forecast
 from reminders.policy.awareness import Unreachable
-from reminders.web.filters import whole_number
 from reminders.web.ops.page import page, show
+from reminders.web.search import whole_number
 from reminders.web.team_limits import TeamLimit, scope_of
 
 DAYS = {0: "today, from now on", 1: "tomorrow", 2: "in 2 days", 3: "in 3 days", 7: "in 7 days"}

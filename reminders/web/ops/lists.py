@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.http.response import HttpResponseRedirect
-from django.urls import reverse
 
 from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
@@ -22,15 +21,9 @@ from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reminder, ReminderRule
 from reminders.operations.actions import MAX_TARGETS
 from reminders.policy import chains
-from reminders.web.filters import (
-    OpsAssignmentFilterSet,
-    OpsReminderFilterSet,
-    assignment_id,
-    clean_text,
-    exact_assignment,
-    whole_number,
-)
+from reminders.web.filters import OpsAssignmentFilterSet, OpsReminderFilterSet
 from reminders.web.ops.page import page, show
+from reminders.web.search import assignment_id, whole_number
 from reminders.web.team_limits import TeamLimit, scope_of
 
 PAGE_SIZE = 50
@@ -85,11 +78,18 @@ def assignments(request: HttpRequest) -> HttpResponse:
     filters = OpsAssignmentFilterSet(request.GET, scope=scope_of(request.user))
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
-        by_assignment = reminders_by_assignment(listed.rows)
-        unplanned = [one for one in listed.rows if one.pk not in by_assignment]
-        later = due_later(unplanned, config=conf.current())
-    lines = [(one, by_assignment.get(one.pk), later.get(one.pk)) for one in listed.rows]
+        lines = assignment_lines(listed.rows)
     return show(request, "assignments", {"filters": filters, "listed": listed, "lines": lines})
+
+
+def assignment_lines(
+    rows: Sequence[Assignment],
+) -> list[tuple[Assignment, Reminder | None, datetime | None]]:
+    """Each assignment with the reminder that its explanation is about; without one, when it will be reminded of."""
+    by_assignment = reminders_by_assignment(rows)
+    unplanned = [one for one in rows if one.pk not in by_assignment]
+    later = due_later(unplanned, config=conf.current())
+    return [(one, by_assignment.get(one.pk), later.get(one.pk)) for one in rows]
 
 
 def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
@@ -147,22 +147,6 @@ def rule_names(rows: Sequence[Reminder], scope: TeamScope) -> dict[int, str]:
     known = ReminderRule.objects.visible_to(scope).values_list("pk", "name")
     names = {rule_key(pk): name for pk, name in known}
     return {pk: names[key] for pk, key in keys.items() if key in names}
-
-
-@page(limit=TeamLimit.NARROWS)
-def find(request: HttpRequest) -> HttpResponse:
-    """A reference, `6` or `#6` leads straight to the explanation, anything else to a list."""
-    text = clean_text(request.GET.get("q"))
-    visible = Assignment.objects.visible_to(scope_of(request.user))
-    exact = visible.filter(exact_assignment(text)).values_list("pk", "reference")
-    found = list(exact[:2]) if text else []
-    # A reference goes before an id, as everywhere.
-    pk = next((pk for pk, reference in found if reference == text), found[0][0] if found else None)
-    if pk is not None:
-        return HttpResponseRedirect(reverse("ops:explain", args=[pk]))
-    values = QueryDict(mutable=True)
-    values["q"] = text
-    return HttpResponseRedirect(f"{reverse('ops:assignments')}?{values.urlencode()}")
 
 
 def selected_ids(values: QueryDict, scope: TeamScope) -> list[int]:

@@ -13,9 +13,9 @@ from reminders.insight import queue_status, statistics, trail
 from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.doctor import run_checks
 from reminders.operations import pauses
-from reminders.web.filters import clean_text
 from reminders.web.ops.lists import list_page
 from reminders.web.ops.page import page, page_context, show
+from reminders.web.search import clean_text
 
 PAUSES_SHOWN = 20
 CANARY_TIMEOUT = timedelta(seconds=5)

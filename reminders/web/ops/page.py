@@ -1,7 +1,7 @@
 """What every page below /ops/ has in common: access, security headers, and error pages."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -31,27 +31,32 @@ NAVIGATION = (
     ("ops:board", "Board"),
     ("ops:day", "Day"),
     ("ops:assignments", "Assignments"),
+    ("ops:people", "People"),
     ("ops:reminders", "Reminders"),
-    ("ops:queue", "Queue"),
+)
+"""The pages of daily work, in the row below the head of every page."""
+MORE = (
     ("ops:simulator", "Simulator"),
     ("ops:calendars", "Calendars"),
+    ("ops:queue", "Queue"),
+    ("ops:switch", "Switches"),
     ("ops:doctor", "Doctor"),
     ("ops:audit", "Audit trail"),
 )
+"""The pages behind "More": those of maintenance."""
 IMPORT = ("ops:imports", "Import")
 """For operators."""
 MAILBOX = ("ops:mailbox", "Mailbox")
 """For operators, and only where the mail server of `manage.py up` is in use."""
 NARROWED = (
-    *(
-        "ops:overview",
-        "ops:board",
-        "ops:day",
-        "ops:assignments",
-        "ops:reminders",
-        "ops:simulator",
-        "ops:imports",
-    ),
+    "ops:overview",
+    "ops:board",
+    "ops:day",
+    "ops:assignments",
+    "ops:people",
+    "ops:reminders",
+    "ops:simulator",
+    "ops:imports",
 )
 """The pages that there are for people who are limited to teams."""
 
@@ -107,15 +112,21 @@ def show(
 def page_context(request: HttpRequest) -> dict[str, Any]:
     """The context of every page."""
     config, limited, operates = conf.current(), scope_of(request.user).limited, may_operate(request)
-    pages = [
-        *NAVIGATION,
+    more = [
         *([IMPORT] if operates else ()),
+        *MORE,
         *([MAILBOX] if settings.MAIL_SINK_DIR and operates else ()),
     ]
-    return {
-        "navigation": [
+
+    def entries(pages: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        return [
             _entry(request, reverse(name), label) for name, label in pages if not limited or name in NARROWED
-        ],
+        ]
+
+    return {
+        "navigation": entries(NAVIGATION),
+        "more": (rest := entries(more)),
+        "in_more": next((label for _, label, current in rest if current), ""),
         "limited": limited,
         "may_operate": operates,
         "pause": pause_in_force(),

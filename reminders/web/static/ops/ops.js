@@ -32,6 +32,25 @@ document.addEventListener("htmx:afterSwap", () => {
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
 });
 
+// "/" leads to the search box, but where something is typed; Escape and a click elsewhere close an open menu.
+const closeMenus = (but) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(but)) menu.open = false;
+};
+document.addEventListener("click", (event) => closeMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  const menu = event.target.closest?.("details.menu[open]");
+  if (event.key === "Escape" && menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+  const types = event.target.matches?.("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
+  if (event.key === "/" && !types && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    document.getElementById("find")?.select();
+    document.getElementById("find")?.focus();
+  }
+});
+
 // The actions of a list are for its marked rows: disabled until there are some. Without scripts the server says so.
 function followMarks(bar) {
   const form = bar.closest("form");
@@ -68,8 +87,6 @@ window.addEventListener("pageshow", () => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  // On a phone the pages' names are wider than the window.
-  document.querySelector("nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   for (const bar of document.querySelectorAll("[data-mark-bar]")) followMarks(bar);
   for (const filters of document.querySelectorAll("form.filters")) {
     filters.addEventListener("change", (event) => {

@@ -94,6 +94,7 @@ NEEDS = {
     "ops/assignments": {"GET": LOOK},
     "ops/assignments/new": {"GET": ACT, "POST": ACT},
     "ops/assignments/<int:pk>": {"GET": LOOK},
+    "ops/people": {"GET": LOOK},
     "ops/people/<int:pk>": {"GET": LOOK},
     "ops/people/<int:pk>/merge": {"GET": ACT, "POST": ACT},
     "ops/people/<int:pk>/<slug:name>": {"GET": ACT, "POST": ACT},

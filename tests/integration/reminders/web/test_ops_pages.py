@@ -342,13 +342,6 @@ def test_a_reference_or_a_number_leads_to_its_explanation(viewer, clock, text):
     assert answer["Location"] == reverse("ops:explain", args=[work.pk])
 
 
-def test_any_other_text_leads_to_a_list(viewer, clock):
-    AssignmentFactory(title="Replace water meter")
-    answer = viewer.get("/ops/find", {"q": "water & meter"})
-    assert answer["Location"] == "/ops/assignments?q=water+%26+meter"
-    assert viewer.get("/ops/assignments", {"q": "water"}).context["listed"].count == 1
-
-
 def test_the_simulator_foresees_under_todays_rules_and_under_others(viewer, clock):
     AssignmentFactory(scheduled_start=NOON + timedelta(hours=5))
     today = viewer.get("/ops/simulator").context["found"]

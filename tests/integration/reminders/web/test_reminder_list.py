@@ -105,7 +105,7 @@ def test_an_assignment_with_several_reminders_shows_the_next_to_come_and_then_th
     ticks = Ticks(clock, config, outbox)
 
     def shown() -> tuple[str, datetime]:
-        [(_, row)] = reader.get("/ops/assignments?when=any").context["lines"]
+        [(_, row, _)] = reader.get("/ops/assignments?when=any").context["lines"]
         return row.state, row.due_at
 
     early, late = NOON + timedelta(minutes=10), NOON + timedelta(minutes=40)

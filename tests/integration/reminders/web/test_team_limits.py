@@ -126,6 +126,7 @@ ADDRESSES = {
     "ops/assignments": NARROWED,
     "ops/assignments/new": NARROWED,
     "ops/assignments/<int:pk>": NARROWED,
+    "ops/people": NARROWED,
     "ops/people/<int:pk>": NARROWED,
     "ops/people/<int:pk>/merge": NARROWED,
     "ops/people/<int:pk>/<slug:name>": NARROWED,
@@ -388,6 +389,8 @@ def urls(route: str, world: World) -> list[str]:
             return ["/" + route.replace("<int:pk>", str(world.others_mapping.pk))]
         case "ops/import/<int:pk>" | "ops/import/<int:pk>/errors.csv":
             return ["/" + route.replace("<int:pk>", str(world.others_upload.pk))]
+        case "ops/people":
+            return ["/ops/people", f"/ops/people?q={SECRET}", "/ops/people?reach=unreachable"]
         case "ops/people/<int:pk>":
             return [f"/ops/people/{world.others_person.pk}"]
         case "ops/people/<int:pk>/merge":
