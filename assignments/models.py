@@ -228,7 +228,9 @@ class Assignment(models.Model):
     said so). `started_at` and `completed_at` are of the present run: work that is SCHEDULED has neither.
     `calendar_sequence` is the SEQUENCE (RFC 5545) of the calendar event that was imported last, `calendar_event` the key
     of that event, which all its dates and people have in common, `calendar_source` the feed that made it, and
-    `calendar_gone_at` when the calendar cancelled it: if the event comes back, so does the work.
+    `calendar_gone_at` when the calendar cancelled it: if the event comes back, so does the work. `visible_changes` is the
+    SEQUENCE of the events that people get: how often title, place, start, end, assignee or whether it is cancelled have
+    changed. A trigger counts, whoever writes.
     """
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
@@ -285,6 +287,7 @@ class Assignment(models.Model):
         db_index=False,
     )
     calendar_gone_at = models.DateTimeField(null=True, blank=True, editable=False)
+    visible_changes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -216,6 +216,8 @@ EMAIL_TIMEOUT = REMINDERS.send_timeout.total_seconds()
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Assignment reminders <reminders@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 EMAIL_REPLY_TO = env.text("EMAIL_REPLY_TO").strip()
+# Whether mails about an assignment carry it as a calendar file.
+REMINDER_CALENDAR_FILES = env.switch("REMINDER_CALENDAR_FILES", True)
 # Whom readers of mails may ask.
 ORGANISATION_NAME = env.text("ORGANISATION_NAME").strip()
 ORGANISATION_PHONE = env.text("ORGANISATION_PHONE").strip()

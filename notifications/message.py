@@ -27,6 +27,21 @@ class Contact:
     time_zone: str = "UTC"
 
 
+class CalendarMethod(Enum):
+    """What a calendar does with the events of a file (RFC 5546, section 3.2)."""
+
+    PUBLISH = "PUBLISH"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """A whole iCalendar object (RFC 5545): `text` with its CRLF line ends, of 75 octets at most, and the method it names."""
+
+    method: CalendarMethod
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message to one person.
@@ -35,7 +50,8 @@ class Message:
     `address` is one recipient as `Channel.address()` gave it, `name` the name shown beside it.
     `html` may be empty. `tracking` is what the other side may hand back with what became of the message (lower-case letters,
     digits and hyphens); empty where nothing is to come back. `headers` are further header lines, such as List-Unsubscribe.
-    `reply_to` is the mail address to which answers go; empty: that of the settings.
+    `reply_to` is the mail address to which answers go; empty: that of the settings. `calendar` is a file that goes with a
+    mail; other channels leave it out.
     """
 
     message_id: str
@@ -48,6 +64,7 @@ class Message:
     tracking: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     reply_to: str = ""
+    calendar: Calendar | None = None
 
 
 class Outcome(Enum):

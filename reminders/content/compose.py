@@ -24,7 +24,7 @@ from django.utils.safestring import mark_safe
 from assignments.direction import isolated, without_controls
 from notifications.channels import registry
 from notifications.message import Contact, Message
-from reminders.content import links, notices, opt_out_links, short_text, tracking, webhooks
+from reminders.content import calendars, links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.dates import local_time, relative_time, time_line, zone_name
 from reminders.content.links import Link
 from reminders.ledger.records import NO_TEAM_CONTACT, Claim, Digest, Facts, TeamContact
@@ -89,6 +89,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         tracking=tracking.token_for(claim.row),
         headers=headers,
         reply_to=team.reply_to,
+        calendar=calendars.file_for(claim, [(claim.row, claim.facts)], now=now),
     )
 
 
@@ -206,6 +207,7 @@ def _compose_digest(
         tracking=tracking.token_for(digest.lead),
         headers=opt_out_links.headers_of(values.get("unsubscribe", "")),
         reply_to=team.reply_to,
+        calendar=calendars.file_for(claim, digest.entries[:MOST_LISTED], now=now),
     )
 
 

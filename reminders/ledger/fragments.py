@@ -256,7 +256,7 @@ ROW_AND_PLAN = f"""
     r.id, r.assignment_id, r.version, r.kind, r.rule, r.recipient, r.channel, r.planned_start, r.planned_at,
     r.due_at, r.not_after, r.next_attempt_at, r.state, r.ticket, r.attempts, r.failures, r.ambiguous, r.scan_id,
     r.digest_id, a.version AS plan_version, a.status AS plan_status, a.scheduled_start, a.scheduled_end, a.assignee_id,
-    a.overdue_at, a.answer, a.answer_note, a.answered_at, a.expected_start, a.known_at,
+    a.overdue_at, a.answer, a.answer_note, a.answered_at, a.expected_start, a.known_at, a.visible_changes,
     a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
     p.name, p.email, p.phone, p.time_zone, p.language, {TEAM_CONTACT} AS team_contact,
     statement_timestamp() AS now,

@@ -73,6 +73,7 @@ class Facts:
     expected_start: datetime | None = None
     overdue_at: datetime | None = None
     team_contact: TeamContact = NO_TEAM_CONTACT
+    visible_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +269,7 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         expected_start=found["expected_start"],
         overdue_at=found["overdue_at"],
         team_contact=TeamContact(*found["team_contact"]) if found["team_contact"] else NO_TEAM_CONTACT,
+        visible_changes=found["visible_changes"],
     )
 
 

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.encoders import encode_base64
+from email.mime.base import MIMEBase
 from functools import lru_cache
 
 from django.conf import settings
@@ -151,6 +153,14 @@ def _django_mail(message: Message) -> EmailMultiAlternatives:
     )
     if message.html:
         mail.attach_alternative(message.html, "text/html")
+    if message.calendar is not None:
+        # Django has no place for the parameter that names the method.
+        method = message.calendar.method.value
+        part = MIMEBase("text", "calendar", charset="utf-8", method=method, name=mime.CALENDAR_FILE)
+        part.add_header("Content-Disposition", "attachment", filename=mime.CALENDAR_FILE)
+        part.set_payload(message.calendar.text.encode())
+        encode_base64(part)
+        mail.attach(part)
     if message.tracking and settings.BOUNCE_ADDRESS:
         # Django's own backends take `from_email` for the envelope.
         mail.extra_headers["From"] = settings.DEFAULT_FROM_EMAIL

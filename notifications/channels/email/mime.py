@@ -1,4 +1,4 @@
-"""Writes a `Message` as the bytes of an internet mail: headers, a text part and an HTML part.
+"""Writes a `Message` as the bytes of an internet mail: headers, a text part, an HTML part and a calendar file.
 
 Django and the standard library build a tree of objects for each message. The structure of ours never
 changes, so it is a fixed template here, and only filled in.
@@ -12,10 +12,11 @@ from email.base64mime import header_encode
 from email.utils import format_datetime
 from functools import lru_cache
 
-from notifications.message import Message
+from notifications.message import Calendar, Message
 
 MAX_LINE = 998  # octets without CRLF; RFC 5321 section 4.5.3.1.6, RFC 5322 section 2.1.1
 MAX_PLAIN_HEADER = 900  # characters of a header that need no folding; well below the longest line
+CALENDAR_FILE = "appointment.ics"
 BASE64_LINE = 76  # RFC 2045 section 6.8
 # Octets of text in one encoded word: at most 76 characters with "Subject: " and with "To: " before it.
 WORD_IN_SUBJECT = 39
@@ -43,7 +44,8 @@ def serialized(message: Message, *, sender_header: str, at: datetime) -> bytes:
 
     `sender_header` is what `from_header` makes, with `reply_to_header` behind it where answers go elsewhere, `at` the
     instant of the Date line (aware). A message without HTML has one text part, else multipart/alternative (RFC 2046
-    section 5.1.4). All of it is ASCII, save for an address whose local part is not (RFC 6532).
+    section 5.1.4); a calendar file is attached to it, in multipart/mixed (section 5.1.3). All of it is ASCII, save for an
+    address whose local part is not (RFC 6532).
 
     Line ends of `text` and `html` become CRLF (RFC 2046 section 4.1.1). Line ends and other control
     characters in the subject, the name and the headers become blanks: no value can add a header or end the
@@ -63,14 +65,31 @@ def serialized(message: Message, *, sender_header: str, at: datetime) -> bytes:
         f"{_extra_headers(message)}"
         f"{_language_line(message.language)}"
     )
-    if not message.html:
-        return head.encode() + _part("plain", message.text)
     # Random, so that no text can contain the delimiter of its own part.
     boundary = os.urandom(15).hex()
-    delimiter = f"\r\n--{boundary}".encode()
+    texts = _texts(message, boundary=boundary)
+    if message.calendar is None:
+        return head.encode() + texts
+    outer = f"{boundary}-mixed"
     return b"".join(
         (
             head.encode(),
+            f'Content-Type: multipart/mixed; boundary="{outer}"\r\n\r\n--{outer}\r\n'.encode(),
+            texts,
+            f"\r\n--{outer}\r\n".encode(),
+            _calendar_part(message.calendar),
+            f"\r\n--{outer}--\r\n".encode(),
+        )
+    )
+
+
+def _texts(message: Message, *, boundary: str) -> bytes:
+    """Text and HTML of the message, from the header of their part on."""
+    if not message.html:
+        return _part("plain", message.text)
+    delimiter = f"\r\n--{boundary}".encode()
+    return b"".join(
+        (
             f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n'.encode(),
             delimiter,
             b"\r\n",
@@ -186,9 +205,23 @@ def _part(subtype: str, text: str) -> bytes:
         # Shorter than base64 and readable, as long as few characters need their three octets for one.
         quoted = b2a_qp(body, istext=True)
         return _PART_HEADS[subtype, "quoted-printable"] + quoted.replace(b"\n", b"\r\n")
-    packed = b2a_base64(body.replace(b"\n", b"\r\n"), newline=False)
-    lines = [packed[start : start + BASE64_LINE] for start in range(0, len(packed), BASE64_LINE)]
-    return _PART_HEADS[subtype, "base64"] + b"\r\n".join(lines)
+    return _PART_HEADS[subtype, "base64"] + _base64(body.replace(b"\n", b"\r\n"))
+
+
+def _calendar_part(calendar: Calendar) -> bytes:
+    """The file is attached: shown in place of the texts it would hide them (docs/calendars.md)."""
+    head = (
+        f'Content-Type: text/calendar; charset=utf-8; method={calendar.method.value}; name="{CALENDAR_FILE}"\r\n'
+        f'Content-Disposition: attachment; filename="{CALENDAR_FILE}"\r\n'
+    )
+    if calendar.text.isascii():
+        return f"{head}Content-Transfer-Encoding: 7bit\r\n\r\n{calendar.text}".encode()
+    return f"{head}Content-Transfer-Encoding: base64\r\n\r\n".encode() + _base64(calendar.text.encode())
+
+
+def _base64(body: bytes) -> bytes:
+    packed = b2a_base64(body, newline=False)
+    return b"\r\n".join([packed[start : start + BASE64_LINE] for start in range(0, len(packed), BASE64_LINE)])
 
 
 def _longest_line(body: bytes) -> int:

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from notifications.channels import registry
 from notifications.channels.email.backend import EmailBackend, NotDelivered
 from notifications.channels.email.channel import EmailChannel
-from notifications.message import Delivery, Message, Outcome, Subject
+from notifications.message import Calendar, CalendarMethod, Delivery, Message, Outcome, Subject
 from tests.fakes.smtp_faults import Fault
 from tests.fakes.smtp_server import SmtpServer
 
@@ -68,6 +68,20 @@ class TestChannel:
         assert parsed["Subject"] == "Reminder: pump at 09:00"
         assert parsed["List-Unsubscribe"] == "<https://example.com/u>"
         assert [part.get_content() for part in parsed.iter_parts()] == ["Hello Ann", "<p>Hello Ann</p>"]
+
+    def test_a_calendar_goes_through_django_too(self, settings: Settings) -> None:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        mail.outbox = []
+        text = "BEGIN:VCALENDAR\r\nSUMMARY:Prüfen\r\nEND:VCALENDAR\r\n"
+        calendar = Calendar(method=CalendarMethod.PUBLISH, text=text)
+        assert EmailChannel().send(replace(MESSAGE, calendar=calendar), timeout=PLENTY).accepted
+        content = mail.outbox[0].message().as_bytes()
+        parsed = message_from_bytes(content, policy=policy.default)
+        assert isinstance(parsed, ParsedMail)
+        (file,) = parsed.iter_attachments()
+        assert file.get_payload(decode=True) == text.encode()
+        assert (file.get_content_type(), file.get_filename()) == ("text/calendar", "appointment.ics")
+        assert file["Content-Type"].params["method"] == "PUBLISH"
 
     def test_answers_go_where_the_message_says(self, server: SmtpServer, settings: Settings) -> None:
         settings.EMAIL_REPLY_TO = "office@example.com"

@@ -20,7 +20,7 @@ from notifications.channels.email.mime import (
     serialized,
     unstructured,
 )
-from notifications.message import Message
+from notifications.message import Calendar, CalendarMethod, Message
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 999_999, tzinfo=UTC)
 SENDER = from_header("Assignment reminders", "reminders@example.com")
@@ -262,3 +262,18 @@ def test_what_is_no_language_is_left_out(language: str, header: str | None) -> N
 
 def test_the_sender_of_automatic_mail_can_be_overridden() -> None:
     assert parsed(headers={"Auto-Submitted": "no"}).get_all("Auto-Submitted") == ["no"]
+
+
+@pytest.mark.parametrize("html", ["", "<p>Hello</p>"])
+@pytest.mark.parametrize(
+    "text", ["BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", "SUMMARY:Aufzug pr\u00fcfen\r\n" * 9]
+)
+def test_a_calendar_is_attached_and_the_texts_stay_the_body(html: str, text: str) -> None:
+    mail = parsed(html=html, calendar=Calendar(method=CalendarMethod.CANCEL, text=text))
+    assert mail.get_content_type() == "multipart/mixed"
+    assert part(mail, "plain").rstrip("\n") == "Hello"
+    (file,) = mail.iter_attachments()
+    assert file.get_payload(decode=True) == text.encode()
+    assert file["Content-Type"].params == {"charset": "utf-8", "method": "CANCEL", "name": "appointment.ics"}
+    assert file["Content-Type"].content_type == "text/calendar"
+    assert (file.get_content_disposition(), file.get_filename()) == ("attachment", "appointment.ics")
