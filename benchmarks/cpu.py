@@ -62,6 +62,12 @@ def rss_mib(pid: int) -> float:
     return max(sizes)
 
 
+def with_ended_children(pid: int) -> float:
+    """CPU seconds of one process, and of its children that have ended."""
+    _, _, own, reaped = _stat(pid)
+    return own + reaped
+
+
 def process(pid: int) -> float:
     """CPU seconds of one process."""
     return _stat(pid)[2]

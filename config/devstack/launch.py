@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -19,12 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from config.devstack import forked
 from config.devstack.narration import Narrator, show
 from config.devstack.postgres import Postgres
 from config.devstack.processes import CannotStart, free_port, start_child, wait_for
 from config.devstack.servers import Server
 from config.devstack.state import read_or_create_secret, write_private
-from config.devstack.supervisor import Child, GaveUp, StopRequested, Supervisor
+from config.devstack.supervisor import Child, GaveUp, Process, StopRequested, Supervisor
 from config.devstack.valkey import Valkey
 from config.environment import FALSE
 
@@ -195,8 +195,9 @@ class System:
         self.web = f"http://127.0.0.1:{self.port}"
         if not is_set("PUBLIC_URL") and self.environment["HTTPS_ONLY"].lower() in FALSE:
             self.environment["PUBLIC_URL"] = self.web
+        forked.import_libraries()
         for name, words in self._processes().items():
-            self.app_children.append(self.supervisor.start(self._child(name, words)))
+            self.app_children.append(self.supervisor.start(self._child(name, words, fork=True)))
         self.supervisor.wait_until(
             "The system", self._is_ready, needs=self.app_children, seconds=READY_SECONDS
         )
@@ -246,11 +247,21 @@ class System:
     # -- the processes: environment and output -----------------------------------------------------------
 
     def _child(
-        self, name: str, words: Sequence[str], *, restart: bool = True, more: Mapping[str, str] | None = None
+        self,
+        name: str,
+        words: Sequence[str],
+        *,
+        restart: bool = True,
+        fork: bool = False,
+        more: Mapping[str, str] | None = None,
     ) -> Child:
-        def launch(output: int) -> subprocess.Popen[bytes]:
+        def launch(output: int) -> Process:
             environment = {**os.environ, **self.environment, "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
             environment |= more or {}
+            if fork and forked.can_fork():
+                return forked.start_module(
+                    words[1:], output=output, folder=self.root, environment=environment
+                )
             return start_child(
                 [sys.executable, *words], output=output, folder=self.root, environment=environment
             )

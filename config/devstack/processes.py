@@ -59,15 +59,15 @@ def start_child(
         stdout=output,
         stderr=None if output is None else subprocess.STDOUT,
         start_new_session=own_group,
-        preexec_fn=_end_with_parent_setup(when_parent_dies),
+        preexec_fn=ending_with_parent(when_parent_dies),
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
     )
 
 
-def _end_with_parent_setup(order: signal.Signals) -> Callable[[], None] | None:
-    """A preexec function (after a change of account, which would undo it) that ties the child to this process."""
+def ending_with_parent(order: signal.Signals) -> Callable[[], None] | None:
+    """What a child calls first (after a change of account, which would undo it): it ties the child to this process."""
     libc, parent = _libc, os.getpid()
     if libc is None:
         return None

@@ -10,13 +10,13 @@ import contextlib
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from config.devstack.processes import suspended
 
@@ -39,6 +39,15 @@ class GaveUp(Exception):
     """A process did not start or end in time; the message names it and shows its last output."""
 
 
+class Process(Protocol):
+    """What is needed of a process: `subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def send_signal(self, number: signal.Signals, /) -> None: ...
+
+
 @dataclass(eq=False)
 class Child:
     """A process to keep running. `launch` starts it with its output going to the given descriptor.
@@ -47,10 +56,10 @@ class Child:
     """
 
     name: str
-    launch: Callable[[int], subprocess.Popen[bytes]]
+    launch: Callable[[int], Process]
     stop_signal: signal.Signals = signal.SIGTERM
     restart: bool = True
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     code: int | None = None
     failures: int = 0
     started: float = 0.0
