@@ -147,9 +147,9 @@ def test_everything_is_reached_by_keyboard(visit, stage):
     expect(page.get_by_text("Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.locator("#tile-none")).to_be_focused()
+    expect(page.locator("#tile-overdue")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile("/ops/assignments.*NONE"))
+    expect(page).to_have_url(re.compile("/ops/assignments.*overdue"))
 
 
 def test_the_search_and_the_menus_are_used_by_keyboard(visit, stage):

@@ -141,7 +141,7 @@ def test_every_action_of_operators_is_listed() -> None:
     assert set(codes(row[1])) - {"?ids=6,7", "to", "#id", "nobody"} == set(OFFERED)
 
 
-PARTS = {"live", "board-live", "checks", "nowhere"}
+PARTS = {"live", "queue-live", "board-live", "checks", "nowhere"}
 """What belongs to other pages: it is not an address to rely on."""
 
 

@@ -12,8 +12,10 @@ from reminders.delivery import beat_schedule
 from reminders.insight import queue_status, statistics, trail
 from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.doctor import run_checks
+from reminders.insight.process_status import process_statuses
 from reminders.operations import pauses
 from reminders.web.ops.lists import list_page
+from reminders.web.ops.overview import REFRESH_INTERVAL
 from reminders.web.ops.page import page, page_context, show
 from reminders.web.search import clean_text
 
@@ -32,8 +34,23 @@ def switch(request: HttpRequest) -> HttpResponse:
 
 @page()
 def queue(request: HttpRequest) -> HttpResponse:
-    """What is waiting in Redis, in workers and in the ledger."""
-    return show(request, "queue", {"queue": queue_status.read_queue_status()})
+    """What is waiting in Redis, in workers and in the ledger, and who is at work."""
+    return show(request, "queue", _queue())
+
+
+@page()
+def queue_live(request: HttpRequest) -> HttpResponse:
+    """The part of that page that refreshes itself."""
+    return render(request, "ops/parts/queue.html", {**page_context(request), **_queue(), "again": True})
+
+
+def _queue() -> dict[str, object]:
+    return {
+        "queue": queue_status.read_queue_status(),
+        "processes": process_statuses(),
+        "taken_at": timezone.now(),
+        "refresh_seconds": int(REFRESH_INTERVAL.total_seconds()),
+    }
 
 
 @page()

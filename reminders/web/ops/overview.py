@@ -6,7 +6,7 @@ next to nothing.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -78,13 +78,17 @@ def _shown(request: HttpRequest) -> dict[str, object]:
     # A pause that has just begun is shown at once.
     scope = scope_of(request.user)
     snapshot = replace(statistics.current_of(scope, config=config), paused=context["pause"] is not None)
+    shown = {
+        "work": list(work(snapshot, config)),
+        "attendance": list(attendance(snapshot)),
+        "problems": list(problems(snapshot, config)),
+    }
     return {
         **context,
         "snapshot": snapshot,
         "stale": timezone.now() - snapshot.taken > STALE_AFTER,
-        "work": list(work(snapshot, config)),
-        "attendance": list(attendance(snapshot)),
-        "problems": list(problems(snapshot, config)),
+        **shown,
+        **by_urgency([tile for tiles in shown.values() for tile in tiles]),
         "paces": [pace_note(one) for one in snapshot.paces],
         "failed": [
             (
@@ -99,6 +103,22 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         # Processes and queue work for all teams, and lead to pages about the whole system.
         "health": [] if scope.limited else list(health(snapshot, broker(), config=config)),
         "refresh_seconds": int(REFRESH_INTERVAL.total_seconds()),
+    }
+
+
+ALWAYS_SHOWN = ("none", "sent")
+"""Figures that say something at 0 too."""
+
+
+def by_urgency(tiles: Sequence[Tile]) -> dict[str, list[Tile]]:
+    """The tiles as the page shows them: alarms first and large, then figures; what is 0 and should be is one line."""
+    alarms = [tile for tile in tiles if tile.tone in ("bad", "warn") or tile.alarm]
+    quiet = [tile for tile in tiles if tile not in alarms]
+    clear = [tile for tile in quiet if not tile.value and tile.name not in ALWAYS_SHOWN]
+    return {
+        "alarms": sorted(alarms, key=lambda tile: tile.tone != "bad"),
+        "figures": [tile for tile in quiet if tile not in clear],
+        "clear": clear,
     }
 
 
@@ -271,7 +291,7 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
     doctor, queue, processes = (
         reverse("ops:doctor"),
         reverse("ops:queue"),
-        reverse("admin:reminders_process_changelist"),
+        f"{reverse('ops:queue')}#processes",
     )
     yield _switch(snapshot, config)
     yield _last_scan(snapshot, config)

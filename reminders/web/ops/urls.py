@@ -40,6 +40,7 @@ urlpatterns = [
     path("reminders", lists.reminders, name="reminders"),
     path("switch", maintenance.switch, name="switch"),
     path("queue", maintenance.queue, name="queue"),
+    path("queue/live", maintenance.queue_live, name="queue-live"),
     path("doctor", maintenance.doctor, name="doctor"),
     path("doctor/checks", maintenance.checks, name="checks"),
     path("simulator", simulator.simulator, name="simulator"),

@@ -101,6 +101,7 @@ NEEDS = {
     "ops/reminders": {"GET": LOOK},
     "ops/switch": {"GET": LOOK},
     "ops/queue": {"GET": LOOK},
+    "ops/queue/live": {"GET": LOOK},
     "ops/simulator": {"GET": LOOK},
     "ops/doctor": {"GET": LOOK},
     "ops/doctor/checks": {"GET": LOOK},

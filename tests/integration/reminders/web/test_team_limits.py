@@ -139,6 +139,7 @@ ADDRESSES = {
     "ops/act/<slug:name>": NARROWED,
     "ops/switch": REFUSED,
     "ops/queue": REFUSED,
+    "ops/queue/live": REFUSED,
     "ops/doctor": REFUSED,
     "ops/doctor/checks": REFUSED,
     "ops/calendars": REFUSED,
