@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from config.environment import Environment
-from reminders.conf import ReminderConfig
+from reminders.conf import ReminderConfig, Retention
 
 MIN_POLL_MS, MAX_POLL_MS = 1_000, 86_400_000
 
@@ -14,6 +14,25 @@ def further_channels(env: Environment) -> tuple[str, ...]:
     """The channels that are set up beside REMINDER_CHANNEL: each by the variable that it needs."""
     set_up = {"chat": env.words("CHAT_SCHEMES"), "sms": env.text("SMS_URL", secret=True)}
     return tuple(channel for channel, value in set_up.items() if value)
+
+
+def read_retention(env: Environment) -> Retention:
+    """How long each table keeps its rows. The least of the first three is what the database itself holds."""
+
+    return Retention(
+        audit=timedelta(days=env.whole("REMINDER_KEEP_AUDIT_DAYS", 731, least=731, most=36_500)),
+        acts=timedelta(days=env.whole("REMINDER_KEEP_ACTS_DAYS", 731, least=731, most=36_500)),
+        changes=timedelta(days=env.whole("REMINDER_KEEP_CHANGES_DAYS", 731, least=731, most=36_500)),
+        delivery_events=timedelta(
+            days=env.whole("REMINDER_KEEP_DELIVERY_EVENTS_DAYS", 731, least=1, most=36_500)
+        ),
+        archive=timedelta(days=env.whole("REMINDER_KEEP_ARCHIVE_DAYS", 0, least=0, most=36_500)),
+        scans=timedelta(days=env.whole("REMINDER_KEEP_SCANS_DAYS", 30, least=1, most=36_500)),
+        verifications=timedelta(days=env.whole("REMINDER_KEEP_VERIFICATIONS_DAYS", 90, least=1, most=36_500)),
+        sms_replies=timedelta(days=env.whole("REMINDER_KEEP_SMS_REPLIES_DAYS", 30, least=1, most=36_500)),
+        responses=timedelta(days=env.whole("REMINDER_KEEP_RESPONSES_DAYS", 1, least=1, most=30)),
+        uploads=timedelta(days=env.whole("REMINDER_KEEP_UPLOADS_DAYS", 1, least=1, most=30)),
+    )
 
 
 def read_reminders(env: Environment) -> ReminderConfig:
@@ -46,6 +65,7 @@ def read_reminders(env: Environment) -> ReminderConfig:
             minutes=env.whole("REMINDER_HOLD_AFTER_OUTAGE_MINUTES", 0, least=0, most=10_080)
         ),
         archive_after=timedelta(days=env.whole("REMINDER_ARCHIVE_DAYS", 90, least=0, most=36_500)),
+        retention=read_retention(env),
         channel=env.text("REMINDER_CHANNEL", "email"),
         further_channels=further_channels(env),
         opt_out=env.switch("REMINDER_OPT_OUT", True),

@@ -21,6 +21,25 @@ EVENTS_TURN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long the rows of each table are kept, counted from when they were made; zero, where it may be: for good.
+
+    The database itself refuses to remove entries of the audit trail, acts and changes that are younger than two years.
+    """
+
+    audit: timedelta = timedelta(days=731)
+    acts: timedelta = timedelta(days=731)
+    changes: timedelta = timedelta(days=731)
+    delivery_events: timedelta = timedelta(days=731)
+    archive: timedelta = timedelta()
+    scans: timedelta = timedelta(days=30)
+    verifications: timedelta = timedelta(days=90)
+    sms_replies: timedelta = timedelta(days=30)
+    responses: timedelta = timedelta(days=1)
+    uploads: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderConfig:
     """All settings of the reminder system. Each field says its unit through its type.
 
@@ -41,6 +60,7 @@ class ReminderConfig:
     `correction_grace` is how long after a change of plan its correction waits for the change to be taken back.
     `email_rate` is how many mails a minute the mail server is known to take; zero: no limit is known.
     `archive_after` is how long after its start finished work keeps its rows in the ledger; zero keeps them for good.
+    `retention` is how long everything else is kept.
     """
 
     enabled: bool = True
@@ -62,6 +82,7 @@ class ReminderConfig:
     concurrency: int = 2
     hold_after: timedelta = timedelta()
     archive_after: timedelta = timedelta(days=90)
+    retention: Retention = Retention()
     channel: str = "email"
     further_channels: tuple[str, ...] = ()
     opt_out: bool = True

@@ -1,56 +1,88 @@
-"""What is put away, and after how long: reminders of long-past work, and old records of the machinery."""
+"""What is put away, and after how long: reminders of long-past work, and old records."""
 
 import time
+from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connection
 
 from accounts import allowances
 from assignments.imports import kept_files
-from reminders.conf import ReminderConfig
+from reminders.conf import ReminderConfig, Retention
 from reminders.delivery import heartbeats
 from reminders.ledger import archive
 
-SCANS_KEPT_DAYS = 30
-VERIFICATIONS_KEPT_DAYS = 90
 ARCHIVING_SECONDS = 2.0
 """How long archiving may take after one scan; the next scan goes on."""
 
-# By id, so that nothing is read where nothing is old. The database itself refuses to remove what is younger.
-FORGET = """
-    DELETE FROM {table}
-    WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT 1000)
-      AND at < statement_timestamp() - interval '2 years'
-"""
-FORGET_DELIVERY_EVENTS = """
-    DELETE FROM reminders_deliveryevent WHERE id IN (
-        SELECT id FROM reminders_deliveryevent
-        WHERE received_at < statement_timestamp() - interval '2 years' ORDER BY received_at LIMIT 1000)
-"""
-KEPT_FOR_TWO_YEARS = ("reminders_audit", "assignments_act", "assignments_changerecord")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A table whose rows go once `instant` is `after` ago, `batch` at most after one scan; `key` is its primary key.
+
+    The oldest are found by `oldest`: a column with an index. Where that is the key, only the oldest keys are looked at:
+    nothing is read where nothing is old.
+    """
+
+    table: str
+    instant: str
+    after: timedelta
+    oldest: str
+    key: str = "id"
+    batch: int = 1_000
+
+    @property
+    def statement(self) -> str:
+        """Takes `seconds` and `batch`."""
+        old = f"{self.instant} < statement_timestamp() - make_interval(secs => %(seconds)s)"
+        inside, outside = ("true", old) if self.oldest == self.key else (old, "true")
+        return f"""
+            DELETE FROM {self.table}
+            WHERE {self.key} IN (
+                SELECT {self.key} FROM {self.table} WHERE {inside} ORDER BY {self.oldest} LIMIT %(batch)s)
+              AND {outside}
+        """  # noqa: S608 - names of this module
+
+
+def kept_tables(kept: Retention) -> tuple[Kept, ...]:
+    """Every table that keeps its rows for so long; the archive is not among them where it keeps them for good."""
+    tables = [
+        Kept(table="reminders_audit", instant="at", after=kept.audit, oldest="id"),
+        Kept(table="assignments_act", instant="at", after=kept.acts, oldest="id"),
+        Kept(table="assignments_changerecord", instant="at", after=kept.changes, oldest="id"),
+        Kept(
+            table="reminders_deliveryevent",
+            instant="received_at",
+            after=kept.delivery_events,
+            oldest="received_at",
+        ),
+        Kept(table="reminders_scanrun", instant="finished_at", after=kept.scans, oldest="finished_at"),
+        Kept(table="reminders_verification", instant="requested_at", after=kept.verifications, oldest="id"),
+        Kept(
+            table="reminders_smsreply",
+            instant="received_at",
+            after=kept.sms_replies,
+            oldest="received_at",
+            key="sid",
+            batch=10_000,
+        ),
+        Kept(table="reminders_keptanswer", instant="at", after=kept.responses, oldest="at", batch=10_000),
+    ]
+    if kept.archive:
+        tables.append(
+            Kept(table="reminders_archivedreminder", instant="archived_at", after=kept.archive, oldest="id")
+        )
+    return tuple(tables)
 
 
 def prune(config: ReminderConfig) -> None:
     """Forgets what is past its time, and archives old reminders; the scanner does it after each scan."""
     heartbeats.prune()
     allowances.prune()
-    kept_files.prune_uploads()
+    kept_files.prune_uploads(after=config.retention.uploads)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM reminders_scanrun WHERE finished_at < statement_timestamp() - make_interval(days => %s)",
-            [SCANS_KEPT_DAYS],
-        )
-        cursor.execute("DELETE FROM reminders_keptanswer WHERE at < statement_timestamp() - interval '1 day'")
-        cursor.execute(
-            "DELETE FROM reminders_smsreply WHERE received_at < statement_timestamp() - interval '30 days'"
-        )
-        cursor.execute(
-            "DELETE FROM reminders_verification WHERE id IN (SELECT id FROM reminders_verification ORDER BY id LIMIT 1000)"
-            " AND requested_at < statement_timestamp() - make_interval(days => %s)",
-            [VERIFICATIONS_KEPT_DAYS],
-        )
-        for table in KEPT_FOR_TWO_YEARS:
-            cursor.execute(FORGET.format(table=table))
-        cursor.execute(FORGET_DELIVERY_EVENTS)
+        for kept in kept_tables(config.retention):
+            cursor.execute(kept.statement, {"seconds": kept.after.total_seconds(), "batch": kept.batch})
     if config.archive_after:
         over = time.monotonic() + ARCHIVING_SECONDS
         while archive.archive_batch(after=config.archive_after) == archive.BATCH and time.monotonic() < over:

@@ -1,4 +1,4 @@
-"""An import by page: a file is kept for a day, checked part by part, and then imported part by part.
+"""An import by page: a file is kept for some days, checked part by part, and then imported part by part.
 
 Each part is one transaction, in which the upload moves on: whoever stops in between goes on where it was. Only the owner
 finds an upload.
@@ -14,7 +14,7 @@ from typing import Any
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.import_models import TableUpload, TableUploadPart
-from assignments.imports.kept_files import KEPT, prune_uploads
+from assignments.imports.kept_files import prune_uploads
 from assignments.imports.portions import import_portion
 from assignments.imports.rows import ParsedRow, Row, RowError, UnreadableFile, repeated_reference
 from assignments.imports.tables.guessing import Guess
@@ -48,12 +48,22 @@ class WrongState(Refused):
 
 
 def start_upload(
-    owner_id: int, *, name: str, content: bytes, charset: str, zone: str, mapping: TableMapping | None = None
+    owner_id: int,
+    *,
+    name: str,
+    content: bytes,
+    charset: str,
+    zone: str,
+    kept_for: timedelta,
+    mapping: TableMapping | None = None,
 ) -> TableUpload:
-    """Keeps a file, with the mapping that is given or else guessed. Raises UnreadableFile or ValidationError."""
+    """Keeps a file, with the mapping that is given or else guessed; those that are older than `kept_for` go.
+
+    Raises UnreadableFile or ValidationError.
+    """
     wanted = mapping or guess_table(BytesIO(content), zone=zone, charset=charset).mapping
     clean = "".join(one if one.isprintable() else "?" for one in name)[:200] or "table"
-    prune_uploads()
+    prune_uploads(after=kept_for)
     kept = TableUpload.objects.filter(owner_id=owner_id).order_by("-id").values_list("pk", flat=True)
     TableUpload.objects.filter(pk__in=list(kept[MOST_KEPT - 1 :])).delete()
     return TableUpload.objects.create(
@@ -70,13 +80,13 @@ def find_upload(pk: int, *, owner_id: int) -> TableUpload:
     """The upload, without its content. Raises UnknownUpload."""
     found = TableUpload.objects.filter(pk=pk, owner_id=owner_id).defer("content").first()
     if found is None:
-        raise UnknownUpload(f"there is no upload {pk}: files are kept for a day")
+        raise UnknownUpload(f"there is no upload {pk}: files are removed after some days")
     return found
 
 
-def uploads_of(owner_id: int) -> Sequence[TableUpload]:
-    """What somebody has uploaded in the last day, the newest first."""
-    since = database_now() - KEPT
+def uploads_of(owner_id: int, *, kept_for: timedelta) -> Sequence[TableUpload]:
+    """What somebody has uploaded within this time, the newest first."""
+    since = database_now() - kept_for
     return list(TableUpload.objects.filter(owner_id=owner_id, created_at__gt=since).defer("content"))
 
 
@@ -290,5 +300,5 @@ def _locked(upload: TableUpload, *, with_content: bool = True) -> TableUpload:
     rows = TableUpload.objects.select_for_update().filter(pk=upload.pk)
     found = (rows if with_content else rows.defer("content")).first()
     if found is None:
-        raise UnknownUpload(f"there is no upload {upload.pk}: files are kept for a day")
+        raise UnknownUpload(f"there is no upload {upload.pk}: files are removed after some days")
     return found

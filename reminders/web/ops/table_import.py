@@ -33,6 +33,7 @@ from assignments.models import Team, default_time_zone
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
 from assignments.wording import quoted
+from reminders import conf
 from reminders.operations import import_mappings, table_uploads
 from reminders.operations.table_uploads import UnknownUpload
 from reminders.web.ops import mapping_form
@@ -73,9 +74,11 @@ def _imports(request: HttpRequest) -> HttpResponseBase:
             error = " ".join(refusal.messages)
         else:
             return HttpResponseRedirect(reverse("ops:import", args=[made.pk]))
+    kept_for = conf.current().retention.uploads
     context = {
         "error": error,
-        "uploads": table_uploads.uploads_of(_owner(request)),
+        "kept_days": kept_for.days,
+        "uploads": table_uploads.uploads_of(_owner(request), kept_for=kept_for),
         "mappings": ImportMapping.objects.visible_to(scope).order_by("name"),
         "charsets": [name for name in COMMON_CHARSETS if name in CHARSETS],
     }
@@ -100,6 +103,7 @@ def _uploaded(request: HttpRequest, scope: TeamScope) -> TableUpload:
         content=file.read(),
         charset=charset,
         zone=_zone(scope),
+        kept_for=conf.current().retention.uploads,
         mapping=mapping,
     )
 

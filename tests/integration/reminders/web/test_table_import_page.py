@@ -250,8 +250,8 @@ def test_files_are_removed_after_a_day_and_beyond_the_last_five(olga, clock):
     for _ in range(7):
         upload(olga, exports.GOOGLE)
     assert TableUpload.objects.count() == 5
-    clock.advance(table_uploads.KEPT + table_uploads.timedelta(seconds=1))
-    table_uploads.prune_uploads()
+    clock.advance(table_uploads.timedelta(days=1, seconds=1))
+    table_uploads.prune_uploads(after=table_uploads.timedelta(days=1))
     assert (TableUpload.objects.count(), TableUploadPart.objects.count()) == (0, 0)
 
 

@@ -317,6 +317,7 @@ def _world(clock: DatabaseClock) -> World:
         content=f"Subject,Start\n{SECRET},2026-11-23 09:00\n".encode(),
         charset="utf-8",
         zone="UTC",
+        kept_for=timedelta(days=1),
     )
     run = ScanRun.objects.create(
         trigger="api", by=SECRET, alive_until=NOON, finished_at=NOON, counts={"planned": 4711}
