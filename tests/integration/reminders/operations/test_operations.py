@@ -245,7 +245,7 @@ def test_what_may_have_arrived_counts_as_nudged_again(clock, config, run, outbox
     assignment = AssignmentFactory(soon=True)
     outbox.answer_with(Outcome.UNKNOWABLE, Outcome.UNKNOWABLE)
     run()
-    clock.advance(timedelta(seconds=60))
+    clock.advance(timedelta(seconds=80))  # A minute, more or less a fifth.
     run()
     plan = resets.plan_reset(Selection(ids=(assignment.pk,)), config=config)
     assert [target.effect for target in plan.targets] == [Effect.AGAIN]
