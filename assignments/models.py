@@ -130,6 +130,7 @@ class Team(models.Model):
 
     A person and an assignment belong to at most one team; `assignments.teams` says to which an assignment belongs.
     `organisation`, `phone` and `reply_to` are whom messages about its work name for questions; empty: those of the settings.
+    `calendar_number` is which of its calendar addresses is in force, unless it was revoked.
     """
 
     name = models.CharField(max_length=100, unique=True)
@@ -144,6 +145,8 @@ class Team(models.Model):
     supervisors: "models.ManyToManyField[Assignee, models.Model]" = models.ManyToManyField(
         "Assignee", blank=True, related_name="supervised_teams"
     )
+    calendar_number = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    calendar_revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -169,7 +172,10 @@ class AssigneeQuerySet(models.QuerySet["Assignee"]):
 
 
 class Assignee(models.Model):
-    """A person who is given work. `reference` is the person's key in the scheduling system."""
+    """A person who is given work. `reference` is the person's key in the scheduling system.
+
+    `calendar_number` is which of their calendar addresses is in force, unless it was revoked.
+    """
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
     name = models.CharField(max_length=200)
@@ -187,6 +193,8 @@ class Assignee(models.Model):
         "self", on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="merged_people"
     )
     """Who this person is since they were found to be entered twice (`assignments.merging`)."""
+    calendar_number = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    calendar_revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -18,7 +18,7 @@ NOISE = frozenset({"data", "request", "server_time"})
 IGNORED = STANDARD | NOISE
 
 LINK = re.compile(
-    r"""(?:/|%2F)([auv])(?:/|%2F)  # also where it is part of another address
+    r"""(?:/|%2F)([acuv])(?:/|%2F)  # also where it is part of another address
         (?:[^\s"'<>\\)\]]       # possessive, for no character is looked at twice
           |\\++(?!["'])         # an escaped character, which Django and JSON write by one backslash or several
         )++""",
@@ -61,7 +61,7 @@ class PlainFormatter(logging.Formatter):
 def without_links(text: str) -> str:
     """The same text with the secret part of every link to an assignee's page replaced."""
     # Few lines have one; these tests are all that the others cost.
-    if "/a/" in text or "/u/" in text or "/v/" in text or "%2F" in text or "%2f" in text:
+    if "/a/" in text or "/c/" in text or "/u/" in text or "/v/" in text or "%2F" in text or "%2f" in text:
         return LINK.sub(HIDDEN_LINK, text)
     return text
 

@@ -9,7 +9,7 @@ from config.logs import without_links
 
 ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 HIDDEN = "(address)"
-UNTRACED = "healthz,readyz,api/metrics,/a/,/u/,/v/"
+UNTRACED = "healthz,readyz,api/metrics,/a/,/c/,/u/,/v/"
 """Not traced: health checks, because they tell nothing, and assignee pages, because their URLs are secret."""
 
 

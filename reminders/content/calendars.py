@@ -1,4 +1,4 @@
-"""Assignments as calendar events (iCalendar, RFC 5545), for the file that goes with a mail.
+"""Assignments as calendar events (iCalendar, RFC 5545): for the file that goes with a mail, and for calendars by address.
 
 The form of an event never changes, so it is a fixed text here that is only filled in; what is unusual in a value is found by
 one search. docs/calendars.md says what clients do with it, and why it holds what it holds.
@@ -26,6 +26,8 @@ from reminders.policy.rows import Row
 MOST_OCTETS = 75  # of a line, without its end (RFC 5545 section 3.1)
 MOST_OF_TITLE = MOST_OCTETS - len("SUMMARY:")
 _HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Assignment reminders//Calendar//EN\r\n"
+# How often programs ask again: RFC 7986 section 5.7, and what Outlook reads.
+_EACH_HOUR = "REFRESH-INTERVAL;VALUE=DURATION:PT1H\r\nX-PUBLISHED-TTL:PT1H\r\n"
 _LINE_ENDS = re.compile("\r\n|[\r\n\u2028\u2029]")
 _SPECIAL = re.compile(r"[\\;,\n]")
 
@@ -85,14 +87,31 @@ def file_for(claim: Claim, entries: Sequence[tuple[Row, Facts]], *, now: datetim
 
 def file_of(events: Iterable[Event], *, method: CalendarMethod, now: datetime) -> Calendar:
     """A whole calendar with these events, of which there is one at least."""
-    second = int(now.timestamp())
-    written = "".join([event_text(event, second=second) for event in events])
+    domain, tail = _fixed(int(now.timestamp()))
+    written = "".join([event_text(event, domain=domain, tail=tail) for event in events])
     return Calendar(method=method, text=f"{_HEAD}METHOD:{method._value_}\r\n{written}END:VCALENDAR\r\n")
 
 
-def event_text(event: Event, *, second: int) -> str:
-    """The lines of one event, which is written at this second (of Unix time)."""
-    domain, tail = _fixed(second)
+def feed_text(events: Iterable[tuple[Event, datetime]], *, name: str) -> str:
+    """A whole calendar of this name, which programs read again and again: events, each with the instant of its last change.
+
+    Without a METHOD, DTSTAMP is that instant (RFC 5545 section 3.8.7.2), so what has not changed is the same text again. It
+    names no ORGANIZER: nobody is invited to what they have subscribed to (section 3.8.4.3).
+    """
+    domain, _ = _fixed(0)
+    written = "".join(
+        [
+            event_text(event, domain=domain, tail=f"DTSTAMP:{instant(changed)}\r\nEND:VEVENT\r\n")
+            for event, changed in events
+        ]
+    )
+    title = _text(" ".join(name.split()))
+    named = "".join(f"{folded(f'{key}:{title}')}\r\n" for key in ("NAME", "X-WR-CALNAME"))
+    return f"{_HEAD}{named}{_EACH_HOUR}{written}END:VCALENDAR\r\n"
+
+
+def event_text(event: Event, *, domain: str, tail: str) -> str:
+    """The lines of one event. `domain` ends its UID; `tail` are the lines from DTSTAMP on."""
     whose = "" if event.assignee_id is None else f"-{event.assignee_id}"
     uid = f"UID:assignment-{event.assignment_id}{whose}@{domain}"
     title = event.title

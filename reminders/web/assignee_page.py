@@ -22,7 +22,7 @@ from assignments.history import Actor
 from assignments.merging import present_id
 from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
-from reminders.content import dates, links
+from reminders.content import calendar_links, dates, links
 from reminders.content.links import Link
 from reminders.ledger.escalations import heard_of
 from reminders.policy.escalation import Trigger
@@ -142,6 +142,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "news": assignment.version != link.version,
         "refusal": refusal,
         "longest": LONGEST_ANSWER_NOTE,
+        "calendar": calendar_links.url_of(person),
     }
     return show("assignment", context, request=request, language=language, status=status)
 

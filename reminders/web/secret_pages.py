@@ -25,7 +25,9 @@ HEADERS = {
 
 
 def secret_address(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Sets the headers of a secret address on every response, also while the database cannot be reached."""
+    """Sets the headers of a secret address on every response, also while the database cannot be reached;
+    those that the view has set stay.
+    """
 
     @wraps(view)
     def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -36,7 +38,7 @@ def secret_address(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             answer = show("unavailable", status=503)
             answer["Retry-After"] = "30"
         for name, value in HEADERS.items():
-            answer[name] = value
+            answer.headers.setdefault(name, value)
         return answer
 
     return shown

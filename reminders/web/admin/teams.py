@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from assignments import teams
 from assignments.models import Assignee, Team
@@ -22,9 +24,20 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
     fields = (
         *("name", "time_zone", "quiet_from", "quiet_until", "organisation", "phone", "reply_to"),
         "supervisors",
+        "calendar_address",
     )
+    readonly_fields = ("calendar_address",)
     autocomplete_fields = ("supervisors",)
     actions = None
+
+    @admin.display(description="Calendar address")
+    def calendar_address(self, team: Team) -> str:
+        """Where operators read, renew and revoke it; a team that is only being entered has none."""
+        if not team.pk:
+            return "-"
+        return format_html(
+            '<a href="{}">Show, renew or revoke</a>', reverse("ops:team-calendar", args=[team.pk])
+        )
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {

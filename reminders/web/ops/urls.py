@@ -5,6 +5,7 @@ from django.urls import path
 from reminders.web.ops import (
     actions,
     board,
+    calendar_links,
     calendars,
     day,
     explanation,
@@ -36,7 +37,9 @@ urlpatterns = [
     path("people", finding.people, name="people"),
     path("people/<int:pk>", people.person, name="person"),
     path("people/<int:pk>/merge", people.merge, name="merge-person"),
+    path("people/<int:pk>/calendar", calendar_links.of_person, name="person-calendar"),
     path("people/<int:pk>/<slug:name>", people.act, name="person-act"),
+    path("teams/<int:pk>/calendar", calendar_links.of_team, name="team-calendar"),
     path("reminders", lists.reminders, name="reminders"),
     path("switch", maintenance.switch, name="switch"),
     path("queue", maintenance.queue, name="queue"),

@@ -69,6 +69,7 @@ ADDRESSES = {
     "api/inbound/sms-status": PUBLIC,
     "u/<str:token>": PUBLIC,
     "v/<str:token>": PUBLIC,
+    "c/<str:token>.ics": PUBLIC,
     "ops/<path:rest>": PUBLIC,
     "api/assignments": NARROWED,
     "api/assignments/<int:pk>": NARROWED,
@@ -129,6 +130,8 @@ ADDRESSES = {
     "ops/people": NARROWED,
     "ops/people/<int:pk>": NARROWED,
     "ops/people/<int:pk>/merge": NARROWED,
+    "ops/people/<int:pk>/calendar": NARROWED,
+    "ops/teams/<int:pk>/calendar": NARROWED,
     "ops/people/<int:pk>/<slug:name>": NARROWED,
     "ops/reminders": NARROWED,
     "ops/simulator": NARROWED,
@@ -402,6 +405,10 @@ def urls(route: str, world: World) -> list[str]:
                 f"/ops/people/{world.others_person.pk}/merge",
                 f"/ops/people/{mine.pk}/merge?other={others}",
             ]
+        case "ops/people/<int:pk>/calendar":
+            return [f"/ops/people/{world.others_person.pk}/calendar"]
+        case "ops/teams/<int:pk>/calendar":
+            return [f"/ops/teams/{world.other.pk}/calendar"]
         case "ops/people/<int:pk>/<slug:name>":
             point = contact_points.points_of(world.others_person.pk)[0]
             acts = (f"{name}?point={point.pk}" for name in POINT_ACTIONS)
