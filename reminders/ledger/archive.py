@@ -75,6 +75,7 @@ CONDITIONS = {
     "due_after": "kept.due_at >= %(due_after)s",
     "due_before": "kept.due_at < %(due_before)s",
     "state": "kept.state = %(state)s",
+    "recipients": "kept.recipient = ANY(%(recipients)s)",
 }
 ATTEMPTS = """
     SELECT (jsonb_populate_recordset(NULL::reminders_attempt, attempts)).*
