@@ -27,6 +27,7 @@ from reminders.web.search import (
     people_found,
     whole_number,
 )
+from reminders.web.templatetags.ops import reminder_word, word
 
 MAX_ID = 2**63 - 1
 
@@ -136,6 +137,10 @@ class OpsFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     def fields_shown(self) -> list[forms.BoundField]:
         return [self.form[name] for name in self.selects]
 
+    def offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        """What a filter offers, in words."""
+        self.form.fields[name].choices = choices
+
 
 # --- assignments -----------------------------------------------------------------------------------------------
 
@@ -233,6 +238,9 @@ class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
         self.now, self.config = now or database_now(), conf.current()
         rows = Assignment.objects.visible_to(scope).select_related("assignee")
         super().__init__(values, queryset=rows)
+        self.offer("status", [(value, word(value)) for value in Status.values])
+        self.offer("reminder_status", [(value, reminder_word(value)) for value in ReminderStatus.values])
+        self.offer("answer", [(answer.name, word(answer.label).capitalize()) for answer in Answer])
 
     def shown(self, rows: QuerySet[Assignment], name: str, value: str) -> QuerySet[Assignment]:
         return rows & shown_assignments(value, now=self.now, config=self.config)
@@ -277,7 +285,7 @@ class OpsPeopleFilterSet(OpsFilterSet):
         people = Assignee.objects.visible_to(scope).present()
         super().__init__(values, queryset=people.select_related("team").order_by("name", "pk"))
         teams = Team.objects.visible_to(scope).order_by("name").values_list("pk", "name")
-        self.filters["team"].extra["choices"] = [(str(pk), name) for pk, name in teams]
+        self.offer("team", [(str(pk), name) for pk, name in teams])
 
     def reached(self, rows: QuerySet[Assignee], name: str, value: str) -> QuerySet[Assignee]:
         if value == "unreachable":
@@ -325,7 +333,8 @@ class OpsReminderFilterSet(OpsFilterSet):
         rows = rows.select_related("assignment__assignee")
         super().__init__(values, queryset=rows)
         rules = ReminderRule.objects.visible_to(scope).order_by("name").values_list("pk", "name")
-        self.filters["rule"].extra["choices"] = [(str(pk), name) for pk, name in rules]
+        self.offer("rule", [(str(pk), name) for pk, name in rules])
+        self.offer("kind", [(value, word(value)) for value in Kind.values])
 
     def of_rule(self, rows: QuerySet[Reminder], name: str, value: str) -> QuerySet[Reminder]:
         """The rows that a rule has made: reminders, and the steps of its chains (`policy.chains`)."""

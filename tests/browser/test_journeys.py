@@ -99,7 +99,7 @@ def test_every_state_is_shown_as_a_pill(visit, stage):
     )
     assert len(styles) > 20
     assert set(styles) == {"inline-block"}
-    expect(page.locator(".pill.marked")).to_have_text("MARKED")
+    expect(page.locator(".pill.marked")).to_have_text("Marked")
 
 
 def test_people_of_marked_rows_are_reminded_at_once_after_a_look(visit, stage):

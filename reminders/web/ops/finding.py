@@ -15,6 +15,7 @@ from reminders.insight import selections, statistics
 from reminders.web.filters import OpsPeopleFilterSet
 from reminders.web.ops.lists import assignment_lines, list_page
 from reminders.web.ops.page import page, show
+from reminders.web.ops.settings import views_shown
 from reminders.web.search import (
     assignment_search,
     clean_text,
@@ -78,7 +79,11 @@ def people(request: HttpRequest) -> HttpResponse:
     with statistics.bounded():
         listed = list_page(filters.qs, request)
         lines = person_lines(listed.rows)
-    return show(request, "people", {"filters": filters, "listed": listed, "lines": lines})
+    return show(
+        request,
+        "people",
+        {"filters": filters, "listed": listed, "lines": lines, "saved": views_shown(request, "people")},
+    )
 
 
 def person_lines(rows: Sequence[Assignee]) -> list[PersonLine]:

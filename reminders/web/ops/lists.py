@@ -23,6 +23,7 @@ from reminders.operations.actions import MAX_TARGETS
 from reminders.policy import chains
 from reminders.web.filters import OpsAssignmentFilterSet, OpsReminderFilterSet
 from reminders.web.ops.page import page, show
+from reminders.web.ops.settings import views_shown
 from reminders.web.search import assignment_id, whole_number
 from reminders.web.team_limits import TeamLimit, scope_of
 
@@ -79,7 +80,11 @@ def assignments(request: HttpRequest) -> HttpResponse:
     with statistics.bounded():
         listed = list_page(filters.ordered, request)
         lines = assignment_lines(listed.rows)
-    return show(request, "assignments", {"filters": filters, "listed": listed, "lines": lines})
+    return show(
+        request,
+        "assignments",
+        {"filters": filters, "listed": listed, "lines": lines, "saved": views_shown(request, "assignments")},
+    )
 
 
 def assignment_lines(
@@ -125,7 +130,11 @@ def reminders(request: HttpRequest) -> HttpResponse:
         )
         for row in listed.rows
     ]
-    return show(request, "reminders", {"filters": filters, "listed": listed, "lines": lines})
+    return show(
+        request,
+        "reminders",
+        {"filters": filters, "listed": listed, "lines": lines, "saved": views_shown(request, "reminders")},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,14 +133,14 @@ def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     }
     yield Tile(
         name="none",
-        label="NONE",
+        label="Waiting",
         value=counts[ReminderStatus.NONE],
         note="scheduled, not reminded yet",
         href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.NONE),
     )
     yield Tile(
         name="sent",
-        label="SENT",
+        label="Reminded",
         value=counts[ReminderStatus.SENT],
         note="scheduled, reminder accepted",
         href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.SENT),
@@ -150,7 +150,7 @@ def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     allowed = f"more than {config.overdue_alert} is an alarm"
     yield Tile(
         name="overdue",
-        label="OVERDUE",
+        label="Overdue",
         value=snapshot.overdue,
         note=f"not started {age(config.overdue)} after the start; {allowed}",
         href=_assignments(show="overdue"),

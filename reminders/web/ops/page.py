@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from functools import wraps
 from typing import Any
 
@@ -12,10 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
-from accounts import roles
+from accounts import preferences, roles
+from assignments.instants import known_zone
 from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 from reminders.web.security_headers import POLICY
@@ -61,16 +64,19 @@ NARROWED = (
 """The pages that there are for people who are limited to teams."""
 
 
-def page(*, operator: bool = False, limit: TeamLimit = TeamLimit.REFUSES) -> Callable[[View], View]:
+def page(
+    *, operator: bool = False, posts: bool = False, limit: TeamLimit = TeamLimit.REFUSES
+) -> Callable[[View], View]:
     """Makes a view a page for staff with a role (`operator`: for operators only), with a strict security policy.
 
     For people who are limited to teams there is no such page, unless it narrows all it shows to `scope_of` them
     (`limit`).
 
-    Pages answer GET; those of operators POST too. Errors become pages as well: not found, not allowed, a
+    Pages answer GET; those of operators POST too, and those on which people set what is their own (`posts`). Times are those
+    of the reader's zone. Errors become pages as well: not found, not allowed, a
     database that cannot be reached or is too slow.
     """
-    methods = ["GET", "HEAD", "POST"] if operator else ["GET", "HEAD"]
+    methods = ["GET", "HEAD", "POST"] if operator or posts else ["GET", "HEAD"]
 
     def decorate(view: View) -> View:
         @never_cache
@@ -84,7 +90,8 @@ def page(*, operator: bool = False, limit: TeamLimit = TeamLimit.REFUSES) -> Cal
                     if answer is None:
                         if limit is TeamLimit.REFUSES and scope_of(request.user).limited:
                             raise Http404(f"No page has the address {request.path}.")
-                        answer = view(request, *args, **kwargs)
+                        with timezone.override(zone_of(request)):
+                            answer = view(request, *args, **kwargs)
                 except Http404 as error:
                     answer = error_page(request, 404, "Page not found", str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
@@ -147,6 +154,11 @@ def safe_back(path: str, otherwise: str = "ops:overview") -> str:
     own = (reverse("ops:overview"), reverse("admin:index"))
     safe = path.startswith(own) and url_has_allowed_host_and_scheme(path, None)
     return path if safe else reverse(otherwise)
+
+
+def zone_of(request: HttpRequest) -> tzinfo | None:
+    """The zone in which the reader has asked for times; None: the installation's own."""
+    return known_zone(preferences.time_zone_of(request.user))
 
 
 def may_operate(request: HttpRequest) -> bool:

@@ -184,7 +184,7 @@ def _mapping_context(request: HttpRequest, upload: TableUpload, mapping: TableMa
         "sheets": next((one.choices for one in questions if one.part == "sheet"), ()),
         "questions": questions,
         "answerable": mapping_form.ANSWERABLE,
-        "shown_zone": mapping.zone or timezone.get_current_timezone_name(),
+        "shown_zone": mapping.zone or timezone.get_default_timezone_name(),
     }
     if context["sheets"]:
         return context

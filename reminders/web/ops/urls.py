@@ -18,6 +18,7 @@ from reminders.web.ops import (
     overview,
     page,
     people,
+    settings,
     simulator,
     table_import,
 )
@@ -56,6 +57,9 @@ urlpatterns = [
     path("import/<int:pk>", table_import.table_import, name="import"),
     path("import/<int:pk>/errors.csv", table_import.errors_file, name="import-errors"),
     path("import/mapping/<int:pk>/remove", table_import.remove_mapping, name="remove-mapping"),
+    path("settings", settings.settings, name="settings"),
+    path("views", settings.save_view, name="save-view"),
+    path("views/<int:pk>/remove", settings.remove_view, name="remove-view"),
     path("act/<slug:name>", actions.action, name="act"),
     # Last: any other address below /ops/.
     path("<path:rest>", page.unknown_page, name="unknown"),

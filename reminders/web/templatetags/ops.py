@@ -11,10 +11,12 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from assignments.models import Assignment, ReminderStatus, Status
 from reminders.insight.explain import wording
 from reminders.insight.explain.ways import way_words
 from reminders.ledger import pauses
 from reminders.models import Pause, Reason
+from reminders.policy.ways import channel_name
 
 register = template.Library()
 
@@ -29,7 +31,7 @@ def parsed(text: str) -> datetime:
 
 @register.filter
 def instant(at: datetime | None) -> str | SafeString:
-    """An instant in the installation's own zone, short for today; its title has all of it."""
+    """An instant in the reader's zone, short for today; its title has all of it."""
     if at is None:
         return "-"
     local = timezone.localtime(at)
@@ -39,6 +41,14 @@ def instant(at: datetime | None) -> str | SafeString:
         full_instant(at),
         date_format(local, _short_format(local, today="H:i:s")),
     )
+
+
+@register.filter
+def when(at: datetime | None) -> str | SafeString:
+    """An instant in a cell of a list: how far it is from now, and beside it when exactly."""
+    if at is None:
+        return "-"
+    return format_html('<span class="when">{} <small>{}</small></span>', distance(at), instant(at))
 
 
 @register.filter
@@ -85,6 +95,50 @@ def distance(at: datetime | None) -> str:
     return f"in {age(ahead)}" if ahead > timedelta() else f"{age(-ahead)} ago"
 
 
+CODES = {
+    "SCHEDULED": "Scheduled",
+    "IN_PROGRESS": "In progress",
+    "COMPLETED": "Completed",
+    "CANCELLED": "Cancelled",
+    "NONE": "Waiting",
+    "SENT": "Sent",
+    "OVERDUE": "Overdue",
+    "PLANNED": "Planned",
+    "QUEUED": "Queued",
+    "SENDING": "Being sent",
+    "FAILED": "Failed",
+    "SKIPPED": "Not sent",
+    "UNKNOWN": "Unknown",
+    "MARKED": "Marked",
+    "REMINDER": "Reminder",
+    "CORRECTION": "Correction",
+    "ESCALATION": "Escalation",
+    "EVENT": "Webhook",
+    "CONFIRMED": "Confirmed",
+    "DECLINED": "Can't make it",
+}
+"""Statuses, states and kinds as people read them."""
+
+
+@register.filter
+def word(code: object) -> str:
+    """A status, a state or a kind in a word: IN_PROGRESS becomes In progress."""
+    return CODES.get(str(code), words(code))
+
+
+def reminder_word(reminder_status: str, *, scheduled: bool = True) -> str:
+    """A reminder status in a word: what waits is scheduled; other work was not reminded of."""
+    if reminder_status == ReminderStatus.SENT:
+        return "Reminded"
+    return word(reminder_status) if scheduled or reminder_status != ReminderStatus.NONE else "Not reminded"
+
+
+@register.filter
+def reminded(assignment: Assignment) -> str:
+    """What came of the reminders of an assignment, in a word."""
+    return reminder_word(assignment.reminder_status, scheduled=assignment.status == Status.SCHEDULED)
+
+
 @register.filter
 def words(code: object) -> str:
     """The words of a code: too_late becomes too late."""
@@ -100,7 +154,7 @@ def meaning(reason: str) -> str:
 @register.filter
 def server(channel: str) -> str:
     """What accepts the messages of this channel."""
-    return wording.channel_name(channel)
+    return wording.channel_name(channel_name(channel))
 
 
 @register.filter

@@ -117,6 +117,9 @@ NEEDS = {
     "ops/import/<int:pk>": {"GET": ACT, "POST": ACT},
     "ops/import/<int:pk>/errors.csv": {"GET": ACT},
     "ops/import/mapping/<int:pk>/remove": {"POST": ACT},
+    "ops/settings": {"GET": LOOK, "POST": LOOK},
+    "ops/views": {"POST": LOOK},
+    "ops/views/<int:pk>/remove": {"POST": LOOK},
     "ops/act/<slug:name>": {"GET": ACT, "POST": ACT},
     "ops/<path:rest>": {"GET": LOOK},
 }

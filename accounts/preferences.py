@@ -1,0 +1,56 @@
+"""What people set for themselves: the zone of their times, and views of lists by name."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import Preferences, SavedView
+
+MOST_VIEWS = 20
+"""Of one list, for one person."""
+LONGEST_NAME = 60
+LONGEST_QUERY = 1_000
+
+
+def time_zone_of(user: Any) -> str:
+    """The IANA name of the zone in which this person reads times; "" for the installation's own."""
+    found = Preferences.objects.filter(user=user.pk).values_list("time_zone", flat=True).first()
+    return found or ""
+
+
+def set_time_zone(user: Any, zone: str) -> None:
+    """Sets it; "" for the installation's own. Whether there is such a zone is for the caller to know."""
+    Preferences.objects.update_or_create(user_id=user.pk, defaults={"time_zone": zone})
+
+
+def views_of(user: Any, page: str) -> list[SavedView]:
+    """The views that this person has saved of a list, by name."""
+    return list(SavedView.objects.filter(user=user.pk, page=page).order_by("name", "pk"))
+
+
+@transaction.atomic
+def save_view(user: Any, page: str, name: str, query: str) -> SavedView:
+    """Saves a view; one of this name is replaced. Raises ValidationError."""
+    name = " ".join(name.replace("\x00", "").split())
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise ValidationError(f"A name of 1 to {LONGEST_NAME} characters is needed.", code="name")
+    if len(query) > LONGEST_QUERY:
+        raise ValidationError("These filters are too long to be saved.", code="query")
+    others = SavedView.objects.filter(user=user.pk, page=page).exclude(name=name)
+    if others.count() >= MOST_VIEWS:
+        raise ValidationError(
+            f"{MOST_VIEWS} views are saved of this list: remove one first.", code="too_many"
+        )
+    view, _ = SavedView.objects.update_or_create(
+        user_id=user.pk, page=page, name=name, defaults={"query": query}
+    )
+    return view
+
+
+def remove_view(user: Any, pk: int) -> SavedView | None:
+    """Removes a view of this person's, and returns what it was; None where there is none."""
+    view = SavedView.objects.filter(user=user.pk, pk=pk).first()
+    if view is not None:
+        SavedView.objects.filter(pk=pk).delete()
+    return view
