@@ -28,6 +28,8 @@ PERSON = (
     "language",
     "quiet_from",
     "quiet_until",
+    "calendar_number",
+    "calendar_revoked_at",
     "created_at",
     "updated_at",
 )

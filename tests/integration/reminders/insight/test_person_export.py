@@ -61,6 +61,7 @@ def sent(**wanted):
 def test_somebody_of_whom_little_is_known(ada):
     answer = exported(ada.pk)
     assert answer["person"]["name"] == "Ada Lovelace"
+    assert (answer["person"]["calendar_number"], answer["person"]["calendar_revoked_at"]) == (0, None)
     assert [point["address"] for point in answer["contact_points"]] == ["ada@example.test", "+4930123456"]
     for empty in ("assignments", "messages", "acts", "opt_outs", "verifications", "sms_replies", "audit"):
         assert answer[empty] == [], empty
