@@ -5,14 +5,16 @@ import re
 from django.db.models import Q, QuerySet
 
 from assignments.contact_point import ContactChannel, ContactPoint
-from assignments.models import Assignee
+from assignments.models import Assignee, Assignment
 from assignments.references import normalized, person_spellings, spellings
 from notifications.phone_numbers import sendable
 
 MAX_SEARCH_LENGTH = 200
-MOST_PEOPLE_NAMED = 500
-"""Of up to so many people work is found by their ids, for which there is an index; of more by a subquery, which is cheap
-where much is found."""
+MOST_PEOPLE_NAMED = 10_000
+"""Of up to so many people work is found by their ids, for which there is an index; of more by a subquery."""
+MOST_WORK_NAMED = 1_000
+"""Up to so many assignments are found first, and then looked up by their ids; where there are more, the order of a list soon
+meets enough of them."""
 SHORT = 2
 """Texts of up to so many characters are looked for at the beginning of titles, places and references alone: there is no
 group of three characters (a trigram) to find them by elsewhere."""
@@ -58,10 +60,19 @@ def work_search(text: str, *, prefix: str = "") -> Q:
 
 
 def assignment_search(text: str, *, prefix: str = "") -> Q:
-    """The same, and the work of the people that the text finds (`people_search`). Asks for these people at once."""
+    """The same, and the work of the people that the text finds (`people_search`). Asks for people and for work at once.
+
+    With the order of a list PostgreSQL may expect to meet a rare text soon, and read all of the table.
+    """
     people = Assignee.objects.filter(people_search(text)).order_by().values_list("pk", flat=True)
     found = list(people[: MOST_PEOPLE_NAMED + 1])
     theirs = found if len(found) <= MOST_PEOPLE_NAMED else people
+    wanted = work_search(text) | Q(assignee__in=theirs)
+    work = list(
+        Assignment.objects.filter(wanted).order_by().values_list("pk", flat=True)[: MOST_WORK_NAMED + 1]
+    )
+    if len(work) <= MOST_WORK_NAMED:
+        return Q(**{f"{prefix}id__in": work})
     return work_search(text, prefix=prefix) | Q(**{f"{prefix}assignee__in": theirs})
 
 
