@@ -13,6 +13,7 @@ from reminders.web.api import (
     acts,
     assignments,
     board,
+    calendar_links,
     calendars,
     contact_points,
     explanation,
@@ -85,6 +86,16 @@ urlpatterns: list[URLPattern] = [
     path("forecast", board.ForecastView.as_view(), name="forecast"),
     path("teams", teams.TeamListView.as_view(), name="teams"),
     path("teams/<int:pk>", teams.TeamView.as_view(), name="team"),
+    path(
+        "teams/<int:pk>/calendar-link",
+        calendar_links.TeamCalendarLinkView.as_view(),
+        name="team-calendar-link",
+    ),
+    path(
+        "people/<int:pk>/calendar-link",
+        calendar_links.PersonCalendarLinkView.as_view(),
+        name="person-calendar-link",
+    ),
     path("people", teams.PersonListView.as_view(), name="people"),
     path("people/<int:pk>", teams.PersonView.as_view(), name="person"),
     path(

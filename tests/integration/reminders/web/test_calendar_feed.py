@@ -16,6 +16,7 @@ from reminders.insight import calendar_feed
 from reminders.models import Audit
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.api_caller import ApiCaller
 from tests.logins import signed_in, staff
 
 pytestmark = pytest.mark.django_db
@@ -208,3 +209,20 @@ def test_the_admin_of_a_team_leads_to_it(operator):
     team = team_named("South")
     page = operator.get(f"/admin/assignments/team/{team.pk}/change/").content.decode()
     assert f'href="/ops/teams/{team.pk}/calendar"' in page
+
+
+@pytest.mark.parametrize("of_team", [True, False])
+def test_programs_of_operators_renew_and_revoke_it(ann, of_team, settings):
+    settings.PUBLIC_URL = "https://work.example.test"
+    owner, part = (team_named("South"), "teams") if of_team else (ann, "people")
+    call, address = ApiCaller("ops"), f"/api/{part}/{owner.pk}/calendar-link"
+    before = call.get(address).json()
+    assert before == {"url": calendar_links.url_of(owner), "revoked_at": None}
+    revoked = call.post(address, {"change": "revoke", "reason": "lost"}).json()
+    assert (revoked["url"], revoked["revoked_at"] is None) == ("", False)
+    assert Client().get(before["url"].removeprefix(settings.PUBLIC_URL)).status_code == 404
+    renewed = call.post(address, {"change": "renew", "reason": "asked"}).json()
+    assert Client().get(renewed["url"].removeprefix(settings.PUBLIC_URL)).status_code == 200
+    assert call.post(address, {"change": "renew", "reason": " "}).status_code == 400
+    assert Audit.objects.count() == 2
+    assert ApiCaller("read").get(address).status_code == 403

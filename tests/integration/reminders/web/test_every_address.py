@@ -58,6 +58,8 @@ NEEDS = {
     "api/teams/<int:pk>": {"GET": READ, "PATCH": OPS, "DELETE": OPS},
     "api/people": {"GET": READ, "POST": WRITE},
     "api/people/<int:pk>": {"GET": READ, "PATCH": WRITE},
+    "api/people/<int:pk>/calendar-link": {"GET": OPS, "POST": OPS},
+    "api/teams/<int:pk>/calendar-link": {"GET": OPS, "POST": OPS},
     "api/people/<int:pk>/contact-points": {"GET": READ, "POST": WRITE},
     "api/people/<int:pk>/contact-points/<int:n>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
     "api/people/<int:pk>/contact-points/<int:n>/verify": {"POST": WRITE},

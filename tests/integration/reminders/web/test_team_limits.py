@@ -94,6 +94,8 @@ ADDRESSES = {
     "api/teams/<int:pk>": NARROWED,
     "api/people": NARROWED,
     "api/people/<int:pk>": NARROWED,
+    "api/people/<int:pk>/calendar-link": NARROWED,
+    "api/teams/<int:pk>/calendar-link": NARROWED,
     "api/people/<int:pk>/contact-points": NARROWED,
     "api/people/<int:pk>/contact-points/<int:n>": NARROWED,
     "api/people/<int:pk>/contact-points/<int:n>/verify": NARROWED,
@@ -380,6 +382,10 @@ def urls(route: str, world: World) -> list[str]:
     match route:
         case "api/teams/<int:pk>":
             return [f"/api/teams/{world.other.pk}"]
+        case "api/teams/<int:pk>/calendar-link":
+            return [f"/api/teams/{world.other.pk}/calendar-link"]
+        case "api/people/<int:pk>/calendar-link":
+            return [f"/api/people/{world.others_person.pk}/calendar-link"]
         case (
             "api/people/<int:pk>"
             | "api/people/<int:pk>/contact-points"
