@@ -47,10 +47,10 @@ print(json.dumps({{"s": time.time() - began}}))
 """
 
 
-class Endpoint(asyncio.Protocol):
+class BenchEndpoint(asyncio.Protocol):
     """One connection to an endpoint: answers each post after so many seconds, or never."""
 
-    def __init__(self, heard: "Heard", answer_after: float | None) -> None:
+    def __init__(self, heard: "HeardEvents", answer_after: float | None) -> None:
         self.heard = heard
         self.answer_after = answer_after
         self.unread = b""
@@ -80,7 +80,7 @@ class Endpoint(asyncio.Protocol):
             self.transport.close()
 
 
-class Heard:
+class HeardEvents:
     """What an endpoint has heard: posts, connections, and when each event was heard first."""
 
     def __init__(self) -> None:
@@ -97,15 +97,15 @@ class Heard:
 
 
 @contextlib.contextmanager
-def endpoints(answer_after: float) -> Iterator[list[tuple[Heard, str]]]:
+def endpoints(answer_after: float) -> Iterator[list[tuple[HeardEvents, str]]]:
     """A healthy endpoint and one that hangs, in a thread; what each has heard, and its URL."""
     loop = asyncio.new_event_loop()
-    heard = [Heard(), Heard()]
+    heard = [HeardEvents(), HeardEvents()]
 
     async def listen() -> list[str]:
         urls = []
         for one, after in zip(heard, (answer_after, None), strict=True):
-            server = await loop.create_server(partial(Endpoint, one, after), "127.0.0.1", 0)
+            server = await loop.create_server(partial(BenchEndpoint, one, after), "127.0.0.1", 0)
             urls.append(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
         return urls
 

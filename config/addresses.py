@@ -31,12 +31,12 @@ _URL = re.compile(
 _SERVER = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:\[\],]*)(?::(?P<port>[0-9]{1,5}))?")
 
 
-class NotAccepted(ValueError):
+class AddressNotAccepted(ValueError):
     """The address is not of a form that is accepted; the text says which is needed, and repeats nothing of it."""
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerAddress:
     """One of the servers that an address names; 0 is the usual port."""
 
     host: str
@@ -47,27 +47,27 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Address:
+class ServiceAddress:
     """The parts of a URL that may name several servers, as `scheme://user:password@host1:1,host2:2/path?query`."""
 
     scheme: str
     user: str
     password: str
-    servers: tuple[Server, ...]
+    servers: tuple[ServerAddress, ...]
     path: str
     query: Mapping[str, str]
 
 
-def parse(text: str) -> Address:
+def parse(text: str) -> ServiceAddress:
     """Raises NotAccepted."""
     found = _URL.fullmatch(text)
     if found is None:
-        raise NotAccepted("an address like scheme://user:password@host:port/name")
+        raise AddressNotAccepted("an address like scheme://user:password@host:port/name")
     user, _, password = (found["login"] or "").partition(":")
     servers = tuple(_server(one) for one in found["hosts"].split(","))
     if len(servers) > 1 and not all(server.host for server in servers):
-        raise NotAccepted("a host at each place of host1:port,host2:port")
-    return Address(
+        raise AddressNotAccepted("a host at each place of host1:port,host2:port")
+    return ServiceAddress(
         scheme=found["scheme"],
         user=unquote(user),
         password=unquote(password),
@@ -77,37 +77,37 @@ def parse(text: str) -> Address:
     )
 
 
-def _server(text: str) -> Server:
+def _server(text: str) -> ServerAddress:
     found = _SERVER.fullmatch(text)
     port = int(found["port"] or 0) if found else -1
     if found is None or not 0 <= port <= 65_535 or (found["port"] and not port):
-        raise NotAccepted("host:port, with a port from 1 to 65535")
-    return Server(unquote(found["host"]).strip("[]"), port)
+        raise AddressNotAccepted("host:port, with a port from 1 to 65535")
+    return ServerAddress(unquote(found["host"]).strip("[]"), port)
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
 
 
-def postgres(text: str) -> Address:
+def postgres(text: str) -> ServiceAddress:
     """DATABASE_URL and its like. Raises NotAccepted.
 
     Of several servers exactly one takes writes, and a connection is made to that one.
     """
     address = parse(text)
     if address.scheme not in ("postgres", "postgresql"):
-        raise NotAccepted("an address like postgres://... or postgresql://...")
+        raise AddressNotAccepted("an address like postgres://... or postgresql://...")
     if address.query.get("pooler", POOLERS[0]) not in POOLERS:
-        raise NotAccepted(f"pooler={' or '.join(POOLERS)}")
+        raise AddressNotAccepted(f"pooler={' or '.join(POOLERS)}")
     if len(address.servers) == 1:
         return address
     wanted = address.query.get("target_session_attrs", WRITABLE[0])
     if wanted not in WRITABLE:
-        raise NotAccepted(
+        raise AddressNotAccepted(
             f"of several servers target_session_attrs={WRITABLE[0]} (or {WRITABLE[1]}, or none)"
         )
     query = {**address.query, "target_session_attrs": wanted}
-    servers = tuple(Server(one.host, one.port or POSTGRES_PORT) for one in address.servers)
-    return Address(address.scheme, address.user, address.password, servers, address.path, query)
+    servers = tuple(ServerAddress(one.host, one.port or POSTGRES_PORT) for one in address.servers)
+    return ServiceAddress(address.scheme, address.user, address.password, servers, address.path, query)
 
 
 def connection_arguments(text: str) -> dict[str, str]:
@@ -167,7 +167,7 @@ IMAP_PORTS = {"imaps": 993, "imap": 143}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
-class Mailbox(TypedDict):
+class MailboxParts(TypedDict):
     """What `notifications.bounces.imap.MailboxAddress` is made of."""
 
     host: str
@@ -178,20 +178,20 @@ class Mailbox(TypedDict):
     tls: bool
 
 
-def mailbox(text: str) -> Mailbox:
+def mailbox(text: str) -> MailboxParts:
     """BOUNCE_MAILBOX_URL. Without TLS only this machine is accepted. Raises NotAccepted."""
     address = parse(text)
     server = address.servers[0]
     if address.scheme not in IMAP_PORTS or len(address.servers) > 1 or not server.host or address.query:
-        raise NotAccepted(f"an address like {MAILBOX_FORM}")
+        raise AddressNotAccepted(f"an address like {MAILBOX_FORM}")
     if address.scheme == "imap" and server.host not in LOOPBACK:
-        raise NotAccepted(f"{MAILBOX_FORM}, for imap:// is accepted on this machine alone,")
+        raise AddressNotAccepted(f"{MAILBOX_FORM}, for imap:// is accepted on this machine alone,")
     if not (address.user and address.password and (address.user + address.password).isprintable()):
-        raise NotAccepted(f"a user and a password, as in {MAILBOX_FORM},")
+        raise AddressNotAccepted(f"a user and a password, as in {MAILBOX_FORM},")
     folder = address.path or "INBOX"
     if not (folder.isascii() and folder.isprintable()):
-        raise NotAccepted(f"a folder of ASCII characters, as in {MAILBOX_FORM},")
-    return Mailbox(
+        raise AddressNotAccepted(f"a folder of ASCII characters, as in {MAILBOX_FORM},")
+    return MailboxParts(
         host=server.host,
         port=server.port or IMAP_PORTS[address.scheme],
         user=address.user,
@@ -208,10 +208,10 @@ WAITS = {"socket_timeout": 2, "socket_connect_timeout": 2}
 
 
 @dataclass(frozen=True)
-class Broker:
+class BrokerAddress:
     """Where Redis is. With sentinels `master_name` says which of the servers that they watch."""
 
-    address: Address
+    address: ServiceAddress
     database: str
     master_name: str = ""
     sentinel_login: Mapping[str, str] = field(default_factory=dict)
@@ -261,25 +261,25 @@ _SENTINEL_QUERY = {"master_name", "sentinel_username", "sentinel_password", "tls
 _TLS_QUERY = {"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"}
 
 
-def broker(text: str) -> Broker:
+def broker(text: str) -> BrokerAddress:
     """REDIS_URL: redis://, rediss:// (TLS), or sentinel:// with all sentinels. Raises NotAccepted."""
     # kombu's own way of writing several sentinels: each is a whole address.
     address = parse(re.sub(r";\s*sentinel://(?:[^/?;@]*@)?", ",", text))
     sentinel = address.scheme == "sentinel"
     if address.scheme not in ("redis", "rediss", "sentinel"):
-        raise NotAccepted("an address like redis://... or rediss://... or sentinel://...")
+        raise AddressNotAccepted("an address like redis://... or rediss://... or sentinel://...")
     if sentinel and not address.query.get("master_name"):
-        raise NotAccepted(f"the name of the watched server: {SENTINEL_FORM}")
+        raise AddressNotAccepted(f"the name of the watched server: {SENTINEL_FORM}")
     if not sentinel and len(address.servers) > 1:
-        raise NotAccepted(f"one server, or the sentinels of several: {SENTINEL_FORM}")
+        raise AddressNotAccepted(f"one server, or the sentinels of several: {SENTINEL_FORM}")
     database = address.path.strip("/") or "0"
     if not database.isascii() or not database.isdigit():
-        raise NotAccepted("the number of a database after the host, such as /0")
+        raise AddressNotAccepted("the number of a database after the host, such as /0")
     unknown = sorted(address.query.keys() - _TLS_QUERY - (_SENTINEL_QUERY if sentinel else set()))
     if unknown:
-        raise NotAccepted(f"a query without {', '.join(unknown)}")
+        raise AddressNotAccepted(f"a query without {', '.join(unknown)}")
     if address.scheme == "redis" and address.query:
-        raise NotAccepted("rediss:// before options of TLS")
+        raise AddressNotAccepted("rediss:// before options of TLS")
     login = {
         name: address.query[f"sentinel_{name}"]
         for name in ("username", "password")
@@ -290,7 +290,7 @@ def broker(text: str) -> Broker:
         or address.query.get("tls") == "true"
         or bool(_TLS_QUERY & address.query.keys())
     )
-    return Broker(
+    return BrokerAddress(
         address,
         database,
         master_name=address.query.get("master_name", "") if sentinel else "",
@@ -303,7 +303,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, object]:
     """The server's certificate is verified unless the address says otherwise."""
     wanted = query.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     if wanted not in CERTIFICATES:
-        raise NotAccepted(f"ssl_cert_reqs of {', '.join(CERTIFICATES)}")
+        raise AddressNotAccepted(f"ssl_cert_reqs of {', '.join(CERTIFICATES)}")
     paths = {name: query[name] for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile") if query.get(name)}
     by_name = wanted != "none" and query.get("ssl_check_hostname", "true").lower() != "false"
     return {"ssl_cert_reqs": CERTIFICATES[wanted], "ssl_check_hostname": by_name, **paths}

@@ -6,13 +6,13 @@ from django.views.generic import RedirectView
 
 from accounts.sign_in import guarded
 from reminders.web.admin.site import register_pages
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 register_pages()
 
 urlpatterns = [
-    path("", team_limit(TeamLimit.PUBLIC)(RedirectView.as_view(url="/ops/", permanent=False))),
-    path("admin/login/", team_limit(TeamLimit.PUBLIC)(guarded(admin.site.login))),
+    path("", team_limit(TeamAccess.PUBLIC)(RedirectView.as_view(url="/ops/", permanent=False))),
+    path("admin/login/", team_limit(TeamAccess.PUBLIC)(guarded(admin.site.login))),
     path("admin/", admin.site.urls),
     path("", include("reminders.web.urls")),
 ]

@@ -72,7 +72,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         return consumed
 
 
-class Channel(HTTPChannel):  # type: ignore[misc]
+class BufferedChannel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows when its unfinished request began."""
 
     parser_class = Parser
@@ -98,10 +98,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return bool(self.last_activity < now - IDLE_SECONDS)
 
 
-class Server(TcpWSGIServer):  # type: ignore[misc]
+class WorkerServer(TcpWSGIServer):  # type: ignore[misc]
     """Accepts connections, and closes those that have expired or are too many."""
 
-    channel_class = Channel
+    channel_class = BufferedChannel
     max_connections = MAX_CONNECTIONS
 
     def handle_accept(self) -> None:
@@ -151,7 +151,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
             self.alive = False  # gunicorn's main process is gone
         wasyncore.loop(timeout=LOOP_SECONDS, map=sockets, use_poll=True, count=1)
 
-    def _server(self, listener: Any, sockets: dict[int, Any], limit: int) -> Server:
+    def _server(self, listener: Any, sockets: dict[int, Any], limit: int) -> WorkerServer:
         adjustments = Adjustments(
             threads=self.cfg.threads,
             backlog=self.cfg.backlog,
@@ -167,7 +167,7 @@ class BufferingWorker(Worker):  # type: ignore[misc]
         )
         listener.setblocking(False)
         address = (listener.family, listener.type, listener.proto, listener.getsockname())
-        server = Server(
+        server = WorkerServer(
             self.wsgi, sockets, True, listener, adj=adjustments, sockinfo=address, bind_socket=False
         )
         server.max_connections = limit

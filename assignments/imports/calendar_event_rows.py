@@ -16,9 +16,17 @@ from assignments.imports.calendar_events import CalendarEvent, EventReader
 from assignments.imports.calendar_instants import CalendarTime
 from assignments.imports.calendar_people import Person, person_key
 from assignments.imports.calendar_references import event_key, person_hash, person_of, reference
-from assignments.imports.calendar_series import Occurrence, Repeating
+from assignments.imports.calendar_series import EventOccurrence, Repeating
 from assignments.imports.fields import InvalidValue
-from assignments.imports.rows import ERRORS_PER_ROW, EventDate, EventDates, ParsedRow, Row, RowError, read_row
+from assignments.imports.rows import (
+    ERRORS_PER_ROW,
+    EventDate,
+    EventDates,
+    ImportRow,
+    ParsedRow,
+    RowError,
+    read_row,
+)
 
 MOST_ROWS = 5_000
 """Assignments of one event."""
@@ -148,7 +156,7 @@ class _Series:
         found.start.begins(self._options.all_day)
         return found
 
-    def _date(self, reader: EventReader, stated: Repeating, found: Occurrence) -> list[ParsedRow]:
+    def _date(self, reader: EventReader, stated: Repeating, found: EventOccurrence) -> list[ParsedRow]:
         start = replace(stated.start, local=_wall(found.start), zone=_zone(found.start, stated.start))
         begin = start.instant_in_series(self._options.all_day)
         if not self._options.now < begin < self._options.until:
@@ -210,7 +218,7 @@ def _with_dates(
     made: Sequence[ParsedRow], uid: str, event: CalendarEvent, *, sequence: int | None = None
 ) -> list[ParsedRow]:
     """The rows of a whole event, of which the first names all; a row without values where there are none."""
-    good = [one for one in made if isinstance(one, Row)]
+    good = [one for one in made if isinstance(one, ImportRow)]
     key = event_key(uid)
     if len(good) < len(made):
         event.notes.refused_events.add(key)
@@ -225,11 +233,11 @@ def _with_dates(
         return list(made)  # What could not be read is not known to be gone.
     if not good:
         event.notes.left_out[NO_DATES] += 1
-        return [Row(number=event.number, values={}, event=key, dates=dates)]
+        return [ImportRow(number=event.number, values={}, event=key, dates=dates)]
     return [replace(good[0], dates=dates), *good[1:]]
 
 
-def _event_date(row: Row) -> EventDate:
+def _event_date(row: ImportRow) -> EventDate:
     assert row.event is not None
     assert row.reference is not None
     return EventDate(row.reference, row.values["scheduled_start"], person_of(row.assignee))
@@ -244,8 +252,8 @@ def _cancellation(reader: EventReader) -> ParsedRow:
     return _cancelled_date(reader, uid, calendar_series.in_utc(original.aware) if original else None)
 
 
-def _cancelled_date(reader: EventReader, uid: str, original: datetime | date | None) -> Row:
-    return Row(
+def _cancelled_date(reader: EventReader, uid: str, original: datetime | date | None) -> ImportRow:
+    return ImportRow(
         number=reader.event.number,
         values={"reference": reference(uid, original=original)},
         sequence=reader.sequence,

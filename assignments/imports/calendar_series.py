@@ -46,7 +46,7 @@ class Repeating:
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
+class EventOccurrence:
     """One date: which of the given events counts for it, its original start, its start, and its length if it has an
     own one."""
 
@@ -58,7 +58,7 @@ class Occurrence:
 
 def occurrences(
     events: Sequence[Repeating], *, since: datetime, until: datetime, budget: CallBudget
-) -> list[Occurrence]:
+) -> list[EventOccurrence]:
     """The dates of one series from `since` to `until`, and some beside them. Raises InvalidValue.
 
     `events` are the event and its exceptions.
@@ -112,7 +112,7 @@ def _component(event: Repeating, number: int, since: datetime) -> Event:
     return component
 
 
-def _occurrence(found: Any, events: Sequence[Repeating]) -> Occurrence:
+def _occurrence(found: Any, events: Sequence[Repeating]) -> EventOccurrence:
     number = int(found["X-NUMBER"])
     event, start, end = events[number], found.start, found.end
     original = start
@@ -120,7 +120,7 @@ def _occurrence(found: Any, events: Sequence[Repeating]) -> Occurrence:
         own, replaced = event.start.aware, event.original.aware
         original = replaced if start == own else _shifted(start, own, replaced)
     length = end - start if isinstance(start, datetime) and end > start else None
-    return Occurrence(number, original, start, length)
+    return EventOccurrence(number, original, start, length)
 
 
 def _shifted(start: Any, own: Any, replaced: Any) -> Any:

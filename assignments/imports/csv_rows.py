@@ -10,7 +10,7 @@ from assignments.imports.formulas import unguarded
 from assignments.imports.rows import ParsedRow, RowError, RowFile, UnreadableFile, read_row
 from assignments.imports.tables.csv_table import read_csv_rows
 from assignments.imports.tables.table import Cell, TableRow, wrong_width
-from assignments.imports.tables.values import NotAccepted, as_text
+from assignments.imports.tables.values import ValueNotAccepted, as_text
 from assignments.imports.tables.xlsx_table import Workbook
 from assignments.models import ACT_FIELDS
 from assignments.wording import quoted
@@ -95,7 +95,7 @@ def _row(row: TableRow, names: list[str]) -> ParsedRow:
             continue
         try:
             text = _text(cell)
-        except NotAccepted as refusal:
+        except ValueNotAccepted as refusal:
             errors.append(
                 RowError(number, name.replace("assignee_", "assignee.", 1), refusal.code, str(refusal))
             )
@@ -115,7 +115,7 @@ def _text(cell: Cell) -> str:
         needed = (
             "is a local date or time: an RFC 3339 instant as text is needed here, or a mapping with a zone"
         )
-        raise NotAccepted(as_text(cell), needed, "naive")
+        raise ValueNotAccepted(as_text(cell), needed, "naive")
     return cell if isinstance(cell, str) else as_text(cell)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from assignments.imports.calendar_references import ending, is_date_of, person_of
 from assignments.imports.event_families import moved_references
-from assignments.imports.rows import EventDate, EventDates, Row
+from assignments.imports.rows import EventDate, EventDates, ImportRow
 from assignments.models import Assignee, Assignment, Status
 from assignments.references import normalized
 
@@ -31,7 +31,9 @@ class EventMembers:
         for one in assignments:
             self._members.setdefault(one.calendar_event or reference_of(one), []).append(one)
 
-    def of_cancellation(self, row: Row, present: Assignment | None, *, now: datetime) -> list[Assignment]:
+    def of_cancellation(
+        self, row: ImportRow, present: Assignment | None, *, now: datetime
+    ) -> list[Assignment]:
         """What a cancellation cancels beside the work with its reference: its open dates and people from now on."""
         whole = reference_of(row)
         return [
@@ -85,6 +87,6 @@ class EventMembers:
         return {one["pk"]: person_of(one) for one in found}
 
 
-def reference_of(one: Assignment | Row) -> str:
+def reference_of(one: Assignment | ImportRow) -> str:
     """The reference in the spelling by which references are compared."""
     return normalized(str(one.reference))

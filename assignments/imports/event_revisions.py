@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from assignments.imports.rows import Row
+from assignments.imports.rows import ImportRow
 from assignments.references import normalized
 
 
-def last_revisions(rows: Sequence[Row]) -> list[Row]:
+def last_revisions(rows: Sequence[ImportRow]) -> list[ImportRow]:
     """The rows without those of events whose reference comes again, with the same SEQUENCE or a higher one.
 
     Rows of other formats stay: of two rows with one reference nobody could say which counts.
     """
-    last: dict[str, Row] = {}
+    last: dict[str, ImportRow] = {}
     for row in rows:
         if row.event is None or row.reference is None:
             continue

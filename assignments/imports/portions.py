@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from assignments.imports.results import ImportResult, RowsRefused
-from assignments.imports.rows import ParsedRow, Row, RowError
+from assignments.imports.rows import ImportRow, ParsedRow, RowError
 from assignments.imports.writer import import_rows
 
 
@@ -25,6 +25,6 @@ def import_portion(
                 return ImportResult(), errors
             # A row that depended on one that is left out may be bad in its turn.
             left_out = {error.row for error in refused.errors}
-            portion = [one for one in portion if isinstance(one, Row) and one.number not in left_out]
+            portion = [one for one in portion if isinstance(one, ImportRow) and one.number not in left_out]
         else:
             return done, errors

@@ -44,7 +44,7 @@ class EventDates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ImportRow:
     """One assignment that is to exist. `number` is its place in what was sent.
 
     `values` are those of NewAssignment but `assignee_id`, with `team` by name or id. `assignee` is what
@@ -88,7 +88,7 @@ def repeated_reference(row: int, reference: str, *, first: int) -> RowError:
     return RowError(row, "reference", "repeated", message)
 
 
-ParsedRow = Row | list[RowError]
+ParsedRow = ImportRow | list[RowError]
 """A row, or what is wrong with it."""
 
 
@@ -124,12 +124,12 @@ class RowFile:
         return self.rows
 
 
-def row_of(number: int, values: Mapping[str, Any], **more: Any) -> Row:
+def row_of(number: int, values: Mapping[str, Any], **more: Any) -> ImportRow:
     """The row of values that have been read already."""
     own = {
         name: value for name, value in values.items() if name not in ("assignee", "status", "reminder_status")
     }
-    return Row(
+    return ImportRow(
         number=number,
         values=own,
         assignee=values.get("assignee"),

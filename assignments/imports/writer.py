@@ -20,7 +20,7 @@ from assignments.imports.event_members import EventMembers, reference_of
 from assignments.imports.event_revisions import last_revisions
 from assignments.imports.fields import IDENTIFYING
 from assignments.imports.results import ImportResult, RowsRefused
-from assignments.imports.rows import EventDates, ParsedRow, Row, RowError, repeated_reference
+from assignments.imports.rows import EventDates, ImportRow, ParsedRow, RowError, repeated_reference
 from assignments.locks import lock_imports, lock_keys
 from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import hidden_references, normalized, spellings
@@ -34,7 +34,7 @@ from assignments.validation import differing, nested, stored_form
 from assignments.wording import quoted
 
 
-class Outcome(Enum):
+class RowOutcome(Enum):
     """What a row came to."""
 
     CREATED = "created"
@@ -46,7 +46,7 @@ class Outcome(Enum):
 
 
 TWICE = "earlier revisions of events that come twice"
-LEFT_OUT = (Outcome.OLDER, Outcome.NOTHING_TO_CANCEL)
+LEFT_OUT = (RowOutcome.OLDER, RowOutcome.NOTHING_TO_CANCEL)
 """What becomes of rows that are not taken; an event without a date was counted where it was read."""
 
 
@@ -68,12 +68,12 @@ def import_rows(
     Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
-    sent = [one for one in parsed if isinstance(one, Row)]
+    sent = [one for one in parsed if isinstance(one, ImportRow)]
     rows = last_revisions(sent)
-    errors = [error for one in parsed if not isinstance(one, Row) for error in one]
+    errors = [error for one in parsed if not isinstance(one, ImportRow) for error in one]
     errors += _repeated(rows)
     batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor, feed=feed)
-    outcomes: Counter[Outcome] = Counter()
+    outcomes: Counter[RowOutcome] = Counter()
     for row in rows:
         try:
             outcomes[batch.add(row)] += 1
@@ -86,9 +86,9 @@ def import_rows(
     if not dry_run:
         batch.write()
     return ImportResult(
-        created=outcomes[Outcome.CREATED],
-        updated=outcomes[Outcome.UPDATED] + batch.gone,
-        unchanged=outcomes[Outcome.UNCHANGED],
+        created=outcomes[RowOutcome.CREATED],
+        updated=outcomes[RowOutcome.UPDATED] + batch.gone,
+        unchanged=outcomes[RowOutcome.UNCHANGED],
         ids=[] if dry_run else [assignment.pk for assignment in batch.taken],
         left_out=Counter({outcome.value: outcomes[outcome] for outcome in LEFT_OUT if outcomes[outcome]})
         + Counter({TWICE: len(sent) - len(rows)}),
@@ -97,7 +97,7 @@ def import_rows(
 
 @atomically
 def put(
-    row: Row,
+    row: ImportRow,
     *,
     if_match: str | None = None,
     if_none_match: bool = False,
@@ -124,10 +124,10 @@ def put(
             raise services.changed_since_read(present.pk)
     outcome = batch.add(row)
     batch.write()
-    return batch.taken[0], outcome is Outcome.CREATED
+    return batch.taken[0], outcome is RowOutcome.CREATED
 
 
-def _repeated(rows: Sequence[Row]) -> Iterator[RowError]:
+def _repeated(rows: Sequence[ImportRow]) -> Iterator[RowError]:
     """References of more than one row."""
     first: dict[str, int] = {}
     for row in rows:
@@ -138,7 +138,7 @@ def _repeated(rows: Sequence[Row]) -> Iterator[RowError]:
             yield repeated_reference(row.number, reference, first=first[reference])
 
 
-def _errors(row: Row, refusal: ValidationError) -> Iterator[RowError]:
+def _errors(row: ImportRow, refusal: ValidationError) -> Iterator[RowError]:
     for name, errors in refusal.error_dict.items():
         for one in errors:
             where = name.removesuffix("_id") if name != "__all__" else None
@@ -158,7 +158,7 @@ class Batch:
 
     def __init__(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[ImportRow],
         *,
         now: datetime,
         match_ids: bool,
@@ -207,19 +207,19 @@ class Batch:
         self.gone = 0
         self.taken: list[Assignment] = []
 
-    def present(self, row: Row) -> Assignment | None:
+    def present(self, row: ImportRow) -> Assignment | None:
         """The assignment with the row's reference, if there is one."""
         return None if row.reference is None else self._present.get(normalized(row.reference))
 
-    def add(self, row: Row) -> Outcome:
+    def add(self, row: ImportRow) -> RowOutcome:
         """Creates the row's assignment, or gives it the row's values. Raises ValidationError or Refused."""
         if row.dates is not None:
             self._follow(row.dates)
             if not row.values:
-                return Outcome.NOTHING
+                return RowOutcome.NOTHING
         present = self.present(row)
         if self._is_older(row, present):
-            return Outcome.OLDER
+            return RowOutcome.OLDER
         if row.cancellation:
             return self._cancel(row, present)
         if present is None and row.reference and normalized(row.reference) in self._references_of_others:
@@ -234,7 +234,7 @@ class Batch:
                 raise nested(refusal, "assignee") from refusal
         wanted = NewAssignment(**values)
         if present is None:
-            assignment, outcome = self._create(wanted, row, person), Outcome.CREATED
+            assignment, outcome = self._create(wanted, row, person), RowOutcome.CREATED
         else:
             kept = set() if "team_id" in values else {"team_id"}
             status = Status.SCHEDULED if _comes_back(present, row) else row.status
@@ -261,7 +261,7 @@ class Batch:
             raise ValidationError({"id": ValidationError(message, code="ids_not_matched")})
         return self._people.identify(values, team_id=team_id)
 
-    def _create(self, wanted: NewAssignment, row: Row, person: Assignee | None) -> Assignment:
+    def _create(self, wanted: NewAssignment, row: ImportRow, person: Assignee | None) -> Assignment:
         assignment = services.unsaved(wanted, now=self._now)
         assignment.status = row.status or Status.SCHEDULED
         assignment.calendar_source_id = self._feed
@@ -283,7 +283,7 @@ class Batch:
         status: Status | None,
         person: Assignee | None,
         kept: Set[str],
-    ) -> Outcome:
+    ) -> RowOutcome:
         """`kept` are fields that stay as they are."""
         values = {
             name: getattr(wanted, name)
@@ -301,19 +301,19 @@ class Batch:
         self._keep_within(present, person)
         return outcome
 
-    def _cancel(self, row: Row, present: Assignment | None) -> Outcome:
+    def _cancel(self, row: ImportRow, present: Assignment | None) -> RowOutcome:
         """Cancels the work with the row's reference, and of its event what belongs to that date."""
         dates = self._events.of_cancellation(row, present, now=self._now)
         if present is None and not dates:
-            return Outcome.NOTHING_TO_CANCEL
+            return RowOutcome.NOTHING_TO_CANCEL
         outcomes = [self._cancel_gone(one) for one in ([present] if present else []) + dates]
-        self.gone += max(0, outcomes.count(Outcome.UPDATED) - 1)
-        return Outcome.UPDATED if Outcome.UPDATED in outcomes else Outcome.UNCHANGED
+        self.gone += max(0, outcomes.count(RowOutcome.UPDATED) - 1)
+        return RowOutcome.UPDATED if RowOutcome.UPDATED in outcomes else RowOutcome.UNCHANGED
 
-    def _cancel_gone(self, present: Assignment) -> Outcome:
+    def _cancel_gone(self, present: Assignment) -> RowOutcome:
         self.taken.append(present)
         outcome = self._apply(present, {"status": Status.CANCELLED})
-        if outcome is Outcome.UPDATED:
+        if outcome is RowOutcome.UPDATED:
             present.calendar_gone_at = self._now
             self._revised.append(present)
         return outcome
@@ -326,12 +326,12 @@ class Batch:
             one.reference = reference
             self._revised.append(one)
         if self._feed is None:
-            self.gone += [self._cancel_gone(one) for one in change.gone].count(Outcome.UPDATED)
+            self.gone += [self._cancel_gone(one) for one in change.gone].count(RowOutcome.UPDATED)
 
-    def _apply(self, present: Assignment, values: dict[str, Any]) -> Outcome:
+    def _apply(self, present: Assignment, values: dict[str, Any]) -> RowOutcome:
         applied = services.apply_changes(present, values, now=self._now)
         if applied is None:
-            return Outcome.UNCHANGED
+            return RowOutcome.UNCHANGED
         self._supervision_changed |= "team_id" in applied.written
         self._changed.append(present)
         self._applied.append((present, applied))
@@ -343,9 +343,9 @@ class Batch:
             self._regrouped.append(present)
         if applied.act is not None and self._actor is not None:
             self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
-        return Outcome.UPDATED
+        return RowOutcome.UPDATED
 
-    def _revise(self, assignment: Assignment, row: Row) -> None:
+    def _revise(self, assignment: Assignment, row: ImportRow) -> None:
         sequence = assignment.calendar_sequence if row.sequence is None else row.sequence
         event = row.event or assignment.calendar_event
         gone_at = None if assignment.status == Status.SCHEDULED else assignment.calendar_gone_at
@@ -356,7 +356,7 @@ class Batch:
             if assignment.pk is not None:
                 self._revised.append(assignment)
 
-    def _is_older(self, row: Row, present: Assignment | None) -> bool:
+    def _is_older(self, row: ImportRow, present: Assignment | None) -> bool:
         return (
             self._feed is None
             and row.sequence is not None
@@ -387,6 +387,6 @@ class Batch:
         services.record_applied(self._applied, self._actor, at=self._now)
 
 
-def _comes_back(present: Assignment, row: Row) -> bool:
+def _comes_back(present: Assignment, row: ImportRow) -> bool:
     """Whether work that its calendar cancelled is in it again."""
     return row.status is None and present.status == Status.CANCELLED and present.calendar_gone_at is not None

@@ -24,7 +24,7 @@ from config.devstack.postgres import Postgres
 from config.devstack.processes import CannotStart, free_port, start_child, wait_for
 from config.devstack.servers import Server
 from config.devstack.state import read_or_create_secret, write_private
-from config.devstack.supervisor import Child, GaveUp, Process, StopRequested, Supervisor
+from config.devstack.supervisor import Child, GaveUp, StopRequested, SupervisedProcess, Supervisor
 from config.devstack.valkey import Valkey
 from config.environment import FALSE
 
@@ -255,7 +255,7 @@ class System:
         fork: bool = False,
         more: Mapping[str, str] | None = None,
     ) -> Child:
-        def launch(output: int) -> Process:
+        def launch(output: int) -> SupervisedProcess:
             environment = {**os.environ, **self.environment, "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
             environment |= more or {}
             if fork and forked.can_fork():

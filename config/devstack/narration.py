@@ -78,7 +78,7 @@ SCAN_COUNTS = {
 
 
 @dataclass(frozen=True)
-class Work:
+class NarratedWork:
     """What a line shows of an assignment."""
 
     title: str
@@ -158,7 +158,7 @@ class Narrator:
             if None in batch:
                 return
 
-    def _look_up(self, numbers: Iterable[int]) -> dict[int, Work]:
+    def _look_up(self, numbers: Iterable[int]) -> dict[int, NarratedWork]:
         """Title, assignee and start by id; empty if the database does not answer."""
         wanted = sorted(set(numbers))
         if not wanted or not self.database:
@@ -172,7 +172,7 @@ class Narrator:
             self._hang_up()
             return {}
         return {
-            number: Work(title=shortened(title, 60), assignee=shortened(name or "", 40), start=start)
+            number: NarratedWork(title=shortened(title, 60), assignee=shortened(name or "", 40), start=start)
             for number, title, name, start in rows
         }
 
@@ -181,7 +181,7 @@ class Narrator:
             self._connection.close()
             self._connection = None
 
-    def _line(self, event: LogEvent, works: Mapping[int, Work]) -> str | None:
+    def _line(self, event: LogEvent, works: Mapping[int, NarratedWork]) -> str | None:
         if event.sentence:
             return f"{event.source:<9} {event.sentence}"
         line = sentence_of(event, works)
@@ -221,7 +221,7 @@ NOUNS = {
 """What a row of this kind is called; any other is a reminder."""
 
 
-def sentence_of(event: LogEvent, works: Mapping[int, Work]) -> str | None:
+def sentence_of(event: LogEvent, works: Mapping[int, NarratedWork]) -> str | None:
     """The line for an event, or None for one that is in the log file only."""
     fields = event.fields
     number = event.assignment

@@ -39,7 +39,7 @@ class GaveUp(Exception):
     """A process did not start or end in time; the message names it and shows its last output."""
 
 
-class Process(Protocol):
+class SupervisedProcess(Protocol):
     """What is needed of a process: `subprocess.Popen` has it."""
 
     pid: int
@@ -56,10 +56,10 @@ class Child:
     """
 
     name: str
-    launch: Callable[[int], Process]
+    launch: Callable[[int], SupervisedProcess]
     stop_signal: signal.Signals = signal.SIGTERM
     restart: bool = True
-    process: Process | None = None
+    process: SupervisedProcess | None = None
     code: int | None = None
     failures: int = 0
     started: float = 0.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from email.message import Message
 
 from notifications.bounces.bounded import header
-from notifications.bounces.received import Ignored, Kind, Report
-from notifications.channels.email.responses import Phase, judge
+from notifications.bounces.received import Ignored, Report, ReportKind
+from notifications.channels.email.responses import SmtpPhase, judge
 from notifications.message import Outcome, Subject
 from notifications.redaction import MAX_READ, redacted
 
@@ -54,7 +54,7 @@ def outcome_of(fields: Sequence[Fields]) -> Report | Ignored:
     actions = {each.action for each in fields}
     failed = [each for each in fields if each.action == "failed"]
     if "delivered" in actions:
-        return Report(kind=Kind.DELIVERED)
+        return Report(kind=ReportKind.DELIVERED)
     if failed and not actions & {"relayed", "expanded", "delayed"}:
         return bounce(failed[0].status, failed[0].diagnostic, recipient=failed[0].recipient)
     return Ignored.DELAYED if "delayed" in actions else Ignored.NO_OUTCOME
@@ -72,9 +72,9 @@ def bounce(status: str, diagnostic: str, *, recipient: str = "") -> Report:
     digit = status[:1] or (reply[1][:1] if reply else "5")
     code = int(reply[1]) if reply and reply[1][0] == digit else int(f"{digit}50")
     text = reply[2] if reply else diagnostic
-    refusal = judge(Phase.RCPT, code, f"{text}\n{status}")
+    refusal = judge(SmtpPhase.RCPT, code, f"{text}\n{status}")
     return Report(
-        kind=Kind.BOUNCED,
+        kind=ReportKind.BOUNCED,
         permanent=refusal.outcome is Outcome.REJECTED and refusal.subject is not Subject.MESSAGE,
         status=status or refusal.status,
         detail=redacted(diagnostic, recipient=recipient),

@@ -17,7 +17,7 @@ from flufl.bounce import all_failures
 
 from notifications.bounces import bounded, delivery_status
 from notifications.bounces.bounded import header
-from notifications.bounces.received import Ignored, Kind, ReceivedMail, Report
+from notifications.bounces.received import Ignored, ReceivedMail, Report, ReportKind
 from notifications.channels.email import verp
 
 MOST_TOKENS = 10
@@ -65,7 +65,11 @@ def _found(message: Message, text: bytes) -> Report | Ignored:
     if fields := delivery_status.fields_in(message):
         return delivery_status.outcome_of(fields)
     if (feedback := _feedback_type(message)) is not None:
-        return Report(kind=Kind.COMPLAINED, detail=feedback) if feedback in COMPLAINTS else Ignored.NO_OUTCOME
+        return (
+            Report(kind=ReportKind.COMPLAINED, detail=feedback)
+            if feedback in COMPLAINTS
+            else Ignored.NO_OUTCOME
+        )
     if _is_auto_reply(message):
         return Ignored.AUTO_REPLY
     return _recognized(bounded.cut(text, octets=HEURISTIC_OCTETS, longest=HEURISTIC_LINE))

@@ -7,7 +7,7 @@ from enum import Enum
 from notifications.redaction import redacted
 
 
-class Kind(Enum):
+class ReportKind(Enum):
     """What a report says of the message that it is about."""
 
     DELIVERED = "delivered"
@@ -38,7 +38,7 @@ class Report:
     status code (RFC 3463) or ''. `detail` is one line for people, in which no address is left.
     """
 
-    kind: Kind
+    kind: ReportKind
     permanent: bool = False
     status: str = ""
     detail: str = ""

@@ -15,8 +15,8 @@ from django.db import InterfaceError, OperationalError
 from notifications.bounces.imap import MailboxAddress
 from notifications.bounces.mailbox import Mailbox, MailboxFailed
 from reminders.bounces import polls, receiving
-from reminders.bounces.polls import PollResult
-from reminders.bounces.receiving import Outcome, Receipt
+from reminders.bounces.polls import MailboxPollResult
+from reminders.bounces.receiving import Receipt, ReceiptOutcome
 from reminders.conf import ReminderConfig
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ SHARE_SECONDS = 45.0
 MOST_MAILS = 200
 
 
-def poll(*, config: ReminderConfig) -> PollResult | None:
+def poll(*, config: ReminderConfig) -> MailboxPollResult | None:
     """Reads what is new in BOUNCE_MAILBOX_URL; None where nothing is configured, or somebody else is at it."""
     address = settings.BOUNCE_MAILBOX
     lease = polls.claim() if address is not None else None
@@ -38,9 +38,9 @@ def poll(*, config: ReminderConfig) -> PollResult | None:
     try:
         result = _visit(address, config)
     except MailboxFailed as failure:
-        result = PollResult(code=failure.code, detail=str(failure))
+        result = MailboxPollResult(code=failure.code, detail=str(failure))
     except Exception as error:
-        polls.finish(lease, PollResult(code="internal", detail=type(error).__name__), every=every)
+        polls.finish(lease, MailboxPollResult(code="internal", detail=type(error).__name__), every=every)
         raise
     polls.finish(lease, result, every=every)
     counts = {"read": result.read, "recorded": result.recorded}
@@ -51,22 +51,22 @@ def poll(*, config: ReminderConfig) -> PollResult | None:
     return result
 
 
-def _visit(address: MailboxAddress, config: ReminderConfig) -> PollResult:
+def _visit(address: MailboxAddress, config: ReminderConfig) -> MailboxPollResult:
     over = time.monotonic() + SHARE_SECONDS
     read = recorded = 0
     with Mailbox(address, timeout=TIMEOUT) as mailbox:
         uids = mailbox.new(limit=MOST_MAILS)
         for uid in uids:
             if time.monotonic() >= over:
-                return PollResult(read=read, recorded=recorded, more=True)
+                return MailboxPollResult(read=read, recorded=recorded, more=True)
             content = mailbox.content(uid)
             if content is None:
                 continue
             receipt = _receive(content, config)
-            if receipt.outcome is not Outcome.EARLY:  # Else it stays new, for the next poll.
+            if receipt.outcome is not ReceiptOutcome.EARLY:  # Else it stays new, for the next poll.
                 mailbox.finish(uid, delete=receipt.settled)
-            read, recorded = read + 1, recorded + (receipt.outcome is Outcome.RECORDED)
-    return PollResult(read=read, recorded=recorded, more=len(uids) == MOST_MAILS)
+            read, recorded = read + 1, recorded + (receipt.outcome is ReceiptOutcome.RECORDED)
+    return MailboxPollResult(read=read, recorded=recorded, more=len(uids) == MOST_MAILS)
 
 
 def _receive(content: bytes, config: ReminderConfig) -> Receipt:
@@ -77,4 +77,4 @@ def _receive(content: bytes, config: ReminderConfig) -> Receipt:
         raise
     except Exception:
         logger.exception("Returned mail not recorded")
-        return Receipt(Outcome.UNKNOWN, settled=False)
+        return Receipt(ReceiptOutcome.UNKNOWN, settled=False)

@@ -23,7 +23,7 @@ _looked_at = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollResult:
+class MailboxPollResult:
     """What a poll came to. `code` and `detail` say why it failed; '' where it did not. `more`: some mails were left."""
 
     read: int = 0
@@ -68,7 +68,7 @@ def _is_free(now: datetime) -> Q:
 
 
 @atomically
-def finish(poll: BouncePoll, result: PollResult, *, every: timedelta) -> bool:
+def finish(poll: BouncePoll, result: MailboxPollResult, *, every: timedelta) -> bool:
     """Records what a poll came to, and when the next one is due. False where the lease is somebody else's by now."""
     now = database_now()
     held = BouncePoll.objects.filter(leased_until=poll.leased_until)

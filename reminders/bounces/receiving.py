@@ -10,7 +10,7 @@ from django.conf import settings
 
 from assignments.clock import database_now
 from notifications.bounces.reading import read
-from notifications.bounces.received import Ignored, Kind
+from notifications.bounces.received import Ignored, ReportKind
 from reminders.conf import ReminderConfig
 from reminders.content import tracking
 from reminders.ledger import delivery_events
@@ -18,14 +18,14 @@ from reminders.models import DeliveryKind, Reminder, State
 
 logger = logging.getLogger(__name__)
 
-SOURCES = {Kind.BOUNCED: "dsn", Kind.DELIVERED: "dsn", Kind.COMPLAINED: "arf"}
+SOURCES = {ReportKind.BOUNCED: "dsn", ReportKind.DELIVERED: "dsn", ReportKind.COMPLAINED: "arf"}
 """Who says it: a notification of a mail server (or what stands for one), or a complaint."""
 
 PEOPLES = {Ignored.NO_REPORT, Ignored.UNREADABLE}
 """Mail that somebody may want to read: nothing of it is known."""
 
 
-class Outcome(Enum):
+class ReceiptOutcome(Enum):
     """What became of a mail that came back."""
 
     RECORDED = "recorded"
@@ -43,7 +43,7 @@ class Outcome(Enum):
 class Receipt:
     """`settled`: it is about a message of ours, and nobody needs to read it any more."""
 
-    outcome: Outcome
+    outcome: ReceiptOutcome
     settled: bool
 
 
@@ -56,16 +56,16 @@ def receive(content: bytes, *, config: ReminderConfig, recipient: str = "") -> R
     mail = read(content, address=settings.BOUNCE_ADDRESS, recipient=recipient)
     reminder_id = reminder_of(mail.tokens)
     if isinstance(mail.found, Ignored):
-        outcome = Outcome.IGNORED if reminder_id is not None else Outcome.UNKNOWN
+        outcome = ReceiptOutcome.IGNORED if reminder_id is not None else ReceiptOutcome.UNKNOWN
         _log(outcome, reminder_id, reason=mail.found.value)
         return Receipt(outcome, settled=reminder_id is not None and mail.found not in PEOPLES)
     if reminder_id is None:
-        _log(Outcome.UNKNOWN, None, reason="no_token")
-        return Receipt(Outcome.UNKNOWN, settled=False)
+        _log(ReceiptOutcome.UNKNOWN, None, reason="no_token")
+        return Receipt(ReceiptOutcome.UNKNOWN, settled=False)
     report = mail.found
     if report.permanent and is_being_sent(reminder_id):
-        _log(Outcome.EARLY, reminder_id, kind=report.kind.value)
-        return Receipt(Outcome.EARLY, settled=False)
+        _log(ReceiptOutcome.EARLY, reminder_id, kind=report.kind.value)
+        return Receipt(ReceiptOutcome.EARLY, settled=False)
     recorded = delivery_events.record(
         reminder_id,
         DeliveryKind(report.kind.value),
@@ -76,7 +76,7 @@ def receive(content: bytes, *, config: ReminderConfig, recipient: str = "") -> R
         detail=report.detail or report.status,
         permanent=report.permanent,
     )
-    outcome = Outcome.RECORDED if recorded else Outcome.KNOWN
+    outcome = ReceiptOutcome.RECORDED if recorded else ReceiptOutcome.KNOWN
     _log(outcome, reminder_id, kind=report.kind.value, permanent=report.permanent, status=report.status)
     return Receipt(outcome, settled=True)
 
@@ -100,5 +100,5 @@ def happened_at(at: datetime | None) -> datetime:
     return now if at is None else min(at, now)
 
 
-def _log(outcome: Outcome, reminder_id: int | None, **fields: object) -> None:
+def _log(outcome: ReceiptOutcome, reminder_id: int | None, **fields: object) -> None:
     logger.info("Returned mail read", extra={"outcome": outcome.value, "reminder_id": reminder_id, **fields})

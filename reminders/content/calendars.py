@@ -34,7 +34,7 @@ _SPECIAL = re.compile(r"[\\;,\n]")
 
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class PublishedEvent:
     """An assignment as one person's calendar shows it, or that of everybody (`assignee_id` is None).
 
     `sequence` is how often what is shown has changed (`Assignment.visible_changes`). Without `end` it ends as it starts.
@@ -60,7 +60,7 @@ def file_for(claim: Claim, entries: Sequence[tuple[Row, Facts]], *, now: datetim
         return None
     if claim.announced is None or claim.announced.theirs:
         events = [
-            Event(
+            PublishedEvent(
                 assignment_id=row.assignment_id,
                 assignee_id=assignee_id,
                 sequence=facts.visible_changes,
@@ -73,7 +73,7 @@ def file_for(claim: Claim, entries: Sequence[tuple[Row, Facts]], *, now: datetim
         ]
         return file_of(events, method=CalendarMethod.PUBLISH, now=now)
     told = (claim.plan.news.outdated if claim.plan.news else None) or claim.announced
-    gone = Event(
+    gone = PublishedEvent(
         assignment_id=claim.row.assignment_id,
         assignee_id=assignee_id,
         sequence=claim.facts.visible_changes,
@@ -85,14 +85,14 @@ def file_for(claim: Claim, entries: Sequence[tuple[Row, Facts]], *, now: datetim
     return file_of([gone], method=CalendarMethod.CANCEL, now=now)
 
 
-def file_of(events: Iterable[Event], *, method: CalendarMethod, now: datetime) -> Calendar:
+def file_of(events: Iterable[PublishedEvent], *, method: CalendarMethod, now: datetime) -> Calendar:
     """A whole calendar with these events, of which there is one at least."""
     domain, tail = _fixed(int(now.timestamp()))
     written = "".join([event_text(event, domain=domain, tail=tail) for event in events])
     return Calendar(method=method, text=f"{_HEAD}METHOD:{method._value_}\r\n{written}END:VCALENDAR\r\n")
 
 
-def feed_text(events: Iterable[tuple[Event, datetime]], *, name: str) -> str:
+def feed_text(events: Iterable[tuple[PublishedEvent, datetime]], *, name: str) -> str:
     """A whole calendar of this name, which programs read again and again: events, each with the instant of its last change.
 
     Without a METHOD, DTSTAMP is that instant (RFC 5545 section 3.8.7.2), so what has not changed is the same text again. It
@@ -110,7 +110,7 @@ def feed_text(events: Iterable[tuple[Event, datetime]], *, name: str) -> str:
     return f"{_HEAD}{named}{_EACH_HOUR}{written}END:VCALENDAR\r\n"
 
 
-def event_text(event: Event, *, domain: str, tail: str) -> str:
+def event_text(event: PublishedEvent, *, domain: str, tail: str) -> str:
     """The lines of one event. `domain` ends its UID; `tail` are the lines from DTSTAMP on."""
     whose = "" if event.assignee_id is None else f"-{event.assignee_id}"
     uid = f"UID:assignment-{event.assignment_id}{whose}@{domain}"

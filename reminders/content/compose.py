@@ -30,7 +30,7 @@ from reminders.content.links import Link
 from reminders.ledger.records import NO_TEAM_CONTACT, Claim, Digest, Facts, TeamContact
 from reminders.models import Kind
 from reminders.policy import recipients, rows
-from reminders.policy.announcements import Change
+from reminders.policy.announcements import PlanDifference
 from reminders.policy.digests import MOST_LISTED
 from reminders.policy.rows import News, Row
 from reminders.policy.ways import channel_name
@@ -291,9 +291,9 @@ def changed_values(news: News | None, *, zone: str, language: str, now: datetime
     values["was_title"] = isolated(" ".join((title or "").split()))
     values["was_time_line"] = time_line(told.start, None, zone, language, now=now)
     values["was_start_short"] = local_time(told.start, zone, language, long=False)
-    if Change.PLACE in news.changes:
+    if PlanDifference.PLACE in news.changes:
         values["was_place"] = isolated(told.place or "")
-    if Change.MOVED in news.changes:
+    if PlanDifference.MOVED in news.changes:
         values["moved_from"] = values["was_start_short"]
         values["moved_to"] = local_time(news.present.start, zone, language, long=False)
         day_from, _, time_from = values["moved_from"].rpartition(", ")

@@ -10,14 +10,14 @@ from reminders.content.dates import local_time, time_line
 from reminders.ledger.records import Facts
 from reminders.models import Kind
 from reminders.policy import chains
-from reminders.policy.escalation import Trigger, trigger_of
+from reminders.policy.escalation import EscalationTrigger, trigger_of
 from reminders.policy.rows import Row
 
-OVERDUE = Trigger.OVERDUE.value
-SUBJECTS = tuple(trigger.value for trigger in Trigger)
+OVERDUE = EscalationTrigger.OVERDUE.value
+SUBJECTS = tuple(trigger.value for trigger in EscalationTrigger)
 """What a notice may be about, in the order in which a message counts them."""
 
-NOT_DONE = (Trigger.UNANSWERED.value, OVERDUE)
+NOT_DONE = (EscalationTrigger.UNANSWERED.value, OVERDUE)
 """What nobody did; the other notices are about what the assignee has said."""
 
 
@@ -56,7 +56,9 @@ def _since(row: Row, facts: Facts) -> datetime:
     """Since when it is so. A step of a rule tells it later than it became so."""
     if not chains.is_step(row.rule):
         return row.due_at
-    found = {Trigger.OVERDUE: facts.overdue_at, Trigger.DECLINED: facts.answered_at}.get(trigger_of(row.rule))
+    found = {EscalationTrigger.OVERDUE: facts.overdue_at, EscalationTrigger.DECLINED: facts.answered_at}.get(
+        trigger_of(row.rule)
+    )
     return found or row.due_at
 
 

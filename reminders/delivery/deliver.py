@@ -33,7 +33,7 @@ from reminders.ledger.leases import release
 from reminders.ledger.records import Claim, Finished, Hint
 from reminders.models import State
 from reminders.policy import digests, retries
-from reminders.policy.deaths import Phase, phase_after
+from reminders.policy.deaths import JournalPhase, phase_after
 from reminders.policy.retries import Result, Transition
 from reminders.policy.send_times import may_begin, send_times
 
@@ -172,11 +172,11 @@ def _send_all(
             ):
                 result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
             else:
-                journal.note(place, Phase.STARTED)
+                journal.note(place, JournalPhase.STARTED)
                 result, delivery, message_id = send(
                     claim,
                     times=send_times(claim.row, elapsed=elapsed, config=config),
-                    before_last_octet=partial(journal.note, place, Phase.COMPLETE),
+                    before_last_octet=partial(journal.note, place, JournalPhase.COMPLETE),
                 )
                 journal.note(place, phase_after(result))
                 result = refusals.tracker.judge(claim.row, result, delivery)

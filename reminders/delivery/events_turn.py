@@ -34,7 +34,7 @@ from reminders.delivery.ends import (
     with_hindsight,
 )
 from reminders.delivery.journal import CAPACITY, Journal
-from reminders.delivery.lanes import Ended, Lanes, Post, Run
+from reminders.delivery.lanes import EndedPost, Lanes, Post, Run
 from reminders.delivery.log_lines import fields_of, log_begun, log_finished
 from reminders.delivery.send import Send, Unsendable
 from reminders.ledger import beginning
@@ -303,7 +303,7 @@ class _Turn:
             for run in [run for run in endpoint.runs if now > run.until + GRACE]:
                 self._give_up(endpoint, run, now)
 
-    def _take(self, ended: Ended) -> None:
+    def _take(self, ended: EndedPost) -> None:
         run, post, delivery = ended.run, ended.post, ended.delivery
         endpoint = self._endpoints[run.recipient]
         run.done += 1

@@ -30,7 +30,7 @@ from django.conf import settings
 from django.db import connection
 
 from reminders.ledger.records import Claim, Hint
-from reminders.policy.deaths import Phase
+from reminders.policy.deaths import JournalPhase
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Journal(Protocol):
     def retake(self, hints: Sequence[Hint]) -> None:
         """As `take`, beside the messages that are being sent."""
 
-    def note(self, place: int, phase: Phase) -> None:
+    def note(self, place: int, phase: JournalPhase) -> None:
         """How far the message at this place of what was begun has got."""
 
     def finish(self) -> None:
@@ -85,7 +85,7 @@ class NoJournal:
     def begin(self, claims: Sequence[Claim]) -> None: ...
     def put(self, place: int, claim: Claim) -> None: ...
     def retake(self, hints: Sequence[Hint]) -> None: ...
-    def note(self, place: int, phase: Phase) -> None: ...
+    def note(self, place: int, phase: JournalPhase) -> None: ...
     def finish(self) -> None: ...
     def clear(self) -> None: ...
     def begin_scan(self, scan_id: int) -> None: ...
@@ -134,14 +134,14 @@ class JournalFile:
 
     def put(self, place: int, claim: Claim) -> None:
         # What was there has ended, and says nothing any more: its row is not SENDING under that ticket.
-        self._map[_PHASES + place] = Phase.WAITING
+        self._map[_PHASES + place] = JournalPhase.WAITING
         struct.pack_into("<3q", self._map, _SENDS + place * _SEND, *_send_of(claim))
         (count,) = struct.unpack_from("<I", self._map, _COUNTS + 4)
         if place >= count:
             # Between the two are places that were never put in this turn: they name rows that are not being sent.
             self._count(1, place + 1)
 
-    def note(self, place: int, phase: Phase) -> None:
+    def note(self, place: int, phase: JournalPhase) -> None:
         if place < CAPACITY:
             self._map[_PHASES + place] = phase
 
@@ -177,7 +177,7 @@ class Sending:
 
     hint: Hint
     begun_at: datetime
-    phase: Phase
+    phase: JournalPhase
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ def _parse(octets: bytes) -> LeftBehind:
             Sending(
                 Hint(reminder_id, ticket),
                 EPOCH + timedelta(microseconds=micros),
-                Phase(octets[_PHASES + place]),
+                JournalPhase(octets[_PHASES + place]),
             )
             for place, (reminder_id, ticket, micros) in enumerate(sends)
         ),

@@ -15,7 +15,7 @@ from reminders.delivery.journal import Journal
 from reminders.delivery.log_lines import fields_of
 from reminders.ledger.records import Claim
 from reminders.models import Reason
-from reminders.policy.deaths import Phase
+from reminders.policy.deaths import JournalPhase
 from reminders.policy.send_times import may_begin, send_times
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedPost:
     """How a post of a run has ended. Without a delivery it was not tried; `seconds` is how long it took."""
 
     run: Run
@@ -69,7 +69,7 @@ class Lanes:
         self._config = config
         self._journal = journal
         self._runs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[EndedPost] = queue.SimpleQueue()
         self._threads = 0
 
     def start(self, run: Run, *, under_way: int) -> None:
@@ -84,7 +84,7 @@ class Lanes:
         run.is_abandoned = True
         self._threads -= 1
 
-    def results(self, *, within: float) -> list[Ended]:
+    def results(self, *, within: float) -> list[EndedPost]:
         """What has ended; waits so many seconds for the first of it."""
         try:
             found = [self._ended.get(timeout=within)]
@@ -103,21 +103,21 @@ class Lanes:
         while (run := self._runs.get()) is not None:
             goes_on = True
             for post in run.posts:
-                ended = self._one(run, post) if goes_on else Ended(run, post, None, time.monotonic())
+                ended = self._one(run, post) if goes_on else EndedPost(run, post, None, time.monotonic())
                 goes_on = goes_on and ended.delivery is not None and ended.delivery.outcome in GOES_ON
                 self._ended.put(ended)
             if run.is_abandoned:
                 return
 
-    def _one(self, run: Run, post: Post) -> Ended:
+    def _one(self, run: Run, post: Post) -> EndedPost:
         config, row = self._config, post.claim.row
         started = time.monotonic()
         elapsed = timedelta(seconds=started - post.begun)
         if run.is_abandoned or not may_begin(row, elapsed=elapsed, config=config):
-            return Ended(run, post, None, started)
+            return EndedPost(run, post, None, started)
         times = send_times(row, elapsed=elapsed, config=config)
         run.started, run.until = started, started + times.interrupt_after.total_seconds()
-        self._journal.note(post.place, Phase.STARTED)
+        self._journal.note(post.place, JournalPhase.STARTED)
         try:
             delivery = post.channel.send_announcing(
                 post.message,
@@ -131,12 +131,12 @@ class Lanes:
             )
             delivery = Delivery(Outcome.UNKNOWABLE, "internal", type(error).__name__)
         at = time.monotonic()
-        return Ended(run, post, delivery, at, at - started)
+        return EndedPost(run, post, delivery, at, at - started)
 
     def _completing(self, run: Run, post: Post) -> Callable[[], None]:
         def note() -> None:
             if run.is_abandoned:
                 raise ConnectionAbortedError("this post was given up")
-            self._journal.note(post.place, Phase.COMPLETE)
+            self._journal.note(post.place, JournalPhase.COMPLETE)
 
         return note

@@ -23,7 +23,7 @@ from reminders.delivery.log_lines import log_finished
 from reminders.ledger import deaths, finishing, leases, scans
 from reminders.ledger.deaths import DIED, Unfinished
 from reminders.ledger.records import Finished
-from reminders.policy.deaths import Phase, result_after_death, transition_after_death
+from reminders.policy.deaths import JournalPhase, result_after_death, transition_after_death
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +31,11 @@ BEGIN_TAKES = timedelta(minutes=1)
 """A row's `begun_at` and the claim's lie no further apart; an older note is about another database's row."""
 
 WORDS = {
-    Phase.WAITING: ("not_sent", "The process died before it started this message."),
-    Phase.STARTED: (DIED, "The process died before this message was complete."),
-    Phase.COMPLETE: (DIED, "The process died before the other side had answered."),
-    Phase.ACCEPTED: ("", "The process died before it could record this."),
-    Phase.NOT_ACCEPTED: ("not_sent", "The process died before it could record how this was refused."),
+    JournalPhase.WAITING: ("not_sent", "The process died before it started this message."),
+    JournalPhase.STARTED: (DIED, "The process died before this message was complete."),
+    JournalPhase.COMPLETE: (DIED, "The process died before the other side had answered."),
+    JournalPhase.ACCEPTED: ("", "The process died before it could record this."),
+    JournalPhase.NOT_ACCEPTED: ("not_sent", "The process died before it could record how this was refused."),
 }
 
 
@@ -69,25 +69,25 @@ def _settle(left: LeftBehind, config: ReminderConfig) -> None:
     if rows:
         now = database_now()
         phases = _phases(rows, left.sends)
-        ends = [_end(row, phases.get(row.lead.id, Phase.WAITING), now, config) for row in rows]
+        ends = [_end(row, phases.get(row.lead.id, JournalPhase.WAITING), now, config) for row in rows]
         log_finished(finishing.finish(ends, config=config))
 
 
-def _phases(rows: Iterable[Unfinished], sends: Iterable[Sending]) -> dict[int, Phase]:
+def _phases(rows: Iterable[Unfinished], sends: Iterable[Sending]) -> dict[int, JournalPhase]:
     """How far each message has got, by the row that leads it."""
     noted = {one.hint: one for one in sends}
-    phases: dict[int, Phase] = {}
+    phases: dict[int, JournalPhase] = {}
     for row in rows:
         one = noted.get(row.hint)
         if one is not None and abs(row.claim.begun_at - one.begun_at) <= BEGIN_TAKES:
-            phases[row.lead.id] = max(one.phase, phases.get(row.lead.id, Phase.WAITING))
+            phases[row.lead.id] = max(one.phase, phases.get(row.lead.id, JournalPhase.WAITING))
     return phases
 
 
-def _end(row: Unfinished, phase: Phase, now: datetime, config: ReminderConfig) -> Finished:
+def _end(row: Unfinished, phase: JournalPhase, now: datetime, config: ReminderConfig) -> Finished:
     claim = row.claim
     code, detail = WORDS[phase]
-    accepted = phase is Phase.ACCEPTED
+    accepted = phase is JournalPhase.ACCEPTED
     return Finished(
         claim=claim,
         result=result_after_death(phase),

@@ -12,14 +12,14 @@ from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.imports.portions import import_portion
 from assignments.imports.results import ImportResult, together
-from assignments.imports.rows import MAX_ROWS, Row, RowError
+from assignments.imports.rows import MAX_ROWS, ImportRow, RowError
 from assignments.models import Assignment, CalendarSource, Status
 from assignments.references import normalized
 from assignments.transactions import atomically
 from notifications.fetch import Document, Fetcher, FetchFailed
 from notifications.redaction import redacted
 from reminders.feeds import polls
-from reminders.feeds.polls import PollResult
+from reminders.feeds.polls import CalendarPollResult
 from reminders.feeds.reading import Reading, options_of, read
 from reminders.feeds.shrinkage import asks
 
@@ -38,7 +38,7 @@ def fetcher() -> Fetcher:
     return Fetcher(timeout=TIMEOUT, most=MOST_OCTETS, private=settings.CALENDAR_ALLOW_PRIVATE)
 
 
-def poll(pk: int, *, fetch: Fetcher | None = None) -> PollResult | None:
+def poll(pk: int, *, fetch: Fetcher | None = None) -> CalendarPollResult | None:
     """Polls a calendar that is due; None where it is not, or somebody else does. Never raises for what it answers."""
     source = polls.claim(pk)
     if source is None:
@@ -47,12 +47,12 @@ def poll(pk: int, *, fetch: Fetcher | None = None) -> PollResult | None:
         result = _polled(source, fetch or fetcher())
     except FetchFailed as failure:
         values = {"code": failure.code[:40], "detail": redacted(str(failure))}
-        result = PollResult(outcome="failed", values=values, wait=failure.retry_after)
+        result = CalendarPollResult(outcome="failed", values=values, wait=failure.retry_after)
     except _LeaseLost:
         return None
     except Exception as error:
         values = {"code": "internal", "detail": type(error).__name__}
-        polls.finish(source, PollResult(outcome="failed", values=values))
+        polls.finish(source, CalendarPollResult(outcome="failed", values=values))
         raise
     polls.finish(source, result)
     logger.info(
@@ -71,7 +71,7 @@ class _LeaseLost(Exception):
     """Another process polls this calendar by now, or it was switched off."""
 
 
-def _polled(source: CalendarSource, fetch: Fetcher) -> PollResult:
+def _polled(source: CalendarSource, fetch: Fetcher) -> CalendarPollResult:
     now = database_now()
     conditional = source.full_read_at is not None and now - source.full_read_at < READ_WHOLE_AFTER
     document = fetch.fetch(
@@ -80,7 +80,7 @@ def _polled(source: CalendarSource, fetch: Fetcher) -> PollResult:
         last_modified=source.last_modified if conditional else "",
     )
     if document is None:
-        return PollResult(outcome="asks" if source.asks_since else "unchanged")
+        return CalendarPollResult(outcome="asks" if source.asks_since else "unchanged")
     _, parameters = parse_header_parameters(document.media_type)
     reading = read(document.body, parameters.get("charset"), options_of(source, now=now))
     done, refused = _import(source, reading)
@@ -98,7 +98,7 @@ def _import(source: CalendarSource, reading: Reading) -> tuple[ImportResult, lis
 
 
 @atomically
-def _portion(source: CalendarSource, rows: Sequence[Row]) -> tuple[ImportResult, list[RowError]]:
+def _portion(source: CalendarSource, rows: Sequence[ImportRow]) -> tuple[ImportResult, list[RowError]]:
     if not polls.still_held(source):
         raise _LeaseLost
     return import_portion(rows, skip_bad=True, feed=source.pk, actor=Actor.calendar(source.name))
@@ -113,7 +113,7 @@ def _vanish(
     document: Document,
     *,
     now: datetime,
-) -> PollResult:
+) -> CalendarPollResult:
     """Cancels open work of this calendar whose events are gone, or asks for it. What could not be read is not gone."""
     if not polls.still_held(source):
         raise _LeaseLost
@@ -132,7 +132,7 @@ def _vanish(
     ]
     ask = bool(gone) and asks(open_work=len(open_work), vanished=len(gone))
     cancelled = 0 if ask else cancel_gone(source, gone, now=now)
-    return PollResult(
+    return CalendarPollResult(
         outcome="asks" if ask else "taken",
         values={
             "etag": document.etag,

@@ -22,7 +22,7 @@ MOST_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PollResult:
+class CalendarPollResult:
     """What a poll came to: one of `counters.CALENDAR_OUTCOMES`, and the columns that it sets besides."""
 
     outcome: str
@@ -60,7 +60,7 @@ def still_held(source: CalendarSource) -> bool:
 
 
 @atomically
-def finish(source: CalendarSource, result: PollResult) -> bool:
+def finish(source: CalendarSource, result: CalendarPollResult) -> bool:
     """Records what a poll came to, and when the next one is due. False where the lease is somebody else's by now."""
     now = database_now()
     every = timedelta(minutes=source.every_minutes)

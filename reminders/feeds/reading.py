@@ -8,7 +8,7 @@ from typing import Any
 
 from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_rows import read_calendar
-from assignments.imports.rows import ParsedRow, Row, RowError, UnreadableFile
+from assignments.imports.rows import ImportRow, ParsedRow, RowError, UnreadableFile
 from assignments.imports.text_files import python_charset
 from assignments.models import CalendarSource
 from assignments.references import normalized
@@ -28,7 +28,7 @@ class Reading:
     known which these are.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ImportRow] = field(default_factory=list)
     errors: list[RowError] = field(default_factory=list)
     refused: int = 0
     references: set[str] = field(default_factory=set)
@@ -66,7 +66,7 @@ def read(body: bytes, charset: str | None, options: CalendarOptions) -> Reading:
 
 
 def _add(found: Reading, one: ParsedRow) -> None:
-    if not isinstance(one, Row):
+    if not isinstance(one, ImportRow):
         found.refused += 1
         if found.refused <= MOST_ERRORS:
             found.errors += one

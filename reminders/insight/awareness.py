@@ -18,7 +18,7 @@ from reminders.conf import ReminderConfig
 from reminders.ledger.fragments import is_now_sql, is_set_up_sql, ways_of
 from reminders.ledger.sql import run
 from reminders.ledger.ways import BOUNCED
-from reminders.policy.awareness import Address, Awareness, Facts, Rung, awareness_of
+from reminders.policy.awareness import Awareness, AwarenessFacts, KnownAddress, Rung, awareness_of
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
 from reminders.policy.ways import is_set_up
@@ -106,7 +106,7 @@ FACTS = f"""
 """The facts of the assignment `a`, beside `KNOWN` as `told`, in statements with `parameters`."""
 
 KNOWN = f"CROSS JOIN LATERAL ({_KNOWN}) told"
-_NUMBER_OF_FACTS = len(Facts.__dataclass_fields__)
+_NUMBER_OF_FACTS = len(AwarenessFacts.__dataclass_fields__)
 
 
 def _columns(condition: str) -> str:
@@ -156,10 +156,10 @@ def parameters(
     }
 
 
-def facts_of(values: Sequence[Any]) -> Facts:
+def facts_of(values: Sequence[Any]) -> AwarenessFacts:
     """The facts out of the columns of FACTS."""
-    named = dict(zip(Facts.__dataclass_fields__, values, strict=True))
-    return Facts(**{**named, "status": Status(named["status"])})
+    named = dict(zip(AwarenessFacts.__dataclass_fields__, values, strict=True))
+    return AwarenessFacts(**{**named, "status": Status(named["status"])})
 
 
 def counted(rows: Sequence[Sequence[Any]]) -> dict[Awareness, int]:
@@ -212,10 +212,10 @@ def _read(statement: str, params: Mapping[str, Any]) -> Iterator[tuple[int, Awar
             yield pk, awareness
 
 
-def addresses_of(points: Iterable[ContactPoint], config: ReminderConfig) -> list[Address]:
+def addresses_of(points: Iterable[ContactPoint], config: ReminderConfig) -> list[KnownAddress]:
     """What matters of these addresses of a person."""
     return [
-        Address(
+        KnownAddress(
             usable=is_set_up(one.channel, config),
             opted_out=one.opted_out_at is not None,
             failing=one.failing_since is not None,

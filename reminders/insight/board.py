@@ -18,7 +18,7 @@ MOST_LOOKED_AT = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BoardEntry:
     """One assignment on the board. `minutes_left`: whole minutes until its start, negative after it. `next` is None where
     the work is under way; `cause` says why its assignee is not reached by messages, None where they are."""
 
@@ -62,11 +62,11 @@ def board(*, ahead: timedelta, teams: Collection[int] | None, config: ReminderCo
     return Board(found=dict(kept), truncated=len(found) > MOST_LOOKED_AT)
 
 
-def entries(ids: Sequence[int], found: dict[int, Awareness], *, config: ReminderConfig) -> list[Entry]:
+def entries(ids: Sequence[int], found: dict[int, Awareness], *, config: ReminderConfig) -> list[BoardEntry]:
     """These assignments as the board shows them. The number of queries does not depend on how many there are."""
     now = database_now()
     return [
-        Entry(
+        BoardEntry(
             assignment=one.assignment,
             awareness=found[one.assignment.pk],
             minutes_left=(one.assignment.scheduled_start - now) // timedelta(minutes=1),

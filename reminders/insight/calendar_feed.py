@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from assignments.models import Assignee, Assignment, Status, Team
 from reminders.content import calendars
 from reminders.content.calendar_links import CalendarLink
-from reminders.content.calendars import Event
+from reminders.content.calendars import PublishedEvent
 
 BEHIND = timedelta(days=90)
 AHEAD = timedelta(days=365)
@@ -42,7 +42,7 @@ def owner_of(link: CalendarLink) -> Assignee | Team | None:
 
 def feed_of(owner: Assignee | Team, *, now: datetime) -> Feed:
     """Their work from 90 days ago to 365 days ahead, at most 2,000 to come and the last 500 before: five queries at most."""
-    events: list[tuple[Assignment, Event]] = []
+    events: list[tuple[Assignment, PublishedEvent]] = []
     for rows in _questions(owner):
         shown = rows.exclude(Q(status=Status.CANCELLED) & Q(updated_at__lt=now - CANCELLED_SHOWN))
         shown = shown.select_related("assignee").defer("notes")
@@ -74,12 +74,12 @@ def _questions(owner: Assignee | Team) -> list[QuerySet[Assignment]]:
     ]
 
 
-def _event(work: Assignment, owner: Assignee | Team) -> Event:
+def _event(work: Assignment, owner: Assignee | Team) -> PublishedEvent:
     """A team's calendar names who does it, and goes on with the same event when somebody else does."""
     title, assignee_id = work.title, work.assignee_id
     if isinstance(owner, Team):
         title, assignee_id = f"{title}: {work.assignee.name if work.assignee else 'nobody assigned'}", None
-    return Event(
+    return PublishedEvent(
         assignment_id=work.pk,
         assignee_id=assignee_id,
         sequence=work.visible_changes,

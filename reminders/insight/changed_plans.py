@@ -33,11 +33,11 @@ from reminders.ledger.rule_subjects import RuledWork, read_subjects, read_work_i
 from reminders.models import Kind, Reminder, State
 from reminders.policy import announcements, chains, corrections, recipients, timing
 from reminders.policy import rules as policy_rules
-from reminders.policy.announcements import Announcement, Message
+from reminders.policy.announcements import Announcement, HeardMessage
 from reminders.policy.corrections import Correction
 from reminders.policy.recipients import ASSIGNEE
 from reminders.policy.rows import Action, Situation
-from reminders.policy.rules import Subject
+from reminders.policy.rules import RuleSubject
 from reminders.policy.ways import first_way
 
 
@@ -210,13 +210,13 @@ class _Rules:
 
     tried: RulesTried
     names: Mapping[str, str]
-    present: Mapping[int, Subject]
-    given: Mapping[int, Subject]
+    present: Mapping[int, RuleSubject]
+    given: Mapping[int, RuleSubject]
     chained: Mapping[int, ChainedWork]
     chained_then: Mapping[int, ChainedWork]
     people: Mapping[str, str]
 
-    def named(self, key: str, subject: Subject, config: ReminderConfig) -> str:
+    def named(self, key: str, subject: RuleSubject, config: ReminderConfig) -> str:
         candidates = policy_rules.matching(subject, rules=self.tried.rules, lead=config.lead)
         return name_of(key, candidates=candidates, names=self.names)
 
@@ -249,7 +249,7 @@ def _rules_of(pairs: Sequence[tuple[Assignment | None, Assignment]], config: Rem
         )
 
 
-def _still_reminded(works: Iterable[RuledWork]) -> dict[int, Subject]:
+def _still_reminded(works: Iterable[RuledWork]) -> dict[int, RuleSubject]:
     return {
         work.id: work.subject for work in works if not work.is_overdue and work.subject.person_id is not None
     }
@@ -296,7 +296,7 @@ def is_reachable(person: Assignee | None, config: ReminderConfig) -> bool:
     return can_reach(recipients.assignee_recipient(person.pk), way, contact_of(person), config)
 
 
-def _told(heard: Sequence[Message]) -> Told:
+def _told(heard: Sequence[HeardMessage]) -> Told:
     known = announcements.known(heard)
     if not any(one.theirs for one in known):
         return Told.NO
@@ -316,7 +316,7 @@ def _announcement(person: str, work: Assignment) -> Announcement:
     )
 
 
-def _outdated(heard: Sequence[Message], person_id: int | None, after: Assignment) -> Announcement | None:
+def _outdated(heard: Sequence[HeardMessage], person_id: int | None, after: Assignment) -> Announcement | None:
     present = _announcement(recipients.assignee_recipient(person_id), after)
     return announcements.outdated(announcements.known(heard), present)
 

@@ -69,7 +69,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonOfDay:
     """Whoever has a row."""
 
     id: int
@@ -106,10 +106,10 @@ class Block:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row:
+class PersonRow:
     """One person and what they do; `person` None: work that nobody has. `lanes` is how many rows of blocks it needs."""
 
-    person: Person | None
+    person: PersonOfDay | None
     blocks: list[Block]
     lanes: int = 1
 
@@ -126,7 +126,7 @@ class Day:
     """
 
     span: Span
-    rows: list[Row]
+    rows: list[PersonRow]
     kinds: list[str]
     truncated: bool
     only_busy: bool
@@ -147,15 +147,15 @@ def day(
     open_work = [pk for pk, _, _, _, status, *_ in shown if status != Status.COMPLETED]
     states = awareness.of_assignments(open_work, config=config)
     by_person: dict[int | None, list[Block]] = defaultdict(list)
-    busy: dict[int, Person] = {}
+    busy: dict[int, PersonOfDay] = {}
     for pk, title, start, stop, status, *owner in shown:
-        person = None if owner[0] is None else busy.setdefault(owner[0], Person(*owner))
+        person = None if owner[0] is None else busy.setdefault(owner[0], PersonOfDay(*owner))
         block = _block(pk, title, start, stop, status, known=states.get(pk), span=span)
         by_person[None if person is None else person.id].append(block)
     others, only_busy = _others(busy, scope, team)
     everybody = sorted((*busy.values(), *others), key=lambda one: (one.name.casefold(), one.id))
-    rows = [Row(person=None, blocks=by_person.get(None, []))]
-    rows += [Row(person=person, blocks=by_person.get(person.id, [])) for person in everybody]
+    rows = [PersonRow(person=None, blocks=by_person.get(None, []))]
+    rows += [PersonRow(person=person, blocks=by_person.get(person.id, [])) for person in everybody]
     for row in rows:
         _arrange(row)
     return Day(
@@ -177,7 +177,9 @@ def _work_in(span: Span, scope: TeamScope, team: int | None) -> QuerySet[Assignm
     return near.exclude(status=Status.CANCELLED).order_by("scheduled_start", "id")
 
 
-def _others(busy: Mapping[int, Person], scope: TeamScope, team: int | None) -> tuple[list[Person], bool]:
+def _others(
+    busy: Mapping[int, PersonOfDay], scope: TeamScope, team: int | None
+) -> tuple[list[PersonOfDay], bool]:
     """The people who have nothing to do, if there are few; and whether they are left out."""
     people = Assignee.objects.visible_to(scope).present()
     if team is not None:
@@ -185,7 +187,7 @@ def _others(busy: Mapping[int, Person], scope: TeamScope, team: int | None) -> t
     found = list(people.order_by().values_list("pk", "name", "time_zone")[: MOST_PEOPLE + 1])
     if len(found) > MOST_PEOPLE:
         return [], True
-    return [Person(*one) for one in found if one[0] not in busy], False
+    return [PersonOfDay(*one) for one in found if one[0] not in busy], False
 
 
 def _block(
@@ -214,7 +216,7 @@ def _block(
     )
 
 
-def _arrange(row: Row) -> None:
+def _arrange(row: PersonRow) -> None:
     """Puts blocks that would cover each other into different lanes, and marks what is at the same time."""
     ends: list[float] = []
     for block in row.blocks:

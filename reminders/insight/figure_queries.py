@@ -27,7 +27,7 @@ Rows = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FigureQuery:
     """One statement, and how its rows become figures."""
 
     statement: str
@@ -119,25 +119,25 @@ HELD = """
 """
 
 
-def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
+def questions(now: datetime, config: ReminderConfig) -> Iterator[FigureQuery]:
     """Everything that is asked of the database for one set of figures."""
     since = now - DAY
     until = now + max(DAY, config.lookahead)
-    yield Question(
+    yield FigureQuery(
         ASSIGNMENTS,
         {"since": since, "until": until},
         lambda rows: {"assignments": {(status, roll_up): number for status, roll_up, number in rows}},
     )
-    yield Question(LEDGER_OPEN, {"now": now}, lambda rows: _open(rows, now))
-    yield Question(LEDGER_CLOSED, {"since": since}, _closed)
-    yield Question(planning.UNACCOUNTED, {"lead": config.lead}, lambda rows: {"unaccounted": rows[0][0]})
-    yield Question(UNKNOWN, {}, lambda rows: {"unknown": rows[0][0]})
-    yield Question(POSSIBLE_DUPLICATES, {"since": since}, lambda rows: {"possible_duplicates": rows[0][0]})
-    yield Question(OVERDUE, {"before": now - config.overdue}, lambda rows: {"overdue": rows[0][0]})
-    yield Question(DECLINED, {}, lambda rows: {"declined": rows[0][0]})
-    yield Question(awareness.COUNTS, awareness.parameters(config), _awareness)
-    yield Question(LAST_SCAN, {}, _last_scan)
-    yield Question(
+    yield FigureQuery(LEDGER_OPEN, {"now": now}, lambda rows: _open(rows, now))
+    yield FigureQuery(LEDGER_CLOSED, {"since": since}, _closed)
+    yield FigureQuery(planning.UNACCOUNTED, {"lead": config.lead}, lambda rows: {"unaccounted": rows[0][0]})
+    yield FigureQuery(UNKNOWN, {}, lambda rows: {"unknown": rows[0][0]})
+    yield FigureQuery(POSSIBLE_DUPLICATES, {"since": since}, lambda rows: {"possible_duplicates": rows[0][0]})
+    yield FigureQuery(OVERDUE, {"before": now - config.overdue}, lambda rows: {"overdue": rows[0][0]})
+    yield FigureQuery(DECLINED, {}, lambda rows: {"declined": rows[0][0]})
+    yield FigureQuery(awareness.COUNTS, awareness.parameters(config), _awareness)
+    yield FigureQuery(LAST_SCAN, {}, _last_scan)
+    yield FigureQuery(
         MESSAGES,
         {
             "now": now,
@@ -147,12 +147,12 @@ def questions(now: datetime, config: ReminderConfig) -> Iterator[Question]:
         },
         lambda rows: {"messages": tuple((at, state, number) for at, state, number in rows)},
     )
-    yield Question(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
-    yield Question(CALENDARS, {}, _calendars)
-    yield Question(BOUNCED, {"since": since}, lambda rows: {"bounced": rows[0][0]})
+    yield FigureQuery(ACTIVE_PAUSE, {}, lambda rows: {"paused": bool(rows)})
+    yield FigureQuery(CALENDARS, {}, _calendars)
+    yield FigureQuery(BOUNCED, {"since": since}, lambda rows: {"bounced": rows[0][0]})
     if settings.BOUNCE_MAILBOX is not None:
-        yield Question(MAILBOX, {}, lambda rows: {"mailbox_failing": bool(rows and rows[0][0])})
-    yield Question(
+        yield FigureQuery(MAILBOX, {}, lambda rows: {"mailbox_failing": bool(rows and rows[0][0])})
+    yield FigureQuery(
         HELD, {"now": now}, lambda rows: {"held_channels": {name: at.timestamp() for name, at in rows}}
     )
 

@@ -65,7 +65,7 @@ Totals = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsReading:
     """What database and broker have answered; None where there was no answer."""
 
     totals: Totals | None
@@ -96,7 +96,10 @@ class ReminderCollector(Collector):
     """Every series of the reminder system, each labelled one from the first scrape on."""
 
     def __init__(
-        self, *, config: ReminderConfig | None = None, ask: Callable[[ReminderConfig], Reading] | None = None
+        self,
+        *,
+        config: ReminderConfig | None = None,
+        ask: Callable[[ReminderConfig], MetricsReading] | None = None,
     ) -> None:
         self.config = config or conf.current()
         self.ask = ask or shared
@@ -139,10 +142,10 @@ class ReminderCollector(Collector):
 
 KEPT_SECONDS = 1.0
 _turn = threading.Lock()
-_last: tuple[float, ReminderConfig, Reading] | None = None
+_last: tuple[float, ReminderConfig, MetricsReading] | None = None
 
 
-def shared(config: ReminderConfig) -> Reading:
+def shared(config: ReminderConfig) -> MetricsReading:
     """The answers of database and broker, at most a second old: scrapes that come or wait together ask once."""
     global _last
     arrived_at = monotonic()
@@ -157,7 +160,7 @@ def shared(config: ReminderConfig) -> Reading:
         return told
 
 
-def read(config: ReminderConfig) -> Reading:
+def read(config: ReminderConfig) -> MetricsReading:
     """Asks database and broker now; never raises for one that does not answer. Leaves a sign of life on the way."""
     totals, snapshot = None, None
     try:
@@ -170,7 +173,7 @@ def read(config: ReminderConfig) -> Reading:
     broker = broker_status.probe()
     if broker.error:
         logger.warning("Metrics without broker", extra={"reason": broker.error})
-    return Reading(totals, snapshot, broker.depth, broker.scan_depth)
+    return MetricsReading(totals, snapshot, broker.depth, broker.scan_depth)
 
 
 def disk_free_bytes(folder: str) -> float:

@@ -45,7 +45,7 @@ class NextStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class NextSteps:
     """One assignment with its next step; None where its work is under way. `cause`: why its assignee is not reached."""
 
     assignment: Assignment
@@ -53,7 +53,7 @@ class Outlook:
     cause: Unreachable | None
 
 
-def outlooks(ids: Sequence[int], *, config: ReminderConfig) -> list[Outlook]:
+def outlooks(ids: Sequence[int], *, config: ReminderConfig) -> list[NextSteps]:
     """The outlooks of these assignments, in their order. Six queries, however many there are."""
     work = with_start_notified(Assignment.objects.filter(pk__in=ids)).select_related(
         "assignee", "team", "assignee__team"
@@ -98,8 +98,8 @@ class _Asked:
     situation: Situation
     config: ReminderConfig
 
-    def outlook(self) -> Outlook:
-        return Outlook(assignment=self.assignment, next=self._next(), cause=self._cause())
+    def outlook(self) -> NextSteps:
+        return NextSteps(assignment=self.assignment, next=self._next(), cause=self._cause())
 
     def _cause(self) -> Unreachable | None:
         if self.assignment.assignee_id is None:

@@ -17,7 +17,7 @@ from reminders.models import Reminder, State
 from reminders.policy import rows as policy_rows
 from reminders.policy import rules as policy_rules
 from reminders.policy.rows import Action, Row, Situation, Verdict
-from reminders.policy.rules import DEFAULT, Occurrence, Rule, Subject
+from reminders.policy.rules import DEFAULT, Occurrence, Rule, RuleSubject
 from reminders.policy.ways import first_way
 
 
@@ -41,7 +41,7 @@ def rules_to_try(given: Sequence[Rule] | None) -> RulesTried:
         return RulesTried(enabled_rules(cursor), others=False)
 
 
-def subjects_of(works: Sequence[Assignment], tried: RulesTried) -> dict[int, Subject]:
+def subjects_of(works: Sequence[Assignment], tried: RulesTried) -> dict[int, RuleSubject]:
     """Those of this work for which more than the built-in rule may count, as rules see them."""
     ids = [
         work.pk
@@ -66,7 +66,7 @@ class RuleForecast:
 
 def foresee(
     work: AssignmentFacts,
-    subject: Subject,
+    subject: RuleSubject,
     rows: Iterable[Reminder],
     tried: RulesTried,
     situation: Situation,

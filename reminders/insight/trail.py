@@ -80,7 +80,7 @@ PHRASES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class TrailWork:
     """An assignment that a line is about."""
 
     id: int
@@ -97,7 +97,7 @@ class TrailLine:
     at: datetime
     actor: str
     before: str
-    works: Sequence[Work]
+    works: Sequence[TrailWork]
     more: int
     after: str
     kind: str
@@ -107,7 +107,7 @@ class TrailLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TrailFilter:
     """What the trail is narrowed down to. `kind` is an action or CHANGE, `actor` a whole name, `text` a part of a name or a
     reason; '' and None: any."""
 
@@ -118,7 +118,7 @@ class Asked:
     until: datetime | None = None
 
 
-def entries(asked: Asked) -> QuerySet[Any]:
+def entries(asked: TrailFilter) -> QuerySet[Any]:
     """Which records there are, the latest first: their `source` ("audit" or "change"), `id` and `at`."""
     audit, changes = Audit.objects.order_by(), ChangeRecord.objects.order_by()
     if asked.actor:
@@ -203,7 +203,7 @@ def _line_of_audit(
         at=audit.at,
         actor=audit.actor,
         before=_filled(before, values),
-        works=[Work(id=pk, title=works.get(pk, f"#{pk}")) for pk in ids[:MOST_NAMED]]
+        works=[TrailWork(id=pk, title=works.get(pk, f"#{pk}")) for pk in ids[:MOST_NAMED]]
         if "{work}" in phrase
         else [],
         more=max(0, len(ids) - MOST_NAMED) if "{work}" in phrase else 0,
@@ -227,7 +227,7 @@ def _line_of_change(change: ChangeRecord, works: Mapping[int, str], names: Names
         at=change.at,
         actor=change.actor or "somebody",
         before=before,
-        works=[Work(id=pk, title=works.get(pk, f"#{pk}"))],
+        works=[TrailWork(id=pk, title=works.get(pk, f"#{pk}"))],
         more=0,
         after=after,
         kind=CHANGE,

@@ -23,7 +23,7 @@ from accounts.signals import SIGN_IN_FAILURES as SIGN_IN_REASONS
 from assignments.models import ActKind, Status, Way
 from assignments.transactions import RetryTransaction, is_transient
 from reminders.models import DeliveryKind, Reason, State
-from reminders.policy.escalation import Trigger, trigger_of
+from reminders.policy.escalation import EscalationTrigger, trigger_of
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     yield from ((EVENTS, labels(state=state.value)) for state in EVENT_STATES)
     yield from ((SIGN_IN_FAILURES, labels(reason=reason)) for reason in SIGN_IN_REASONS)
     yield from ((CORRECTIONS, labels(outcome=outcome)) for outcome in CORRECTION_OUTCOMES)
-    yield from ((ESCALATIONS, labels(trigger=trigger.value)) for trigger in Trigger)
+    yield from ((ESCALATIONS, labels(trigger=trigger.value)) for trigger in EscalationTrigger)
     yield from ((CALENDAR_POLLS, labels(outcome=outcome)) for outcome in CALENDAR_OUTCOMES)
     yield (SMS_SEGMENTS, "")
     yield (SMS_CAPPED, "")

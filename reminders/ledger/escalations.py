@@ -12,7 +12,7 @@ from reminders.ledger.notices import ops_recipients, recipients_sql
 from reminders.ledger.rule_planning import start_chains
 from reminders.ledger.sql import run
 from reminders.models import Kind, Reminder, State
-from reminders.policy.escalation import TRIGGERS, Trigger, act_of, rule_of
+from reminders.policy.escalation import TRIGGERS, EscalationTrigger, act_of, rule_of
 from reminders.policy.rules import TriggerType
 
 
@@ -60,21 +60,21 @@ def plan_escalations(cursor: Cursor, acts: Sequence[Act], config: ReminderConfig
     declined = [act.assignment_id for act in acts if act.act == ActKind.DECLINE]
     by_rules = start_chains(declined, TriggerType.ON_DECLINE, config=config) if declined else set()
     for statement, triggers in (
-        (PLAN_FOR_SUPERVISORS, (Trigger.DECLINED, Trigger.LATE)),
-        (PLAN_FOR_WHO_HEARD, (Trigger.CONFIRMED_AFTER_ALL,)),
+        (PLAN_FOR_SUPERVISORS, (EscalationTrigger.DECLINED, EscalationTrigger.LATE)),
+        (PLAN_FOR_WHO_HEARD, (EscalationTrigger.CONFIRMED_AFTER_ALL,)),
     ):
         wanted = [
             {"assignment_id": act.assignment_id, "rule": rule_of(trigger, act.pk)}
             for act in acts
             if (trigger := TRIGGERS.get(ActKind(act.act))) is not None and trigger in triggers
-            if trigger is not Trigger.DECLINED or act.assignment_id not in by_rules
+            if trigger is not EscalationTrigger.DECLINED or act.assignment_id not in by_rules
         ]
         if wanted:
             values = {"acts": json.dumps(wanted), **ways_of(config), "window": NOTIFY_WINDOW}
             run(cursor, statement, {**values, "ops": ops_recipients(config)})
 
 
-def heard_of(assignment: Assignment, trigger: Trigger) -> Heard:
+def heard_of(assignment: Assignment, trigger: EscalationTrigger) -> Heard:
     """Whether a supervisor was told of the latest act of this kind about the plan in force. TOLD: a mail server has accepted
     at least one notice of it.
     """

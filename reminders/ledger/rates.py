@@ -16,7 +16,7 @@ from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import SAME_NUDGE, is_exempt_sql
 from reminders.ledger.sql import bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
-from reminders.policy.rates import Limits
+from reminders.policy.rates import RateLimits
 from reminders.policy.rules import DEFAULT
 
 PERSON_LOCK = 0x72656D02
@@ -70,8 +70,8 @@ BEGUN_OVER_ANOTHER_CHANNEL = f"""
 EXEMPT = f"SELECT r.id FROM reminders_reminder r WHERE r.id = ANY(%s::bigint[]) AND {is_exempt_sql('r.rule')}"  # noqa: S608
 
 
-def limits_of(config: ReminderConfig) -> Limits:
-    return Limits(config.rate_per_minute, config.rate_per_hour)
+def limits_of(config: ReminderConfig) -> RateLimits:
+    return RateLimits(config.rate_per_minute, config.rate_per_hour)
 
 
 def look_up(cursor: Cursor, picked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ REMIND = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedNow:
     """A row that was just planned. `way` is a way (`policy.ways`)."""
 
     reminder_id: int
@@ -64,7 +64,7 @@ class AskedFor:
 
 
 @atomically
-def remind_now(ids: Sequence[int], *, by: str, reason: str, config: ReminderConfig) -> list[Planned]:
+def remind_now(ids: Sequence[int], *, by: str, reason: str, config: ReminderConfig) -> list[PlannedNow]:
     """Plans a reminder that is due now for each of these assignments, whose rows are locked by the caller."""
     with connection.cursor() as cursor:
         run(
@@ -78,7 +78,7 @@ def remind_now(ids: Sequence[int], *, by: str, reason: str, config: ReminderConf
                 **ways_of(config),
             },
         )
-        planned = [Planned(row["id"], row["assignment_id"], row["channel"]) for row in fetch(cursor)]
+        planned = [PlannedNow(row["id"], row["assignment_id"], row["channel"]) for row in fetch(cursor)]
         counters.write(cursor, counters.Counts({(counters.NOW, ""): len(planned)}))
     return planned
 

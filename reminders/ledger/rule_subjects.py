@@ -18,7 +18,7 @@ from reminders.ledger.sql import bigints, fetch, run
 from reminders.policy import rules as policy_rules
 from reminders.policy.chains import ChainFacts, Decline
 from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql
-from reminders.policy.rules import Subject
+from reminders.policy.rules import RuleSubject
 from reminders.policy.timing import overdue_base_sql
 from reminders.policy.wall_clock import QuietHours
 
@@ -95,7 +95,7 @@ class RuledWork:
     the overdue time counts.
     """
 
-    subject: Subject
+    subject: RuleSubject
     version: int
     is_overdue: bool
     overdue_base: datetime
@@ -138,7 +138,7 @@ def read_work(cursor: Cursor, ids: Sequence[int]) -> list[RuledWork]:
     return [_work(found, plan_changed=False) for found in fetch(cursor)]
 
 
-def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, Subject]:
+def read_subjects(cursor: Cursor, ids: Sequence[int]) -> dict[int, RuleSubject]:
     """Assignments by their ids of which somebody may still be reminded, as rules see them now."""
     return {work.id: work.subject for work in read_work(cursor, ids) if not work.is_overdue}
 
@@ -177,7 +177,7 @@ def _work(found: dict[str, Any], *, plan_changed: bool) -> RuledWork:
     )
 
 
-def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
+def _subject(found: dict[str, Any], *, plan_changed: bool) -> RuleSubject:
     """The assignment as rules see it. A plan that stays the same keeps the instant at which it became known."""
     same = (found["schedule_start"], found["schedule_recipient"]) == (
         found["start"],
@@ -192,7 +192,7 @@ def _subject(found: dict[str, Any], *, plan_changed: bool) -> Subject:
         known_at = found["now"] if plan_changed else found["known_at"]
     leads = stored_leads(found["lead_minutes"], found["further_lead_minutes"])
     told = json.loads(found["told"] or "[]")
-    return Subject(
+    return RuleSubject(
         assignment_id=found["id"],
         start=found["start"],
         known_at=known_at,

@@ -24,7 +24,7 @@ class Then(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SamplePerson:
     """An invented assignee; `key` makes up the reference."""
 
     key: str
@@ -71,7 +71,7 @@ class Sample:
 
 
 PEOPLE = (
-    Person(
+    SamplePerson(
         "lindqvist",
         "Maria Lindqvist",
         "maria.lindqvist@example.org",
@@ -79,16 +79,16 @@ PEOPLE = (
         "Europe/Stockholm",
         "Care",
     ),
-    Person(
+    SamplePerson(
         "okafor", "Chidi Okafor", "chidi.okafor@example.org", "+234 201 555 0102", "Africa/Lagos", "Drivers"
     ),
-    Person(
+    SamplePerson(
         "brandt", "Jonas Brandt", "jonas.brandt@example.net", "+49 30 5550103", "Europe/Berlin", "Technicians"
     ),
-    Person(
+    SamplePerson(
         "tanaka", "Yuki Tanaka", "yuki.tanaka@example.com", "+81 3 5550 0104", "Asia/Tokyo", "Technicians"
     ),
-    Person(
+    SamplePerson(
         "moreno",
         "Lucía Moreno",
         "lucia.moreno@example.org",
@@ -96,13 +96,19 @@ PEOPLE = (
         "Europe/Madrid",
         "Technicians",
     ),
-    Person("oneill", "Aoife O'Neill", "aoife.oneill@example.net", "+353 1 555 0106", "Europe/Dublin", "Care"),
-    Person(
+    SamplePerson(
+        "oneill", "Aoife O'Neill", "aoife.oneill@example.net", "+353 1 555 0106", "Europe/Dublin", "Care"
+    ),
+    SamplePerson(
         "reyes", "Daniel Reyes", "daniel.reyes@example.com", "+1 303 555 0107", "America/Denver", "Drivers"
     ),
-    Person("sharma", "Priya Sharma", "priya.sharma@example.org", "+91 22 5550 0108", "Asia/Kolkata", "Care"),
-    Person("walsh", "Tom Walsh", "", "+61 2 5550 0109", "Australia/Sydney", "Technicians"),
-    Person("novak", "Eva Novak", "eva.novak@example.org", "+420 2 5550 0110", "Europe/Prague", "Technicians"),
+    SamplePerson(
+        "sharma", "Priya Sharma", "priya.sharma@example.org", "+91 22 5550 0108", "Asia/Kolkata", "Care"
+    ),
+    SamplePerson("walsh", "Tom Walsh", "", "+61 2 5550 0109", "Australia/Sydney", "Technicians"),
+    SamplePerson(
+        "novak", "Eva Novak", "eva.novak@example.org", "+420 2 5550 0110", "Europe/Prague", "Technicians"
+    ),
 )
 
 TEAMS = (

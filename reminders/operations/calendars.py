@@ -28,7 +28,7 @@ class UnknownCalendar(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ShrunkCalendar:
     """A calendar that has lost much, and the work that would be cancelled."""
 
     source: CalendarSource
@@ -92,7 +92,7 @@ def poll_soon(pk: int, *, by: str, reason: str = "") -> CalendarSource:
     return found
 
 
-def asked(pk: int | None = None) -> list[Asked]:
+def asked(pk: int | None = None) -> list[ShrunkCalendar]:
     """The calendars that ask whether work is to be cancelled, or the one with this id, if it does."""
     sources = CalendarSource.objects.filter(asks_since__isnull=False).order_by("name", "pk")
     found = []
@@ -103,7 +103,9 @@ def asked(pk: int | None = None) -> list[Asked]:
             status=Status.SCHEDULED,
             scheduled_start__gt=database_now(),
         )
-        found.append(Asked(source, list(work.select_related("assignee").order_by("scheduled_start", "pk"))))
+        found.append(
+            ShrunkCalendar(source, list(work.select_related("assignee").order_by("scheduled_start", "pk")))
+        )
     return found
 
 

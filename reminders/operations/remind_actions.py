@@ -9,7 +9,7 @@ from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, preview_of
 from reminders.operations.forms import RemindForm
-from reminders.operations.reminding import Message, plan_reminding, run_reminding
+from reminders.operations.reminding import PlannedMessage, plan_reminding, run_reminding
 
 NAME = "remind-now"
 
@@ -44,7 +44,7 @@ def _end_of(pause: Pause) -> str:
     return moment(pause.until) if pause.until else "somebody resumes it"
 
 
-def _effect(message: Message, when: str) -> str:
+def _effect(message: PlannedMessage, when: str) -> str:
     lines = [f"by {way_words(message.way)} to {message.contact}, {when}"]
     if message.last_sent_at is not None:
         lines.append(f"reminded last at {moment(message.last_sent_at)}")

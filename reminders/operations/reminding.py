@@ -66,7 +66,7 @@ class CannotRemind(Refused):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class PlannedMessage:
     """What one person would get. `contact` is their address, masked. `last_sent_at` is when they were last reminded of the
     present start, `next_at` when the plan reminds them next, as far as that is planned."""
 
@@ -80,7 +80,7 @@ class Message:
 class RemindPlan(ActionPlan):
     """Whom a reminder would leave for at once, and over which way."""
 
-    messages: tuple[tuple[int, Message], ...] = ()
+    messages: tuple[tuple[int, PlannedMessage], ...] = ()
 
     def shown(self) -> list[object]:
         return [*super(RemindPlan, self).shown(), [[pk, message.way] for pk, message in self.messages]]
@@ -107,7 +107,7 @@ def plan_reminding(
             messages.append(
                 (
                     work.pk,
-                    Message(
+                    PlannedMessage(
                         way=way, contact=contact, last_sent_at=last.get(work.pk), next_at=coming.get(work.pk)
                     ),
                 )

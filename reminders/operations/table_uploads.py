@@ -16,7 +16,7 @@ from assignments.history import Actor
 from assignments.import_models import TableUpload, TableUploadPart
 from assignments.imports.kept_files import prune_uploads
 from assignments.imports.portions import import_portion
-from assignments.imports.rows import ParsedRow, Row, RowError, UnreadableFile, repeated_reference
+from assignments.imports.rows import ImportRow, ParsedRow, RowError, UnreadableFile, repeated_reference
 from assignments.imports.tables.guessing import Guess
 from assignments.imports.tables.mapped_rows import check_columns, mapped_rows, with_columns
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
@@ -223,10 +223,10 @@ def _check(
     *,
     scope: TeamScope,
 ) -> None:
-    good = [(normalized(one.reference or ""), one.number) for one in parsed if isinstance(one, Row)]
+    good = [(normalized(one.reference or ""), one.number) for one in parsed if isinstance(one, ImportRow)]
     repeated = list(_repeated(upload, part, good))
     left_out = {one.row for one in repeated}
-    candidates = [one for one in parsed if not isinstance(one, Row) or one.number not in left_out]
+    candidates = [one for one in parsed if not isinstance(one, ImportRow) or one.number not in left_out]
     _, errors = import_portion(candidates, skip_bad=True, dry_run=True, scope=scope)
     found = with_columns([*errors, *repeated], mapping)
     bad = {one.row for one in found}
@@ -263,7 +263,7 @@ def _import(
     """Rows that the check has found bad are left out; what is bad only now is so too, and counted."""
     known = unpacked_errors(part.errors)
     refused = {one.row for one in known}
-    rows = [one for one in parsed if isinstance(one, Row) and one.number not in refused]
+    rows = [one for one in parsed if isinstance(one, ImportRow) and one.number not in refused]
     done, errors = import_portion(rows, skip_bad=True, scope=scope, actor=Actor.ops(by))
     if errors:
         upload.bad_rows += len({one.row for one in errors})

@@ -13,7 +13,7 @@ from typing import Any
 from reminders.policy.quick_init import quick_init
 
 
-class Change(Enum):
+class PlanDifference(Enum):
     """One thing that is not as the person was told; the order is that in which a message states them."""
 
     CANCELLED = "cancelled"
@@ -55,7 +55,7 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class HeardMessage:
     """A message that was accepted, or (not `certain`) may have been. It may have stated several things, if it was sent
     more than once; the last attempt stated the last of them."""
 
@@ -63,7 +63,7 @@ class Message:
     certain: bool
 
 
-def known(messages: Iterable[Message]) -> tuple[Announcement, ...]:
+def known(messages: Iterable[HeardMessage]) -> tuple[Announcement, ...]:
     """All that a person may have been told last; `messages` are in the order in which they were begun."""
     possible: list[Announcement] = []
     for message in messages:
@@ -74,16 +74,16 @@ def known(messages: Iterable[Message]) -> tuple[Announcement, ...]:
     return tuple(dict.fromkeys(possible))
 
 
-def messages_from_json(values: Sequence[Mapping[str, Any]] | None) -> Iterable[Message]:
+def messages_from_json(values: Sequence[Mapping[str, Any]] | None) -> Iterable[HeardMessage]:
     """Messages as `ledger.fragments.ANNOUNCED` gives them."""
     for value in values or ():
         stated = value["announced"] or [{"start": value["start"]}]
-        yield Message(
+        yield HeardMessage(
             stated=tuple(Announcement.from_json(one) for one in stated), certain=bool(value["certain"])
         )
 
 
-def changes(told: Announcement, present: Announcement, *, cancelled: bool) -> tuple[Change, ...]:
+def changes(told: Announcement, present: Announcement, *, cancelled: bool) -> tuple[PlanDifference, ...]:
     """What is not as it was announced; empty where nothing that is known differs.
 
     To whom the work no longer belongs, start, place and title do not matter. `cancelled` says why it does not.
@@ -91,14 +91,14 @@ def changes(told: Announcement, present: Announcement, *, cancelled: bool) -> tu
     if not told.theirs and not present.theirs:
         return ()
     if not present.theirs:
-        return (Change.CANCELLED if cancelled else Change.REASSIGNED,)
-    found = [] if told.theirs else [Change.RESTORED]
+        return (PlanDifference.CANCELLED if cancelled else PlanDifference.REASSIGNED,)
+    found = [] if told.theirs else [PlanDifference.RESTORED]
     if told.start != present.start:
-        found.append(Change.MOVED)
+        found.append(PlanDifference.MOVED)
     if None not in (told.place, present.place) and told.place != present.place:
-        found.append(Change.PLACE)
+        found.append(PlanDifference.PLACE)
     if None not in (told.title, present.title) and told.title != present.title:
-        found.append(Change.TITLE)
+        found.append(PlanDifference.TITLE)
     return tuple(found)
 
 

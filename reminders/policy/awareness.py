@@ -27,7 +27,7 @@ DOES_NOT_KNOW = (Rung.UNASSIGNED, Rung.UNREACHABLE, Rung.NOT_TOLD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class AwarenessFacts:
     """What is known of one assignment and its present assignee.
 
     `overdue`: SCHEDULED, and not started in time by the clock. `reachable`: they have an address that they have not opted
@@ -74,7 +74,7 @@ class Awareness:
         return self.may_not_know and (self.rung in (Rung.UNASSIGNED, Rung.UNREACHABLE) or not self.coming)
 
 
-def rung_of(facts: Facts) -> Rung | None:
+def rung_of(facts: AwarenessFacts) -> Rung | None:
     """The rung; None for cancelled work, of which nobody need know.
 
     Who was told wrong is not told, whatever they answered before. UNKNOWN counts as told, as for corrections.
@@ -99,7 +99,7 @@ def rung_of(facts: Facts) -> Rung | None:
     return Rung.NOT_TOLD if facts.reachable else Rung.UNREACHABLE
 
 
-def awareness_of(facts: Facts) -> Awareness | None:
+def awareness_of(facts: AwarenessFacts) -> Awareness | None:
     """The rung with what goes with it; None for cancelled work."""
     rung = rung_of(facts)
     if rung is None:
@@ -130,7 +130,7 @@ class Unreachable(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class KnownAddress:
     """What matters of one address of a person. `usable`: its channel is set up here."""
 
     usable: bool = True
@@ -138,7 +138,7 @@ class Address:
     failing: bool = False
 
 
-def cause_of(addresses: Iterable[Address]) -> Unreachable | None:
+def cause_of(addresses: Iterable[KnownAddress]) -> Unreachable | None:
     """Why a person with these addresses is not reached; None where they are. Without a usable one they have none."""
     usable = [one for one in addresses if one.usable]
     if not usable:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from reminders.policy import escalation
-from reminders.policy.rules import Audience, Rule, Subject, TriggerType
+from reminders.policy.rules import Audience, Rule, RuleSubject, TriggerType
 from reminders.policy.wall_clock import QuietHours, quiet_period
 
 TRIGGERS = {
-    TriggerType.AFTER_OVERDUE: escalation.Trigger.OVERDUE,
-    TriggerType.ON_DECLINE: escalation.Trigger.DECLINED,
-    TriggerType.UNANSWERED: escalation.Trigger.UNANSWERED,
+    TriggerType.AFTER_OVERDUE: escalation.EscalationTrigger.OVERDUE,
+    TriggerType.ON_DECLINE: escalation.EscalationTrigger.DECLINED,
+    TriggerType.UNANSWERED: escalation.EscalationTrigger.UNANSWERED,
 }
 """What supervisors and Ops are told of, by the trigger of the rule."""
 
@@ -40,7 +40,7 @@ class ChainFacts:
     once the work is marked OVERDUE. `is_answered`: the assignee has confirmed or declined, or there is none.
     """
 
-    subject: Subject
+    subject: RuleSubject
     overdue_at: datetime | None = None
     decline: Decline | None = None
     is_answered: bool = False

@@ -11,7 +11,7 @@ from assignments.models import ActKind
 from reminders.models import Kind, Reason
 
 
-class Trigger(StrEnum):
+class EscalationTrigger(StrEnum):
     """Why supervisors are told."""
 
     DECLINED = "declined"
@@ -21,22 +21,22 @@ class Trigger(StrEnum):
     OVERDUE = "overdue"
 
 
-TRIGGERS: Mapping[ActKind, Trigger] = {
-    ActKind.DECLINE: Trigger.DECLINED,
-    ActKind.CONFIRM: Trigger.CONFIRMED_AFTER_ALL,
-    ActKind.LATE: Trigger.LATE,
+TRIGGERS: Mapping[ActKind, EscalationTrigger] = {
+    ActKind.DECLINE: EscalationTrigger.DECLINED,
+    ActKind.CONFIRM: EscalationTrigger.CONFIRMED_AFTER_ALL,
+    ActKind.LATE: EscalationTrigger.LATE,
 }
 """The acts of which supervisors are told; of a confirmation only those who were told that the assignee can't make it."""
 
 
-def rule_of(trigger: Trigger, act_id: int) -> str:
+def rule_of(trigger: EscalationTrigger, act_id: int) -> str:
     """How the ledger's key names the notice about this act."""
     return f"{trigger.value}:{act_id}"
 
 
-def trigger_of(rule: str) -> Trigger:
+def trigger_of(rule: str) -> EscalationTrigger:
     """The trigger of a row of kind ESCALATION."""
-    return Trigger(rule.partition(":")[0])
+    return EscalationTrigger(rule.partition(":")[0])
 
 
 def act_of(rule: str) -> str:
@@ -46,17 +46,17 @@ def act_of(rule: str) -> str:
 
 def is_withdrawal(kind: Kind, rule: str) -> bool:
     """Whether a row tells that what was told before is not so any more."""
-    return kind is Kind.ESCALATION and trigger_of(rule) is Trigger.CONFIRMED_AFTER_ALL
+    return kind is Kind.ESCALATION and trigger_of(rule) is EscalationTrigger.CONFIRMED_AFTER_ALL
 
 
-def taken_back(trigger: Trigger, *, declined: bool, confirmed: bool) -> Reason | None:
+def taken_back(trigger: EscalationTrigger, *, declined: bool, confirmed: bool) -> Reason | None:
     """Why what the notice says is not so any more; None while it is. Overdue work stays overdue whatever is answered."""
     match trigger:
-        case Trigger.OVERDUE:
+        case EscalationTrigger.OVERDUE:
             return None
-        case Trigger.DECLINED:
+        case EscalationTrigger.DECLINED:
             return None if declined else Reason.CONFIRMED
-        case Trigger.UNANSWERED if confirmed:
+        case EscalationTrigger.UNANSWERED if confirmed:
             return Reason.CONFIRMED
     return Reason.DECLINED if declined else None
 

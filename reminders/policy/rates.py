@@ -18,7 +18,7 @@ BEFORE_USELESS = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RateLimits:
     """How many messages with reminders one person gets in a minute and in an hour at most; 0: any number."""
 
     per_minute: int
@@ -38,7 +38,7 @@ class Hold:
     hour_over: datetime | None
 
 
-def hold_after(begun: Sequence[datetime], limits: Limits) -> Hold | None:
+def hold_after(begun: Sequence[datetime], limits: RateLimits) -> Hold | None:
     """What the messages that one person had within the last hour, by the instants at which they were begun, keep back."""
     if not begun or not limits:
         return None
@@ -76,7 +76,7 @@ class Due:
 
 
 def departures(
-    due: Sequence[Due], begun: Sequence[datetime], limits: Limits
+    due: Sequence[Due], begun: Sequence[datetime], limits: RateLimits
 ) -> Iterator[tuple[Due, datetime, int]]:
     """When each of one person's reminders leaves, who had messages at the instants of `begun`: with the number of its
     message, from 0 on.
@@ -96,7 +96,7 @@ def departures(
         number += 1
 
 
-def _leaves_at(one: Due, had: Sequence[tuple[datetime, frozenset[str]]], limits: Limits) -> datetime:
+def _leaves_at(one: Due, had: Sequence[tuple[datetime, frozenset[str]]], limits: RateLimits) -> datetime:
     at = one.at
     while True:
         hold = hold_after(

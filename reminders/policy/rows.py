@@ -152,7 +152,7 @@ class News:
         return announcements.outdated(self.known, self.present, cancelled=self.cancelled)
 
     @property
-    def changes(self) -> tuple[announcements.Change, ...]:
+    def changes(self) -> tuple[announcements.PlanDifference, ...]:
         told = self.outdated
         return () if told is None else announcements.changes(told, self.present, cancelled=self.cancelled)
 

@@ -108,7 +108,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class RuleSubject:
     """An assignment as rules see it. `known_at` is when its present plan became known: entered, moved or reassigned.
 
     `leads` are its own lead times; `zone` and `quiet_hours` are its assignee's, `opted_out` the rules (`base_of`) of which
@@ -190,13 +190,13 @@ def default_rule(lead: timedelta) -> Rule:
     )
 
 
-def matching(subject: Subject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
+def matching(subject: RuleSubject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
     """The rules in whose scope this assignment is: the built-in one, or its own leads in place of that, and operators'."""
     own = own_rules(subject.leads) or (default_rule(lead),)
     return [*own, *(rule for rule in rules if _matches(rule, subject))]
 
 
-def rules_for(subject: Subject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
+def rules_for(subject: RuleSubject, *, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
     """The rules that apply to this assignment, those that narrower ones replace left out."""
     candidates = matching(subject, rules=rules, lead=lead)
     narrowest: dict[tuple[Audience, TriggerType], Scope] = {}
@@ -206,7 +206,7 @@ def rules_for(subject: Subject, *, rules: Iterable[Rule], lead: timedelta) -> li
     return [rule for rule in candidates if rule.scope is narrowest[rule.audience, rule.trigger.type]]
 
 
-def replaced_by(rule: Rule, *, subject: Subject, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
+def replaced_by(rule: Rule, *, subject: RuleSubject, rules: Iterable[Rule], lead: timedelta) -> list[Rule]:
     """The narrower rules because of which this one makes nothing for this assignment; empty where it applies."""
     applying = rules_for(subject, rules=rules, lead=lead)
     group = (rule.audience, rule.trigger.type)
@@ -217,7 +217,7 @@ def replaced_by(rule: Rule, *, subject: Subject, rules: Iterable[Rule], lead: ti
     ]
 
 
-def occurrences(subject: Subject, *, rules: Iterable[Rule]) -> list[Occurrence]:
+def occurrences(subject: RuleSubject, *, rules: Iterable[Rule]) -> list[Occurrence]:
     """When the assignee is reminded by these rules, in order.
 
     Of the instants that had passed when the plan became known the latest is sent at once, and the others are skipped
@@ -235,7 +235,7 @@ def for_assignee(rules: Iterable[Rule]) -> list[Rule]:
     return [rule for rule in rules if rule.audience is Audience.ASSIGNEE]
 
 
-def is_plain(found: Sequence[Occurrence], subject: Subject) -> bool:
+def is_plain(found: Sequence[Occurrence], subject: RuleSubject) -> bool:
     """Whether only the built-in rule, or one lead of its own, applies."""
     return [one.rule for one in found] == [DEFAULT] and len(subject.leads) <= 1
 
@@ -247,7 +247,7 @@ def instant_of(trigger: Trigger, *, start: datetime, zone: tzinfo) -> datetime:
     return at_local_time(start, days_before=trigger.days_before, at=trigger.at, zone=zone)
 
 
-def _matches(rule: Rule, subject: Subject) -> bool:
+def _matches(rule: Rule, subject: RuleSubject) -> bool:
     match rule.scope:
         case Scope.EVERYONE:
             return True
@@ -261,7 +261,7 @@ def _matches(rule: Rule, subject: Subject) -> bool:
             return rule.value == str(subject.assignment_id)
 
 
-def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
+def _occurrence(rule: Rule, *, subject: RuleSubject) -> Occurrence | None:
     """The instant of one rule, moved out of quiet hours; None where the rule has none for this work."""
     due = instant_of(rule.trigger, start=subject.start, zone=subject.zone)
     if due >= subject.start:
@@ -282,18 +282,18 @@ def _occurrence(rule: Rule, *, subject: Subject) -> Occurrence | None:
     return Occurrence(rule=rule.key, due_at=due, skipped=skipped, moved_from=moved_from)
 
 
-def _has_told(rule: Rule, subject: Subject) -> bool:
+def _has_told(rule: Rule, subject: RuleSubject) -> bool:
     if len(subject.leads) > 1 and rule.key.partition(":")[0] == DEFAULT:
         return rule.trigger.offset in subject.told_leads
     return rule.key in subject.told
 
 
-def _at_short_notice(timed: Sequence[Occurrence], *, subject: Subject) -> list[Occurrence]:
+def _at_short_notice(timed: Sequence[Occurrence], *, subject: RuleSubject) -> list[Occurrence]:
     missed = [found for found in timed if found.due_at <= subject.known_at and found.skipped is None]
     return [replace(found, skipped=Reason.SHORT_NOTICE) if found in missed[:-1] else found for found in timed]
 
 
-def _at_a_distance(timed: Sequence[Occurrence], *, subject: Subject) -> list[Occurrence]:
+def _at_a_distance(timed: Sequence[Occurrence], *, subject: RuleSubject) -> list[Occurrence]:
     """Skips what would leave too soon after the one before; what was missed leaves when the plan became known."""
     kept: list[Occurrence] = []
     last: datetime | None = None

@@ -25,9 +25,9 @@ from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
 from reminders.content import calendar_links, dates, links
 from reminders.content.links import Link
 from reminders.ledger.escalations import heard_of
-from reminders.policy.escalation import Trigger
+from reminders.policy.escalation import EscalationTrigger
 from reminders.web.secret_pages import not_found, secret_address, show, text_language
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class _NoLongerTheirs(Exception):
     """The work is somebody else's by now, or nobody's."""
 
 
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @secret_address
 @require_http_methods(["GET", "HEAD", "POST"])
 def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
@@ -150,8 +150,8 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
 def _heard(assignment: Assignment) -> str:
     """Whether supervisors know what this person has said last; asked only where they have."""
     if assignment.answer == Answer.DECLINED:
-        return heard_of(assignment, Trigger.DECLINED).value
-    return heard_of(assignment, Trigger.LATE).value if assignment.expected_start else ""
+        return heard_of(assignment, EscalationTrigger.DECLINED).value
+    return heard_of(assignment, EscalationTrigger.LATE).value if assignment.expected_start else ""
 
 
 def _assigned(link: Link) -> tuple[Assignment, datetime]:

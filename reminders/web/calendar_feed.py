@@ -9,10 +9,10 @@ from assignments.clock import database_now
 from reminders.content import calendar_links
 from reminders.insight import calendar_feed
 from reminders.web.secret_pages import not_found, secret_address
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @secret_address
 @require_safe
 def feed(request: HttpRequest, token: str) -> HttpResponseBase:

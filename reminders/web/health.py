@@ -23,11 +23,11 @@ from reminders.insight.doctor.doctor import unapplied
 from reminders.insight.doctor.system import scan_is_late
 from reminders.insight.statistics import Snapshot
 from reminders.web.inbound import sms
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 from webserver import limits
 
 
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -38,7 +38,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok", "limits": limits.in_force()})
 
 
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
@@ -66,7 +66,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     )
 
 
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @never_cache
 @require_safe
 def show_metrics(request: HttpRequest) -> HttpResponse:

@@ -22,14 +22,14 @@ from reminders.operations import opt_outs
 from reminders.operations.opt_outs import MandatoryRule
 from reminders.policy.rules import DEFAULT
 from reminders.web.secret_pages import not_found, secret_address, show, text_language
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
 """What a mail program posts (RFC 8058 section 3.2)."""
 
 
 @csrf_exempt
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @secret_address
 @require_http_methods(["GET", "HEAD", "POST"])
 def opt_out_page(request: HttpRequest, token: str) -> HttpResponseBase:

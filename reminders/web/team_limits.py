@@ -15,7 +15,7 @@ from accounts import limits
 from assignments.team_scope import TeamScope
 
 
-class TeamLimit(Enum):
+class TeamAccess(Enum):
     """What a view does for a caller who is limited to teams."""
 
     NARROWS = "shows and changes only what belongs to the teams"
@@ -24,22 +24,22 @@ class TeamLimit(Enum):
 
 
 SITE_PAGES = {
-    "index": TeamLimit.NARROWS,
-    "app_index": TeamLimit.NARROWS,
-    "autocomplete_view": TeamLimit.NARROWS,
-    "login": TeamLimit.PUBLIC,
-    "logout": TeamLimit.PUBLIC,
-    "password_change": TeamLimit.PUBLIC,
-    "password_change_done": TeamLimit.PUBLIC,
-    "i18n_javascript": TeamLimit.PUBLIC,
-    "catch_all_view": TeamLimit.PUBLIC,
+    "index": TeamAccess.NARROWS,
+    "app_index": TeamAccess.NARROWS,
+    "autocomplete_view": TeamAccess.NARROWS,
+    "login": TeamAccess.PUBLIC,
+    "logout": TeamAccess.PUBLIC,
+    "password_change": TeamAccess.PUBLIC,
+    "password_change_done": TeamAccess.PUBLIC,
+    "i18n_javascript": TeamAccess.PUBLIC,
+    "catch_all_view": TeamAccess.PUBLIC,
 }
 """Django's own pages of the admin, which belong to no model."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def team_limit(limit: TeamLimit) -> Callable[[View], View]:
+def team_limit(limit: TeamAccess) -> Callable[[View], View]:
     """Says what a function does for a limited caller; classes have an attribute of this name."""
 
     def mark(view: View) -> View:
@@ -49,7 +49,7 @@ def team_limit(limit: TeamLimit) -> Callable[[View], View]:
     return mark
 
 
-def limit_of(view: Any) -> TeamLimit:
+def limit_of(view: Any) -> TeamAccess:
     """What the view of an address does for a limited caller."""
     for owner in (
         view,
@@ -58,12 +58,12 @@ def limit_of(view: Any) -> TeamLimit:
         getattr(view, "model_admin", None),
     ):
         declared = getattr(owner, "team_limit", None)
-        if isinstance(declared, TeamLimit):
+        if isinstance(declared, TeamAccess):
             return declared
     of_site = hasattr(view, "admin_site") or isinstance(getattr(view, "__self__", None), AdminSite)
     if of_site and not hasattr(view, "model_admin"):
-        return SITE_PAGES.get(view.__name__, TeamLimit.REFUSES)
-    return TeamLimit.REFUSES
+        return SITE_PAGES.get(view.__name__, TeamAccess.REFUSES)
+    return TeamAccess.REFUSES
 
 
 def scope_of(user: Any) -> TeamScope:
@@ -88,7 +88,7 @@ class TeamLimitMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
-        if limit_of(view) is not TeamLimit.REFUSES or getattr(view, "asks_itself", False):
+        if limit_of(view) is not TeamAccess.REFUSES or getattr(view, "asks_itself", False):
             return
         if request.user.is_authenticated and scope_of(request.user).limited:
             raise Http404("There is nothing at this address.")

@@ -10,11 +10,11 @@ from django.views.decorators.http import require_http_methods
 
 from reminders.operations import verifications
 from reminders.web.secret_pages import not_found, secret_address, show, text_language
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 
 @csrf_exempt
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @secret_address
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify_page(request: HttpRequest, token: str) -> HttpResponseBase:

@@ -20,7 +20,7 @@ django.setup()
 
 from notifications.channels.email import connection, transport  # noqa: E402 - models need the applications
 from notifications.channels.email.channel import EmailChannel  # noqa: E402
-from notifications.channels.email.responses import Phase, Refusal  # noqa: E402
+from notifications.channels.email.responses import Refusal, SmtpPhase  # noqa: E402
 from notifications.message import Outcome, Subject  # noqa: E402
 from reminders.content import compose  # noqa: E402
 from reminders.delivery import broker, deliver, dispatch  # noqa: E402
@@ -114,7 +114,7 @@ def a_begin_that_believes_any_ticket() -> None:
 def every_refusal_is_the_persons() -> None:
     """As if a reply said nothing but whether it is for good."""
 
-    def naive(phase: Phase, code: int, text: str) -> Refusal:
+    def naive(phase: SmtpPhase, code: int, text: str) -> Refusal:
         outcome = Outcome.REJECTED if code >= 500 else Outcome.REFUSED_FOR_NOW
         return Refusal(outcome, Subject.RECIPIENT, "")
 

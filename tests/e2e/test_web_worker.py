@@ -26,7 +26,7 @@ from webserver.worker import (
     MAX_CONNECTIONS,
     MAX_HEADER,
     REQUEST_SECONDS,
-    Channel,
+    BufferedChannel,
 )
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -212,10 +212,10 @@ def test_a_client_that_takes_too_long_is_given_up(silent, began, headers_finishe
         request=None if began is None else SimpleNamespace(headers_finished=headers_finished),
         request_began=None if began is None else NOW - began,
     )
-    assert Channel.has_expired(channel, NOW) is expired
+    assert BufferedChannel.has_expired(channel, NOW) is expired
 
 
 @pytest.mark.parametrize(("unread", "silent", "expired"), [(0, 999, False), (5, 999, True), (5, 1, False)])
 def test_a_response_that_nobody_reads_is_given_up(unread, silent, expired):
     channel = SimpleNamespace(requests=[object()], total_outbufs_len=unread, last_activity=NOW - silent)
-    assert Channel.has_expired(channel, NOW) is expired
+    assert BufferedChannel.has_expired(channel, NOW) is expired

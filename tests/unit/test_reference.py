@@ -16,7 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 from assignments.models import ActKind, Answer, ReminderStatus, Status, Way
 from reminders.delivery.scan import ScanCounts
 from reminders.insight.explain.answer import Outlook
-from reminders.insight.metrics import Reading, ReminderCollector
+from reminders.insight.metrics import MetricsReading, ReminderCollector
 from reminders.insight.statistics import Snapshot
 from reminders.ledger import events
 from reminders.models import DeliveryKind, Kind, Reason, ReminderRule, State
@@ -146,7 +146,7 @@ PARTS = {"live", "queue-live", "board-live", "checks", "nowhere"}
 
 
 def test_every_metric_is_listed_with_its_type_and_labels() -> None:
-    collector = ReminderCollector(ask=lambda _: Reading({}, Snapshot(taken_at=0.0), 0))
+    collector = ReminderCollector(ask=lambda _: MetricsReading({}, Snapshot(taken_at=0.0), 0))
     shown = {}
     for family in collector.collect():
         labels = sorted({name for sample in family.samples for name in sample.labels} - {"le"})

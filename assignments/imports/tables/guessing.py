@@ -13,7 +13,7 @@ from assignments.imports.tables.table import Cell, TableRow, Unusable, below, na
 from assignments.imports.tables.values import (
     H_MM,
     PARTS,
-    NotAccepted,
+    ValueNotAccepted,
     as_text,
     is_date,
     is_serial,
@@ -54,7 +54,7 @@ ORDER_OF_TARGETS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class MappingQuestion:
     """What has to be said by somebody who knows the file: a part of the mapping, and what it may be."""
 
     part: str
@@ -67,7 +67,7 @@ class Guess:
     """A mapping that may be incomplete, what is to be asked about it, and the columns that it leaves out."""
 
     mapping: TableMapping
-    questions: tuple[Question, ...]
+    questions: tuple[MappingQuestion, ...]
     unused: tuple[str, ...]
 
 
@@ -79,7 +79,7 @@ def guess(rows: Iterable[TableRow], *, zone: str, sheets: Sequence[str] = (), **
     parts that are not accepted.
     """
     if sheets:
-        question = Question("sheet", "The file has several sheets: which one is meant?", tuple(sheets))
+        question = MappingQuestion("sheet", "The file has several sheets: which one is meant?", tuple(sheets))
         return Guess(checked_mapping({"zone": zone}, complete=False), (question,), ())
     first = list(rows)
     header_row = known.get("header_row") or _header_row(first[:HEADER_WITHIN])
@@ -183,7 +183,7 @@ def _is_time(cell: Cell) -> bool:
         return False
     try:
         read_time(cell)
-    except NotAccepted:
+    except ValueNotAccepted:
         return False
     return True
 
@@ -204,7 +204,7 @@ def _is_moment(cell: Cell) -> bool:
         for style in FORMATS:
             try:
                 read_moment(cell, style)
-            except NotAccepted:
+            except ValueNotAccepted:
                 continue
             return True
         return isinstance(cell, str) and is_serial(cell) and cell.replace(",", ".").count(".") == 1
@@ -213,7 +213,7 @@ def _is_moment(cell: Cell) -> bool:
 
 def _date_format(
     columns: Mapping[str, tuple[str, ...]], values: Mapping[str, list[Cell]]
-) -> tuple[str | None, list[Question]]:
+) -> tuple[str | None, list[MappingQuestion]]:
     """The order of day and month that all values allow; a question where they allow both."""
     texts = [
         as_text(cell)
@@ -239,12 +239,12 @@ def _date_format(
         )
     else:
         message = f"Is the day first or the month? Every date can be read both ways, such as {example!r}."
-    return None, [Question("date_format", message, ("day_first", "month_first"))]
+    return None, [MappingQuestion("date_format", message, ("day_first", "month_first"))]
 
 
 def _duration(
     columns: Mapping[str, tuple[str, ...]], values: Mapping[str, list[Cell]]
-) -> tuple[str | None, str, list[Question]]:
+) -> tuple[str | None, str, list[MappingQuestion]]:
     column = columns.get("duration", ("",))[0]
     if not column:
         return None, ".", []
@@ -264,7 +264,7 @@ def _duration(
     if not plain_numbers:
         return None, decimal, []
     message = f"Are the numbers of the column {column!r} minutes or hours?"
-    return None, decimal, [Question("duration_unit", message, ("minutes", "hours"))]
+    return None, decimal, [MappingQuestion("duration_unit", message, ("minutes", "hours"))]
 
 
 def _is_local(columns: Mapping[str, tuple[str, ...]], values: Mapping[str, list[Cell]]) -> bool:
@@ -275,7 +275,7 @@ def _is_local(columns: Mapping[str, tuple[str, ...]], values: Mapping[str, list[
         try:
             if read_moment(cell, "iso").tzinfo is None:
                 return True
-        except NotAccepted:
+        except ValueNotAccepted:
             return True
     return False
 
@@ -294,19 +294,19 @@ def _key(columns: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(name for target in (*targets, person) for name in columns.get(target, ()))
 
 
-def _missing(mapping: TableMapping) -> Iterator[Question]:
+def _missing(mapping: TableMapping) -> Iterator[MappingQuestion]:
     if "title" not in mapping.columns and "title" not in mapping.constants:
-        yield Question(
+        yield MappingQuestion(
             "title", "No column is known as the title: which one is it, or what title shall all rows have?"
         )
     if not mapping.columns.keys() & {"scheduled_start", "start_date"}:
-        yield Question("scheduled_start", "No column is known as the start: which one is it?")
+        yield MappingQuestion("scheduled_start", "No column is known as the start: which one is it?")
     elif (
         "start_date" in mapping.columns
         and not mapping.columns.keys() & {"start_time", "times"}
         and not mapping.all_day_start
     ):
-        yield Question(
+        yield MappingQuestion(
             "all_day_start",
             "No column is known as the time of the start: at which time shall such work begin?",
         )

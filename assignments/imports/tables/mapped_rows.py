@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from assignments import instants
 from assignments.imports.formulas import unguarded
-from assignments.imports.rows import ERRORS_PER_ROW, ParsedRow, Row, RowError, UnreadableFile, read_row
+from assignments.imports.rows import ERRORS_PER_ROW, ImportRow, ParsedRow, RowError, UnreadableFile, read_row
 from assignments.imports.tables.mapping import ASSIGNEE_COLUMNS, JOINTS, TableMapping
 from assignments.imports.tables.table import Cell, Table, TableRow, wrong_width
 from assignments.imports.tables.values import (
-    NotAccepted,
+    ValueNotAccepted,
     as_text,
     read_date,
     read_duration,
@@ -114,7 +114,7 @@ class _Reader:
             return
         for one in rows:
             found = read_row(row.number, one)
-            yield found if isinstance(found, Row) else with_columns(found, self._mapping)
+            yield found if isinstance(found, ImportRow) else with_columns(found, self._mapping)
 
     def _cell(self, column: str) -> Cell:
         place = self._places[column]
@@ -136,7 +136,7 @@ class _Reader:
             return None
         try:
             return read(found[1])
-        except NotAccepted as refusal:
+        except ValueNotAccepted as refusal:
             self._refuse(field, refusal.code, str(refusal), found[0])
             return None
 
@@ -151,7 +151,7 @@ class _Reader:
         for column in self._mapping.columns.get(target, ()):
             try:
                 pieces.append(as_text(self._cell(column)))
-            except NotAccepted as refusal:
+            except ValueNotAccepted as refusal:
                 self._refuse(field or target, refusal.code, str(refusal), column)
         text = JOINTS.get(target, " ").join(filter(None, pieces))
         return text or self._mapping.constants.get(target, "")
@@ -210,7 +210,7 @@ class _Reader:
                 continue
             try:
                 parts.append(" ".join(normalized(as_text(self._cell(column))).split()))
-            except NotAccepted as refusal:
+            except ValueNotAccepted as refusal:
                 self._refuse("reference", refusal.code, str(refusal), column)
         if not any(parts):
             message = "all key columns are empty: one needs a value, by which the row is known again"
@@ -274,7 +274,7 @@ class _Reader:
     def _is_day_alone(self, cell: Cell) -> bool:
         try:
             read_date(cell, self._mapping.date_format)
-        except NotAccepted:
+        except ValueNotAccepted:
             return False
         return not isinstance(cell, datetime) and not _is_serial_with_time(cell)
 

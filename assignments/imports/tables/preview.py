@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from assignments import instants
-from assignments.imports.rows import ParsedRow, Row, RowError
+from assignments.imports.rows import ImportRow, ParsedRow, RowError
 from assignments.imports.tables.guessing import Guess
 from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
@@ -44,7 +44,7 @@ def preview_guess(file: BinaryIO, guess: Guess) -> list[PreviewedRow]:
 
 
 def _previewed(one: ParsedRow, mapping: TableMapping) -> PreviewedRow:
-    if not isinstance(one, Row):
+    if not isinstance(one, ImportRow):
         return PreviewedRow(row=one[0].row, values={}, errors=with_columns(one, mapping))
     values = {name: value for name, value in one.values.items() if value not in (None, "")}
     for name in ("scheduled_start", "scheduled_end"):

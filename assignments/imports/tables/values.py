@@ -57,7 +57,7 @@ FIRST_SERIAL, LAST_SERIAL = datetime(1899, 12, 30), 2_958_465  # noqa: DTZ001 (l
 LONGEST_DURATION = timedelta(days=31)
 
 
-class NotAccepted(ValueError):
+class ValueNotAccepted(ValueError):
     """The value of a cell is not of the accepted form; the text names the value and the form."""
 
     def __init__(self, value: object, needed: str, code: str = "invalid") -> None:
@@ -69,7 +69,7 @@ def as_text(cell: Cell) -> str:
     """The cell as text, whole numbers without a fraction. Raises NotAccepted for one without a usable value."""
     match cell:
         case Unusable(why):
-            raise NotAccepted("this cell", f"holds {why}", "unusable")
+            raise ValueNotAccepted("this cell", f"holds {why}", "unusable")
         case str():
             return cell.strip()
         case bool():
@@ -93,7 +93,7 @@ def read_date(cell: Cell, date_format: str | None) -> date:
         return serial.date()
     found = _dated(text, date_format)
     if found is None:
-        raise NotAccepted(text, f"is not a date: {_forms(date_format)} is needed", "invalid_date")
+        raise ValueNotAccepted(text, f"is not a date: {_forms(date_format)} is needed", "invalid_date")
     return found
 
 
@@ -106,7 +106,7 @@ def read_moment(cell: Cell, date_format: str | None) -> datetime:
         return instants.read(text)
     except instants.NotAnInstant as refusal:
         if refusal.code == "out_of_range":
-            raise NotAccepted(
+            raise ValueNotAccepted(
                 text, f"is out of range: {instants.MESSAGES['out_of_range']}", "out_of_range"
             ) from refusal
     if date_format == "excel" and (serial := _serial(text)) is not None:
@@ -115,7 +115,7 @@ def read_moment(cell: Cell, date_format: str | None) -> datetime:
         if (found := _dated(day, date_format)) is not None and (clock := _clock(rest)) is not None:
             return datetime.combine(found, clock)
     needed = f"is not a date with a time: {_forms(date_format)} and a time such as 09:00 are needed"
-    raise NotAccepted(text, needed, "invalid_date")
+    raise ValueNotAccepted(text, needed, "invalid_date")
 
 
 def read_time(cell: Cell) -> time:
@@ -133,7 +133,7 @@ def read_time(cell: Cell) -> time:
             return read_time(number)
         found = _clock(text) if text else None
     if found is None:
-        raise NotAccepted(
+        raise ValueNotAccepted(
             as_text(cell), "is not a time: one such as 09:00 or 9:00 AM is needed", "invalid_time"
         )
     return found
@@ -169,7 +169,7 @@ def read_duration(cell: Cell, unit: str | None, decimal: str) -> timedelta:
             if unit
             else "one such as 1:30 or 90 min"
         )
-        raise NotAccepted(text, f"is not a duration: {form} is needed", "invalid_duration")
+        raise ValueNotAccepted(text, f"is not a duration: {form} is needed", "invalid_duration")
     return found
 
 
@@ -180,7 +180,7 @@ def read_flag(cell: Cell) -> bool:
         return True
     if word in NO:
         return False
-    raise NotAccepted(as_text(cell), "is not yes or no: true or false is needed", "invalid_flag")
+    raise ValueNotAccepted(as_text(cell), "is not yes or no: true or false is needed", "invalid_flag")
 
 
 def orders(text: str) -> set[str]:

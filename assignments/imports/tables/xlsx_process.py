@@ -34,7 +34,7 @@ IS_ERROR = re.compile(rb'\st\s*=\s*["\']e["\']')
 PLACE = re.compile(rb'\sr\s*=\s*["\']([A-Z]{1,3})(\d{1,7})["\']')
 
 
-class Refused(Exception):
+class TableRefused(Exception):
     """The file is not read. The text says what is needed instead."""
 
 
@@ -67,7 +67,7 @@ def left_out(package: zipfile.ZipFile, part: str, most_rows: int) -> dict[int, d
                 elif kind := _kind(mark):
                     place = PLACE.search(mark["cell"])
                     if place is None:
-                        raise Refused(
+                        raise TableRefused(
                             "a cell with an error or without a result does not say its place: "
                             "open the file in a spreadsheet program and save it"
                         )
@@ -80,13 +80,13 @@ def left_out(package: zipfile.ZipFile, part: str, most_rows: int) -> dict[int, d
 def _next_row(number: int, last: int, most_rows: int) -> int:
     _check_number(number, most_rows)
     if number <= last:
-        raise Refused(f"row {number} comes after row {last}")
+        raise TableRefused(f"row {number} comes after row {last}")
     return number
 
 
 def _check_number(number: int, most_rows: int) -> None:
     if number > most_rows:
-        raise Refused(f"no more than {most_rows:,} rows of a sheet are read: save it as CSV")
+        raise TableRefused(f"no more than {most_rows:,} rows of a sheet are read: save it as CSV")
 
 
 def _kind(mark: re.Match[bytes]) -> dict[str, str] | None:
@@ -104,7 +104,7 @@ def rows(
     further = range(height, max(marked, default=-1) + 1)
     _check_number(max(height, further.stop), limits["rows"])
     if height * width > limits["cells"]:
-        raise Refused(f"the sheet has more than {limits['cells']:,} cells: save the table as CSV")
+        raise TableRefused(f"the sheet has more than {limits['cells']:,} cells: save the table as CSV")
     until = {first: last[0] for first, last in sheet.merged_cell_ranges or () if last[0] > first[0]}
     active: dict[int, tuple[int, Any]] = {}
     for number, values in chain(enumerate(sheet.iter_rows()), ((number, []) for number in further)):
@@ -167,9 +167,9 @@ def _answer(limits: Any) -> Iterator[Any]:
     package = zipfile.ZipFile(file)
     # Neither zipfile nor the library unpacks more of a part than the directory says.
     if sum(one.file_size for one in package.infolist()) > limits["unpacked"]:
-        raise Refused("this file unpacks to more than is read: save the table as CSV")
+        raise TableRefused("this file unpacks to more than is read: save the table as CSV")
     if len(package.infolist()) > MAX_PARTS:
-        raise Refused("this file has more parts than an XLSX file has")
+        raise TableRefused("this file has more parts than an XLSX file has")
     parts = dict(sheets(package))
     wanted = limits["sheet"]
     marked = {} if wanted is None else left_out(package, parts[wanted], limits["rows"])
@@ -202,7 +202,7 @@ def main() -> None:
     try:
         for line in _answer(limits):
             print(json.dumps(line))
-    except Refused as refusal:
+    except TableRefused as refusal:
         last = {"refused": str(refusal)}
     except MemoryError:
         return

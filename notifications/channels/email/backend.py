@@ -11,7 +11,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from notifications.addresses import mailbox
-from notifications.channels.email.server import Server
+from notifications.channels.email.server import MailServer
 from notifications.channels.email.transport import transport_for
 from notifications.message import Delivery, Outcome
 
@@ -48,8 +48,8 @@ class EmailBackend(BaseEmailBackend):
         **kwargs: Any,
     ) -> None:
         super().__init__(fail_silently=fail_silently)
-        default = Server.from_settings()
-        self.server = Server(
+        default = MailServer.from_settings()
+        self.server = MailServer(
             host=host or default.host,
             port=port or default.port,
             username=default.username if username is None else username,

@@ -14,7 +14,7 @@ from enum import Enum
 from notifications.message import Outcome, Subject
 
 
-class Phase(Enum):
+class SmtpPhase(Enum):
     """How far a send has got. The value is the `code` of a Delivery that no reply of the server ended."""
 
     CONNECT = "connect"
@@ -32,7 +32,7 @@ class Phase(Enum):
 # What it means when the connection breaks, or time runs out, in a phase. In the others it says nothing about the
 # message. In mid-content the message itself may be the cause: one that breaks the connection each time must end
 # as exhausted, and not hold up the channel for everybody.
-IF_BROKEN = {Phase.CONTENT: Outcome.REFUSED_FOR_NOW, Phase.FINAL_REPLY: Outcome.UNKNOWABLE}
+IF_BROKEN = {SmtpPhase.CONTENT: Outcome.REFUSED_FOR_NOW, SmtpPhase.FINAL_REPLY: Outcome.UNKNOWABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Refusal:
     status: str
 
 
-def judge(phase: Phase, code: int, text: str) -> Refusal:
+def judge(phase: SmtpPhase, code: int, text: str) -> Refusal:
     """What the refusal `code` (4xx or 5xx) with this text means in this phase."""
     text = text[:_SEARCHED]
     status = _status(text)
@@ -149,10 +149,13 @@ def _status(text: str) -> str:
     return found[1] if found else ""
 
 
-def _meaning(phase: Phase, code: int, status: str, text: str) -> Meaning:
-    if phase not in (Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.FINAL_REPLY) or code in SERVICE_CODES:
+def _meaning(phase: SmtpPhase, code: int, status: str, text: str) -> Meaning:
+    if (
+        phase not in (SmtpPhase.MAIL, SmtpPhase.RCPT, SmtpPhase.DATA, SmtpPhase.FINAL_REPLY)
+        or code in SERVICE_CODES
+    ):
         return PACE if _TOO_MUCH.search(text) else SERVICE
-    if phase is Phase.MAIL:
+    if phase is SmtpPhase.MAIL:
         return _by_status(AT_MAIL_BY_STATUS, status) or AT_MAIL_BY_CODE.get(code, PACE)
     stated = _by_status(AFTER_MAIL_BY_STATUS, status)
     if stated and stated.subject is not Subject.UNSTATED:

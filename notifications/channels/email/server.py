@@ -8,7 +8,7 @@ from django.conf import settings
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class MailServer:
     """Address, credentials and encryption of a mail server."""
 
     host: str
@@ -21,7 +21,7 @@ class Server:
     certfile: str | None = None
 
     @classmethod
-    def from_settings(cls) -> "Server":
+    def from_settings(cls) -> "MailServer":
         """The server that Django's EMAIL_* settings name."""
         return cls(
             host=settings.EMAIL_HOST,
@@ -36,7 +36,7 @@ class Server:
 
 
 @lru_cache(maxsize=8)
-def tls_context(server: Server) -> ssl.SSLContext | None:
+def tls_context(server: MailServer) -> ssl.SSLContext | None:
     """None where the connection is not encrypted. Certificates are verified, also where a client certificate is given.
 
     Raises OSError where the client certificate cannot be read.

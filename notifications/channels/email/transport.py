@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from notifications.channels.email.connection import ConnectionBroken, ReplyCutShort, SmtpConnection
-from notifications.channels.email.responses import IF_BROKEN, SERVICE_CODES, Phase, judge
-from notifications.channels.email.server import Server, tls_context
+from notifications.channels.email.responses import IF_BROKEN, SERVICE_CODES, SmtpPhase, judge
+from notifications.channels.email.server import MailServer, tls_context
 from notifications.message import Delivery, Outcome, Subject
 from notifications.redaction import MAX_READ, redacted
 
@@ -25,7 +25,7 @@ MAX_IDLE = 20.0
 PROBE_TIMEOUT = 3.0  # seconds for the reply to that probe
 QUIT_TIMEOUT = 0.5  # seconds for the reply to QUIT
 
-EXPECTED_REPLY = {Phase.MAIL: 2, Phase.RCPT: 2, Phase.DATA: 3}  # first digits
+EXPECTED_REPLY = {SmtpPhase.MAIL: 2, SmtpPhase.RCPT: 2, SmtpPhase.DATA: 3}  # first digits
 
 # After these the connection is closed: another one may be served, and this one is not.
 CHANNEL_OUTCOMES = frozenset({Outcome.CHANNEL_DOWN, Outcome.CHANNEL_REFUSED, Outcome.THROTTLED})
@@ -36,7 +36,7 @@ class SmtpTransport:
 
     def __init__(
         self,
-        server: Server,
+        server: MailServer,
         *,
         clock: Callable[[], float] = time.monotonic,
         tls: ssl.SSLContext | None = None,
@@ -45,7 +45,7 @@ class SmtpTransport:
         self._clock = clock
         self._tls = tls
         self._connection: SmtpConnection | None = None
-        self._phase = Phase.CONNECT
+        self._phase = SmtpPhase.CONNECT
         self._opened_at = self._used_at = 0.0
         self._count = 0
         self._must_reset = False
@@ -95,10 +95,10 @@ class SmtpTransport:
                 self._kept_connection(deadline) if self._has_connection() else self._new_connection(deadline)
             )
             connection.command_encoding = "utf-8"
-            self._phase = Phase.MAIL
+            self._phase = SmtpPhase.MAIL
             code, text = connection.docmd(f"MAIL FROM:<{sender}>")
             if code // 100 == 2 and recipient is not None:
-                self._phase = Phase.RCPT
+                self._phase = SmtpPhase.RCPT
                 code, text = connection.docmd(f"RCPT TO:<{recipient}>")
         except smtplib.SMTPException as error:
             self._drop()
@@ -149,7 +149,7 @@ class SmtpTransport:
 
     def _may_be_the_connection(self, delivery: Delivery) -> bool:
         """Whether a new connection may be served where this one was not. The mail was certainly not accepted then."""
-        if self._phase in (Phase.RESET, Phase.MAIL):
+        if self._phase in (SmtpPhase.RESET, SmtpPhase.MAIL):
             return delivery.outcome in CHANNEL_OUTCOMES
         # Once a mail is begun only a reply says so: what breaks the connection may be this very mail.
         return delivery.code.isdigit() and delivery.outcome in (Outcome.CHANNEL_DOWN, Outcome.THROTTLED)
@@ -170,10 +170,10 @@ class SmtpTransport:
         assert connection is not None
         now = self._clock()
         if connection.is_out_of_step:
-            self._phase = Phase.RESET
+            self._phase = SmtpPhase.RESET
             raise ConnectionBroken("the server has replied to what it was not asked")
         if self._must_reset or now - self._used_at > MAX_IDLE:
-            self._phase = Phase.RESET
+            self._phase = SmtpPhase.RESET
             connection.deadline = min(deadline, now + PROBE_TIMEOUT)
             code, text = connection.docmd("RSET")
             if code != 250:
@@ -185,7 +185,7 @@ class SmtpTransport:
     def _new_connection(self, deadline: float) -> SmtpConnection:
         """A connection that is ready for mail. Raises an SMTPException that belongs to `self._phase`."""
         server = self._server
-        self._phase = Phase.CONNECT
+        self._phase = SmtpPhase.CONNECT
         self._opened_at = self._used_at = self._clock()
         self._count = 0
         self._must_reset = False
@@ -198,21 +198,21 @@ class SmtpTransport:
         connection.deadline = deadline
         connection.connect_to(server.host, server.port)
         if server.implicit_tls:
-            self._phase = Phase.TLS
+            self._phase = SmtpPhase.TLS
             connection.start_tls()
-            self._phase = Phase.CONNECT
+            self._phase = SmtpPhase.CONNECT
         code, text = connection.getreply()
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
-        self._phase = Phase.EHLO
+        self._phase = SmtpPhase.EHLO
         connection.ehlo_or_helo_if_needed()
         if server.starttls:
-            self._phase = Phase.TLS
+            self._phase = SmtpPhase.TLS
             connection.upgrade_to_tls()
-            self._phase = Phase.EHLO
+            self._phase = SmtpPhase.EHLO
             connection.ehlo_or_helo_if_needed()
         if server.username and server.password:
-            self._phase = Phase.AUTH
+            self._phase = SmtpPhase.AUTH
             try:
                 connection.login(server.username, server.password)
             except binascii.Error as error:
@@ -231,7 +231,7 @@ class SmtpTransport:
         before_last_octet: Callable[[], None],
     ) -> Delivery:
         """One mail transaction (RFC 5321 section 3.3)."""
-        self._phase = Phase.MAIL
+        self._phase = SmtpPhase.MAIL
         international = not (sender.isascii() and recipient.isascii())
         if international and not connection.has_extn("smtputf8"):
             detail = "the mail server accepts only ASCII addresses (it does not offer SMTPUTF8)"
@@ -250,10 +250,10 @@ class SmtpTransport:
         )
         if refusal is not None:
             return self._refused(*refusal, recipient=recipient)
-        self._phase = Phase.CONTENT
+        self._phase = SmtpPhase.CONTENT
         before_last_octet()
         connection.send(body)
-        self._phase = Phase.FINAL_REPLY
+        self._phase = SmtpPhase.FINAL_REPLY
         connection.deadline = max(connection.deadline, self._clock() + final_reply_timeout.total_seconds())
         try:
             code, text = connection.getreply()
@@ -277,7 +277,7 @@ class SmtpTransport:
         Returns the first refusal, or None.
         """
         pipelining = connection.has_extn("pipelining")
-        refusals: dict[Phase, tuple[int, bytes]] = {}
+        refusals: dict[SmtpPhase, tuple[int, bytes]] = {}
         if pipelining:
             connection.send("".join(commands))
         for phase, command in zip(EXPECTED_REPLY, commands, strict=True):
@@ -295,8 +295,8 @@ class SmtpTransport:
         if not refusals:
             return None
         first = next(iter(refusals))
-        if pipelining and self._phase is Phase.DATA and Phase.DATA not in refusals:
-            self._end_empty_data(connection, no_recipient=Phase.RCPT in refusals)
+        if pipelining and self._phase is SmtpPhase.DATA and SmtpPhase.DATA not in refusals:
+            self._end_empty_data(connection, no_recipient=SmtpPhase.RCPT in refusals)
         self._phase = first
         return refusals[first]
 
@@ -343,13 +343,13 @@ class SmtpTransport:
 
 class _Transports(threading.local):
     def __init__(self) -> None:
-        self.by_server: dict[Server, SmtpTransport] = {}
+        self.by_server: dict[MailServer, SmtpTransport] = {}
 
 
 _transports = _Transports()
 
 
-def transport_for(server: Server) -> SmtpTransport:
+def transport_for(server: MailServer) -> SmtpTransport:
     """This thread's transport to a server. It lives as long as the thread, and keeps its connection."""
     if server not in _transports.by_server:
         _transports.by_server[server] = SmtpTransport(server)

@@ -21,7 +21,7 @@ from notifications import resolver
 from notifications.channels.base import AnnouncingChannel
 from notifications.channels.webhook import endpoint
 from notifications.channels.webhook.connections import KeptConnections
-from notifications.channels.webhook.endpoint import Endpoint
+from notifications.channels.webhook.endpoint import WebhookEndpoint
 from notifications.channels.webhook.request import NotPermitted, Request, Resolve
 from notifications.deadline_socket import TIME_RAN_OUT, retry_after
 from notifications.http_phases import HttpPhase, broken
@@ -111,7 +111,7 @@ class WebhookChannel(AnnouncingChannel):
     def _post(
         self,
         message: Message,
-        target: Endpoint,
+        target: WebhookEndpoint,
         request: Request,
         *,
         kept: KeptConnections | None,

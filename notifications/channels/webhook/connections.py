@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPResponse
 
-from notifications.channels.webhook.endpoint import Endpoint
+from notifications.channels.webhook.endpoint import WebhookEndpoint
 from notifications.deadline_socket import DeadlineSocket
 
 IDLE_SECONDS = 4.0
@@ -36,7 +36,7 @@ class KeptConnections:
         self._lock = threading.Lock()
         self._is_closed = False
 
-    def take(self, endpoint: Endpoint) -> DeadlineSocket | None:
+    def take(self, endpoint: WebhookEndpoint) -> DeadlineSocket | None:
         """The connection to this endpoint that was used last and still stands; None where there is none."""
         while (kept := self._pop(endpoint)) is not None:
             if self._clock() < kept.until and kept.sock.is_idle:
@@ -44,12 +44,12 @@ class KeptConnections:
             kept.sock.close()
         return None
 
-    def _pop(self, endpoint: Endpoint) -> _Kept | None:
+    def _pop(self, endpoint: WebhookEndpoint) -> _Kept | None:
         with self._lock:
             idle = self._idle.get(_key(endpoint))
             return idle.pop() if idle else None
 
-    def give(self, endpoint: Endpoint, sock: DeadlineSocket, response: HTTPResponse) -> None:
+    def give(self, endpoint: WebhookEndpoint, sock: DeadlineSocket, response: HTTPResponse) -> None:
         """Keeps a connection on which this response was read to its end, or closes it."""
         now = self._clock()
         with self._lock:
@@ -69,7 +69,7 @@ class KeptConnections:
             kept.sock.close()
 
 
-def _key(endpoint: Endpoint) -> _Key:
+def _key(endpoint: WebhookEndpoint) -> _Key:
     return endpoint.tls, endpoint.host, endpoint.port
 
 

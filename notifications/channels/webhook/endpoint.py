@@ -7,7 +7,7 @@ MAX_URL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class WebhookEndpoint:
     """The parts of an endpoint's URL."""
 
     tls: bool
@@ -22,7 +22,7 @@ class Endpoint:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
-def parse(url: str, *, plain: bool = False) -> Endpoint:
+def parse(url: str, *, plain: bool = False) -> WebhookEndpoint:
     """Raises ValueError, whose text names what is accepted; `plain` accepts http:// too."""
     schemes = ("https", "http") if plain else ("https",)
     accepted = " or ".join(f"{scheme}://host/path" for scheme in schemes)
@@ -43,4 +43,4 @@ def parse(url: str, *, plain: bool = False) -> Endpoint:
         raise ValueError("a fragment (#...) is never sent: leave it out")
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Endpoint(tls, parts.hostname, port or (443 if tls else 80), path)
+    return WebhookEndpoint(tls, parts.hostname, port or (443 if tls else 80), path)

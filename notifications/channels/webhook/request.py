@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
-from notifications.channels.webhook.endpoint import Endpoint
+from notifications.channels.webhook.endpoint import WebhookEndpoint
 from notifications.deadline_socket import DeadlineSocket, default_tls
 from notifications.http_phases import HttpPhase
 from notifications.message import Message
@@ -27,7 +27,12 @@ class Request:
     """One request over one connection. `phase` is how far it has got when something raises."""
 
     def __init__(
-        self, endpoint: Endpoint, deadline: float, clock: Callable[[], float], *, most: int = MAX_RESPONSE
+        self,
+        endpoint: WebhookEndpoint,
+        deadline: float,
+        clock: Callable[[], float],
+        *,
+        most: int = MAX_RESPONSE,
     ) -> None:
         self.phase = HttpPhase.RESOLVE
         self._endpoint = endpoint

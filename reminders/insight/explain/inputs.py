@@ -17,7 +17,7 @@ from reminders.insight.forecast import AssignmentFacts
 from reminders.ledger.rules import rules_unless_confirmed
 from reminders.models import CircuitBreaker, DigestWindow, Kind, Pause, Reason, Reminder, State
 from reminders.policy import announcements, corrections, recipients
-from reminders.policy.escalation import Trigger, trigger_of
+from reminders.policy.escalation import EscalationTrigger, trigger_of
 from reminders.policy.rows import News, Situation
 from reminders.policy.ways import channel_name
 
@@ -110,7 +110,7 @@ def news_of(
     )
 
 
-def heard_by(recipient: str, rows: Iterable[Reminder]) -> list[announcements.Message]:
+def heard_by(recipient: str, rows: Iterable[Reminder]) -> list[announcements.HeardMessage]:
     """What this person has heard of an assignment, or may have, out of its rows (`fragments.HEARD`)."""
     heard = sorted(
         (one for one in rows if one.recipient == recipient and _may_know(one)),
@@ -136,11 +136,11 @@ def told_decline(row: Reminder, rows: Iterable[Reminder]) -> bool:
         and (one.version, one.recipient) == (row.version, row.recipient)
         and one.pk != row.pk
         and one.begun_at is not None
-        and trigger_of(one.rule) in (Trigger.DECLINED, Trigger.CONFIRMED_AFTER_ALL)
+        and trigger_of(one.rule) in (EscalationTrigger.DECLINED, EscalationTrigger.CONFIRMED_AFTER_ALL)
         and (one.state in (State.SENT, State.SENDING, State.UNKNOWN) or one.ambiguous > 0)
     ]
     last = max(told, key=lambda one: (one.begun_at, one.pk), default=None)
-    return last is not None and trigger_of(last.rule) is Trigger.DECLINED
+    return last is not None and trigger_of(last.rule) is EscalationTrigger.DECLINED
 
 
 def _reminded_by_another_rule(

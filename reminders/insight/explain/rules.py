@@ -18,7 +18,7 @@ from reminders.ledger.rule_subjects import read_subjects
 from reminders.ledger.rules import enabled_rules, rule_key
 from reminders.models import Kind, Reminder, ReminderRule, RuleSchedule
 from reminders.policy import rules as policy_rules
-from reminders.policy.rules import Occurrence, Rule, Scope, Subject
+from reminders.policy.rules import Occurrence, Rule, RuleSubject, Scope
 
 SCOPES = {
     Scope.EVERYONE: "the rule for everybody",
@@ -35,7 +35,7 @@ class RulesOfWork:
     cancelled or overdue, for then no rule has any.
     """
 
-    subject: Subject | None
+    subject: RuleSubject | None
     candidates: Sequence[Rule]
     applying: Sequence[Rule]
     occurrences: Sequence[Occurrence]

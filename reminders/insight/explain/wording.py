@@ -9,8 +9,8 @@ from assignments.instants import known_zone
 from assignments.models import Act, ActKind, Way
 from reminders.ledger.reminding import asked_for
 from reminders.models import Reason, Reminder
-from reminders.policy.announcements import Change
-from reminders.policy.escalation import Trigger
+from reminders.policy.announcements import PlanDifference
+from reminders.policy.escalation import EscalationTrigger
 from reminders.policy.rates import Hold
 from reminders.policy.rows import News
 
@@ -56,12 +56,12 @@ def change_words(news: News | None) -> str:
     if news is None or told is None:
         return ""
     said = {
-        Change.CANCELLED: "cancelled",
-        Change.REASSIGNED: "no longer theirs",
-        Change.RESTORED: "theirs again",
-        Change.MOVED: f"moved from {moment(told.start)} to {moment(news.present.start)}",
-        Change.PLACE: "another place",
-        Change.TITLE: "another title",
+        PlanDifference.CANCELLED: "cancelled",
+        PlanDifference.REASSIGNED: "no longer theirs",
+        PlanDifference.RESTORED: "theirs again",
+        PlanDifference.MOVED: f"moved from {moment(told.start)} to {moment(news.present.start)}",
+        PlanDifference.PLACE: "another place",
+        PlanDifference.TITLE: "another title",
     }
     return ", ".join(said[change] for change in news.changes)
 
@@ -105,11 +105,11 @@ ACTS = {
     ActKind.COMPLETE: "completed the work",
 }
 TRIGGERS = {
-    Trigger.DECLINED: "the assignee can't make it",
-    Trigger.CONFIRMED_AFTER_ALL: "the assignee can make it after all",
-    Trigger.LATE: "the work begins later",
-    Trigger.UNANSWERED: "the assignee has not answered",
-    Trigger.OVERDUE: "the work is overdue",
+    EscalationTrigger.DECLINED: "the assignee can't make it",
+    EscalationTrigger.CONFIRMED_AFTER_ALL: "the assignee can make it after all",
+    EscalationTrigger.LATE: "the work begins later",
+    EscalationTrigger.UNANSWERED: "the assignee has not answered",
+    EscalationTrigger.OVERDUE: "the work is overdue",
 }
 WAYS = {
     Way.LINK: "by the link",

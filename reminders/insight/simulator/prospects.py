@@ -24,7 +24,7 @@ from reminders.models import Kind, Reminder
 from reminders.policy import recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.rows import Plan, Row, Situation
-from reminders.policy.rules import DEFAULT, Subject
+from reminders.policy.rules import DEFAULT, RuleSubject
 from reminders.policy.ways import first_way
 
 CHUNK = 1_000
@@ -95,7 +95,7 @@ def _pages(works: Iterator[Assignment]) -> Iterator[list[Assignment]]:
 
 def _all_foreseen(
     assignment: Assignment,
-    subjects: Mapping[int, Subject],
+    subjects: Mapping[int, RuleSubject],
     situation: Situation,
     config: ReminderConfig,
     tried: RulesTried,

@@ -20,7 +20,7 @@ from assignments.imports.fields import InvalidValue, TimeOfDay
 from assignments.imports.formats import BY_SUFFIX, NoTable, NotACalendar, with_mapping, with_options
 from assignments.imports.portions import import_portion
 from assignments.imports.results import ImportResult, together
-from assignments.imports.rows import MAX_ROWS, ParsedRow, Row, RowError, UnreadableFile
+from assignments.imports.rows import MAX_ROWS, ImportRow, ParsedRow, RowError, UnreadableFile
 from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
 from assignments.imports.tables.values import DATE_FORMATS
@@ -227,7 +227,7 @@ def _what_to_do(row: int, options: dict[str, Any]) -> str:
 
 
 def _number(one: ParsedRow) -> int:
-    return one.number if isinstance(one, Row) else one[0].row
+    return one.number if isinstance(one, ImportRow) else one[0].row
 
 
 def _why(error: Exception) -> str:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from notifications.bounces.bounded import MOST_OCTETS
 from reminders import conf
 from reminders.bounces import receiving
-from reminders.bounces.receiving import Outcome
+from reminders.bounces.receiving import ReceiptOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -50,5 +50,5 @@ class Command(BaseCommand):
             # The database is away, or it is a fault of ours: in both cases the mail is worth another attempt.
             logger.warning("Returned mail not recorded", extra={"reason": type(error).__name__})
             raise CommandError("not recorded; to be tried again", returncode=EX_TEMPFAIL) from None
-        if receipt.outcome is Outcome.EARLY:
+        if receipt.outcome is ReceiptOutcome.EARLY:
             raise CommandError("its message is being sent; to be tried again", returncode=EX_TEMPFAIL)

@@ -19,7 +19,7 @@ from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.management.demo_acts import Demonstration
 from reminders.management.refusals import in_one_line
-from reminders.management.sample_work import PEOPLE, RULES, TEAMS, Person, Sample, Then, samples
+from reminders.management.sample_work import PEOPLE, RULES, TEAMS, Sample, SamplePerson, Then, samples
 from reminders.models import ReminderRule
 from reminders.operations.reminder_rules import add_rule
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self.stdout.write(f"all of it has happened; the mails are at {settings.PUBLIC_URL}/ops/mailbox")
 
 
-def _known(person: Person) -> Assignee:
+def _known(person: SamplePerson) -> Assignee:
     reference = f"demo-{person.key}"
     found = Assignee.objects.filter(reference=reference).first()
     return found or assignments_people.add_assignee(

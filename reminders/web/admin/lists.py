@@ -13,7 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -64,7 +64,7 @@ class _SomeOfMany(_KeysOnly, AutocompleteSelectMultiple):
 class FastAdmin(AnyAdmin):
     """A list whose cost does not grow with the table."""
 
-    team_limit = TeamLimit.REFUSES
+    team_limit = TeamAccess.REFUSES
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
@@ -88,7 +88,7 @@ class FastAdmin(AnyAdmin):
 class NarrowedAdmin(AnyAdmin):
     """Shows people who are limited to teams only what is in their scope: `visible_to` of its model's rows."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: Any = super().get_queryset(request)
@@ -127,11 +127,11 @@ class RecordAdmin(FastAdmin):
     """Rows that the system writes and people read. People who are limited to teams do not see that there are any."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        seen = self.team_limit is TeamLimit.NARROWS or not scope_of(request.user).limited
+        seen = self.team_limit is TeamAccess.NARROWS or not scope_of(request.user).limited
         return seen and super().has_module_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        seen = self.team_limit is TeamLimit.NARROWS or not scope_of(request.user).limited
+        seen = self.team_limit is TeamAccess.NARROWS or not scope_of(request.user).limited
         return seen and super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -37,7 +37,7 @@ from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.pagination import AssignmentPagination
 from reminders.web.api.serializers import assignments, explanations, queries
 from reminders.web.filters import AssignmentFilterSet
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 ETAG_HEADER = OpenApiParameter(
     "ETag",
@@ -112,7 +112,7 @@ def _person(given: dict[str, Any], scope: TeamScope, team_id: int | None) -> int
 class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
     """All assignments."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
     queryset = _all(EVERYTHING)
     filter_backends = [StrictFilterBackend]
     filterset_class = AssignmentFilterSet
@@ -163,7 +163,7 @@ def _change(pk: int, values: dict[str, Any], seen: str | None, scope: TeamScope,
 class AssignmentEndpoint(Endpoint):
     """What the addresses of one assignment share. For a limited caller there are those of its teams alone."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

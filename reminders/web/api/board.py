@@ -13,13 +13,13 @@ from reminders.insight.board import board, entries
 from reminders.insight.reach_forecast import reach_forecast
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import board as shapes
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 class BoardView(Endpoint):
     """Coming work by who knows of it."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     @extend_schema(
         operation_id="board",
@@ -44,7 +44,7 @@ class BoardView(Endpoint):
 class ForecastView(Endpoint):
     """Whom no message will reach."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     @extend_schema(
         operation_id="forecast",

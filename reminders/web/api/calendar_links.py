@@ -14,7 +14,7 @@ from reminders.operations import calendar_links
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.fields import InstantField, StrictChoiceField
 from reminders.web.api.serializers.operations import ReasonInputSerializer
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 CHANGES = {"renew": calendar_links.renew, "revoke": calendar_links.revoke}
 
@@ -35,7 +35,7 @@ class CalendarLinkEndpoint(Endpoint):
     """Operators read and change them."""
 
     scope = scope_to_read = "ops"
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def owner(self, pk: int) -> Assignee | Team:
         raise NotImplementedError

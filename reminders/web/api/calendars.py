@@ -14,14 +14,14 @@ from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.fields import StrictSerializer
 from reminders.web.api.serializers import calendars as shapes
 from reminders.web.api.serializers.operations import OptionalReasonInputSerializer
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 class CalendarEndpoint(Endpoint):
     """For operators only, and not for those who are limited to teams: a calendar makes work of anybody."""
 
     scope = scope_to_read = "ops"
-    team_limit = TeamLimit.REFUSES
+    team_limit = TeamAccess.REFUSES
 
     def values(self, serializer: type[StrictSerializer]) -> tuple[dict[str, Any], str]:
         """The fields that were sent, and the reason."""

@@ -18,7 +18,7 @@ from reminders.web.api.errors import TITLES
 from reminders.web.api.parsers import BoundedJson, media_type
 from reminders.web.api.serializers.errors import ErrorSerializer
 from reminders.web.api.serializers.queries import QuerySerializer
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 ETAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -46,7 +46,7 @@ class Endpoint(APIView):
 
     scope = "write"
     scope_to_read = "read"
-    team_limit = TeamLimit.REFUSES
+    team_limit = TeamAccess.REFUSES
     parser_classes = [BoundedJson]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = JsonNegotiation
@@ -55,7 +55,7 @@ class Endpoint(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Who calls and what they may, as always; then whether this address is there for them."""
         super().initial(request, *args, **kwargs)
-        if self.team_limit is TeamLimit.REFUSES and self.team_scope.limited:
+        if self.team_limit is TeamAccess.REFUSES and self.team_scope.limited:
             raise Http404
 
     @property

@@ -27,7 +27,7 @@ from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.filter_backend import StrictFilterBackend
 from reminders.web.api.serializers import assignments, queries
 from reminders.web.filters import AssignmentFilterSet
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ FILES: Mapping[Any, Any] = {
 class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
     """Assignments as an import takes them."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
     queryset = Assignment.objects.all()
     filter_backends = [StrictFilterBackend]
     filterset_class = AssignmentFilterSet
@@ -95,7 +95,7 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
 class ReminderExportView(Endpoint):
     """The delivery log."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     @extend_schema(
         operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=responses(FILES)

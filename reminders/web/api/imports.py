@@ -39,7 +39,7 @@ from reminders.web.api.errors import ImportRunning, TooLarge
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.parsers import BoundedCalendar, BoundedCsv, BoundedFile, BoundedXlsx, media_type
 from reminders.web.api.serializers import assignments, queries
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 SECONDS_TO_WAIT = 30
 _RUNNING = threading.Lock()
@@ -49,7 +49,7 @@ _RUNNING = threading.Lock()
 class ImportView(Endpoint):
     """All or nothing."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
     parser_classes = [BoundedFile, BoundedCsv, BoundedCalendar, BoundedXlsx]
 
     @extend_schema(

@@ -21,13 +21,13 @@ from reminders.operations.import_mappings import remove_import_mapping, save_imp
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.parsers import BoundedCsv, BoundedXlsx
 from reminders.web.api.serializers import mappings as shapes
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 class MappingEndpoint(Endpoint):
     """Who is limited to teams sees the mappings made for them, and no others."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def visible(self) -> QuerySet[ImportMapping]:
         """The mappings that the caller sees."""
@@ -88,7 +88,7 @@ class MappingView(MappingEndpoint):
 class MappingGuessView(Endpoint):
     """What a table may mean."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
     parser_classes = [BoundedCsv, BoundedXlsx]
 
     @extend_schema(

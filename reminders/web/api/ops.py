@@ -19,7 +19,7 @@ from reminders.operations.resets import ResetPlan
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import operations, queries
 from reminders.web.api.serializers.operations import MAX_LISTED
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
@@ -86,7 +86,7 @@ class ScanView(OperatorEndpoint):
 class ResetView(OperatorEndpoint):
     """Resets reminder statuses."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     @extend_schema(
         operation_id="reminders_reset",

@@ -19,7 +19,7 @@ from reminders.operations.reminder_rules import UnknownRule
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.serializers import rules as shapes
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 PREVIEW_BUDGET = timedelta(seconds=10)
 
@@ -28,7 +28,7 @@ class RuleEndpoint(Endpoint):
     """Rules are read and changed by operators. Who is limited to teams sees the rules made for them, and no others."""
 
     scope = scope_to_read = "ops"
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
     path = ""
     """Before the names of a rule's fields, where the rule is inside of another object."""
 

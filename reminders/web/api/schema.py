@@ -18,7 +18,7 @@ from assignments import instants
 from assignments.imports.formats import XLSX
 from reminders.web.api.errors import Fault, error_body
 from reminders.web.security_headers import API_DOCS_POLICY
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -137,7 +137,7 @@ def _rendered_once(renderer: type[BaseRenderer]) -> type[BaseRenderer]:
 class SchemaView(SpectacularAPIView):
     """The description as OpenAPI. It changes with a release only, so others may keep it for a while."""
 
-    team_limit = TeamLimit.PUBLIC
+    team_limit = TeamAccess.PUBLIC
     generator_class = CachedGenerator
     http_method_names = ["get", "head"]
     renderer_classes = [_rendered_once(renderer) for renderer in SpectacularAPIView.renderer_classes]
@@ -152,7 +152,7 @@ class SchemaView(SpectacularAPIView):
 class DocsView(SpectacularSwaggerSplitView):
     """The description to read and to try, served from here without any other host."""
 
-    team_limit = TeamLimit.PUBLIC
+    team_limit = TeamAccess.PUBLIC
     http_method_names = ["get", "head"]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -15,13 +15,13 @@ from reminders.ledger.pauses import pause_in_force
 from reminders.policy.awareness import RUNGS
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import summary
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 class SummaryView(Endpoint):
     """The state of all reminders."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:

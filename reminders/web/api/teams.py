@@ -18,14 +18,14 @@ from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.pagination import PeoplePagination
 from reminders.web.api.serializers import queries
 from reminders.web.api.serializers import teams as shapes
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 class TeamEndpoint(Endpoint):
     """Teams are read by whoever may read, and changed by operators."""
 
     scope = "ops"
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def visible(self) -> QuerySet[Team]:
         """The teams that the caller sees."""
@@ -99,7 +99,7 @@ class TeamView(TeamEndpoint):
 class PersonEndpoint(Endpoint):
     """People are read by whoever may read."""
 
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def visible(self) -> QuerySet[Assignee]:
         """The people whom the caller sees."""

@@ -29,7 +29,7 @@ from reminders.web.api import (
 )
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.api.schema import DocsView, SchemaView
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 
 @extend_schema(exclude=True)
@@ -37,7 +37,7 @@ class UnknownView(Endpoint):
     """Any other address below /api/: 404 in the shape of every error."""
 
     permission_classes = [AllowAny]
-    team_limit = TeamLimit.PUBLIC
+    team_limit = TeamAccess.PUBLIC
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """A known address with a trailing slash redirects to the one without; 308 keeps method and body (RFC 9110)."""

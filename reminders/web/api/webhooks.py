@@ -24,7 +24,7 @@ from reminders.web.api.fields import (
     StrictListField,
     StrictSerializer,
 )
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 MAX_TEAMS = 1_000
 NO_STORE = {"Cache-Control": "no-store"}
@@ -116,7 +116,7 @@ class SubscriptionEndpoint(Endpoint):
     """For operators only. A caller who is limited to teams has the subscriptions that hear of nothing else."""
 
     scope = scope_to_read = "ops"
-    team_limit = TeamLimit.NARROWS
+    team_limit = TeamAccess.NARROWS
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

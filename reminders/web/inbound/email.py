@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods
 from notifications.providers import PROVIDERS
 from reminders.bounces.tracking_events import TooEarly
 from reminders.web.api.errors import TITLES, Fault, error_body
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 logger = logging.getLogger(__name__)
 
 
 @csrf_exempt
-@team_limit(TeamLimit.PUBLIC)
+@team_limit(TeamAccess.PUBLIC)
 @require_http_methods(["POST", "HEAD"])
 def events(request: HttpRequest) -> HttpResponse:
     """Tracking webhooks of ANYMAIL_PROVIDER, checked and read by django-anymail, which sends each event as its signal

@@ -28,7 +28,7 @@ from reminders.content import tracking
 from reminders.ledger import counters, delivery_events
 from reminders.models import DeliveryKind
 from reminders.operations import sms_replies
-from reminders.web.team_limits import TeamLimit, team_limit
+from reminders.web.team_limits import TeamAccess, team_limit
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _signed(callback: str, path: str) -> Callable[[View], Callable[[HttpRequest]
     """Lets only requests through that hold a valid signature, with their parameters; counts the others."""
 
     def wrap(view: View) -> Callable[[HttpRequest], HttpResponse]:
-        @team_limit(TeamLimit.PUBLIC)
+        @team_limit(TeamAccess.PUBLIC)
         @csrf_exempt
         @require_POST
         def checked(request: HttpRequest) -> HttpResponse:

@@ -18,7 +18,7 @@ from reminders.operations.plan_change_actions import PLAN_CHANGE_ACTIONS
 from reminders.operations.remind_actions import REMIND_ACTIONS
 from reminders.web.ops.lists import selected_ids
 from reminders.web.ops.page import page, safe_back, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 OUT_OF_SYNC = "out_of_sync"
 OUT_OF_SYNC_ACTIONS = ("reset", "resend", "close")
@@ -39,7 +39,7 @@ LONGEST_QUERY = 100
 """Assignments that the address of a question names; more go in the body."""
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def action(request: HttpRequest, name: str) -> HttpResponse:
     """Shows what an action would do; does it once that is confirmed with a reason, and goes back.
 
@@ -62,7 +62,7 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     return _confirm(request, name, ids=ids, back=back)
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def confirmation(request: HttpRequest, name: str, ids: Sequence[int], back: str) -> HttpResponse:
     """The confirmation page for these assignments, as an answer to a page outside of `/ops/`, such as the admin."""
     return _confirm(request, name, ids=ids, back=back)

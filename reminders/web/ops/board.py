@@ -14,7 +14,7 @@ from reminders import conf
 from reminders.content.links import tel_url
 from reminders.insight import statistics
 from reminders.insight.awareness import teams_asked
-from reminders.insight.board import DEFAULT_HOURS, MOST_LOOKED_AT, Entry, board, entries
+from reminders.insight.board import DEFAULT_HOURS, MOST_LOOKED_AT, BoardEntry, board, entries
 from reminders.insight.next_steps import CAUSES
 from reminders.operations.act_actions import ACT_ACTIONS, possible_actions
 from reminders.policy.awareness import Rung
@@ -23,7 +23,7 @@ from reminders.web.ops.lists import ListPage
 from reminders.web.ops.overview import REFRESH_INTERVAL
 from reminders.web.ops.page import page, page_context
 from reminders.web.search import whole_number
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 PAGE_SIZE = 50
 HOURS = (2, 4, DEFAULT_HOURS, 24, 48, 168)
@@ -44,13 +44,13 @@ TONES = {
 """The colours of the states; whoever has answered, or is at work, is green."""
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def who_knows(request: HttpRequest) -> HttpResponse:
     """The whole page."""
     return render(request, "ops/board.html", _shown(request))
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that refreshes itself."""
     return render(request, "ops/parts/board.html", {**_shown(request), "again": True})
@@ -96,13 +96,13 @@ def _shown(request: HttpRequest) -> dict[str, object]:
     }
 
 
-def _is_offered(name: str, entry: Entry) -> bool:
+def _is_offered(name: str, entry: BoardEntry) -> bool:
     """Whether there is somebody to remind, or something left to give away."""
     work = entry.assignment
     return work.status == Status.SCHEDULED and (name != "remind-now" or work.assignee_id is not None)
 
 
-def _line(entry: Entry, scope: TeamScope) -> dict[str, Any]:
+def _line(entry: BoardEntry, scope: TeamScope) -> dict[str, Any]:
     known, person = entry.awareness, entry.person
     possible = dict(possible_actions(entry.assignment, now=timezone.now()))
     tone = TONES.get(known.rung, "sent")

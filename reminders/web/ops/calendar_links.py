@@ -11,10 +11,10 @@ from reminders.operations import calendar_links
 from reminders.operations.contact_points import UnknownPerson, person_of
 from reminders.operations.forms import ReasonForm
 from reminders.web.ops.page import page, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def of_person(request: HttpRequest, pk: int) -> HttpResponse:
     """That of a person, linked from their page."""
     try:
@@ -26,7 +26,7 @@ def of_person(request: HttpRequest, pk: int) -> HttpResponse:
     return _shown(request, found, back=reverse("ops:person", args=[pk]))
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def of_team(request: HttpRequest, pk: int) -> HttpResponse:
     """That of a team, linked from its page in the admin."""
     found = Team.objects.visible_to(scope_of(request.user)).filter(pk=pk).first()

@@ -17,11 +17,11 @@ from assignments.models import Team
 from reminders import conf
 from reminders.insight import statistics
 from reminders.insight.awareness import WORDS
-from reminders.insight.day import MOST_BLOCKS, Block, Day, Row, Span, day
+from reminders.insight.day import MOST_BLOCKS, Block, Day, PersonRow, Span, day
 from reminders.insight.explain.wording import place
 from reminders.web.ops.page import page, show
 from reminders.web.search import clean_text, whole_number
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 ZOOMS = {1: ("Day", 1), 3: ("3 days", 3), 7: ("Week", 24)}
 """How many days are shown: the words for it, and every how many hours there is a line."""
@@ -52,12 +52,12 @@ class Tick:
 class DrawnRow:
     """A row with what its head says: who, and where their clocks are, if that is elsewhere. `blocks` is HTML."""
 
-    row: Row
+    row: PersonRow
     blocks: SafeString
     elsewhere: str
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def day_view(request: HttpRequest) -> HttpResponse:
     """The work of a day, three days or a week."""
     scope, zone, now = scope_of(request.user), timezone.get_default_timezone(), database_now()
@@ -118,7 +118,7 @@ def _ticks(span: Span) -> Iterator[Tick]:
         yield Tick(place=_at(span.part(at)), label=label, day=is_day and span.days > 1)
 
 
-def _drawn(row: Row, found: Day, *, page_of: str) -> DrawnRow:
+def _drawn(row: PersonRow, found: Day, *, page_of: str) -> DrawnRow:
     own = row.person.time_zone if row.person is not None else ""
     elsewhere = place(own) if own and own != timezone.get_default_timezone_name() else ""
     blocks = format_html_join("", BLOCK, (_values(block, found.span, page_of) for block in row.blocks))

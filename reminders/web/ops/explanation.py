@@ -16,7 +16,7 @@ from reminders.operations.opt_outs import described_for
 from reminders.operations.plan_change_actions import possible_changes
 from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.page import page, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 TONES = {
     Outlook.COMING: "good",
@@ -29,7 +29,7 @@ TONES = {
 }
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def explanation(request: HttpRequest, pk: int) -> HttpResponse:
     """The answer in one sentence, then everything that it follows from."""
     rows = Assignment.objects.visible_to(scope_of(request.user))

@@ -23,7 +23,7 @@ from reminders.web.search import (
     people_found,
     work_search,
 )
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 MOST_SHOWN = 20
 """People and assignments that a result shows; their lists hold all."""
@@ -48,7 +48,7 @@ class PersonLine:
         return any(one.failing_since and not one.opted_out_at for one in self.points)
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def find(request: HttpRequest) -> HttpResponse:
     """A reference, `6` or `#6` leads straight to the assignment, and so does anything else that means one thing alone;
     otherwise people and work are shown, a section each."""
@@ -72,7 +72,7 @@ def find(request: HttpRequest) -> HttpResponse:
     return show(request, "found", context)
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def people(request: HttpRequest) -> HttpResponse:
     """The people that there are, by name."""
     filters = OpsPeopleFilterSet(request.GET, scope=scope_of(request.user))

@@ -15,7 +15,7 @@ from reminders.insight.reach_forecast import MOST_COUNTED, MOST_LISTED, ReachFor
 from reminders.policy.awareness import Unreachable
 from reminders.web.ops.page import page, show
 from reminders.web.search import whole_number
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 DAYS = {0: "today, from now on", 1: "tomorrow", 2: "in 2 days", 3: "in 3 days", 7: "in 7 days"}
 TOMORROW = 1
@@ -33,7 +33,7 @@ ADVICE = {
 }
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def forecast(request: HttpRequest) -> HttpResponse:
     """The day that the address asks for, else tomorrow."""
     scope = scope_of(request.user)

@@ -25,7 +25,7 @@ from reminders.web.filters import OpsAssignmentFilterSet, OpsReminderFilterSet
 from reminders.web.ops.page import page, show
 from reminders.web.ops.settings import views_shown
 from reminders.web.search import assignment_id, whole_number
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 PAGE_SIZE = 50
 MAX_COUNTED = 1_000
@@ -73,7 +73,7 @@ def list_page(rows: QuerySet[Any], request: HttpRequest) -> ListPage:
     )
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def assignments(request: HttpRequest) -> HttpResponse:
     """Assignments with the state of their reminders."""
     filters = OpsAssignmentFilterSet(request.GET, scope=scope_of(request.user))
@@ -110,7 +110,7 @@ def reminders_by_assignment(rows: Sequence[Assignment]) -> dict[int, Reminder]:
     return {pk: foremost_row(reminders) for pk, reminders in own.items()}
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def reminders(request: HttpRequest) -> HttpResponse:
     """The ledger: what is to be sent, what was sent or not, and why."""
     filters = OpsReminderFilterSet(request.GET, scope=scope_of(request.user))

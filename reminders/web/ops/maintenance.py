@@ -83,7 +83,7 @@ def _checklist() -> dict[str, object]:
 def audit(request: HttpRequest) -> HttpResponse:
     """What people and programs did, in sentences; the records themselves are behind each line."""
     wanted = {name: clean_text(request.GET.get(name)) for name in ("action", "actor", "q", "since", "until")}
-    asked = trail.Asked(
+    asked = trail.TrailFilter(
         kind=wanted["action"],
         actor=wanted["actor"],
         text=wanted["q"],

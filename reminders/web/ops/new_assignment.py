@@ -11,7 +11,7 @@ from django.urls import reverse
 from reminders import conf
 from reminders.operations.new_work import NewWorkForm, make, preview
 from reminders.web.ops.page import page, safe_back, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 MADE = "made_assignments"
 """In the session: the keys of forms that were confirmed, each with the assignment that it made."""
@@ -21,7 +21,7 @@ GIVEN = ("to", "start", "zone", "team", "kind", "title")
 """Values that an address may fill in."""
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def new_assignment(request: HttpRequest) -> HttpResponse:
     """Asks for the values, shows what would happen, and makes the work once that is confirmed."""
     scope = scope_of(request.user)

@@ -30,7 +30,7 @@ from reminders.insight.statistics import Snapshot
 from reminders.models import Reason
 from reminders.web.ops import chart
 from reminders.web.ops.page import page, page_context
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 from reminders.web.templatetags.ops import age
 
 REFRESH_INTERVAL = timedelta(seconds=15)
@@ -61,13 +61,13 @@ class HealthItem:
     href: str
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def overview(request: HttpRequest) -> HttpResponse:
     """The whole page."""
     return render(request, "ops/overview.html", _shown(request))
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that refreshes itself."""
     return render(request, "ops/parts/live.html", {**_shown(request), "again": True})

@@ -22,7 +22,7 @@ from assignments.instants import known_zone
 from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 from reminders.web.security_headers import POLICY
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ NARROWED = (
 
 
 def page(
-    *, operator: bool = False, posts: bool = False, limit: TeamLimit = TeamLimit.REFUSES
+    *, operator: bool = False, posts: bool = False, limit: TeamAccess = TeamAccess.REFUSES
 ) -> Callable[[View], View]:
     """Makes a view a page for staff with a role (`operator`: for operators only), with a strict security policy.
 
@@ -88,7 +88,7 @@ def page(
                         return HttpResponseNotAllowed(methods)
                     answer = _refused(request, operator=operator)
                     if answer is None:
-                        if limit is TeamLimit.REFUSES and scope_of(request.user).limited:
+                        if limit is TeamAccess.REFUSES and scope_of(request.user).limited:
                             raise Http404(f"No page has the address {request.path}.")
                         with timezone.override(zone_of(request)):
                             answer = view(request, *args, **kwargs)
@@ -171,7 +171,7 @@ def error_page(request: HttpRequest, status: int, title: str, message: str) -> H
     return show(request, "error", {"title": title, "message": message}, status=status)
 
 
-@page(limit=TeamLimit.PUBLIC)
+@page(limit=TeamAccess.PUBLIC)
 def unknown_page(request: HttpRequest, rest: str) -> HttpResponse:
     """Any other address below /ops/."""
     raise Http404(f"No page has the address {request.path}.")

@@ -15,10 +15,10 @@ from reminders.operations.contact_points import UnknownContactPoint, UnknownPers
 from reminders.operations.forms import ReasonForm
 from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, possible_on
 from reminders.web.ops.page import page, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     """The addresses of a person with what is known of each, their work, and their last messages."""
     found, scope = _person(request, pk), scope_of(request.user)
@@ -33,7 +33,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     return show(request, "person", {"person": found, "points": points, "overview": overview})
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     """Asks for a reason, does it, and goes back to the person's page."""
     found, scope = _person(request, pk), scope_of(request.user)
@@ -69,7 +69,7 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     return show(request, "person_act", context)
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def merge(request: HttpRequest, pk: int) -> HttpResponse:
     """Asks who was entered a second time, shows what would move, and moves it with a reason."""
     found, scope = _person(request, pk), scope_of(request.user)

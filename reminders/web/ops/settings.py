@@ -21,7 +21,7 @@ from accounts.models import SavedView
 from assignments.instants import known_zone
 from reminders.web.ops.page import page, show
 from reminders.web.search import clean_text
-from reminders.web.team_limits import TeamLimit
+from reminders.web.team_limits import TeamAccess
 
 LISTS = {
     "assignments": ("show", "status", "reminder_status", "answer", "when", "q"),
@@ -51,7 +51,7 @@ class SettingsForm(forms.Form):
         return name
 
 
-@page(posts=True, limit=TeamLimit.NARROWS)
+@page(posts=True, limit=TeamAccess.NARROWS)
 def settings(request: HttpRequest) -> HttpResponse:
     """Your settings."""
     if request.method == "POST":
@@ -66,7 +66,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     return show(request, "settings", {"form": form, "installation": installation})
 
 
-@page(posts=True, limit=TeamLimit.NARROWS)
+@page(posts=True, limit=TeamAccess.NARROWS)
 def save_view(request: HttpRequest) -> HttpResponse:
     """Saves the filters of a list under a name, and goes back to the list."""
     if request.method != "POST":
@@ -83,7 +83,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse(f'ops:{listed}')}?{query}")
 
 
-@page(posts=True, limit=TeamLimit.NARROWS)
+@page(posts=True, limit=TeamAccess.NARROWS)
 def remove_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Removes a view, and goes back to the list as it showed it."""
     if request.method != "POST":

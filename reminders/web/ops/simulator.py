@@ -13,7 +13,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight.simulator.simulator import simulate
 from reminders.web.ops import chart
 from reminders.web.ops.page import page, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 BUDGET = timedelta(seconds=5)
 LISTED = 100
@@ -84,7 +84,7 @@ class SimulationForm(forms.Form):
         return since, self.cleaned_data["until"] or since + DAY
 
 
-@page(limit=TeamLimit.NARROWS)
+@page(limit=TeamAccess.NARROWS)
 def simulator(request: HttpRequest) -> HttpResponse:
     """Simulates a range; sends and writes nothing."""
     form = SimulationForm(request.GET)

@@ -26,7 +26,7 @@ from assignments.import_models import ImportMapping, TableUpload
 from assignments.imports.formulas import guarded
 from assignments.imports.mappings import UnknownMapping, find_mapping
 from assignments.imports.rows import RowError, UnreadableFile
-from assignments.imports.tables.guessing import Question
+from assignments.imports.tables.guessing import MappingQuestion
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.text_files import CHARSETS, python_charset
 from assignments.models import Team, default_time_zone
@@ -38,7 +38,7 @@ from reminders.operations import import_mappings, table_uploads
 from reminders.operations.table_uploads import UnknownUpload
 from reminders.web.ops import mapping_form
 from reminders.web.ops.page import page, page_context, show
-from reminders.web.team_limits import TeamLimit, scope_of
+from reminders.web.team_limits import TeamAccess, scope_of
 from webserver.uploads import OneFileInMemory
 
 BUDGET = timedelta(seconds=2)
@@ -50,7 +50,7 @@ ERROR_COLUMNS = ("row", "column", "field", "code", "message")
 
 
 @csrf_exempt
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def imports(request: HttpRequest) -> HttpResponseBase:
     """The page on which an import begins. Only here a form may hold a file, and only that of an operator.
 
@@ -114,7 +114,7 @@ def _zone(scope: TeamScope) -> str:
     return default_time_zone() if team is None else team.time_zone
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def table_import(request: HttpRequest, pk: int) -> HttpResponseBase:
     """One upload: its mapping with a preview, or how far it has come."""
     upload = _found(request, pk)
@@ -195,13 +195,15 @@ def _mapping_context(request: HttpRequest, upload: TableUpload, mapping: TableMa
         message = (
             f"The file has no column {names}, which the mapping names: say which columns take their place."
         )
-        questions.append(Question("columns", message))
+        questions.append(MappingQuestion("columns", message))
     try:
         checked_mapping(upload.mapping)
     except ValidationError as refusal:
         asked = {one.part for one in questions}
         missing = [
-            Question(part, " ".join(said)) for part, said in refusal.message_dict.items() if part not in asked
+            MappingQuestion(part, " ".join(said))
+            for part, said in refusal.message_dict.items()
+            if part not in asked
         ]
         # A question about the title or the start says the same as what the mapping lacks.
         context["questions"] = questions or missing
@@ -325,7 +327,7 @@ def _progress(upload: TableUpload) -> dict[str, Any]:
     }
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def errors_file(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Every error of an upload as a table, in the encoding in which spreadsheets expect one."""
     if request.method == "POST":
@@ -348,7 +350,7 @@ def _line(cells: Any) -> str:
     return line.getvalue()
 
 
-@page(operator=True, limit=TeamLimit.NARROWS)
+@page(operator=True, limit=TeamAccess.NARROWS)
 def remove_mapping(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Removes a saved mapping."""
     if request.method != "POST":

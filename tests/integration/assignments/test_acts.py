@@ -124,7 +124,7 @@ CHANGES = {
     "reassigned": lambda work: services.reassign(work.pk, assignee_id=AssigneeFactory().pk),
     "cancelled": lambda work: services.cancel(work.pk),
     "imported": lambda work: writer.import_rows(
-        [rows.Row(number=1, values={"reference": "W-1", "title": "T", "scheduled_start": NOON})]
+        [rows.ImportRow(number=1, values={"reference": "W-1", "title": "T", "scheduled_start": NOON})]
     ),
 }
 
@@ -184,7 +184,7 @@ def test_nobody_acts_for_themselves_on_what_is_not_theirs(work, act):
 
 def test_a_change_of_status_is_an_act_too_whichever_way_it_comes(work):
     services.change(work.pk, {"status": "IN_PROGRESS"}, actor=Actor.ops("olga"))
-    row = rows.Row(
+    row = rows.ImportRow(
         number=1,
         values={"reference": "W-1", "title": "T", "scheduled_start": work.scheduled_start},
         assignee={"id": work.assignee_id},
@@ -204,7 +204,7 @@ def test_an_import_that_completes_many_records_them_all_in_as_many_statements_as
             for name in names
         ]
         given = [
-            rows.Row(
+            rows.ImportRow(
                 number=n,
                 values={"reference": one.reference, "title": "T", "scheduled_start": one.scheduled_start},
                 status="COMPLETED",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notifications.channels.email.server import Server
+from notifications.channels.email.server import MailServer
 from notifications.channels.email.transport import SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
 from tests.fakes.smtp_faults import Fault
@@ -34,8 +34,8 @@ def server(way: str) -> Iterator[SmtpServer]:
 
 
 @pytest.fixture
-def address(server: SmtpServer, way: str) -> Server:
-    return Server(
+def address(server: SmtpServer, way: str) -> MailServer:
+    return MailServer(
         "127.0.0.1",
         server.port,
         "worker",
@@ -46,7 +46,7 @@ def address(server: SmtpServer, way: str) -> Server:
 
 
 @pytest.fixture
-def transport(address: Server) -> Iterator[SmtpTransport]:
+def transport(address: MailServer) -> Iterator[SmtpTransport]:
     transport = SmtpTransport(address, tls=ssl.create_default_context(cafile=CERTIFICATE))
     yield transport
     transport.close()
@@ -76,7 +76,7 @@ def test_credentials_travel_only_after_the_handshake(
     assert verbs == [*start, "EHLO", "AUTH", "MAIL", "RCPT", "DATA"]
 
 
-def test_a_certificate_that_nobody_trusts_is_a_channel_down(server: SmtpServer, address: Server) -> None:
+def test_a_certificate_that_nobody_trusts_is_a_channel_down(server: SmtpServer, address: MailServer) -> None:
     delivery = send(SmtpTransport(address))
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "tls")
     assert "certificate" in delivery.detail
@@ -84,7 +84,7 @@ def test_a_certificate_that_nobody_trusts_is_a_channel_down(server: SmtpServer, 
     assert not [command for command in server.commands if command.upper().startswith(("AUTH", "MAIL"))]
 
 
-def test_a_certificate_of_another_host_is_a_channel_down(server: SmtpServer, address: Server) -> None:
+def test_a_certificate_of_another_host_is_a_channel_down(server: SmtpServer, address: MailServer) -> None:
     elsewhere = replace(address, host="localhost")
     delivery = send(SmtpTransport(elsewhere, tls=ssl.create_default_context(cafile=CERTIFICATE)))
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "tls")
@@ -94,7 +94,7 @@ def test_a_certificate_of_another_host_is_a_channel_down(server: SmtpServer, add
 
 def test_no_mail_goes_unencrypted_where_starttls_is_asked_for() -> None:
     with SmtpServer() as plain:
-        delivery = send(SmtpTransport(Server("127.0.0.1", plain.port, starttls=True)))
+        delivery = send(SmtpTransport(MailServer("127.0.0.1", plain.port, starttls=True)))
         assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "tls")
         assert plain.accepted == []
 
@@ -102,7 +102,7 @@ def test_no_mail_goes_unencrypted_where_starttls_is_asked_for() -> None:
 def test_a_handshake_that_never_comes_ends_with_the_deadline() -> None:
     with SmtpServer() as plain:
         # It waits for a command, while the other side waits for the handshake.
-        server = Server("127.0.0.1", plain.port, implicit_tls=True)
+        server = MailServer("127.0.0.1", plain.port, implicit_tls=True)
         plain.plan(Fault("connect", "hang"))
         assert send(SmtpTransport(server), timeout=timedelta(seconds=0.5)) == Delivery(
             Outcome.CHANNEL_DOWN, "tls", "time ran out", phase="tls", subject=Subject.CHANNEL
@@ -132,7 +132,7 @@ def test_an_idle_connection_that_was_ended_is_replaced_unseen(
 
 
 def test_a_client_certificate_that_cannot_be_read_is_a_channel_down(server: SmtpServer) -> None:
-    there = Server("127.0.0.1", server.port, starttls=True, certfile="no-such-file.pem")
+    there = MailServer("127.0.0.1", server.port, starttls=True, certfile="no-such-file.pem")
     assert send(SmtpTransport(there)) == Delivery(
         Outcome.CHANNEL_DOWN,
         "connect",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.channels.email.server import Server
+from notifications.channels.email.server import MailServer
 from notifications.channels.email.transport import MAX_AGE, MAX_IDLE, MAX_MESSAGES, SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
 from tests.fakes.smtp_faults import Fault
@@ -33,7 +33,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[SmtpServer]:
 
 @pytest.fixture
 def transport(server: SmtpServer) -> Iterator[SmtpTransport]:
-    transport = SmtpTransport(Server("127.0.0.1", server.port))
+    transport = SmtpTransport(MailServer("127.0.0.1", server.port))
     yield transport
     transport.close()
 
@@ -410,7 +410,7 @@ class TestDeadline:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
         monkeypatch.setattr(socket, "getaddrinfo", slow)
-        delivery = send(SmtpTransport(Server("mail.example.com", 25)), timeout=SHORT)
+        delivery = send(SmtpTransport(MailServer("mail.example.com", 25)), timeout=SHORT)
         answered.set()
         assert delivery == Delivery(DOWN, "connect", "time ran out", phase="connect", subject=Subject.CHANNEL)
 
@@ -464,7 +464,7 @@ def test_no_address_stands_in_the_detail(server: SmtpServer, transport: SmtpTran
 def test_a_server_that_is_not_there_is_a_channel_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert send(SmtpTransport(Server("127.0.0.1", port))) == Delivery(
+    assert send(SmtpTransport(MailServer("127.0.0.1", port))) == Delivery(
         DOWN, "connect", "connection refused", phase="connect", subject=Subject.CHANNEL
     )
 
@@ -535,7 +535,7 @@ class TestKeptConnection:
 
     def test_it_is_replaced_after_so_long(self, server: SmtpServer) -> None:
         clock = Clock()
-        transport = SmtpTransport(Server("127.0.0.1", server.port), clock=clock)
+        transport = SmtpTransport(MailServer("127.0.0.1", server.port), clock=clock)
         assert send(transport, 1).accepted
         clock.ahead = MAX_AGE + 1
         assert send(transport, 2).accepted
@@ -544,7 +544,7 @@ class TestKeptConnection:
 
     def test_after_idle_time_it_is_asked_first(self, server: SmtpServer) -> None:
         clock = Clock()
-        transport = SmtpTransport(Server("127.0.0.1", server.port), clock=clock)
+        transport = SmtpTransport(MailServer("127.0.0.1", server.port), clock=clock)
         assert send(transport, 1).accepted
         clock.ahead = MAX_IDLE + 1
         assert send(transport, 2).accepted
@@ -594,14 +594,14 @@ class SoftTimeLimit(Exception):
 def test_an_exception_out_of_nowhere_never_mixes_up_answers(server: SmtpServer) -> None:
     """The send it hits is lost or accepted; the next one starts on a new connection and counts for itself."""
     counting = Clock()
-    transport = SmtpTransport(Server("127.0.0.1", server.port), clock=counting)
+    transport = SmtpTransport(MailServer("127.0.0.1", server.port), clock=counting)
     assert send(transport).accepted
     looks = counting.looks
     transport.close()
     for look in range(2, looks + 1):
         server.accepted.clear()
         clock = Clock(raise_at=look, error=SoftTimeLimit)
-        transport = SmtpTransport(Server("127.0.0.1", server.port), clock=clock)
+        transport = SmtpTransport(MailServer("127.0.0.1", server.port), clock=clock)
         with pytest.raises(SoftTimeLimit):
             send(transport, 1)
         server.plan(Fault("rcpt", "answer", "550 no", times=1, recipient=BOB))
@@ -620,7 +620,7 @@ class TestAddresses:
             yield server
 
     def test_an_international_one_is_used_where_the_server_takes_it(self, international: SmtpServer) -> None:
-        transport = SmtpTransport(Server("127.0.0.1", international.port))
+        transport = SmtpTransport(MailServer("127.0.0.1", international.port))
         content = "To: <jörg@example.com>\r\n\r\n".encode()
         assert transport.deliver(
             content, sender=SENDER, recipient="jörg@example.com", timeout=PLENTY
@@ -654,7 +654,7 @@ class TestAuthentication:
             yield server
 
     def test_right_credentials_open_the_door(self, locked: SmtpServer) -> None:
-        transport = SmtpTransport(Server("127.0.0.1", locked.port, "worker", "correct horse"))
+        transport = SmtpTransport(MailServer("127.0.0.1", locked.port, "worker", "correct horse"))
         assert send(transport).accepted
         transport.close()
 
@@ -664,7 +664,7 @@ class TestAuthentication:
     def test_wrong_ones_are_about_the_channel(
         self, locked: SmtpServer, password: str, outcome: Outcome, code: str
     ) -> None:
-        delivery = send(SmtpTransport(Server("127.0.0.1", locked.port, "worker", password)))
+        delivery = send(SmtpTransport(MailServer("127.0.0.1", locked.port, "worker", password)))
         assert (delivery.outcome, delivery.code) == (outcome, code)
         assert password not in delivery.detail
 
@@ -689,17 +689,17 @@ class TestAuthentication:
         self, locked: SmtpServer, fault: Fault, outcome: Outcome, code: str
     ) -> None:
         locked.plan(fault)
-        transport = SmtpTransport(Server("127.0.0.1", locked.port, "worker", "correct horse"))
+        transport = SmtpTransport(MailServer("127.0.0.1", locked.port, "worker", "correct horse"))
         delivery = send(transport, timeout=SHORT if fault.action == "hang" else PLENTY)
         assert (delivery.outcome, delivery.code, delivery.subject) == (outcome, code, Subject.CHANNEL)
         assert locked.accepted == []
 
     def test_a_server_without_auth_is_a_channel_down(self, server: SmtpServer) -> None:
-        delivery = send(SmtpTransport(Server("127.0.0.1", server.port, "worker", "correct horse")))
+        delivery = send(SmtpTransport(MailServer("127.0.0.1", server.port, "worker", "correct horse")))
         assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "auth")
 
     def test_the_password_is_not_shown(self) -> None:
-        assert "horse" not in repr(Server("127.0.0.1", 25, "worker", "correct horse"))
+        assert "horse" not in repr(MailServer("127.0.0.1", 25, "worker", "correct horse"))
 
 
 def test_open_connects_ahead_and_says_why_not(server: SmtpServer, transport: SmtpTransport) -> None:
@@ -724,7 +724,7 @@ def test_a_host_without_an_address_is_a_channel_down(host: str, monkeypatch: pyt
         return resolve(name, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    delivery = send(SmtpTransport(Server(host, 25)))
+    delivery = send(SmtpTransport(MailServer(host, 25)))
     assert (delivery.outcome, delivery.code) == (Outcome.CHANNEL_DOWN, "connect")
     assert "name" in delivery.detail
 
@@ -738,7 +738,7 @@ def test_a_host_of_several_addresses_is_reached_over_the_one_that_answers(
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in (nobody, ("127.0.0.1", server.port))
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
-    transport = SmtpTransport(Server("mail.example.com", 25))
+    transport = SmtpTransport(MailServer("mail.example.com", 25))
     assert send(transport).accepted
     transport.close()
 

@@ -1,10 +1,16 @@
 """Who looks at the pages, and what no test leaves behind."""
 
+from collections.abc import Callable
+
 import pytest
 from django.test import Client
 
 from accounts import roles
+from notifications.channels.base import Channel
+from reminders.conf import ReminderConfig
+from reminders.delivery import deliver, dispatch
 from reminders.web.ops import overview
+from tests.fakes.broker import MemoryBroker
 from tests.logins import signed_in, staff
 
 
@@ -30,3 +36,15 @@ def viewer(db: None) -> Client:
 def root(db: None) -> Client:
     """The browser of an administrator."""
     return signed_in(staff("root", is_superuser=True))
+
+
+@pytest.fixture
+def run(config: ReminderConfig, channel_of: Callable[[str], Channel]) -> Callable[[], deliver.Delivered]:
+    """One tick of dispatch, and a worker that takes all that was handed over."""
+
+    def turn() -> deliver.Delivered:
+        broker = MemoryBroker()
+        dispatch.dispatch(config=config, broker=broker)
+        return deliver.deliver(broker.hints(), config=config, channel=channel_of)
+
+    return turn

@@ -19,7 +19,7 @@ from django.core.management import get_commands
 from django.urls import resolve
 
 from config import container_health as health
-from reminders.insight.metrics import Reading, ReminderCollector
+from reminders.insight.metrics import MetricsReading, ReminderCollector
 from reminders.insight.statistics import Snapshot
 from tests.unit.config.test_compose_file import COMPOSE, ROOT, SERVICES, words
 from tests.unit.test_docs import in_example
@@ -313,7 +313,7 @@ def test_workers_are_scaled_by_a_figure_that_exists():
     scaler = one("HorizontalPodAutoscaler", "reminders-worker")["spec"]
     assert scaler["scaleTargetRef"]["name"] == one("Deployment", "reminders-worker")["metadata"]["name"]
     (metric,) = scaler["metrics"]
-    collector = ReminderCollector(ask=lambda _: Reading({}, Snapshot(taken_at=0.0), 0))
+    collector = ReminderCollector(ask=lambda _: MetricsReading({}, Snapshot(taken_at=0.0), 0))
     shown = {family.name: family.type for family in collector.collect()}
     assert shown[metric["external"]["metric"]["name"]] == "gauge"
 

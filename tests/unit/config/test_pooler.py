@@ -49,7 +49,7 @@ def test_a_session_of_ones_own_has_them_all(mode):
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(addresses.NotAccepted, match="pooler=none or session or transaction"):
+    with pytest.raises(addresses.AddressNotAccepted, match="pooler=none or session or transaction"):
         addresses.postgres("postgres://u:p@a/r?pooler=statement")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.bounces.reading import MOST_TOKENS, read
-from notifications.bounces.received import Ignored, Kind, ReceivedMail, Report
+from notifications.bounces.received import Ignored, ReceivedMail, Report, ReportKind
 from notifications.channels.email import verp
 from tests.fakes import bounces
 
@@ -32,7 +32,7 @@ def test_a_notification_says_who_did_not_get_what() -> None:
     assert mail.tokens == (TOKEN, "none")
     assert mail.at == datetime(2026, 11, 26, 10, 0, 2, tzinfo=UTC)
     assert mail.found == Report(
-        kind=Kind.BOUNCED,
+        kind=ReportKind.BOUNCED,
         permanent=True,
         status="5.1.1",
         detail="smtp; 550 5.1.1 <address>: Recipient address rejected: User unknown",
@@ -67,12 +67,12 @@ def test_only_what_the_next_message_to_the_address_would_meet_is_permanent(
     status: str, diagnostic: str, permanent: bool
 ) -> None:
     report = report_in(bounces.dsn(status=status, diagnostic=diagnostic))
-    assert (report.kind, report.permanent) == (Kind.BOUNCED, permanent)
+    assert (report.kind, report.permanent) == (ReportKind.BOUNCED, permanent)
 
 
 def test_a_delivery_is_reported_as_one() -> None:
     report = report_in(bounces.dsn(action="delivered", status="2.0.0", diagnostic="smtp; 250 ok"))
-    assert report == Report(kind=Kind.DELIVERED)
+    assert report == Report(kind=ReportKind.DELIVERED)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_message_that_one_of_several_got_did_not_bounce() -> None:
         for way, status in (("delivered", "2.0.0"), ("delayed", "4.0.0"), ("relayed", "2.0.0"))
     }
     assert mails == {
-        "delivered": Report(kind=Kind.DELIVERED),
+        "delivered": Report(kind=ReportKind.DELIVERED),
         "delayed": Ignored.DELAYED,
         "relayed": Ignored.NO_OUTCOME,
     }
@@ -112,7 +112,7 @@ def test_a_notification_without_an_action_goes_by_its_status() -> None:
 
 def test_a_complaint_is_read() -> None:
     mail = read_here(bounces.complaint(token=TOKEN))
-    assert (mail.tokens, mail.found) == ((TOKEN,), Report(kind=Kind.COMPLAINED, detail="abuse"))
+    assert (mail.tokens, mail.found) == ((TOKEN,), Report(kind=ReportKind.COMPLAINED, detail="abuse"))
     assert read_here(bounces.complaint(feedback="not-spam")).found is Ignored.NO_OUTCOME
     assert read_here(bounces.complaint(feedback="auth-failure")).found is Ignored.NO_OUTCOME
 
@@ -120,14 +120,16 @@ def test_a_complaint_is_read() -> None:
 def test_the_words_of_servers_that_write_no_notifications_are_recognized() -> None:
     mails = [read_here(bounces.qmail(to=RETURN_PATH)), read_here(bounces.exim(to=ADDRESS, token=TOKEN))]
     assert [mail.tokens[0] for mail in mails] == [TOKEN, TOKEN]
-    expected = [Report(kind=Kind.BOUNCED, permanent=True, status=status) for status in ("5.1.1", "5.2.1")]
+    expected = [
+        Report(kind=ReportKind.BOUNCED, permanent=True, status=status) for status in ("5.1.1", "5.2.1")
+    ]
     assert [mail.found for mail in mails] == expected
 
 
 def test_a_message_that_was_given_up_after_a_while_is_no_permanent_bounce() -> None:
     words = "I'm not going to try again; this message has been in the queue too long. (#4.4.7)"
     report = report_in(bounces.qmail(to=RETURN_PATH, words=words))
-    assert (report.kind, report.permanent, report.status) == (Kind.BOUNCED, False, "4.4.7")
+    assert (report.kind, report.permanent, report.status) == (ReportKind.BOUNCED, False, "4.4.7")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.channels.email import responses
-from notifications.channels.email.responses import Phase, judge
+from notifications.channels.email.responses import SmtpPhase, judge
 from notifications.message import Outcome, Subject
 
 LATER, NEVER = Outcome.REFUSED_FOR_NOW, Outcome.REJECTED
 PACE, REFUSED, DOWN = Outcome.THROTTLED, Outcome.CHANNEL_REFUSED, Outcome.CHANNEL_DOWN
 RECIPIENT, MESSAGE, CHANNEL, UNSTATED = Subject.RECIPIENT, Subject.MESSAGE, Subject.CHANNEL, Subject.UNSTATED
-MAIL, RCPT, DATA, DOT = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.FINAL_REPLY
+MAIL, RCPT, DATA, DOT = SmtpPhase.MAIL, SmtpPhase.RCPT, SmtpPhase.DATA, SmtpPhase.FINAL_REPLY
 
 
-@pytest.mark.parametrize("phase", [Phase.CONNECT, Phase.TLS, Phase.EHLO, Phase.AUTH, Phase.RESET])
+@pytest.mark.parametrize(
+    "phase", [SmtpPhase.CONNECT, SmtpPhase.TLS, SmtpPhase.EHLO, SmtpPhase.AUTH, SmtpPhase.RESET]
+)
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
@@ -29,7 +31,7 @@ MAIL, RCPT, DATA, DOT = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.FINAL_REPLY
         ("550 5.1.1 whoever", REFUSED),
     ],
 )
-def test_before_there_is_a_mail_it_is_the_channel(phase: Phase, reply: str, outcome: Outcome) -> None:
+def test_before_there_is_a_mail_it_is_the_channel(phase: SmtpPhase, reply: str, outcome: Outcome) -> None:
     assert verdict(phase, reply) == (outcome, CHANNEL)
 
 
@@ -49,7 +51,9 @@ def test_before_there_is_a_mail_it_is_the_channel(phase: Phase, reply: str, outc
         ("421 4.7.28 rate limit exceeded", PACE),
     ],
 )
-def test_these_codes_are_about_the_channel_in_every_phase(phase: Phase, reply: str, outcome: Outcome) -> None:
+def test_these_codes_are_about_the_channel_in_every_phase(
+    phase: SmtpPhase, reply: str, outcome: Outcome
+) -> None:
     assert verdict(phase, reply) == (outcome, CHANNEL)
 
 
@@ -174,8 +178,8 @@ def test_the_status_stands_before_the_text_of_a_line(reply: str, status: str) ->
     assert judge(RCPT, int(reply[:3]), reply[4:]).status == status
 
 
-@given(st.sampled_from(Phase), st.integers(400, 599), st.text())
-def test_every_refusal_has_a_meaning_that_fits_its_class(phase: Phase, code: int, text: str) -> None:
+@given(st.sampled_from(SmtpPhase), st.integers(400, 599), st.text())
+def test_every_refusal_has_a_meaning_that_fits_its_class(phase: SmtpPhase, code: int, text: str) -> None:
     refusal = judge(phase, code, text)
     assert refusal.outcome in ({LATER, PACE, DOWN} if code < 500 else {NEVER, REFUSED})
     if refusal.subject in (RECIPIENT, MESSAGE):
@@ -218,7 +222,7 @@ def test_where_code_and_status_differ_the_code_says_for_how_long_and_the_status_
         ("550 5.01.1 zeros before it", NEVER, UNSTATED),
     ],
 )
-def test_odd_replies(phase: Phase, reply: str, outcome: Outcome, subject: Subject) -> None:
+def test_odd_replies(phase: SmtpPhase, reply: str, outcome: Outcome, subject: Subject) -> None:
     assert verdict(phase, reply) == (outcome, subject)
 
 
@@ -229,6 +233,6 @@ def test_each_row_of_the_tables_is_a_status_or_a_code() -> None:
         assert [code for code in codes if not 400 <= code < 600] == []
 
 
-def verdict(phase: Phase, reply: str) -> tuple[Outcome, Subject]:
+def verdict(phase: SmtpPhase, reply: str) -> tuple[Outcome, Subject]:
     refusal = judge(phase, int(reply[:3]), reply[4:])
     return refusal.outcome, refusal.subject

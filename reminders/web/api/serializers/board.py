@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from assignments.teams import effective_team_id
-from reminders.insight.board import DEFAULT_HOURS, MOST_HOURS, MOST_LOOKED_AT, Entry
+from reminders.insight.board import DEFAULT_HOURS, MOST_HOURS, MOST_LOOKED_AT, BoardEntry
 from reminders.insight.reach_forecast import MOST_DAYS_AHEAD, ReachForecast
 from reminders.policy.awareness import RUNGS, Unreachable
 from reminders.web.api.fields import InstantField, StrictChoiceField
@@ -118,5 +118,5 @@ class BoardEntrySerializer(serializers.Serializer[Any]):
     )
 
 
-def shown(entries: list[Entry]) -> Any:
+def shown(entries: list[BoardEntry]) -> Any:
     return BoardEntrySerializer(entries, many=True).data

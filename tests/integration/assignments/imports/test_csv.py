@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assignments import services
 from assignments.imports.csv_rows import read_csv
 from assignments.imports.formulas import FORMULA, guarded, unguarded
-from assignments.imports.rows import Row, UnreadableFile
+from assignments.imports.rows import ImportRow, UnreadableFile
 from assignments.models import Assignee, Assignment
 from tests import acting
 from tests.factories import AssignmentFactory
@@ -31,8 +31,8 @@ def sent(api, text, charset="utf-8", query=""):
 def read(text):
     """Numbers of the good rows, and number and code of the errors."""
     rows = list(read_csv(io.BytesIO(text.encode())))
-    good = [row.number for row in rows if isinstance(row, Row)]
-    return good, [(one.row, one.code) for row in rows if not isinstance(row, Row) for one in row]
+    good = [row.number for row in rows if isinstance(row, ImportRow)]
+    return good, [(one.row, one.code) for row in rows if not isinstance(row, ImportRow) for one in row]
 
 
 def test_a_broken_row_costs_only_itself():

@@ -18,7 +18,7 @@ import pytest
 from aiosmtpd.smtp import Envelope
 
 from config.devstack.mail_sink import Folder
-from notifications.channels.email.server import Server
+from notifications.channels.email.server import MailServer
 from notifications.channels.email.transport import SmtpTransport
 from notifications.message import Outcome
 
@@ -42,7 +42,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def send(port: int, number: int, *, recipient: str = "ann@example.com") -> Outcome:
-    transport = SmtpTransport(Server("127.0.0.1", port))
+    transport = SmtpTransport(MailServer("127.0.0.1", port))
     content = f"Message-ID: <{number}@example.com>\r\n\r\n.Hello {number}\r\n".encode()
     delivery = transport.deliver(content, sender="r@example.com", recipient=recipient, timeout=PLENTY)
     transport.close()
@@ -69,7 +69,7 @@ def test_the_sink_writes_each_mail_it_accepts(tmp_path: Path) -> None:
 
 def test_the_sink_keeps_a_connection_and_understands_pipelining(tmp_path: Path) -> None:
     with running("config.devstack.mail_sink", "--directory", str(tmp_path)) as (_, port):
-        transport = SmtpTransport(Server("127.0.0.1", port))
+        transport = SmtpTransport(MailServer("127.0.0.1", port))
         for number in range(50):
             content = b"Message-ID: <%d@example.com>\r\n\r\nHello\r\n" % number
             assert transport.deliver(
@@ -167,7 +167,7 @@ def test_a_running_test_server_takes_orders(tmp_path: Path) -> None:
     fault = json.dumps({"step": "rcpt", "action": "answer", "answer": "451 from the start", "times": 1})
     with running("tests.fakes.smtp_server", "--no-fsync", "--fault", fault) as (_, port):
         assert send(port, 1) is Outcome.REFUSED_FOR_NOW
-        order = SmtpTransport(Server("127.0.0.1", port))
+        order = SmtpTransport(MailServer("127.0.0.1", port))
         assert order.open(timeout=PLENTY) is None
         line = order._connection
         assert line is not None

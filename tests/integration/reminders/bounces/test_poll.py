@@ -8,7 +8,7 @@ from config import addresses
 from notifications.bounces.imap import MailboxAddress
 from notifications.bounces.mailbox import Mailbox
 from reminders.bounces import poll, polls, receiving
-from reminders.bounces.polls import PollResult
+from reminders.bounces.polls import MailboxPollResult
 from reminders.models import BouncePoll, DeliveryEvent
 from tests.fakes import bounces
 from tests.fakes.imap_server import ImapServer
@@ -47,10 +47,10 @@ def test_what_is_settled_is_deleted_and_all_else_is_marked_as_seen(server, sent,
     )
     for content in contents:
         server.deliver(content)
-    assert poll.poll(config=config) == PollResult(read=5, recorded=1)
+    assert poll.poll(config=config) == MailboxPollResult(read=5, recorded=1)
     assert left_in(server) == [(foreign, {r"\Seen"}), (person, {r"\Seen"}), (contents[4], {r"\Seen"})]
     assert len(sent.events()) == 1
-    assert poll.poll(config=config) == PollResult(read=0)
+    assert poll.poll(config=config) == MailboxPollResult(read=0)
 
 
 def test_who_dies_between_recording_and_marking_reads_it_again_without_effect(
@@ -70,7 +70,7 @@ def test_who_dies_between_recording_and_marking_reads_it_again_without_effect(
     assert (len(sent.events()), left_in(server)[0][1]) == (1, set())
     assert poll.poll(config=config) is None
     BouncePoll.objects.update(leased_until=None)
-    assert poll.poll(config=config) == PollResult(read=1, recorded=0)
+    assert poll.poll(config=config) == MailboxPollResult(read=1, recorded=0)
     assert (len(sent.events()), sent.ways()) == (1, ["email SENT", "sms PLANNED"])
     assert server.messages == []
 
@@ -79,10 +79,10 @@ def test_a_bounce_that_is_quicker_than_the_record_of_its_message_stays_new(serve
     content = bounces.dsn(to=sent.return_path)
     server.deliver(content)
     sent.is_again_being_sent()
-    assert poll.poll(config=config) == PollResult(read=1, recorded=0)
+    assert poll.poll(config=config) == MailboxPollResult(read=1, recorded=0)
     assert left_in(server) == [(content, set())]
     sent.has_been_sent()
-    assert poll.poll(config=config) == PollResult(read=1, recorded=1)
+    assert poll.poll(config=config) == MailboxPollResult(read=1, recorded=1)
     assert (server.messages, sent.ways()) == ([], ["email SENT", "sms PLANNED"])
 
 
@@ -90,7 +90,7 @@ def test_a_lease_of_a_dead_process_ends(server, config, clock):
     assert polls.claim() is not None
     assert poll.poll(config=config) is None
     clock.advance(polls.LEASE + timedelta(seconds=1))
-    assert poll.poll(config=config) == PollResult()
+    assert poll.poll(config=config) == MailboxPollResult()
 
 
 def test_one_mail_that_cannot_be_recorded_does_not_hold_up_the_others(server, sent, config, monkeypatch):
@@ -105,7 +105,7 @@ def test_one_mail_that_cannot_be_recorded_does_not_hold_up_the_others(server, se
     monkeypatch.setattr(receiving, "receive", fragile)
     server.deliver(bad)
     server.deliver(bounces.dsn(to=sent.return_path))
-    assert poll.poll(config=config) == PollResult(read=2, recorded=1)
+    assert poll.poll(config=config) == MailboxPollResult(read=2, recorded=1)
     assert left_in(server) == [(bad, {r"\Seen"})]
 
 
@@ -114,14 +114,14 @@ def test_a_mailbox_that_cannot_be_read_is_asked_less_and_less_often(server, conf
     waits = []
     for _ in range(6):
         result = poll.poll(config=config)
-        assert result == PollResult(code="login", detail="the mailbox refuses user or password")
+        assert result == MailboxPollResult(code="login", detail="the mailbox refuses user or password")
         status = polls.status()
         waits.append((status.next_at - clock.now()) / MINUTE)
     assert waits == [1, 2, 4, 8, 15, 15]
     assert status.failures == 6
     assert status.failing_since == clock.now()
     server.password = "secret"
-    assert poll.poll(config=config) == PollResult()
+    assert poll.poll(config=config) == MailboxPollResult()
     status = polls.status()
     assert (status.failing_since, status.failures, status.code) == (None, 0, "")
     assert status.next_at == clock.now() + MINUTE
@@ -135,7 +135,7 @@ def test_a_full_mailbox_is_read_in_several_visits(server, config, clock, monkeyp
     for _ in range(2):
         results.append(poll.poll(config=config))
         assert polls.status().next_at == (clock.now() if results[-1].more else clock.now() + MINUTE)
-    assert results == [PollResult(read=2, more=True), PollResult(read=1)]
+    assert results == [MailboxPollResult(read=2, more=True), MailboxPollResult(read=1)]
 
 
 def test_a_poll_is_handed_over_once_an_interval(clock):

@@ -7,7 +7,7 @@ import pytest
 
 from assignments import services
 from reminders.bounces import receiving
-from reminders.bounces.receiving import Outcome, Receipt
+from reminders.bounces.receiving import Receipt, ReceiptOutcome
 from reminders.content import tracking
 from reminders.delivery import retention
 from reminders.ledger import counters
@@ -17,8 +17,8 @@ from tests.fakes import bounces
 
 pytestmark = pytest.mark.django_db
 
-RECORDED = Receipt(Outcome.RECORDED, settled=True)
-KNOWN = Receipt(Outcome.KNOWN, settled=True)
+RECORDED = Receipt(ReceiptOutcome.RECORDED, settled=True)
+KNOWN = Receipt(ReceiptOutcome.KNOWN, settled=True)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_forged_token_is_ignored(sent, receive):
     forged = [f"{int(number) + 1}-{signature}", f"{number}-{'a' * 16}", number, "1-1"]
     for token in forged:
         content = bounces.dsn(to=f"bounces+{token}@example.org", token=token)
-        assert receive(content) == Receipt(Outcome.UNKNOWN, settled=False)
+        assert receive(content) == Receipt(ReceiptOutcome.UNKNOWN, settled=False)
     assert not DeliveryEvent.objects.exists()
 
 
@@ -145,7 +145,7 @@ def test_what_reports_nothing_is_left_out_and_kept_where_somebody_may_want_to_re
         "unreadable": b"\x00\x01\x02",
     }
     receipt = receive(mails[kind])
-    assert receipt.outcome is (Outcome.UNKNOWN if kind == "unreadable" else Outcome.IGNORED)
+    assert receipt.outcome is (ReceiptOutcome.UNKNOWN if kind == "unreadable" else ReceiptOutcome.IGNORED)
     assert receipt.settled is (kind in ("away", "delayed"))
     assert not DeliveryEvent.objects.exists()
 

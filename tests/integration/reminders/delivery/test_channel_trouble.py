@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from notifications.channels.email.responses import Phase, judge
+from notifications.channels.email.responses import SmtpPhase, judge
 from notifications.message import Delivery, Outcome, Subject
 from reminders.delivery import deliver, dispatch, scan
 from reminders.delivery.refusals import RefusalTracker
@@ -187,17 +187,17 @@ def test_the_refusal_that_opened_a_breaker_does_not_close_it(clock, config, outb
 @pytest.mark.parametrize(
     ("phase", "reply"),
     [
-        (Phase.MAIL, "452 4.4.5 too many messages in this session"),
-        (Phase.MAIL, "550 5.4.5 daily quota exceeded"),
-        (Phase.MAIL, "550 account suspended"),
-        (Phase.MAIL, "553 sender not owned"),
-        (Phase.RCPT, "550 5.4.5 daily quota exceeded"),
-        (Phase.RCPT, "554 5.7.1 relay access denied"),
-        (Phase.RCPT, "554 relay denied"),
-        (Phase.RCPT, "553 sender not owned by user"),
-        (Phase.FINAL_REPLY, "554 too many messages"),
-        (Phase.FINAL_REPLY, "550 too many messages from you today"),
-        (Phase.FINAL_REPLY, "550 5.4.5 daily quota exceeded"),
+        (SmtpPhase.MAIL, "452 4.4.5 too many messages in this session"),
+        (SmtpPhase.MAIL, "550 5.4.5 daily quota exceeded"),
+        (SmtpPhase.MAIL, "550 account suspended"),
+        (SmtpPhase.MAIL, "553 sender not owned"),
+        (SmtpPhase.RCPT, "550 5.4.5 daily quota exceeded"),
+        (SmtpPhase.RCPT, "554 5.7.1 relay access denied"),
+        (SmtpPhase.RCPT, "554 relay denied"),
+        (SmtpPhase.RCPT, "553 sender not owned by user"),
+        (SmtpPhase.FINAL_REPLY, "554 too many messages"),
+        (SmtpPhase.FINAL_REPLY, "550 too many messages from you today"),
+        (SmtpPhase.FINAL_REPLY, "550 5.4.5 daily quota exceeded"),
     ],
 )
 @pytest.mark.parametrize("number", [1, 2, 3, 5])

@@ -15,7 +15,7 @@ from reminders.ledger.escalations import Heard, heard_of
 from reminders.ledger.replanning import follow_supervision
 from reminders.models import Kind, Reminder, State
 from reminders.operations import pauses
-from reminders.policy.escalation import Trigger
+from reminders.policy.escalation import EscalationTrigger
 from reminders.policy.recipients import ops_recipient, person_recipient
 from tests import acting
 from tests.conftest import NOON
@@ -247,11 +247,11 @@ def test_explain_says_what_comes_and_what_came(stage, supervisor):
 
 
 def test_what_was_told_is_counted_and_known_to_the_page(stage, supervisor):
-    assert heard_of(stage.work, Trigger.DECLINED) is Heard.NO
+    assert heard_of(stage.work, EscalationTrigger.DECLINED) is Heard.NO
     acting.decline(stage.work)
-    assert heard_of(stage.work, Trigger.DECLINED) is Heard.BEING_TOLD
+    assert heard_of(stage.work, EscalationTrigger.DECLINED) is Heard.BEING_TOLD
     stage.tick()
-    assert heard_of(stage.work, Trigger.DECLINED) is Heard.TOLD
+    assert heard_of(stage.work, EscalationTrigger.DECLINED) is Heard.TOLD
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT sum(value) FROM reminders_counter WHERE name = %s AND labels = %s",

@@ -14,7 +14,7 @@ from reminders.delivery.journal import JournalFile
 from reminders.ledger import beginning
 from reminders.models import Attempt, Kind, Reminder, State
 from reminders.operations import subscriptions
-from reminders.policy.deaths import Phase
+from reminders.policy.deaths import JournalPhase
 from tests import acting
 from tests.factories import AssignmentFactory
 from tests.fakes.broker import MemoryBroker
@@ -85,12 +85,12 @@ def test_the_journal_holds_each_post_at_its_place(config, desk, tmp_path):
     first = beginning.begin(hints[:3], config=config).claims
     for place, claim in enumerate(first):
         notes.put(place, claim)
-    notes.note(0, Phase.ACCEPTED)
-    notes.note(1, Phase.COMPLETE)
+    notes.note(0, JournalPhase.ACCEPTED)
+    notes.note(1, JournalPhase.COMPLETE)
     notes.retake(hints[3:])
     second = beginning.begin(hints[3:5], config=config).claims
     notes.put(3, second[0])
-    notes.note(3, Phase.STARTED)
+    notes.note(3, JournalPhase.STARTED)
     notes.close()  # the process is dead
     assert recovery.settle_dead(config=config, broker=desk, folder=tmp_path) == 1
     assert states() == [State.SENT] + [State.PLANNED] * 5
@@ -104,7 +104,7 @@ def test_a_place_that_is_used_again_says_nothing_of_what_was_there(config, desk,
     notes.take([hint])
     (claim,) = beginning.begin([hint], config=config).claims
     notes.put(0, replace(claim, row=replace(claim.row, ticket=claim.row.ticket - 1)))
-    notes.note(0, Phase.COMPLETE)
+    notes.note(0, JournalPhase.COMPLETE)
     notes.put(0, claim)
     notes.close()
     recovery.settle_dead(config=config, broker=desk, folder=tmp_path)

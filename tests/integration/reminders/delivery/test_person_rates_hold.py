@@ -20,7 +20,7 @@ from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import beginning
 from reminders.models import OPEN, Kind, Reminder, State
 from reminders.policy import rates
-from reminders.policy.rates import Due, Limits
+from reminders.policy.rates import Due, RateLimits
 from tests import acting
 from tests.conftest import NOON, DatabaseClock
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -116,7 +116,7 @@ def check_messages(outbox: MemoryChannel, nudges) -> None:
     per_hour=st.integers(0, 12),
 )
 def test_what_is_foreseen_keeps_the_rate_and_loses_nothing(due, had, per_minute, per_hour):
-    limits = Limits(per_minute, per_hour)
+    limits = RateLimits(per_minute, per_hour)
     waiting = [
         Due(NOON + at * SECOND, NOON + (at + lead) * SECOND, NOON + (at + lead + 1800) * SECOND, way)
         for at, lead, way in due

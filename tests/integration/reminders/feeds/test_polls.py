@@ -183,8 +183,8 @@ def test_two_workers_do_not_poll_one_calendar_at_once(source, clock):
     assert (polls.claim(source.pk), polls.due()) == (None, [])
     clock.set(NOON + polls.LEASE)
     second = polls.claim(source.pk)
-    assert polls.finish(first, polls.PollResult(outcome="failed")) is False
-    assert polls.finish(second, polls.PollResult(outcome="taken")) is True
+    assert polls.finish(first, polls.CalendarPollResult(outcome="failed")) is False
+    assert polls.finish(second, polls.CalendarPollResult(outcome="taken")) is True
 
 
 def test_a_poll_that_read_a_former_address_writes_nothing(source):

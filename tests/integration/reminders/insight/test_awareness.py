@@ -248,7 +248,7 @@ def test_the_database_knows_what_python_knows_of_the_same_messages(config, clock
         )  # fmt: skip
         if state in ("SENT", "UNKNOWN"):
             possible = tuple(stated) or (Announcement(start=STARTS[0]),)
-            heard.append(announcements.Message(stated=possible, certain=state == "SENT"))
+            heard.append(announcements.HeardMessage(stated=possible, certain=state == "SENT"))
     last = announcements.known(heard)
     present = Announcement(start=STARTS[0], place="Hall 1", title="Pump")
     wrong = [bool(announcements.changes(one, present, cancelled=False)) for one in last]

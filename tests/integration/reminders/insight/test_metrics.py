@@ -20,7 +20,7 @@ from reminders.delivery import beat_schedule, broker_status, deliver, dispatch
 from reminders.delivery import scan as delivery_scan
 from reminders.delivery.hints import BrokerDown
 from reminders.insight import metrics, statistics
-from reminders.insight.metrics import Reading, ReminderCollector
+from reminders.insight.metrics import MetricsReading, ReminderCollector
 from reminders.ledger import beginning, counters, pauses
 from reminders.models import Attempt, Kind, Reminder, State
 from reminders.operations import schedule
@@ -399,7 +399,7 @@ def hand(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_fifty_scrapes_at_once_cost_one_set_of_queries(config, hand):
     asked: list[str] = []
-    answers: list[metrics.Reading] = []
+    answers: list[metrics.MetricsReading] = []
     gate = threading.Barrier(50)
 
     def note(execute, sql, params, many, context):
@@ -438,7 +438,7 @@ def test_an_answer_is_kept_for_a_second_and_no_longer(config, hand):
 
     def count(_config):
         asked.append(1)
-        return metrics.Reading(None, None, 0)
+        return metrics.MetricsReading(None, None, 0)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "read", count)
@@ -453,7 +453,7 @@ def test_an_answer_is_kept_for_a_second_and_no_longer(config, hand):
 
 def test_the_free_space_of_the_database_is_shown_where_it_is_known(settings, tmp_path):
     def shown() -> float:
-        collector = ReminderCollector(ask=lambda _: Reading(None, None, None))
+        collector = ReminderCollector(ask=lambda _: MetricsReading(None, None, None))
         return next(f for f in collector.collect() if f.name == "reminder_disk_free_bytes").samples[0].value
 
     settings.POSTGRES_DATA_DIR = str(tmp_path)

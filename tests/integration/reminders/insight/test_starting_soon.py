@@ -191,7 +191,7 @@ def test_figure_tile_lists_and_filters_hold_the_same_work(
         assert len(titles) == number
         assert summary[f"{name}_soon"] == tiles[f"{name}_soon"].value == number
         listed = operator.get(tiles[f"{name}_soon"].href).context
-        assert sorted(work.title for work, _ in listed["lines"]) == titles
+        assert sorted(work.title for work, *_ in listed["lines"]) == titles
         in_admin = operator.get(f"/admin/assignments/assignment/?show={name}_soon").context["cl"]
         assert sorted(work.title for work in in_admin.result_list) == titles
         by_api = operator.get(f"/api/assignments?starting_soon={name}").json()["results"]

@@ -28,18 +28,6 @@ pytestmark = pytest.mark.django_db
 OFF = ReminderConfig(channel="memory", enabled=False)
 
 
-@pytest.fixture
-def run(config, channel_of):
-    """One tick of dispatch, and a worker that takes all that was handed over."""
-
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
-
-
 def out_of_sync(**values) -> Assignment:
     """Work whose roll-up says SENT though the ledger knows of no message, as after a restored backup."""
     assignment = AssignmentFactory(**values)

@@ -12,7 +12,7 @@ from assignments.models import Assignment, ReminderStatus
 from assignments.team_scope import TeamScope
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver, dispatch, scan
+from reminders.delivery import scan
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
 from reminders.ledger import counters
@@ -23,22 +23,9 @@ from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
-from tests.fakes.broker import MemoryBroker
 from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def run(config, channel_of):
-    """One tick of dispatch, and a worker that takes all that was handed over."""
-
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
 
 
 def now(*works: Assignment, config: ReminderConfig, **more):

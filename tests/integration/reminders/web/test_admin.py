@@ -15,7 +15,6 @@ from accounts.models import ApiToken, digest
 from assignments import services
 from assignments.models import Assignee, Assignment, ReminderStatus, Status
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver, dispatch
 from reminders.delivery import scan as delivery_scan
 from reminders.ledger import scans
 from reminders.models import (
@@ -33,23 +32,12 @@ from reminders.operations import pauses, rescans
 from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
-from tests.fakes.broker import MemoryBroker
 from tests.logins import staff
 
 pytestmark = pytest.mark.django_db
 
 PAYLOAD = "<script>alert('x')</script>"
 SHOWN = (Assignment, Assignee, Reminder, ScanRun, Pause, CircuitBreaker, Audit, Process, Subscription)
-
-
-@pytest.fixture
-def run(config, channel_of):
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
 
 
 def page(model, name="changelist", *args):

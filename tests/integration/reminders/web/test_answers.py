@@ -84,7 +84,7 @@ CHANGES = {
     "unassigned": lambda work: services.reassign(work.pk, assignee_id=None),
     "cancelled": lambda work: services.cancel(work.pk),
     "imported": lambda work: writer.import_rows(
-        [rows.Row(number=1, values={"reference": "W-1", "title": "T", "scheduled_start": NOON})]
+        [rows.ImportRow(number=1, values={"reference": "W-1", "title": "T", "scheduled_start": NOON})]
     ),
 }
 

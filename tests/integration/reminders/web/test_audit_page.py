@@ -19,7 +19,7 @@ def told(**asked) -> list[str]:
     return [
         f"{one.actor} {one.before}{', '.join(work.title for work in one.works)}"
         f"{f' and {one.more} more' if one.more else ''}{one.after}"
-        for one in trail.lines(list(trail.entries(trail.Asked(**asked))))
+        for one in trail.lines(list(trail.entries(trail.TrailFilter(**asked))))
     ]
 
 
@@ -61,7 +61,7 @@ def test_of_many_the_first_are_named_and_each_has_its_sentence(clock, operator):
     works = [AssignmentFactory(title=f"Visit {n}") for n in range(5)]
     acted(operator, "cancel", *works)
     assert told() == ["olga cancelled Visit 0, Visit 1, Visit 2 and 2 more"]
-    [line] = trail.lines(list(trail.entries(trail.Asked())))
+    [line] = trail.lines(list(trail.entries(trail.TrailFilter())))
     assert len(line.sentences) == 5
     assert line.sentences[0].endswith(": Cancelled by olga.")
 

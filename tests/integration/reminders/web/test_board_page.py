@@ -8,12 +8,10 @@ from django.contrib.auth import get_user_model
 
 from accounts import limits
 from assignments import teams
-from reminders.delivery import deliver, dispatch
 from reminders.models import Statistics
 from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
-from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
 
@@ -30,16 +28,6 @@ def shown(response):
     """Title and state of each line, in order."""
     assert response.status_code == 200
     return [(line["entry"].assignment.title, line["entry"].state) for line in response.context["lines"]]
-
-
-@pytest.fixture
-def run(config, channel_of):
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from assignments import services
 from assignments.models import Act, Assignment
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
-from reminders.delivery import deliver, dispatch, heartbeats, hints, scan
+from reminders.delivery import heartbeats, hints, scan
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
@@ -25,19 +25,8 @@ from reminders.web.ops import overview
 from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
-from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def run(config, channel_of):
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
 
 
 @pytest.fixture

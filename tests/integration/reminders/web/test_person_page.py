@@ -10,12 +10,10 @@ from accounts import limits
 from assignments import contact_points, teams
 from assignments.contact_point import ContactPoint
 from notifications.message import Delivery, Outcome, Subject
-from reminders.delivery import deliver, dispatch
 from reminders.ledger import delivery_events
 from reminders.models import Audit, DeliveryKind, Reminder
 from reminders.operations.point_actions import POINT_ACTIONS
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
-from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
 
@@ -28,16 +26,6 @@ GONE = Delivery(
 @pytest.fixture
 def ada(clock):
     return AssigneeFactory(name="Ada", email=MAIL, phone=PHONE)
-
-
-@pytest.fixture
-def run(config, channel_of):
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
 
 
 def text(response):

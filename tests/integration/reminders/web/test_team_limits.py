@@ -40,7 +40,7 @@ from reminders.web.api.assignments import AssignmentEndpoint
 from reminders.web.api.endpoint import Endpoint
 from reminders.web.filters import SHOW
 from reminders.web.ops.actions import OFFERED
-from reminders.web.team_limits import TeamLimit, limit_of
+from reminders.web.team_limits import TeamAccess, limit_of
 from tests import acting
 from tests.conftest import DatabaseClock
 from tests.factories import NOON
@@ -177,7 +177,7 @@ ADMIN_PAGES = {
     "(?P<url>.*)$": PUBLIC,
     "r/<path:content_type_id>/<path:object_id>/": REFUSED,
 }
-LIMITS = {NARROWED: TeamLimit.NARROWS, REFUSED: TeamLimit.REFUSES, PUBLIC: TeamLimit.PUBLIC}
+LIMITS = {NARROWED: TeamAccess.NARROWS, REFUSED: TeamAccess.REFUSES, PUBLIC: TeamAccess.PUBLIC}
 MAIL = "20260615T120000.000000Z-1"
 """The name of a stored mail, to somebody of the other team."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -540,7 +540,7 @@ def test_every_address_is_classified():
 
 
 def test_a_view_that_says_nothing_refuses():
-    assert limit_of(lambda request: None) is TeamLimit.REFUSES
+    assert limit_of(lambda request: None) is TeamAccess.REFUSES
 
 
 def state() -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_rows import read_calendar
-from assignments.imports.rows import Row, RowFile
+from assignments.imports.rows import ImportRow, RowFile
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 NAMED = ["UID:W-1", "SUMMARY:Check the boiler"]
@@ -27,16 +27,16 @@ def read(text: str | bytes, **options: Any) -> tuple[list[Any], RowFile]:
     return [shown(one) for one in found], found
 
 
-def rows(text: str | bytes, **options: Any) -> list[Row]:
+def rows(text: str | bytes, **options: Any) -> list[ImportRow]:
     """The rows of a calendar in which nothing is wrong."""
     body = text if isinstance(text, bytes) else text.encode()
     made = list(read_calendar(BytesIO(body), options=CalendarOptions(**{"now": NOW, **options})))
-    assert [one for one in made if not isinstance(one, Row)] == []
-    return [one for one in made if isinstance(one, Row) and one.values]
+    assert [one for one in made if not isinstance(one, ImportRow)] == []
+    return [one for one in made if isinstance(one, ImportRow) and one.values]
 
 
 def shown(one: Any) -> tuple[str | None, str]:
-    if isinstance(one, Row):
+    if isinstance(one, ImportRow):
         start = one.values.get("scheduled_start")
         return one.reference, f"{start:%m-%d %H:%M}" if start else ""
     return one[0].field, one[0].code

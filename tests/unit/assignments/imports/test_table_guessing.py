@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from assignments.imports.rows import Row, UnreadableFile
+from assignments.imports.rows import ImportRow, UnreadableFile
 from assignments.imports.tables.opening import guess_table, read_mapped
 from tests.unit.assignments.imports import exports
 
@@ -19,7 +19,7 @@ def guessed(text, charset="utf-8", **known):
 def rows(text, guess, charset="utf-8"):
     """What the guessed mapping makes of the table; no row may be refused."""
     found = list(read_mapped(io.BytesIO(text.encode(charset)), charset, mapping=guess.mapping))
-    assert all(isinstance(one, Row) for one in found), found
+    assert all(isinstance(one, ImportRow) for one in found), found
     return found
 
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assignments.imports.rows import Row, UnreadableFile
+from assignments.imports.rows import ImportRow, UnreadableFile
 from assignments.imports.tables.mapping import checked_mapping
 from assignments.imports.tables.opening import read_mapped
 from assignments.imports.tables.table import letters, named
 from assignments.imports.tables.values import (
-    NotAccepted,
+    ValueNotAccepted,
     read_date,
     read_duration,
     read_flag,
@@ -67,7 +67,7 @@ def test_dates(text, date_format):
     ],
 )
 def test_what_is_no_date_names_the_value_and_the_form(text, date_format):
-    with pytest.raises(NotAccepted, match="is not a date: one such as") as refusal:
+    with pytest.raises(ValueNotAccepted, match="is not a date: one such as") as refusal:
         read_date(text, date_format)
     assert repr(text) in str(refusal.value)
 
@@ -103,7 +103,7 @@ def test_times(text, clock):
 
 @pytest.mark.parametrize("text", ["", "25:00", "9:60", "13:00 PM", "0:30 AM", "noon", "9", "-1:00"])
 def test_what_is_no_time(text):
-    with pytest.raises(NotAccepted, match="is not a time: one such as 09:00"):
+    with pytest.raises(ValueNotAccepted, match="is not a time: one such as 09:00"):
         read_time(text)
 
 
@@ -133,14 +133,14 @@ def test_durations(text, unit, decimal, minutes):
     ("text", "unit"), [("90", None), ("-1", "hours"), ("1,5", "hours"), ("9999", "hours"), ("long", "hours")]
 )
 def test_what_is_no_duration(text, unit):
-    with pytest.raises(NotAccepted, match="is not a duration"):
+    with pytest.raises(ValueNotAccepted, match="is not a duration"):
         read_duration(text, unit, ".")
 
 
 def test_yes_and_no():
     assert [read_flag(word) for word in ("TRUE", "ja", "Wahr", True)] == [True] * 4
     assert [read_flag(word) for word in ("", "False", "Aus", "non", False)] == [False] * 5
-    with pytest.raises(NotAccepted, match="'perhaps' is not yes or no"):
+    with pytest.raises(ValueNotAccepted, match="'perhaps' is not yes or no"):
         read_flag("perhaps")
 
 
@@ -270,18 +270,18 @@ def test_an_oversize_cell_and_a_broken_quotation_mark_are_named_by_row():
     long, quoted, good = rows(text)
     assert (long[0].row, "longer than 262,144 characters" in long[0].message) == (2, True)
     assert (quoted[0].row, "a quotation mark is not closed" in quoted[0].message) == (3, True)
-    assert (good.number, isinstance(good, Row)) == (4, True)
+    assert (good.number, isinstance(good, ImportRow)) == (4, True)
 
 
 def test_more_cells_than_columns_are_refused_and_fewer_are_empty():
     more, fewer = rows("What,Day,Time,End,Whole\nx,23.11.2026,09:00,,,,extra\ny,23.11.2026,09:00\n")
-    assert (more[0].code, isinstance(fewer, Row)) == ("columns", True)
+    assert (more[0].code, isinstance(fewer, ImportRow)) == ("columns", True)
 
 
 def test_a_row_or_a_header_of_very_many_cells_is_refused():
     wide, good = rows("What,Day,Time,End,Whole\n" + "x," * 60_000 + "x\ny,23.11.2026,09:00,,\n")
     assert "more than 512 cells" in wide[0].message
-    assert isinstance(good, Row)
+    assert isinstance(good, ImportRow)
     for header in ("a," * 60_000, "a," * 1_000_000):
         with pytest.raises(UnreadableFile, match="row 1 does not name the columns: "):
             rows(header)
@@ -289,4 +289,4 @@ def test_a_row_or_a_header_of_very_many_cells_is_refused():
 
 def test_ten_megabytes_in_a_line_cost_one_row():
     text = "What,Day,Time,End,Whole\n" + "x" * 10_000_000 + "\ny,23.11.2026,09:00,,\n"
-    assert [isinstance(one, Row) for one in rows(text)] == [False, True]
+    assert [isinstance(one, ImportRow) for one in rows(text)] == [False, True]

@@ -13,7 +13,7 @@ import pytest
 from openpyxl import Workbook as Written
 from openpyxl.styles import NamedStyle
 
-from assignments.imports.rows import Row, UnreadableFile
+from assignments.imports.rows import ImportRow, UnreadableFile
 from assignments.imports.tables import xlsx_table
 from assignments.imports.tables.mapping import checked_mapping
 from assignments.imports.tables.opening import guess_table, open_rows, read_mapped
@@ -310,4 +310,4 @@ def test_no_row_of_our_own_columns_guesses_a_zone():
     content = written(["title", "scheduled_start"], ["a", START], ["b", "2026-11-23T08:00:00Z"])
     (error,), row = read_xlsx(io.BytesIO(content))
     assert (error.row, error.code) == (2, "naive")
-    assert isinstance(row, Row)
+    assert isinstance(row, ImportRow)

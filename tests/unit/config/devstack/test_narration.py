@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from assignments.models import ActKind, Way
-from config.devstack.narration import ACTS, WAYS, LogEvent, Work, sentence_of, shortened
+from config.devstack.narration import ACTS, WAYS, LogEvent, NarratedWork, sentence_of, shortened
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
-WORKS = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedelta(minutes=30))}
+WORKS = {12: NarratedWork(title="Replace the pump", assignee="Ana", start=NOON + timedelta(minutes=30))}
 
 
 def line_for(event: str, *, number: int | None = 12, source: str = "worker", **fields: Any) -> str | None:
@@ -102,7 +102,7 @@ def test_an_assignment_that_cannot_be_looked_up_keeps_its_number() -> None:
 
 
 def test_another_day_is_said() -> None:
-    works = {12: Work(title="Replace the pump", assignee="Ana", start=NOON + timedelta(days=1))}
+    works = {12: NarratedWork(title="Replace the pump", assignee="Ana", start=NOON + timedelta(days=1))}
     event = LogEvent(source="worker", at=NOON, fields={"event": "Reminder sent", "assignment_id": 12})
 
     assert sentence_of(event, works) == (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from notifications.message import CalendarMethod
 from reminders.content import calendars, compose
-from reminders.content.calendars import Event
+from reminders.content.calendars import PublishedEvent
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind, State
 from reminders.policy.announcements import Announcement
@@ -34,7 +34,7 @@ FACTS = Facts(
     assignee_language="en",
     visible_changes=4,
 )
-EVENT = Event(assignment_id=7, assignee_id=3, sequence=4, title="Pump", place="Yard", start=START)
+EVENT = PublishedEvent(assignment_id=7, assignee_id=3, sequence=4, title="Pump", place="Yard", start=START)
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from assignments.models import Status
 from reminders.policy.awareness import (
     DOES_NOT_KNOW,
-    Address,
     Awareness,
-    Facts,
+    AwarenessFacts,
+    KnownAddress,
     Rung,
     Unreachable,
     awareness_of,
@@ -20,8 +20,8 @@ from reminders.policy.awareness import (
     rung_of,
 )
 
-NOBODY = Facts(status=Status.SCHEDULED, assigned=False, reachable=False)
-PLANNED = Facts(status=Status.SCHEDULED, coming=True)
+NOBODY = AwarenessFacts(status=Status.SCHEDULED, assigned=False, reachable=False)
+PLANNED = AwarenessFacts(status=Status.SCHEDULED, coming=True)
 TOLD = replace(PLANNED, told=True, certain=True, coming=False)
 
 TABLE = [
@@ -83,8 +83,8 @@ def test_the_words_are_those_of_the_api_lowest_first():
     assert [rung.value for rung in Rung] == [*ladder, "declined", "overdue"]
 
 
-FLAGS = [field.name for field in fields(Facts) if field.name != "status"]
-ANY_FACTS = st.builds(Facts, status=st.sampled_from(Status), **dict.fromkeys(FLAGS, st.booleans()))
+FLAGS = [field.name for field in fields(AwarenessFacts) if field.name != "status"]
+ANY_FACTS = st.builds(AwarenessFacts, status=st.sampled_from(Status), **dict.fromkeys(FLAGS, st.booleans()))
 
 
 @given(ANY_FACTS)
@@ -143,11 +143,11 @@ def test_work_is_counted_by_rung():
     ("addresses", "expected"),
     [
         ([], Unreachable.NO_CONTACT_POINT),
-        ([Address(usable=False)], Unreachable.NO_CONTACT_POINT),
-        ([Address(opted_out=True), Address(usable=False)], Unreachable.OPTED_OUT),
-        ([Address(failing=True), Address(opted_out=True)], Unreachable.ALL_FAILING),
-        ([Address(failing=True), Address()], None),
-        ([Address(opted_out=True), Address()], None),
+        ([KnownAddress(usable=False)], Unreachable.NO_CONTACT_POINT),
+        ([KnownAddress(opted_out=True), KnownAddress(usable=False)], Unreachable.OPTED_OUT),
+        ([KnownAddress(failing=True), KnownAddress(opted_out=True)], Unreachable.ALL_FAILING),
+        ([KnownAddress(failing=True), KnownAddress()], None),
+        ([KnownAddress(opted_out=True), KnownAddress()], None),
     ],
 )
 def test_why_somebody_is_not_reached(addresses, expected):

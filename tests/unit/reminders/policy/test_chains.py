@@ -15,8 +15,8 @@ from reminders.policy.rules import (
     Audience,
     Repeat,
     Rule,
+    RuleSubject,
     Scope,
-    Subject,
     Trigger,
     TriggerType,
     occurrences,
@@ -47,7 +47,7 @@ def rule(
 
 
 def work(*, start: datetime = START, **more: object) -> ChainFacts:
-    subject = Subject(
+    subject = RuleSubject(
         assignment_id=7, start=start, known_at=start - timedelta(days=9), zone=BERLIN, kind="repair"
     )
     return ChainFacts(subject=subject, **more)  # type: ignore[arg-type]
@@ -211,15 +211,21 @@ def test_the_narrowest_scope_replaces_the_wider_ones_for_each_audience_and_trigg
 @pytest.mark.parametrize(
     ("key", "rule_key", "chain", "number", "trigger"),
     [
-        ("overdue:rule:7", "rule:7", "overdue:rule:7", 0, escalation.Trigger.OVERDUE),
-        ("declined:17:rule:7#3", "rule:7", "declined:17:rule:7", 3, escalation.Trigger.DECLINED),
-        ("unanswered:rule:12#20", "rule:12", "unanswered:rule:12", 20, escalation.Trigger.UNANSWERED),
-        ("declined:17", "", "declined:17", 0, escalation.Trigger.DECLINED),
-        ("late:4", "", "late:4", 0, escalation.Trigger.LATE),
+        ("overdue:rule:7", "rule:7", "overdue:rule:7", 0, escalation.EscalationTrigger.OVERDUE),
+        ("declined:17:rule:7#3", "rule:7", "declined:17:rule:7", 3, escalation.EscalationTrigger.DECLINED),
+        (
+            "unanswered:rule:12#20",
+            "rule:12",
+            "unanswered:rule:12",
+            20,
+            escalation.EscalationTrigger.UNANSWERED,
+        ),
+        ("declined:17", "", "declined:17", 0, escalation.EscalationTrigger.DECLINED),
+        ("late:4", "", "late:4", 0, escalation.EscalationTrigger.LATE),
     ],
 )
 def test_a_key_says_trigger_rule_and_step(
-    key: str, rule_key: str, chain: str, number: int, trigger: escalation.Trigger
+    key: str, rule_key: str, chain: str, number: int, trigger: escalation.EscalationTrigger
 ) -> None:
     assert chains.rule_key_of(key) == rule_key
     assert chains.is_step(key) is bool(rule_key)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assignments.models import Status
 from reminders.conf import ReminderConfig
 from reminders.policy import announcements, corrections
-from reminders.policy.announcements import Announcement, Change, Message
+from reminders.policy.announcements import Announcement, HeardMessage, PlanDifference
 from tests.factories import NOON
 
 CONFIG = ReminderConfig(channel="memory")
@@ -42,11 +42,16 @@ def test_something_differs_in_both_directions_or_in_none(one, other):
 @pytest.mark.parametrize(
     ("told", "present", "cancelled", "changes"),
     [
-        (A, B, False, (Change.MOVED,)),
-        (A, replace(B, place="Hall 2", title="Fan"), False, (Change.MOVED, Change.PLACE, Change.TITLE)),
-        (A, replace(B, theirs=False), True, (Change.CANCELLED,)),
-        (A, replace(B, theirs=False), False, (Change.REASSIGNED,)),
-        (replace(A, theirs=False), A, False, (Change.RESTORED,)),
+        (A, B, False, (PlanDifference.MOVED,)),
+        (
+            A,
+            replace(B, place="Hall 2", title="Fan"),
+            False,
+            (PlanDifference.MOVED, PlanDifference.PLACE, PlanDifference.TITLE),
+        ),
+        (A, replace(B, theirs=False), True, (PlanDifference.CANCELLED,)),
+        (A, replace(B, theirs=False), False, (PlanDifference.REASSIGNED,)),
+        (replace(A, theirs=False), A, False, (PlanDifference.RESTORED,)),
         (replace(A, theirs=False), replace(B, theirs=False), True, ()),
         (Announcement(start=NOON), replace(A, place="Hall 9", title="Fan"), False, ()),
     ],
@@ -55,8 +60,8 @@ def test_what_has_changed(told, present, cancelled, changes):
     assert announcements.changes(told, present, cancelled=cancelled) == changes
 
 
-def message(*stated: Announcement, certain: bool = True) -> Message:
-    return Message(stated=stated, certain=certain)
+def message(*stated: Announcement, certain: bool = True) -> HeardMessage:
+    return HeardMessage(stated=stated, certain=certain)
 
 
 def test_the_last_certain_message_and_all_after_it_may_be_what_a_person_knows():

@@ -9,13 +9,13 @@ from assignments.models import Status
 from reminders.conf import ReminderConfig
 from reminders.models import Reason
 from reminders.policy import gates, rates
-from reminders.policy.rates import Due, Hold, Limits
+from reminders.policy.rates import Due, Hold, RateLimits
 from reminders.policy.rows import Action, Plan, Situation
 from tests.sample_rows import sample_row
 
 NOON = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-USUAL = Limits(1, 10)
+USUAL = RateLimits(1, 10)
 ROW = sample_row(due_at=NOON)
 PLAN = Plan(version=1, status=Status.SCHEDULED, scheduled_start=ROW.planned_start, recipient="assignee:3")
 HELD = Situation(now=NOON, held={}, rates={"assignee:3": Hold(NOON - 20 * SECOND, NOON + 40 * SECOND, None)})
@@ -25,13 +25,13 @@ HELD = Situation(now=NOON, held={}, rates={"assignee:3": Hold(NOON - 20 * SECOND
     ("ago", "limits", "until"),
     [
         ([], USUAL, None),
-        ([20], Limits(0, 0), None),
+        ([20], RateLimits(0, 0), None),
         ([20], USUAL, 40),
-        ([20], Limits(2, 10), None),
-        ([50, 20], Limits(2, 10), 10),
-        ([20], Limits(0, 10), None),
-        ([3000, 2000, 900], Limits(0, 3), 600),
-        ([3000, 2000, 900], Limits(0, 2), 1600),
+        ([20], RateLimits(2, 10), None),
+        ([50, 20], RateLimits(2, 10), 10),
+        ([20], RateLimits(0, 10), None),
+        ([3000, 2000, 900], RateLimits(0, 3), 600),
+        ([3000, 2000, 900], RateLimits(0, 2), 1600),
     ],
 )
 def test_the_limits_hold_until_the_oldest_that_counts_is_out_of_their_span(ago, limits, until):

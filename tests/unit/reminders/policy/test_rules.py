@@ -14,8 +14,8 @@ from reminders.policy.rules import (
     Audience,
     Occurrence,
     Rule,
+    RuleSubject,
     Scope,
-    Subject,
     Trigger,
     TriggerType,
     WhenPast,
@@ -51,12 +51,12 @@ def evening(at: time = time(18), days: int = 1, **more: object) -> Rule:
     return Rule(key="rule:evening", audience=Audience.ASSIGNEE, trigger=trigger, **more)  # type: ignore[arg-type]
 
 
-def work(**more: object) -> Subject:
+def work(**more: object) -> RuleSubject:
     values = {"assignment_id": 7, "start": START, "known_at": EARLY, "zone": BERLIN, **more}
-    return Subject(**values)  # type: ignore[arg-type]
+    return RuleSubject(**values)  # type: ignore[arg-type]
 
 
-def planned(subject: Subject, *rules: Rule) -> list[Occurrence]:
+def planned(subject: RuleSubject, *rules: Rule) -> list[Occurrence]:
     return occurrences(subject, rules=rules_for(subject, rules=rules, lead=LEAD))
 
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from assignments.models import Assignment, ReminderStatus
 from notifications.message import Outcome
 from reminders.conf import ReminderConfig
-from reminders.delivery import broker, broker_status, deliver, dispatch, scan
+from reminders.delivery import broker, broker_status, scan
 from reminders.delivery.broker import QUEUE, CeleryBroker
 from reminders.delivery.hints import BrokerDown
 from reminders.ledger import scans
@@ -21,7 +21,6 @@ from reminders.operations import rescans
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
-from tests.fakes.broker import MemoryBroker
 from tests.integration.reminders.web.test_every_address import NEEDS
 
 pytestmark = pytest.mark.django_db
@@ -36,16 +35,6 @@ SUMMARY = "/api/admin/reminders/summary"
 @pytest.fixture
 def api(clock):
     return ApiCaller("ops")
-
-
-@pytest.fixture
-def run(config, channel_of):
-    def turn():
-        desk = MemoryBroker()
-        dispatch.dispatch(config=config, broker=desk)
-        return deliver.deliver(desk.hints(), config=config, channel=channel_of)
-
-    return turn
 
 
 def unplanned(**values):
