@@ -72,9 +72,10 @@ def reminder(folder):
     return work, name
 
 
-def test_a_mail_is_two_clicks_from_the_overview_and_its_link_one_more(visit, folder):
+def test_a_mail_is_three_taps_from_the_overview_and_its_link_one_more(visit, folder):
     work, _ = reminder(folder)
     page = visit("olga", "/ops/", viewport=PHONE)
+    page.locator("header").get_by_text("Menu", exact=True).click()
     page.get_by_role("link", name="Mailbox").click()
     page.get_by_role("link", name="Reminder: Replace water meter").click()
     page.locator("pre").get_by_role("link").click()
