@@ -137,7 +137,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "": lambda: None,
     "scan before commit": lambda: before(planning, "Planned"),
     "scan between pages": lambda: before(replanning, "void"),  # dispatch never gets there
-    "dispatch before commit": lambda: before(claims, "_claimed"),
+    "dispatch before commit": lambda: before(claims, "claimed_row"),
     "dispatch before publish": lambda: before(broker.CeleryBroker, "publish"),
     "dispatch after publish": lambda: before(dispatch, "log_queued"),
     "begin before commit": lambda: before(beginning, "claim_of"),
