@@ -40,6 +40,7 @@ def test_emptied_every_second_under_load(system, report):
 
 def test_killed_and_back_empty_after_12_seconds(system, report):
     """Of workers that have lost their connection before: what a first loss leaves behind must not spoil the second."""
+    system.supervise()  # Garbage of another test may have ended one since.
     workers = [system.children[name] for name in ("worker", "worker2")]
     connected = [connections(worker) for worker in workers]
     with system.redis as client:
