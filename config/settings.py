@@ -103,8 +103,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# The language of answers of the API, of logs, and of whoever has said none.
 LANGUAGE_CODE = "en"
 USE_I18N = True
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("fr", "Français")]
+# What reaches people and supervisors, and what operators see: `manage.py update_translations`.
+LOCALE_PATHS = [BASE_DIR / "reminders/locale", BASE_DIR / "reminders/web/locale"]
+# The language of messages to people whose own is not known, or is none of these.
+DEFAULT_LANGUAGE = env.choice("DEFAULT_LANGUAGE", "en", among=[code for code, _ in LANGUAGES])
 USE_TZ = True
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 STATIC_URL = "static/"
