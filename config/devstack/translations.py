@@ -3,6 +3,7 @@
 Babel is in the group of packages for development alone; an installed system reads the compiled files, which are committed.
 """
 
+import ast
 import io
 import re
 from collections import Counter
@@ -24,6 +25,7 @@ SINGLE = ("gettext", "gettext_lazy", "gettext_noop", "_")
 PLURAL = ("ngettext", "ngettext_lazy")
 IN_CONTEXT = ("pgettext", "pgettext_lazy")
 PLURAL_IN_CONTEXT = ("npgettext", "npgettext_lazy")
+FOR_TRANSLATORS = "Translators:"
 FUNCTIONS = (*SINGLE, *PLURAL, *IN_CONTEXT, *PLURAL_IN_CONTEXT)
 _PLACEHOLDERS = re.compile(r"%\([a-z_0-9]+\)[a-z]|%[sd]|%%|\{[a-z_0-9.:!]*\}")
 _TAGS = re.compile(r"</?[a-z0-9]+[^<>]*>")
@@ -246,12 +248,28 @@ def _sources(catalogue: TextCatalogue) -> Iterator[Path]:
 def _marked(path: Path) -> Iterator[tuple[str, tuple[str | None, ...], list[str]]]:
     """The calls in this file that mark a text, each with its arguments and the comments for translators."""
     text = path.read_text("utf-8")
-    code = text if path.suffix == ".py" else templatize(text, origin=str(path))
+    if path.suffix == ".py":
+        yield from _marked_in_python(text)
+        return
+    code = templatize(text, origin=str(path)).encode()
     for _, function, words, comments in extract_python(
-        io.BytesIO(code.encode()), dict.fromkeys(FUNCTIONS), ["Translators:"], {}
+        io.BytesIO(code), dict.fromkeys(FUNCTIONS), [FOR_TRANSLATORS], {}
     ):
         arguments = words if isinstance(words, list | tuple) else (words,)
         yield str(function), tuple(arguments), [str(one) for one in comments or ()]
+
+
+def _marked_in_python(text: str) -> Iterator[tuple[str, tuple[str | None, ...], list[str]]]:
+    """As a parser reads it: Babel looks at tokens, and sees no call within an f-string before Python 3.12."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            function = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            if function in FUNCTIONS:
+                values = [one.value if isinstance(one, ast.Constant) else None for one in node.args]
+                above = lines[node.lineno - 2].strip().removeprefix("#").strip() if node.lineno > 1 else ""
+                comments = [above] if above.startswith(FOR_TRANSLATORS) else []
+                yield function, tuple(one if isinstance(one, str) else None for one in values), comments
 
 
 def _split(function: str, words: tuple[str | None, ...]) -> tuple[str | None, str | tuple[str, str] | None]:

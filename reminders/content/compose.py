@@ -1,13 +1,13 @@
 """What a message says: facts about an assignment become subject, text and HTML in the reader's language and zone.
 
-A template (`templates/reminders/mail/<language>/<kind>.txt` and `.html`; the first line of the text is the
-subject) is rendered once for each set of facts that are present, with marks in place of the values. Filling in
-the marks is all that is done for each message. Another language is another folder. Channels that take a short text get
-that of `templates/reminders/sms` (see `short_text`).
+A template (`templates/reminders/mail/<kind>.txt` and `.html`; the first line of the text is the subject) is rendered once
+for each language and each set of facts that are present, with marks in place of the values. Filling in the marks is all that
+is done for each message. Other languages are in the catalogue (`reminders/locale`). Channels that take a short text get that
+of `templates/reminders/sms` (see `short_text`).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -18,7 +18,8 @@ from types import MappingProxyType
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
-from django.template.loader import select_template
+from django.template.loader import get_template
+from django.utils import translation
 from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
@@ -26,6 +27,7 @@ from notifications.channels import registry
 from notifications.message import Contact, Message
 from reminders.content import calendars, links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.dates import local_time, relative_time, time_line, zone_name
+from reminders.content.languages import text_language
 from reminders.content.links import Link
 from reminders.ledger.records import NO_TEAM_CONTACT, Claim, Digest, Facts, TeamContact
 from reminders.models import Kind
@@ -35,7 +37,6 @@ from reminders.policy.digests import MOST_LISTED
 from reminders.policy.rows import News, Row
 from reminders.policy.ways import channel_name
 
-FALLBACK_LANGUAGE = "en"
 LATE_AFTER = timedelta(minutes=2)
 """A reminder that leaves later than this says that it is late: one that waits for others to be joined is not."""
 
@@ -63,7 +64,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
     if claim.digest is not None:
         return _compose_digest(claim, claim.digest, contact=contact, address=address, form=form, now=now)
     kind = _template_name(claim.row)
-    language = text_language(kind, contact.language, form)
+    language = text_language(contact.language)
     zone, headers = contact.time_zone, NO_HEADERS
     if recipients.is_supervisor(claim.row.recipient):
         values = notices.notice_values(claim.row, claim.facts, zone=zone, language=language, now=now)
@@ -140,7 +141,7 @@ def _assignee_values(claim: Claim, *, zone: str, language: str, now: datetime) -
         "notes": isolated(facts.notes),
         "reference": isolated(facts.reference),
         "time_line": time_line(facts.start, facts.end, zone, language, now=now),
-        "when": relative_time(facts.start - now),
+        "when": relative_time(facts.start - now, language),
         "link": link,
         "unsubscribe": unsubscribe,
         "asks": "yes" if may_answer and not claim.plan.confirmed else "",
@@ -163,7 +164,7 @@ def _compose_digest(
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
     to_supervisor = recipients.is_supervisor(digest.lead.recipient)
     kind = "digest" if to_supervisor else "reminders"
-    language = text_language(kind, contact.language, form)
+    language = text_language(contact.language)
     if to_supervisor:
         entries, values = _notices_listed(digest, language=language, now=now)
     else:
@@ -344,14 +345,7 @@ def preload() -> None:
     """Loads the template engine and compiles the texts of every kind. Processes that are forked after it share them."""
     for kind in TEMPLATES.values():
         for form in ("txt", "html"):
-            select_template([f"reminders/mail/{FALLBACK_LANGUAGE}/{kind}.{form}"])
-
-
-@lru_cache(maxsize=256)
-def text_language(kind: str, language: str, form: str = "mail") -> str:
-    """The language in which a reader of this one gets a message of this kind; dates and headers follow it."""
-    folders = {f"reminders/{form}/{tongue}/{kind}.txt": tongue for tongue in language_fallbacks(language)}
-    return folders[str(select_template(list(folders)).template.name)]
+            get_template(f"reminders/mail/{kind}.{form}")
 
 
 @lru_cache(maxsize=1024)
@@ -374,9 +368,10 @@ def _template(
     form: str = "mail",
     team: TeamContact = NO_TEAM_CONTACT,
 ) -> RenderedTemplate:
-    names = [f"reminders/{form}/{tongue}/{kind}.{ending}" for tongue in language_fallbacks(language)]
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
-    return RenderedTemplate(select_template(names).render({**_organisation(team), **marks}))
+    with translation.override(language):
+        rendered = get_template(f"reminders/{form}/{kind}.{ending}").render({**_organisation(team), **marks})
+    return RenderedTemplate(rendered)
 
 
 def _organisation(team: TeamContact) -> dict[str, str]:
@@ -395,11 +390,6 @@ def _forget_templates(**_: object) -> None:
     """Only tests change a setting of a running process."""
     _template.cache_clear()
     _templates.cache_clear()
-
-
-def language_fallbacks(language: str) -> Iterable[str]:
-    """The folders in which a text for a reader of this language is looked for, the best first."""
-    return dict.fromkeys((language, language.split("-")[0], FALLBACK_LANGUAGE))
 
 
 @lru_cache(maxsize=16)

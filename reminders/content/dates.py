@@ -6,31 +6,60 @@ from zoneinfo import ZoneInfo
 
 from django.utils import translation
 from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext, pgettext
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FAR = timedelta(days=180)
 """What is further away than this is written with its year."""
-SPAN = {"en": "{} to {}"}
-ZONE = {"en": "{} time"}
-"""How a span and a zone are put into words, by language; other languages have a dash and the place alone."""
+A_MINUTE, AN_HOUR, A_DAY = 1, 60, 1440
 
 
-def relative_time(left: timedelta, *, past: str = "started") -> str:
+def relative_time(left: timedelta, language: str, *, planned: bool = False) -> str:
     """'starts in 30 minutes', 'started 5 minutes ago'; whole minutes, hours or days, never a lie by rounding up.
 
-    `past` is the verb of what lies behind.
+    Of what lies behind it says "was to start" where the start was `planned` and nobody is known to have begun.
     """
-    minutes = round(abs(left).total_seconds() / 60)
-    if minutes < 1:
-        return "starts now"
-    amount, unit = minutes, "minute"
-    if minutes >= 2 * 1440:
-        amount, unit = minutes // 1440, "day"
-    elif minutes >= 120:
-        amount, unit = minutes // 60, "hour"
-    words = f"{amount} {unit}{'' if amount == 1 else 's'}"
-    return f"starts in {words}" if left > timedelta() else f"{past} {words} ago"
+    # Most work of a scan is equally far away.
+    return _relative_minutes(round(left.total_seconds() / 60), language, planned)
+
+
+@lru_cache(maxsize=1024)
+def _relative_minutes(left: int, language: str, planned: bool) -> str:
+    minutes = abs(left)
+    with translation.override(language):
+        if minutes < A_MINUTE:
+            return gettext("starts now")
+        unit = A_DAY if minutes >= 2 * A_DAY else AN_HOUR if minutes >= 2 * AN_HOUR else A_MINUTE
+        if left > 0:
+            words = _ahead(unit, minutes // unit)
+        else:
+            words = _was_planned(unit, minutes // unit) if planned else _behind(unit, minutes // unit)
+        return words % {"count": minutes // unit}
+
+
+def _ahead(unit: int, count: int) -> str:
+    if unit == A_DAY:
+        return ngettext("starts in %(count)s day", "starts in %(count)s days", count)
+    if unit == AN_HOUR:
+        return ngettext("starts in %(count)s hour", "starts in %(count)s hours", count)
+    return ngettext("starts in %(count)s minute", "starts in %(count)s minutes", count)
+
+
+def _behind(unit: int, count: int) -> str:
+    if unit == A_DAY:
+        return ngettext("started %(count)s day ago", "started %(count)s days ago", count)
+    if unit == AN_HOUR:
+        return ngettext("started %(count)s hour ago", "started %(count)s hours ago", count)
+    return ngettext("started %(count)s minute ago", "started %(count)s minutes ago", count)
+
+
+def _was_planned(unit: int, count: int) -> str:
+    if unit == A_DAY:
+        return ngettext("was to start %(count)s day ago", "was to start %(count)s days ago", count)
+    if unit == AN_HOUR:
+        return ngettext("was to start %(count)s hour ago", "was to start %(count)s hours ago", count)
+    return ngettext("was to start %(count)s minute ago", "was to start %(count)s minutes ago", count)
 
 
 def local_time(instant: datetime, zone: str, language: str, *, long: bool = True) -> str:
@@ -59,14 +88,16 @@ def _time_line(start: int, end: int | None, zone: str, language: str, *, year: b
     place = known_zone(zone)
     begins = (EPOCH + start * MINUTE).astimezone(place)
     with translation.override(language):
-        day = date_format(begins, "D j M Y" if year else "D j M", use_l10n=False)
+        form = pgettext("date format", "D j M Y") if year else pgettext("date format", "D j M")
+        day = date_format(begins, form, use_l10n=False)
         written = f"{day}, {_clock_time(begins)}"
         if end is not None:
             ends = (EPOCH + end * MINUTE).astimezone(place)
             until = _clock_time(ends)
             if ends.date() != begins.date():
-                until = f"{date_format(ends, 'D j M', use_l10n=False)}, {until}"
-            written = SPAN.get(language, "{} \u2013 {}").format(written, until)
+                day = date_format(ends, pgettext("date format", "D j M"), use_l10n=False)
+                until = f"{day}, {until}"
+            written = gettext("%(start)s to %(end)s") % {"start": written, "end": until}
     return f"{written} ({zone_name(zone, language)})"
 
 
@@ -88,7 +119,8 @@ def zone_name(zone: str, language: str) -> str:
         return f"UTC{distance}" if distance[0] in "+-" else distance
     if not region:
         return city
-    return ZONE.get(language, "{}").format(city.replace("_", " "))
+    with translation.override(language):
+        return gettext("%(place)s time") % {"place": city.replace("_", " ")}
 
 
 @lru_cache(maxsize=4096)
@@ -97,8 +129,8 @@ def _local_minute(minute: int, zone: str, language: str, long: bool) -> str:
     local, zone = (EPOCH + minute * MINUTE).astimezone(place), place.key
     with translation.override(language):
         if not long:
-            return date_format(local, "D j M, H:i", use_l10n=False)
-        written = date_format(local, "l j F Y, H:i", use_l10n=False)
+            return f"{date_format(local, pgettext('date format', 'D j M'), use_l10n=False)}, {local:%H:%M}"
+        written = f"{date_format(local, pgettext('date format', 'l j F Y'), use_l10n=False)}, {local:%H:%M}"
     abbreviation = local.tzname() or ""
     named = f"{abbreviation}, {zone}" if abbreviation and abbreviation != zone else zone
     return f"{written} ({named})"

@@ -12,7 +12,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.template.loader import select_template
+from django.template.loader import get_template
+from django.utils import translation
 
 from assignments import act_rules, acts, contact_points
 from assignments.clock import database_now
@@ -22,7 +23,8 @@ from assignments.models import Assignee, Assignment, Status, Way
 from assignments.services import NotAssigned, Refused, Stale
 from assignments.transactions import atomically
 from notifications.channels.sms import alphabet
-from reminders.content import compose, dates
+from reminders.content import dates
+from reminders.content.languages import text_language
 from reminders.ledger import sms_usage
 from reminders.models import Reminder, SmsReply, State
 from reminders.policy import recipients, replies
@@ -180,17 +182,17 @@ def _choices(why: str, points: Sequence[ContactPoint], works: dict[int, Assignme
 
 def _shown(work: Assignment, reader: Assignee, several: bool) -> str:
     assert work.assignee is not None
-    start = dates.local_time(work.scheduled_start, work.assignee.time_zone, reader.language, long=False)
+    language = text_language(reader.language)
+    start = dates.local_time(work.scheduled_start, work.assignee.time_zone, language, long=False)
     whose = f" ({work.assignee.name})" if several else ""
     return f"{work.pk}: {work.title[:40]}, {start}{whose}"
 
 
 def _answer(why: str, points: Sequence[ContactPoint], **values: object) -> str:
-    names = [
-        f"reminders/sms/{language}/answer.txt"
-        for language in compose.language_fallbacks(points[0].person.language)
-    ]
-    text = select_template(names).render({"why": why, "minutes": MINUTES_BY_DEFAULT, **values})
+    with translation.override(text_language(points[0].person.language)):
+        text = get_template("reminders/sms/answer.txt").render(
+            {"why": why, "minutes": MINUTES_BY_DEFAULT, **values}
+        )
     return alphabet.plain(text.strip())
 
 

@@ -20,13 +20,14 @@ from assignments.act_rules import LEAST_LATE, MOST_LATE
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.merging import present_id
-from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignment
+from assignments.models import LONGEST_ANSWER_NOTE, ActKind, Answer, Assignee, Assignment
 from assignments.services import NotAssigned, Refused, Stale, UnknownAssignment
 from reminders.content import calendar_links, dates, links
+from reminders.content.languages import text_language
 from reminders.content.links import Link
 from reminders.ledger.escalations import heard_of
 from reminders.policy.escalation import EscalationTrigger
-from reminders.web.secret_pages import not_found, secret_address, show, text_language
+from reminders.web.secret_pages import not_found, secret_address, show
 from reminders.web.team_limits import TeamAccess, team_limit
 
 logger = logging.getLogger(__name__)
@@ -69,13 +70,13 @@ def assignee_page(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows the assignment as it is now; a POST is an act. GET changes nothing: mail scanners follow links too."""
     link = links.link_from(token)
     if link is None:
-        return not_found()
+        return not_found(request)
     try:
         return _act(request, link) if request.method == "POST" else _show(request, link)
     except UnknownAssignment:
-        return not_found()
+        return not_found(request)
     except (NotAssigned, _NoLongerTheirs):
-        return show("no_longer_yours", status=410)
+        return show("no_longer_yours", request=request, language=_language_of(link), status=410)
 
 
 def _act(request: HttpRequest, link: Link) -> HttpResponseBase:
@@ -116,7 +117,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
     person = assignment.assignee
     assert person is not None  # the link names them
 
-    language = text_language("assignment", person.language)
+    language = text_language(person.language)
 
     def local(instant: datetime | None) -> str:
         return dates.local_time(instant, person.time_zone, language) if instant else ""
@@ -134,7 +135,7 @@ def _show(request: HttpRequest, link: Link, *, refusal: str = "", status: int = 
         "on_my_way": local(assignment.on_my_way_at),
         "started": local(assignment.started_at),
         "completed": local(assignment.completed_at),
-        "when": dates.relative_time(start - now, past="was to start"),
+        "when": dates.relative_time(start - now, language, planned=True),
         "next": following,
         "others": [act for act in others if act is not ActKind.LATE or late_by],
         "late_by": late_by,
@@ -174,6 +175,19 @@ def _assigned(link: Link) -> tuple[Assignment, datetime]:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """A form that fails the CSRF check: here most often from a browser that keeps no cookies."""
-    if request.path.startswith(links.PATH):
-        return secret_address(lambda _request: show("cookies", status=403))(request)
-    return csrf.csrf_failure(request, reason)
+    if not request.path.startswith(links.PATH):
+        return csrf.csrf_failure(request, reason)
+    link = links.link_from(request.path.removeprefix(links.PATH))
+
+    def refused(request: HttpRequest) -> HttpResponse:
+        return show("cookies", request=request, language=_language_of(link) if link else None, status=403)
+
+    return secret_address(refused)(request)
+
+
+def _language_of(link: Link) -> str | None:
+    """The language of texts of the person whose link it is; None where there is nobody any more."""
+    found = (
+        Assignee.objects.filter(pk=present_id(link.assignee_id)).values_list("language", flat=True).first()
+    )
+    return None if found is None else text_language(found)

@@ -23,7 +23,7 @@ def feed(request: HttpRequest, token: str) -> HttpResponseBase:
     link = calendar_links.link_from(token)
     owner = calendar_feed.owner_of(link) if link else None
     if owner is None:
-        return not_found()
+        return not_found(request)
     found = calendar_feed.feed_of(owner, now=database_now())
     response = HttpResponse(found.text, content_type="text/calendar; charset=utf-8")
     response["Content-Disposition"] = 'inline; filename="work.ics"'

@@ -15,13 +15,14 @@ from assignments.merging import present_id
 from assignments.models import Assignee
 from reminders import conf
 from reminders.content import dates, opt_out_links
+from reminders.content.languages import text_language
 from reminders.content.opt_out_links import OptOutLink
 from reminders.ledger.opt_outs import in_force, is_mandatory
 from reminders.models import OptOut
 from reminders.operations import opt_outs
 from reminders.operations.opt_outs import MandatoryRule
 from reminders.policy.rules import DEFAULT
-from reminders.web.secret_pages import not_found, secret_address, show, text_language
+from reminders.web.secret_pages import not_found, secret_address, show
 from reminders.web.team_limits import TeamAccess, team_limit
 
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
@@ -38,7 +39,7 @@ def opt_out_page(request: HttpRequest, token: str) -> HttpResponseBase:
     link = replace(link, person_id=present_id(link.person_id)) if link else None
     person = Assignee.objects.filter(pk=link.person_id).first() if link else None
     if link is None or person is None:
-        return not_found()
+        return not_found(request)
     if request.method != "POST":
         return _show(request, link, person)
     name, value = ONE_CLICK
@@ -63,7 +64,7 @@ def _show(
     request: HttpRequest, link: OptOutLink, person: Assignee, *, refused: bool = False, status: int = 200
 ) -> HttpResponse:
     since = next((one.at for one in in_force(person.pk) if one.rule == link.rule), None)
-    language = text_language("opt_out", person.language)
+    language = text_language(person.language)
     context = {
         "person": person,
         "rule": opt_outs.name_of(link.rule),

@@ -4,14 +4,16 @@ the same response.
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any
 
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.template.loader import get_template, select_template
+from django.template.loader import get_template
+from django.utils import translation
+from django.utils.translation.trans_real import parse_accept_lang_header
 
-from reminders.content import compose
+from reminders.content.languages import known_language, text_language
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+
+MOST_OF_HEADER = 500
 
 
 def secret_address(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -35,7 +39,7 @@ def secret_address(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             answer = view(request, *args, **kwargs)
         except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
             logger.warning("Page without database", extra={"reason": type(error).__name__})
-            answer = show("unavailable", status=503)
+            answer = show("unavailable", request=request, status=503)
             answer["Retry-After"] = "30"
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
@@ -44,30 +48,29 @@ def secret_address(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
     return shown
 
 
-def not_found() -> HttpResponse:
+def not_found(request: HttpRequest) -> HttpResponse:
     """The same for every link that does not work, so that it reveals neither what it was for nor the reason."""
-    return show("not_found", status=404)
+    return show("not_found", request=request, status=404)
 
 
 def show(
     name: str,
     context: Mapping[str, Any] | None = None,
     *,
-    request: HttpRequest | None = None,
-    language: str = compose.FALLBACK_LANGUAGE,
+    request: HttpRequest,
+    language: str | None = None,
     status: int,
 ) -> HttpResponse:
-    """The page of this name in the reader's language, or in that it falls back to."""
-    template = get_template(_file(name, text_language(name, language)))
-    return HttpResponse(template.render(dict(context or {}), request), status=status)
+    """The page of this name, in this language of texts; where nobody knows who reads it, in one its browser asks for."""
+    template = get_template(f"reminders/assignee_page/{name}.html")
+    tongue = language or _asked_for(request)
+    with translation.override(tongue):
+        page = HttpResponse(template.render(dict(context or {}), request), status=status)
+    page["Content-Language"] = tongue
+    return page
 
 
-@lru_cache(maxsize=256)
-def text_language(name: str, language: str) -> str:
-    """The language in which a reader of this one gets this page; its dates follow it."""
-    files = {_file(name, tongue): tongue for tongue in compose.language_fallbacks(language)}
-    return files[str(select_template(list(files)).template.name)]
-
-
-def _file(name: str, language: str) -> str:
-    return f"reminders/assignee_page/{language}/{name}.html"
+def _asked_for(request: HttpRequest) -> str:
+    """The language of texts that the browser prefers; DEFAULT_LANGUAGE where it asks for none of them."""
+    wanted = parse_accept_lang_header(request.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
+    return known_language([tag for tag, _ in wanted]) or text_language("")

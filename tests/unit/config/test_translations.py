@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _, ngettext, pgettext
 
 def say(count):
     _("Hello %(name)s")
-    pgettext("command word", "YES")
+    # Translators: in capitals
+    f"{pgettext('command word', 'YES')}"
     return ngettext("%(count)s minute", "%(count)s minutes", count) % {"count": count}
 """,
     "templates/mail.html": """{% load i18n %}
@@ -73,6 +74,11 @@ def test_texts_of_python_and_of_templates_are_found_with_their_context(sample):
         "Thank you": None,
         ("One notice", "%(number)s <strong>notices</strong>"): None,
     }
+
+
+def test_comments_for_translators_are_kept(sample):
+    assert "#. Translators: in capitals\n" in translated(sample)
+    assert "#. Translators: a button\n" in translated(sample)
 
 
 def test_a_whole_catalogue_has_no_problem(sample):

@@ -51,7 +51,7 @@ def test_a_worker_loads_no_page_and_checks_its_settings(queue):
 @pytest.mark.parametrize(
     ("queue", "loaded"),
     [
-        ("reminders", ["reminders/mail/en/reminder.txt", "reminders/mail/en/reminder.html"]),
+        ("reminders", ["reminders/mail/reminder.txt", "reminders/mail/reminder.html"]),
         ("reminders.scan", []),
     ],
 )

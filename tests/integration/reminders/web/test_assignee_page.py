@@ -114,12 +114,55 @@ def test_a_look_costs_two_statements(client, work):
     assert len(asked) == 2, [one["sql"] for one in asked]
 
 
-@pytest.mark.parametrize("language", ["de", "de-CH", "xx", ""])
-def test_any_language_is_answered_and_dates_are_in_that_of_the_text(client, work, language):
+@pytest.mark.parametrize(
+    ("language", "header", "start"),
+    [
+        ("de", "de", "Montag, 15. Juni 2026, 15:00"),
+        ("de-CH", "de", "Montag, 15. Juni 2026, 15:00"),
+        ("es", "es", "lunes 15 de junio de 2026, 15:00"),
+        ("fr-CA", "fr", "lundi 15 juin 2026, 15:00"),
+        ("xx", "en", "Monday 15 June 2026, 15:00"),
+        ("", "en", "Monday 15 June 2026, 15:00"),
+    ],
+)
+def test_a_page_is_in_the_language_of_its_person_whatever_the_browser_asks_for(
+    client, work, language, header, start
+):
     Assignee.objects.filter(pk=work.assignee_id).update(language=language)
-    text = text_of(client.get(path_of(work)))
-    assert "Repair &lt;lift&gt;" in text
-    assert "Monday 15 June 2026, 15:00" in text
+    response = client.get(path_of(work), headers={"accept-language": "fr,es;q=0.5"})
+    assert response["Content-Language"] == header
+    assert "Repair &lt;lift&gt;" in text_of(response)
+    assert start in text_of(response)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "language"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("sv, fr;q=0.5", "fr"),
+        ("sv", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("x" * 5000, "en"),
+    ],
+)
+def test_where_no_person_is_known_the_browser_says_the_language(client, work, asked_for, language):
+    response = client.get("/a/1-2-3.invented", headers={"accept-language": asked_for})
+    assert response.status_code == 404
+    assert response["Content-Language"] == language
+
+
+def test_where_no_person_is_known_and_nothing_is_asked_for_it_is_that_of_the_installation(client, settings):
+    settings.DEFAULT_LANGUAGE = "es"
+    assert client.get("/a/1-2-3.invented")["Content-Language"] == "es"
+
+
+def test_who_has_the_work_no_longer_reads_so_in_their_language(client, work):
+    Assignee.objects.filter(pk=work.assignee_id).update(language="de")
+    path = path_of(work)
+    services.reassign(work.pk, assignee_id=None)
+    response = client.get(path, headers={"accept-language": "fr"})
+    assert (response.status_code, response["Content-Language"]) == (410, "de")
 
 
 def test_a_cancelled_plan_is_called_cancelled_and_not_current(client, work):

@@ -96,8 +96,8 @@ def test_a_supervisor_is_told_in_which_zone_the_start_is():
     assert message.subject == "Overdue: Repair <lift>, Mon 15 Jun, 08:30 (New York time)"
 
 
-@pytest.mark.parametrize("language", ["de-at", "de", "pt-br", "xx", "", "../en"])
-def test_a_language_without_templates_gets_english_words_dates_and_header(language):
+@pytest.mark.parametrize("language", ["pt-br", "xx", "", "../en", "dex"])
+def test_a_language_without_texts_gets_english_words_dates_and_header(language):
     message = compose.compose(
         CLAIM, contact=replace(ANA, language=language), address="a@example.test", now=NOON
     )
@@ -106,24 +106,21 @@ def test_a_language_without_templates_gets_english_words_dates_and_header(langua
     assert "When:   Mon 15 Jun, 14:30 to 16:30 (Berlin time)" in message.text
 
 
-def test_dates_and_header_follow_the_language_that_the_text_is_in(tmp_path, settings):
+@pytest.mark.parametrize("language", ["de-at", "de", "de-AT", "DE_at", "de-Latn-AT"])
+def test_dates_and_header_follow_the_language_that_the_text_is_in(language):
     """A reader of Austrian German gets the German text, with German dates, and is told that it is German."""
-    folder = tmp_path / "reminders" / "mail" / "de"
-    folder.mkdir(parents=True)
-    (folder / "reminder.txt").write_text("{{ title }}\n{{ time_line }}\n")
-    (folder / "reminder.html").write_text("<p>{{ time_line }}</p>")
-    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
-    compose.text_language.cache_clear()
-    compose._template.cache_clear()
-    try:
-        message = compose.compose(
-            CLAIM, contact=replace(ANA, language="de-at"), address="a@example.test", now=NOON
-        )
-    finally:
-        compose.text_language.cache_clear()
-        compose._template.cache_clear()
-    assert message.text == "Mo 15 Jun, 14:30 \u2013 16:30 (Berlin)\n"
+    message = compose.compose(
+        CLAIM, contact=replace(ANA, language=language), address="a@example.test", now=NOON
+    )
+    assert "Mo, 15. Juni, 14:30 bis 16:30 (Ortszeit Berlin)\n" in message.text
     assert message.language == "de"
+
+
+def test_whose_language_has_no_texts_is_written_to_in_that_of_the_installation(settings):
+    settings.DEFAULT_LANGUAGE = "fr"
+    message = compose.compose(CLAIM, contact=replace(ANA, language="sv"), address="a@example.test", now=NOON)
+    assert "lun 15 juin, 14:30 à 16:30 (heure locale Berlin)\n" in message.text
+    assert message.language == "fr"
 
 
 OVERRIDE, FSI, PDI = "\u202e", "\u2068", "\u2069"
@@ -170,7 +167,40 @@ def test_a_title_from_right_to_left_is_isolated_in_the_subject():
     ],
 )
 def test_how_long_is_left_in_words(left, words):
-    assert dates.relative_time(left) == words
+    assert dates.relative_time(left, "en") == words
+
+
+@pytest.mark.parametrize(
+    ("language", "ahead", "one", "behind", "planned"),
+    [
+        (
+            "de",
+            "beginnt in 30 Minuten",
+            "beginnt in 1 Minute",
+            "hat vor 3 Tagen begonnen",
+            "sollte vor 2 Stunden beginnen",
+        ),
+        (
+            "es",
+            "empieza en 30 minutos",
+            "empieza en 1 minuto",
+            "empezó hace 3 días",
+            "debía empezar hace 2 horas",
+        ),
+        (
+            "fr",
+            "commence dans 30 minutes",
+            "commence dans 1 minute",
+            "a commencé il y a 3 jours",
+            "devait commencer il y a 2 heures",
+        ),
+    ],
+)
+def test_how_long_is_left_in_other_languages(language, ahead, one, behind, planned):
+    assert dates.relative_time(timedelta(minutes=30), language) == ahead
+    assert dates.relative_time(timedelta(minutes=1), language) == one
+    assert dates.relative_time(timedelta(days=-3), language) == behind
+    assert dates.relative_time(timedelta(hours=-2), language, planned=True) == planned
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../etc/passwd"])

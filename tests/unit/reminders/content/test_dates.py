@@ -55,8 +55,30 @@ def test_a_day_half_a_year_away_has_its_year():
     assert line(at(11, 25, 21, 0, year=2027)) == "Thu 25 Nov 2027, 22:00 (Stockholm time)"
 
 
-def test_another_language_has_its_days_and_no_english_words():
-    assert (
-        line(at(11, 25, 21, 53), at(11, 25, 22, 53), language="de")
-        == "Mi 25 Nov, 22:53 \u2013 23:53 (Stockholm)"
-    )
+@pytest.mark.parametrize(
+    ("language", "written", "dated", "long"),
+    [
+        (
+            "de",
+            "Mi, 25. Nov., 22:53 bis 23:53 (Ortszeit Stockholm)",
+            "Do, 25. Nov. 2027, 22:00 (Ortszeit Stockholm)",
+            "Mittwoch, 25. November 2026, 22:53 (CET, Europe/Stockholm)",
+        ),
+        (
+            "es",
+            "mié 25 nov, 22:53 a 23:53 (hora de Stockholm)",
+            "jue 25 nov 2027, 22:00 (hora de Stockholm)",
+            "miércoles 25 de noviembre de 2026, 22:53 (CET, Europe/Stockholm)",
+        ),
+        (
+            "fr",
+            "mer 25 nov., 22:53 à 23:53 (heure locale Stockholm)",
+            "jeu 25 nov. 2027, 22:00 (heure locale Stockholm)",
+            "mercredi 25 novembre 2026, 22:53 (CET, Europe/Stockholm)",
+        ),
+    ],
+)
+def test_another_language_has_its_days_and_no_english_words(language, written, dated, long):
+    assert line(at(11, 25, 21, 53), at(11, 25, 22, 53), language=language) == written
+    assert line(at(11, 25, 21, 0, year=2027), language=language) == dated
+    assert dates.local_time(at(11, 25, 21, 53), "Europe/Stockholm", language) == long

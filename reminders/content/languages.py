@@ -1,0 +1,35 @@
+"""In which language somebody is written to."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+
+@lru_cache(maxsize=256)
+def text_language(language: str) -> str:
+    """The language of the texts for a reader of this one: de for de-AT, DEFAULT_LANGUAGE for one that there are none in.
+
+    Its dates and headers are in it too.
+    """
+    return known_language([language]) or str(settings.DEFAULT_LANGUAGE)
+
+
+def known_language(wanted: Sequence[str]) -> str:
+    """The first of these for which there are texts, as a code of LANGUAGES; '' if there is none."""
+    codes = dict(settings.LANGUAGES)
+    for tag in wanted:
+        code = tag.replace("_", "-").lower()
+        while code and code not in codes:
+            code = code.rpartition("-")[0]
+        if code:
+            return code
+    return ""
+
+
+@receiver(setting_changed)
+def _forget_languages(**_: object) -> None:
+    """Only tests change a setting of a running process."""
+    text_language.cache_clear()
