@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_python
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
@@ -28,6 +27,8 @@ PLURAL_IN_CONTEXT = ("npgettext", "npgettext_lazy")
 FOR_TRANSLATORS = "Translators:"
 FUNCTIONS = (*SINGLE, *PLURAL, *IN_CONTEXT, *PLURAL_IN_CONTEXT)
 _PLACEHOLDERS = re.compile(r"%\([a-z_0-9]+\)[a-z]|%[sd]|%%|\{[a-z_0-9.:!]*\}")
+_LITERAL = re.compile(r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+_CALL = re.compile(rf"\b({'|'.join(FUNCTIONS)})\(((?:\s*,?\s*{_LITERAL.pattern})+)")
 _TAGS = re.compile(r"</?[a-z0-9]+[^<>]*>")
 
 
@@ -248,19 +249,23 @@ def _sources(catalogue: TextCatalogue) -> Iterator[Path]:
 def _marked(path: Path) -> Iterator[tuple[str, tuple[str | None, ...], list[str]]]:
     """The calls in this file that mark a text, each with its arguments and the comments for translators."""
     text = path.read_text("utf-8")
-    if path.suffix == ".py":
-        yield from _marked_in_python(text)
-        return
-    code = templatize(text, origin=str(path)).encode()
-    for _, function, words, comments in extract_python(
-        io.BytesIO(code), dict.fromkeys(FUNCTIONS), [FOR_TRANSLATORS], {}
-    ):
-        arguments = words if isinstance(words, list | tuple) else (words,)
-        yield str(function), tuple(arguments), [str(one) for one in comments or ()]
+    yield from _marked_in_python(text) if path.suffix == ".py" else _marked_in_template(text, str(path))
+
+
+def _marked_in_template(text: str, name: str) -> Iterator[tuple[str, tuple[str | None, ...], list[str]]]:
+    """As Django's `templatize` writes them: calls among letters that stand for all else, which no parser would take."""
+    comments: list[str] = []
+    for line in templatize(text, origin=name).splitlines():
+        if FOR_TRANSLATORS in line:
+            comments = [line.strip().removeprefix("#").strip()]
+            continue
+        for call in _CALL.finditer(line):
+            yield call[1], tuple(ast.literal_eval(one) for one in _LITERAL.findall(call[2])), comments
+            comments = []
 
 
 def _marked_in_python(text: str) -> Iterator[tuple[str, tuple[str | None, ...], list[str]]]:
-    """As a parser reads it: Babel looks at tokens, and sees no call within an f-string before Python 3.12."""
+    """As the parser reads it, also within f-strings."""
     lines = text.splitlines()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):

@@ -49,6 +49,9 @@ TEMPLATES = {
     Kind.ESCALATION: "escalation",
 }
 
+COUNTS = ("number", "more", "waiting", *notices.SUBJECTS)
+"""Values that are numbers of things, which languages have forms for."""
+
 SPECIAL_IN_HTML = re.compile("[&<>\"']")
 PLACEHOLDER = re.compile("\ue000([a-z_]+)\ue001")
 
@@ -100,7 +103,7 @@ def _short_message(
     """The message as a short text, which has no subject."""
 
     def render(values: Mapping[str, str]) -> str:
-        return _template(kind, language, _present(values), "txt", "sms").fill(values)
+        return _template(kind, language, (*_present(values), *_ones(values)), "txt", "sms").fill(values)
 
     text = short_text.text_of(
         render, {**values, "replies": short_text.takes_replies(channel_name(row.channel))}
@@ -182,7 +185,7 @@ def _compose_digest(
             address=address,
             language=language,
         )
-    present = (*_present(values), "entries")
+    present = (*_present(values), "entries", *_ones(values))
     team = _common_contact(digest)
 
     def written_out(ending: str, written: Callable[[str], str] | None = None) -> str:
@@ -278,6 +281,11 @@ def _present(values: Mapping[str, str]) -> tuple[str, ...]:
     return tuple([name for name, value in values.items() if value])  # a list is faster than a generator
 
 
+def _ones(values: Mapping[str, str]) -> tuple[str, ...]:
+    """'<name>=1' for each count that is 1: it decides which form of a plural is rendered, so it tells templates apart."""
+    return tuple([f"{name}=1" for name in COUNTS if values.get(name) == "1"])
+
+
 def changed_values(news: News | None, *, zone: str, language: str, now: datetime) -> dict[str, str]:
     """What of the plan is not as the reader was told, as values for the templates; empty where nothing is.
 
@@ -369,8 +377,11 @@ def _template(
     team: TeamContact = NO_TEAM_CONTACT,
 ) -> RenderedTemplate:
     marks = {name: mark_safe(f"\ue000{name}\ue001") for name in present}  # noqa: S308 - our own marks
+    counts = {name: 1 if f"{name}=1" in present else 2 for name in COUNTS}  # 2 stands for any other number
     with translation.override(language):
-        rendered = get_template(f"reminders/{form}/{kind}.{ending}").render({**_organisation(team), **marks})
+        rendered = get_template(f"reminders/{form}/{kind}.{ending}").render(
+            {**_organisation(team), **marks, "counts": counts}
+        )
     return RenderedTemplate(rendered)
 
 
