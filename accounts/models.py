@@ -118,12 +118,14 @@ class Allowance(models.Model):
 
 
 class Preferences(models.Model):
-    """What a person has set for themselves. Without a row, or with an empty `time_zone`, it is the installation's."""
+    """What a person has set for themselves. Without a row, or with an empty `time_zone`, it is the installation's; with an
+    empty `language`, what the browser asks for."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="preferences"
     )
     time_zone = models.CharField(max_length=64, default="", db_default="", blank=True)
+    language = models.CharField(max_length=10, default="", db_default="", blank=True)
 
     class Meta:
         verbose_name_plural = "preferences"

@@ -1,4 +1,4 @@
-"""What people set for themselves: the zone of their times, and views of lists by name."""
+"""What people set for themselves: the zone of their times, their language, and views of lists by name."""
 
 from typing import Any
 
@@ -15,13 +15,35 @@ LONGEST_QUERY = 1_000
 
 def time_zone_of(user: Any) -> str:
     """The IANA name of the zone in which this person reads times; "" for the installation's own."""
-    found = Preferences.objects.filter(user=user.pk).values_list("time_zone", flat=True).first()
-    return found or ""
+    return _of(user).time_zone
+
+
+def language_of(user: Any) -> str:
+    """The code of the language in which this person reads pages; "" for what the browser asks for."""
+    return _of(user).language
 
 
 def set_time_zone(user: Any, zone: str) -> None:
     """Sets it; "" for the installation's own. Whether there is such a zone is for the caller to know."""
-    Preferences.objects.update_or_create(user_id=user.pk, defaults={"time_zone": zone})
+    _set(user, time_zone=zone)
+
+
+def set_language(user: Any, language: str) -> None:
+    """Sets it; "" for what the browser asks for. Whether there are pages in it is for the caller to know."""
+    _set(user, language=language)
+
+
+def _of(user: Any) -> Preferences:
+    """Asked once for each request, for the object of the user lives as long."""
+    known: Preferences | None = getattr(user, "_preferences", None)
+    if known is None:
+        found = Preferences.objects.filter(user=user.pk).first() if user.pk else None
+        known = user._preferences = found or Preferences()
+    return known
+
+
+def _set(user: Any, **values: str) -> None:
+    user._preferences, _ = Preferences.objects.update_or_create(user_id=user.pk, defaults=values)
 
 
 def views_of(user: Any, page: str) -> list[SavedView]:

@@ -15,6 +15,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts import preferences, roles
@@ -30,26 +32,26 @@ View = Callable[..., HttpResponseBase]
 
 QUERY_CANCELED = "57014"
 NAVIGATION = (
-    ("ops:overview", "Overview"),
-    ("ops:board", "Board"),
-    ("ops:day", "Day"),
-    ("ops:assignments", "Assignments"),
-    ("ops:people", "People"),
-    ("ops:reminders", "Reminders"),
+    ("ops:overview", _("Overview")),
+    ("ops:board", _("Board")),
+    ("ops:day", _("Day")),
+    ("ops:assignments", _("Assignments")),
+    ("ops:people", _("People")),
+    ("ops:reminders", _("Reminders")),
 )
 """The pages of daily work, in the row below the head of every page."""
 MORE = (
-    ("ops:simulator", "Simulator"),
-    ("ops:calendars", "Calendars"),
-    ("ops:queue", "Queue"),
-    ("ops:switch", "Switches"),
-    ("ops:doctor", "Doctor"),
-    ("ops:audit", "Audit trail"),
+    ("ops:simulator", _("Simulator")),
+    ("ops:calendars", _("Calendars")),
+    ("ops:queue", _("Queue")),
+    ("ops:switch", _("Switches")),
+    ("ops:doctor", _("Doctor")),
+    ("ops:audit", _("Audit trail")),
 )
 """The pages behind "More": those of maintenance."""
-IMPORT = ("ops:imports", "Import")
+IMPORT = ("ops:imports", _("Import"))
 """For operators."""
-MAILBOX = ("ops:mailbox", "Mailbox")
+MAILBOX = ("ops:mailbox", _("Mailbox"))
 """For operators, and only where the mail server of `manage.py up` is in use."""
 NARROWED = (
     "ops:overview",
@@ -89,11 +91,13 @@ def page(
                     answer = _refused(request, operator=operator)
                     if answer is None:
                         if limit is TeamAccess.REFUSES and scope_of(request.user).limited:
-                            raise Http404(f"No page has the address {request.path}.")
+                            raise Http404(
+                                gettext("No page has the address %(path)s.") % {"path": request.path}
+                            )
                         with timezone.override(zone_of(request)):
                             answer = view(request, *args, **kwargs)
                 except Http404 as error:
-                    answer = error_page(request, 404, "Page not found", str(error))
+                    answer = error_page(request, 404, gettext("Page not found"), str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
                 answer = _without_database(error)
             answer.headers.setdefault("Content-Security-Policy", POLICY)
@@ -125,9 +129,11 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         *([MAILBOX] if settings.MAIL_SINK_DIR and operates else ()),
     ]
 
-    def entries(pages: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    def entries(pages: Iterable[tuple[str, object]]) -> list[tuple[str, str, str]]:
         return [
-            _entry(request, reverse(name), label) for name, label in pages if not limited or name in NARROWED
+            _entry(request, reverse(name), str(label))
+            for name, label in pages
+            if not limited or name in NARROWED
         ]
 
     return {
@@ -174,33 +180,36 @@ def error_page(request: HttpRequest, status: int, title: str, message: str) -> H
 @page(limit=TeamAccess.PUBLIC)
 def unknown_page(request: HttpRequest, rest: str) -> HttpResponse:
     """Any other address below /ops/."""
-    raise Http404(f"No page has the address {request.path}.")
+    raise Http404(gettext("No page has the address %(path)s.") % {"path": request.path})
 
 
 def _refused(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None:
     user = request.user
     if not (user.is_active and user.is_staff):
         if user.is_authenticated:
-            return _no_access(request, "Your login is not one of the staff.")
+            return _no_access(request, gettext("Your login is not one of the staff."))
         if "HX-Request" in request.headers:  # The login belongs into the whole window.
             return HttpResponse(status=401, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())
     if not user.has_perms(roles.VIEW):
         return _no_access(
-            request, f"Your login has no role here. An administrator puts it into “{roles.VIEWERS}”."
+            request,
+            gettext("Your login has no role here. An administrator puts it into “%(role)s”.")
+            % {"role": roles.VIEWERS},
         )
     if operator and not may_operate(request):
         return error_page(
             request,
             403,
-            "Only operators may do this",
-            f"You can see how reminders are doing. This needs the role “{roles.OPERATORS}”.",
+            gettext("Only operators may do this"),
+            gettext("You can see how reminders are doing. This needs the role “%(role)s”.")
+            % {"role": roles.OPERATORS},
         )
     return None
 
 
 def _no_access(request: HttpRequest, message: str) -> HttpResponse:
-    return render(request, "ops/locked.html", {"title": "No access", "message": message}, status=403)
+    return render(request, "ops/locked.html", {"title": gettext("No access"), "message": message}, status=403)
 
 
 def _without_database(error: Exception) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What people set for themselves on the Ops pages: the zone of their times, and saved views of lists."""
+"""What people set for themselves on the Ops pages: the zone of their times, their language, and saved views of lists."""
 
 from typing import Any
 
@@ -14,11 +14,14 @@ from django.http import (
     QueryDict,
 )
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts import preferences
 from accounts.models import SavedView
 from assignments.instants import known_zone
+from reminders.web.language import NAMES, language_of
 from reminders.web.ops.page import page, show
 from reminders.web.search import clean_text
 from reminders.web.team_limits import TeamAccess
@@ -35,18 +38,28 @@ class SettingsForm(forms.Form):
     """The settings of a person."""
 
     time_zone = forms.CharField(
-        label="Time zone",
+        label=_("Time zone"),
         required=False,
         max_length=64,
-        help_text="The zone in which you read times, such as Europe/Berlin. Empty: that of the installation.",
+        help_text=_(
+            "The zone in which you read times, such as Europe/Berlin. Empty: that of the installation."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        choices=[("", _("as the browser asks")), *NAMES.items()],
+        help_text=_(
+            "The language of these pages and of the admin. Messages to people are in the language of each person."
+        ),
     )
 
     def clean_time_zone(self) -> str:
         name = str(self.cleaned_data["time_zone"])
         if name and known_zone(name) is None:
             raise ValidationError(
-                "That is not a time zone: a name like Europe/Berlin is needed.", code="invalid"
+                gettext("That is not a time zone: a name like Europe/Berlin is needed."), code="invalid"
             )
         return name
 
@@ -58,10 +71,17 @@ def settings(request: HttpRequest) -> HttpResponse:
         form = SettingsForm(request.POST)
         if form.is_valid():
             preferences.set_time_zone(request.user, form.cleaned_data["time_zone"])
-            messages.success(request, "Your settings are saved.")
+            preferences.set_language(request.user, form.cleaned_data["language"])
+            with translation.override(language_of(request)):
+                messages.success(request, gettext("Your settings are saved."))
             return HttpResponseRedirect(reverse("ops:settings"))
     else:
-        form = SettingsForm({"time_zone": preferences.time_zone_of(request.user)})
+        form = SettingsForm(
+            {
+                "time_zone": preferences.time_zone_of(request.user),
+                "language": preferences.language_of(request.user),
+            }
+        )
     installation = timezone.get_default_timezone_name()
     return show(request, "settings", {"form": form, "installation": installation})
 
@@ -73,13 +93,14 @@ def save_view(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotAllowed(["POST"])
     listed = request.POST.get("list", "")
     if listed not in LISTS:
-        raise Http404("There is no such list.")
+        raise Http404(gettext("There is no such list."))
     query = kept(QueryDict(request.POST.get("query", "")), LISTS[listed])
     try:
         view = preferences.save_view(request.user, listed, request.POST.get("name", ""), query)
-        messages.success(request, f"The view “{view.name}” is saved.")
+        messages.success(request, gettext("The view “%(name)s” is saved.") % {"name": view.name})
     except ValidationError as refusal:
-        messages.warning(request, f"Nothing was saved: {' '.join(refusal.messages)}")
+        reasons = " ".join(refusal.messages)
+        messages.warning(request, gettext("Nothing was saved: %(reasons)s") % {"reasons": reasons})
     return HttpResponseRedirect(f"{reverse(f'ops:{listed}')}?{query}")
 
 
@@ -90,8 +111,8 @@ def remove_view(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponseNotAllowed(["POST"])
     view = preferences.remove_view(request.user, pk)
     if view is None or view.page not in LISTS:
-        raise Http404("You have saved no such view.")
-    messages.success(request, f"The view “{view.name}” is removed.")
+        raise Http404(gettext("You have saved no such view."))
+    messages.success(request, gettext("The view “%(name)s” is removed.") % {"name": view.name})
     return HttpResponseRedirect(f"{reverse(f'ops:{view.page}')}?{view.query}")
 
 

@@ -8,7 +8,8 @@ const FAR_PX = 4; // A pointer that has gone less far than this has clicked.
 function setUp(chart) {
   const rows = [...chart.querySelectorAll(".person-row")];
   const status = document.querySelector("[data-day-said]");
-  const clock = new Intl.DateTimeFormat("en-GB", {
+  const { lang } = document.documentElement;
+  const clock = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, {
     timeZone: chart.dataset.zone, weekday: "short", hour: "2-digit", minute: "2-digit",
   });
   let move = null; // The block that is being moved: by how many minutes, and into which row.
@@ -31,7 +32,7 @@ function setUp(chart) {
     block.style.transform = `translate(${x}px, ${y}px)`;
     for (const one of rows) one.classList.toggle("over", one === row && row !== rowOf(block));
     const at = clock.format(new Date(Number(block.dataset.at) * 1000 + minutes * 60000));
-    status.textContent = `${at}, ${row.dataset.name}. Enter shows what would happen, Escape takes it back.`;
+    status.textContent = chart.dataset.saying.replace("{at}", at).replace("{person}", () => row.dataset.name);
   }
 
   function takeBack() {

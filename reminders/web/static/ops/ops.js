@@ -6,7 +6,7 @@ let reachedAt = new Date();
 
 function reached(yes) {
   if (yes) reachedAt = new Date();
-  else document.getElementById("connection-lost-since").textContent = reachedAt.toLocaleTimeString();
+  else document.getElementById("connection-lost-since").textContent = reachedAt.toLocaleTimeString(document.documentElement.lang);
   lost().hidden = yes;
 }
 
@@ -60,7 +60,8 @@ function followMarks(bar) {
   const follow = () => {
     const marked = rows.filter((one) => one.checked).length;
     for (const button of bar.querySelectorAll("button")) button.disabled = !marked && !everything?.checked;
-    bar.querySelector("[data-marked]").textContent = everything?.checked ? "all selected" : `${marked} selected`;
+    bar.querySelector("[data-marked]").textContent = everything?.checked
+      ? bar.dataset.allSelected : bar.dataset.selected.replace("{number}", marked);
     all.checked = marked > 0 && marked === rows.length;
     all.indeterminate = marked > 0 && marked < rows.length;
   };
