@@ -82,6 +82,11 @@ def default_time_zone() -> str:
     return str(settings.TIME_ZONE)
 
 
+def default_language() -> str:
+    """The installation's own language for people."""
+    return str(settings.DEFAULT_LANGUAGE)
+
+
 def validate_time_zone(name: str) -> None:
     """Refuses a name that the IANA time zone database does not know."""
     if instants.known_zone(name) is None:
@@ -93,7 +98,11 @@ def validate_language(tag: str) -> None:
     """Refuses what is not a BCP 47 tag of a language that Django knows."""
     found = LANGUAGE_TAG.fullmatch(tag)
     if found is None or found[1].lower() not in LANGUAGES:
-        message = f"{quoted(tag)} is not a language: a BCP 47 tag like en, de-AT or zh-Hant is needed"
+        *most, last = (code for code, _ in settings.LANGUAGES)
+        message = (
+            f"{quoted(tag)} is not a language: a BCP 47 tag is needed, such as {', '.join(most)} or {last}, also with a"
+            f" region, like de-AT; people of other languages are written to in {settings.DEFAULT_LANGUAGE}"
+        )
         raise ValidationError(message, code="unknown_language")
 
 
@@ -182,7 +191,7 @@ class Assignee(models.Model):
     email = models.CharField(max_length=254, blank=True, default="", validators=[validate_email_address])
     phone = models.CharField(max_length=40, blank=True, default="")
     time_zone = models.CharField(max_length=64, default=default_time_zone, validators=[validate_time_zone])
-    language = models.CharField(max_length=16, default="en", validators=[validate_language])
+    language = models.CharField(max_length=16, default=default_language, validators=[validate_language])
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="people")
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)

@@ -88,11 +88,13 @@ CLAIMS: Mapping[str, Claim] = {
 }
 
 
-def mail(name: str) -> Message:
-    """The mail of this name, under the settings in force."""
+def mail(name: str, language: str = "en") -> Message:
+    """The mail of this name in this language, under the settings in force."""
     claim = CLAIMS[name]
     if claim.row.recipient.startswith("assignee:"):
-        contact = compose.assignee_contact(FACTS)
+        contact = replace(compose.assignee_contact(FACTS), language=language)
     else:
-        contact = Contact(name="Bo Chief", email="bo@example.test", time_zone="Europe/Stockholm")
+        contact = Contact(
+            name="Bo Chief", email="bo@example.test", time_zone="Europe/Stockholm", language=language
+        )
     return compose.compose(claim, contact=contact, address=contact.email, now=NOW)

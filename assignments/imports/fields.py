@@ -273,7 +273,10 @@ ASSIGNEE: Mapping[str, Field] = {
     ),
     "language": Field(
         form=Text(max_length=_length(Assignee, "language"), none=OMITTED, blank=False),
-        help_text="A BCP 47 language tag, such as en or de-AT.",
+        help_text=(
+            "A BCP 47 language tag. There are texts in en, de, es and fr, also for tags with a region, such as de-AT; people"
+            " of other languages are written to in that of the installation."
+        ),
     ),
     "team": Field(form=TEAM, help_text="The name or the id of the person's team; null: none."),
 }

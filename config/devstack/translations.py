@@ -91,6 +91,11 @@ def files(catalogue: TextCatalogue, language: str) -> tuple[Path, Path]:
     return folder / "django.po", folder / "django.mo"
 
 
+def read(catalogue: TextCatalogue, language: str) -> Catalog:
+    """The catalogue as it is stored."""
+    return read_po(io.StringIO(files(catalogue, language)[0].read_text("utf-8")), locale=language)
+
+
 def extracted(catalogue: TextCatalogue) -> Catalog:
     """Every text in the sources that is marked for translation, with the files it stands in."""
     found = Catalog()
@@ -203,7 +208,7 @@ def _problem(message: Message) -> str:
     """What is wrong with one translation; '' if nothing is."""
     if message.fuzzy:
         return "doubtful (fuzzy)"
-    originals, strings = _forms(message.id), _forms(message.string)
+    originals, strings = forms(message.id), forms(message.string)
     if not all(strings):
         return "no translation" if not any(strings) else "a form of the plural is missing"
     if len(strings) != len(originals):
@@ -222,7 +227,7 @@ def _parts(pattern: re.Pattern[str], text: str) -> Counter[str]:
     return Counter(pattern.findall(text))
 
 
-def _forms(text: object) -> tuple[str, ...]:
+def forms(text: object) -> tuple[str, ...]:
     """A text, or the forms of a plural, as a tuple."""
     return tuple(map(str, text)) if isinstance(text, list | tuple) else (str(text or ""),)
 

@@ -24,6 +24,7 @@ from django.utils.safestring import mark_safe
 
 from assignments.direction import isolated, without_controls
 from notifications.channels import registry
+from notifications.channels.sms.alphabet import unaccented
 from notifications.message import Contact, Message
 from reminders.content import calendars, links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.dates import local_time, relative_time, time_line, zone_name
@@ -259,7 +260,7 @@ def _reminders_listed(
     for entry, (_, facts) in zip(entries, listed, strict=False):
         entry["notes"] = entry["notes"].replace("\n", "\n          ")  # below the first line
         start = local_time(facts.start, zone, language, long=False)
-        entry["in_short"] = f"{entry['title']}, {start}"
+        entry["in_short"] = f"{entry['title']}, {unaccented(start)}"
     stops = {entry["unsubscribe"] for entry in entries}
     if len(stops) == 1:
         entries = [{**entry, "unsubscribe": ""} for entry in entries]

@@ -28,7 +28,7 @@ def contact_for(
     if recipients.is_ops(recipient):
         for address in config.ops_emails:
             if recipients.ops_recipient(address) == recipient:
-                return Contact(name="", email=address, time_zone=person.time_zone)
+                return Contact(name="", email=address, time_zone=person.time_zone, language="")
         return None
     subscription_id = recipients.subscription_id_of(recipient)
     return None if subscription_id is None else webhooks.active_contact(subscription_id)

@@ -1,6 +1,7 @@
 """Messages for channels that take a short text: SMS and chat. What is too long for three segments is shortened.
 
-The templates are `templates/reminders/sms/<language>/<kind>.txt`; every character of them costs.
+The templates are `templates/reminders/sms/<kind>.txt`; every character of them costs, and one that is not in the GSM 7 bit
+alphabet makes all of them cost more than twice as much. So their translations do without such characters.
 """
 
 import unicodedata
@@ -9,11 +10,14 @@ from collections.abc import Callable, Mapping
 from django.conf import settings
 
 from notifications.channels.sms import gateway as gateways
-from notifications.channels.sms.alphabet import Encoding, ellipsis, plain, size
+from notifications.channels.sms.alphabet import Encoding, ellipsis, plain, size, unaccented
 
 MOST_SEGMENTS = 3
 SHORTENED = ("notes", "note", "was_place", "was_title", "entries", "location", "title")
-"""What may be shortened, in this order; never an instant, a name, a number or a link."""
+"""What may be shortened, in this order; never an instant, a number or a link, and a name no further than to LONGEST_NAME."""
+LONGEST_NAME = 40
+DATES = ("start_short", "was_start_short", "first_start", "moved_from", "moved_to", "expected_short")
+"""Days and months: abbreviations of ours."""
 
 Values = Mapping[str, str]
 
@@ -23,8 +27,14 @@ def text_of(render: Callable[[Values], str], values: Values) -> str:
 
     It is longer only where what may not be shortened is.
     """
-    values = {name: " ".join(value.split()) if name in SHORTENED else value for name, value in values.items()}
+    values = {
+        name: " ".join(value.split()) if name in SHORTENED else unaccented(value) if name in DATES else value
+        for name, value in values.items()
+    }
     text = _written(render, values)
+    if size(text).segments > MOST_SEGMENTS and len(values.get("name", "")) > LONGEST_NAME:
+        values = {**values, "name": _cut(values["name"], LONGEST_NAME, ellipsis(Encoding.GSM_7))}
+        text = _written(render, values)
     for name in SHORTENED:
         if size(text).segments <= MOST_SEGMENTS:
             break

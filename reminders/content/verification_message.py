@@ -7,14 +7,14 @@ from django.conf import settings
 from django.template.loader import get_template
 from django.utils import translation
 
-from assignments.direction import without_controls
+from assignments.direction import isolated, without_controls
 from notifications.message import Contact, Message
 from reminders.content.languages import text_language
 
 
 def compose(contact: Contact, address: str, *, url: str = "", code: str = "", hours: int) -> Message:
     """The message with a link, or with a code, that is good for so many hours. It says nothing about any work."""
-    values = {"name": without_controls(contact.name), "url": url, "code": code, "hours": hours}
+    values = {"name": isolated(contact.name), "url": url, "code": code, "hours": hours}
     language = text_language(contact.language)
     subject, text = _filled("txt", language, values).split("\n", 1)
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"

@@ -263,7 +263,7 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         assignee_email=found["email"] or "",
         assignee_phone=found["phone"] or "",
         assignee_zone=found["time_zone"] or "UTC",
-        assignee_language=found["language"] or "en",
+        assignee_language=found["language"] or "",
         answer_note=found["answer_note"],
         answered_at=found["answered_at"],
         expected_start=found["expected_start"],

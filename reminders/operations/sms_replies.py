@@ -18,6 +18,7 @@ from django.utils import translation
 from assignments import act_rules, acts, contact_points
 from assignments.clock import database_now
 from assignments.contact_point import ContactChannel, ContactPoint
+from assignments.direction import isolated
 from assignments.history import Actor
 from assignments.models import Assignee, Assignment, Status, Way
 from assignments.services import NotAssigned, Refused, Stale
@@ -67,7 +68,10 @@ def take(*, sid: str, number: str, text: str) -> Taken:
     if not is_new:
         return Taken("repeated", SmsReply.objects.values_list("answer", flat=True).get(sid=sid))
     opted_out = all(point.opted_out_at is not None for point in points)
-    languages = [point.person.language for point in points]
+    # Somebody whose own language has no texts reads, and answers, the words of another one.
+    languages = [
+        one for point in points for one in (point.person.language, text_language(point.person.language))
+    ]
     outcome, answer = _carry_out(replies.understood(text, languages=languages, opted_out=opted_out), points)
     if opted_out and outcome == "unclear":
         answer = ""
@@ -184,8 +188,8 @@ def _shown(work: Assignment, reader: Assignee, several: bool) -> str:
     assert work.assignee is not None
     language = text_language(reader.language)
     start = dates.local_time(work.scheduled_start, work.assignee.time_zone, language, long=False)
-    whose = f" ({work.assignee.name})" if several else ""
-    return f"{work.pk}: {work.title[:40]}, {start}{whose}"
+    whose = f" ({isolated(work.assignee.name)})" if several else ""
+    return f"{work.pk}: {isolated(work.title[:40])}, {alphabet.unaccented(start)}{whose}"
 
 
 def _answer(why: str, points: Sequence[ContactPoint], **values: object) -> str:

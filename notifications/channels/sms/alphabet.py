@@ -5,6 +5,7 @@ text with any other character is sent as UCS-2, in practice UTF-16. A message of
 of each on a header (3GPP TS 23.040 section 9.2.3.24.1), so they hold less.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -86,6 +87,17 @@ def plain(text: str) -> str:
         return text
     written = text.translate(_PLAIN_PUNCTUATION)
     return written if is_gsm_7(written) else text
+
+
+def unaccented(text: str) -> str:
+    """The text without the accents that the GSM 7 bit alphabet lacks: 'sab' for 'sáb', but 'mié' as it is. For words of our
+    own that stay clear without them, such as abbreviated days and months.
+    """
+    if is_gsm_7(text):
+        return text
+    return "".join(
+        character if character in _GSM_7 else unicodedata.normalize("NFD", character)[0] for character in text
+    )
 
 
 def ellipsis(encoding: Encoding) -> str:

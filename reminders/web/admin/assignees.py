@@ -104,7 +104,7 @@ class AssigneeAdmin(EditableAdmin):
             " is of use.",
             "phone": "The first telephone number of those below.",
             "time_zone": "The zone in which this person reads times, such as Europe/Berlin.",
-            "language": "The language of messages, such as en.",
+            "language": "The language of messages and pages: en, de, es or fr, also with a region, such as de-AT.",
             "team": "Whose supervisors are notified when this person's work is overdue.",
             "quiet_from": "When quiet hours begin on this person's clock; empty: those of the team.",
         }.get(db_field.name, db_field.help_text)
