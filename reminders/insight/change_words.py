@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from assignments.direction import isolated
 from assignments.models import Assignee, ChangeRecord, Status, Team, Way
+from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.insight.explain.wording import WAYS, moment
 
 
@@ -18,13 +19,19 @@ class Names:
     teams: Mapping[int, str]
 
     @classmethod
-    def of(cls, changes: Iterable[ChangeRecord]) -> Self:
-        """Looked up in two queries, or in none where no change is about people or teams."""
+    def of(cls, changes: Iterable[ChangeRecord], scope: TeamScope = EVERYTHING) -> Self:
+        """Looked up in two queries, or in none where no change is about people or teams. Outside of the scope nobody and
+        nothing has a name.
+        """
         records = list(changes)
         people, teams = _ids(records, "assignee_id"), _ids(records, "team_id")
         return cls(
-            dict(Assignee.objects.filter(pk__in=people).values_list("pk", "name")) if people else {},
-            dict(Team.objects.filter(pk__in=teams).values_list("pk", "name")) if teams else {},
+            dict(Assignee.objects.visible_to(scope).filter(pk__in=people).values_list("pk", "name"))
+            if people
+            else {},
+            dict(Team.objects.visible_to(scope).filter(pk__in=teams).values_list("pk", "name"))
+            if teams
+            else {},
         )
 
     def person(self, pk: object) -> str:

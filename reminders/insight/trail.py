@@ -1,14 +1,17 @@
 """What people and programs did, in sentences and in the order of time: the audit trail, with the changes of work in it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import CharField, Q, QuerySet, Value
+from django.db.models.expressions import RawSQL
 
 from assignments.direction import isolated
 from assignments.models import Assignee, Assignment, ChangeRecord
+from assignments.team_scope import EVERYTHING, TeamScope
+from assignments.teams import effective_team_sql
 from reminders.insight.change_words import Names, as_act, sentence
 from reminders.models import Audit
 
@@ -20,6 +23,9 @@ TOLD_BY = ("move", "cancel", "reassign", "close_as_not_done")
 
 TOGETHER = timedelta(seconds=30)
 """An action and the changes that it makes are recorded within this time."""
+
+MOST_SEARCHED = 5_000
+"""Actions, the latest, among which those are looked for that concern the teams of a limited reader."""
 
 MOST_NAMED = 3
 """Assignments that one sentence names; of the others it says how many they are."""
@@ -71,6 +77,7 @@ PHRASES = {
     "renew_team_calendar_link": "renewed the calendar address of the team {name}",
     "revoke_team_calendar_link": "revoked the calendar address of the team {name}",
     "undo_opt_out": "undid an opt-out of {person}",
+    "change_quiet_hours": "changed the quiet hours of {person}",
     "merge_people": "merged two entries of one person: {name}",
     "create_token": "made the API token {name}",
     "revoke_token": "revoked the API token {name}",
@@ -118,9 +125,35 @@ class TrailFilter:
     until: datetime | None = None
 
 
-def entries(asked: TrailFilter) -> QuerySet[Any]:
-    """Which records there are, the latest first: their `source` ("audit" or "change"), `id` and `at`."""
-    audit, changes = Audit.objects.order_by(), ChangeRecord.objects.order_by()
+# Of an action it names assignments as keys of `before` and `after`, or in `ids`; a person or a team by its id.
+_NUMBER = "~ '^[0-9]+$'"
+_KEYS = """SELECT k::bigint FROM jsonb_object_keys(
+                   CASE jsonb_typeof(x.{column}) WHEN 'object' THEN x.{column} ELSE '{{}}' END) k WHERE k """
+_ID = f"CASE WHEN x.selection ->> '{{name}}' {_NUMBER} THEN (x.selection ->> '{{name}}')::bigint END"
+_CONCERNS = f"""
+    SELECT x.id FROM (SELECT * FROM {Audit._meta.db_table} ORDER BY at DESC, id DESC LIMIT {MOST_SEARCHED}) x
+    WHERE EXISTS (
+            SELECT FROM assignments_assignment a
+            WHERE {effective_team_sql("a")} = ANY(%s::bigint[]) AND a.id = ANY(ARRAY(
+                {_KEYS.format(column="before")}{_NUMBER} UNION {_KEYS.format(column="after")}{_NUMBER} UNION
+                SELECT k::bigint FROM jsonb_array_elements_text(
+                    CASE jsonb_typeof(x.selection -> 'ids') WHEN 'array' THEN x.selection -> 'ids' ELSE '[]' END) k
+                WHERE k {_NUMBER})))
+       OR EXISTS (
+            SELECT FROM assignments_assignee p
+            WHERE p.team_id = ANY(%s::bigint[]) AND p.id = {_ID.format(name="person")})
+       OR {_ID.format(name="team")} = ANY(%s::bigint[])
+"""  # noqa: S608 - our own constants
+
+
+def entries(asked: TrailFilter, scope: TeamScope = EVERYTHING) -> QuerySet[Any]:
+    """Which records there are, the latest first: their `source` ("audit" or "change"), `id` and `at`.
+
+    A limited reader gets those about the work and the people of their teams, and about the teams themselves.
+    """
+    audit, changes = Audit.objects.order_by(), ChangeRecord.objects.visible_to(scope).order_by()
+    if scope.teams is not None:
+        audit = audit.filter(pk__in=RawSQL(_CONCERNS, [sorted(scope.teams)] * 3))  # noqa: S611
     if asked.actor:
         audit, changes = audit.filter(actor=asked.actor), changes.filter(actor=asked.actor)
     if asked.since:
@@ -142,27 +175,53 @@ def _named(rows: QuerySet[Any], source: str) -> QuerySet[Any]:
     return rows.values("at", "id", source=Value(source, output_field=CharField()))
 
 
-def lines(found: Sequence[Mapping[str, Any]]) -> list[TrailLine]:
-    """These records in sentences; changes that an action on the same page has made are told with it."""
+def lines(found: Sequence[Mapping[str, Any]], scope: TeamScope = EVERYTHING) -> list[TrailLine]:
+    """These records in sentences; changes that an action on the same page has made are told with it.
+
+    A limited reader hears of the work of their teams alone, and gets no `details`.
+    """
     audits = Audit.objects.in_bulk([one["id"] for one in found if one["source"] == "audit"])
     changes = ChangeRecord.objects.in_bulk([one["id"] for one in found if one["source"] == "change"])
     of_action = _of_actions(audits.values(), changes.values())
     told = {change.pk for own in of_action.values() for change in own}
-    works = _titles(audits.values(), changes.values())
-    people = _people(audits.values())
-    names = Names.of(changes.values())
+    told_of = _Subjects(
+        works=_titles(audits.values(), changes.values(), scope),
+        people=_people(audits.values(), scope),
+        names=Names.of(changes.values(), scope),
+        seen=_seen(audits.values(), scope),
+    )
     made = []
     for one in found:
         if one["source"] == "audit" and one["id"] in audits:
             audit = audits[one["id"]]
-            made.append(_line_of_audit(audit, of_action.get(audit.pk, []), works, people, names))
+            made.append(_line_of_audit(audit, of_action.get(audit.pk, []), told_of))
         elif one["id"] in changes and one["source"] == "change" and one["id"] not in told:
-            made.append(_line_of_change(changes[one["id"]], works, names))
+            made.append(_line_of_change(changes[one["id"]], told_of))
     return made
 
 
-def actions() -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subjects:
+    """What the records of a page are about, as far as the reader may see it. `seen`: the assignments of actions, None where
+    the reader sees everything.
+    """
+
+    works: Mapping[int, str]
+    people: Mapping[int, str]
+    names: Names
+    seen: Set[int] | None
+
+    def ids(self, audit: Audit) -> list[int]:
+        return [pk for pk in _ids(audit) if self.seen is None or pk in self.seen]
+
+
+def actions(scope: TeamScope = EVERYTHING) -> list[str]:
     """The kinds of lines that there are."""
+    if scope.limited:
+        return [
+            CHANGE,
+            *sorted(name for name, phrase in PHRASES.items() if "{work}" in phrase or "{person}" in phrase),
+        ]
     return [CHANGE, *Audit.objects.order_by("action").values_list("action", flat=True).distinct()]
 
 
@@ -186,19 +245,13 @@ def _of_actions(audits: Iterable[Audit], changes: Iterable[ChangeRecord]) -> dic
     return found
 
 
-def _line_of_audit(
-    audit: Audit,
-    changes: Sequence[ChangeRecord],
-    works: Mapping[int, str],
-    people: Mapping[int, str],
-    names: Names,
-) -> TrailLine:
-    ids = _ids(audit)
+def _line_of_audit(audit: Audit, changes: Sequence[ChangeRecord], told_of: _Subjects) -> TrailLine:
+    ids, works, names = told_of.ids(audit), told_of.works, told_of.names
     phrase = PHRASES.get(audit.action, f"did “{audit.action.replace('_', ' ')}”")
     if len(ids) == 1 and len(changes) == 1 and audit.action != "close_as_not_done":
         phrase = as_act(changes[0], names)
     before, _, after = phrase.partition("{work}")
-    values = {"name": _name(audit), "person": _person(audit, people)}
+    values = {"name": _name(audit), "person": _person(audit, told_of.people)}
     return TrailLine(
         at=audit.at,
         actor=audit.actor,
@@ -209,31 +262,35 @@ def _line_of_audit(
         more=max(0, len(ids) - MOST_NAMED) if "{work}" in phrase else 0,
         after=_filled(after, values),
         kind=audit.action,
-        reason=audit.reason,
+        reason=audit.reason if len(ids) == len(_ids(audit)) else "",  # It may be about the work of others.
         sentences=[
             f"{isolated(works.get(one.assignment_id, ''))} (#{one.assignment_id}): {sentence(one, names)}"
             for one in changes
         ]
         if len(ids) > 1
         else [],
-        details={"selection": audit.selection, "before": audit.before, "after": audit.after},
+        details={}
+        if told_of.seen is not None
+        else {"selection": audit.selection, "before": audit.before, "after": audit.after},
     )
 
 
-def _line_of_change(change: ChangeRecord, works: Mapping[int, str], names: Names) -> TrailLine:
-    before, _, after = as_act(change, names).partition("{work}")
+def _line_of_change(change: ChangeRecord, told_of: _Subjects) -> TrailLine:
+    before, _, after = as_act(change, told_of.names).partition("{work}")
     pk = change.assignment_id
     return TrailLine(
         at=change.at,
         actor=change.actor or "somebody",
         before=before,
-        works=[TrailWork(id=pk, title=works.get(pk, f"#{pk}"))],
+        works=[TrailWork(id=pk, title=told_of.works.get(pk, f"#{pk}"))],
         more=0,
         after=after,
         kind=CHANGE,
         reason="",
         sentences=[],
-        details={
+        details={}
+        if told_of.seen is not None
+        else {
             "version": change.version,
             "via": change.via,
             "before": change.before,
@@ -252,15 +309,30 @@ def _ids(audit: Audit) -> list[int]:
     return [int(one) for one in ids if str(one).isdigit()]
 
 
-def _titles(audits: Iterable[Audit], changes: Iterable[ChangeRecord]) -> dict[int, str]:
+def _seen(audits: Iterable[Audit], scope: TeamScope) -> Set[int] | None:
+    """Those of the assignments of these actions that a limited reader sees; None for any other reader."""
+    if not scope.limited:
+        return None
+    ids = {pk for audit in audits for pk in _ids(audit)}
+    return set(Assignment.objects.visible_to(scope).filter(pk__in=ids).values_list("pk", flat=True))
+
+
+def _titles(audits: Iterable[Audit], changes: Iterable[ChangeRecord], scope: TeamScope) -> dict[int, str]:
     """The titles of the assignments that sentences name, in one query."""
-    ids = {pk for audit in audits for pk in _ids(audit)[:MOST_NAMED]} | {one.assignment_id for one in changes}
-    return dict(Assignment.objects.filter(pk__in=ids).values_list("pk", "title")) if ids else {}
+    most = None if scope.limited else MOST_NAMED
+    ids = {pk for audit in audits for pk in _ids(audit)[:most]} | {one.assignment_id for one in changes}
+    return (
+        dict(Assignment.objects.visible_to(scope).filter(pk__in=ids).values_list("pk", "title"))
+        if ids
+        else {}
+    )
 
 
-def _people(audits: Iterable[Audit]) -> dict[int, str]:
+def _people(audits: Iterable[Audit], scope: TeamScope) -> dict[int, str]:
     ids = {pk for audit in audits if (pk := _person_id(audit))}
-    return dict(Assignee.objects.filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+    return (
+        dict(Assignee.objects.visible_to(scope).filter(pk__in=ids).values_list("pk", "name")) if ids else {}
+    )
 
 
 def _person_id(audit: Audit) -> int:

@@ -8,7 +8,7 @@ from django import forms
 
 from assignments.models import ActKind, Assignment
 from reminders.operations.acting import Said, left_alone, plan_act, run_act
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, preview_of
+from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, outcome, preview_of
 from reminders.operations.forms import DeclineForm, LateForm, OnMyWayForm, ReasonForm
 
 CONSEQUENCES = {
@@ -48,7 +48,7 @@ def _run(act: ActKind) -> Callable[[ActionRequest, Any], str]:
         values = form.cleaned_data
         said = Said(minutes=values.get("minutes"), note=values.get("note", ""))
         done = run_act(act, plan, said, by=request.by, reason=values["reason"])
-        return f"{len(done.ids)} {EFFECTS[act]}, {len(done.skipped)} left alone."
+        return outcome(f"{len(done.ids)} {EFFECTS[act]}", len(done.skipped))
 
     return run
 

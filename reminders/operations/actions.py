@@ -142,7 +142,7 @@ def _run_reset(action: str) -> Callable[[ActionRequest, Any], str]:
         plan = resets.plan_reset(request.selection, config=conf.current())
         plan.confirm(request.plan)
         done = resets.run_reset(plan, by=request.by, reason=form.cleaned_data["reason"], action=action)
-        return f"{len(done.ids)} reset, {len(done.skipped)} left alone."
+        return outcome(f"{len(done.ids)} reset", len(done.skipped))
 
     return run
 
@@ -162,7 +162,7 @@ def _run_close(request: ActionRequest, form: Any) -> str:
     plan = closing.plan_close(request.ids or (), scope=request.scope)
     plan.confirm(request.plan)
     done = closing.run_close(plan, by=request.by, reason=form.cleaned_data["reason"])
-    return f"{len(done.ids)} closed, {len(done.skipped)} left alone."
+    return outcome(f"{len(done.ids)} closed", len(done.skipped))
 
 
 def preview_of(
@@ -182,6 +182,11 @@ def preview_of(
         plan=plan.fingerprint,
         possible=bool(plan.targets),
     )
+
+
+def outcome(done: str, skipped: int) -> str:
+    """What was done, and how many were left alone, if any."""
+    return f"{done}, {skipped} left alone." if skipped else f"{done}."
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

@@ -1,5 +1,6 @@
 """The forms of what operators do: why, for how long, and what becomes of the backlog."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         max_length=MAX_REASON_LENGTH,
-        widget=forms.Textarea(attrs={"rows": 2}),
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "class": "reason"}),
         help_text="Kept in the audit trail beside your name.",
     )
 
@@ -27,6 +28,8 @@ class QuestionForm(forms.Form):
     """What an action asks before there is anything to confirm. `again`: the words on the button that asks once more."""
 
     again = "Choose again"
+    shortcuts: Sequence[tuple[str, str]] = ()
+    """Common answers, by the words on their links: what they add to the address."""
 
     def answers(self) -> dict[str, str]:
         """The valid answers, as the confirmation carries them: by name, each in a form that names it and no other."""

@@ -12,6 +12,7 @@ from django.db.models import Model
 from assignments import services
 from assignments.clock import database_now
 from assignments.leads import checked_leads
+from assignments.locks import lock_keys
 from assignments.models import Assignment, Team
 from assignments.references import spellings
 from assignments.services import NewAssignment
@@ -21,6 +22,7 @@ from reminders.conf import ReminderConfig
 from reminders.insight.changed_plans import new_plan
 from reminders.insight.explain.wording import local_time
 from reminders.ledger.audit import record
+from reminders.models import StoredResponse
 from reminders.operations.assignee_choice import NOBODY, Chosen, choose, offer_people
 from reminders.operations.plan_change_words import clashes, reminders
 from reminders.operations.time_choice import (
@@ -166,10 +168,28 @@ def preview(form: NewWorkForm, *, config: ReminderConfig, scope: TeamScope) -> N
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The assignment of a confirmation; `is_new`: it was made by this one."""
+
+    id: int
+    is_new: bool
+
+
 @atomically
-def make(form: NewWorkForm, *, by: str, scope: TeamScope) -> Assignment:
-    """Makes the work. Raises ValidationError, by the fields of the service."""
+def make(form: NewWorkForm, *, by: str, scope: TeamScope, key: str) -> Made | None:
+    """Makes the work of this form once, however often and from how many windows it is confirmed: `key` names the preview.
+    None where the form is not valid. Raises ValidationError, by the fields of the service.
+    """
+    caller = f"page {by}"
+    lock_keys([f"{caller} {key}"])
+    kept = StoredResponse.objects.filter(caller=caller, key=key).values_list("body", flat=True).first()
+    if kept is not None:
+        return Made(id=int(kept["id"]), is_new=False)
+    if not form.is_valid():  # Asked after the lock: the reference may be that of the first confirmation.
+        return None
     work = services.create(form.new, scope=scope)
     made = {"title": work.title, "start": work.scheduled_start.isoformat(), "assignee": work.assignee_id}
     record("create", by=by, reason="", selection={"ids": [work.pk]}, after={str(work.pk): made})
-    return work
+    StoredResponse.objects.create(caller=caller, key=key, request_hash="", status=201, body={"id": work.pk})
+    return Made(id=work.pk, is_new=True)

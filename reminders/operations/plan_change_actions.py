@@ -8,7 +8,15 @@ from assignments.instants import read
 from assignments.models import Assignment
 from reminders import conf
 from reminders.insight.explain.wording import local_time
-from reminders.operations.actions import SHOWN, ActionRequest, OperatorAction, Preview, counted, preview_of
+from reminders.operations.actions import (
+    SHOWN,
+    ActionRequest,
+    OperatorAction,
+    Preview,
+    counted,
+    outcome,
+    preview_of,
+)
 from reminders.operations.assignee_choice import AssigneeForm, choose
 from reminders.operations.forms import QuestionForm, ReasonForm
 from reminders.operations.plan_change_words import answer_of, effects, named, warnings
@@ -151,7 +159,7 @@ def _run(
         plan = plan_of(request)
         plan.confirm(request.plan)
         done = run_change(plan, by=request.by, reason=form.cleaned_data["reason"])
-        return f"{len(done.ids)} {done_words(plan)}, {len(done.skipped)} left alone."
+        return outcome(f"{len(done.ids)} {done_words(plan)}", len(done.skipped))
 
     return run
 

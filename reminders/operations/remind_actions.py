@@ -7,7 +7,7 @@ from reminders.insight.explain.ways import way_words
 from reminders.insight.explain.wording import moment
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, preview_of
+from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, outcome, preview_of
 from reminders.operations.forms import RemindForm
 from reminders.operations.reminding import PlannedMessage, plan_reminding, run_reminding
 
@@ -65,7 +65,7 @@ def _run(request: ActionRequest, form: Any) -> str:
         config=config,
         wait_while_paused=bool(values.get("wait_while_paused")),
     )
-    return f"{counted(len(done.ids), 'reminder')} on the way, {len(done.skipped)} left alone."
+    return outcome(f"{counted(len(done.ids), 'reminder')} on the way", len(done.skipped))
 
 
 REMIND_ACTIONS = {

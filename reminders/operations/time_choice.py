@@ -68,6 +68,12 @@ class MoveForm(QuestionForm):
     """
 
     again = "Choose another time"
+    shortcuts = (
+        ("1 hour earlier", "minutes=-60"),
+        ("15 minutes later", "minutes=15"),
+        ("1 hour later", "minutes=60"),
+        ("1 day later", "days=1"),
+    )
     start = forms.CharField(label="New start", max_length=40, widget=StartWidget, required=False)
     zone = forms.ChoiceField(label="The time is", required=False, widget=forms.RadioSelect)
     days = forms.IntegerField(min_value=-MOST_DAYS, max_value=MOST_DAYS, required=False, label="Days")
@@ -84,7 +90,7 @@ class MoveForm(QuestionForm):
         self._show_fields()
 
     def _show_fields(self) -> None:
-        if len(self._work) != 1:
+        if len(self._work) != 1 or self._is_offset():
             self.fields["days"].help_text = "At the same time of day of each assignee. Negative: earlier."
             self.fields["minutes"].help_text = "Added to the days. Negative: earlier."
             del self.fields["start"], self.fields["zone"]
@@ -95,6 +101,10 @@ class MoveForm(QuestionForm):
             del self.fields["to"]
             if "start" in self.fields:
                 self.fields["start"].required = True
+
+    def _is_offset(self) -> bool:
+        """Whether one piece of work is moved by so much, as several are."""
+        return self.is_bound and not self.data.get("start") and any(map(self.data.get, ("days", "minutes")))
 
     def _offer_zones(self, work: Assignment) -> None:
         office = timezone.get_default_timezone()

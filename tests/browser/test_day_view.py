@@ -66,11 +66,12 @@ def test_a_block_is_dragged_to_another_time_and_person(visit, office):
     page = opened(visit)
     drag(page, "Pump", hours=2, to="Ben")
     expect(page.get_by_text("1 assignment to Fri 15 Jun 2035, 11:00 UTC, given to Ben")).to_be_visible()
-    expect(page.get_by_text("The reminder to Ben leaves at 2035-06-15 10:30:00 UTC.")).to_be_visible()
+    line = page.get_by_text("The reminder to Ben leaves in")
+    expect(line.locator("time[title='2035-06-15 10:30:00 UTC']")).to_be_visible()
     assert Assignment.objects.get(title="Pump").scheduled_start == DAY + 9 * HOUR
     confirm(page, "Move")
     expect(page).to_have_url(re.compile(rf"/ops/day\?date=2035-06-15#person-{ben.pk}$"))
-    expect(page.get_by_text("1 moved and given to Ben, 0 left alone.")).to_be_visible()
+    expect(page.get_by_text("1 moved and given to Ben.")).to_be_visible()
     moved = Assignment.objects.get(title="Pump")
     assert (moved.assignee, moved.scheduled_start) == (ben, DAY + 11 * HOUR)
     assert moved.scheduled_end == DAY + 13 * HOUR

@@ -69,7 +69,7 @@ def test_an_operator_gives_the_work_to_somebody_else(visit, stage):
     expect(row).to_contain_text("The reminder to Priya Sharma leaves at once.")
     assert Assignment.objects.get(pk=stage.sent.pk).assignee_id == stage.sent.assignee_id
     give_reason(page, "Give it to Priya Sharma", "Jonas is ill")
-    expect(page.get_by_text("1 given to Priya Sharma, 0 left alone.")).to_be_visible()
+    expect(page.get_by_text("1 given to Priya Sharma.")).to_be_visible()
     expect(page).to_have_url(re.compile(f"/ops/assignments/{stage.sent.pk}$"))
     assert Assignment.objects.get(pk=stage.sent.pk).assignee_id == stage.coming.assignee_id
     assert Audit.objects.get().action == "reassign"
@@ -84,7 +84,7 @@ def test_an_operator_repairs_what_is_out_of_sync(visit, stage):
     page.get_by_role("button", name="Reset reminder status").click()  # The browser asks for the reason.
     assert not Audit.objects.filter(action="reset").exists()
     give_reason(page, "Reset reminder status", "restored from a backup")
-    expect(page.get_by_text("1 reset, 0 left alone.")).to_be_visible()
+    expect(page.get_by_text("1 reset.")).to_be_visible()
     assert Assignment.objects.get(pk=stage.out_of_sync.pk).reminder_status == "NONE"
     page.locator("header").get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Audit trail").click()

@@ -91,6 +91,7 @@ def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back
             messages.add_message(request, level, resolved.message)
         if not resolved.again:
             return HttpResponseRedirect(back)
+    few = len(requested.ids or ()) <= LONGEST_QUERY
     context = {
         "action": chosen,
         "name": name,
@@ -98,8 +99,9 @@ def _confirm(request: HttpRequest, name: str, *, ids: Sequence[int] | None, back
         "form": form,
         "question": question,
         "asks": asks,
+        "shortcuts": question.shortcuts if question and not question.is_bound and few else (),
         "answers": requested.answers,
-        "method": "get" if len(requested.ids or ()) <= LONGEST_QUERY else "post",
+        "method": "get" if few else "post",
         "back": back,
         "ids": requested.ids or (),
         "scope": OUT_OF_SYNC if ids is None else "",

@@ -17,7 +17,7 @@ from reminders.insight.awareness import teams_asked
 from reminders.insight.board import DEFAULT_HOURS, MOST_LOOKED_AT, BoardEntry, board, entries
 from reminders.insight.next_steps import CAUSES
 from reminders.operations.act_actions import ACT_ACTIONS, possible_actions
-from reminders.policy.awareness import Rung
+from reminders.policy.awareness import Rung, Unreachable
 from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.lists import ListPage
 from reminders.web.ops.overview import REFRESH_INTERVAL
@@ -32,6 +32,9 @@ LAST_PAGE = MOST_LOOKED_AT // PAGE_SIZE
 
 ACTS = {"remind-now": "Remind", "reassign": "Reassign", "confirm": "Confirm", "start": "Start"}
 """What operators are offered for each line: the actions by their names in addresses, and the words of the links."""
+
+NEED_AN_ADDRESS = (Unreachable.NO_CONTACT_POINT, Unreachable.OPTED_OUT)
+"""Causes for which nothing is sent at all. To an address that fails messages still go, as to the last one."""
 
 TONES = {
     Rung.UNASSIGNED: "failed",
@@ -75,6 +78,11 @@ def _shown(request: HttpRequest) -> dict[str, object]:
     return {
         **page_context(request),
         "lines": lines,
+        "remindable": [
+            line["entry"].assignment.pk
+            for line in lines
+            if any(name == "remind-now" for name, _, _ in line["acts"])
+        ],
         "back": reverse("ops:board") + (f"?{request.GET.urlencode()}" if request.GET else ""),
         "listed": ListPage(
             rows=lines,
@@ -97,13 +105,16 @@ def _shown(request: HttpRequest) -> dict[str, object]:
 
 
 def _is_offered(name: str, entry: BoardEntry) -> bool:
-    """Whether there is somebody to remind, or something left to give away."""
+    """Whether there is somebody whom a reminder may reach, or something left to give away."""
     work = entry.assignment
-    return work.status == Status.SCHEDULED and (name != "remind-now" or work.assignee_id is not None)
+    if name == "remind-now" and (work.assignee_id is None or entry.cause in NEED_AN_ADDRESS):
+        return False
+    return work.status == Status.SCHEDULED
 
 
 def _line(entry: BoardEntry, scope: TeamScope) -> dict[str, Any]:
     known, person = entry.awareness, entry.person
+    person_shown = person is not None and scope.holds(person.team_id)
     possible = dict(possible_actions(entry.assignment, now=timezone.now()))
     tone = TONES.get(known.rung, "sent")
     if known.told_wrong or (known.needs_somebody and not known.in_doubt):
@@ -116,7 +127,8 @@ def _line(entry: BoardEntry, scope: TeamScope) -> dict[str, Any]:
         "call": tel_url(person.phone) if person else "",
         "call_first": known.needs_somebody,
         "cause": CAUSES[entry.cause] if entry.cause and known.rung is Rung.UNREACHABLE else "",
-        "person_shown": person is not None and scope.holds(person.team_id),
+        "person_shown": person_shown,
+        "add_address": person_shown and known.rung is Rung.UNREACHABLE,
         "acts": [
             (name, OFFERED[name].title, label)
             for name, label in ACTS.items()

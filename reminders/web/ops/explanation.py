@@ -14,8 +14,9 @@ from reminders.insight.headline import headline
 from reminders.operations.act_actions import ACT_ACTIONS, possible_actions
 from reminders.operations.opt_outs import described_for
 from reminders.operations.plan_change_actions import possible_changes
+from reminders.policy.awareness import Rung
 from reminders.web.ops.actions import OFFERED
-from reminders.web.ops.page import page, show
+from reminders.web.ops.page import may_operate, page, show
 from reminders.web.team_limits import TeamAccess, scope_of
 
 TONES = {
@@ -38,6 +39,9 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404(f"There is no assignment with the number {pk}.")
     config = conf.current()
     answer = explain(assignment, config=config)
+    person_shown = assignment.assignee is not None and scope_of(request.user).holds(
+        assignment.assignee.team_id
+    )
     first = headline(assignment, now=answer.asked_at, config=config)
     offered = dict(_offered(assignment, now=answer.asked_at))
     helpful = [(name, offered.pop(name)) for name in first.acts if name in offered] if first else []
@@ -45,8 +49,8 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "assignment": assignment,
         "team": effective_team(assignment),
         "answer": answer,
-        "person_shown": assignment.assignee is not None
-        and scope_of(request.user).holds(assignment.assignee.team_id),
+        "person_shown": person_shown,
+        "add_address": person_shown and may_operate(request) and answer.awareness == Rung.UNREACHABLE.value,
         "tone": "" if first else TONES[answer.outlook],
         "headline": first,
         "helpful": helpful,

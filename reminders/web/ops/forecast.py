@@ -6,12 +6,19 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from assignments.models import Team
+from assignments.team_scope import TeamScope
 from reminders import conf
 from reminders.content.links import tel_url
 from reminders.insight import statistics
 from reminders.insight.awareness import teams_asked
 from reminders.insight.next_steps import CAUSES
-from reminders.insight.reach_forecast import MOST_COUNTED, MOST_LISTED, ReachForecast, reach_forecast
+from reminders.insight.reach_forecast import (
+    MOST_COUNTED,
+    MOST_LISTED,
+    ReachForecast,
+    Unreached,
+    reach_forecast,
+)
 from reminders.policy.awareness import Unreachable
 from reminders.web.ops.page import page, show
 from reminders.web.search import whole_number
@@ -52,28 +59,33 @@ def forecast(request: HttpRequest) -> HttpResponse:
         "forecast",
         {
             "forecast": found,
-            "sections": list(_sections(found)),
+            "sections": list(_sections(found, scope)),
             "listed_at_most": MOST_LISTED,
             "counted_at_most": MOST_COUNTED,
             "days": days,
             "choices": DAYS.items(),
             "teams": teams,
             "team": team,
-            "scope": scope,
             "back": reverse("ops:forecast") + (f"?{request.GET.urlencode()}" if request.GET else ""),
         },
     )
 
 
-def _sections(found: ReachForecast) -> Any:
+def _line(one: Unreached, scope: TeamScope) -> dict[str, Any]:
+    person = one.person
+    person_shown = person is not None and scope.holds(person.team_id)
+    return {
+        "work": one.assignment,
+        "call": tel_url(person.phone) if person else "",
+        "person_shown": person_shown,
+    }
+
+
+def _sections(found: ReachForecast, scope: TeamScope) -> Any:
     """Each cause that there is, with its work."""
     for cause, number in found.by_cause.items():
         if number:
-            lines = [
-                {"work": one.assignment, "call": tel_url(one.person.phone) if one.person else ""}
-                for one in found.unreached
-                if one.cause is cause
-            ]
+            lines = [_line(one, scope) for one in found.unreached if one.cause is cause]
             yield {
                 "name": cause.value,
                 "title": TITLES[cause],

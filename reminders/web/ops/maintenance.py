@@ -18,6 +18,7 @@ from reminders.web.ops.lists import list_page
 from reminders.web.ops.overview import REFRESH_INTERVAL
 from reminders.web.ops.page import page, page_context, show
 from reminders.web.search import clean_text
+from reminders.web.team_limits import TeamAccess, scope_of
 
 PAUSES_SHOWN = 20
 CANARY_TIMEOUT = timedelta(seconds=5)
@@ -79,9 +80,13 @@ def _checklist() -> dict[str, object]:
     }
 
 
-@page()
+@page(limit=TeamAccess.NARROWS)
 def audit(request: HttpRequest) -> HttpResponse:
-    """What people and programs did, in sentences; the records themselves are behind each line."""
+    """What people and programs did, in sentences; the records themselves are behind each line.
+
+    Whoever is limited to teams sees what concerns their work and their people, without the records.
+    """
+    scope = scope_of(request.user)
     wanted = {name: clean_text(request.GET.get(name)) for name in ("action", "actor", "q", "since", "until")}
     asked = trail.TrailFilter(
         kind=wanted["action"],
@@ -91,10 +96,12 @@ def audit(request: HttpRequest) -> HttpResponse:
         until=_instant_of(wanted["until"]),
     )
     with statistics.bounded():
-        listed = list_page(trail.entries(asked), request)
-        lines = trail.lines(listed.rows)
-    context = {"listed": listed, "lines": lines, "actions": trail.actions(), **wanted}
-    return show(request, "audit", {**context, "narrowed": any(wanted.values())})
+        listed = list_page(trail.entries(asked, scope), request)
+        lines = trail.lines(listed.rows, scope)
+    context = {"listed": listed, "lines": lines, "actions": trail.actions(scope), **wanted}
+    return show(
+        request, "audit", {**context, "narrowed": any(wanted.values()), "searched": trail.MOST_SEARCHED}
+    )
 
 
 def _instant_of(text: str) -> datetime | None:

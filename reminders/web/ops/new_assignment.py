@@ -4,7 +4,7 @@ import secrets
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -13,10 +13,6 @@ from reminders.operations.new_work import NewWorkForm, make, preview
 from reminders.web.ops.page import page, safe_back, show
 from reminders.web.team_limits import TeamAccess, scope_of
 
-MADE = "made_assignments"
-"""In the session: the keys of forms that were confirmed, each with the assignment that it made."""
-
-KEPT = 20
 GIVEN = ("to", "start", "zone", "team", "kind", "title")
 """Values that an address may fill in."""
 
@@ -30,23 +26,22 @@ def new_assignment(request: HttpRequest) -> HttpResponse:
     initial = {name: values[name] for name in GIVEN if name in values}
     form = NewWorkForm(request.POST or None, scope=scope, initial=initial)
     key, shown = request.POST.get("key", "")[:40], None
-    made = request.session.get(MADE, {})
-    if "confirmed" in request.POST and key in made:
-        messages.warning(request, f"This was confirmed before: it is assignment {made[key]}.")
-        return HttpResponseRedirect(back)
-    if request.POST and "edit" not in request.POST and form.is_valid():
+    if request.POST and "edit" not in request.POST:
         if "confirmed" in request.POST and key:
             try:
-                with transaction.atomic():
-                    work = make(form, by=request.user.get_username(), scope=scope)
+                made = make(form, by=request.user.get_username(), scope=scope, key=key)
             except ValidationError as refusal:
                 form.refused(refusal)
             except IntegrityError:
                 form.add_error("reference", "Another assignment has this reference.")
             else:
-                request.session[MADE] = dict([*made.items(), (key, work.pk)][-KEPT:])
-                messages.success(request, f"“{work.title}” was made: assignment {work.pk}.")
-                return HttpResponseRedirect(back)
+                if made is not None:
+                    if made.is_new:
+                        title = form.cleaned_data["title"]
+                        messages.success(request, f"“{title}” was made: assignment {made.id}.")
+                    else:
+                        messages.warning(request, f"This was confirmed before: it is assignment {made.id}.")
+                    return HttpResponseRedirect(back)
         if form.is_valid():
             shown, key = preview(form, config=conf.current(), scope=scope), secrets.token_urlsafe(12)
     context = {"form": form, "preview": shown, "key": key, "back": back, "address": reverse("ops:new")}

@@ -61,6 +61,7 @@ NARROWED = (
     "ops:people",
     "ops:reminders",
     "ops:simulator",
+    "ops:audit",
     "ops:imports",
 )
 """The pages that there are for people who are limited to teams."""

@@ -4,9 +4,11 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from assignments.models import Assignee
+from assignments.contact_point import ContactChannel
+from assignments.models import Answer, Assignee, Assignment, Status
 from assignments.services import Refused
 from reminders import conf
+from reminders.content.links import tel_url
 from reminders.insight.person import overview_of
 from reminders.operations import merging
 from reminders.operations.actions import SHOWN, resolve
@@ -14,8 +16,12 @@ from reminders.operations.assignee_choice import OtherPersonForm
 from reminders.operations.contact_points import UnknownContactPoint, UnknownPerson, person_of, point_of
 from reminders.operations.forms import ReasonForm
 from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, possible_on
-from reminders.web.ops.page import page, show
+from reminders.operations.quiet_hours import PERSON_ACTIONS, hours_in_force
+from reminders.web.ops.page import page, safe_back, show
 from reminders.web.team_limits import TeamAccess, scope_of
+
+OFFERED = {**POINT_ACTIONS, **PERSON_ACTIONS}
+"""What operators do about a person, by its name in addresses."""
 
 
 @page(limit=TeamAccess.NARROWS)
@@ -28,28 +34,47 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     first: set[str] = set()
     points = []
     for point in overview.points:
-        points.append((point, point.channel not in first, possible_on(point)))
+        call = tel_url(point.address) if point.channel == ContactChannel.SMS else ""
+        points.append((point, point.channel not in first, possible_on(point), call))
         first.add(point.channel)
-    return show(request, "person", {"person": found, "points": points, "overview": overview})
+    return show(
+        request,
+        "person",
+        {
+            "person": found,
+            "points": points,
+            "overview": overview,
+            "quiet": hours_in_force(found),
+            "remindable": [one.pk for one in overview.upcoming if may_be_reminded(one)],
+        },
+    )
+
+
+def may_be_reminded(work: Assignment) -> bool:
+    """Whether an operator is offered to remind its assignee at once."""
+    return work.status == Status.SCHEDULED and work.answer != Answer.DECLINED
 
 
 @page(operator=True, limit=TeamAccess.NARROWS)
 def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     """Asks for a reason, does it, and goes back to the person's page."""
     found, scope = _person(request, pk), scope_of(request.user)
-    if name not in POINT_ACTIONS:
+    if name not in OFFERED:
         raise Http404("There is no such action.")
-    given = (request.POST if request.method == "POST" else request.GET).get("point", "")
+    values = request.POST if request.method == "POST" else request.GET
+    given = values.get("point", "")
     point = None
-    if name != ADD:
+    if name != ADD and name not in PERSON_ACTIONS:
         try:
             number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
             point = point_of(pk, number, scope=scope)
         except UnknownContactPoint:
             raise Http404("This person has no such address.") from None
-    chosen, back = POINT_ACTIONS[name], reverse("ops:person", args=[pk])
+    chosen, own_page = OFFERED[name], reverse("ops:person", args=[pk])
+    back = safe_back(values["back"]) if values.get("back") else own_page
     requested = PointRequest(by=request.user.get_username(), person=found, point=point, scope=scope)
-    form = chosen.form(request.POST if request.method == "POST" else None)
+    own = {"quiet_from": found.quiet_from, "quiet_until": found.quiet_until}
+    form = chosen.form(request.POST if request.method == "POST" else None, initial=own)
     if request.method == "POST":
         resolved = resolve(chosen, requested, form)
         if resolved.message:
@@ -65,6 +90,7 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "preview": preview,
         "form": form,
         "back": back,
+        "own_page": own_page,
     }
     return show(request, "person_act", context)
 

@@ -1,15 +1,16 @@
 """How the Ops pages write instants and durations, and the pause that every page shows."""
 
 import json
+import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from assignments.models import Assignment, ReminderStatus, Status
 from reminders.insight.explain import wording
@@ -49,6 +50,54 @@ def when(at: datetime | None) -> str | SafeString:
     if at is None:
         return "-"
     return format_html('<span class="when">{} <small>{}</small></span>', distance(at), instant(at))
+
+
+@register.filter
+def far(at: datetime | None) -> str | SafeString:
+    """An instant in a line of text: how far it is from now, and by the clock; its title has all of it."""
+    if at is None:
+        return "-"
+    is_today = timezone.localtime(at).date() == timezone.localdate()
+    return _timed(at, f"{distance(at)}, {'at ' if is_today else ''}{{}}")
+
+
+INSTANT = re.compile(
+    r"(?P<at>\bat )?(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>UTC|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)\b"
+)
+"""An instant as sentences have it, by `wording.moment` or `gates.format_instant`."""
+KIND = re.compile(r"^(REMINDER|CORRECTION|ESCALATION|EVENT)\b")
+
+
+@register.filter
+def sentence(text: str) -> SafeString:
+    """A sentence that programs read too, as people read it: "at" an instant becomes how far that is from now, others are
+    short; the title of each has all of it. A code in front becomes a word.
+    """
+    escaped = KIND.sub(lambda found: word(found[1]), conditional_escape(text))
+    escaped = escaped.replace("marked OVERDUE", "marked overdue")
+    return mark_safe(INSTANT.sub(_read_instant, escaped))  # noqa: S308 - escaped above
+
+
+def _read_instant(found: re.Match[str]) -> str:
+    local = datetime.fromisoformat(found["local"])
+    zones = [UTC] if found["zone"] == "UTC" else []
+    for zone in (*zones, timezone.get_current_timezone()):
+        for fold in (0, 1):
+            at = local.replace(tzinfo=zone, fold=fold)
+            if at.tzname() == found["zone"]:
+                return far(at) if found["at"] else _timed(at, "{}")
+    return found[0]
+
+
+def _timed(at: datetime, words: str) -> SafeString:
+    local = timezone.localtime(at)
+    clock = date_format(local, _short_format(local, today="H:i:s" if local.second else "H:i"))
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        full_instant(at),
+        words.format(clock),
+    )
 
 
 @register.filter
@@ -137,6 +186,12 @@ def reminder_word(reminder_status: str, *, scheduled: bool = True) -> str:
 def reminded(assignment: Assignment) -> str:
     """What came of the reminders of an assignment, in a word."""
     return reminder_word(assignment.reminder_status, scheduled=assignment.status == Status.SCHEDULED)
+
+
+@register.filter
+def reminded_word(reminder_status: str) -> str:
+    """The same of a status alone, of work that is scheduled."""
+    return reminder_word(reminder_status)
 
 
 @register.filter

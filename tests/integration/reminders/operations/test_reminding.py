@@ -1,5 +1,6 @@
 """Remind now: a reminder that leaves at once, whatever the plan says, and once however often it is asked for."""
 
+import re
 import threading
 from datetime import timedelta
 
@@ -283,7 +284,7 @@ def test_operators_see_before_they_remind(clock, operator, run, outbox):
     text = shown.content.decode()
     assert "to a...@example.test, at once" in text
     assert "ada@example.test" not in text
-    assert "reminded last at 2026-06-15 12:00:00 UTC" in text
+    assert re.search(r'reminded last <time [^>]*title="2026-06-15 12:00:00 UTC">', text)
     posted = {
         "confirmed": "1",
         "ids": work.pk,
@@ -291,7 +292,7 @@ def test_operators_see_before_they_remind(clock, operator, run, outbox):
         "reason": "phone was off",
     }
     done = operator.post("/ops/act/remind-now", posted, follow=True)
-    assert "1 reminder on the way, 0 left alone." in done.content.decode()
+    assert "1 reminder on the way." in done.content.decode()
     again = operator.post("/ops/act/remind-now", posted, follow=True)
     assert "Nothing was done" in again.content.decode()
     assert len(asked(work)) == 1

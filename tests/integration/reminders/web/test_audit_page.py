@@ -1,18 +1,30 @@
 """The audit trail in sentences: who did what to which work, narrowed by who, what and when; the records are behind it."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
-from assignments import services
+from accounts import limits, roles
+from assignments import services, teams
 from assignments.history import Actor
 from reminders.insight import trail
 from reminders.models import Audit
 from reminders.operations import pauses
+from reminders.operations.quiet_hours import change_quiet_hours
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.logins import signed_in, staff
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def of_north(clock):
+    """A browser of an operator who is limited to the team North, and that team and another one."""
+    user = staff("nora", roles.OPERATORS)
+    north, south = teams.add_team(name="North"), teams.add_team(name="South")
+    limits.limit_user(user, [north.pk], by="root")
+    return signed_in(user), north, south
 
 
 def told(**asked) -> list[str]:
@@ -102,3 +114,44 @@ def test_a_title_cannot_take_the_place_of_the_work(clock):
     work = AssignmentFactory(title="A")
     services.change(work.pk, {"title": "{work}{name}"}, actor=Actor.ops("olga"))
     assert told() == ["olga renamed {work}{name} from “A” to “{ work }{name}”"]
+
+
+def test_a_limited_reader_sees_what_concerns_their_teams(of_north, operator):
+    client, north, south = of_north
+    ben = AssigneeFactory(name="Ben", team_id=north.pk)
+    far = AssigneeFactory(name="Zanzibar", team_id=south.pk)
+    mine = AssignmentFactory(title="Boiler", assignee=AssigneeFactory(name="Ada", team_id=north.pk))
+    theirs = AssignmentFactory(title="Zanzibar", assignee=far)
+    for work in (mine, theirs):
+        acted(operator, "move", work, start="2026-06-15T18:00", zone="office")
+    acted(operator, "cancel", mine, theirs)
+    services.change(theirs.pk, {"location": "Zanzibar"}, actor=Actor.api("token:planning"))
+    change_quiet_hours(ben.pk, time(22), time(6), by="olga", reason="asked")
+    change_quiet_hours(far.pk, time(22), time(6), by="olga", reason="Zanzibar")
+    pauses.pause(by="olga", reason="all", until=None)
+    page = client.get("/ops/audit")
+    said = [
+        f"{one.actor} {one.before}{', '.join(work.title for work in one.works)}{one.after} [{one.reason}]"
+        for one in page.context["lines"]
+    ]
+    assert said == [
+        "olga changed the quiet hours of Ben [asked]",
+        "olga cancelled Boiler []",  # The reason may be about the work of others.
+        "olga moved Boiler [is ill]",  # Within one moment here: the changes are told with what came last.
+    ]
+    text = page.content.decode()
+    assert "Zanzibar" not in text
+    assert "<pre" not in text
+    assert page.context["listed"].count == 5  # Three actions and two changes, which are told with them.
+    assert "pause" not in page.context["actions"]
+    assert "Zanzibar" in operator.get("/ops/audit").content.decode()
+
+
+def test_a_limited_reader_hears_no_name_of_another_team(of_north):
+    client, north, south = of_north
+    ada = AssigneeFactory(name="Ada", team_id=north.pk)
+    work = AssignmentFactory(title="Boiler", assignee=AssigneeFactory(name="Zanzibar", team_id=south.pk))
+    services.change(work.pk, {"assignee_id": ada.pk}, actor=Actor.api("token:planning"))
+    text = client.get("/ops/audit").content.decode()
+    assert "to Ada in place of person " in text.replace("\u2068", "").replace("\u2069", "")
+    assert "Zanzibar" not in text

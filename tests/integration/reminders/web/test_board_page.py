@@ -114,6 +114,36 @@ def test_confirming_for_somebody_takes_them_off_the_board(operator, people):
     assert ("silent", "cannot be reached") not in shown(answered)
 
 
+def test_all_who_can_be_reminded_are_by_one_button(operator, viewer, people):
+    page = operator.get("/ops/board")
+    ids = [people["coming"].pk, people["tonight"].pk]
+    assert page.context["remindable"] == ids
+    link = f"/ops/act/remind-now?ids={ids[0]},{ids[1]}&amp;back=%2Fops%2Fboard"
+    assert f'href="{link}">Remind these 2 now…' in text(page)
+    assert "Remind these" not in text(viewer.get("/ops/board"))
+
+
+def test_who_cannot_be_reached_is_given_an_address_and_one_comes_back(operator, people):
+    nemo = people["silent"].assignee_id
+    link = f"/ops/people/{nemo}/add?back=%2Fops%2Fboard"
+    assert f'href="{link}" aria-label="Add an address: Nemo, for silent"' in text(operator.get("/ops/board"))
+    assert f'href="{link.replace("board", "forecast")}%3Fdays%3D0"' in text(
+        operator.get("/ops/forecast?days=0")
+    )
+    assert "Add an address…" in text(operator.get(f"/ops/assignments/{people['silent'].pk}"))
+    assert 'name="back" value="/ops/board"' in text(operator.get(link))
+    values = {
+        "channel": "email",
+        "address": "nemo@example.test",
+        "reason": "They called",
+        "back": "/ops/board",
+    }
+    assert operator.post(f"/ops/people/{nemo}/add", values)["Location"] == "/ops/board"
+    assert ("silent", "not told yet") in shown(operator.get("/ops/board"))
+    away = operator.get(f"/ops/people/{nemo}/add?back=https://example.test/")
+    assert "https://example.test" not in text(away)
+
+
 def test_a_board_without_lines_says_so_in_one_sentence(viewer, clock):
     assert "No work starts within 12 hours, so there is nobody to tell." in text(viewer.get("/ops/board"))
     acting.confirm(AssignmentFactory())

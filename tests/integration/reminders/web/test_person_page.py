@@ -127,6 +127,38 @@ def test_an_operator_undoes_an_opt_out_and_marks_as_working(operator, ada):
     assert "There is nothing to change." in text(operator.get(f"{url}/opt-in?point={phone.pk}"))
 
 
+def test_an_operator_sets_quiet_hours(operator, viewer, ada):
+    url = f"/ops/people/{ada.pk}/quiet-hours"
+    assert viewer.get(url).status_code == 403
+    assert "no quiet hours" in text(operator.get(f"/ops/people/{ada.pk}"))
+    given = {"quiet_from": "22:00", "quiet_until": "06:30", "reason": "She asked"}
+    assert operator.post(url, given)["Location"] == f"/ops/people/{ada.pk}"
+    assert "quiet from 22:00 to 06:30" in text(operator.get(f"/ops/people/{ada.pk}"))
+    assert 'value="22:00"' in text(operator.get(url))
+    one = operator.post(url, {**given, "quiet_until": ""})
+    assert "quiet hours need quiet_from and quiet_until" in text(one)
+    ada.refresh_from_db()
+    ada.team = teams.add_team(name="Care", quiet_from="21:00", quiet_until="05:00")
+    ada.save()
+    assert operator.post(url, {"reason": "As the team"}).status_code == 302
+    assert "quiet from 21:00 to 05:00 (those of their team)" in text(operator.get(f"/ops/people/{ada.pk}"))
+    none = {"quiet_from": "", "quiet_until": ""}
+    own = {"quiet_from": "22:00", "quiet_until": "06:30"}
+    assert list(Audit.objects.order_by("id").values_list("action", "selection", "before", "after")) == [
+        ("change_quiet_hours", {"person": ada.pk}, none, own),
+        ("change_quiet_hours", {"person": ada.pk}, own, none),
+    ]
+    assert "changed the quiet hours of" in text(operator.get("/ops/audit"))
+
+
+def test_their_work_is_reminded_of_from_there(operator, viewer, ada):
+    work = AssignmentFactory(assignee=ada)
+    link = f"/ops/act/remind-now?ids={work.pk}&amp;back=/ops/people/{ada.pk}"
+    assert text(operator.get(f"/ops/people/{ada.pk}")).count(link) == 2  # For the one, and in its line.
+    assert link not in text(viewer.get(f"/ops/people/{ada.pk}"))
+    assert 'href="tel:+4930123456"' in text(viewer.get(f"/ops/people/{ada.pk}"))
+
+
 def test_what_is_refused_is_said_at_its_field(operator, ada):
     url = f"/ops/people/{ada.pk}/add"
     values = {"channel": "sms", "address": "12", "order": "", "reason": "x"}

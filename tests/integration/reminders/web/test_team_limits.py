@@ -151,7 +151,7 @@ ADDRESSES = {
     "ops/doctor": REFUSED,
     "ops/doctor/checks": REFUSED,
     "ops/calendars": REFUSED,
-    "ops/audit": REFUSED,
+    "ops/audit": NARROWED,
     "ops/mailbox": REFUSED,
     "ops/mailbox/<str:name>": REFUSED,
     "ops/mailbox/<str:name>/html": REFUSED,

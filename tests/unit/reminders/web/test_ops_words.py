@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.html import escape
 
-from reminders.web.templatetags.ops import age, full_instant, instant, minute
+from reminders.web.templatetags.ops import age, full_instant, instant, minute, sentence
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,32 @@ def test_an_instant_leaves_out_only_what_is_the_same_now(monkeypatch, at, shown,
 def test_an_instant_in_the_repeated_hour_names_its_zone(settings, hour, zone):
     settings.TIME_ZONE = "Europe/Berlin"
     assert full_instant(datetime(2027, 10, 31, hour, 30, tzinfo=UTC)) == f"2027-10-31 02:30:00 {zone}"
+
+
+def seen(text: str) -> str:
+    return re.sub("<.*?>", "", sentence(text))
+
+
+def test_a_sentence_says_how_far_an_instant_is_and_its_title_says_when(settings, monkeypatch):
+    settings.TIME_ZONE = "Europe/Berlin"
+    now = datetime(2026, 6, 15, 10, 0, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    assert seen("It leaves at 2026-06-15 14:30:00 CEST.") == "It leaves in 2 h 30 min, at 14:30."
+    assert seen("REMINDER was sent at 2026-06-15 09:59:18 UTC") == "Reminder was sent 42 s ago, at 11:59:18"
+    assert (
+        seen("moved from 2026-06-15 09:00:00 UTC to 2026-06-16 14:00:00 UTC")
+        == "moved from 11:00 to 16 Jun 16:00"
+    )
+    assert seen("it is marked OVERDUE") == "it is marked overdue"
+    assert 'title="2026-06-15 14:30:00 CEST"' in sentence("at 2026-06-15 14:30:00 CEST")
+
+
+@pytest.mark.parametrize("zone", ["CEST", "CET"])
+def test_a_sentence_keeps_the_two_hours_of_a_repeated_one_apart(settings, zone):
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert f'title="2027-10-31 02:30:00 {zone}"' in sentence(f"at 2027-10-31 02:30:00 {zone}")
+
+
+@pytest.mark.parametrize("text", ["at 2026-06-15 14:30:00 XYZ", "<b>REMINDER</b>", "of REMINDER"])
+def test_a_sentence_leaves_what_it_does_not_know_and_escapes_it(text):
+    assert sentence(text) == escape(text)
