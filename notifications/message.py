@@ -43,6 +43,19 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """Which stored text a message was made from: the id of its `version`; None: the built-in text. With a `fault` that
+    version could not be used, and the built-in text went out instead.
+    """
+
+    version: int | None = None
+    fault: str = ""
+
+
+BUILT_IN = Wording()
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message to one person.
 
@@ -51,7 +64,7 @@ class Message:
     `html` may be empty. `tracking` is what the other side may hand back with what became of the message (lower-case letters,
     digits and hyphens); empty where nothing is to come back. `headers` are further header lines, such as List-Unsubscribe.
     `reply_to` is the mail address to which answers go; empty: that of the settings. `calendar` is a file that goes with a
-    mail; other channels leave it out.
+    mail; other channels leave it out. `wording` is what its text was made from, for the record; no channel looks at it.
     """
 
     message_id: str
@@ -65,6 +78,7 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict)
     reply_to: str = ""
     calendar: Calendar | None = None
+    wording: Wording = BUILT_IN
 
 
 class Outcome(Enum):

@@ -15,6 +15,7 @@ from pytest_socket import disable_socket, socket_allow_hosts
 
 from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
+from reminders.content.message_templates import active
 from reminders.delivery import deliver, dispatch, refusals
 from tests import emptying
 from tests.factories import NOON
@@ -128,6 +129,8 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliver.speed, "cautious_until", 0.0)
     monkeypatch.setattr(dispatch.handover, "rows", None)
     refusals.tracker.met.clear()
+    monkeypatch.setattr(active, "_active", active.ActiveTemplates())
+    active.expire()
 
 
 @pytest.fixture

@@ -17,6 +17,18 @@ def text_language(language: str) -> str:
     return known_language([language]) or str(settings.DEFAULT_LANGUAGE)
 
 
+@lru_cache(maxsize=256)
+def languages_for(language: str) -> tuple[str, ...]:
+    """The languages in which a reader of this one takes a text, the best first: de-at and de for de-AT, then
+    DEFAULT_LANGUAGE.
+    """
+    code, found = language.replace("_", "-").lower(), []
+    while code:
+        found.append(code)
+        code = code.rpartition("-")[0]
+    return tuple(dict.fromkeys((*found, str(settings.DEFAULT_LANGUAGE))))
+
+
 def known_language(wanted: Sequence[str]) -> str:
     """The first of these for which there are texts, as a code of LANGUAGES; '' if there is none."""
     codes = dict(settings.LANGUAGES)
@@ -33,3 +45,4 @@ def known_language(wanted: Sequence[str]) -> str:
 def _forget_languages(**_: object) -> None:
     """Only tests change a setting of a running process."""
     text_language.cache_clear()
+    languages_for.cache_clear()

@@ -7,9 +7,10 @@ from datetime import datetime
 from assignments.direction import isolated
 from reminders.content import links
 from reminders.content.dates import local_time, time_line
-from reminders.ledger.records import Facts
+from reminders.ledger.records import Digest, Facts
 from reminders.models import Kind
 from reminders.policy import chains
+from reminders.policy.digests import MOST_LISTED
 from reminders.policy.escalation import EscalationTrigger, trigger_of
 from reminders.policy.rows import Row
 
@@ -67,3 +68,18 @@ def counts(rows: Sequence[Row]) -> dict[str, str]:
     found = Counter(map(subject_of, rows))
     values = {subject: str(found[subject]) for subject in SUBJECTS if found[subject]}
     return {**values, "mixed": "yes" if set(found) - {OVERDUE} else ""}
+
+
+def notices_listed(
+    digest: Digest, *, language: str, now: datetime
+) -> tuple[list[dict[str, str]], dict[str, str]]:
+    """What a supervisor reads of each notice, and of all of them."""
+    entries = [
+        notice_values(row, facts, zone=facts.assignee_zone, language=language, now=now)
+        for row, facts in digest.entries[:MOST_LISTED]
+    ]
+    return entries, {
+        "waiting": str(digest.waiting) if digest.waiting else "",
+        "list": links.overdue_list_url(),
+        **counts([row for row, _ in digest.entries]),
+    }

@@ -10,7 +10,7 @@ from functools import partial
 
 from notifications.channels import registry
 from notifications.channels.base import Channel
-from notifications.message import Delivery, Subject
+from notifications.message import BUILT_IN, Delivery, Subject, Wording
 from reminders.conf import ReminderConfig
 from reminders.delivery import refusals, watchdog
 from reminders.delivery.dispatch import chunks
@@ -170,10 +170,10 @@ def _send_all(
             if (down and claim.row.route in down) or (
                 ends and not may_begin(claim.row, elapsed=elapsed, config=config)
             ):
-                result, delivery, message_id = Result.HANDED_BACK, NOT_SENT, ""
+                result, delivery, message_id, wording = Result.HANDED_BACK, NOT_SENT, "", BUILT_IN
             else:
                 journal.note(place, JournalPhase.STARTED)
-                result, delivery, message_id = send(
+                result, delivery, message_id, wording = send(
                     claim,
                     times=send_times(claim.row, elapsed=elapsed, config=config),
                     before_last_octet=partial(journal.note, place, JournalPhase.COMPLETE),
@@ -183,18 +183,28 @@ def _send_all(
                 if retries.trips_breaker(claim.row, result):
                     down.add(claim.row.route)
             elapsed = timedelta(seconds=time.monotonic() - started)
-            of_message = _ends_of(claim, result, delivery, message_id, claim.begun_at + elapsed, config)
+            at = claim.begun_at + elapsed
+            of_message = _ends_of(claim, result, delivery, message_id, at, config, wording)
             deliveries += [delivery] * len(of_message)
             ends += of_message
     return with_hindsight(ends, deliveries, config)
 
 
 def _ends_of(
-    claim: Claim, result: Result, delivery: Delivery, message_id: str, at: datetime, config: ReminderConfig
+    claim: Claim,
+    result: Result,
+    delivery: Delivery,
+    message_id: str,
+    at: datetime,
+    config: ReminderConfig,
+    wording: Wording,
 ) -> list[Finished]:
     """The ends of all rows that were in one message: each goes its own way from here, at the same instant."""
     jitter = random.uniform(-1, 1)
-    ends = [finished(one, result, delivery, message_id, at, config, jitter=jitter) for one in claim.message]
+    ends = [
+        finished(one, result, delivery, message_id, at, config, jitter=jitter, wording=wording)
+        for one in claim.message
+    ]
     about_message = delivery.subject is Subject.MESSAGE
     if len(ends) == 1 or not digests.is_about_content(result, about_message=about_message):
         return ends

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from assignments.transactions import is_transient
 from notifications.channels.webhook.channel import GONE
-from notifications.message import Delivery, Outcome, Subject
+from notifications.message import BUILT_IN, Delivery, Outcome, Subject, Wording
 from reminders.conf import ReminderConfig
 from reminders.delivery import refusals
 from reminders.delivery.log_lines import fields_of, log_ended
@@ -75,6 +75,7 @@ def finished(
     config: ReminderConfig,
     *,
     jitter: float,
+    wording: Wording = BUILT_IN,
 ) -> Finished:
     transition = retries.transition_after(
         claim.row,
@@ -93,6 +94,7 @@ def finished(
         finished_at=at,
         message_id=message_id,
         retry_after=delivery.retry_after,
+        wording=wording,
     )
 
 
@@ -115,7 +117,16 @@ def with_hindsight(
             and delivery.subject is Subject.UNSTATED
             and (end.claim.row.route, end.code) in about_the_channel
         ):
-            end = finished(end.claim, result, delivery, end.message_id, end.finished_at, config, jitter=0.0)
+            end = finished(
+                end.claim,
+                result,
+                delivery,
+                end.message_id,
+                end.finished_at,
+                config,
+                jitter=0.0,
+                wording=end.wording,
+            )
         judged.append(end)
     return judged
 

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Protocol
 
 from notifications.channels.base import Channel
-from notifications.message import Contact, Delivery, Message, Outcome
+from notifications.message import BUILT_IN, Contact, Delivery, Message, Outcome, Wording
 from reminders.conf import ReminderConfig
 from reminders.content import compose
 from reminders.content.contacts import contact_for
+from reminders.content.message_templates import active
 from reminders.delivery import refusals, sms_sending, watchdog
 from reminders.delivery.log_lines import fields_of
 from reminders.ledger import sms_usage
@@ -64,14 +65,15 @@ class Send:
 
     def __call__(
         self, claim: Claim, *, times: SendTimes, before_last_octet: Callable[[], None]
-    ) -> tuple[Result, Delivery, str]:
+    ) -> tuple[Result, Delivery, str, Wording]:
         """One send. What a person or a server did wrong is a result; a fault of the program ends this row alone.
 
-        `before_last_octet` is called before the message is complete.
+        `before_last_octet` is called before the message is complete. The end comes with the message's id, and what its text
+        was made from.
         """
         prepared = self.prepare(claim)
         if isinstance(prepared, Unsendable):
-            return prepared.result, prepared.delivery, ""
+            return prepared.result, prepared.delivery, "", BUILT_IN
         channel, message = prepared.channel, prepared.message
         send = partial(self._send, channel, message, claim, times, before_last_octet)
         if channel.name != sms_usage.CHANNEL:
@@ -79,8 +81,8 @@ class Send:
         else:
             delivery = sms_sending.send_counted(message, claim.row.recipient, send)
             if delivery.code == sms_usage.CAPPED:
-                return Result.NO_CONTACT, delivery, ""
-        return refusals.result_of(delivery), delivery, message.message_id
+                return Result.NO_CONTACT, delivery, "", BUILT_IN
+        return refusals.result_of(delivery), delivery, message.message_id, message.wording
 
     def prepare(self, claim: Claim) -> "Prepared | Unsendable":
         """What is sent for this claim, and over which channel; or why there is nothing to send."""
@@ -101,6 +103,8 @@ class Send:
         except Exception as error:
             logger.exception("Reminder failed", extra={**fields_of(claim), "reason": Reason.INTERNAL.value})
             return Unsendable(Result.INTERNAL, Delivery(Outcome.REJECTED, "internal", type(error).__name__))
+        if not claim.row.is_webhook:
+            active.refresh()
         try:
             with self.watch(self.config.interrupt_after):
                 message = compose.compose(claim, contact=contact, address=address, now=claim.begun_at)

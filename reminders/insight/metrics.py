@@ -53,6 +53,7 @@ COUNTERS = {
     counters.SMS_SEGMENTS: "Segments of the SMS that were accepted, or of which nobody knows.",
     counters.SMS_CAPPED: "Sends that were not begun because SMS_MONTHLY_CAP was reached.",
     counters.SMS_CALLBACKS: "What the gateway for SMS has posted, by kind and by what became of it.",
+    counters.TEMPLATE_FALLBACKS: "Messages that had the built-in text because a message template could not be used.",
     counters.EVENTS: "Events for subscribed programs that have ended, by state.",
     counters.SIGN_IN_FAILURES: "Sign-ins and API calls that were refused: wrong password or token, or too many of them.",
 }

@@ -101,6 +101,7 @@ def archived_rows(assignment_id: int) -> list[Reminder]:
             names = [column[0] for column in cursor.description]
             for values in cursor.fetchall():
                 attempt = Attempt(**dict(zip(names, values, strict=True)))
+                attempt.template_fault = attempt.template_fault or ""  # archived before there were any
                 tries[attempt.reminder_id].append(attempt)
         for row in rows:
             # As prefetch_related would leave them.

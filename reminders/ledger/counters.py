@@ -50,6 +50,7 @@ CALENDAR_POLLS = "reminder_calendar_polls_total"
 SMS_SEGMENTS = "reminder_sms_segments_total"
 SMS_CAPPED = "reminder_sms_capped_total"
 SMS_CALLBACKS = "reminder_sms_callbacks_total"
+TEMPLATE_FALLBACKS = "reminder_template_fallbacks_total"
 NOW = "reminder_now_total"
 SEND_DELAY = "reminder_send_delay_seconds"
 SCAN_DURATION = "reminder_scan_duration_seconds"
@@ -116,6 +117,11 @@ def correction(state: State, reason: str) -> tuple[str, str]:
 def escalation(rule: str) -> tuple[str, str]:
     """The counter of notices to supervisors about what somebody did, by the rule of the row."""
     return ESCALATIONS, labels(trigger=trigger_of(rule).value)
+
+
+def template_fallback(channel: str) -> tuple[str, str]:
+    """The counter of messages over this channel that had the built-in text because a template could not be used."""
+    return TEMPLATE_FALLBACKS, labels(channel=channel)
 
 
 def observe(counts: Counts, name: str, seconds: Iterable[float]) -> None:
@@ -199,5 +205,6 @@ def expected(channels: Iterable[str], outcomes: Iterable[str]) -> Iterator[tuple
     known_outcomes = list(outcomes)
     for channel in channels:
         yield (AMBIGUOUS, labels(channel=channel))
+        yield template_fallback(channel)
         yield from ((DELIVERY_EVENTS, labels(channel=channel, kind=kind.value)) for kind in DeliveryKind)
         yield from ((ATTEMPTS, labels(channel=channel, outcome=outcome)) for outcome in known_outcomes)

@@ -40,17 +40,19 @@ FINISH = """
                               AS e(id, ticket, number, o, ended_at, message_id)
               JOIN json_to_recordset(%(common)s) AS c(
                   o int, state text, reason text, retry_at timestamptz, counted int, doubt int, begun_at timestamptz,
-                  outcome text, code text, detail text)
+                  outcome text, code text, detail text, template_version bigint, template_fault text)
               USING (o)) x
         WHERE r.id = ANY(%(ids)s::bigint[]) AND r.id = x.id AND (
             (r.state = 'SENDING' AND r.ticket = x.ticket)
             OR (x.state = 'SENT' AND r.state IN ('PLANNED', 'QUEUED') AND r.attempts = x.number))
         RETURNING r.id, r.assignment_id, r.version, r.kind, r.state,
-                  x.number, x.ticket, x.begun_at, x.ended_at, x.outcome, x.code, x.detail
+                  x.number, x.ticket, x.begun_at, x.ended_at, x.outcome, x.code, x.detail,
+                  x.template_version, x.template_fault
     ),
     noted AS (
-        INSERT INTO reminders_attempt (reminder_id, number, ticket, started_at, finished_at, outcome, code, detail)
-        SELECT id, number, ticket, begun_at, ended_at, outcome, code, detail FROM landed
+        INSERT INTO reminders_attempt (reminder_id, number, ticket, started_at, finished_at, outcome, code, detail,
+                                       template_version, template_fault)
+        SELECT id, number, ticket, begun_at, ended_at, outcome, code, detail, template_version, template_fault FROM landed
         ON CONFLICT DO NOTHING
         RETURNING reminder_id
     ),
@@ -119,9 +121,14 @@ def _finish_params(ends: Sequence[Finished]) -> dict[str, str]:
             end.result.value,
             end.code[:40],
             end.detail[:500],
+            end.wording.version,
+            end.wording.fault[:200],
         )
         outcome_of.append(outcomes.setdefault(outcome, len(outcomes)))
-    names = ("state", "reason", "retry_at", "counted", "doubt", "begun_at", "outcome", "code", "detail")
+    names = (
+        *("state", "reason", "retry_at", "counted", "doubt", "begun_at", "outcome", "code", "detail"),
+        *("template_version", "template_fault"),
+    )
     common = [{"o": number, **dict(zip(names, outcome, strict=True))} for outcome, number in outcomes.items()]
     return {
         "ids": bigints([end.claim.row.id for end in ends]),
@@ -225,6 +232,13 @@ def _count_finished(landed: Sequence[Finished], *, noted: Collection[int]) -> co
         end.claim.row.digest_id
         for end in landed
         if end.transition.state is State.SENT and end.claim.row.digest_id is not None
+    )
+    counts.update(
+        counters.template_fallback(channel_name(end.claim.row.channel))
+        for end in landed
+        if end.wording.fault
+        and end.claim.row.id in noted
+        and end.claim.row.digest_id in (None, end.claim.row.id)
     )
     counts[counters.DIGESTS, ""] += len(joined)
     counts[counters.DIGEST_ROWS, ""] += joined.total()

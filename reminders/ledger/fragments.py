@@ -259,6 +259,7 @@ ROW_AND_PLAN = f"""
     a.overdue_at, a.answer, a.answer_note, a.answered_at, a.expected_start, a.known_at, a.visible_changes,
     a.title, a.kind AS assignment_kind, a.location, a.notes, a.reference,
     p.name, p.email, p.phone, p.time_zone, p.language, {TEAM_CONTACT} AS team_contact,
+    coalesce(a.team_id, p.team_id) AS team_id,
     statement_timestamp() AS now,
     EXISTS ({ACTIVE_PAUSE}) AS paused,
     r.payload,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from assignments.models import Answer, Status
+from notifications.message import BUILT_IN, Wording
 from reminders.ledger import counters
 from reminders.models import Kind, Reason, State
 from reminders.policy import announcements, corrections, recipients
@@ -73,6 +74,7 @@ class Facts:
     expected_start: datetime | None = None
     overdue_at: datetime | None = None
     team_contact: TeamContact = NO_TEAM_CONTACT
+    team_id: int | None = None
     visible_changes: int = 0
 
 
@@ -160,6 +162,7 @@ class Finished:
     message_id: str
     retry_after: timedelta | None = None
     half: int | None = None
+    wording: Wording = BUILT_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,7 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         expected_start=found["expected_start"],
         overdue_at=found["overdue_at"],
         team_contact=TeamContact(*found["team_contact"]) if found["team_contact"] else NO_TEAM_CONTACT,
+        team_id=found["team_id"],
         visible_changes=found["visible_changes"],
     )
 

@@ -35,6 +35,7 @@ from reminders.models.ledger import (
     ReminderQuerySet,
     State,
 )
+from reminders.models.message_templates import MessageTemplate, MessageTemplateQuerySet, TemplateVersion
 from reminders.models.operations import PAUSE_IN_FORCE, Audit, Pause, Process, ScanRun, StoredResponse
 from reminders.models.opt_outs import OptOut
 from reminders.models.rules import ReminderRule, ReminderRuleQuerySet, RuleChange, RuleSchedule
@@ -58,6 +59,8 @@ __all__ = [
     "DeliveryKind",
     "DigestWindow",
     "Kind",
+    "MessageTemplate",
+    "MessageTemplateQuerySet",
     "OptOut",
     "Pause",
     "Process",
@@ -76,5 +79,6 @@ __all__ = [
     "StoredResponse",
     "Subscription",
     "SubscriptionQuerySet",
+    "TemplateVersion",
     "Verification",
 ]

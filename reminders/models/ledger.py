@@ -225,7 +225,11 @@ class Reminder(models.Model):
 
 
 class Attempt(models.Model):
-    """One send that was begun and has ended. Written once, complete, and never changed."""
+    """One send that was begun and has ended. Written once, complete, and never changed.
+
+    `template_version` is the id of the stored text that its message was made from, or was to be made from: with
+    `template_fault` that could not be used, and the built-in text went out.
+    """
 
     pk = models.CompositePrimaryKey("reminder_id", "number")
     reminder = models.ForeignKey(
@@ -238,9 +242,16 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=16)
     code = models.CharField(max_length=40, default="", db_default="")
     detail = models.CharField(max_length=500, default="", db_default="")
+    template_version = models.BigIntegerField(null=True)
+    template_fault = models.CharField(max_length=200, default="", db_default="")
 
     class Meta:
         ordering = ["reminder_id", "number"]
+        indexes = [
+            models.Index(
+                fields=["finished_at"], name="attempt_template_fault_idx", condition=~Q(template_fault="")
+            )
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.outcome}"

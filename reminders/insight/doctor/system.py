@@ -11,8 +11,9 @@ from reminders.insight.doctor.check import Check, Level, skew
 from reminders.insight.explain.wording import channel_name, rate
 from reminders.insight.rule_progress import rule_progress
 from reminders.insight.statistics import Snapshot
+from reminders.insight.template_use import broken_in_force, faulty_templates, template_name
 from reminders.ledger.pauses import pause_in_force
-from reminders.models import CircuitBreaker, Subscription
+from reminders.models import CircuitBreaker, MessageTemplate, Subscription
 
 SCANS_MISSED = 3
 """After so many intervals without a scan something is wrong."""
@@ -43,6 +44,7 @@ def checks(config: ReminderConfig) -> Iterator[Check]:
     yield from _holds(taken)
     yield from _paces(taken)
     yield from _webhooks()
+    yield from _message_templates()
 
 
 def scan_is_late(age: float, config: ReminderConfig) -> bool:
@@ -288,3 +290,19 @@ def _webhooks() -> Iterator[Check]:
         )
     if not failing:
         yield Check("webhooks", Level.PASS, f"{len(subscriptions)} subscriptions, all are told")
+
+
+def _message_templates() -> Iterator[Check]:
+    """The texts that operators wrote: whether this release takes them, and whether lately a message could not have one."""
+    name, fix = "message templates", "Correct it at /ops/templates, or take it out of force there."
+    broken, faulty = broken_in_force(), faulty_templates()
+    for template, problem in broken:
+        yield Check(name, Level.FAIL, f"“{template_name(template)}” cannot be used: {problem}", fix)
+    for one in faulty:
+        seen = f"“{template_name(one.template)}”, version {one.number}, could not be used for {one.messages} messages"
+        yield Check(name, Level.WARN, f"{seen} of the last 24 hours: {one.fault}", fix)
+    if not broken and not faulty:
+        number = MessageTemplate.objects.exclude(active_number=None).count()
+        yield Check(
+            name, Level.PASS, f"{number} in force" if number else "none in force: all texts are built in"
+        )

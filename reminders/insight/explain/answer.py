@@ -75,6 +75,8 @@ class AttemptView:
     outcome: str
     code: str
     detail: str
+    template_version: int | None
+    template_fault: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ It walks through the gates of planning and of delivery with the values seen now,
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from django.db.models import Prefetch, Q
 
@@ -28,6 +29,7 @@ from reminders.insight.explain.inputs import problems
 from reminders.insight.explain.prospects import Prospect
 from reminders.insight.explain.upcoming import upcoming
 from reminders.insight.explain.wording import ADVICE
+from reminders.insight.template_use import wording_words, wordings_of
 from reminders.ledger import archive
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
@@ -97,6 +99,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
                 others=asked.others_with,
                 name_of=asked.name_of,
                 by=asked.ways.by_row,
+                wording=partial(wording_words, wordings=wordings_of(rows)),
                 now=asked.situation.now,
             )
         ),

@@ -23,12 +23,13 @@ def history(
     others: Callable[[Reminder], int],
     name_of: Callable[[str], str],
     by: Callable[[Reminder], str],
+    wording: Callable[[Attempt], str],
     now: datetime,
 ) -> Iterator[TimelineEntry]:
     """What happened, from the ledger and its attempts, in the order of time.
 
     `others` says how many other notices are in a row's message, `name_of` how people call a recipient, `by` which way a row
-    goes (" by SMS"), where there are several.
+    goes (" by SMS"), where there are several, `wording` which stored text an attempt was made from.
     """
     steps = [TimelineEntry(assignment.created_at, "The assignment was entered.")]
     if assignment.reset_at:
@@ -59,7 +60,7 @@ def history(
             TimelineEntry(row.planned_at, f"{what}{contact_for} was planned, due at {moment(row.due_at)}.")
         )
         steps += [
-            TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}.")
+            TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}{wording(a)}.")
             for a in row.attempt_rows.all()
         ]
         steps += [TimelineEntry(event.at, f"{what} {_became(event)}.") for event in row.delivery_events.all()]

@@ -39,6 +39,13 @@ class AttemptSerializer(serializers.Serializer[Any]):
     outcome = serializers.CharField()
     code = serializers.CharField()
     detail = serializers.CharField()
+    template_version = serializers.IntegerField(
+        allow_null=True,
+        help_text="The version of a message template that it was made from; null: the built-in text.",
+    )
+    template_fault = serializers.CharField(
+        help_text="Why that version could not be used, so that the built-in text went out."
+    )
 
 
 class DeliveryEventSerializer(serializers.Serializer[Any]):

@@ -295,7 +295,7 @@ def test_a_half_whose_lead_has_been_started_meanwhile_has_another(clock, config,
 def test_a_bounded_message_says_how_many_more_there_are(clock, config, tick, outbox, monkeypatch, settings):
     settings.PUBLIC_URL = "https://plan.example"
     monkeypatch.setattr("reminders.ledger.digests.MOST_ROWS", 6)
-    monkeypatch.setattr(compose, "MOST_LISTED", 4)
+    monkeypatch.setattr("reminders.content.notices.MOST_LISTED", 4)
     overdue(9, config)
     first = [notice.assignment_id for notice in notices()]  # in the order in which they became overdue
     assert tick() == [6]

@@ -69,6 +69,7 @@ NAMES = [
     "change of rules",
     "channels",
     "pace",
+    "message templates",
     "Redis",
     "Redis takes writes",
     "Redis eviction policy",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 
 import pytest
 from django.urls import reverse
@@ -214,7 +215,7 @@ def test_whatever_a_title_holds_stays_text(title):
     message = compose.compose(claim, contact=ANA, address="a@example.test", now=NOON)
     seen = isolated(" ".join(title.split()))
     assert message.subject == f"Reminder: {seen}, Mon 15 Jun, 14:30"
-    assert compose.escape(seen) in message.html
+    assert escape(seen) in message.html
     assert message.html.count("<") == PLAIN.html.count("<")
 
 

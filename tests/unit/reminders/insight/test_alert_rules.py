@@ -91,6 +91,7 @@ LIMITED = 'reminder_sign_in_failures_total{reason="limited"}'
 CALENDAR = 'reminder_calendar_sources{{state="{}"}}'
 RULES = "reminder_rules_waiting_seconds"
 SMS = "reminder_sms_this_month"
+FELL_BACK = 'reminder_template_fallbacks_total{channel="email"}'
 FORGED = 'reminder_sms_callbacks_total{callback="status",outcome="forged"}'
 AGE = "reminder_oldest_due_age_seconds"
 SCAN = "reminder_last_scan_timestamp_seconds"
@@ -123,6 +124,7 @@ FIRES: list[tuple[str, str, Series, int]] = [
     ("the month's SMS are used up", "ReminderSmsCapReached", {SMS: "799x9 1000x60"}, 12),
     ("the month's SMS are nearly used up", "ReminderSmsCapNear", {SMS: "799x9 800x60"}, 26),
     ("the token has changed", "ReminderSmsForged", {FORGED: "7x9 14x60"}, 17),
+    ("a text cannot be used", "ReminderTemplateUnusable", {FELL_BACK: "7x9 9x60"}, 12),
     ("nobody else is found", "ReminderWorkDeclined", {"assignment_declined": "0x9 1x60"}, 16),
     ("nobody will be told", "ReminderPeopleUntold", {"assignment_untold": "0x9 3x60"}, 16),
     ("somebody does not answer", "ReminderWorkUnanswered", {"assignment_unanswered": "0x9 2x60"}, 26),
@@ -183,6 +185,7 @@ SILENT: list[tuple[str, str, Series, int]] = [
     ("one is left", "ReminderSmsCapReached", {SMS: f"799x9 999x{MINUTES}"}, 30),
     ("none is left", "ReminderSmsCapNear", {SMS: f"799x9 1000x{MINUTES}"}, 60),
     ("a scanner of the internet", "ReminderSmsForged", {FORGED: f"7x9 11x{MINUTES}"}, 30),
+    ("the text was corrected", "ReminderTemplateUnusable", {FELL_BACK: f"7x9 9x{MINUTES}"}, 50),
     ("somebody else is found", "ReminderWorkDeclined", {"assignment_declined": "0x9 1x3 0x60"}, 13),
     ("somebody was called", "ReminderPeopleUntold", {"assignment_untold": "0x9 1x3 0x60"}, 13),
     ("they answer", "ReminderWorkUnanswered", {"assignment_unanswered": "0x9 2x12 0x60"}, 22),

@@ -1,0 +1,210 @@
+"""What a message template must and must not hold: whatever is refused has a place in the text, and says what is accepted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from reminders.content.message_templates import syntax, tree
+from reminders.content.message_templates.tree import TOP, Conditional, Node, Parsed, Place, Problem
+from reminders.content.message_templates.variables import TO_ASSIGNEES, Role, TextForm, Variable, variables
+from reminders.models import MessageTemplate
+
+Kind = MessageTemplate.Kind
+
+MOST_OF_SUBJECT = 300
+MOST_OF_BODY = {TextForm.MAIL: 20_000, TextForm.SHORT: 1_000}
+"""Characters of a text as it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A template that was read, and what is wrong with it."""
+
+    subject: tuple[Node, ...]
+    body: tuple[Node, ...]
+    subject_problems: tuple[Problem, ...] = ()
+    body_problems: tuple[Problem, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self.subject_problems + self.body_problems
+
+
+def check(kind: str, form: TextForm, *, subject: str, body: str) -> Checked:
+    """Reads a template and looks for everything that can be known without a row."""
+    known = variables(kind, form)
+    if form is TextForm.MAIL:
+        subject_read, subject_problems = _checked(subject, MOST_OF_SUBJECT, known)
+        if not subject_problems:
+            subject_problems = [*_one_line(subject, subject_read.nodes, known)]
+    else:
+        subject_read = Parsed((), ())
+        subject_problems = (
+            [Problem("a short text has no subject: nothing is accepted here", TOP)] if subject else []
+        )
+    body_read, body_problems = _checked(body, MOST_OF_BODY[form], known)
+    if not body_problems:
+        body_problems = [*_missing(kind, form, body_read.nodes)]
+    return Checked(
+        subject=subject_read.nodes,
+        body=body_read.nodes,
+        subject_problems=tuple(subject_problems),
+        body_problems=tuple(body_problems),
+    )
+
+
+def _checked(source: str, most: int, known: Mapping[str, Variable]) -> tuple[Parsed, list[Problem]]:
+    """The text as it was read, with what is wrong in its language and its names."""
+    if len(source) > most:
+        before = source[:most]
+        place = Place(before.count("\n") + 1, most - before.rfind("\n"))
+        return Parsed((), ()), [Problem(f"{len(source)} characters are too long: {most} are accepted", place)]
+    if not source.strip():
+        return Parsed((), ()), [Problem("a text is needed", TOP)]
+    read = syntax.parse(source)
+    problems = [*read.problems, *_unknown(read.nodes, known)]
+    problems.sort(key=lambda one: (one.place.line, one.place.column))
+    return read, problems[: syntax.MOST_PROBLEMS]
+
+
+def _unknown(nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator[Problem]:
+    """Names of values that these messages do not have, and flags where something is to be written."""
+    for asked in tree.asked_in(nodes):
+        if asked.name not in known:
+            yield Problem(_no_such(asked.name, known), asked.place)
+    for value in tree.values_in(nodes):
+        at = Place(value.place.line, value.place.column)
+        if value.name not in known:
+            yield Problem(_no_such(value.name, known), at)
+            continue
+        match known[value.name].role:
+            case Role.FLAG:
+                form = f"{{% if {value.name} %}}"
+                yield Problem(f"{value.name} holds nothing to be written: {form} is accepted", at)
+            case Role.URL | Role.BLOCK if value.filters:
+                yield Problem(f"{value.name} takes no filter: {{{{ {value.name} }}}} is accepted", at)
+
+
+def _no_such(name: str, known: Mapping[str, Variable]) -> str:
+    close = sorted(known, key=lambda one: (_distance(name, one), one))[:3]
+    return f"{name}: these messages have no such value: {', '.join(close)} or another one of the list is accepted"
+
+
+def _distance(one: str, other: str) -> float:
+    """How unlike two names are: 0 for the same, 1 for names without a pair of letters in common."""
+    pairs, others = ({name[at : at + 2] for at in range(len(name) - 1)} for name in (one[:40].lower(), other))
+    return 1 - 2 * len(pairs & others) / max(1, len(pairs) + len(others))
+
+
+def _one_line(subject: str, nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator[Problem]:
+    if (end := subject.find("\n")) >= 0:
+        yield Problem("a subject is one line: no end of a line is accepted", Place(1, end + 1))
+    for value in tree.values_in(nodes):
+        if known[value.name].role in (Role.URL, Role.BLOCK):
+            yield Problem(f"{value.name} is for the text: it is not accepted in a subject", value.place)
+
+
+# --- what must be said ---------------------------------------------------------------------------------------------
+
+
+def _missing(kind: str, form: TextForm, nodes: tuple[Node, ...]) -> Iterator[Problem]:
+    """What these messages must say whatever their row holds, and this text does not."""
+    if kind in (Kind.REMINDERS, Kind.DIGEST):
+        if "entries" not in always(nodes, {}):
+            yield Problem("what is listed must be there in any case: {{ entries }} is needed", TOP)
+        if form is TextForm.SHORT and kind == Kind.REMINDERS:
+            yield from _link(nodes)
+        return
+    gone = {"is_cancelled": False, "is_reassigned": False}
+    if "time_line" not in always(nodes, gone):
+        needed = "{{ time_line }}, or {{ start_short }} and {{ zone }}, outside of conditions, is needed"
+        yield Problem(f"the start with its zone must be there in any case: {needed}", TOP)
+    if kind == Kind.CORRECTION:
+        yield from _changes(nodes)
+    if kind == Kind.ESCALATION:
+        asked = {one.name for one in tree.asked_in(nodes)}
+        for name in ("is_declined", "is_late", "is_unanswered"):
+            if name not in asked:
+                yield Problem(f"it must say what has happened: {{% if {name} %}} is needed", TOP)
+    if form is TextForm.SHORT and kind in TO_ASSIGNEES:
+        yield from _link(nodes)
+
+
+def _link(nodes: tuple[Node, ...]) -> Iterator[Problem]:
+    """A short text has no buttons that the system adds."""
+    known = {
+        "link": True,
+        "asks": True,
+        "has_confirmed": False,
+        "is_cancelled": False,
+        "is_reassigned": False,
+    }
+    if "link" not in always(nodes, known):
+        needed = "{{ link }}, or {% if link %}{{ link }}{% endif %}, is needed"
+        yield Problem(f"where they answer must be there in any case: {needed}", TOP)
+
+
+def _changes(nodes: tuple[Node, ...]) -> Iterator[Problem]:
+    """A correction that does not say what has changed corrects nothing."""
+    asked = {one.name for one in tree.asked_in(nodes)}
+    flags = ("is_cancelled", "is_reassigned", "is_restored", "is_moved", "is_place", "is_title")
+    for name in ("is_cancelled", "is_reassigned"):
+        if name not in asked:
+            yield Problem(f"it must say that they need not come: {{% if {name} %}} is needed", TOP)
+        elif "was_time_line" not in always(nodes, {**dict.fromkeys(flags, False), name: True}):
+            needed = f"{{{{ was_time_line }}}}, or {{{{ was_start_short }}}} and {{{{ zone }}}}, after {{% if {name} %}}"
+            yield Problem(f"it must say which work they need not come to: {needed} is needed", TOP)
+    if "is_restored" not in asked:
+        yield Problem("it must say that the work is theirs again: {% if is_restored %} is needed", TOP)
+    moved = always(nodes, {**dict.fromkeys(flags, False), "is_moved": True})
+    if not moved & {"moved_from", "was_time_line", "was_start_short"}:
+        needed = "{% if is_moved %} with {{ moved_from }} is needed"
+        yield Problem(f"it must say from when it was moved: {needed}", TOP)
+    for name, what in (("is_place", "place"), ("is_title", "title")):
+        if name not in asked:
+            yield Problem(f"it must say that the {what} has changed: {{% if {name} %}} is needed", TOP)
+
+
+def always(nodes: tuple[Node, ...], known: Mapping[str, bool]) -> frozenset[str]:
+    """The values that are written in any case, where these names are known to hold something, or nothing."""
+    found: frozenset[str] = frozenset()
+    for node in nodes:
+        if isinstance(node, tree.Value):
+            found |= {node.name}
+        elif isinstance(node, Conditional):
+            found |= _always_of(node, known)
+    for before in ("", "was_"):
+        if {f"{before}start_short", "zone"} <= found:
+            found |= {f"{before}time_line"}  # They say the same: the start with its zone.
+    return found
+
+
+def _always_of(choice: Conditional, known: Mapping[str, bool]) -> frozenset[str]:
+    possible = []
+    for branch in choice.branches:
+        holds = True if branch.condition is None else _decided(branch.condition, known)
+        if holds is not False:
+            possible.append(always(branch.body, known))
+        if holds is True:
+            break
+    else:
+        possible.append(frozenset())
+    return reduce(frozenset.intersection, possible)
+
+
+def _decided(condition: tree.Condition, known: Mapping[str, bool]) -> bool | None:
+    """Whether a condition holds; None where that depends on what is not known."""
+    match condition:
+        case tree.Question(name, _, equals):
+            there = known.get(name)
+            return there if equals is None or there is False else None
+        case tree.Negation(inner):
+            decided = _decided(inner, known)
+            return None if decided is None else not decided
+        case tree.Junction(every, inner):
+            found = [_decided(one, known) for one in inner]
+            settles = not every
+            if settles in found:
+                return settles
+            return None if None in found else every
+    raise AssertionError("unreachable")
