@@ -307,13 +307,16 @@ def assignee_contact(facts: Facts) -> Contact:
 
 
 def preload() -> None:
-    """Loads the template engine and compiles the texts of every kind. Processes that are forked after it share them."""
+    """Loads template engine, texts of every kind and catalogues. Processes that are forked after it share them."""
+    for language, _ in settings.LANGUAGES:
+        with translation.override(language):
+            translation.gettext("starts now")
     for kind in TEMPLATES.values():
         for form in ("txt", "html"):
             get_template(f"reminders/mail/{kind}.{form}")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _templates(
     kind: str, language: str, present: tuple[str, ...], team: TeamContact, own: Variant | None = None
 ) -> tuple[RenderedTemplate, RenderedTemplate]:
@@ -324,7 +327,7 @@ def _templates(
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _template(
     kind: str,
     language: str,
