@@ -78,6 +78,7 @@ PHRASES = {
     "revoke_team_calendar_link": "revoked the calendar address of the team {name}",
     "undo_opt_out": "undid an opt-out of {person}",
     "change_quiet_hours": "changed the quiet hours of {person}",
+    "change_language": "changed the language of {person}",
     "merge_people": "merged two entries of one person: {name}",
     "create_token": "made the API token {name}",
     "revoke_token": "revoked the API token {name}",

@@ -15,12 +15,15 @@ from reminders.operations.actions import SHOWN, resolve
 from reminders.operations.assignee_choice import OtherPersonForm
 from reminders.operations.contact_points import UnknownContactPoint, UnknownPerson, person_of, point_of
 from reminders.operations.forms import ReasonForm
+from reminders.operations.person_language import LANGUAGE_ACTION
+from reminders.operations.person_language import NAME as LANGUAGE
 from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, possible_on
 from reminders.operations.quiet_hours import PERSON_ACTIONS, hours_in_force
 from reminders.web.ops.page import page, safe_back, show
 from reminders.web.team_limits import TeamAccess, scope_of
 
-OFFERED = {**POINT_ACTIONS, **PERSON_ACTIONS}
+WITHOUT_ADDRESS = {**PERSON_ACTIONS, LANGUAGE: LANGUAGE_ACTION}
+OFFERED = {**POINT_ACTIONS, **WITHOUT_ADDRESS}
 """What operators do about a person, by its name in addresses."""
 
 
@@ -64,7 +67,7 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     values = request.POST if request.method == "POST" else request.GET
     given = values.get("point", "")
     point = None
-    if name != ADD and name not in PERSON_ACTIONS:
+    if name != ADD and name not in WITHOUT_ADDRESS:
         try:
             number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
             point = point_of(pk, number, scope=scope)
@@ -73,7 +76,7 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     chosen, own_page = OFFERED[name], reverse("ops:person", args=[pk])
     back = safe_back(values["back"]) if values.get("back") else own_page
     requested = PointRequest(by=request.user.get_username(), person=found, point=point, scope=scope)
-    own = {"quiet_from": found.quiet_from, "quiet_until": found.quiet_until}
+    own = {"quiet_from": found.quiet_from, "quiet_until": found.quiet_until, "language": found.language}
     form = chosen.form(request.POST if request.method == "POST" else None, initial=own)
     if request.method == "POST":
         resolved = resolve(chosen, requested, form)

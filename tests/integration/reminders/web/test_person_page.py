@@ -151,6 +151,31 @@ def test_an_operator_sets_quiet_hours(operator, viewer, ada):
     assert "changed the quiet hours of" in text(operator.get("/ops/audit"))
 
 
+def test_an_operator_sets_the_language(operator, viewer, ada):
+    url = f"/ops/people/{ada.pk}/language"
+    assert viewer.get(url).status_code == 403
+    assert url in text(operator.get(f"/ops/people/{ada.pk}"))
+    asked = text(operator.get(url))
+    assert "en, de, es or fr, also with a region, such as de-AT." in asked
+    assert 'value="en"' in asked
+    refused = text(operator.post(url, {"language": "klingon", "reason": "She asked"}))
+    assert (
+        "is not a language: a BCP 47 tag is needed, such as en, de, es or fr, also with a region, like de-AT"
+        in refused
+    )
+    ada.refresh_from_db()
+    assert ada.language == "en"
+    sent = operator.post(url, {"language": "de-AT", "reason": "She asked"})
+    assert sent["Location"] == f"/ops/people/{ada.pk}"
+    ada.refresh_from_db()
+    assert ada.language == "de-AT"
+    assert "Deutsch" in text(operator.get(url))
+    assert list(Audit.objects.values_list("action", "selection", "before", "after")) == [
+        ("change_language", {"person": ada.pk}, {"language": "en"}, {"language": "de-AT"})
+    ]
+    assert "changed the language of" in text(operator.get("/ops/audit"))
+
+
 def test_their_work_is_reminded_of_from_there(operator, viewer, ada):
     work = AssignmentFactory(assignee=ada)
     link = f"/ops/act/remind-now?ids={work.pk}&amp;back=/ops/people/{ada.pk}"
