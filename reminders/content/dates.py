@@ -8,6 +8,8 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext, pgettext
 
+from reminders.content.cities import city_name
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FAR = timedelta(days=180)
@@ -120,7 +122,7 @@ def zone_name(zone: str, language: str) -> str:
     if not region:
         return city
     with translation.override(language):
-        return gettext("%(place)s time") % {"place": city.replace("_", " ")}
+        return gettext("%(place)s time") % {"place": city_name(city.replace("_", " "))}
 
 
 @lru_cache(maxsize=4096)

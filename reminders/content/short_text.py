@@ -16,8 +16,8 @@ MOST_SEGMENTS = 3
 SHORTENED = ("notes", "note", "was_place", "was_title", "entries", "location", "title")
 """What may be shortened, in this order; never an instant, a number or a link, and a name no further than to LONGEST_NAME."""
 LONGEST_NAME = 40
-DATES = ("start_short", "was_start_short", "first_start", "moved_from", "moved_to", "expected_short")
-"""Days and months: abbreviations of ours."""
+DATES = ("start_short", "was_start_short", "first_start", "moved_from", "moved_to", "expected_short", "zone")
+"""Days, months and zones: words of ours."""
 
 Values = Mapping[str, str]
 

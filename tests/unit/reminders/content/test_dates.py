@@ -1,10 +1,12 @@
 """When work is, in one line: nothing that the clocks show twice, or that is far away, can be mistaken."""
 
 from datetime import UTC, datetime
+from zoneinfo import available_timezones
 
 import pytest
 
 from reminders.content import dates
+from reminders.content.cities import CITIES
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -44,6 +46,28 @@ def test_a_span_is_written_in_one_line(start, end, zone, written):
     assert line(start, end, zone) == written
 
 
+@pytest.mark.parametrize(
+    ("zone", "names"),
+    [
+        ("Europe/Vienna", ["Vienna time", "Ortszeit Wien", "hora de Viena", "heure locale Vienne"]),
+        ("Europe/Zurich", ["Zurich time", "Ortszeit Zürich", "hora de Zúrich", "heure locale Zurich"]),
+        (
+            "America/New_York",
+            ["New York time", "Ortszeit New York", "hora de Nueva York", "heure locale New York"],
+        ),
+        ("Asia/Dhaka", ["Dhaka time", "Ortszeit Dhaka", "hora de Dhaka", "heure locale Dhaka"]),
+        ("UTC", ["UTC"] * 4),
+    ],
+)
+def test_a_zone_is_named_after_a_place_as_its_readers_call_it(zone, names):
+    assert [dates.zone_name(zone, language) for language in ("en", "de", "es", "fr")] == names
+
+
+def test_every_city_names_a_zone():
+    places = {name.rpartition("/")[2].replace("_", " ") for name in available_timezones()}
+    assert set(CITIES) <= places
+
+
 def test_a_time_that_the_clocks_show_twice_says_which_one_it_is():
     assert (
         line(at(10, 25, 0, 30), at(10, 25, 1, 30)) == "Sun 25 Oct, 02:30 CEST to 02:30 CET (Stockholm time)"
@@ -66,8 +90,8 @@ def test_a_day_half_a_year_away_has_its_year():
         ),
         (
             "es",
-            "mié 25 nov, 22:53 a 23:53 (hora de Stockholm)",
-            "jue 25 nov 2027, 22:00 (hora de Stockholm)",
+            "mié 25 nov, 22:53 a 23:53 (hora de Estocolmo)",
+            "jue 25 nov 2027, 22:00 (hora de Estocolmo)",
             "miércoles 25 de noviembre de 2026, 22:53 (CET, Europe/Stockholm)",
         ),
         (
