@@ -25,6 +25,7 @@ SCOPE_LABELS = {
     "read": "read: see assignments and reminders",
     "write": "write: change assignments",
     "ops": "ops: operate",
+    "privacy": "privacy: export what is known of people, and erase them",
 }
 
 

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-SCOPES = ("read", "write", "ops")
+SCOPES = ("read", "write", "ops", "privacy")
 MAX_LIFETIME_DAYS = 3_650
 """Of an API token that expires by itself."""
 PREFIX = "art_"

@@ -6,11 +6,11 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from accounts.models import ApiToken
-from accounts.roles import OPERATE, VIEW
+from accounts.roles import OPERATE, PRIVACY, VIEW
 
 
 class ScopedOrStaff(BasePermission):
-    """A view names `scope` ('write' or 'ops') for its unsafe methods; reading needs any scope.
+    """A view names `scope` ('write', 'ops' or 'privacy') for its unsafe methods; reading needs any scope.
 
     A view whose reading is restricted as well names `scope_to_read`.
     """
@@ -23,6 +23,8 @@ class ScopedOrStaff(BasePermission):
         user = request.user
         if not (user and user.is_authenticated and getattr(user, "is_staff", False)):
             return False
+        if needed == "privacy":
+            return bool(user.has_perm(PRIVACY))
         return bool(user.has_perms(VIEW) if needed == "read" else user.has_perm(OPERATE))
 
 

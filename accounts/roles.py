@@ -1,4 +1,4 @@
-"""The two roles, as groups to which an administrator adds people: viewers and operators."""
+"""The roles, as groups to which an administrator adds people: viewers, operators, and who answers for privacy."""
 
 from collections.abc import Iterable
 
@@ -10,9 +10,13 @@ from accounts.errors import RolesNotReady
 
 VIEWERS = "Reminder viewers"
 OPERATORS = "Reminder operators"
+PRIVACY_OFFICERS = "Reminder privacy officers"
 
 OPERATE = "reminders.operate"
 """The permission of the operator role."""
+
+PRIVACY = "reminders.privacy"
+"""The permission to export what is known of a person, and to erase them. No operator has it for being one."""
 
 VIEW = ("reminders.view_reminder", "assignments.view_assignment")
 """The permissions that the Ops pages need; both roles have them."""
@@ -36,6 +40,7 @@ _CALENDARS = Q(
     content_type__app_label="assignments",
     codename__in=("add_calendarsource", "change_calendarsource", "delete_calendarsource"),
 )
+_PRIVACY = Q(content_type__app_label="reminders", codename="privacy")
 _OPERATING = Q(content_type__app_label="reminders", codename="operate")
 
 
@@ -50,6 +55,7 @@ def set_up() -> list[str]:
         raise RolesNotReady("the permission reminders.operate is missing: run `manage.py migrate` first")
     return [
         *_add(VIEWERS, Permission.objects.filter(_VIEWING)),
+        *_add(PRIVACY_OFFICERS, Permission.objects.filter(_VIEWING | _PRIVACY)),
         *_add(OPERATORS, Permission.objects.filter(_VIEWING | _CHANGING | _RULES | _CALENDARS | _OPERATING)),
     ]
 

@@ -3,13 +3,16 @@
 from django.db.models import F
 
 from assignments.clock import database_now
+from assignments.erased_keys import check_present
 from assignments.models import Assignee, Team
 from assignments.transactions import atomically
 
 
 @atomically
 def renew(owner: Assignee | Team) -> None:
-    """Gives the person or team another address; the former one works no longer."""
+    """Gives the person or team another address; the former one works no longer. Raises PersonErased."""
+    if isinstance(owner, Assignee):
+        check_present([owner])
     _change(owner, revoked=False)
 
 

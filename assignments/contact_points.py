@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 
 from assignments.clock import database_now
 from assignments.contact_point import ContactChannel, ContactPoint
+from assignments.erased_keys import check_address, check_present
 from assignments.models import Assignee
 from assignments.signals import contact_changed, contact_point_left, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -76,10 +77,12 @@ def add_point(
 ) -> ContactPoint:
     """Gives a person one more address, as the last that is tried unless `order` says otherwise.
 
-    Raises Assignee.DoesNotExist, or ValidationError by field.
+    Raises Assignee.DoesNotExist, PersonErased, or ValidationError by field.
     """
     person = _locked(person_id, scope)
+    check_present([person])
     address = stored_address(channel, address)
+    check_address(channel, address)
     points = points_of(person_id)
     _check_is_new(points, channel, address)
     if len(points) >= MOST_POINTS:
@@ -117,6 +120,7 @@ def change_point(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = EVER
         if address != point.address:
             others = [one for one in points_of(person.pk) if one.pk != pk]
             _check_is_new(others, point.channel, address)
+            check_address(point.channel, address)
             _write(
                 point,
                 now,

@@ -12,6 +12,7 @@ from django.db.models import F
 from assignments.clock import database_now
 from assignments.contact_point import ContactPoint
 from assignments.contact_points import MOST_POINTS, points_of, same_address, settle
+from assignments.erased_keys import check_present
 from assignments.models import Assignee, Assignment, Team
 from assignments.services import Refused
 from assignments.signals import circumstances_changed, people_merged, supervision_changed
@@ -59,6 +60,7 @@ def plan_merge(kept_id: int, gone_id: int, *, scope: TeamScope = EVERYTHING) -> 
     work = Assignment.objects.filter(assignee=gone_id).order_by("pk")
     ids = tuple(work.values_list("pk", flat=True))
     teams = tuple(Team.objects.filter(supervisors=gone_id).order_by("pk").values_list("pk", flat=True))
+    check_present(people.values())
     if scope.limited:
         if Assignment.objects.visible_to(scope).filter(assignee=gone_id).count() < len(ids):
             raise NotMergeable(f"person {gone_id} has work outside of your teams")

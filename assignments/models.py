@@ -176,8 +176,8 @@ class AssigneeQuerySet(models.QuerySet["Assignee"]):
         return self if scope.teams is None else self.filter(team__in=scope.teams)
 
     def present(self) -> Self:
-        """Without those who were merged into others."""
-        return self.filter(merged_into=None)
+        """Without those who were merged into others, and those who were erased."""
+        return self.filter(merged_into=None, erased_at=None)
 
 
 class Assignee(models.Model):
@@ -204,6 +204,8 @@ class Assignee(models.Model):
     """Who this person is since they were found to be entered twice (`assignments.merging`)."""
     calendar_number = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     calendar_revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """Since when nothing is known of this person (`assignments.erasing`): the name is a pseudonym."""
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -426,4 +428,6 @@ class Act(models.Model):
 from assignments.calendar_source import CalendarSource as CalendarSource  # noqa: E402
 from assignments.change_record import ChangeRecord as ChangeRecord  # noqa: E402
 from assignments.contact_point import ContactPoint as ContactPoint  # noqa: E402
+from assignments.erasure_models import ErasedKey as ErasedKey  # noqa: E402
+from assignments.erasure_models import Erasure as Erasure  # noqa: E402
 from assignments.import_models import ImportMapping, TableUpload, TableUploadPart  # noqa: E402, F401

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from assignments.clock import database_now
+from assignments.erased_keys import FormerPeople, check_present, check_values
 from assignments.locks import lock_keys
 from assignments.models import Assignee
 from assignments.references import hidden_references, person_key, person_spellings
@@ -31,6 +32,7 @@ CONTACT_FIELDS = (
     *("team_id", "quiet_from", "quiet_until"),
 )
 REACHED_BY = {"email", "phone"}
+IDENTIFIED_BY = {"reference", "email", "phone"}
 SUPERVISED_BY = {"team_id", "email"}
 """What decides who supervises the work: the person's team, and whether a supervisor has an address."""
 TIMED_BY = {"team_id", "time_zone", "quiet_from", "quiet_until"}
@@ -39,9 +41,14 @@ TIMED_BY = {"team_id", "time_zone", "quiet_from", "quiet_until"}
 
 @atomically
 def add_assignee(*, scope: TeamScope = EVERYTHING, **values: Any) -> Assignee:
-    """Creates an assignee, who belongs to the caller's team if none is given. Raises ValidationError, by field."""
+    """Creates an assignee, who belongs to the caller's team if none is given.
+
+    Raises ValidationError, by field, or PersonErased.
+    """
     named = {"team_id": scope.only_team, **TeamNames(scope).resolved(values)}
-    assignee = _unsaved(stored_person(named), now=database_now())
+    values = stored_person(named)
+    check_values(values)
+    assignee = _unsaved(values, now=database_now())
     check_within(scope, assignee.team_id)
     _check_reference(assignee)
     assignee.save()
@@ -52,13 +59,16 @@ def add_assignee(*, scope: TeamScope = EVERYTHING, **values: Any) -> Assignee:
 def change_assignee(pk: int, changes: Mapping[str, Any], *, scope: TeamScope = EVERYTHING) -> Assignee:
     """Writes the given fields of an assignee; sends `contact_changed` if the person can be reached another way now.
 
-    Raises Assignee.DoesNotExist or ValidationError.
+    Raises Assignee.DoesNotExist, PersonErased or ValidationError.
     """
     assignee = Assignee.objects.visible_to(scope).select_for_update(no_key=True).get(pk=pk)
+    check_present([assignee])
     written = _apply(assignee, TeamNames(scope).resolved(changes), now=database_now())
     if not written:
         return assignee
     check_within(scope, assignee.team_id)
+    if written & IDENTIFIED_BY:
+        check_values({name: getattr(assignee, name) for name in written & IDENTIFIED_BY})
     if "reference" in written:
         _check_reference(assignee)
     assignee.save(update_fields=sorted(written))
@@ -117,6 +127,7 @@ class Directory:
         self._created: list[Assignee] = []
         self._changed: dict[int, set[str]] = {}
         wanted = [stored_person(one) for one in given]
+        self._former = FormerPeople(wanted)
         emails = {one["email"] for one in wanted if one.get("email")}
         references = {s for one in wanted if one.get("reference") for s in person_spellings(one["reference"])}
         candidates = (
@@ -134,7 +145,8 @@ class Directory:
         for person in found:
             if person.merged_into_id is None:
                 self._by_id[person.pk] = person
-                self._index(person)
+                if person.erased_at is None:
+                    self._index(person)
         self._take_merged([person for person in found if person.merged_into_id is not None])
         named = Assignee.objects.filter(reference__in=references)
         self._references_of_others = hidden_references(scope, named, self._by_id, person_key)
@@ -144,7 +156,7 @@ class Directory:
 
         Without a name the address must belong to one person; where it belongs to nobody, it becomes the name.
         A person who has a reference and is found without it is not changed. `team_id` is the team of somebody new for
-        whom a limited caller gives none. Raises ValidationError, by field.
+        whom a limited caller gives none. Raises ValidationError, by field, or PersonErased.
         """
         values = self._teams.resolved(stored_person(given))
         wanted = values.pop("id", None)
@@ -153,6 +165,7 @@ class Directory:
             if person is None:
                 message = f"there is no assignee with id {quoted(wanted)}"
                 raise ValidationError({"id": ValidationError(message, code="unknown")})
+            check_present([person])
         elif alias := self._aliases.get(person_key(values.get("reference") or "")):
             return alias  # It is another one's by now, who is changed by their own reference.
         elif values.get("reference"):
@@ -166,6 +179,7 @@ class Directory:
                 values.pop("email", None)
         self._check_reference_is_free(values.get("reference"), person)
         if person is None:
+            self._former.check(values)
             if not values.get("name"):
                 values["name"] = values.get("email", "")
             if self._scope.limited and "team_id" not in values:
@@ -175,6 +189,7 @@ class Directory:
             self._created.append(person)
             self._index(person)
         elif written := _apply(person, values, now=self._now):
+            self._former.check({name: getattr(person, name) for name in written & IDENTIFIED_BY})
             check_within(self._scope, person.team_id)
             self._index(person)
             if person.pk is not None:

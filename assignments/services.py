@@ -18,8 +18,10 @@ from django.db.models.functions import Now
 from assignments import history
 from assignments.change_record import RECORDED
 from assignments.clock import database_now
+from assignments.erased_keys import check_assignable
 from assignments.history import Actor
 from assignments.models import ACT_FIELDS, ANSWER_FIELDS, ActKind, Answer, Assignment, Status
+from assignments.refusals import Refused as Refused
 from assignments.set_based import BATCH_SIZE, update_columns
 from assignments.signals import (
     circumstances_changed,
@@ -64,6 +66,8 @@ ALLOWED_NEXT = {
     Status.CANCELLED: {Status.SCHEDULED},
 }
 """Which status may follow which."""
+OPEN = (Status.SCHEDULED, Status.IN_PROGRESS)
+"""Work that is still to be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +84,6 @@ class NewAssignment:
     location: str = ""
     notes: str = ""
     lead_minutes: int | Sequence[int] | None = None
-
-
-class Refused(Exception):
-    """The change contradicts the state of the assignment. Its text says what is, and what would be accepted."""
-
-    code = "conflict"
 
 
 class Stale(Refused):
@@ -128,6 +126,7 @@ def create_many(new: Sequence[NewAssignment], *, scope: TeamScope = EVERYTHING) 
     assignments = [unsaved(values, now=now) for values in new]
     for assignment in assignments:
         keep_within(scope, assignment)
+    check_assignable(one.assignee_id for one in assignments if one.assignee_id is not None)
     created = Assignment.objects.bulk_create(assignments, batch_size=BATCH_SIZE)
     announce_plan(assignment.pk for assignment in created)
     return created
@@ -179,6 +178,8 @@ def change(
     applied = apply_changes(assignment, changes, now=database_now())
     if applied is None:
         return assignment
+    if applied.written & {"assignee_id", "status"} and assignment.assignee_id and assignment.status in OPEN:
+        check_assignable([assignment.assignee_id])
     written = applied.written | keep_within(scope, assignment)
     assignment.save(update_fields=sorted(written))
     if applied.plan_changed:

@@ -14,6 +14,10 @@ contact_changed = Signal()
 people_merged = Signal()
 """`kept`, `gone`: ids of two people who were one, entered twice. The work is that of the first already; both are locked."""
 
+person_erased = Signal()
+"""`person`: the id of somebody who is being erased, `ids`: this and those of the people who were merged into them. Sent
+before anything is changed, with all of them locked and none of their work open."""
+
 contact_point_left = Signal()
 """`point`: a contact point to which no message should go any more; `why`: "failing", "opted_out" or "removed". Sent while it
 still exists, with its person locked."""

@@ -157,7 +157,7 @@ def _people(ids: Iterable[int], scope: TeamScope, present: Iterable[int] = ()) -
     """These people, whom the caller sees or who supervise the team already. Raises ValidationError."""
     wanted = set(ids)
     known = set(
-        Assignee.objects.visible_to(scope).filter(pk__in=wanted).values_list("pk", flat=True)
+        Assignee.objects.visible_to(scope).filter(pk__in=wanted, erased_at=None).values_list("pk", flat=True)
     ) | wanted.intersection(present)
     if missing := sorted(wanted - known):
         message = f"there is no person {', '.join(map(str, missing))}"

@@ -40,6 +40,16 @@ def sendable(text: str) -> str | None:
         return None
 
 
+def national_digits(number: str) -> str:
+    """What is dialled within its country for a number in E.164; '' where it cannot be read."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return ""
+    form = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return "".join(digit for digit in form if digit.isdigit())
+
+
 def _refusal(why: str) -> ValidationError:
     needed = "a number like +4930123456 is needed"
     if settings.PHONE_REGION:

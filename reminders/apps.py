@@ -18,6 +18,7 @@ class RemindersConfig(AppConfig):
             details_changed,
             imported_as_notified,
             people_merged,
+            person_erased,
             plan_changed,
             supervision_changed,
         )
@@ -34,6 +35,7 @@ class RemindersConfig(AppConfig):
             receivers.on_contact_point_left, dispatch_uid="reminders.contact_point_left"
         )
         people_merged.connect(receivers.on_people_merged, dispatch_uid="reminders.people_merged")
+        person_erased.connect(receivers.on_person_erased, dispatch_uid="reminders.person_erased")
         contact_changed.connect(receivers.on_contact_changed, dispatch_uid="reminders.contact_changed")
         supervision_changed.connect(
             receivers.on_supervision_changed, dispatch_uid="reminders.supervision_changed"

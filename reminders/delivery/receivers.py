@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from assignments.models import Act
 from reminders import conf
 from reminders.delivery.log_lines import log_ended
-from reminders.ledger import corrections, merging, notified, replanning, rule_changes, ways
+from reminders.ledger import corrections, erasing, merging, notified, replanning, rule_changes, ways
 from reminders.ledger.acts import follow
 from reminders.models import Reason
 
@@ -60,6 +60,11 @@ def on_contact_point_left(*, point: int, why: str, **_: object) -> None:
 def on_people_merged(*, kept: int, gone: int, **_: object) -> None:
     """Two people were one: what was and is to be sent to the second is the first's."""
     log_ended(merging.follow_merge(kept, gone))
+
+
+def on_person_erased(*, ids: Sequence[int], **_: object) -> None:
+    """A person is being erased: nothing more is sent to them."""
+    log_ended(erasing.follow_erasure(ids))
 
 
 def on_contact_changed(*, ids: Sequence[int], **_: object) -> None:

@@ -10,10 +10,12 @@ from accounts import allowances
 from assignments.imports import kept_files
 from reminders.conf import ReminderConfig, Retention
 from reminders.delivery import heartbeats
-from reminders.ledger import archive
+from reminders.ledger import archive, erased_texts
 
 ARCHIVING_SECONDS = 2.0
 """How long archiving may take after one scan; the next scan goes on."""
+ERASING_SECONDS = 5.0
+"""The same for erasures that nobody waits for any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,8 @@ def prune(config: ReminderConfig) -> None:
     heartbeats.prune()
     allowances.prune()
     kept_files.prune_uploads(after=config.retention.uploads)
+    for erasure in erased_texts.unfinished()[:1]:
+        erased_texts.go_on(erasure.pk, seconds=ERASING_SECONDS)
     with connection.cursor() as cursor:
         for kept in kept_tables(config.retention):
             cursor.execute(kept.statement, {"seconds": kept.after.total_seconds(), "batch": kept.batch})

@@ -8,6 +8,7 @@ Planned:
     rules, rule_planning, rule_statements, rule_subjects, rule_changes  what the rules of operators ask for
     chains                 the steps of rules for supervisors and Ops
     merging                what a person who was entered twice had, or was to get
+    erasing, erased_tables, erased_texts  what goes of a person who is erased, and how they are taken out of every text
     reminding              what operators send at once
     opt_outs               of which rules people want no reminders
     notified               what counts as already notified, and the roll-up that follows from it

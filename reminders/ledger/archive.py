@@ -15,7 +15,7 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger.fragments import channel_name_sql
-from reminders.models import Attempt, Reminder
+from reminders.models import ArchivedReminder, Attempt, Reminder
 
 BATCH = 1_000
 
@@ -108,6 +108,11 @@ def archived_rows(assignment_id: int) -> list[Reminder]:
             vars(row)["_prefetched_objects_cache"] = {"attempt_rows": tries[row.pk]}
         prefetch_related_objects(rows, "delivery_events")
     return rows
+
+
+def number_to(recipients: Sequence[str]) -> int:
+    """How many archived reminders went to these recipients. Reads the whole archive."""
+    return ArchivedReminder.objects.filter(row__recipient__in=list(recipients)).count()
 
 
 def live_and_archived(

@@ -71,7 +71,10 @@ class Audit(models.Model):
             models.Index(fields=["at"], name="audit_at_idx"),
         ]
         verbose_name_plural = "audit trail"
-        permissions = [("operate", "May pause, resume, rescan, reset and resend")]
+        permissions = [
+            ("operate", "May pause, resume, rescan, reset and resend"),
+            ("privacy", "May export what is known of a person, and erase them"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"

@@ -164,10 +164,14 @@ def _assigned(link: Link) -> tuple[Assignment, datetime]:
     if found is None or now >= (found.scheduled_end or found.scheduled_start) + LINK_VALID_FOR:
         raise UnknownAssignment
     if (
-        found.assignee_id not in (link.assignee_id, None)
+        found.assignee is not None
+        and found.assignee.erased_at is None
+        and found.assignee_id not in (link.assignee_id, None)
         and present_id(link.assignee_id) == found.assignee_id
     ):
         return found, now
+    if found.assignee is not None and found.assignee.erased_at is not None:
+        raise _NoLongerTheirs
     if found.assignee_id != link.assignee_id:
         raise _NoLongerTheirs
     return found, now

@@ -37,7 +37,7 @@ def opt_out_page(request: HttpRequest, token: str) -> HttpResponseBase:
     """Shows whether the person gets reminders of this rule; a POST stops them, or asks for them again."""
     link = opt_out_links.link_from(token)
     link = replace(link, person_id=present_id(link.person_id)) if link else None
-    person = Assignee.objects.filter(pk=link.person_id).first() if link else None
+    person = Assignee.objects.filter(pk=link.person_id, erased_at=None).first() if link else None
     if link is None or person is None:
         return not_found(request)
     if request.method != "POST":

@@ -1,16 +1,17 @@
 """Writes everything that is known of one person as JSON."""
 
+import getpass
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from reminders.insight.person_export import person_export
-from reminders.operations.contact_points import UnknownPerson, person_of
+from reminders.management.refusals import in_one_line
+from reminders.operations.person_exports import export_person
 
 
 class Command(BaseCommand):
-    """It reads, and changes nothing."""
+    """It changes nothing; that somebody has asked is in the audit trail."""
 
     help = (
         "Writes what is known of a person (an id) as JSON: addresses, work, messages, acts, opt-outs, audit."
@@ -20,12 +21,6 @@ class Command(BaseCommand):
         parser.add_argument("person", type=int, help="the id of the person")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            found = person_of(options["person"])
-        except UnknownPerson as refusal:
-            raise CommandError(f"{refusal}") from refusal
-        if found.merged_into_id is not None:
-            raise CommandError(
-                f"person {found.pk} was merged into person {found.merged_into_id}: ask for that one"
-            )
-        self.stdout.write(json.dumps(person_export(found), indent=2, ensure_ascii=False))
+        with in_one_line():
+            found = export_person(options["person"], by=getpass.getuser())
+        self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))

@@ -88,8 +88,8 @@ class AssigneeAdmin(EditableAdmin):
     inlines = (ContactPointInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Assignee]:
-        """Without those who were merged into others."""
-        return super().get_queryset(request).filter(merged_into=None)
+        """Without those who were merged into others, and those who were erased."""
+        return super().get_queryset(request).filter(merged_into=None, erased_at=None)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Assignee], search_term: str

@@ -102,11 +102,11 @@ class PersonEndpoint(Endpoint):
     team_limit = TeamAccess.NARROWS
 
     def visible(self) -> QuerySet[Assignee]:
-        """The people whom the caller sees."""
+        """The people whom the caller sees, erased ones included."""
         in_force = Prefetch("opt_outs", OptOut.objects.filter(undone_at=None), to_attr="opt_outs_in_force")
         return (
             Assignee.objects.visible_to(self.team_scope)
-            .present()
+            .filter(merged_into=None)
             .prefetch_related(in_force, "contact_points")
         )
 
@@ -133,7 +133,7 @@ class PersonListView(PersonEndpoint):
     def get(self, request: Request) -> Response:
         """Lists people in the order of their ids, a page at a time."""
         asked = self.address(queries.PeopleQuery)
-        rows = self.visible()
+        rows = self.visible().filter(erased_at=None)
         if (team := asked.get("team")) is not None:
             rows = rows.filter(team=team)
         if (reference := asked.get("reference")) is not None:

@@ -16,6 +16,7 @@ from reminders.web.api import (
     calendar_links,
     calendars,
     contact_points,
+    erasing,
     explanation,
     exports,
     imports,
@@ -97,6 +98,8 @@ urlpatterns: list[URLPattern] = [
         name="person-calendar-link",
     ),
     path("people", teams.PersonListView.as_view(), name="people"),
+    path("people/<int:pk>/erase", erasing.EraseView.as_view(), name="erase-person"),
+    path("people/<int:pk>/export", erasing.PersonExportView.as_view(), name="export-person"),
     path("people/<int:pk>", teams.PersonView.as_view(), name="person"),
     path(
         "people/<int:pk>/contact-points", contact_points.ContactPointListView.as_view(), name="contact-points"

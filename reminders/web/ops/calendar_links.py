@@ -23,6 +23,8 @@ def of_person(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404(f"There is no person with the number {pk}.") from None
     if found.merged_into_id is not None:
         return HttpResponseRedirect(reverse("ops:person-calendar", args=[found.merged_into_id]))
+    if found.erased_at is not None:
+        return HttpResponseRedirect(reverse("ops:person", args=[pk]))
     return _shown(request, found, back=reverse("ops:person", args=[pk]))
 
 

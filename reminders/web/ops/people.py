@@ -4,13 +4,14 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from accounts import roles
 from assignments.contact_point import ContactChannel
 from assignments.models import Answer, Assignee, Assignment, Status
 from assignments.services import Refused
 from reminders import conf
 from reminders.content.links import tel_url
 from reminders.insight.person import overview_of
-from reminders.operations import merging
+from reminders.operations import erasing, merging
 from reminders.operations.actions import SHOWN, resolve
 from reminders.operations.assignee_choice import OtherPersonForm
 from reminders.operations.contact_points import UnknownContactPoint, UnknownPerson, person_of, point_of
@@ -33,6 +34,10 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     found, scope = _person(request, pk), scope_of(request.user)
     if found.merged_into_id is not None:
         return HttpResponseRedirect(reverse("ops:person", args=[found.merged_into_id]))
+    may_erase = request.user.has_perm(roles.PRIVACY)
+    if found.erased_at is not None:
+        context = {"person": found, "erasure": erasing.state_of(pk), "may_erase": may_erase}
+        return show(request, "person_erased", {**context, "overview": overview_of(found, scope=scope)})
     overview = overview_of(found, scope=scope)
     first: set[str] = set()
     points = []
@@ -47,6 +52,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
             "person": found,
             "points": points,
             "overview": overview,
+            "may_erase": may_erase,
             "quiet": hours_in_force(found),
             "remindable": [one.pk for one in overview.upcoming if may_be_reminded(one)],
         },

@@ -81,7 +81,7 @@ def test_the_list_shows_how_each_stands_and_no_secret(clock):
         ),
         (
             ("create_api_token", "a", "--scopes", "root"),
-            "scopes are 'root': some of read,write,ops are needed",
+            "scopes are 'root': some of read,write,ops,privacy are needed",
         ),
         (
             ("create_api_token", "a", "--scopes", "read", "--days", "0"),

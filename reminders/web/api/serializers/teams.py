@@ -77,7 +77,7 @@ class PersonInputSerializer(DeclaredSerializer):
         **{name: one for name, one in ASSIGNEE.items() if name not in ("id", "name")},
         **QUIET_HOURS,
     }
-    answered = ("id", "contact_points", "created_at", "updated_at")
+    answered = ("id", "contact_points", "erased_at", "created_at", "updated_at")
 
     name = StrictCharField(max_length=200)
 
@@ -98,6 +98,9 @@ class PersonSerializer(AssigneeSerializer):
     )
     quiet_from = TimeOfDayField(allow_null=True, help_text="On this person's clock; null: those of the team.")
     quiet_until = TimeOfDayField(allow_null=True)
+    erased_at = InstantField(
+        allow_null=True, help_text="Since when nothing is known of this person; null: they were not erased."
+    )
     created_at = InstantField()
     updated_at = InstantField()
 

@@ -95,6 +95,8 @@ ADDRESSES = {
     "api/people": NARROWED,
     "api/people/<int:pk>": NARROWED,
     "api/people/<int:pk>/calendar-link": NARROWED,
+    "api/people/<int:pk>/erase": NARROWED,
+    "api/people/<int:pk>/export": NARROWED,
     "api/teams/<int:pk>/calendar-link": NARROWED,
     "api/people/<int:pk>/contact-points": NARROWED,
     "api/people/<int:pk>/contact-points/<int:n>": NARROWED,
@@ -132,6 +134,8 @@ ADDRESSES = {
     "ops/people": NARROWED,
     "ops/people/<int:pk>": NARROWED,
     "ops/people/<int:pk>/merge": NARROWED,
+    "ops/people/<int:pk>/erase": NARROWED,
+    "ops/people/<int:pk>/export": NARROWED,
     "ops/people/<int:pk>/calendar": NARROWED,
     "ops/teams/<int:pk>/calendar": NARROWED,
     "ops/people/<int:pk>/<slug:name>": NARROWED,
@@ -276,7 +280,7 @@ def planted(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         user.user_permissions.set(Permission.objects.all())
         limits.limit_user(user, [world.mine.pk], by="root")
         _, secret = tokens.issue(
-            "limited", scopes=["read", "write", "ops"], days=None, by="root", teams=[world.mine.pk]
+            "limited", scopes=["read", "write", "ops", "privacy"], days=None, by="root", teams=[world.mine.pk]
         )
         yield Planted(world, user, secret)
         transaction.set_rollback(True)
@@ -388,6 +392,8 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/api/people/{world.others_person.pk}/calendar-link"]
         case (
             "api/people/<int:pk>"
+            | "api/people/<int:pk>/erase"
+            | "api/people/<int:pk>/export"
             | "api/people/<int:pk>/contact-points"
             | "api/people/<int:pk>/contact-points/<int:n>"
             | "api/people/<int:pk>/contact-points/<int:n>/verify"
@@ -414,6 +420,8 @@ def urls(route: str, world: World) -> list[str]:
                 f"/ops/people/{world.others_person.pk}/merge",
                 f"/ops/people/{mine.pk}/merge?other={others}",
             ]
+        case "ops/people/<int:pk>/erase" | "ops/people/<int:pk>/export":
+            return ["/" + route.replace("<int:pk>", str(world.others_person.pk))]
         case "ops/people/<int:pk>/calendar":
             return [f"/ops/people/{world.others_person.pk}/calendar"]
         case "ops/teams/<int:pk>/calendar":

@@ -90,7 +90,7 @@ def test_an_etag_is_described_only_where_there_is_one():
 
 def test_each_is_answered_as_it_says(clock, settings):
     settings.PUBLIC_URL = "https://reminders.example.org"
-    call = ApiCaller("write", "ops")
+    call = ApiCaller("write", "ops", "privacy")
     where = {operation["operationId"]: (method, path) for path, method, operation in operations(described())}
     known: dict[str, str] = {"reference": "W-1"}
     for example in examples():
