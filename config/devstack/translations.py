@@ -46,6 +46,7 @@ FOR_PEOPLE = TextCatalogue(
     (
         "reminders/content",
         "reminders/templates",
+        "reminders/insight/calendar_feed.py",
         "reminders/operations/sms_replies.py",
         "reminders/web/templates/reminders",
         *(

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
+from django.utils import translation
+from django.utils.translation import gettext
 
 from assignments.models import Assignee, Assignment, Status, Team
 from reminders.content import calendars
 from reminders.content.calendar_links import CalendarLink
 from reminders.content.calendars import PublishedEvent
+from reminders.content.languages import text_language
 
 BEHIND = timedelta(days=90)
 AHEAD = timedelta(days=365)
@@ -78,7 +81,7 @@ def _event(work: Assignment, owner: Assignee | Team) -> PublishedEvent:
     """A team's calendar names who does it, and goes on with the same event when somebody else does."""
     title, assignee_id = work.title, work.assignee_id
     if isinstance(owner, Team):
-        title, assignee_id = f"{title}: {work.assignee.name if work.assignee else 'nobody assigned'}", None
+        title, assignee_id = f"{title}: {work.assignee.name if work.assignee else _nobody()}", None
     return PublishedEvent(
         assignment_id=work.pk,
         assignee_id=assignee_id,
@@ -89,6 +92,12 @@ def _event(work: Assignment, owner: Assignee | Team) -> PublishedEvent:
         end=work.scheduled_end,
         cancelled=work.status == Status.CANCELLED,
     )
+
+
+def _nobody() -> str:
+    """In the language of the installation: who reads a team's calendar is not known."""
+    with translation.override(text_language("")):
+        return gettext("nobody assigned")
 
 
 def _changes(works: Iterable[Assignment]) -> Iterable[datetime]:

@@ -67,7 +67,7 @@ def test_a_person_reads_their_work_and_nobody_elses(ann):
     assert "ORGANIZER" not in event
 
 
-def test_a_team_reads_its_work_that_of_its_people_and_who_does_it(clock):
+def test_a_team_reads_its_work_that_of_its_people_and_who_does_it(clock, settings):
     team = team_named("North")
     ann = AssigneeFactory(name="Ann")
     Assignee.objects.filter(pk=ann.pk).update(team=team)
@@ -78,6 +78,8 @@ def test_a_team_reads_its_work_that_of_its_people_and_who_does_it(clock):
     Assignment.objects.filter(pk=lent.pk).update(team=team_named("South"))
     AssignmentFactory(title="Other", scheduled_start=NOON + DAY)
     assert titles(get(team)) == ["Of a member: Ann", "Of the team: nobody assigned"]
+    settings.DEFAULT_LANGUAGE = "de"
+    assert titles(get(team)) == ["Of a member: Ann", "Of the team: niemand zugeteilt"]
 
 
 def test_it_reaches_from_90_days_ago_to_a_year_ahead(ann):
