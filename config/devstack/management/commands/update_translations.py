@@ -5,8 +5,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config.devstack import translations
-
 
 class Command(BaseCommand):
     help = "Extracts the texts marked for translation into the .po files, and compiles those into .mo files."
@@ -18,6 +16,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            from config.devstack import translations
+        except ImportError as missing:
+            raise CommandError(f"{missing}: it is among the packages for development") from missing
         if not options["check"]:
             for catalogue in translations.CATALOGUES:
                 for path in translations.update(catalogue):
