@@ -125,6 +125,7 @@ def test_an_old_database_is_migrated_with_every_row_and_works(upgrade: Upgrade) 
         "0002_allowance",
         "0003_team_limits",
         "0004_preferences",
+        "0005_language",
     }
     assert manage(upgrade.address, "makemigrations", "--check", "--dry-run") == "No changes detected\n"
 
