@@ -17,10 +17,12 @@ NAMED_FIELDS = frozenset({"name", "reference", "email", "phone", "address"})
 NOTES = frozenset({"answer_note", "note"})
 """Keys of JSON objects that hold what an assignee wrote."""
 SHORTEST_REFERENCE = 5
+SHORTEST_OF_PARTS = 8
 SHORTEST_NATIONAL = 7
 """Digits of a telephone number without its country code that are looked for."""
 _GAP = r"(?:[\s_+]|%20)+"
 _DIGIT_GAP = r"[\s()./\u2010-\u2015-]*"
+_PARTS = re.compile(r"\w+(?:[-./:]\w+)+")
 _RUN = re.compile(r"[a-z0-9]+", re.IGNORECASE | re.ASCII)
 
 
@@ -105,8 +107,10 @@ def words_for(
 
 def is_certain(reference: str) -> bool:
     """Whether this reference, met in any text, means the person."""
-    kinds = [any(test(c) for c in reference) for test in (str.isalpha, str.isdigit)]
-    return len(reference) >= SHORTEST_REFERENCE and (all(kinds) or "@" in reference)
+    letters, digits = (any(map(test, reference)) for test in (str.isalpha, str.isdigit))
+    if letters and (digits or "@" in reference):
+        return len(reference) >= SHORTEST_REFERENCE
+    return letters and len(reference) >= SHORTEST_OF_PARTS and _PARTS.fullmatch(reference) is not None
 
 
 def _bounded(pattern: str, *, inside: str = r"\w") -> str:

@@ -67,7 +67,7 @@ def test_everybody_can_use_every_page(visit, stage):
         f"/ops/act/cancel?ids={stage.sent.pk}", "/ops/assignments/new",
         f"/ops/act/reassign?ids={stage.sent.pk}&to=somebody", f"/ops/people/{stage.sent.assignee_id}",
         f"/ops/people/{stage.sent.assignee_id}/add", f"/ops/people/{stage.sent.assignee_id}/calendar",
-        f"/ops/people/{stage.sent.assignee_id}/merge",
+        f"/ops/people/{stage.sent.assignee_id}/merge", f"/ops/people/{stage.sent.assignee_id}/erase",
         f"/ops/people/{stage.sent.assignee_id}/merge?other=%23{stage.coming.assignee_id}", "/ops/nothing",
     ):  # fmt: skip
         look_at(page, path)

@@ -83,12 +83,12 @@ class Command(BaseCommand):
 
 def _planned(plan: ErasurePlan) -> str:
     lines = [f"Person {plan.person.pk} becomes {plan.pseudonym}."]
-    for title, rows in (
-        ("Goes", plan.goes),
-        ("Stays, under the pseudonym", plan.stays),
-        ("Texts that name them, by table", plan.texts),
+    for title, rows, words in (
+        ("Goes", plan.goes, _words),
+        ("Stays, under the pseudonym", plan.stays, _words),
+        ("Texts that name them, by table", plan.texts, str),
     ):
-        lines += [f"{title}:", *(f"  {name}: {number:,}" for name, number in rows.items() if number)]
+        lines += [f"{title}:", *(f"  {words(name)}: {number:,}" for name, number in rows.items() if number)]
         if not any(rows.values()):
             lines.append("  nothing")
     if plan.login:
@@ -98,6 +98,10 @@ def _planned(plan: ErasurePlan) -> str:
     if plan.refusal:
         lines.append(f"It cannot be done now: {plan.refusal}.")
     return "\n".join(lines)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _done(done: ErasureState) -> str:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from assignments import services
-from assignments.models import Assignment, CalendarSource, Team
+from assignments.models import Assignee, Assignment, CalendarSource, Team
 from notifications.fetch import Document, FetchFailed
 from reminders.feeds import poll, polls
 from reminders.ledger import counters
 from reminders.models import Counter
-from reminders.operations import calendars
+from reminders.operations import calendars, erasing
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -91,6 +91,22 @@ def test_what_a_calendar_says_becomes_work_of_its_team_and_kind(source):
     assert source.counts == {"created": 1, "updated": 0, "unchanged": 0, "cancelled": 0, "refused": 0}
     assert (source.failures, source.leased_until, source.polled_at) == (0, None, NOON)
     assert source.next_poll_at == NOON + timedelta(minutes=14)
+
+
+def test_who_was_erased_does_not_come_back_by_a_calendar(source):
+    """The other events are taken, and what the page says of the row names nobody."""
+    attended = ["ATTENDEE;CN=Ada Lovelace:mailto:ada@example.test"]
+    polled(source, calendar("W-1", more=attended))
+    work = Assignment.objects.get()
+    services.cancel(work.pk)
+    erasing.erase(work.assignee_id, by="olga", reason="asked", seconds=None)
+    both = calendar("W-2", more=attended)[: -len(b"END:VCALENDAR\r\n")] + calendar("W-3").partition(b"\r\n")[2]
+    assert polled(source, both).outcome == "taken"
+    assert statuses() == {"W-1": "CANCELLED", "W-3": "SCHEDULED"}
+    [refused] = source.refused
+    assert refused["code"] == "erased"
+    assert "ada" not in str(refused).lower()
+    assert Assignee.objects.count() == 1
 
 
 def test_a_local_time_and_a_whole_day_are_in_the_zone_of_the_source(source):

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from reminders.policy.erased_words import Eraser, PersonWords, words_for
+from reminders.policy.erased_words import Eraser, PersonWords, is_certain, words_for
 
 ADA = words_for(
     pseudonym="erased-person-7",
@@ -80,6 +80,17 @@ def test_in_rows_about_the_person_a_first_name_means_them_and_a_short_reference_
     assert (
         Eraser(ADA).text("Ada is at gate 12; Adam is not", own=True) == f"{GONE} is at gate 12; Adam is not"
     )
+
+
+@pytest.mark.parametrize(
+    ("reference", "certain"),
+    [
+        *((one, True) for one in ("HR-17", "a1b2c", "ada@x.org", "hr-lovelace", "payroll/ada")),
+        *((one, False) for one in ("12", "4711471", "HR1", "lovelace", "on-call", "")),
+    ],
+)
+def test_a_reference_is_looked_for_everywhere_only_where_it_cannot_be_a_word_or_a_number(reference, certain):
+    assert is_certain(reference) is certain
 
 
 def test_the_name_of_a_namesake_means_the_person_only_in_their_own_rows():
