@@ -42,11 +42,14 @@ def check_present(people: Iterable[Assignee]) -> None:
 
 def check_assignable(ids: Iterable[int]) -> None:
     """Raises PersonErased where one of these was erased; an erasure waits until the caller's transaction has ended."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return
     with connection.cursor() as cursor:
         # Every row is locked, so that an erasure that is under way is waited for.
         cursor.execute(
             "SELECT id, erased_at FROM assignments_assignee WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
-            [sorted(set(ids))],
+            [wanted],
         )
         check_present(Assignee(pk=pk, erased_at=erased_at) for pk, erased_at in cursor.fetchall())
 

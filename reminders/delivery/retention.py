@@ -1,16 +1,20 @@
 """What is put away, and after how long: reminders of long-past work, and old records."""
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from accounts import allowances
 from assignments.imports import kept_files
+from assignments.transactions import sqlstate
 from reminders.conf import ReminderConfig, Retention
 from reminders.delivery import heartbeats
 from reminders.ledger import archive, erased_texts
+
+logger = logging.getLogger(__name__)
 
 ARCHIVING_SECONDS = 2.0
 """How long archiving may take after one scan; the next scan goes on."""
@@ -82,8 +86,7 @@ def prune(config: ReminderConfig) -> None:
     heartbeats.prune()
     allowances.prune()
     kept_files.prune_uploads(after=config.retention.uploads)
-    for erasure in erased_texts.unfinished()[:1]:
-        erased_texts.go_on(erasure.pk, seconds=ERASING_SECONDS)
+    _go_on_erasing()
     with connection.cursor() as cursor:
         for kept in kept_tables(config.retention):
             cursor.execute(kept.statement, {"seconds": kept.after.total_seconds(), "batch": kept.batch})
@@ -91,3 +94,14 @@ def prune(config: ReminderConfig) -> None:
         over = time.monotonic() + ARCHIVING_SECONDS
         while archive.archive_batch(after=config.archive_after) == archive.BATCH and time.monotonic() < over:
             pass
+
+
+def _go_on_erasing() -> None:
+    """An erasure that cannot go on keeps nothing else from being put away."""
+    for erasure in erased_texts.unfinished():
+        try:
+            erased_texts.go_on(erasure.pk, seconds=ERASING_SECONDS)
+            return
+        except DatabaseError as error:
+            extra = {"person_id": erasure.pk, "reason": type(error).__name__, "code": sqlstate(error)}
+            logger.error("Erasure does not go on", extra=extra)

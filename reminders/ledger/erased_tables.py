@@ -136,7 +136,7 @@ def changed(table: TextTable, row: Row, context: Context, *, own: bool | None = 
     eraser = context.eraser
     values: dict[str, Any] = {}
     for name, longest in table.texts.items():
-        values[name] = eraser.text(row[name], own=own)[:longest] if row[name] else row[name]
+        values[name] = eraser.text(row[name], own=own, longest=longest) if row[name] else row[name]
     for name in table.arrays:
         values[name] = eraser.value(row[name], own=own)
     for name in table.json:

@@ -166,12 +166,20 @@ class Eraser:
         """Whether the text names the person."""
         return self.text(text, own=own) != text
 
-    def text(self, text: str, *, own: bool = False) -> str:
-        """The text without the person."""
+    def text(self, text: str, *, own: bool = False, longest: int | None = None) -> str:
+        """The text without the person. What would be longer than `longest` characters ends with the pseudonym, which stands
+        for the rest too: so it is still the text with parts of it replaced."""
         pattern = self._in_own if own else self._everywhere
         if pattern is None:
             return text
-        return pattern.sub(lambda found: found[0] if found["other"] else self._words.pseudonym, text)
+        erased = pattern.sub(lambda found: found[0] if found["other"] else self.pseudonym, text)
+        if longest is None or len(erased) <= longest:
+            return erased
+        end = longest - len(self.pseudonym)
+        straddling = erased.rfind(
+            self.pseudonym, max(0, end - len(self.pseudonym) + 1), end + len(self.pseudonym) - 1
+        )
+        return erased[: straddling if 0 <= straddling < end else end] + self.pseudonym
 
     def value(self, value: Any, *, own: bool = False, key: str = "") -> Any:
         """A JSON value without the person. An object that says who somebody is by id is this person's, or left as it is."""

@@ -100,7 +100,9 @@ def test_who_was_erased_does_not_come_back_by_a_calendar(source):
     work = Assignment.objects.get()
     services.cancel(work.pk)
     erasing.erase(work.assignee_id, by="olga", reason="asked", seconds=None)
-    both = calendar("W-2", more=attended)[: -len(b"END:VCALENDAR\r\n")] + calendar("W-3").partition(b"\r\n")[2]
+    both = (
+        calendar("W-2", more=attended)[: -len(b"END:VCALENDAR\r\n")] + calendar("W-3").partition(b"\r\n")[2]
+    )
     assert polled(source, both).outcome == "taken"
     assert statuses() == {"W-1": "CANCELLED", "W-3": "SCHEDULED"}
     [refused] = source.refused

@@ -331,6 +331,31 @@ def test_acts_and_changes_are_protected_alike(ada):
     ChangeRecord.objects.update(after={"title": f"By erased-person-{ada.pk}"})
 
 
+@pytest.mark.parametrize("lead", range(0, 40, 3))
+def test_a_text_that_would_become_too_long_is_still_one_that_words_were_taken_out_of(ada, lead):
+    reason = ("x" * lead + " Ada Lovelace was late;" * 30)[:500]
+    audit.record("reset", by="olga", reason=reason)
+    assert erase(ada).finished
+    line = Audit.objects.get(action="reset")
+    word = f"erased-person-{ada.pk}"
+    assert len(line.reason) <= 500
+    assert "Ada" not in line.reason
+    assert line.reason.endswith(word)
+    rest = line.reason.replace(word, "").replace(" was late;", "").strip(" xwaste;l")
+    assert rest == ""
+
+
+def test_an_erasure_that_cannot_go_on_stops_nothing_else(ada, config, monkeypatch, caplog):
+    erasing.erase(ada.pk, by="olga", reason="asked", seconds=0)
+
+    def refuse(*_: object, **__: object) -> bool:
+        raise DatabaseError("no")
+
+    monkeypatch.setattr(erased_texts, "go_on", refuse)
+    retention.prune(config)
+    assert "Erasure does not go on" in caplog.text
+
+
 # --- in parts --------------------------------------------------------------------------------------------------
 
 
