@@ -10,6 +10,7 @@ from reminders.content import compose
 from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind, State
 from reminders.policy.announcements import Announcement
+from reminders.policy.briefs import CAUSES
 from reminders.policy.rows import News, Plan
 from tests.sample_rows import sample_row
 
@@ -62,6 +63,19 @@ def _digest() -> Claim:
     return replace(CLAIM, row=NOTICE, digest=Digest(lead=NOTICE, entries=entries, members=(), waiting=2))
 
 
+def _brief() -> Claim:
+    """Work for each cause that there is, and two pieces of which the assignees know."""
+    rows = tuple(
+        (
+            replace(STEP, id=number, rule=f"brief:rule:{number}"),
+            replace(FACTS, brief_cause=cause),
+        )
+        for number, cause in enumerate((*(one.value for one in CAUSES), "", ""), 1)
+    )
+    lead = rows[0][0]
+    return replace(CLAIM, row=lead, digest=Digest(lead=lead, entries=rows, members=(), waiting=0))
+
+
 def _reminders() -> Claim:
     entries = ((ROW, FACTS), (replace(ROW, id=2, assignment_id=8, rule="rule:4"), FACTS))
     return replace(CLAIM, digest=Digest(lead=ROW, entries=entries, members=(), waiting=0))
@@ -85,6 +99,7 @@ CLAIMS: Mapping[str, Claim] = {
     "no answer yet": _notice("unanswered:rule:7#2"),
     "confirmed after all": _notice("confirmed_after_all:1"),
     "digest": _digest(),
+    "brief": _brief(),
 }
 
 

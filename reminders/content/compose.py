@@ -24,7 +24,7 @@ from django.utils.safestring import mark_safe
 from assignments.direction import isolated, without_controls
 from notifications.channels import registry
 from notifications.message import BUILT_IN, Contact, Message, Wording
-from reminders.content import calendars, links, notices, opt_out_links, short_text, tracking, webhooks
+from reminders.content import briefs, calendars, links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.assignee_values import assignee_values, reminders_listed
 from reminders.content.dates import local_time, zone_name
 from reminders.content.languages import languages_for, text_language
@@ -57,7 +57,7 @@ TEMPLATES = {
     Kind.ESCALATION: "escalation",
 }
 
-COUNTS = ("number", "more", "waiting", *notices.SUBJECTS)
+COUNTS = ("number", "more", "reached", "waiting", *notices.SUBJECTS)
 """Values that are numbers of things, which languages have forms for."""
 
 
@@ -97,6 +97,8 @@ def _own_text(claim: Claim, contact: Contact) -> CustomText | None:
 
 def kind_of(claim: Claim) -> str:
     """Of which kind the message for a claim is, as its text is called."""
+    if briefs.as_digest(claim) is not None:
+        return "brief"
     if claim.digest is None:
         return _template_name(claim.row)
     return "digest" if recipients.is_supervisor(claim.digest.lead.recipient) else "reminders"
@@ -109,6 +111,8 @@ def compose_with(
     kind = kind_of(claim)
     form = "sms" if registry.takes_short_text(channel_name(claim.row.channel)) else "mail"
     language = own.language if own is not None else text_language(contact.language)
+    if (brief := briefs.as_digest(claim)) is not None:
+        claim = replace(claim, digest=brief)
     if claim.digest is not None:
         return _compose_digest(
             claim,
@@ -210,13 +214,15 @@ def _compose_digest(
 ) -> Message:
     """One message for all rows of a digest: the first MOST_LISTED in detail, of the others how many they are."""
     to_supervisor = recipients.is_supervisor(digest.lead.recipient)
-    if to_supervisor:
+    if kind == "brief":
+        entries, values = briefs.listed(digest.entries, language=language, now=now)
+    elif to_supervisor:
         entries, values = notices.notices_listed(digest, language=language, now=now)
     else:
         zone = contact.time_zone
         entries, values = reminders_listed(claim, digest, zone=zone, language=language, now=now)
     more = len(digest.entries) - len(entries)
-    values |= {"number": str(len(digest.entries)), "more": str(more) if more else ""}
+    values = {"number": str(len(digest.entries)), "more": str(more) if more else "", **values}
     if form == "sms":
         short = "; ".join(entry["title" if to_supervisor else "in_short"] for entry in entries)
         return _short_message(

@@ -54,6 +54,11 @@ def overdue_list_url() -> str:
     return f"{settings.PUBLIC_URL}/ops/assignments?show=overdue" if settings.PUBLIC_URL else ""
 
 
+def board_url() -> str:
+    """The Ops page that says who knows of their work; '' where PUBLIC_URL does not say where this site is."""
+    return f"{settings.PUBLIC_URL}/ops/board?hours=48" if settings.PUBLIC_URL else ""
+
+
 def tel_url(phone: str) -> str:
     """'tel:+4930123456' (RFC 3966); '' where it is no number that can be dialled."""
     digits = re.sub(r"[\s()./-]", "", phone)

@@ -18,7 +18,7 @@ OVERDUE = EscalationTrigger.OVERDUE.value
 SUBJECTS = tuple(trigger.value for trigger in EscalationTrigger)
 """What a notice may be about, in the order in which a message counts them."""
 
-NOT_DONE = (EscalationTrigger.UNANSWERED.value, OVERDUE)
+NOT_DONE = (EscalationTrigger.UNANSWERED.value, OVERDUE, EscalationTrigger.BRIEF.value)
 """What nobody did; the other notices are about what the assignee has said."""
 
 
@@ -35,6 +35,7 @@ def notice_values(row: Row, facts: Facts, *, zone: str, language: str, now: date
     number = chains.number_of(row.rule) if row.kind is Kind.ESCALATION else 0
     return {
         f"is_{subject}": "yes",
+        **({f"because_{facts.brief_cause}": "yes"} if facts.brief_cause else {}),
         "title": isolated(" ".join(facts.title.split())),
         "name": isolated(facts.assignee_name),
         "phone": facts.assignee_phone,

@@ -12,6 +12,7 @@ from assignments.models import Assignee, Assignment, Status
 from assignments.team_scope import TeamScope
 from reminders.conf import ReminderConfig
 from reminders.insight import awareness
+from reminders.ledger.awareness import of_assignments
 from reminders.policy.awareness import Awareness
 from reminders.policy.double_bookings import Booking, double_bookings
 from reminders.policy.wall_clock import first_instant
@@ -145,7 +146,7 @@ def day(
     found = list(asked.values_list(*READ)[: MOST_BLOCKS + 1])
     shown = found[:MOST_BLOCKS]
     open_work = [pk for pk, _, _, _, status, *_ in shown if status != Status.COMPLETED]
-    states = awareness.of_assignments(open_work, config=config)
+    states = of_assignments(open_work, config=config)
     by_person: dict[int | None, list[Block]] = defaultdict(list)
     busy: dict[int, PersonOfDay] = {}
     for pk, title, start, stop, status, *owner in shown:

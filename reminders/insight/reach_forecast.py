@@ -15,11 +15,10 @@ from assignments.instants import known_zone
 from assignments.models import Assignee, Assignment, Team
 from reminders.conf import ReminderConfig
 from reminders.insight import awareness
+from reminders.ledger.awareness import REACHABLE, of_assignments
+from reminders.ledger.briefs import want_no_reminders
 from reminders.ledger.fragments import ANY_OPT_OUT
-from reminders.ledger.rule_subjects import read_subjects
-from reminders.ledger.rules import enabled_rules
 from reminders.ledger.sql import run
-from reminders.policy import rules as policy_rules
 from reminders.policy.awareness import DOES_NOT_KNOW, Unreachable, cause_of
 from reminders.policy.wall_clock import local_day
 
@@ -32,9 +31,9 @@ _OF_DAY = """a.status = 'SCHEDULED' AND a.scheduled_start >= greatest(%(since)s,
 _COUNT = f"SELECT count(*) FROM (SELECT FROM assignments_assignment a WHERE {_OF_DAY} AND {{team}} LIMIT %(most)s) work"  # noqa: S608
 # Those who may not be reached; who of them knows already, and which rules they have opted out of, is asked of these alone.
 _CANDIDATES = f"""
-    SELECT a.id, {awareness.REACHABLE} FROM assignments_assignment a
+    SELECT a.id, {REACHABLE} FROM assignments_assignment a
     WHERE {_OF_DAY} AND {{team}}
-      AND (a.assignee_id IS NULL OR NOT {awareness.REACHABLE}
+      AND (a.assignee_id IS NULL OR NOT {REACHABLE}
            OR ({ANY_OPT_OUT} AND EXISTS (
                SELECT FROM reminders_optout o WHERE o.person_id = a.assignee_id AND o.undone_at IS NULL)))
     ORDER BY a.scheduled_start, a.id LIMIT %(most)s
@@ -89,9 +88,9 @@ def reach_forecast(
         run(cursor, _CANDIDATES.format(team=condition), asked | {"most": MOST_LISTED + 1})
         found = dict(cursor.fetchall())
     listed = list(found)[:MOST_LISTED]
-    known = awareness.of_assignments(listed, config=config)
+    known = of_assignments(listed, config=config)
     unaware = [pk for pk in listed if pk in known and known[pk].rung in DOES_NOT_KNOW]
-    refused = _want_no_reminders([pk for pk in unaware if found[pk]], config)
+    refused = want_no_reminders([pk for pk in unaware if found[pk]], config)
     rows = Assignment.objects.filter(pk__in=unaware).select_related("assignee", "team", "assignee__team")
     work_of = {one.pk: one for one in rows}
     addresses = _causes({one.assignee_id for one in work_of.values() if one.assignee_id is not None}, config)
@@ -120,21 +119,6 @@ def zone_of(team: int | None) -> ZoneInfo:
     """The zone of this team, or of the installation."""
     own = None if team is None else Team.objects.filter(pk=team).values_list("time_zone", flat=True).first()
     return known_zone(own or settings.TIME_ZONE) or ZoneInfo("UTC")
-
-
-def _want_no_reminders(ids: Sequence[int], config: ReminderConfig) -> set[int]:
-    """Those of these assignments whose assignee has opted out of every rule that would remind them."""
-    if not ids:
-        return set()
-    with connection.cursor() as cursor:
-        rules = policy_rules.for_assignee(enabled_rules(cursor))
-        subjects = read_subjects(cursor, ids)
-    found = set()
-    for pk, subject in subjects.items():
-        applying = policy_rules.for_assignee(policy_rules.rules_for(subject, rules=rules, lead=config.lead))
-        if applying and all(policy_rules.is_opted_out(rule, subject.opted_out) for rule in applying):
-            found.add(pk)
-    return found
 
 
 def _causes(people: Iterable[int], config: ReminderConfig) -> dict[int, Unreachable | None]:

@@ -16,6 +16,7 @@ Planned:
 
 Sent:
     claims, event_claims, leases  due rows are claimed for the workers; those whose lease is over are taken back
+    awareness, briefs      who knows of their work, and of which work supervisors are told at a local time
     breakers, paces        routes that do not work, and channels that accept only so many messages
     beginning, sending     a worker decides about its rows under their locks, and makes them SENDING
     digests, rates         which notices go in one message; how often a person is reminded

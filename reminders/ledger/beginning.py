@@ -7,7 +7,7 @@ from typing import Any
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import counters, digests, rates
+from reminders.ledger import briefs, counters, digests, rates
 from reminders.ledger.chains import goes_on_after
 from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
@@ -21,6 +21,7 @@ from reminders.ledger.fragments import (
     opted_out,
     rule_is,
     unless_confirmed,
+    unless_reached,
 )
 from reminders.ledger.notices import carry_over, plan_notices
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
@@ -29,6 +30,7 @@ from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
 from reminders.models import NO_CHANNEL, Kind, Reason, State
 from reminders.policy import gates
+from reminders.policy.briefs import is_brief_key
 from reminders.policy.digests import Group, group_of, same_nudge
 from reminders.policy.rates import Hold, hold_after
 from reminders.policy.recipients import ASSIGNEE
@@ -68,7 +70,8 @@ PICK_MORE = f"""
            r.kind = 'REMINDER' AND r.rule <> 'default' AND {rule_is("mandatory", "r.rule")} AS mandatory,
            r.kind = 'REMINDER' AND r.rule <> 'default' AND {rule_is("verified_only", "r.rule")} AS verified_only,
            CASE WHEN r.kind = 'ESCALATION' AND r.rule LIKE 'confirmed_after_all:%%' THEN {TOLD_DECLINE} END
-               AS told_otherwise
+               AS told_otherwise,
+           r.kind = 'ESCALATION' AND r.rule LIKE 'brief:%%' AND {unless_reached("r")} AS unless_reached
     FROM reminders_reminder r
     JOIN assignments_assignment a ON a.id = r.assignment_id
     WHERE r.id = ANY(%s::bigint[])
@@ -238,6 +241,13 @@ def _look_up_more(cursor: Cursor, picked: Sequence[dict[str, Any]], config: Remi
     more = {found["id"]: found for found in fetch(cursor)}
     for found in picked:
         found.update(more[found["id"]])
+    told_of = [found for found in picked if is_brief_key(found["kind"], found["rule"])]
+    if told_of:
+        causes = briefs.causes({found["assignment_id"] for found in told_of}, config=config)
+        for found in told_of:
+            cause = causes[found["assignment_id"]]
+            found["brief_cause"] = cause.value if cause else ""
+            found["reached"] = cause is None and found["unless_reached"]
 
 
 def _following_changed_rules(

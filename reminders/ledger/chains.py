@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from assignments.models import Answer, Assignment
 from assignments.teams import effective_team_sql
@@ -205,7 +206,10 @@ def recipients_of(
 
     Nobody is told of their own answer, though they may supervise the team.
     """
-    ops = [Recipient(recipient=recipient, zone=UTC) for recipient in dict.fromkeys(ops_recipients(config))]
+    ops = [
+        Recipient(recipient=recipient, zone=timezone.get_default_timezone())
+        for recipient in dict.fromkeys(ops_recipients(config))
+    ]
     if rule.audience is Audience.OPS:
         return ops
     if rule.trigger.type is not TriggerType.AFTER_OVERDUE and assignee_id is not None:

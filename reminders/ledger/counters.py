@@ -82,6 +82,7 @@ SKIP_REASONS = (
     Reason.MERGED,
     Reason.OPTED_OUT,
     Reason.FALLBACK,
+    Reason.REACHED,
 )
 SENT_STATUSES = (Status.SCHEDULED,)
 EVENT_STATES = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN)

@@ -158,6 +158,12 @@ def unless_confirmed(row: str) -> str:
                 WHERE substring({row}.rule FROM 'rule:[0-9]+') = 'rule:' || q.id AND q.condition = 'not_confirmed')"""  # noqa: S608 - our own columns
 
 
+def unless_reached(row: str) -> str:
+    """Whether the rule of the row with this alias tells only of who is not reached (`policy.briefs`)."""
+    return f"""EXISTS (SELECT FROM reminders_reminderrule q
+                WHERE substring({row}.rule FROM 'rule:[0-9]+') = 'rule:' || q.id AND q.condition = 'not_reached')"""  # noqa: S608 - our own columns
+
+
 def is_now_sql(rule: str) -> str:
     """Whether an operator sends the reminder of this key (an SQL expression) at once; `policy.rules.is_now` is the same."""
     return f"starts_with({rule}, '{NOW}')"

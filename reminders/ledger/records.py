@@ -76,6 +76,7 @@ class Facts:
     team_contact: TeamContact = NO_TEAM_CONTACT
     team_id: int | None = None
     visible_changes: int = 0
+    brief_cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +228,7 @@ def plan_of(found: Mapping[str, Any]) -> Plan:
         given_away=bool(found.get("given_away")),
         told_otherwise=found.get("told_otherwise") is not False,
         opted_out=bool(found.get("opted_out")),
+        reached=bool(found.get("reached")),
     )
 
 
@@ -274,6 +276,7 @@ def facts_of(found: Mapping[str, Any]) -> Facts:
         team_contact=TeamContact(*found["team_contact"]) if found["team_contact"] else NO_TEAM_CONTACT,
         team_id=found["team_id"],
         visible_changes=found["visible_changes"],
+        brief_cause=found.get("brief_cause") or "",
     )
 
 

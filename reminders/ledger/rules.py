@@ -80,6 +80,7 @@ def _rule(found: dict[str, Any]) -> Rule:
         value=found["scope_value"],
         respects_quiet_hours=found["quiet_hours"] == ReminderRule.QuietHours.RESPECT,
         unless_confirmed=found["condition"] == ReminderRule.Condition.NOT_CONFIRMED,
+        unless_reached=found["condition"] == ReminderRule.Condition.NOT_REACHED,
         when_past=WhenPast(found["when_past"]),
         mandatory=found["mandatory"],
         verified_only=found["verified_only"],

@@ -56,6 +56,7 @@ class Reason(models.TextChoices):
     AS_TOLD = "as_told"
     OPTED_OUT = "opted_out"
     FALLBACK = "fallback"
+    REACHED = "reached"
     MERGED = "merged"
     # FAILED
     NO_CONTACT = "no_contact"

@@ -48,6 +48,7 @@ class ReminderRule(models.Model):
         ALWAYS = "always"
         NOT_CONFIRMED = "not_confirmed"
         NOT_STARTED = "not_started"
+        NOT_REACHED = "not_reached"
 
     class Scope(models.TextChoices):
         EVERYONE = "everyone"

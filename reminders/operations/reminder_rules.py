@@ -49,6 +49,7 @@ NOT_TIMING = {"name"}
 """A change of these moves nothing, and leaves the instants of the rule in force."""
 
 Audience, Trigger, Scope = ReminderRule.Audience, ReminderRule.Trigger, ReminderRule.Scope
+Condition = ReminderRule.Condition
 
 MINUTES = {
     Trigger.BEFORE_START: (1, MAX_LEAD_MINUTES),
@@ -59,7 +60,7 @@ MINUTES = {
 """The least and the most that these triggers accept; without minutes `on_decline` is due at once."""
 
 OF_ASSIGNEES = (Trigger.BEFORE_START, Trigger.AT_LOCAL_TIME)
-OF_OTHERS = (Trigger.AFTER_OVERDUE, Trigger.ON_DECLINE, Trigger.UNANSWERED)
+OF_OTHERS = (Trigger.AFTER_OVERDUE, Trigger.ON_DECLINE, Trigger.UNANSWERED, Trigger.AT_LOCAL_TIME)
 
 
 class UnknownRule(Refused):
@@ -187,6 +188,14 @@ def _trigger_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
         if rule.trigger not in accepted:
             words = ", ".join(accepted)
             yield "trigger", f"{rule.trigger}: for the audience {rule.audience} one of {words} is needed"
+    is_brief = rule.trigger == Trigger.AT_LOCAL_TIME and rule.audience in (Audience.SUPERVISORS, Audience.OPS)
+    if is_brief and rule.condition == Condition.NOT_CONFIRMED:
+        yield (
+            "condition",
+            "at_local_time for supervisors and Ops: always, not_started or not_reached is needed",
+        )
+    if not is_brief and rule.condition == Condition.NOT_REACHED:
+        yield "condition", "not_reached is for supervisors and Ops, with the trigger at_local_time"
     if rule.trigger == Trigger.AT_LOCAL_TIME:
         if rule.minutes is not None:
             yield "minutes", f"{rule.minutes}: at_local_time takes no minutes"
@@ -214,6 +223,8 @@ def _repeat_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
         return
     if rule.audience == Audience.ASSIGNEE:
         yield "repeat_minutes", "a reminder to an assignee is not repeated"
+    elif rule.trigger == Trigger.AT_LOCAL_TIME:
+        yield "repeat_minutes", "what is due at a local time comes once a day, and is not repeated"
     if every is None or not MIN_REPEAT_MINUTES <= every <= MAX_MINUTES_AFTER:
         needed = f"{MIN_REPEAT_MINUTES} to {MAX_MINUTES_AFTER} minutes are needed between repeats"
         yield "repeat_minutes", f"{_shown(every)}: {needed}"

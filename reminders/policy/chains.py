@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from reminders.policy import escalation
-from reminders.policy.rules import Audience, Rule, RuleSubject, TriggerType
+from reminders.policy.rules import Audience, Rule, RuleSubject, TriggerType, instant_of
 from reminders.policy.wall_clock import QuietHours, quiet_period
 
 TRIGGERS = {
     TriggerType.AFTER_OVERDUE: escalation.EscalationTrigger.OVERDUE,
     TriggerType.ON_DECLINE: escalation.EscalationTrigger.DECLINED,
     TriggerType.UNANSWERED: escalation.EscalationTrigger.UNANSWERED,
+    TriggerType.AT_LOCAL_TIME: escalation.EscalationTrigger.BRIEF,
 }
 """What supervisors and Ops are told of, by the trigger of the rule."""
+
+BEFORE_THE_START = (TriggerType.UNANSWERED, TriggerType.AT_LOCAL_TIME)
+"""What is of no use once the work should have begun."""
 
 KEY = re.compile(r"\w+:(?:(?P<act>\d+):)?(?P<rule>(?:rule|file):\w+)(?:#(?P<number>\d+))?")
 
@@ -92,7 +96,7 @@ def replaces_built_in(applying: Iterable[Rule], trigger: TriggerType) -> bool:
 
 def steps(rule: Rule, *, facts: ChainFacts, recipient: Recipient) -> list[Step]:
     """Every instant of this rule for this recipient, in order; none where what it is about is not so."""
-    base = _base(rule, facts)
+    base = _base(rule, facts, recipient)
     if base is None:
         return []
     every, times = (rule.repeat.every, rule.repeat.times) if rule.repeat else (timedelta(), 0)
@@ -100,7 +104,7 @@ def steps(rule: Rule, *, facts: ChainFacts, recipient: Recipient) -> list[Step]:
         _step(rule, number, base + number * every, facts=facts, recipient=recipient)
         for number in range(times + 1)
     ]
-    if rule.trigger.type is TriggerType.UNANSWERED:
+    if rule.trigger.type in BEFORE_THE_START:
         return [step for step in found if step.due_at < facts.subject.start]
     return found
 
@@ -171,7 +175,7 @@ def is_step(key: str) -> bool:
     return bool(rule_key_of(key))
 
 
-def _base(rule: Rule, facts: ChainFacts) -> datetime | None:
+def _base(rule: Rule, facts: ChainFacts, recipient: Recipient) -> datetime | None:
     """The instant of step 0 without quiet hours; None where what the rule is about is not so."""
     match rule.trigger.type:
         case TriggerType.AFTER_OVERDUE if facts.overdue_at is not None:
@@ -180,6 +184,8 @@ def _base(rule: Rule, facts: ChainFacts) -> datetime | None:
             return facts.decline.at + rule.trigger.offset
         case TriggerType.UNANSWERED if not facts.is_answered:
             return facts.subject.start - rule.trigger.offset
+        case TriggerType.AT_LOCAL_TIME:
+            return instant_of(rule.trigger, start=facts.subject.start, zone=recipient.zone)
     return None
 
 

@@ -19,6 +19,7 @@ class EscalationTrigger(StrEnum):
     LATE = "late"
     UNANSWERED = "unanswered"
     OVERDUE = "overdue"
+    BRIEF = "brief"
 
 
 TRIGGERS: Mapping[ActKind, EscalationTrigger] = {
@@ -50,9 +51,10 @@ def is_withdrawal(kind: Kind, rule: str) -> bool:
 
 
 def taken_back(trigger: EscalationTrigger, *, declined: bool, confirmed: bool) -> Reason | None:
-    """Why what the notice says is not so any more; None while it is. Overdue work stays overdue whatever is answered."""
+    """Why what the notice says is not so any more; None while it is. Overdue work stays overdue whatever is answered;
+    a brief is judged when it is due."""
     match trigger:
-        case EscalationTrigger.OVERDUE:
+        case EscalationTrigger.OVERDUE | EscalationTrigger.BRIEF:
             return None
         case EscalationTrigger.DECLINED:
             return None if declined else Reason.CONFIRMED
@@ -63,6 +65,7 @@ def taken_back(trigger: EscalationTrigger, *, declined: bool, confirmed: bool) -
 
 TAKEN_BACK = """(r.kind = 'ESCALATION' AND CASE split_part(r.rule, ':', 1)
         WHEN 'overdue' THEN FALSE
+        WHEN 'brief' THEN FALSE
         WHEN 'declined' THEN a.answer <> 'DECLINED'
         WHEN 'unanswered' THEN a.answer <> ''
         ELSE a.answer = 'DECLINED' END)"""

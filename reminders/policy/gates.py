@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
-from reminders.policy import corrections, digests, escalation, rates, recipients
+from reminders.policy import briefs, corrections, digests, escalation, rates, recipients
 from reminders.policy.distance import MIN_DISTANCE
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 from reminders.policy.rules import is_now
@@ -75,6 +75,8 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
     if recipients.is_supervisor(row.recipient):
         if escalation.is_withdrawal(row.kind, row.rule):
             return WITHDRAWAL_GATES
+        if briefs.is_brief(row):
+            return BRIEF_GATES
         return CONDITIONAL_NOTICE_GATES if row.rule_key in situation.unless_confirmed else NOTICE_GATES
     if plan.opted_out and row.kind is Kind.REMINDER:
         return OPTED_OUT_GATES
@@ -326,6 +328,20 @@ NOTICE_GATES = (*MESSAGE_GATES, NOT_TO_BE_JOINED)
 
 CONDITIONAL_NOTICE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_PAUSED, CHANNEL_USABLE, NOT_TO_BE_JOINED)
 """A notice to a supervisor whose rule has a condition."""
+
+
+NOT_REACHED = GateDefinition(
+    "not reached",
+    lambda row, plan, situation: not plan.reached,
+    lambda row, plan, situation: (
+        "the assignee knows of the work, or a message will tell them" if plan.reached else "in the brief"
+    ),
+    lambda row, plan, situation: end_verdict(row, Reason.REACHED),
+)
+
+
+BRIEF_GATES = (*MARKER_GATES, NOT_REACHED, NOT_PAUSED, CHANNEL_USABLE, NOT_TO_BE_JOINED)
+"""A part of a brief: whether it is true is seen when it is due, and not before."""
 
 
 TOLD_OTHERWISE = GateDefinition(

@@ -113,7 +113,8 @@ class Plan:
     said that they will. `supervisors` are the recipients who supervise its team; `given_away`: the steps of its rules were
     planned for the work of another assignee. Both matter to notices alone, and are left out elsewhere. `told_otherwise`:
     whoever is to hear that the assignee can make it after all may have been told last that they can't; it matters to that
-    notice alone. `opted_out`: the assignee wants no reminders of the row's rule."""
+    notice alone. `opted_out`: the assignee wants no reminders of the row's rule. `reached`: the assignee knows of the
+    work, or a message will tell them, and the rule of the row tells only of others; it matters to a brief alone."""
 
     version: int
     status: Status
@@ -127,6 +128,7 @@ class Plan:
     given_away: bool = False
     told_otherwise: bool = True
     opted_out: bool = False
+    reached: bool = False
 
 
 @quick_init

@@ -89,7 +89,8 @@ class Rule:
     instant at which it was enabled or last changed: it makes nothing for instants before that. Of one that is `mandatory`
     nobody can opt out. `channels`: it reminds over each of these ("email", "sms") over which the assignee has an
     address; empty: over the first of their addresses. Of one that is `verified_only` only addresses count that they have
-    verified. Only rules for supervisors and Ops repeat (`policy.chains`).
+    verified. Only rules for supervisors and Ops repeat (`policy.chains`). One that is `unless_reached` tells
+    them only of who does not know of the work and will not be told (`policy.briefs`).
     """
 
     key: str
@@ -99,6 +100,7 @@ class Rule:
     value: str = ""
     respects_quiet_hours: bool = False
     unless_confirmed: bool = False
+    unless_reached: bool = False
     when_past: WhenPast = WhenPast.SEND
     mandatory: bool = False
     verified_only: bool = False

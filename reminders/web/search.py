@@ -1,13 +1,16 @@
 """What people type to find somebody or something: one meaning for lists, the API, the admin and the box on Ops pages."""
 
 import re
+from datetime import timedelta
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.models import Assignee, Assignment
 from assignments.references import normalized, person_spellings, spellings
 from notifications.phone_numbers import sendable
+from reminders.models import Reminder
 
 MAX_SEARCH_LENGTH = 200
 MOST_PEOPLE_NAMED = 10_000
@@ -20,6 +23,9 @@ SHORT = 2
 group of three characters (a trigram) to find them by elsewhere."""
 FEWEST_DIGITS = 6
 """Of a telephone number without its country."""
+MESSAGE_ID = re.compile(r"<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@[^@\s<>]+>?")
+MESSAGES_FOUND = timedelta(days=30)
+"""How far back messages are looked for by their Message-ID."""
 PHONE = re.compile(r"[+(]?[0-9][0-9 ()./-]*", re.ASCII)
 
 
@@ -45,6 +51,19 @@ def exact_assignment(text: str, *, prefix: str = "") -> Q:
     return named if pk is None else named | Q(**{f"{prefix}id": pk})
 
 
+def work_of_message(text: str) -> list[int] | None:
+    """The assignments that the message with this Message-ID was about, as mail programs and servers show it; None for any
+    other text. No index has it: the rows that ended within MESSAGES_FOUND are read.
+    """
+    given = MESSAGE_ID.fullmatch(text.lower())
+    if given is None:
+        return None
+    rows = Reminder.objects.filter(
+        closed_at__gt=Now() - MESSAGES_FOUND, message_id__startswith=f"{given[1]}@"
+    )
+    return sorted(set(rows.values_list("assignment", flat=True)[: MOST_WORK_NAMED + 1]))
+
+
 def work_search(text: str, *, prefix: str = "") -> Q:
     """Assignments by a part of their own reference, title or place, or by `6` or `#6`.
 
@@ -64,6 +83,8 @@ def assignment_search(text: str, *, prefix: str = "") -> Q:
 
     With the order of a list PostgreSQL may expect to meet a rare text soon, and read all of the table.
     """
+    if (told_of := work_of_message(text)) is not None:
+        return Q(**{f"{prefix}id__in": told_of})
     people = Assignee.objects.filter(people_search(text)).order_by().values_list("pk", flat=True)
     found = list(people[: MOST_PEOPLE_NAMED + 1])
     theirs = found if len(found) <= MOST_PEOPLE_NAMED else people

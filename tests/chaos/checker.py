@@ -620,6 +620,10 @@ def supervisors_hear_what_is_so(e: Evidence) -> Found:
         if row["kind"] != "ESCALATION":
             continue
         trigger, named, *_ = row["rule"].split(":")
+        if (
+            trigger == "brief"
+        ):  # Judged when it is begun, from all that is known then: no single act makes it untrue.
+            continue
         if trigger not in ABOUT:
             yield from _not_so(e, row, trigger)
             continue

@@ -31,11 +31,13 @@ from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost, foremost_row
 from reminders.insight.pace_outlook import Turn
 from reminders.insight.recipient_names import supervisor_name
+from reminders.ledger import briefs
 from reminders.models import Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
 from reminders.policy import recipients
 from reminders.policy import rows as policy_rows
 from reminders.policy import rules as policy_rules
+from reminders.policy.briefs import is_brief
 from reminders.policy.departures import Waiting
 from reminders.policy.escalation import is_withdrawal
 from reminders.policy.gates import Gate
@@ -235,6 +237,9 @@ class Asked:
             plan = replace(plan, news=news_of(row, self.rows, self.assignment, self.config, self.situation))
         if is_withdrawal(believed.kind, believed.rule):
             plan = replace(plan, told_otherwise=told_decline(row, self.rows))
+        if is_brief(believed) and believed.rule_key in briefs.rules_unless_reached():
+            cause = briefs.causes([row.assignment_id], config=self.config)[row.assignment_id]
+            plan = replace(plan, reached=cause is None)
         does = (
             "will mark the assignment OVERDUE"
             if believed.is_marker

@@ -26,6 +26,7 @@ UNLESS = {
     TriggerType.AFTER_OVERDUE: "unless somebody has started the work by then",
     TriggerType.ON_DECLINE: "unless the assignee can make it after all, or somebody else gets it",
     TriggerType.UNANSWERED: "unless the assignee has answered by then",
+    TriggerType.AT_LOCAL_TIME: "unless the assignee knows of it by then, or a message will tell them",
 }
 """What ends a chain in the transaction in which it becomes so."""
 
@@ -200,6 +201,8 @@ def about(key: str) -> str:
 
 
 def _unless(rule: Rule) -> str:
+    if rule.trigger.type is TriggerType.AT_LOCAL_TIME and not rule.unless_reached:
+        return "or that they are"
     return UNLESS[rule.trigger.type]
 
 

@@ -11,7 +11,7 @@ from django.db.models import Prefetch, Q
 
 from assignments.models import Act, Answer, Assignment
 from reminders.conf import ReminderConfig
-from reminders.insight.awareness import of_assignments, state_words
+from reminders.insight.awareness import state_words
 from reminders.insight.change_words import Names, sentence
 from reminders.insight.explain.answer import (
     ActView,
@@ -31,6 +31,7 @@ from reminders.insight.explain.upcoming import upcoming
 from reminders.insight.explain.wording import ADVICE
 from reminders.insight.template_use import wording_words, wordings_of
 from reminders.ledger import archive
+from reminders.ledger.awareness import of_assignments
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Attempt, Reminder

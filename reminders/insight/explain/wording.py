@@ -35,6 +35,7 @@ WORDS = {
     Reason.MERGED: "a reminder that was due then stated the change",
     Reason.OPTED_OUT: "this person wants no such messages, or none at that address",
     Reason.FALLBACK: "messages to that address come back, or its channel does not work, so another way was tried",
+    Reason.REACHED: "the assignee knows of the work, or a message will tell them",
     Reason.NO_CONTACT: "there is nobody to write to, or no usable address",
     Reason.REJECTED: "the mail server refused it for good",
     Reason.EXHAUSTED: "every attempt failed",
@@ -110,6 +111,7 @@ TRIGGERS = {
     EscalationTrigger.LATE: "the work begins later",
     EscalationTrigger.UNANSWERED: "the assignee has not answered",
     EscalationTrigger.OVERDUE: "the work is overdue",
+    EscalationTrigger.BRIEF: "the assignee is not reached",
 }
 WAYS = {
     Way.LINK: "by the link",

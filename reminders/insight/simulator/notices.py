@@ -16,12 +16,13 @@ from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_ch
 from reminders.insight.forecast import Forecast
 from reminders.insight.rule_simulation import RulesTried
 from reminders.insight.simulator.prospects import CHUNK, SimulatedMessage
+from reminders.ledger import briefs
 from reminders.ledger.notices import ops_recipients
 from reminders.models import Kind
 from reminders.policy import chains, recipients
 from reminders.policy import rules as policy_rules
 from reminders.policy.rows import SEND
-from reminders.policy.rules import TriggerType
+from reminders.policy.rules import Rule, TriggerType
 from reminders.policy.ways import first_way
 
 
@@ -40,9 +41,13 @@ def notices(
         with connection.cursor() as cursor:
             chained = read_chained(cursor, [one.pk for one in page], config)
         people = _people(chained)
+        told_of = _in_a_brief(rules, list(chained), config)
         for assignment in page:
             if (one := chained.get(assignment.pk)) is not None:
-                yield from _of_work(assignment, one, tried, people, config, if_not_started=if_not_started)
+                found_of = _of_work(assignment, one, tried, people, config, if_not_started=if_not_started)
+                yield from (
+                    each for rule, each in found_of if not (rule and rule.unless_reached) or one.id in told_of
+                )
 
 
 def _of_work(
@@ -53,7 +58,8 @@ def _of_work(
     config: ReminderConfig,
     *,
     if_not_started: bool,
-) -> Iterator[SimulatedMessage]:
+) -> Iterator[tuple[Rule | None, SimulatedMessage]]:
+    """Each message with the rule that makes it."""
     applying = policy_rules.rules_for(chained.work.subject, rules=tried.rules, lead=config.lead)
 
     def prospect(recipient: str, due_at: datetime, kind: Kind, row_id: int | None = None) -> SimulatedMessage:
@@ -69,13 +75,20 @@ def _of_work(
         )
 
     for one in foresee_steps(chained, applying, config=config, if_overdue=if_not_started):
-        yield prospect(one.recipient, one.due_at, Kind.ESCALATION, one.row_id)
+        yield one.rule, prospect(one.recipient, one.due_at, Kind.ESCALATION, one.row_id)
     if not if_not_started or chained.work.is_overdue:
         return
     if not chains.replaces_built_in(applying, TriggerType.AFTER_OVERDUE):
         told = [one.recipient for one in chained.supervisors] or ops_recipients(config)
         for recipient in told:
-            yield prospect(recipient, chained.work.overdue_base + config.overdue, Kind.OVERDUE)
+            yield None, prospect(recipient, chained.work.overdue_base + config.overdue, Kind.OVERDUE)
+
+
+def _in_a_brief(rules: Sequence[Rule], ids: Sequence[int], config: ReminderConfig) -> set[int]:
+    """Those of these assignments of which a rule tells that tells only of who is not reached, as things are now."""
+    if not any(rule.unless_reached for rule in rules):
+        return set()
+    return {pk for pk, cause in briefs.causes(ids, config=config).items() if cause is not None}
 
 
 def _people(chained: Mapping[int, ChainedWork]) -> dict[str, Assignee]:

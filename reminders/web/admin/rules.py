@@ -38,13 +38,15 @@ class RuleForm(AnyModelForm):
         help_texts: ClassVar[dict[str, str]] = {
             "name": "Shown to operators wherever a reminder of this rule is explained.",
             "audience": "Assignees are reminded (before_start, at_local_time). Supervisors of the work's team, or Ops"
-            " (REMINDER_OPS_EMAILS), are notified of work that is overdue, declined or not answered.",
+            " (REMINDER_OPS_EMAILS), are notified of work that is overdue, declined or not answered, and with at_local_time"
+            " get a brief of the work whose assignees are not reached.",
             "trigger": "What makes it due. The fields below say which trigger they are for.",
             "minutes": "Before the start for before_start and unanswered: 1 to 43200. After it for after_overdue and"
             " on_decline: 0 to 10080; empty on_decline is at once.",
             "days_before": "For at_local_time: 0 is the day of the start, 1 the day before.",
             "at": "For at_local_time: a time on the clock of the person, such as 18:00.",
-            "condition": "not_confirmed: who has confirmed is not reminded by this rule.",
+            "condition": "not_confirmed: who has confirmed is not reminded by this rule. not_reached, for supervisors and"
+            " Ops with at_local_time: they hear only of work whose assignee does not know of it and will not be told.",
             "scope": "The narrowest rule applies; wider ones with the same trigger make nothing for that work.",
             "scope_value": "The kind of work, or the id of the team, person or assignment; empty for everyone.",
             "quiet_hours": "respect: what falls into the person's quiet hours moves, for an assignee to their beginning, for"

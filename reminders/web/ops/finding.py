@@ -21,6 +21,7 @@ from reminders.web.search import (
     clean_text,
     exact_assignment,
     people_found,
+    work_of_message,
     work_search,
 )
 from reminders.web.team_limits import TeamAccess, scope_of
@@ -103,6 +104,9 @@ def person_lines(rows: Sequence[Assignee]) -> list[PersonLine]:
 def _meant(text: str, scope: TeamScope) -> str | None:
     """The address of the page of the one thing that the text means; None where it is nothing, or several."""
     work = Assignment.objects.visible_to(scope)
+    if (told_of := work_of_message(text)) is not None:
+        seen = list(work.filter(pk__in=told_of).values_list("pk", flat=True)[:2])
+        return reverse("ops:explain", args=seen) if len(seen) == 1 else None
     exact = list(work.filter(exact_assignment(text)).values_list("pk", "reference")[:2])
     if exact:
         # A reference goes before an id, as everywhere.

@@ -81,10 +81,16 @@ class RuleInputSerializer(StrictSerializer):
     enabled = StrictBooleanField(required=False)
     audience = StrictChoiceField(
         choices=ReminderRule.Audience.choices,
-        help_text="assignee: before_start, at_local_time. supervisors, ops: after_overdue, on_decline, unanswered.",
+        help_text="assignee: before_start, at_local_time. supervisors, ops: after_overdue, on_decline, unanswered, and"
+        " at_local_time, which makes a brief.",
     )
     trigger = RuleTriggerInputSerializer()
-    condition = StrictChoiceField(required=False, choices=ReminderRule.Condition.choices)
+    condition = StrictChoiceField(
+        required=False,
+        choices=ReminderRule.Condition.choices,
+        help_text="not_reached, for supervisors and ops with at_local_time: only work whose assignee does not know of it and"
+        " will not be told. always: all work.",
+    )
     scope = RuleScopeInputSerializer(required=False)
     quiet_hours = StrictChoiceField(
         required=False,

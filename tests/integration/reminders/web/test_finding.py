@@ -223,3 +223,18 @@ def test_who_cannot_be_reached_is_the_same_in_the_ledger(clock, config):
                 [list(chosen.further_channels)],
             )
             assert here == {pk for (pk,) in cursor.fetchall()}, further
+
+
+def test_a_message_id_leads_to_its_work(viewer, run, clock):
+    work = AssignmentFactory(soon=True, title="Boiler")
+    AssignmentFactory(soon=True, title="Valve")
+    run()
+    row = Reminder.objects.get(assignment=work, kind="REMINDER", state="SENT")
+    for given in (row.message_id, f"<{row.message_id}>", row.message_id.upper()):
+        assert viewer.get("/ops/find", {"q": given})["Location"] == f"/ops/assignments/{work.pk}"
+        listed = viewer.get("/ops/assignments", {"q": given, "when": "any"}).context["lines"]
+        assert [one[0].pk for one in listed] == [work.pk]
+    other = row.message_id.replace(row.message_id[:8], "00000000")
+    assert viewer.get("/ops/find", {"q": other}).status_code == 200
+    clock.set(NOON + timedelta(days=31))
+    assert viewer.get("/ops/find", {"q": row.message_id}).status_code == 200

@@ -171,7 +171,10 @@ def test_a_rule_for_supervisors_is_made_read_and_changed(api):
         (
             {"trigger": {"type": "before_start", "minutes": 60}},
             "trigger.type",
-            "before_start: for the audience supervisors one of after_overdue, on_decline, unanswered is needed",
+            (
+                "before_start: for the audience supervisors one of after_overdue, on_decline, unanswered, at_local_time"
+                " is needed"
+            ),
         ),
         (
             {"audience": "assignee", "repeat": None},
