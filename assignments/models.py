@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from assignments import instants
 from assignments.team_scope import TeamScope
@@ -52,9 +53,9 @@ class ReminderStatus(models.TextChoices):
 class Answer(models.TextChoices):
     """The assignee's answer for the appointment in force; '' is no answer yet."""
 
-    NONE = "", "no answer"
-    CONFIRMED = "CONFIRMED", "confirmed"
-    DECLINED = "DECLINED", "can't make it"
+    NONE = "", _("no answer")
+    CONFIRMED = "CONFIRMED", _("confirmed")
+    DECLINED = "DECLINED", _("can't make it")
 
 
 class ActKind(models.TextChoices):

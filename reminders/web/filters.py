@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from assignments import instants
 from assignments.clock import database_now
@@ -32,43 +33,43 @@ from reminders.web.templatetags.ops import reminder_word, word
 MAX_ID = 2**63 - 1
 
 SHOW = {
-    "overdue": "not started in time",
-    "unmarked": "not started in time, not marked yet",
-    "declined": "assignee can't make it",
-    "declined_soon": "assignee can't make it, starts soon",
-    "unanswered_soon": "assignee has not answered, starts soon",
-    "unaccounted": "due, without a reminder",
+    "overdue": _("not started in time"),
+    "unmarked": _("not started in time, not marked yet"),
+    "declined": _("assignee can't make it"),
+    "declined_soon": _("assignee can't make it, starts soon"),
+    "unanswered_soon": _("assignee has not answered, starts soon"),
+    "unaccounted": _("due, without a reminder"),
 }
 """What an assignment list may be limited to: the figures of the overview."""
 
 START = {
-    "near": "within a day of now",
-    "past_day": "in the last 24 hours",
-    "look_ahead": "within the look-ahead",
-    "next_day": "in the next 24 hours",
-    "next_week": "in the next 7 days",
-    "past": "in the past",
-    "future": "in the future",
-    "any": "at any time",
+    "near": _("within a day of now"),
+    "past_day": _("in the last 24 hours"),
+    "look_ahead": _("within the look-ahead"),
+    "next_day": _("in the next 24 hours"),
+    "next_week": _("in the next 7 days"),
+    "past": _("in the past"),
+    "future": _("in the future"),
+    "any": _("at any time"),
 }
 REACH = {
-    "unreachable": "nobody can write to them",
-    "failing": "messages come back from an address",
+    "unreachable": _("nobody can write to them"),
+    "failing": _("messages come back from an address"),
 }
 """What a list of people may be limited to."""
 
 LEDGER = {
-    "open": "to come",
-    "due": "due, not sent",
-    "sent": "sent in 24 hours",
-    "failed": "failed in 24 hours",
-    "skipped": "skipped in 24 hours",
-    "marked": "marked overdue in 24 hours",
-    "bounced": "bounced in 24 hours",
-    "duplicates": "possible duplicates",
-    "unknown": "unknown, to be decided",
-    "webhooks": "webhooks to come",
-    "all": "all, newest first",
+    "open": _("to come"),
+    "due": _("due, not sent"),
+    "sent": _("sent in 24 hours"),
+    "failed": _("failed in 24 hours"),
+    "skipped": _("skipped in 24 hours"),
+    "marked": _("marked overdue in 24 hours"),
+    "bounced": _("bounced in 24 hours"),
+    "duplicates": _("possible duplicates"),
+    "unknown": _("unknown, to be decided"),
+    "webhooks": _("webhooks to come"),
+    "all": _("all, newest first"),
 }
 
 
@@ -148,17 +149,19 @@ class OpsFilterSet(django_filters.FilterSet):  # type: ignore[misc]
 class AssignmentFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     """The filters that API lists, exports and Ops lists share. Each narrows what the others leave."""
 
-    status = django_filters.ChoiceFilter(choices=_choices(Status.values), empty_label="any", label="Status")
+    status = django_filters.ChoiceFilter(
+        choices=_choices(Status.values), empty_label="any", label=_("Status")
+    )
     reminder_status = django_filters.ChoiceFilter(
         choices=_choices(ReminderStatus.values),
         empty_label="any",
-        label="Reminder",
+        label=_("Reminder"),
         method="with_reminder_status",
     )
     answer = django_filters.ChoiceFilter(
         choices=[(answer.name, str(answer.label)) for answer in Answer],
         empty_label="any",
-        label="Answer",
+        label=_("Answer"),
         method="with_answer",
         help_text="What the assignee has answered.",
     )
@@ -223,10 +226,10 @@ class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
     """
 
     show = django_filters.ChoiceFilter(
-        choices=list(SHOW.items()), empty_label="all work", label="Show", method="shown"
+        choices=list(SHOW.items()), empty_label=_("all work"), label=_("Show"), method="shown"
     )
     when = django_filters.ChoiceFilter(
-        choices=list(START.items()), empty_label=None, label="Start", method="starting"
+        choices=list(START.items()), empty_label=None, label=_("Start"), method="starting"
     )
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="searched")
     selects = ("show", "status", "reminder_status", "answer", "when")
@@ -269,9 +272,9 @@ class OpsAssignmentFilterSet(OpsFilterSet, AssignmentFilterSet):
 class OpsPeopleFilterSet(OpsFilterSet):
     """The filters of the Ops list of people. `scope` is what the reader may see at all."""
 
-    team = django_filters.ChoiceFilter(choices=[], empty_label="any", label="Team", field_name="team_id")
+    team = django_filters.ChoiceFilter(choices=[], empty_label="any", label=_("Team"), field_name="team_id")
     reach = django_filters.ChoiceFilter(
-        choices=list(REACH.items()), empty_label="anybody", label="Reached", method="reached"
+        choices=list(REACH.items()), empty_label="anybody", label=_("Reached"), method="reached"
     )
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="searched")
     selects = ("team", "reach")
@@ -306,15 +309,15 @@ class OpsReminderFilterSet(OpsFilterSet):
     """
 
     show = django_filters.ChoiceFilter(
-        choices=list(LEDGER.items()), empty_label=None, label="Show", method="unfiltered"
+        choices=list(LEDGER.items()), empty_label=None, label=_("Show"), method="unfiltered"
     )
     reason = django_filters.ChoiceFilter(
         choices=[(reason.value, reason.value.replace("_", " ")) for reason in Reason if reason in WORDS],
         empty_label="any",
-        label="Reason",
+        label=_("Reason"),
     )
-    kind = django_filters.ChoiceFilter(choices=_choices(Kind.values), empty_label="any", label="Kind")
-    rule = django_filters.ChoiceFilter(choices=[], empty_label="any", label="Rule", method="of_rule")
+    kind = django_filters.ChoiceFilter(choices=_choices(Kind.values), empty_label="any", label=_("Kind"))
+    rule = django_filters.ChoiceFilter(choices=[], empty_label="any", label=_("Rule"), method="of_rule")
     after = TimestampFilter(method="in_time")
     before = TimestampFilter(method="in_time")
     q = django_filters.CharFilter(max_length=MAX_SEARCH_LENGTH, method="of_assignment")

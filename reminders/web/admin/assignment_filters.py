@@ -46,7 +46,7 @@ class ShowFilter(admin.SimpleListFilter):
     parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(SHOW.items())
+        return [(name, str(label)) for name, label in SHOW.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
         if (name := self.value()) not in SHOW:
@@ -61,7 +61,7 @@ class StartFilter(admin.SimpleListFilter):
     parameter_name = "start"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, label) for name, label in START.items() if name != "any"]
+        return [(name, str(label)) for name, label in START.items() if name != "any"]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
         if (name := self.value()) not in START:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext
 
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.actions import ACTIONS, ActionRequest, resolve
@@ -46,7 +47,7 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     Whoever is limited to teams acts on their assignments, and on nothing that concerns the whole system.
     """
     if name not in OFFERED or (name not in ON_ASSIGNMENTS and scope_of(request.user).limited):
-        raise Http404("There is no such action.")
+        raise Http404(gettext("There is no such action."))
     values = request.POST if request.method == "POST" else request.GET
     back = safe_back(values.get("back", ""))
     if name in OUT_OF_SYNC_ACTIONS and values.get("scope") == OUT_OF_SYNC:
@@ -54,10 +55,12 @@ def action(request: HttpRequest, name: str) -> HttpResponse:
     try:
         ids = selected_ids(values, scope_of(request.user))
     except ValidationError as refusal:
-        messages.error(request, f"Nothing was done: {' '.join(refusal.messages)}")
+        messages.error(
+            request, gettext("Nothing was done: %(messages)s") % {"messages": " ".join(refusal.messages)}
+        )
         return HttpResponseRedirect(back)
     if name in ON_ASSIGNMENTS and not ids:
-        messages.warning(request, "Nothing was selected: select assignments first.")
+        messages.warning(request, gettext("Nothing was selected: select assignments first."))
         return HttpResponseRedirect(back)
     return _confirm(request, name, ids=ids, back=back)
 

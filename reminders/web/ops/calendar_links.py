@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from assignments.models import Assignee, Team
 from reminders.content import calendar_links as links
@@ -20,7 +21,7 @@ def of_person(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         found = person_of(pk, scope=scope_of(request.user))
     except UnknownPerson:
-        raise Http404(f"There is no person with the number {pk}.") from None
+        raise Http404(gettext("There is no person with the number %(pk)s.") % {"pk": pk}) from None
     if found.merged_into_id is not None:
         return HttpResponseRedirect(reverse("ops:person-calendar", args=[found.merged_into_id]))
     if found.erased_at is not None:
@@ -33,15 +34,15 @@ def of_team(request: HttpRequest, pk: int) -> HttpResponse:
     """That of a team, linked from its page in the admin."""
     found = Team.objects.visible_to(scope_of(request.user)).filter(pk=pk).first()
     if found is None:
-        raise Http404(f"There is no team with the number {pk}.")
+        raise Http404(gettext("There is no team with the number %(pk)s.") % {"pk": pk})
     return _shown(request, found, back=reverse("admin:assignments_team_change", args=[pk]))
 
 
 def _shown(request: HttpRequest, owner: Assignee | Team, *, back: str) -> HttpResponse:
     form = ReasonForm(request.POST if request.method == "POST" else None)
     acts = {
-        "renew": (calendar_links.renew, "There is a new address. The former one works no longer."),
-        "revoke": (calendar_links.revoke, "The address works no longer."),
+        "renew": (calendar_links.renew, gettext("There is a new address. The former one works no longer.")),
+        "revoke": (calendar_links.revoke, gettext("The address works no longer.")),
     }
     chosen = acts.get(request.POST.get("act", ""))
     if request.method == "POST" and chosen and form.is_valid():

@@ -7,8 +7,11 @@ from datetime import date, datetime, timedelta
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.clock import database_now
 from assignments.direction import isolated
@@ -23,7 +26,7 @@ from reminders.web.ops.page import page, show
 from reminders.web.search import clean_text, whole_number
 from reminders.web.team_limits import TeamAccess, scope_of
 
-ZOOMS = {1: ("Day", 1), 3: ("3 days", 3), 7: ("Week", 24)}
+ZOOMS = {1: (_("Day"), 1), 3: (_("3 days"), 3), 7: (_("Week"), 24)}
 """How many days are shown: the words for it, and every how many hours there is a line."""
 
 COLUMNS, STEPS = 24, 12
@@ -33,10 +36,13 @@ COLUMNS, STEPS = 24, 12
 BLOCK = (
     '<li><a class="block {}" href="{}/{}" data-at="{}"{}><b>{}</b> <bdi>{}</bdi> <small>{}</small>{}</a></li>'
 )
-CLASH = " <em>at the same time as {}</em>"
+CLASH = " <em>{}</em>"
 MOVABLE = mark_safe(" data-movable")
 
-LEGEND: Mapping[str, str] = {**{rung.value: words for rung, words in WORDS.items()}, "completed": "completed"}
+LEGEND: Mapping[str, object] = {
+    **{rung.value: words for rung, words in WORDS.items()},
+    "completed": _("completed"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,7 @@ def _date(text: str, *, otherwise: date) -> date:
     return given if FIRST_YEAR < given.year < LAST_YEAR else otherwise
 
 
-def _legend(found: Day) -> list[tuple[str, str]]:
+def _legend(found: Day) -> list[tuple[str, object]]:
     """The states that there are, in the order of the ladder."""
     states = {block.state for row in found.rows for block in row.blocks}
     return [(state, words) for state, words in LEGEND.items() if state in states]
@@ -114,7 +120,7 @@ def _ticks(span: Span) -> Iterator[Tick]:
     for at in span.ticks(ZOOMS[span.days][1]):
         local = at.astimezone(span.zone)
         is_day = local.hour == 0
-        label = f"{local:%a %-d}" if is_day and span.days > 1 else f"{local:%H}"
+        label = date_format(local, "D j") if is_day and span.days > 1 else f"{local:%H}"
         yield Tick(place=_at(span.part(at)), label=label, day=is_day and span.days > 1)
 
 
@@ -139,7 +145,7 @@ def _values(block: Block, span: Span, page_of: str) -> tuple[object, ...]:
         _times(block, span),
         block.title,
         block.words,
-        format_html(CLASH, clashes) if clashes else "",
+        format_html(CLASH, gettext("at the same time as %(work)s") % {"work": clashes}) if clashes else "",
     )
 
 
@@ -159,4 +165,4 @@ def _times(block: Block, span: Span) -> str:
 
 def _time(at: datetime, span: Span, *, before: date) -> str:
     local = at.astimezone(span.zone)
-    return f"{local:%H:%M}" if local.date() == before else f"{local:%a %H:%M}"
+    return f"{local:%H:%M}" if local.date() == before else date_format(local, "D H:i")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from assignments.models import Answer, Assignment, ReminderStatus, Status
 from assignments.teams import effective_team
@@ -36,7 +37,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
     rows = Assignment.objects.visible_to(scope_of(request.user))
     assignment = rows.select_related("assignee__team", "team").filter(pk=pk).first()
     if assignment is None:
-        raise Http404(f"There is no assignment with the number {pk}.")
+        raise Http404(gettext("There is no assignment with the number %(pk)s.") % {"pk": pk})
     config = conf.current()
     answer = explain(assignment, config=config)
     person_shown = assignment.assignee is not None and scope_of(request.user).holds(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from assignments.models import Team
 from assignments.team_scope import TeamScope
@@ -24,19 +25,19 @@ from reminders.web.ops.page import page, show
 from reminders.web.search import whole_number
 from reminders.web.team_limits import TeamAccess, scope_of
 
-DAYS = {0: "today, from now on", 1: "tomorrow", 2: "in 2 days", 3: "in 3 days", 7: "in 7 days"}
+DAYS = {0: _("today, from now on"), 1: "tomorrow", 2: _("in 2 days"), 3: _("in 3 days"), 7: _("in 7 days")}
 TOMORROW = 1
 TITLES = {
-    Unreachable.UNASSIGNED: "Nobody is assigned",
-    Unreachable.NO_CONTACT_POINT: "No address",
-    Unreachable.OPTED_OUT: "Opted out",
-    Unreachable.ALL_FAILING: "Every address fails",
+    Unreachable.UNASSIGNED: _("Nobody is assigned"),
+    Unreachable.NO_CONTACT_POINT: _("No address"),
+    Unreachable.OPTED_OUT: _("Opted out"),
+    Unreachable.ALL_FAILING: _("Every address fails"),
 }
 ADVICE = {
-    Unreachable.UNASSIGNED: "Assign somebody.",
-    Unreachable.NO_CONTACT_POINT: "Ask the person for an address, and add it on their page.",
-    Unreachable.OPTED_OUT: "Tell the person yourself, or ask whether they want reminders again.",
-    Unreachable.ALL_FAILING: "Messages to each of their addresses come back: ask for another one.",
+    Unreachable.UNASSIGNED: _("Assign somebody."),
+    Unreachable.NO_CONTACT_POINT: _("Ask the person for an address, and add it on their page."),
+    Unreachable.OPTED_OUT: _("Tell the person yourself, or ask whether they want reminders again."),
+    Unreachable.ALL_FAILING: _("Messages to each of their addresses come back: ask for another one."),
 }
 
 

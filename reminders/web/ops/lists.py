@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.translation import gettext
 
 from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
@@ -182,13 +183,17 @@ def _parts(given: str) -> list[str]:
 def _selected_id(text: str) -> int:
     pk = assignment_id(text)
     if pk is None:
-        message = f"{quoted(text)} is not the number of an assignment: numbers like 6, with commas between them, are needed."
+        message = gettext(
+            "%(text)s is not the number of an assignment: numbers like 6, with commas between them, are needed."
+        ) % {"text": quoted(text)}
         raise ValidationError(message, code="invalid")
     return pk
 
 
 def _at_most(ids: set[int]) -> list[int]:
     if len(ids) > MAX_TARGETS:
-        message = f"More than {MAX_TARGETS:,} assignments are selected: no more are accepted at once."
+        message = gettext(
+            "More than %(max_targets)s assignments are selected: no more are accepted at once."
+        ) % {"max_targets": f"{MAX_TARGETS:,}"}
         raise ValidationError(message, code="too_many")
     return sorted(ids)

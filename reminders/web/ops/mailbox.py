@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from reminders.content import links
@@ -44,7 +45,7 @@ def html_part(request: HttpRequest, name: str) -> HttpResponse:
     """The HTML part of one mail, for the frame; opened by itself it is held to the same policy."""
     found = _found(name)
     if not found.html:
-        raise Http404(f"The mail {name} has no HTML part.")
+        raise Http404(gettext("The mail %(name)s has no HTML part.") % {"name": name})
     headers = {"Content-Security-Policy": HTML_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return HttpResponse(BEFORE_HTML + found.html, headers=headers)
 
@@ -52,12 +53,12 @@ def html_part(request: HttpRequest, name: str) -> HttpResponse:
 def _found(name: str) -> Mail:
     found = mailbox.read(_folder(), name)
     if found is None:
-        raise Http404(f"There is no mail {name} any more.")
+        raise Http404(gettext("There is no mail %(name)s any more.") % {"name": name})
     return found
 
 
 def _folder() -> Path:
     folder: Path | None = settings.MAIL_SINK_DIR
     if folder is None:
-        raise Http404("Mails are not stored on this machine.")
+        raise Http404(gettext("Mails are not stored on this machine."))
     return folder

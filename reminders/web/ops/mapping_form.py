@@ -5,49 +5,56 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from assignments.imports.tables.mapping import TARGETS, TableMapping
 from assignments.imports.tables.table import MAX_COLUMNS
 
-LABELS: Mapping[str, str] = {
-    "reference": "Reference",
-    "title": "Title",
-    "kind": "Kind of work",
-    "location": "Place",
-    "notes": "Notes",
-    "team": "Team",
-    "status": "Status",
-    "lead_minutes": "Minutes before the start",
-    "scheduled_start": "Start (date and time)",
-    "start_date": "Start: date",
-    "start_time": "Start: time",
-    "scheduled_end": "End (date and time)",
-    "end_date": "End: date",
-    "end_time": "End: time",
-    "times": "Start and end: 9:00 - 10:00",
-    "duration": "Duration",
-    "all_day": "Whole day (yes or no)",
-    "time_zone": "Time zone",
-    "assignee": "Person: name, address, or both",
-    "assignee_reference": "Person: reference",
-    "assignee_name": "Person: name",
-    "assignee_email": "Person: e-mail",
-    "assignee_phone": "Person: phone",
-    "assignee_time_zone": "Person: time zone",
-    "assignee_language": "Person: language",
-    "assignee_team": "Person: team",
+LABELS: Mapping[str, object] = {
+    "reference": _("Reference"),
+    "title": _("Title"),
+    "kind": _("Kind of work"),
+    "location": _("Place"),
+    "notes": _("Notes"),
+    "team": _("Team"),
+    "status": _("Status"),
+    "lead_minutes": _("Minutes before the start"),
+    "scheduled_start": _("Start (date and time)"),
+    "start_date": _("Start: date"),
+    "start_time": _("Start: time"),
+    "scheduled_end": _("End (date and time)"),
+    "end_date": _("End: date"),
+    "end_time": _("End: time"),
+    "times": _("Start and end: 9:00 - 10:00"),
+    "duration": _("Duration"),
+    "all_day": _("Whole day (yes or no)"),
+    "time_zone": _("Time zone"),
+    "assignee": _("Person: name, address, or both"),
+    "assignee_reference": _("Person: reference"),
+    "assignee_name": _("Person: name"),
+    "assignee_email": _("Person: e-mail"),
+    "assignee_phone": _("Person: phone"),
+    "assignee_time_zone": _("Person: time zone"),
+    "assignee_language": _("Person: language"),
+    "assignee_team": _("Person: team"),
 }
 DATE_FORMATS = (
-    ("", "choose, if dates need it"),
-    ("iso", "year first: 2026-11-23"),
-    ("day_first", "day first: 23.11.2026, 23/11/2026"),
-    ("month_first", "month first: 11/23/2026"),
-    ("excel", "days as spreadsheets count them: 46349"),
+    ("", _("choose, if dates need it")),
+    ("iso", _("year first: 2026-11-23")),
+    ("day_first", _("day first: 23.11.2026, 23/11/2026")),
+    ("month_first", _("month first: 11/23/2026")),
+    ("excel", _("days as spreadsheets count them: 46349")),
 )
-UNITS = (("", "choose, if there are durations"), ("minutes", "minutes"), ("hours", "hours"))
-DECIMALS = ((".", "point: 1.5"), (",", "comma: 1,5"))
-SEPARATORS = (("", "as found"), (",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "vertical bar"))
-CONSTANTS = (("title", "Title"), ("kind", "Kind of work"), ("team", "Team"))
+UNITS = (("", _("choose, if there are durations")), ("minutes", _("minutes")), ("hours", _("hours")))
+DECIMALS = ((".", _("point: 1.5")), (",", _("comma: 1,5")))
+SEPARATORS = (
+    ("", _("as found")),
+    (",", _("comma")),
+    (";", _("semicolon")),
+    ("\t", _("tab")),
+    ("|", _("vertical bar")),
+)
+CONSTANTS = (("title", _("Title")), ("kind", _("Kind of work")), ("team", _("Team")))
 """What the form offers as a value of all rows; a mapping may have more, which stay."""
 
 STRUCTURE = ("sheet", "header_row", "charset", "separator")
@@ -98,7 +105,7 @@ def values_of(form: QueryDict, present: TableMapping) -> dict[str, Any]:
         if f"key_{place}" in given:
             key.append(name)
     constants = {name: value for name, value in present.constants.items() if name not in dict(CONSTANTS)}
-    for name, _ in CONSTANTS:
+    for name in dict(CONSTANTS):
         if value := given.get(f"constant_{name}", "").strip():
             constants[name] = value
     values = {**present.as_json(), "columns": columns, "key": key, "constants": constants}

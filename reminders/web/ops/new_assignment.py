@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from reminders import conf
 from reminders.operations.new_work import NewWorkForm, make, preview
@@ -33,14 +34,21 @@ def new_assignment(request: HttpRequest) -> HttpResponse:
             except ValidationError as refusal:
                 form.refused(refusal)
             except IntegrityError:
-                form.add_error("reference", "Another assignment has this reference.")
+                form.add_error("reference", gettext("Another assignment has this reference."))
             else:
                 if made is not None:
                     if made.is_new:
                         title = form.cleaned_data["title"]
-                        messages.success(request, f"“{title}” was made: assignment {made.id}.")
+                        messages.success(
+                            request,
+                            gettext("“%(title)s” was made: assignment %(id)s.")
+                            % {"title": title, "id": made.id},
+                        )
                     else:
-                        messages.warning(request, f"This was confirmed before: it is assignment {made.id}.")
+                        messages.warning(
+                            request,
+                            gettext("This was confirmed before: it is assignment %(id)s.") % {"id": made.id},
+                        )
                     return HttpResponseRedirect(back)
         if form.is_valid():
             shown, key = preview(form, config=conf.current(), scope=scope), secrets.token_urlsafe(12)

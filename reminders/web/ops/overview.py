@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext
 
 from assignments.models import ReminderStatus, Status
 from reminders import conf
@@ -32,6 +33,7 @@ from reminders.web.ops import chart
 from reminders.web.ops.page import page, page_context
 from reminders.web.team_limits import TeamAccess, scope_of
 from reminders.web.templatetags.ops import age
+from reminders.web.templatetags.ops import words as code_words
 
 REFRESH_INTERVAL = timedelta(seconds=15)
 STALE_AFTER = 4 * statistics.MAX_AGE
@@ -92,10 +94,10 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         "paces": [pace_note(one) for one in snapshot.paces],
         "failed": [
             (
-                reason.replace("_", " "),
+                code_words(reason),
                 number,
                 _reminders(show="failed", reason=reason),
-                WORDS.get(Reason(reason), ""),
+                str(WORDS.get(Reason(reason), "")),
             )
             for reason, number in sorted(snapshot.failed.items(), key=lambda item: (-item[1], item[0]))
         ],
@@ -133,29 +135,30 @@ def work(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     }
     yield Tile(
         name="none",
-        label="Waiting",
+        label=gettext("Waiting"),
         value=counts[ReminderStatus.NONE],
-        note="scheduled, not reminded yet",
+        note=gettext("scheduled, not reminded yet"),
         href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.NONE),
     )
     yield Tile(
         name="sent",
-        label="Reminded",
+        label=gettext("Reminded"),
         value=counts[ReminderStatus.SENT],
-        note="scheduled, reminder accepted",
+        note=gettext("scheduled, reminder accepted"),
         href=_assignments(status=Status.SCHEDULED, reminder_status=ReminderStatus.SENT),
         tone="good",
     )
     alarm = snapshot.overdue > config.overdue_alert
-    allowed = f"more than {config.overdue_alert} is an alarm"
+    allowed = gettext("more than %(overdue_alert)s is an alarm") % {"overdue_alert": config.overdue_alert}
     yield Tile(
         name="overdue",
-        label="Overdue",
+        label=gettext("Overdue"),
         value=snapshot.overdue,
-        note=f"not started {age(config.overdue)} after the start; {allowed}",
+        note=gettext("not started %(overdue)s after the start; %(allowed)s")
+        % {"overdue": age(config.overdue), "allowed": allowed},
         href=_assignments(show="overdue"),
         tone="bad" if alarm else "quiet",
-        alarm="Above the alert threshold" if alarm else "",
+        alarm=gettext("Above the alert threshold") if alarm else "",
     )
 
 
@@ -163,38 +166,44 @@ def attendance(snapshot: Snapshot) -> Iterator[Tile]:
     """Work for which nobody may come: what starts soon first."""
     yield Tile(
         name="unaware_soon",
-        label="Do not know yet",
+        label=gettext("Do not know yet"),
         value=snapshot.unaware_soon,
-        note=f"from {age(awareness.HORIZON)} before the start: nobody assigned, not told, or the message in doubt",
+        note=gettext("from %(horizon)s before the start: nobody assigned, not told, or the message in doubt")
+        % {"horizon": age(awareness.HORIZON)},
         href=f"{reverse('ops:board')}?{urlencode({'hours': 2})}",
         tone="bad" if snapshot.untold_soon else "quiet",
-        alarm=f"{snapshot.untold_soon} will not be told by any message" if snapshot.untold_soon else "",
+        alarm=gettext("%(untold_soon)s will not be told by any message")
+        % {"untold_soon": snapshot.untold_soon}
+        if snapshot.untold_soon
+        else "",
     )
     yield Tile(
         name="declined_soon",
-        label="Can't make it, starts soon",
+        label=gettext("Can't make it, starts soon"),
         value=snapshot.declined_soon,
-        note=f"from {age(starting_soon.HORIZON)} before the start until it is overdue",
+        note=gettext("from %(horizon)s before the start until it is overdue")
+        % {"horizon": age(starting_soon.HORIZON)},
         href=_assignments(show="declined_soon"),
         tone="bad" if snapshot.declined_soon else "quiet",
-        alarm="Nobody will come" if snapshot.declined_soon else "",
+        alarm=gettext("Nobody will come") if snapshot.declined_soon else "",
     )
     # Where nobody confirms as a rule this is no alarm: it is whom to call first.
     yield Tile(
         name="unanswered_soon",
-        label="No answer, starts soon",
+        label=gettext("No answer, starts soon"),
         value=snapshot.unanswered_soon,
-        note=f"reminded and not heard from, from {age(starting_soon.HORIZON)} before the start until it is overdue",
+        note=gettext("reminded and not heard from, from %(horizon)s before the start until it is overdue")
+        % {"horizon": age(starting_soon.HORIZON)},
         href=_assignments(show="unanswered_soon"),
     )
     yield Tile(
         name="declined",
-        label="Can't make it",
+        label=gettext("Can't make it"),
         value=snapshot.declined,
-        note="scheduled work whose assignee declined",
+        note=gettext("scheduled work whose assignee declined"),
         href=_assignments(show="declined"),
         tone="warn" if snapshot.declined else "quiet",
-        alarm="Somebody else is needed" if snapshot.declined else "",
+        alarm=gettext("Somebody else is needed") if snapshot.declined else "",
     )
 
 
@@ -204,58 +213,63 @@ def problems(snapshot: Snapshot, config: ReminderConfig) -> Iterator[Tile]:
     late = snapshot.oldest_due_age_seconds > LATE.total_seconds()
     yield Tile(
         name="due",
-        label="Due, not sent",
+        label=gettext("Due, not sent"),
         value=snapshot.due_unsent,
-        note=f"the oldest has waited for {age(snapshot.oldest_due_age_seconds)}"
+        note=gettext("the oldest has waited for %(oldest_due_age_seconds)s")
+        % {"oldest_due_age_seconds": age(snapshot.oldest_due_age_seconds)}
         if snapshot.due_unsent
-        else "nothing waits",
+        else gettext("nothing waits"),
         href=_reminders(show="due"),
         tone="quiet" if not late else "warn" if held else "bad",
-        alarm="Held by the switch" if late and held else "Later than a minute" if late else "",
+        alarm=gettext("Held by the switch")
+        if late and held
+        else gettext("Later than a minute")
+        if late
+        else "",
     )
     yield Tile(
         name="failed",
-        label="Failed",
+        label=gettext("Failed"),
         value=sum(snapshot.failed.values()),
-        note="in the last 24 hours",
+        note=gettext("in the last 24 hours"),
         href=_reminders(show="failed"),
         tone="bad" if snapshot.failed else "quiet",
-        alarm="Somebody was not reminded" if snapshot.failed else "",
+        alarm=gettext("Somebody was not reminded") if snapshot.failed else "",
     )
     yield Tile(
         name="bounced",
-        label="Bounced",
+        label=gettext("Bounced"),
         value=snapshot.bounced,
-        note="accepted, and came back, in the last 24 hours",
+        note=gettext("accepted, and came back, in the last 24 hours"),
         href=_reminders(show="bounced"),
         tone="warn" if snapshot.bounced else "quiet",
-        alarm="The mailbox for bounces cannot be read" if snapshot.mailbox_failing else "",
+        alarm=gettext("The mailbox for bounces cannot be read") if snapshot.mailbox_failing else "",
     )
     yield Tile(
         name="duplicates",
-        label="Possible duplicates",
+        label=gettext("Possible duplicates"),
         value=snapshot.possible_duplicates,
-        note="may have arrived twice, in the last 24 hours",
+        note=gettext("may have arrived twice, in the last 24 hours"),
         href=_reminders(show="duplicates"),
         tone="warn" if snapshot.possible_duplicates else "quiet",
     )
     yield Tile(
         name="unknown",
-        label="Unknown",
+        label=gettext("Unknown"),
         value=snapshot.unknown,
-        note="may or may not have arrived: to be decided",
+        note=gettext("may or may not have arrived: to be decided"),
         href=_reminders(show="unknown"),
         tone="warn" if snapshot.unknown else "quiet",
-        alarm="An operator decides" if snapshot.unknown else "",
+        alarm=gettext("An operator decides") if snapshot.unknown else "",
     )
     yield Tile(
         name="unaccounted",
-        label="Unaccounted",
+        label=gettext("Unaccounted"),
         value=snapshot.unaccounted,
-        note="due work without a reminder: must be 0",
+        note=gettext("due work without a reminder: must be 0"),
         href=_assignments(show="unaccounted"),
         tone="bad" if snapshot.unaccounted else "quiet",
-        alarm="A rescan plans them" if snapshot.unaccounted else "",
+        alarm=gettext("A rescan plans them") if snapshot.unaccounted else "",
     )
 
 
@@ -298,52 +312,53 @@ def health(snapshot: Snapshot, redis: BrokerProbe, *, config: ReminderConfig) ->
     beats = snapshot.processes.get("beat")
     yield HealthItem(
         name="Beat",
-        summary="no heartbeat"
+        summary=gettext("no heartbeat")
         if beats is None
-        else "running"
+        else gettext("running")
         if beats.at_once == 1
-        else f"{beats.at_once} running",
+        else gettext("%(at_once)s running") % {"at_once": beats.at_once},
         tone="bad" if beats is None else "good" if beats.at_once == 1 else "warn",
         href=processes,
     )
-    for kind, name in (("scanner", "Scanner"), ("worker", "Workers")):
+    for kind, name in (("scanner", gettext("Scanner")), ("worker", gettext("Workers"))):
         seen = snapshot.processes.get(kind)
         if seen:
-            summary, tone = f"{seen.count} running", "good"
+            summary, tone = gettext("%(count)s running") % {"count": seen.count}, "good"
         elif kind == "worker" and not config.enabled:
-            summary, tone = "no canary while off", "warn"
+            summary, tone = gettext("no canary while off"), "warn"
         elif kind == "scanner" and beats is None:  # Beat asks it to dispatch, which is when it is seen.
-            summary, tone = "not asked by beat", "warn"
+            summary, tone = gettext("not asked by beat"), "warn"
         else:
-            summary, tone = "no heartbeat", "bad"
+            summary, tone = gettext("no heartbeat"), "bad"
         yield HealthItem(name=name, summary=summary, tone=tone, href=processes)
     yield HealthItem(
-        name="Queue",
+        name=gettext("Queue"),
         summary="unknown"
         if redis.depth is None
-        else f"{redis.depth} waiting, {redis.scan_depth} for the scanner",
+        else gettext("%(depth)s waiting, %(scan_depth)s for the scanner")
+        % {"depth": redis.depth, "scan_depth": redis.scan_depth},
         tone="warn" if redis.scan_depth is None or redis.scan_depth >= SCAN_QUEUE_LIMIT else "good",
         href=queue,
     )
     yield HealthItem(
         name="Redis",
-        summary="does not answer" if redis.depth is None else "answers",
+        summary=gettext("does not answer") if redis.depth is None else gettext("answers"),
         tone="bad" if redis.depth is None else "good",
         href=doctor,
     )
-    yield HealthItem(name="Database", summary="answers", tone="good", href=doctor)
+    yield HealthItem(name=gettext("Database"), summary=gettext("answers"), tone="good", href=doctor)
     if snapshot.calendars:
         yield _calendars(snapshot)
     for channel, until in snapshot.held_channels.items():
         yield HealthItem(
-            name=f"Channel {channel}",
-            summary=f"held for {age(max(0.0, until - snapshot.taken_at))}",
+            name=gettext("Channel %(channel)s") % {"channel": channel},
+            summary=gettext("held for %(value)s") % {"value": age(max(0.0, until - snapshot.taken_at))},
             tone="warn",
             href=reverse("admin:reminders_circuitbreaker_changelist"),
         )
     for one in snapshot.paces:
         yield HealthItem(
-            name=f"Pace of {one.channel}",
+            name=gettext("Pace of %(channel)s") % {"channel": one.channel},
             summary=rate(one.per_minute),
             tone="bad" if one.too_late else "warn" if one.waiting else "good",
             href=doctor,
@@ -386,32 +401,41 @@ def _instant(seconds: float | None) -> datetime | None:
 def _calendars(snapshot: Snapshot) -> HealthItem:
     failing, asking = snapshot.calendars.get("failing", 0), snapshot.calendars.get("asks", 0)
     polled = snapshot.calendars.get("ok", 0) + failing + asking
-    parts = [f"{failing} failing"] * bool(failing) + [f"{asking} to be reviewed"] * bool(asking)
+    parts = [gettext("%(failing)s failing") % {"failing": failing}] * bool(failing) + [
+        gettext("%(asking)s to be reviewed") % {"asking": asking}
+    ] * bool(asking)
     return HealthItem(
-        name="Calendars",
-        summary=", ".join(parts) or f"{polled} polled",
+        name=gettext("Calendars"),
+        summary=", ".join(parts) or gettext("%(polled)s polled") % {"polled": polled},
         tone="bad" if failing else "warn" if asking else "good",
         href=reverse("ops:calendars"),
     )
 
 
 def _switch(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:
-    summary, tone = ("on", "good") if config.enabled else ("off", "bad")
+    summary, tone = (
+        (pgettext("switch", "on"), "good") if config.enabled else (pgettext("switch", "off"), "bad")
+    )
     if config.enabled and snapshot.paused:
-        summary, tone = "paused", "warn"
+        summary, tone = gettext("paused"), "warn"
     if config.enabled and snapshot.switched_off:
-        summary, tone = f"{' and '.join(snapshot.switched_off)} switched off", "bad"
-    return HealthItem(name="Sending", summary=summary, tone=tone, href=reverse("ops:switch"))
+        summary, tone = (
+            gettext("%(switched_off)s switched off")
+            % {"switched_off": gettext(" and ").join(snapshot.switched_off)},
+            "bad",
+        )
+    return HealthItem(name=gettext("Sending"), summary=summary, tone=tone, href=reverse("ops:switch"))
 
 
 def _last_scan(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:
     scans = reverse("admin:reminders_scanrun_changelist")
     if not snapshot.last_scan_timestamp_seconds:
-        return HealthItem(name="Last scan", summary="none yet", tone="bad", href=scans)
+        return HealthItem(name=gettext("Last scan"), summary=gettext("none yet"), tone="bad", href=scans)
     passed = max(0.0, snapshot.taken_at - snapshot.last_scan_timestamp_seconds)
     return HealthItem(
-        name="Last scan",
-        summary=f"{age(passed)} ago by {snapshot.last_scan_by}",
+        name=gettext("Last scan"),
+        summary=gettext("%(passed)s ago by %(last_scan_by)s")
+        % {"passed": age(passed), "last_scan_by": snapshot.last_scan_by},
         tone="bad" if scan_is_late(passed, config) else "good",
         href=scans,
     )

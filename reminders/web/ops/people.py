@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts import roles
 from assignments.contact_point import ContactChannel
@@ -69,7 +70,7 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     """Asks for a reason, does it, and goes back to the person's page."""
     found, scope = _person(request, pk), scope_of(request.user)
     if name not in OFFERED:
-        raise Http404("There is no such action.")
+        raise Http404(gettext("There is no such action."))
     values = request.POST if request.method == "POST" else request.GET
     given = values.get("point", "")
     point = None
@@ -78,7 +79,7 @@ def act(request: HttpRequest, pk: int, name: str) -> HttpResponse:
             number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
             point = point_of(pk, number, scope=scope)
         except UnknownContactPoint:
-            raise Http404("This person has no such address.") from None
+            raise Http404(gettext("This person has no such address.")) from None
     chosen, own_page = OFFERED[name], reverse("ops:person", args=[pk])
     back = safe_back(values["back"]) if values.get("back") else own_page
     requested = PointRequest(by=request.user.get_username(), person=found, point=point, scope=scope)
@@ -126,10 +127,12 @@ def merge(request: HttpRequest, pk: int) -> HttpResponse:
                     plan=request.POST.get("plan", "-"),
                     scope=scope,
                 )
-                messages.success(request, f"Person {other.pk} was merged into this one.")
+                messages.success(
+                    request, gettext("Person %(pk)s was merged into this one.") % {"pk": other.pk}
+                )
                 return HttpResponseRedirect(back)
         except Refused as refused:
-            refusal = f"Nothing was done: {refused}."
+            refusal = gettext("Nothing was done: %(refused)s.") % {"refused": refused}
     context = {
         "person": found,
         "question": question,
@@ -146,4 +149,4 @@ def _person(request: HttpRequest, pk: int) -> Assignee:
     try:
         return person_of(pk, scope=scope_of(request.user))
     except UnknownPerson:
-        raise Http404(f"There is no person with the number {pk}.") from None
+        raise Http404(gettext("There is no person with the number %(pk)s.") % {"pk": pk}) from None

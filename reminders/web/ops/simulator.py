@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from assignments.clock import database_now
 from reminders import conf
@@ -23,7 +25,7 @@ LONGEST_OVERRIDES = 1_000
 LOCAL = "%Y-%m-%dT%H:%M"
 
 
-def _instant(label: str) -> forms.DateTimeField:
+def _instant(label: Any) -> forms.DateTimeField:
     picker = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL)
     return forms.DateTimeField(label=label, required=False, widget=picker)
 
@@ -31,20 +33,20 @@ def _instant(label: str) -> forms.DateTimeField:
 class SimulationForm(forms.Form):
     """The range and the settings. An empty field keeps the present value."""
 
-    since = _instant("From")
-    until = _instant("To")
+    since = _instant(pgettext_lazy("time", "From"))
+    until = _instant(pgettext_lazy("time", "To"))
     lead = forms.CharField(label=LEAD, required=False, max_length=20)
     if_not_started = forms.BooleanField(
-        label="If nobody starts any work",
+        label=_("If nobody starts any work"),
         required=False,
-        help_text="Also what supervisors and Ops would be notified of.",
+        help_text=_("Also what supervisors and Ops would be notified of."),
     )
     rules = forms.CharField(
-        label="Other settings",
+        label=_("Other settings"),
         required=False,
         max_length=LONGEST_OVERRIDES,
         widget=forms.Textarea(attrs={"rows": 2, "placeholder": "REMINDER_OVERDUE_MINUTES=45"}),
-        help_text="One NAME=VALUE a line. Empty: today's settings.",
+        help_text=_("One NAME=VALUE a line. Empty: today's settings."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -60,7 +62,9 @@ class SimulationForm(forms.Form):
         for line in filter(None, map(str.strip, self.cleaned_data["rules"].splitlines())):
             name, equals, value = line.partition("=")
             if not equals:
-                raise ValidationError({"rules": "NAME=VALUE is needed, such as REMINDER_OVERDUE_MINUTES=45"})
+                raise ValidationError(
+                    {"rules": gettext("NAME=VALUE is needed, such as REMINDER_OVERDUE_MINUTES=45")}
+                )
             changes[name.strip()] = value.strip()
         if self.cleaned_data["lead"]:
             changes[LEAD] = self.cleaned_data["lead"]

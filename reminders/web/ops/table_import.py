@@ -20,6 +20,7 @@ from django.http import (
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from assignments.import_models import ImportMapping, TableUpload
@@ -93,7 +94,7 @@ def _owner(request: HttpRequest) -> int:
 def _uploaded(request: HttpRequest, scope: TeamScope) -> TableUpload:
     file = request.FILES.get("file")
     if file is None or not file.size:
-        raise UnreadableFile("a file is needed: a table as CSV or XLSX")
+        raise UnreadableFile(gettext("a file is needed: a table as CSV or XLSX"))
     charset = python_charset(request.POST.get("charset", "utf-8"))
     name = request.POST.get("mapping", "").strip()
     mapping = find_mapping(name, scope=scope) if name else None
@@ -122,7 +123,7 @@ def table_import(request: HttpRequest, pk: int) -> HttpResponseBase:
         return _shown(request, upload)
     act = ACTS.get("preview" if "answer" in request.POST else request.POST.get("action", ""))
     if act is None:
-        raise Http404("There is no such step of an import.")
+        raise Http404(gettext("There is no such step of an import."))
     try:
         return act(request, upload)
     except (UnreadableFile, Refused) as refusal:
@@ -192,9 +193,9 @@ def _mapping_context(request: HttpRequest, upload: TableUpload, mapping: TableMa
     context["lines"] = mapping_form.lines_of(columns, values, mapping)
     if gone := sorted(mapping.used - set(columns)):
         names = ", ".join(map(quoted, gone[:10]))
-        message = (
-            f"The file has no column {names}, which the mapping names: say which columns take their place."
-        )
+        message = gettext(
+            "The file has no column %(names)s, which the mapping names: say which columns take their place."
+        ) % {"names": names}
         questions.append(MappingQuestion("columns", message))
     try:
         checked_mapping(upload.mapping)
@@ -272,7 +273,7 @@ def _save(request: HttpRequest, upload: TableUpload) -> HttpResponse:
     saved, _ = import_mappings.save_import_mapping(
         request.POST.get("mapping_name", ""), wanted.as_json(), by=request.user.get_username(), scope=scope
     )
-    messages.success(request, f"The mapping is saved as “{saved.name}”.")
+    messages.success(request, gettext("The mapping is saved as “%(name)s”.") % {"name": saved.name})
     return _back(upload)
 
 
@@ -298,7 +299,9 @@ def _step(request: HttpRequest, upload: TableUpload) -> HttpResponse:
 
 def _discard(request: HttpRequest, upload: TableUpload) -> HttpResponse:
     table_uploads.discard_upload(upload)
-    messages.success(request, f"“{upload.name}” is removed. What was imported of it stays.")
+    messages.success(
+        request, gettext("“%(name)s” is removed. What was imported of it stays.") % {"name": upload.name}
+    )
     return HttpResponseRedirect(reverse("ops:imports"))
 
 
@@ -361,5 +364,5 @@ def remove_mapping(request: HttpRequest, pk: int) -> HttpResponseBase:
         )
     except UnknownMapping as unknown:
         raise Http404(str(unknown)) from unknown
-    messages.success(request, "The mapping is removed.")
+    messages.success(request, gettext("The mapping is removed."))
     return HttpResponseRedirect(reverse("ops:imports"))

@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.models import Assignment, ReminderStatus, Status
 from reminders.insight.explain import wording
@@ -18,10 +20,17 @@ from reminders.insight.explain.ways import way_words
 from reminders.ledger import pauses
 from reminders.models import Pause, Reason
 from reminders.policy.ways import channel_name
+from reminders.web import code_words
 
 register = template.Library()
 
-STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+HOUR = 3_600
+STEPS = (
+    (86_400, _("%(number)s d")),
+    (HOUR, _("%(number)s h")),
+    (60, _("%(number)s min")),
+    (1, _("%(number)s s")),
+)
 
 
 @register.filter
@@ -62,7 +71,7 @@ def far(at: datetime | None) -> str | SafeString:
 
 
 INSTANT = re.compile(
-    r"(?P<at>\bat )?(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>UTC|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)\b"
+    r"(?P<at>\b(?:at|um|a las|à) )?(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>UTC|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)\b"
 )
 """An instant as sentences have it, by `wording.moment` or `gates.format_instant`."""
 KIND = re.compile(r"^(REMINDER|CORRECTION|ESCALATION|EVENT)\b")
@@ -112,7 +121,7 @@ def _short_format(local: datetime, *, today: str) -> str:
     now = timezone.localdate()
     if local.date() == now:
         return today
-    return "j M H:i" if local.year == now.year else "j M Y H:i"
+    return gettext("j M H:i") if local.year == now.year else gettext("j M Y H:i")
 
 
 @register.filter
@@ -131,8 +140,10 @@ def age(span: timedelta | float) -> str:
     seconds = int(max(0.0, span.total_seconds() if isinstance(span, timedelta) else span))
     size, unit = next((step for step in STEPS if seconds >= step[0]), STEPS[-1])
     whole, rest = divmod(seconds, size)
-    minutes = f" {rest // 60} min" if unit == "h" and rest >= 60 else ""
-    return f"{whole} {unit}{minutes}"
+    words = str(unit) % {"number": whole}
+    if size == HOUR and rest >= 60:
+        return f"{words} {gettext('%(number)s min') % {'number': rest // 60}}"
+    return words
 
 
 @register.filter
@@ -141,30 +152,34 @@ def distance(at: datetime | None) -> str:
     if at is None:
         return ""
     ahead = at - timezone.now()
-    return f"in {age(ahead)}" if ahead > timedelta() else f"{age(-ahead)} ago"
+    return (
+        gettext("in %(span)s") % {"span": age(ahead)}
+        if ahead > timedelta()
+        else gettext("%(span)s ago") % {"span": age(-ahead)}
+    )
 
 
 CODES = {
-    "SCHEDULED": "Scheduled",
-    "IN_PROGRESS": "In progress",
-    "COMPLETED": "Completed",
-    "CANCELLED": "Cancelled",
-    "NONE": "Waiting",
-    "SENT": "Sent",
-    "OVERDUE": "Overdue",
-    "PLANNED": "Planned",
-    "QUEUED": "Queued",
-    "SENDING": "Being sent",
-    "FAILED": "Failed",
-    "SKIPPED": "Not sent",
-    "UNKNOWN": "Unknown",
-    "MARKED": "Marked",
-    "REMINDER": "Reminder",
-    "CORRECTION": "Correction",
-    "ESCALATION": "Escalation",
-    "EVENT": "Webhook",
-    "CONFIRMED": "Confirmed",
-    "DECLINED": "Can't make it",
+    "SCHEDULED": _("Scheduled"),
+    "IN_PROGRESS": _("In progress"),
+    "COMPLETED": _("Completed"),
+    "CANCELLED": _("Cancelled"),
+    "NONE": _("Waiting"),
+    "SENT": _("Sent"),
+    "OVERDUE": _("Overdue"),
+    "PLANNED": _("Planned"),
+    "QUEUED": _("Queued"),
+    "SENDING": _("Being sent"),
+    "FAILED": _("Failed"),
+    "SKIPPED": _("Not sent"),
+    "UNKNOWN": _("Unknown"),
+    "MARKED": _("Marked"),
+    "REMINDER": _("Reminder"),
+    "CORRECTION": _("Correction"),
+    "ESCALATION": _("Escalation"),
+    "EVENT": _("Webhook"),
+    "CONFIRMED": _("Confirmed"),
+    "DECLINED": _("Can't make it"),
 }
 """Statuses, states and kinds as people read them."""
 
@@ -172,14 +187,18 @@ CODES = {
 @register.filter
 def word(code: object) -> str:
     """A status, a state or a kind in a word: IN_PROGRESS becomes In progress."""
-    return CODES.get(str(code), words(code))
+    return str(CODES.get(str(code)) or words(code))
 
 
 def reminder_word(reminder_status: str, *, scheduled: bool = True) -> str:
     """A reminder status in a word: what waits is scheduled; other work was not reminded of."""
     if reminder_status == ReminderStatus.SENT:
-        return "Reminded"
-    return word(reminder_status) if scheduled or reminder_status != ReminderStatus.NONE else "Not reminded"
+        return gettext("Reminded")
+    return (
+        word(reminder_status)
+        if scheduled or reminder_status != ReminderStatus.NONE
+        else gettext("Not reminded")
+    )
 
 
 @register.filter
@@ -195,15 +214,21 @@ def reminded_word(reminder_status: str) -> str:
 
 
 @register.filter
+def within(label: str) -> str:
+    """A label as it stands within a sentence; German nouns keep their capital."""
+    return str(label) if get_language() == "de" else str(label).lower()
+
+
+@register.filter
 def words(code: object) -> str:
     """The words of a code: too_late becomes too late."""
-    return str(code).replace("_", " ")
+    return code_words.in_words(str(code))
 
 
 @register.filter
 def meaning(reason: str) -> str:
     """What a reason means, in a sentence after "because"; empty where there is none to be told."""
-    return wording.WORDS.get(Reason(reason), "")
+    return str(wording.WORDS.get(Reason(reason), ""))
 
 
 @register.filter
