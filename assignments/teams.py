@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 
+from assignments.erased_keys import check_assignable
 from assignments.models import Assignee, Assignment, Team
 from assignments.references import normalized
 from assignments.signals import circumstances_changed, supervision_changed
@@ -162,6 +163,7 @@ def _people(ids: Iterable[int], scope: TeamScope, present: Iterable[int] = ()) -
     if missing := sorted(wanted - known):
         message = f"there is no person {', '.join(map(str, missing))}"
         raise ValidationError({"supervisors": ValidationError(message, code="unknown")})
+    check_assignable(known)
     return sorted(known)
 
 
