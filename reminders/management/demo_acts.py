@@ -10,13 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from assignments import services
+from assignments.history import Actor
 from assignments.models import ActKind, Assignee, Assignment
 from reminders.conf import ReminderConfig
 from reminders.content import links
 from reminders.insight import mailbox
 from reminders.insight.mailbox import Mail
 from reminders.management.page_visit import CannotAct, act_by_link
-from reminders.management.sample_work import Then
+from reminders.management.sample_work import DISPATCHER, Then
 
 MOST_WAIT = timedelta(seconds=60)
 LOOK_EVERY_SECONDS = 0.2
@@ -97,7 +98,9 @@ class Demonstration:
             case Then.NOTHING:
                 self._say(f"#{work.pk} {work.title} - {person.name} was reminded a day before, by a rule")
             case Then.MOVE:
-                services.reschedule(work.pk, start=work.scheduled_start + MOVED_BY)
+                services.reschedule(
+                    work.pk, start=work.scheduled_start + MOVED_BY, actor=Actor.ops(DISPATCHER)
+                )
                 hours = MOVED_BY // timedelta(hours=1)
                 self._say(
                     f"#{work.pk} {work.title} - moved by {hours} hours, after {person.name} was reminded"

@@ -117,6 +117,9 @@ TEAMS = (
     SampleTeam("Drivers", "Africa/Lagos", "okafor"),
 )
 
+PLANNER, DISPATCHER = "petra.planner", "dave.dispatch"
+"""Invented operators, by whose names the audit trail tells of what is changed."""
+
 INSPECTION = "Inspection"
 RULES = (
     SampleRule("The day before an inspection", INSPECTION, 24 * 60),
@@ -138,6 +141,7 @@ TOMORROW = (
     (time(10, 0), "Read gas meters, block C", "Technician", "Garden Court 20-48", "moreno"),
     (time(16, 30), "Return wheelchair", "Driver", "St. Brigid's, front desk", "oneill"),
     (time(11, 0), "Service boiler", "Technician", "22 Kiln Road", "brandt"),
+    (time(15, 0), "Test the fire alarm", "Technician", "Town library", "walsh"),
 )
 
 

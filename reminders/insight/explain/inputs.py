@@ -39,8 +39,11 @@ def situation_of(pause: Pause | None, config: ReminderConfig) -> Situation:
 
 
 def supervisors_of(assignment: Assignment) -> dict[str, str]:
-    """Those who supervise the team of the work now: their names by how the ledger calls them."""
-    people = Assignee.objects.filter(supervised_teams=effective_team_id(assignment)).order_by("name", "pk")
+    """Those who supervise the team of the work now: their names by how the ledger calls them; none without a team."""
+    team = effective_team_id(assignment)
+    if team is None:
+        return {}
+    people = Assignee.objects.filter(supervised_teams=team).order_by("name", "pk")
     return {recipients.person_recipient(person.pk): person.name for person in people}
 
 

@@ -13,13 +13,24 @@ from assignments import people as assignments_people
 from assignments import services
 from assignments import teams as assignments_teams
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.models import Assignee, Assignment, Team
 from assignments.services import NewAssignment
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.management.demo_acts import Demonstration
 from reminders.management.refusals import in_one_line
-from reminders.management.sample_work import PEOPLE, RULES, TEAMS, Sample, SamplePerson, Then, samples
+from reminders.management.sample_work import (
+    DISPATCHER,
+    PEOPLE,
+    PLANNER,
+    RULES,
+    TEAMS,
+    Sample,
+    SamplePerson,
+    Then,
+    samples,
+)
 from reminders.models import ReminderRule
 from reminders.operations.reminder_rules import add_rule
 
@@ -114,7 +125,7 @@ def _make_rules() -> None:
                     "scope": ReminderRule.Scope.KIND,
                     "scope_value": sample.kind,
                 },
-                by="seed_demo",
+                by=PLANNER,
             )
 
 
@@ -140,7 +151,7 @@ def _make(sample: Sample, person: Assignee, *, reference: str) -> Assignment:
         )
     )
     if sample.cancel:
-        services.cancel(made.pk)
+        services.cancel(made.pk, actor=Actor.ops(DISPATCHER))
     if sample.move_to:
-        services.reschedule(made.pk, start=sample.move_to)
+        services.reschedule(made.pk, start=sample.move_to, actor=Actor.ops(PLANNER))
     return made

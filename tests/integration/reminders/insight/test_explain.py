@@ -16,7 +16,7 @@ from django_celery_beat.models import PeriodicTask
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from assignments import acts, services
+from assignments import acts, services, teams
 from assignments.models import Assignee, Assignment, Status
 from notifications.channels.memory.channel import MemoryChannel
 from notifications.message import Outcome
@@ -25,6 +25,7 @@ from reminders.delivery import beat_schedule, dispatch, scan
 from reminders.delivery import deliver as delivery_deliver
 from reminders.insight.explain.answer import Explanation, Outlook
 from reminders.insight.explain.explain import explain, find
+from reminders.insight.explain.inputs import supervisors_of
 from reminders.insight.explain.wording import ADVICE, WORDS
 from reminders.ledger import archive, beginning
 from reminders.models import CircuitBreaker, Kind, Reason, Reminder
@@ -468,3 +469,12 @@ def test_a_notice_says_with_how_many_others_it_went_and_when_the_next_ones_go(cl
     assert waiting.summary.startswith("will be sent at ")
     assert waiting.summary.endswith("a message to them has just left; it goes with others in the next one")
     assert [gate.name for gate in waiting.gates if not gate.passed] == ["not to be joined"]
+
+
+def test_work_without_a_team_has_no_supervisors(clock):
+    """Nor is everybody one who supervises no team."""
+    boss = AssigneeFactory(name="Boss")
+    AssigneeFactory(name="Bystander")
+    north = teams.add_team(name="North", supervisors=[boss.pk])
+    assert supervisors_of(AssignmentFactory()) == {}
+    assert list(supervisors_of(AssignmentFactory(team_id=north.pk)).values()) == ["Boss"]

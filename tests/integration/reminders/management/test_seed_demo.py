@@ -7,11 +7,12 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from assignments.models import Assignee, Assignment, ReminderStatus
+from assignments.models import Assignee, Assignment, ChangeRecord, ReminderStatus
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch
 from reminders.management import sample_work
-from reminders.models import Kind, Reminder
+from reminders.management.sample_work import DISPATCHER, PLANNER
+from reminders.models import Audit, Kind, Reminder
 from tests.conftest import NOON
 from tests.fakes.broker import MemoryBroker
 
@@ -72,7 +73,7 @@ def test_every_fate_is_seen_within_half_a_minute(clock, outbox, settings, config
         (Kind.OVERDUE, "SENT", ""): 1,
     }
     roll_up = Counter(Assignment.objects.values_list("reminder_status", flat=True).order_by("id"))
-    assert roll_up == {ReminderStatus.SENT: 6, ReminderStatus.OVERDUE: 1, ReminderStatus.NONE: 15}
+    assert roll_up == {ReminderStatus.SENT: 6, ReminderStatus.OVERDUE: 1, ReminderStatus.NONE: 16}
 
 
 def test_the_first_reminder_is_due_after_six_seconds_and_the_last_within_twenty_five(config):
@@ -93,9 +94,9 @@ def test_a_second_run_adds_a_second_set_for_the_same_people(clock):
     call_command("seed_demo", stdout=said)
     call_command("seed_demo", stdout=said)
     assert Assignee.objects.count() == 10
-    assert Assignment.objects.filter(reference__startswith="DEMO-1-").count() == 22
-    assert Assignment.objects.filter(reference__startswith="DEMO-2-").count() == 22
-    assert said.getvalue().splitlines()[2] == "sample set 2: 22 assignments for 10 people"
+    assert Assignment.objects.filter(reference__startswith="DEMO-1-").count() == 23
+    assert Assignment.objects.filter(reference__startswith="DEMO-2-").count() == 23
+    assert said.getvalue().splitlines()[2] == "sample set 2: 23 assignments for 10 people"
 
 
 def test_nobody_could_really_be_written_to(clock):
@@ -114,6 +115,7 @@ def test_tomorrows_work_stands_at_the_hour_of_each_persons_own_clock(config):
         "10:00 +0200",
         "16:30 +0100",
         "11:00 +0200",
+        "15:00 +1000",
     ]
 
 
@@ -125,3 +127,9 @@ def test_switched_off_it_says_that_nothing_will_be_sent(clock, settings):
         "REMINDER_WORKER_ENABLED is false: nothing will be planned or sent"
     )
     assert Reminder.objects.count() == 0
+
+
+def test_named_operators_did_what_was_done(clock):
+    call_command("seed_demo", stdout=StringIO())
+    assert set(ChangeRecord.objects.values_list("actor", flat=True)) == {PLANNER, DISPATCHER}
+    assert set(Audit.objects.values_list("actor", flat=True)) == {PLANNER}

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts import roles
+from accounts.models import Allowance
 from assignments import calendar_links as changes
 from assignments import services
 from assignments.models import Assignee, Assignment, Status, Team
@@ -14,6 +15,7 @@ from config.logs import without_links
 from reminders.content import calendar_links
 from reminders.insight import calendar_feed
 from reminders.models import Audit
+from reminders.web.calendar_feed import RATE
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.api_caller import ApiCaller
@@ -228,3 +230,19 @@ def test_programs_of_operators_renew_and_revoke_it(ann, of_team, settings):
     assert call.post(address, {"change": "renew", "reason": " "}).status_code == 400
     assert Audit.objects.count() == 2
     assert ApiCaller("read").get(address).status_code == 403
+
+
+def test_an_address_answers_only_so_often_and_others_are_not_held(ann, clock):
+    other = AssigneeFactory(name="Bo")
+    assert [get(ann).status_code for _ in range(RATE.at_once)] == [200] * RATE.at_once
+    held = get(ann)
+    assert (held.status_code, held["Retry-After"]) == (429, "30")
+    assert held["Cache-Control"] == "no-store"
+    assert get(other).status_code == 200
+    clock.advance(RATE.each)
+    assert get(ann).status_code == 200
+
+
+def test_an_address_that_is_made_up_leaves_no_allowance_behind(clock):
+    assert Client().get("/c/made-up.ics").status_code == 404
+    assert not Allowance.objects.exists()
