@@ -76,7 +76,7 @@ def visit(browser: Browser, site: str, client) -> Iterator[Callable[..., Page]]:
     wrong: list[str] = []
 
     def go(name: str, path: str, **options) -> Page:
-        context = browser.new_context(base_url=site, locale="en-GB", **options)
+        context = browser.new_context(**{"base_url": site, "locale": "en-GB", **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         if name:

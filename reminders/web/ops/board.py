@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from assignments.models import Status, Team
 from assignments.team_scope import TeamScope
@@ -31,7 +32,12 @@ HOURS = (2, 4, DEFAULT_HOURS, 24, 48, 168)
 EVERYBODY = "everybody"
 LAST_PAGE = MOST_LOOKED_AT // PAGE_SIZE
 
-ACTS = {"remind-now": _("Remind"), "reassign": _("Reassign"), "confirm": _("Confirm"), "start": _("Start")}
+ACTS = {
+    "remind-now": _("Remind"),
+    "reassign": _("Reassign"),
+    "confirm": _("Confirm"),
+    "start": pgettext_lazy("act", "Start"),
+}
 """What operators are offered for each line: the actions by their names in addresses, and the words of the links."""
 
 NEED_AN_ADDRESS = (Unreachable.NO_CONTACT_POINT, Unreachable.OPTED_OUT)

@@ -424,7 +424,9 @@ def _switch(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:
             % {"switched_off": gettext(" and ").join(snapshot.switched_off)},
             "bad",
         )
-    return HealthItem(name=gettext("Sending"), summary=summary, tone=tone, href=reverse("ops:switch"))
+    return HealthItem(
+        name=pgettext("switch", "Sending"), summary=summary, tone=tone, href=reverse("ops:switch")
+    )
 
 
 def _last_scan(snapshot: Snapshot, config: ReminderConfig) -> HealthItem:

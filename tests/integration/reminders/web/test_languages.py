@@ -1,12 +1,16 @@
 """The language in which somebody reads the Ops pages and the admin, and what stays English."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import translation
 
 from accounts import preferences
 from assignments.models import Assignment
+from reminders.web.ops import chart
+from tests.conftest import NOON
 from tests.factories import AssignmentFactory
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +88,15 @@ def test_the_api_answers_in_english(operator, clock):
     refusal = operator.get("/api/assignments/0/explain", headers={"Accept-Language": "de"})
     assert "language" not in {name.lower() for name in refusal.headers}
     assert refusal.json() == operator.get("/api/assignments/0/explain").json()
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr"])
+def test_pictures_have_numbers_that_browsers_read_in_every_language(language):
+    sent = [(int((NOON - timedelta(minutes=5)).timestamp()), "SENT", 7)]
+    drawn = chart.draw(sent, now=NOON + timedelta(minutes=7), ahead=timedelta(hours=2))
+    with translation.override(language):
+        picture = render_to_string("ops/parts/chart.html", {"chart": drawn, "snapshot": None})
+    places = re.findall(r' (?:x|y|x1|x2|width|height)="([^"]*)"', picture)
+    assert len(places) > 8
+    assert [place for place in places if not re.fullmatch(r"-?[0-9.]+", place)] == []
+    assert re.fullmatch(r"[0-9. ]+", re.search(r'viewBox="([^"]*)"', picture)[1])
