@@ -140,7 +140,9 @@ class ReminderRuleAdmin(FastAdmin):
         return f"{rule.scope} {isolated(rule.scope_value)}" if rule.scope_value else rule.scope
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"enabled": True}
+        """What the address fills in, such as the forecast's link to a morning brief."""
+        given = super().get_changeform_initial_data(request)
+        return {"enabled": True, **{name: given[name] for name in FIELDS if name in given}}
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -1,5 +1,6 @@
 """Reminder rules in the admin: what a change would do is shown before it is saved."""
 
+import re
 from datetime import time, timedelta
 
 import pytest
@@ -137,3 +138,19 @@ def test_a_rule_is_removed_and_that_is_recorded(operator):
 def test_viewers_see_rules_and_change_none(viewer):
     assert viewer.get(LIST).status_code == 200
     assert viewer.post(ADD, HOUR_BEFORE).status_code == 403
+
+
+def test_the_forecast_leads_to_a_morning_brief_that_is_filled_in(operator, clock):
+    page = operator.get("/ops/forecast?days=0").content.decode()
+    address = "/admin/reminders/reminderrule/add/?audience=supervisors&amp;trigger=at_local_time"
+    (link,) = re.findall(rf'href="({re.escape(address)}[^"]*)"', page)
+    form = operator.get(link.replace("&amp;", "&")).context["adminform"].form
+    assert {
+        name: form[name].value() for name in ("audience", "trigger", "condition", "days_before", "at")
+    } == {
+        "audience": "supervisors",
+        "trigger": "at_local_time",
+        "condition": "not_reached",
+        "days_before": "0",
+        "at": "07:00",
+    }
