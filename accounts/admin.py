@@ -74,8 +74,8 @@ def shown_teams(teams: Sequence[int] | None) -> str:
     return ", ".join(names.get(pk, f"{pk} (removed)") for pk in teams)
 
 
-class RevokeForm(forms.Form):
-    """Why tokens are revoked."""
+class AccountReasonForm(forms.Form):
+    """Why something is done."""
 
     reason = forms.CharField(max_length=MAX_REASON_LENGTH, help_text="It is kept in the audit trail.")
 
@@ -156,7 +156,7 @@ class ApiTokenAdmin(AnyAdmin):
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> HttpResponse | None:
-        form = RevokeForm(request.POST if "confirmed" in request.POST else None)
+        form = AccountReasonForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
             ids = list(queryset.values_list("pk", flat=True))
             number = tokens.revoke(ids, by=request.user.get_username(), reason=form.cleaned_data["reason"])

@@ -9,3 +9,9 @@ class AccountsConfig(AppConfig):
     # release runs beside this one (docs/decisions/0014).
     label = "access"
     verbose_name = "API access"
+
+    def ready(self) -> None:
+        """Listens to django-allauth."""
+        from accounts import receivers
+
+        receivers.connect()

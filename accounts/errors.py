@@ -17,3 +17,15 @@ class RolesNotReady(AccountError):
     """The permissions of the roles are not in the database yet: it is not migrated."""
 
     code = "not_migrated"
+
+
+class NotAdmitted(AccountError):
+    """The company's OpenID provider knows the person, and nothing that it says gives access here."""
+
+    code = "not_admitted"
+
+
+class NoSuchAccount(AccountError):
+    """Nobody has this name."""
+
+    code = "no_such_account"

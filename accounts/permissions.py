@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from accounts import second_factors
 from accounts.models import ApiToken
 from accounts.roles import OPERATE, PRIVACY, VIEW
 
@@ -23,6 +25,8 @@ class ScopedOrStaff(BasePermission):
         user = request.user
         if not (user and user.is_authenticated and getattr(user, "is_staff", False)):
             return False
+        if second_factors.is_missing(request._request):
+            raise PermissionDenied(second_factors.NEEDED)
         if needed == "privacy":
             return bool(user.has_perm(PRIVACY))
         return bool(user.has_perms(VIEW) if needed == "read" else user.has_perm(OPERATE))

@@ -1,6 +1,7 @@
 """The roles, as groups to which an administrator adds people: viewers, operators, and who answers for privacy."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
@@ -68,3 +69,10 @@ def _add(name: str, permissions: Iterable[Permission]) -> list[str]:
     if made:
         return [f"{name}: made"]
     return [f"{name}: {len(missing)} permissions added"] if missing else []
+
+
+def may_change_anything(user: Any) -> bool:
+    """Whether this person may do more than look: operators, superusers, and whoever was given a single permission."""
+    if user.is_superuser:
+        return bool(user.is_active)
+    return any(not name.partition(".")[2].startswith("view_") for name in user.get_all_permissions())

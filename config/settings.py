@@ -10,8 +10,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from config import addresses, telemetry
+from config.allauth_settings import *  # noqa: F403 - those that no variable changes
 from config.environment import Environment
 from config.reminder_settings import changed_reminders, read_reminders
+from config.sign_in_settings import openid_apps, read_openid
 from notifications import providers
 from notifications.addresses import InvalidAddress
 from notifications.bounces.imap import MailboxAddress
@@ -53,6 +55,10 @@ INSTALLED_APPS = [
     "reminders",
     "reminders.web",
     "accounts",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.usersessions",
     "django_celery_beat",
     "rest_framework",
     "drf_spectacular",
@@ -79,6 +85,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "reminders.web.language.LanguageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "reminders.web.team_limits.TeamLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -117,8 +125,16 @@ TIME_ZONE = env.text("TIME_ZONE", "UTC")
 STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
 CSRF_FAILURE_VIEW = "reminders.web.assignee_page.csrf_failure"
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "/account/sign-in"
 LOGIN_REDIRECT_URL = "/ops/"  # where `next` is missing or leads to another site
+
+# --- sign-in: django-allauth (docs/decisions/0046) --------------------------------------------------------------
+
+# Whether operators and superusers need a second factor; API tokens are not asked for one.
+OPERATORS_NEED_SECOND_FACTOR = env.switch("OPERATORS_NEED_SECOND_FACTOR", False)
+# The company's OpenID provider; None where people sign in here alone.
+OPENID = read_openid(env)
+SOCIALACCOUNT_PROVIDERS = openid_apps(OPENID)
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.db import DatabaseError, connection
 
-from accounts import allowances
+from accounts import allowances, user_sessions
 from assignments.imports import kept_files
 from assignments.transactions import sqlstate
 from reminders.conf import ReminderConfig, Retention
@@ -85,6 +85,7 @@ def prune(config: ReminderConfig) -> None:
     """Forgets what is past its time, and archives old reminders; the scanner does it after each scan."""
     heartbeats.prune()
     allowances.prune()
+    user_sessions.prune()
     kept_files.prune_uploads(after=config.retention.uploads)
     _go_on_erasing()
     with connection.cursor() as cursor:

@@ -86,6 +86,17 @@ PHRASES = {
     "create_token": "made the API token {name}",
     "revoke_token": "revoked the API token {name}",
     "limit_user": "limited {name} to teams",
+    "sign_in": "signed in",
+    "fail_sign_in": "tried to sign in as {name}",
+    "change_password": "changed the own password",
+    "add_second_factor": "added a second factor",
+    "remove_second_factor": "removed a second factor",
+    "renew_recovery_codes": "made new recovery codes",
+    "reset_second_factors": "reset the second factors of {name}",
+    "end_sessions": "ended sessions of {name}",
+    "add_person": "added the account {name}",
+    "connect_person": "connected the account {name}",
+    "change_role": "changed the role of {name}",
 }
 """What each action is as a sentence goes on after its actor; `{name}` and `{person}` are what its record names."""
 

@@ -15,7 +15,7 @@ from accounts import preferences
 
 NAMES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
 """The languages that there are, each by the name that its readers know."""
-PLACES = ("/ops/", "/admin/")
+PLACES = ("/ops/", "/admin/", "/account/")
 
 
 def language_of(request: HttpRequest) -> str:

@@ -138,7 +138,7 @@ def test_a_login_that_is_over_leads_to_the_login(visit, stage):
     page = visit("vera", "/ops/")
     page.context.clear_cookies()
     page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
-    expect(page).to_have_url(re.compile(r"/admin/login/\?next=/ops/$"))
+    expect(page).to_have_url(re.compile(r"/account/sign-in\?next=/ops/$"))
 
 
 def test_everything_is_reached_by_keyboard(visit, stage):
@@ -226,4 +226,4 @@ def test_somebody_without_a_role_or_a_login_is_told_so(visit, site):
     page = visit("guest", "/ops/")
     expect(page.get_by_role("heading", level=1)).to_have_text("No access")
     page = visit("", "/ops/doctor")
-    expect(page).to_have_url(re.compile(r"/admin/login/\?next=/ops/doctor"))
+    expect(page).to_have_url(re.compile(r"/account/sign-in\?next=/ops/doctor"))

@@ -96,7 +96,7 @@ def test_many_who_try_passwords_delay_nobody(site):
     parts = urlsplit(address)
     page = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
     with contextlib.closing(page):
-        page.request("GET", "/admin/login/")
+        page.request("GET", "/account/sign-in")
         answer = page.getresponse()
         cookie = answer.getheader("Set-Cookie", "").split(";")[0]
         csrf = answer.read().decode().split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
@@ -108,7 +108,7 @@ def test_many_who_try_passwords_delay_nobody(site):
             form = {"csrfmiddlewaretoken": csrf, "username": f"{who}-{number}", "password": "x"}
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
             with contextlib.closing(connection):
-                connection.request("POST", "/admin/login/", urlencode(form), headers)
+                connection.request("POST", "/account/sign-in", urlencode(form), headers)
                 answer = connection.getresponse()
                 answer.read()
             statuses.append(answer.status)

@@ -6,7 +6,11 @@ from django.contrib import admin
 def register_pages() -> None:
     """Registers the pages of all applications, ours last, for they take the place of some; and names the site."""
     admin.autodiscover()
+    for model in list(admin.site._registry):
+        if model.__module__.startswith("allauth."):  # Secrets of second factors are among them.
+            admin.site.unregister(model)
 
+    from accounts import people_admin  # noqa: F401 - it takes the place of Django's own
     from reminders.web.admin import (  # noqa: F401 - they register themselves
         assignees,
         assignments,

@@ -100,7 +100,7 @@ def page(
                 except Http404 as error:
                     answer = error_page(request, 404, gettext("Page not found"), str(error))
             except (OperationalError, InterfaceError, InternalError) as error:  # the last: it is read-only
-                answer = _without_database(error)
+                answer = without_database(error)
             answer.headers.setdefault("Content-Security-Policy", POLICY)
             answer["Referrer-Policy"] = "same-origin"
             return answer
@@ -213,7 +213,7 @@ def _no_access(request: HttpRequest, message: str) -> HttpResponse:
     return render(request, "ops/locked.html", {"title": gettext("No access"), "message": message}, status=403)
 
 
-def _without_database(error: Exception) -> HttpResponse:
+def without_database(error: Exception) -> HttpResponse:
     """Uses no database, not even for the session."""
     canceled = getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
     logger.warning("Page without database", extra={"reason": type(error).__name__})

@@ -33,6 +33,20 @@ STEPS = (
 )
 
 
+BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+"""Words of a User-Agent header, those first that name others too."""
+SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
+SHOWN_AS = {"Edg": "Edge", "OPR": "Opera", "Mac OS X": "macOS"}
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """Browser and system of a User-Agent header, as far as it names one of those that are common."""
+    name = next((word for word in BROWSERS if f"{word}/" in user_agent), "A browser")
+    system = next((word for word in SYSTEMS if word in user_agent), "an unknown system")
+    return f"{SHOWN_AS.get(name, name)} on {SHOWN_AS.get(system, system)}"
+
+
 @register.filter
 def parsed(text: str) -> datetime:
     """An instant that is shown as text, such as that of a row that is not stored yet."""

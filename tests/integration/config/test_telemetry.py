@@ -131,7 +131,7 @@ def test_pages_tasks_and_statements_are_traced(sink):
         "from django.test import Client\n"
         "from config.celery import app\n"
         "from opentelemetry import trace\n"
-        "assert Client(headers={'host': 'localhost'}).get('/admin/login/').status_code == 200\n"
+        "assert Client(headers={'host': 'localhost'}).get('/account/sign-in').status_code == 200\n"
         "assert Client(headers={'host': 'localhost'}).get('/healthz').status_code == 200\n"
         "app.loader.import_default_modules()\n"
         "app.tasks['reminders.deliver'].apply(args=[[]])\n"
@@ -143,7 +143,7 @@ def test_pages_tasks_and_statements_are_traced(sink):
     assert done.returncode == 0, done.stderr
     assert {path for path, _ in sink.posted} == {"/v1/traces"}
     spans = b"".join(body for _, body in sink.posted)
-    for expected in (b"assignment-reminders", b"admin/login/", b"reminders.deliver", b"SELECT %s::text"):
+    for expected in (b"assignment-reminders", b"account/sign-in", b"reminders.deliver", b"SELECT %s::text"):
         assert expected in spans
     for absent in (b"healthz", b"ada@example.test"):
         assert absent not in spans

@@ -59,7 +59,7 @@ def take(pages: dict[str, str], web: str, login: dict[str, str], *, program: str
                 viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme, reduced_motion="reduce"
             )
             page = context.new_page()
-            page.goto(f"{web}/admin/login/?next=/ops/")
+            page.goto(f"{web}/account/sign-in?next=/ops/")
             page.fill("#id_username", login["username"])
             page.fill("#id_password", login["password"])
             page.click("[type=submit]")

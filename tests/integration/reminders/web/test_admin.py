@@ -142,7 +142,7 @@ def test_only_operators_reach_what_operators_do(viewer, clock, url):
 @pytest.mark.parametrize("url", OPERATIONS)
 def test_nobody_reaches_them_without_a_login(client, clock, url):
     response = client.post(url, {"confirmed": "1", "reason": "x"})
-    assert (response.status_code, response["Location"].split("?")[0]) == (302, "/admin/login/")
+    assert (response.status_code, response["Location"].split("?")[0]) == (302, "/account/sign-in")
     assert not Audit.objects.exists()
 
 

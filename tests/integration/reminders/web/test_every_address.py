@@ -22,6 +22,7 @@ CALLERS = ("anonymous", "read", "write", "ops", "viewer", "operator")
 OPEN, READ, WRITE, OPS = "open", "read", "write", "ops"
 SIGNED = "signed"  # For the providers of SMS and mail, whatever token or session comes with it.
 LOOK, ACT = "look", "act"  # Pages: for people who have signed in, never for tokens.
+OWN = "own"  # Pages on which people see and change their own account.
 
 # What each call needs. An address that is not here fails the test: whoever adds one says who may use it.
 NEEDS = {
@@ -124,6 +125,27 @@ NEEDS = {
     "ops/views/<int:pk>/remove": {"POST": LOOK},
     "ops/act/<slug:name>": {"GET": ACT, "POST": ACT},
     "ops/<path:rest>": {"GET": LOOK},
+    "account/": {"GET": OWN},
+    "account/sign-in": {"GET": OPEN, "POST": OPEN},
+    "account/sign-in/passkey": {"GET": OPEN, "POST": OPEN},
+    "account/sign-in/second-step": {"GET": OPEN, "POST": OPEN},
+    "account/sign-in/cancelled": {"GET": OPEN},
+    "account/sign-in/<slug:provider_id>": {"GET": OPEN},
+    "account/sign-in/<slug:provider_id>/return": {"GET": OPEN},
+    "account/sign-out": {"POST": OPEN},
+    "account/sessions/end": {"POST": OWN},
+    "account/password": {"GET": OWN, "POST": OWN},
+    "account/confirm": {"GET": OWN, "POST": OWN},
+    "account/confirm/code": {"GET": OWN, "POST": OWN},
+    "account/confirm/passkey": {"GET": OWN, "POST": OWN},
+    "account/app/add": {"GET": OWN, "POST": OWN},
+    "account/app/remove": {"GET": OWN, "POST": OWN},
+    "account/recovery-codes": {"GET": OWN},
+    "account/recovery-codes/new": {"GET": OWN, "POST": OWN},
+    "account/passkeys": {"GET": OWN},
+    "account/passkeys/add": {"GET": OWN, "POST": OWN},
+    "account/passkeys/<int:pk>": {"GET": OWN, "POST": OWN},
+    "account/passkeys/<int:pk>/remove": {"GET": OWN, "POST": OWN},
 }
 MAY = {
     OPEN: set(CALLERS),
@@ -133,6 +155,7 @@ MAY = {
     SIGNED: set(),
     LOOK: {"viewer", "operator"},
     ACT: {"operator"},
+    OWN: {"viewer", "operator"},
 }
 MAIL = "20260615T120000.000000Z-1"
 """The name of a stored mail."""
@@ -207,6 +230,7 @@ def address(route: str) -> str:
         "<str:name>": MAIL,
         "<path:reference>": "W-1",
         "<slug:name>": "reset",
+        "<slug:provider_id>": "company",
         "<path:rest>": "nothing",
         "<slug:action>": "reset",
         "<path:object_id>": "1",
@@ -253,7 +277,7 @@ def call(clock, known, monkeypatch):
         return Client(raise_request_exception=False, headers=headers)
 
     def ask(caller: str, method: str, url: str):
-        if caller not in clients or url == "/admin/logout/":
+        if caller not in clients or url in ("/admin/logout/", "/account/sign-out"):
             clients[caller] = made(caller)
         return clients[caller].generic(method, url, b"{}", content_type="application/json")
 
@@ -272,7 +296,7 @@ def test_who_may_do_what(call, route):
         for caller in CALLERS:
             status = call(caller, method, url).status_code
             refused = {401} if caller == "anonymous" else {403}
-            if need in (LOOK, ACT) and caller not in MAY[LOOK]:
+            if need in (LOOK, ACT, OWN) and caller not in MAY[LOOK]:
                 refused = {302}  # to the login
             if need == SIGNED:
                 refused = {403, 404}  # 404: no provider is set up
@@ -323,16 +347,17 @@ def test_who_sees_what_below_admin(call, route):
                 continue
             assert status in {302, 403, 404, 405}, (caller, method, url, status)
             if status == 302 and not route.endswith("<path:object_id>/"):  # that one asks at the next page
-                assert answered["Location"].startswith("/admin/"), (caller, method, url)
+                assert answered["Location"].startswith(("/admin/", "/account/sign-in")), (caller, method, url)
                 if caller not in MAY[LOOK]:
-                    assert "login" in answered["Location"] or url == "/admin/logout/", (caller, method, url)
+                    entrance = ("/admin/login/", "/account/sign-in")
+                    assert answered["Location"].startswith(entrance), (caller, method, url)
 
 
 @pytest.mark.parametrize("route", [route for route in ADMIN if needed_below_admin(route) in (LOOK, ACT)])
 def test_who_may_look_gets_a_page(call, route):
     """The other direction: a role is not refused what it may see."""
-    if route == "admin/logout/":
-        return  # wants a POST
+    if route in ("admin/logout/", "admin/password_change/"):
+        return  # wants a POST; these people have no password to change
     for caller in MAY[needed_below_admin(route) or LOOK]:
         status = call(caller, "GET", address(route)).status_code
         wanted = {200, 302, 404} if "<" in route or "url" in route else {200}

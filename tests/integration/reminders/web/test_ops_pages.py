@@ -514,7 +514,7 @@ def test_nothing_inline_may_run(operator, clock, path):
 
 def test_the_first_address_leads_here(client, db):
     assert client.get("/")["Location"] == "/ops/"
-    assert client.get("/ops/")["Location"] == "/admin/login/?next=/ops/"
+    assert client.get("/ops/")["Location"] == "/account/sign-in?next=/ops/"
 
 
 def test_a_fragment_asks_for_the_login_in_the_whole_window(client, db):

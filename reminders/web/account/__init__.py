@@ -1,0 +1,1 @@
+"""Sign-in, and what people see and change of their own account."""
