@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
 CALLERS = ("anonymous", "read", "write", "ops", "viewer", "operator")
 OPEN, READ, WRITE, OPS = "open", "read", "write", "ops"
 SIGNED = "signed"  # For the providers of SMS and mail, whatever token or session comes with it.
+PRIVACY = "privacy"  # For who answers for privacy: none of these callers.
 LOOK, ACT = "look", "act"  # Pages: for people who have signed in, never for tokens.
 OWN = "own"  # Pages on which people see and change their own account.
 
@@ -61,6 +62,8 @@ NEEDS = {
     "api/people/<int:pk>": {"GET": READ, "PATCH": WRITE},
     "api/people/<int:pk>/calendar-link": {"GET": OPS, "POST": OPS},
     "api/teams/<int:pk>/calendar-link": {"GET": OPS, "POST": OPS},
+    "api/people/<int:pk>/erase": {"POST": PRIVACY},
+    "api/people/<int:pk>/export": {"GET": PRIVACY},
     "api/people/<int:pk>/contact-points": {"GET": READ, "POST": WRITE},
     "api/people/<int:pk>/contact-points/<int:n>": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
     "api/people/<int:pk>/contact-points/<int:n>/verify": {"POST": WRITE},
@@ -100,6 +103,8 @@ NEEDS = {
     "ops/assignments/<int:pk>": {"GET": LOOK},
     "ops/people": {"GET": LOOK},
     "ops/people/<int:pk>": {"GET": LOOK},
+    "ops/people/<int:pk>/erase": {"GET": PRIVACY, "POST": PRIVACY},
+    "ops/people/<int:pk>/export": {"GET": PRIVACY, "POST": PRIVACY},
     "ops/people/<int:pk>/merge": {"GET": ACT, "POST": ACT},
     "ops/people/<int:pk>/calendar": {"GET": ACT, "POST": ACT},
     "ops/teams/<int:pk>/calendar": {"GET": ACT, "POST": ACT},
@@ -153,6 +158,7 @@ MAY = {
     WRITE: {"write", "operator"},
     OPS: {"ops", "operator"},
     SIGNED: set(),
+    PRIVACY: set(),
     LOOK: {"viewer", "operator"},
     ACT: {"operator"},
     OWN: {"viewer", "operator"},
@@ -298,6 +304,9 @@ def test_who_may_do_what(call, route):
             refused = {401} if caller == "anonymous" else {403}
             if need in (LOOK, ACT, OWN) and caller not in MAY[LOOK]:
                 refused = {302}  # to the login
+            if need == PRIVACY and route.startswith("ops/"):
+                # 404: there is no such person here.
+                refused = {403, 404} if caller in MAY[LOOK] else {302}
             if need == SIGNED:
                 refused = {403, 404}  # 404: no provider is set up
             if caller in MAY[need]:
