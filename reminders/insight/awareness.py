@@ -3,9 +3,12 @@
 One statement reads them for many assignments at once, so that a list asks once and a figure counts in the database.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.act_rules import MOST_LATE
 from assignments.contact_point import ContactPoint
@@ -132,17 +135,17 @@ def teams_asked(scope: TeamScope, team: int | None) -> frozenset[int] | None:
     return frozenset([team]) if scope.holds(team) else frozenset()
 
 
-WORDS: Mapping[Rung, str] = {
-    Rung.UNASSIGNED: "nobody is assigned",
-    Rung.UNREACHABLE: "cannot be reached",
-    Rung.NOT_TOLD: "not told yet",
-    Rung.TOLD: "told",
-    Rung.DELIVERED: "message delivered",
-    Rung.CONFIRMED: "confirmed",
-    Rung.ON_MY_WAY: "on the way",
-    Rung.STARTED: "started",
-    Rung.DECLINED: "can't make it",
-    Rung.OVERDUE: "overdue",
+WORDS = {
+    Rung.UNASSIGNED: _("nobody is assigned"),
+    Rung.UNREACHABLE: _("cannot be reached"),
+    Rung.NOT_TOLD: _("not told yet"),
+    Rung.TOLD: _("told"),
+    Rung.DELIVERED: _("message delivered"),
+    Rung.CONFIRMED: _("confirmed"),
+    Rung.ON_MY_WAY: _("on the way"),
+    Rung.STARTED: _("started"),
+    Rung.DECLINED: _("can't make it"),
+    Rung.OVERDUE: _("overdue"),
 }
 """Each rung as the pages say it."""
 
@@ -150,5 +153,8 @@ WORDS: Mapping[Rung, str] = {
 def state_words(awareness: Awareness) -> str:
     """The state in words: "told wrong", "told, may not have arrived"."""
     if awareness.told_wrong:
-        return "told wrong" if awareness.rung is Rung.NOT_TOLD else "told wrong, cannot be reached"
-    return WORDS[awareness.rung] + (", may not have arrived" if awareness.in_doubt else "")
+        if awareness.rung is Rung.NOT_TOLD:
+            return gettext("told wrong")
+        return gettext("told wrong, cannot be reached")
+    words = str(WORDS[awareness.rung])
+    return gettext("%(state)s, may not have arrived") % {"state": words} if awareness.in_doubt else words

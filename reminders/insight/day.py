@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from assignments.models import Assignee, Assignment, Status
 from assignments.team_scope import TeamScope
@@ -211,7 +212,7 @@ def _block(
         stop=stop,
         status=status,
         state="completed" if done or known is None else known.rung.value,
-        words="completed" if done or known is None else awareness.state_words(known),
+        words=gettext("completed") if done or known is None else awareness.state_words(known),
         begin=min(begin, 1 - shortest),
         end=min(max(end, begin + shortest), 1.0),
     )

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from assignments.models import Status
 from reminders.conf import ReminderConfig
 from reminders.models import Kind, Reason, State
@@ -78,33 +80,36 @@ def planning_gates(
     """
     now, start = situation.now, work.scheduled_start
     yield Gate(
-        "switched on",
+        gettext("switched on"),
         situation.enabled,
         f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
         Verdict(Action.WAIT, Reason.DISABLED),
     )
     ended = Reason.CANCELLED if work.status is Status.CANCELLED else Reason.STARTED
     yield Gate(
-        "still to be done", work.status is Status.SCHEDULED, work.status.value, Verdict(Action.DROP, ended)
+        gettext("still to be done"),
+        work.status is Status.SCHEDULED,
+        work.status.value,
+        Verdict(Action.DROP, ended),
     )
     yield Gate(
-        "not marked OVERDUE",
+        gettext("not marked OVERDUE"),
         not work.overdue,
-        "marked OVERDUE" if work.overdue else "not marked",
+        gettext("marked OVERDUE") if work.overdue else gettext("not marked"),
         Verdict(Action.DROP, Reason.TOO_LATE),
     )
     yield _within_look_ahead(work, now=now, config=config, occurrence=occurrence)
     yield Gate(
-        "known before its start",
+        gettext("known before its start"),
         start > work.known_at,
-        f"known since {gates.format_instant(work.known_at)}",
+        gettext("known since %(format_instant)s") % {"format_instant": gates.format_instant(work.known_at)},
         Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
     )
     of_use_until = timing.overdue_at(start, expected_start=work.expected_start, config=config)
     yield Gate(
-        "not too late",
+        gettext("not too late"),
         now <= of_use_until,
-        f"of use until {gates.format_instant(of_use_until)}",
+        gettext("of use until %(format_instant)s") % {"format_instant": gates.format_instant(of_use_until)},
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
     if occurrence is not None:
@@ -113,9 +118,11 @@ def planning_gates(
         yield _not_opted_out(work, occurrence)
         return
     yield Gate(
-        "not notified already",
+        gettext("not notified already"),
         not work.start_notified,
-        "notified of this start already" if work.start_notified else "not notified of this start yet",
+        gettext("notified of this start already")
+        if work.start_notified
+        else gettext("not notified of this start yet"),
         Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
     )
     yield _not_declined(work)
@@ -127,25 +134,31 @@ def _within_look_ahead(
 ) -> Gate:
     if occurrence is not None:
         until = now + config.lookahead
-        seen = f"due at {gates.format_instant(occurrence.due_at)}, planned is until {gates.format_instant(until)}"
+        seen = gettext("due at %(format_instant)s, planned is until %(format_instant2)s") % {
+            "format_instant": gates.format_instant(occurrence.due_at),
+            "format_instant2": gates.format_instant(until),
+        }
         passed, opens_at = occurrence.due_at <= until, occurrence.due_at - config.lookahead
     else:
         start = work.scheduled_start
         until = timing.planning_horizon(now=now, lead_minutes=work.lead_minutes, config=config)
-        seen = (
-            f"starts at {gates.format_instant(start)}, planned are starts until {gates.format_instant(until)}"
-        )
+        seen = gettext("starts at %(format_instant)s, planned are starts until %(format_instant2)s") % {
+            "format_instant": gates.format_instant(start),
+            "format_instant2": gates.format_instant(until),
+        }
         passed, opens_at = start <= until, start - (until - now)
-    return Gate("within the look-ahead", passed, seen, Verdict(Action.WAIT, Reason.TOO_EARLY, until=opens_at))
+    return Gate(
+        gettext("within the look-ahead"), passed, seen, Verdict(Action.WAIT, Reason.TOO_EARLY, until=opens_at)
+    )
 
 
 def _asked_for(occurrence: Occurrence) -> Gate:
     """Whether the rules in force ask for the reminder: not for short notice, distance, quiet hours, or a second time."""
     reason = occurrence.skipped
     return Gate(
-        "asked for by the rules",
+        gettext("asked for by the rules"),
         reason is None,
-        "asked for" if reason is None else reason.value,
+        gettext("asked for") if reason is None else reason.value,
         Verdict(Action.END, reason or Reason.REPLANNED, state=State.SKIPPED),
     )
 
@@ -157,22 +170,22 @@ def _not_opted_out(work: AssignmentFacts, occurrence: Occurrence | None = None) 
     nowhere = work.way == ways.NO_WAY
     opted_out = nowhere or (occurrence is None and DEFAULT in work.opted_out)
     return Gate(
-        "not opted out",
+        gettext("not opted out"),
         not opted_out,
-        "opted out of every address"
+        gettext("opted out of every address")
         if nowhere
-        else "opted out of this rule"
+        else gettext("opted out of this rule")
         if opted_out
-        else "not opted out",
+        else gettext("not opted out"),
         Verdict(Action.END, Reason.OPTED_OUT, state=State.SKIPPED),
     )
 
 
 def _not_declined(work: AssignmentFacts) -> Gate:
     return Gate(
-        "not declined",
+        gettext("not declined"),
         not work.declined,
-        "declined by the assignee" if work.declined else "not declined",
+        gettext("declined by the assignee") if work.declined else gettext("not declined"),
         Verdict(Action.END, Reason.DECLINED, state=State.SKIPPED),
     )
 

@@ -4,6 +4,8 @@ assigned."""
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from assignments.direction import isolated
 from assignments.models import Answer, Assignment, Status
 from reminders.conf import ReminderConfig
@@ -34,31 +36,41 @@ def headline(work: Assignment, *, now: datetime, config: ReminderConfig) -> Head
         note = f": “{isolated(work.answer_note)}”" if work.answer_note else ""
         return Headline(
             "bad",
-            f"{person or 'The assignee'} can't make it{note}",
-            f"Said at {moment(work.answered_at)}. {_starts(work, now)}, and nobody else is assigned.",
+            gettext("%(person)s can't make it%(note)s")
+            % {"person": person or gettext("The assignee"), "note": note},
+            gettext("Said at %(at)s. %(starts)s, and nobody else is assigned.")
+            % {"at": moment(work.answered_at), "starts": _starts(work, now)},
             ("reassign", "move", "cancel", "confirm"),
         )
     overdue = timing.overdue_at(work.scheduled_start, expected_start=work.expected_start, config=config)
     if overdue <= now:
-        by = f" by {person}" if person else ""
+        values = {"person": person, "overdue": moment(overdue)}
         return Headline(
             "bad",
-            f"Not started{by}: overdue since {moment(overdue)}",
-            f"{_starts(work, now)}. Nobody has said that it has begun.",
+            gettext("Not started by %(person)s: overdue since %(overdue)s") % values
+            if person
+            else gettext("Not started: overdue since %(overdue)s") % values,
+            gettext("%(starts)s. Nobody has said that it has begun.") % {"starts": _starts(work, now)},
             ("remind-now", "start", "reassign", "close"),
         )
     if work.assignee_id is None and work.scheduled_start - now <= SOON:
-        return Headline("bad", "Nobody is assigned", f"{_starts(work, now)}.", ("reassign", "cancel"))
+        return Headline(
+            "bad", gettext("Nobody is assigned"), f"{_starts(work, now)}.", ("reassign", "cancel")
+        )
     if work.expected_start is not None:
         return Headline(
             "warn",
-            f"{person or 'The assignee'} begins later, at {moment(work.expected_start)}",
-            f"{_starts(work, now)}. It is overdue at {moment(overdue)} if nobody has started it by then.",
+            gettext("%(person)s begins later, at %(at)s")
+            % {"person": person or gettext("The assignee"), "at": moment(work.expected_start)},
+            gettext("%(starts)s. It is overdue at %(at)s if nobody has started it by then.")
+            % {"starts": _starts(work, now), "at": moment(overdue)},
             ("reassign", "start"),
         )
     return None
 
 
 def _starts(work: Assignment, now: datetime) -> str:
-    verb = "It starts" if work.scheduled_start > now else "It was to start"
-    return f"{verb} at {moment(work.scheduled_start)}"
+    at = {"at": moment(work.scheduled_start)}
+    if work.scheduled_start > now:
+        return gettext("It starts at %(at)s") % at
+    return gettext("It was to start at %(at)s") % at

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignment, Status
 from reminders.conf import ReminderConfig
@@ -29,10 +32,10 @@ from reminders.policy.rules import DEFAULT, is_now
 from reminders.policy.ways import first_way
 
 CAUSES = {
-    Unreachable.UNASSIGNED: "nobody is assigned",
-    Unreachable.NO_CONTACT_POINT: "no address is known to which messages could go",
-    Unreachable.OPTED_OUT: "they want no messages to any of their addresses",
-    Unreachable.ALL_FAILING: "messages to each of their addresses come back",
+    Unreachable.UNASSIGNED: _("nobody is assigned"),
+    Unreachable.NO_CONTACT_POINT: _("no address is known to which messages could go"),
+    Unreachable.OPTED_OUT: _("they want no messages to any of their addresses"),
+    Unreachable.ALL_FAILING: _("messages to each of their addresses come back"),
 }
 
 
@@ -141,14 +144,14 @@ class _Asked:
             if foreseen.verdict.action is Action.SEND and foreseen.at is not None:
                 yield self._planned(foreseen.at)
             else:
-                yield self._held("A reminder", foreseen)
+                yield self._held(gettext("A reminder"), foreseen)
 
     def _of_row(self, row: Reminder, work: forecast.AssignmentFacts) -> NextStep | None:
-        kind = "A correction" if row.kind == Kind.CORRECTION else "A reminder"
+        kind = gettext("A correction") if row.kind == Kind.CORRECTION else gettext("A reminder")
         believed = policy_rows.from_model(row)
-        over = f" by {way_words(row.channel)}"
+        over = {"kind": kind, "way": way_words(row.channel)}
         if believed.state is State.SENDING:
-            return NextStep(at=None, summary=f"{kind} is being sent{over}")
+            return NextStep(at=None, summary=gettext("%(kind)s is being sent by %(way)s") % over)
         plan, news = work.plan_for(row.rule), None
         if believed.is_correction or self.by_rules:
             news = news_of(row, self.rows, self.assignment, self.config, self.situation)
@@ -158,12 +161,21 @@ class _Asked:
             return self._held(kind, foreseen)
         said = change_words(news) if believed.is_correction else ""
         then = self._ways.then(row, foreseen.at, self.situation)
-        return NextStep(at=foreseen.at, summary=f"{kind} goes{over}{': ' + said if said else ''}{then}")
+        return NextStep(
+            at=foreseen.at,
+            summary=(gettext("%(kind)s goes by %(way)s") % over) + (f": {said}" if said else "") + then,
+        )
 
     def _planned(self, at: datetime) -> NextStep:
         way = first_way(self.assignment.assignee.way if self.assignment.assignee else "", self.config)
         then = self._ways.then_of_planned(self._recipient, way, DEFAULT, self.situation)
-        return NextStep(at=at, summary=f"A reminder goes by {way_words(way)}{then}")
+        return NextStep(
+            at=at,
+            summary=(
+                gettext("%(kind)s goes by %(way)s") % {"kind": gettext("A reminder"), "way": way_words(way)}
+            )
+            + then,
+        )
 
     @property
     def _ways(self) -> Ways:
@@ -174,8 +186,8 @@ class _Asked:
     def _held(self, kind: str, foreseen: Forecast) -> NextStep:
         why = words(foreseen.verdict.reason)
         if foreseen.at is None:
-            return NextStep(at=None, summary=f"{kind} waits: {why}")
-        return NextStep(at=None, summary=f"Nothing more is sent to them: {why}")
+            return NextStep(at=None, summary=gettext("%(kind)s waits: %(why)s") % {"kind": kind, "why": why})
+        return NextStep(at=None, summary=gettext("Nothing more is sent to them: %(why)s") % {"why": why})
 
     def _to_supervisors(self) -> Iterable[NextStep]:
         """Notices that wait, by the instant at which dispatch looks at each."""
@@ -183,13 +195,15 @@ class _Asked:
             if row.closed_at is None and recipients.is_supervisor(row.recipient):
                 yield NextStep(
                     at=max(row.next_attempt_at, self.situation.now),
-                    summary=f"A notice goes to {'Ops' if recipients.is_ops(row.recipient) else 'the supervisors'}",
+                    summary=gettext("A notice goes to Ops")
+                    if recipients.is_ops(row.recipient)
+                    else gettext("A notice goes to the supervisors"),
                 )
 
     def _nothing(self) -> NextStep:
         cause = self._cause()
         if cause is Unreachable.UNASSIGNED:
-            return NextStep(at=None, summary="Nothing is sent: nobody is assigned")
+            return NextStep(at=None, summary=gettext("Nothing is sent: nobody is assigned"))
         own = [
             row
             for row in self.rows
@@ -200,12 +214,16 @@ class _Asked:
             self.assignment.scheduled_start, expected_start=self.assignment.expected_start, config=self.config
         )
         if last is not None and last.state in (State.FAILED, State.SKIPPED) and last.reason not in _TOLD:
-            return NextStep(at=None, summary=f"Nothing more is sent to them: {words(Reason(last.reason))}")
+            return NextStep(
+                at=None,
+                summary=gettext("Nothing more is sent to them: %(why)s")
+                % {"why": words(Reason(last.reason))},
+            )
         if overdue_at > self.situation.now and self.config.enabled:
             return NextStep(
-                at=overdue_at, summary="If nobody has started the work by then, it is marked overdue"
+                at=overdue_at, summary=gettext("If nobody has started the work by then, it is marked overdue")
             )
-        return NextStep(at=None, summary="Nothing more is sent to them")
+        return NextStep(at=None, summary=gettext("Nothing more is sent to them"))
 
 
 _TOLD = (Reason.ALREADY_TOLD, Reason.IMPORTED)

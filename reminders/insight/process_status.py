@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from django.utils.translation import gettext_lazy as _
+
 from assignments.clock import database_now
 from reminders.delivery.heartbeats import RECENT_SECONDS
 from reminders.models import Process
@@ -27,13 +29,19 @@ class Life(Enum):
 
 ADVICE = {
     Life.FROZEN: (
-        "Its process is there and gives no sign of life. End it with `kill -9 {pid}` on {host}: whoever started it starts it"
-        " again, and nothing is lost."
+        _(
+            "Its process is there and gives no sign of life. End it with `kill -9 {pid}` on {host}: whoever started "
+            "it starts it again, and nothing is lost."
+        )
     ),
-    Life.GONE: "Its process has ended. `manage.py up`, systemd or the container starts it again; else start a {kind}.",
+    Life.GONE: _(
+        "Its process has ended. `manage.py up`, systemd or the container starts it again; else start a {kind}."
+    ),
     Life.SILENT: (
-        "It runs on another host, so from here nobody can tell. On {host}: `kill -0 {pid}`; if it is there it is frozen,"
-        " end it with `kill -9 {pid}`; if not, start a {kind}."
+        _(
+            "It runs on another host, so from here nobody can tell. On {host}: `kill -0 {pid}`; if it is there it "
+            "is frozen, end it with `kill -9 {pid}`; if not, start a {kind}."
+        )
     ),
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from assignments.direction import isolated
 from assignments.models import Assignee
@@ -27,11 +28,18 @@ def people_among(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, t
 def names_of(keys: Iterable[str], known: Mapping[str, tuple[int, str]]) -> dict[str, str]:
     """The names of these recipients; of whoever is not `known`, by number."""
     return {
-        key: "Ops" if recipients.is_ops(key) else known[key][1] if key in known else key.replace(":", " ")
+        key: gettext("Ops")
+        if recipients.is_ops(key)
+        else known[key][1]
+        if key in known
+        else key.replace(":", " ")
         for key in keys
     }
 
 
 def supervisor_name(name: str, recipient: str) -> str:
     """A supervisor by name and number, as explanations and previews name them."""
-    return f"{isolated(name)} (supervisor, {recipient.replace(':', ' ')})"
+    return gettext("%(name)s (supervisor, %(replace)s)") % {
+        "name": isolated(name),
+        "replace": recipient.replace(":", " "),
+    }

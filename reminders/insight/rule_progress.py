@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import effective_team_sql
@@ -29,7 +30,10 @@ class RuleProgress:
         return self.total - self.done
 
     def __str__(self) -> str:
-        return f"{self.done:,} of about {self.total:,} assignments follow the last change of rules"
+        return gettext("%(done)s of about %(total)s assignments follow the last change of rules") % {
+            "done": f"{self.done:,}",
+            "total": f"{self.total:,}",
+        }
 
 
 # What `ledger.rule_changes` takes.

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
 from reminders.policy import briefs, corrections, digests, escalation, rates, recipients
@@ -62,7 +65,7 @@ def evaluate_gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]
 
 def format_instant(instant: datetime) -> str:
     """'2026-11-24 09:30:00 UTC': what was seen, for people."""
-    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return gettext("%(astimezone)s UTC") % {"astimezone": f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"}
 
 
 def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinition, ...]:
@@ -100,7 +103,12 @@ def _route_usable(row: Row, situation: Situation) -> bool:
 
 def _route_observed(row: Row, situation: Situation) -> str:
     held = situation.held.get(row.route)
-    return f"{row.route} held until {format_instant(held)}" if held else f"{row.route} is open"
+    return (
+        gettext("%(route)s held until %(format_instant)s")
+        % {"route": row.route, "format_instant": format_instant(held)}
+        if held
+        else gettext("%(route)s is open") % {"route": row.route}
+    )
 
 
 def _window_over(row: Row, situation: Situation) -> bool:
@@ -111,8 +119,10 @@ def _window_over(row: Row, situation: Situation) -> bool:
 def _window_observed(row: Row, situation: Situation) -> str:
     until = situation.windows.get((row.recipient, row.channel))
     if until is None or until <= situation.now:
-        return "no message to this supervisor has just left"
-    return f"the next message to this supervisor leaves at {format_instant(until)}"
+        return gettext("no message to this supervisor has just left")
+    return gettext("the next message to this supervisor leaves at %(format_instant)s") % {
+        "format_instant": format_instant(until)
+    }
 
 
 def held_by_rate_until(row: Row, situation: Situation) -> datetime | None:
@@ -127,21 +137,23 @@ def held_by_rate_until(row: Row, situation: Situation) -> datetime | None:
 def _rate_observed(row: Row, situation: Situation) -> str:
     hold, until = situation.rates.get(row.recipient), held_by_rate_until(row, situation)
     if hold is None or until is None:
-        return "no further reminder to them has to wait"
+        return gettext("no further reminder to them has to wait")
     seconds = round((until - max(situation.now, row.due_at)).total_seconds())
-    had = "have" if hold.after > situation.now else "had"
-    return f"held {seconds} s: they {had} one at {format_instant(hold.after)}"
+    values = {"seconds": seconds, "at": format_instant(hold.after)}
+    if hold.after > situation.now:
+        return gettext("held %(seconds)s s: they have one at %(at)s") % values
+    return gettext("held %(seconds)s s: they had one at %(at)s") % values
 
 
 def _changes_observed(plan: Plan) -> str:
     changes = plan.news.changes if plan.news else ()
-    return ", ".join(change.value for change in changes) or "as they were told, or told nothing"
+    return ", ".join(change.value for change in changes) or gettext("as they were told, or told nothing")
 
 
 def _confirmed_observed(row: Row, plan: Plan, situation: Situation) -> str:
     if row.rule_key not in situation.unless_confirmed:
-        return "the rule reminds whoever has confirmed too"
-    return "confirmed by the assignee" if plan.confirmed else "not confirmed"
+        return gettext("the rule reminds whoever has confirmed too")
+    return gettext("confirmed by the assignee") if plan.confirmed else gettext("not confirmed")
 
 
 def _far_enough(plan: Plan, situation: Situation) -> bool:
@@ -154,13 +166,15 @@ def _far_enough(plan: Plan, situation: Situation) -> bool:
 
 def _distance_observed(plan: Plan) -> str:
     if plan.news is None or plan.news.reminded_at is None:
-        return "no other rule has reminded them"
-    return f"reminded by another rule at {format_instant(plan.news.reminded_at)}"
+        return gettext("no other rule has reminded them")
+    return gettext("reminded by another rule at %(format_instant)s") % {
+        "format_instant": format_instant(plan.news.reminded_at)
+    }
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
 SWITCHED_ON = GateDefinition(
-    "switched on",
+    _("switched on"),
     lambda row, plan, situation: situation.enabled,
     lambda row, plan, situation: f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
     _wait(Reason.DISABLED),
@@ -168,43 +182,52 @@ SWITCHED_ON = GateDefinition(
 
 
 PLAN_HOLDS = GateDefinition(
-    "plan still holds",
+    _("plan still holds"),
     lambda row, plan, situation: void_reason(row, plan) is None,
     lambda row, plan, situation: (
-        f"version {row.version} of {plan.version}, {plan.status.value}{', declined' if plan.declined else ''}"
+        gettext("version %(version)s of %(plan)s, %(status)s")
+        % {
+            "version": row.version,
+            "plan": plan.version,
+            "status": f"{plan.status.value}{', ' + gettext('declined') if plan.declined else ''}",
+        }
     ),
     lambda row, plan, situation: end_verdict(row, void_reason(row, plan) or Reason.REPLANNED),
 )
 
 
 NOT_TOO_LATE = GateDefinition(
-    "not too late",
+    _("not too late"),
     lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
     lambda row, plan, situation: (
-        f"not after {format_instant(row.not_after) if row.not_after else 'any instant'}"
+        gettext("not after %(at)s")
+        % {"at": format_instant(row.not_after) if row.not_after else gettext("any instant")}
     ),
     lambda row, plan, situation: end_verdict(row, Reason.TOO_LATE),
 )
 
 
 DUE = GateDefinition(
-    "due",
+    _("due"),
     lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY_TOLERANCE,
-    lambda row, plan, situation: f"next attempt at {format_instant(row.next_attempt_at)}",
+    lambda row, plan, situation: (
+        gettext("next attempt at %(format_instant)s")
+        % {"format_instant": format_instant(row.next_attempt_at)}
+    ),
     _wait(Reason.TOO_EARLY),
 )
 
 
 NOT_PAUSED = GateDefinition(
-    "not paused",
+    _("not paused"),
     lambda row, plan, situation: not situation.paused,
-    lambda row, plan, situation: "paused" if situation.paused else "running",
+    lambda row, plan, situation: gettext("paused") if situation.paused else gettext("running"),
     _wait(Reason.PAUSED),
 )
 
 
 CHANNEL_USABLE = GateDefinition(
-    "channel usable",
+    _("channel usable"),
     lambda row, plan, situation: _route_usable(row, situation),
     lambda row, plan, situation: _route_observed(row, situation),
     lambda row, plan, situation: Verdict(
@@ -214,7 +237,7 @@ CHANNEL_USABLE = GateDefinition(
 
 
 AS_TOLD = GateDefinition(
-    "not as they were told",
+    _("not as they were told"),
     lambda row, plan, situation: plan.news is None or plan.news.in_flight or bool(plan.news.changes),
     lambda row, plan, situation: _changes_observed(plan),
     lambda row, plan, situation: end_verdict(row, Reason.AS_TOLD),
@@ -222,7 +245,7 @@ AS_TOLD = GateDefinition(
 
 
 NOT_UNDER_WAY = GateDefinition(
-    "not started by them",
+    _("not started by them"),
     lambda row, plan, situation: void_reason(row, plan) is None,
     lambda row, plan, situation: plan.status.value,
     lambda row, plan, situation: end_verdict(row, Reason.STARTED),
@@ -230,28 +253,32 @@ NOT_UNDER_WAY = GateDefinition(
 
 
 NOT_DECLINED = GateDefinition(
-    "not declined by them",
+    _("not declined by them"),
     lambda row, plan, situation: not (plan.declined and row.recipient == plan.recipient),
-    lambda row, plan, situation: "declined" if plan.declined else "not declined",
+    lambda row, plan, situation: gettext("declined") if plan.declined else gettext("not declined"),
     lambda row, plan, situation: end_verdict(row, Reason.DECLINED),
 )
 
 
 NOTHING_IN_FLIGHT = GateDefinition(
-    "nothing else being sent to them",
+    _("nothing else being sent to them"),
     lambda row, plan, situation: plan.news is None or not plan.news.in_flight,
     lambda row, plan, situation: (
-        "a message to them is being sent" if plan.news and plan.news.in_flight else "no message is being sent"
+        gettext("a message to them is being sent")
+        if plan.news and plan.news.in_flight
+        else gettext("no message is being sent")
     ),
     lambda row, plan, situation: Verdict(Action.WAIT, Reason.TOO_EARLY, until=situation.now + IN_FLIGHT_WAIT),
 )
 
 
 NOT_MERGED = GateDefinition(
-    "no reminder due that states it",
+    _("no reminder due that states it"),
     lambda row, plan, situation: plan.news is None or not plan.news.reminded,
     lambda row, plan, situation: (
-        "a reminder of the plan in force is due" if plan.news and plan.news.reminded else "no reminder is due"
+        gettext("a reminder of the plan in force is due")
+        if plan.news and plan.news.reminded
+        else gettext("no reminder is due")
     ),
     lambda row, plan, situation: end_verdict(row, Reason.MERGED),
 )
@@ -264,9 +291,11 @@ MESSAGE_GATES = (*MARKER_GATES, NOT_PAUSED, CHANNEL_USABLE)
 
 
 NOT_OPTED_OUT = GateDefinition(
-    "not opted out",
+    _("not opted out"),
     lambda row, plan, situation: not plan.opted_out,
-    lambda row, plan, situation: "opted out of this rule" if plan.opted_out else "not opted out",
+    lambda row, plan, situation: (
+        gettext("opted out of this rule") if plan.opted_out else gettext("not opted out")
+    ),
     lambda row, plan, situation: end_verdict(row, Reason.OPTED_OUT),
 )
 
@@ -276,7 +305,7 @@ OPTED_OUT_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, NOT_OPTED_OUT, DUE, NO
 
 
 NOT_CONFIRMED = GateDefinition(
-    "not confirmed",
+    _("not confirmed"),
     lambda row, plan, situation: not plan.confirmed or row.rule_key not in situation.unless_confirmed,
     lambda row, plan, situation: _confirmed_observed(row, plan, situation),
     lambda row, plan, situation: end_verdict(row, Reason.CONFIRMED),
@@ -284,7 +313,7 @@ NOT_CONFIRMED = GateDefinition(
 
 
 NOT_TOO_CLOSE = GateDefinition(
-    "not too close",
+    _("not too close"),
     lambda row, plan, situation: _far_enough(plan, situation),
     lambda row, plan, situation: _distance_observed(plan),
     lambda row, plan, situation: end_verdict(row, Reason.TOO_CLOSE),
@@ -296,7 +325,7 @@ RULE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_TOO_CLOSE, NOT_PAUSED, CHANNEL_U
 
 
 NOT_TO_BE_JOINED = GateDefinition(
-    "not to be joined",
+    _("not to be joined"),
     lambda row, plan, situation: _window_over(row, situation),
     lambda row, plan, situation: _window_observed(row, situation),
     lambda row, plan, situation: Verdict(
@@ -306,7 +335,7 @@ NOT_TO_BE_JOINED = GateDefinition(
 
 
 WITHIN_RATE = GateDefinition(
-    "within the rate of their reminders",
+    _("within the rate of their reminders"),
     lambda row, plan, situation: held_by_rate_until(row, situation) is None,
     lambda row, plan, situation: _rate_observed(row, situation),
     lambda row, plan, situation: Verdict(
@@ -345,12 +374,12 @@ BRIEF_GATES = (*MARKER_GATES, NOT_REACHED, NOT_PAUSED, CHANNEL_USABLE, NOT_TO_BE
 
 
 TOLD_OTHERWISE = GateDefinition(
-    "told otherwise before",
+    _("told otherwise before"),
     lambda row, plan, situation: plan.told_otherwise,
     lambda row, plan, situation: (
-        "may have been told that the assignee can't make it"
+        gettext("may have been told that the assignee can't make it")
         if plan.told_otherwise
-        else "was not told that the assignee can't make it"
+        else gettext("was not told that the assignee can't make it")
     ),
     lambda row, plan, situation: end_verdict(row, Reason.AS_TOLD),
 )

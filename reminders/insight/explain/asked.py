@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from assignments.direction import isolated
 from assignments.models import Act, Assignee, Assignment
 from notifications.message import Contact
@@ -93,7 +95,11 @@ class Asked:
             one = self.row_answer(now)
             return replace(one, summary=f"{now_words(now)} {one.summary}")
         was_sent = now.state == State.SENT and planned.outlook not in STILL_OPEN
-        told = f"{planned.summary}. Besides, the one {now_words(now)} {self.row_answer(now).summary}"
+        told = gettext("%(summary)s. Besides, the one %(now_words)s %(summary2)s") % {
+            "summary": planned.summary,
+            "now_words": now_words(now),
+            "summary2": self.row_answer(now).summary,
+        }
         return replace(planned, outlook=Outlook.SENT if was_sent else planned.outlook, summary=told)
 
     def asked_now(self) -> Reminder | None:
@@ -173,11 +179,19 @@ class Asked:
         failed = next((gate.consequence for gate in gates if not gate.passed), None)
         why = words(foreseen.verdict.reason)
         if foreseen.verdict.action is Action.DROP:
-            return Prospect(Outlook.NOT_SENT, None, f"is not planned: {why}", conditions)
+            return Prospect(
+                Outlook.NOT_SENT, None, gettext("is not planned: %(why)s") % {"why": why}, conditions
+            )
         if foreseen.at is None:
-            return Prospect(Outlook.WAITS, None, f"waits: {why}", conditions, foreseen.verdict.reason)
+            return Prospect(
+                Outlook.WAITS,
+                None,
+                gettext("waits: %(why)s") % {"why": why},
+                conditions,
+                foreseen.verdict.reason,
+            )
         if foreseen.verdict.action is Action.END:
-            summary = f"will not be sent: {why}"
+            summary = gettext("will not be sent: %(why)s") % {"why": why}
             return Prospect(Outlook.NOT_SENT, foreseen.at, summary, conditions, foreseen.verdict.reason)
         rule = DEFAULT if occurrence is None else occurrence.rule
         way = self.ways.first(self.work.recipient, self.work.way, rule)
@@ -191,27 +205,29 @@ class Asked:
         if turn is not None and turn.is_late(foreseen.at):
             return in_turn(turn, conditions, planned.not_after)
         by = self.ways.by(self.work.recipient, way)
-        summary = f"will be sent{by} at {moment(foreseen.at)}"
+        summary = gettext("will be sent%(by)s at %(at)s") % {"by": by, "at": moment(foreseen.at)}
         if failed is None:
-            summary += ", once the next scan has planned it"
+            summary += gettext(", once the next scan has planned it")
         elif failed.until is not None:
-            what = "the start" if occurrence is None else "that"
-            summary += (
-                f"; it is planned from {moment(failed.until)} on, when {what} comes within the look-ahead"
-            )
+            what = gettext("the start") if occurrence is None else gettext("that")
+            summary += gettext(
+                "; it is planned from %(until)s on, when %(what)s comes within the look-ahead"
+            ) % {"until": moment(failed.until), "what": what}
         summary += self.ways.then_of_planned(self.work.recipient, way, rule, self.situation)
         return Prospect(Outlook.COMING, foreseen.at, summary, conditions)
 
     def name_of(self, recipient: str) -> str:
         """A recipient as people know it; never an address."""
         if not recipient:
-            return "nobody"
+            return gettext("nobody")
         if recipients.is_ops(recipient):
-            return "Ops"
+            return gettext("Ops")
         if recipient in self.supervisors:
             return supervisor_name(self.supervisors[recipient], recipient)
         if (subscription_id := recipients.subscription_id_of(recipient)) is not None:
-            return f"the program of subscription {subscription_id}"
+            return gettext("the program of subscription %(subscription_id)s") % {
+                "subscription_id": subscription_id
+            }
         if recipient == self.work.recipient and self.assignment.assignee is not None:
             return f"{isolated(self.assignment.assignee.name)} ({recipient.replace(':', ' ')})"
         return recipient.replace(":", " ")
@@ -241,54 +257,72 @@ class Asked:
             cause = briefs.causes([row.assignment_id], config=self.config)[row.assignment_id]
             plan = replace(plan, reached=cause is None)
         does = (
-            "will mark the assignment OVERDUE"
+            gettext("will mark the assignment OVERDUE")
             if believed.is_marker
-            else f"will be sent{self.ways.by_row(row)}"
+            else gettext("will be sent%(by_row)s") % {"by_row": self.ways.by_row(row)}
         )
         conditions = self._in_words(policy_gates.evaluate_gates(believed, plan, situation))
         if not believed.is_marker:
             conditions.append(self._reach(row.recipient, row.channel, row.rule))
         if believed.state is State.SENDING:
-            over = (
-                f"; if no answer is recorded by {moment(row.lease_until)}, nobody can know whether it arrived"
-            )
+            over = gettext(
+                "; if no answer is recorded by %(lease_until)s, nobody can know whether it arrived"
+            ) % {"lease_until": moment(row.lease_until)}
             by = self.ways.by_row(row)
-            return Prospect(Outlook.SENDING, None, f"is being sent{by} right now{over}")
+            return Prospect(
+                Outlook.SENDING,
+                None,
+                gettext("is being sent%(by)s right now%(over)s") % {"by": by, "over": over},
+            )
         foreseen = forecast.forecast_row(believed, plan, situation)
         verdict, at = foreseen.verdict, foreseen.at
         if at is None:
-            summary = f"waits: {words(verdict.reason)}"
+            summary = gettext("waits: %(reason)s") % {"reason": words(verdict.reason)}
             if row.next_attempt_at > self.situation.now:
-                summary = f"is due at {moment(row.next_attempt_at)} and {summary}"
+                summary = gettext("is due at %(next_attempt_at)s and %(summary)s") % {
+                    "next_attempt_at": moment(row.next_attempt_at),
+                    "summary": summary,
+                }
             if row.not_after:
-                summary += f"; after {moment(row.not_after)} it is of no use any more"
+                summary += gettext("; after %(not_after)s it is of no use any more") % {
+                    "not_after": moment(row.not_after)
+                }
             return Prospect(Outlook.WAITS, None, summary, conditions, verdict.reason)
         if verdict.action is Action.END:
             outlook = Outlook.UNKNOWN if verdict.state is State.UNKNOWN else Outlook.NOT_SENT
-            summary = f"will not be sent: {words(verdict.reason)}"
+            summary = gettext("will not be sent: %(reason)s") % {"reason": words(verdict.reason)}
             return Prospect(outlook, at, summary, conditions, verdict.reason)
         if verdict.action is Action.SEND and not conditions[-1].passed:
             return self._unreachable(foreseen, conditions, self.ways.then(row, at, self.situation))
         turn = self._turn(believed, at) if verdict.action is Action.SEND else None
         if turn is not None and turn.is_late(at):
             return in_turn(turn, conditions, believed.not_after)
-        summary = f"{does} at {moment(at)}{joined(self.others_with(row))}"
+        summary = gettext("%(does)s at %(at)s%(joined)s") % {
+            "does": does,
+            "at": moment(at),
+            "joined": joined(self.others_with(row)),
+        }
         wait = policy_gates.judge(believed, plan, situation).reason
         held = wait if wait in (Reason.PAUSED, Reason.CHANNEL_HELD, Reason.TO_BE_JOINED) else None
         now = self.situation.now
         if at <= now:
-            summary = f"{does} now{joined(self.others_with(row))}: every condition is met"
+            summary = gettext("%(does)s now%(joined)s: every condition is met") % {
+                "does": does,
+                "joined": joined(self.others_with(row)),
+            }
             waited = (self.situation.now - max(row.due_at, row.planned_at)).total_seconds()
             if waited > LONG_DUE and not row.attempts:
-                summary += f"; it has been due for {waited / 60:.0f} minutes"
+                summary += gettext("; it has been due for %(waited)s minutes") % {
+                    "waited": f"{waited / 60:.0f}"
+                }
         elif row.pk in self.rate_holds:
             summary += (
                 f", {held_by_rate(self.rate_holds[row.pk], since=max(now, row.due_at), until=at, now=now)}"
             )
         elif held is not None:
-            summary += f"; until then {words(held)}"
+            summary += gettext("; until then %(held)s") % {"held": words(held)}
         elif row.attempts:
-            summary += f", for attempt {row.attempts + 1}"
+            summary += gettext(", for attempt %(attempts)s") % {"attempts": row.attempts + 1}
         if news := change_words(plan.news):
             summary += f": {news}"
         if verdict.action is Action.SEND:
@@ -326,13 +360,31 @@ class Asked:
         to = self.name_of(recipient)
         person, verified_only = self._contact_of(recipient), self.ways.is_verified_only(rule)
         if can_reach(recipient, channel, person, self.config, verified_only=verified_only):
-            return GateResult("can be reached", True, f"{to}, by {way_words(channel)}")
-        kind = "verified address" if verified_only else "address"
-        seen = f"{to} has no {kind} for {way_words(channel)}" if recipient else "nobody is assigned"
-        return GateResult("can be reached", False, seen, f"ends as FAILED: {words(Reason.NO_CONTACT)}")
+            return GateResult(
+                gettext("can be reached"),
+                True,
+                gettext("%(to)s, by %(way_words)s") % {"to": to, "way_words": way_words(channel)},
+            )
+        kind = gettext("verified address") if verified_only else gettext("address")
+        seen = (
+            gettext("%(to)s has no %(kind)s for %(way_words)s")
+            % {"to": to, "kind": kind, "way_words": way_words(channel)}
+            if recipient
+            else gettext("nobody is assigned")
+        )
+        return GateResult(
+            gettext("can be reached"),
+            False,
+            seen,
+            gettext("ends as FAILED: %(no_contact)s") % {"no_contact": words(Reason.NO_CONTACT)},
+        )
 
     def _unreachable(self, foreseen: Forecast, conditions: Sequence[GateResult], then: str = "") -> Prospect:
-        summary = f"will fail at {moment(foreseen.at)}: {words(Reason.NO_CONTACT)}{then}"
+        summary = gettext("will fail at %(at)s: %(no_contact)s%(then)s") % {
+            "at": moment(foreseen.at),
+            "no_contact": words(Reason.NO_CONTACT),
+            "then": then,
+        }
         return Prospect(Outlook.FAILED, foreseen.at, summary, conditions, Reason.NO_CONTACT)
 
     def others_with(self, row: Reminder) -> int:

@@ -6,6 +6,9 @@ from datetime import timedelta
 from itertools import groupby
 
 from django.db import connection
+from django.utils.text import capfirst
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
 from assignments.models import Assignment
@@ -23,16 +26,16 @@ MOST_STEPS = 3
 """Of one chain to one recipient so many steps are listed one by one."""
 
 UNLESS = {
-    TriggerType.AFTER_OVERDUE: "unless somebody has started the work by then",
-    TriggerType.ON_DECLINE: "unless the assignee can make it after all, or somebody else gets it",
-    TriggerType.UNANSWERED: "unless the assignee has answered by then",
-    TriggerType.AT_LOCAL_TIME: "unless the assignee knows of it by then, or a message will tell them",
+    TriggerType.AFTER_OVERDUE: _("unless somebody has started the work by then"),
+    TriggerType.ON_DECLINE: _("unless the assignee can make it after all, or somebody else gets it"),
+    TriggerType.UNANSWERED: _("unless the assignee has answered by then"),
+    TriggerType.AT_LOCAL_TIME: _("unless the assignee knows of it by then, or a message will tell them"),
 }
 """What ends a chain in the transaction in which it becomes so."""
 
 BUILT_IN = {
-    TriggerType.ON_DECLINE: "when the assignee declines (built-in)",
-    TriggerType.AFTER_OVERDUE: "when the work becomes overdue (built-in)",
+    TriggerType.ON_DECLINE: _("when the assignee declines (built-in)"),
+    TriggerType.AFTER_OVERDUE: _("when the work becomes overdue (built-in)"),
 }
 """The notices that supervisors get without rules."""
 
@@ -59,12 +62,12 @@ class ChainsOfWork:
             ]
             yield RuleExplanation(
                 rule=chains.TRIGGERS[trigger].value,
-                name=name,
+                name=str(name),
                 applies=not replacing,
                 due_at=None,
-                summary=f"is replaced by {self._named(replacing)}"
+                summary=gettext("is replaced by %(named)s") % {"named": self._named(replacing)}
                 if replacing
-                else "tells the supervisors at once",
+                else gettext("tells the supervisors at once"),
             )
         for rule in self.candidates:
             applies = rule in self.applying
@@ -76,7 +79,7 @@ class ChainsOfWork:
                 due_at=min((one.due_at for one in steps), default=None),
                 summary=self._summary(rule, steps, name_of)
                 if applies
-                else f"is replaced by {self._replacing(rule)}",
+                else gettext("is replaced by %(replacing)s") % {"replacing": self._replacing(rule)},
             )
 
     def upcoming(self, name_of: Callable[[str], str]) -> Iterator[TimelineEntry]:
@@ -89,11 +92,21 @@ class ChainsOfWork:
                 to = _listed([name_of(one.recipient) for one in found])
                 yield TimelineEntry(found[0].due_at, f"{self._sentence(rule, to, found[0])}.")
             if left := together[MOST_STEPS:]:
-                times = "once more" if len(left) == 1 else f"{len(left)} more times"
-                last = "" if len(left) == 1 else f", the last time at {moment(left[-1][0].due_at)}"
+                times = _times(len(left))
+                last = (
+                    ""
+                    if len(left) == 1
+                    else gettext(", the last time at %(due_at)s") % {"due_at": moment(left[-1][0].due_at)}
+                )
                 yield TimelineEntry(
                     left[0][0].due_at,
-                    f"T{self._quoted(rule)[1:]} is due {times} from then on{last}, {_unless(rule)}.",
+                    gettext("%(quoted)s is due %(times)s from then on%(last)s, %(unless)s.")
+                    % {
+                        "quoted": capfirst(self._quoted(rule)),
+                        "times": times,
+                        "last": last,
+                        "unless": _unless(rule),
+                    },
                 )
 
     def dropped(self, after: "ChainsOfWork | None", name_of: Callable[[str], str]) -> Iterator[str]:
@@ -111,31 +124,62 @@ class ChainsOfWork:
             )
             if gone:
                 to = _listed([name_of(one) for one in gone])
-                yield f"{to} no longer {'hears' if len(gone) == 1 else 'hear'} of it by {self._quoted(rule)}."
+                yield ngettext(
+                    "%(to)s no longer hears of it by %(quoted)s.",
+                    "%(to)s no longer hear of it by %(quoted)s.",
+                    len(gone),
+                ) % {"to": to, "quoted": self._quoted(rule)}
 
     def name_of_step(self, key: str) -> str:
         """The rule that has made a row, as people know it; empty for a notice that is built in."""
         rule = chains.rule_key_of(key)
-        return f'the rule "{isolated(self.names[rule])}"' if rule in self.names else ""
+        return (
+            gettext('the rule "%(names)s"') % {"names": isolated(self.names[rule])}
+            if rule in self.names
+            else ""
+        )
 
     def _sentence(self, rule: Rule, to: str, one: ForeseenStep) -> str:
         about = TRIGGERS[chains.TRIGGERS[rule.trigger.type]]
         moved = one.step.moved_from
-        late = f" (at the end of quiet hours, not at {moment(moved)})" if moved is not None else ""
-        again = f", repeat {one.step.number}" if one.step.number else ""
-        return f"{to} hears at {moment(one.due_at)}{late} that {about} ({self._quoted(rule)}{again}), {_unless(rule)}"
+        late = (
+            gettext(" (at the end of quiet hours, not at %(moved)s)") % {"moved": moment(moved)}
+            if moved is not None
+            else ""
+        )
+        again = gettext(", repeat %(number)s") % {"number": one.step.number} if one.step.number else ""
+        return gettext(
+            "%(to)s hears at %(due_at)s%(late)s that %(about)s (%(quoted)s%(again)s), %(unless)s"
+        ) % {
+            "to": to,
+            "due_at": moment(one.due_at),
+            "late": late,
+            "about": about,
+            "quoted": self._quoted(rule),
+            "again": again,
+            "unless": _unless(rule),
+        }
 
     def _summary(self, rule: Rule, steps: Sequence[ForeseenStep], name_of: Callable[[str], str]) -> str:
         told = self.chained.told_by(rule, self.config)
         if not told:
-            return "tells nobody: no supervisor can be reached, and there is no address of Ops"
+            return gettext("tells nobody: no supervisor can be reached, and there is no address of Ops")
         to = _listed([name_of(one.recipient) for one in told])
         if steps:
             first = min(steps, key=lambda one: one.due_at)
-            return f"tells {to} at {moment(first.due_at)}{_repeats(rule)}, {_unless(rule)}"
+            return gettext("tells %(to)s at %(due_at)s%(repeats)s, %(unless)s") % {
+                "to": to,
+                "due_at": moment(first.due_at),
+                "repeats": _repeats(rule),
+                "unless": _unless(rule),
+            }
         if rule.trigger.type is TriggerType.ON_DECLINE and self.chained.work.decline is None:
-            return f"tells {to} {_after(rule.trigger.offset)} the assignee declines{_repeats(rule)}"
-        return "tells nobody any more: its instants have passed, or what it is about is not so"
+            return gettext("tells %(to)s %(after)s the assignee declines%(repeats)s") % {
+                "to": to,
+                "after": _after(rule.trigger.offset),
+                "repeats": _repeats(rule),
+            }
+        return gettext("tells nobody any more: its instants have passed, or what it is about is not so")
 
     def _replacing(self, rule: Rule) -> str:
         return self._named(
@@ -148,7 +192,7 @@ class ChainsOfWork:
         return " and ".join(f'{SCOPES[rule.scope]} "{self._name(rule)}"' for rule in rules)
 
     def _quoted(self, rule: Rule) -> str:
-        return f'the rule "{self._name(rule)}"'
+        return gettext('the rule "%(name)s"') % {"name": self._name(rule)}
 
     def _name(self, rule: Rule) -> str:
         """What operators call it; one that is being removed just now has its key alone."""
@@ -197,26 +241,37 @@ def chains_of(
 
 def about(key: str) -> str:
     """What a row of kind ESCALATION tells."""
-    return TRIGGERS[escalation.trigger_of(key)]
+    return str(TRIGGERS[escalation.trigger_of(key)])
 
 
 def _unless(rule: Rule) -> str:
     if rule.trigger.type is TriggerType.AT_LOCAL_TIME and not rule.unless_reached:
-        return "or that they are"
-    return UNLESS[rule.trigger.type]
+        return gettext("or that they are")
+    return str(UNLESS[rule.trigger.type])
 
 
 def _repeats(rule: Rule) -> str:
     if rule.repeat is None:
         return ""
-    most = "once more" if rule.repeat.times == 1 else f"{rule.repeat.times} more times"
-    return f", then every {minutes(rule.repeat.every)}, {most} at most"
+    most = _times(rule.repeat.times)
+    return gettext(", then every %(minutes)s, %(most)s at most") % {
+        "minutes": minutes(rule.repeat.every),
+        "most": most,
+    }
 
 
 def _after(offset: timedelta) -> str:
-    return f"{minutes(offset)} after" if offset else "as soon as"
+    return gettext("%(minutes)s after") % {"minutes": minutes(offset)} if offset else gettext("as soon as")
 
 
 def _listed(given: Sequence[str]) -> str:
     names = list(dict.fromkeys(given))
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return (
+        names[0]
+        if len(names) == 1
+        else gettext("%(names)s and %(names2)s") % {"names": ", ".join(names[:-1]), "names2": names[-1]}
+    )
+
+
+def _times(number: int) -> str:
+    return ngettext("once more", "%(number)s more times", number) % {"number": number}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from django.db.models import Prefetch, Q
+from django.utils.translation import gettext
 
 from assignments.models import Act, Answer, Assignment
 from reminders.conf import ReminderConfig
@@ -48,7 +49,9 @@ def find(name: str) -> Assignment:
         wanted |= Q(pk=int(name))
     found = sorted(Assignment.objects.filter(wanted), key=lambda a: a.reference != name)
     if not found:
-        raise Assignment.DoesNotExist(f"there is no assignment with the id or reference {name!r}")
+        raise Assignment.DoesNotExist(
+            gettext("there is no assignment with the id or reference %(name)s") % {"name": f"{name!r}"}
+        )
     return found[0]
 
 
@@ -87,8 +90,8 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
         outlook=answer.outlook,
         will_send=answer.outlook is Outlook.COMING,
         next_at=answer.at,
-        summary=f"The reminder {answer.summary}.",
-        advice=answer.advice or (ADVICE.get(answer.reason, "") if answer.reason else ""),
+        summary=gettext("The reminder %(summary)s.") % {"summary": answer.summary},
+        advice=answer.advice or (str(ADVICE.get(answer.reason, "")) if answer.reason else ""),
         gates=answer.gates,
         upcoming=list(upcoming(asked)),
         history=list(

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
 from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
 from reminders.insight.explain.answer import ChangeView, TimelineEntry
@@ -31,9 +34,9 @@ def history(
     `others` says how many other notices are in a row's message, `name_of` how people call a recipient, `by` which way a row
     goes (" by SMS"), where there are several, `wording` which stored text an attempt was made from.
     """
-    steps = [TimelineEntry(assignment.created_at, "The assignment was entered.")]
+    steps = [TimelineEntry(assignment.created_at, gettext("The assignment was entered."))]
     if assignment.reset_at:
-        steps.append(TimelineEntry(assignment.reset_at, "An operator reset the reminder status."))
+        steps.append(TimelineEntry(assignment.reset_at, gettext("An operator reset the reminder status.")))
     steps += [
         TimelineEntry(
             act.at,
@@ -44,23 +47,36 @@ def history(
     steps += [TimelineEntry(change.at, change.summary) for change in changes]
     if assignment.answer and not any(act.at == assignment.answered_at for act in acts):
         # of a release that kept no history of acts
-        summary = f"The assignee answered: {Answer(assignment.answer).label}"
+        summary = gettext("The assignee answered: %(label)s") % {"label": Answer(assignment.answer).label}
         note = f" ({isolated(assignment.answer_note)})" if assignment.answer_note else ""
         steps.append(TimelineEntry(assignment.answered_at, f"{summary}{note}."))
     for row in rows:
-        what = f"{row.kind} of version {row.version}"
+        what = gettext("%(kind)s of version %(version)s") % {"kind": row.kind, "version": row.version}
         if row.kind == Kind.ESCALATION:
-            what = f"ESCALATION ({TRIGGERS[trigger_of(row.rule)]}) of version {row.version}"
+            what = gettext("ESCALATION (%(triggers)s) of version %(version)s") % {
+                "triggers": TRIGGERS[trigger_of(row.rule)],
+                "version": row.version,
+            }
         if is_now(row.rule):
-            what = f"REMINDER at once of version {row.version}"
+            what = gettext("REMINDER at once of version %(version)s") % {"version": row.version}
             steps.append(TimelineEntry(row.planned_at, reminded_now(row)))
         what += by(row)
-        contact_for = f" for {name_of(row.recipient)}" if row.recipient else ""
+        contact_for = (
+            gettext(" for %(recipient)s") % {"recipient": name_of(row.recipient)} if row.recipient else ""
+        )
         steps.append(
-            TimelineEntry(row.planned_at, f"{what}{contact_for} was planned, due at {moment(row.due_at)}.")
+            TimelineEntry(
+                row.planned_at,
+                gettext("%(what)s%(contact_for)s was planned, due at %(due_at)s.")
+                % {"what": what, "contact_for": contact_for, "due_at": moment(row.due_at)},
+            )
         )
         steps += [
-            TimelineEntry(a.finished_at, f"{what}, attempt {a.number}: {_ended(a)}{wording(a)}.")
+            TimelineEntry(
+                a.finished_at,
+                gettext("%(what)s, attempt %(number)s: %(ended)s%(wording)s.")
+                % {"what": what, "number": a.number, "ended": _ended(a), "wording": wording(a)},
+            )
             for a in row.attempt_rows.all()
         ]
         steps += [TimelineEntry(event.at, f"{what} {_became(event)}.") for event in row.delivery_events.all()]
@@ -71,27 +87,44 @@ def history(
 
 def joined(others: int) -> str:
     """ ", in a message with 41 others"; nothing for a row that goes by itself."""
-    return f", in a message with {others} other{'' if others == 1 else 's'}" if others else ""
+    return (
+        ngettext(", in a message with %(number)s other", ", in a message with %(number)s others", others)
+        % {"number": others}
+        if others
+        else ""
+    )
 
 
 def fate(row: Reminder, others: int, by: str = "") -> str:
     """How a row has ended; `others` are the notices that its message holds beside it, `by` is its way (" by SMS")."""
     reason = words(Reason(row.reason)) if row.reason else ""
     if row.reason == Reason.REJECTED and (name := channel_name(row.channel)) in SERVERS:
-        reason = f"{SERVERS[name]} refused it for good"
+        reason = gettext("%(servers)s refused it for good") % {"servers": SERVERS[name]}
     match State(row.state):
         case State.SENT:
-            doubt = "; it may have arrived twice" if row.ambiguous else ""
-            bounced = "; it has bounced" if _has_bounced(row) else ""
-            return f"was accepted{by} at {moment(row.sent_at)}{joined(others)}{doubt}{bounced}"
+            doubt = gettext("; it may have arrived twice") if row.ambiguous else ""
+            bounced = gettext("; it has bounced") if _has_bounced(row) else ""
+            return gettext("was accepted%(by)s at %(sent_at)s%(joined)s%(doubt)s%(bounced)s") % {
+                "by": by,
+                "sent_at": moment(row.sent_at),
+                "joined": joined(others),
+                "doubt": doubt,
+                "bounced": bounced,
+            }
         case State.MARKED:
-            return f"marked the assignment OVERDUE at {moment(row.closed_at)}"
+            return gettext("marked the assignment OVERDUE at %(closed_at)s") % {
+                "closed_at": moment(row.closed_at)
+            }
         case State.SKIPPED:
-            return f"was not sent{by}: {reason}"
+            return gettext("was not sent%(by)s: %(reason)s") % {"by": by, "reason": reason}
         case State.UNKNOWN:
-            return f"may or may not have arrived{by}{joined(others)}: {reason}"
+            return gettext("may or may not have arrived%(by)s%(joined)s: %(reason)s") % {
+                "by": by,
+                "joined": joined(others),
+                "reason": reason,
+            }
         case _:
-            return f"failed{by}: {reason}"
+            return gettext("failed%(by)s: %(reason)s") % {"by": by, "reason": reason}
 
 
 def _has_bounced(row: Reminder) -> bool:
@@ -101,21 +134,28 @@ def _has_bounced(row: Reminder) -> bool:
 
 
 BECAME = {
-    DeliveryKind.DELIVERED: "was delivered",
-    DeliveryKind.BOUNCED: "bounced",
-    DeliveryKind.COMPLAINED: "was reported as unwanted",
-    DeliveryKind.OPENED: "was opened",
+    DeliveryKind.DELIVERED: _("was delivered"),
+    DeliveryKind.BOUNCED: pgettext_lazy("message", "bounced"),
+    DeliveryKind.COMPLAINED: _("was reported as unwanted"),
+    DeliveryKind.OPENED: _("was opened"),
 }
 
 
 def _became(event: DeliveryEvent) -> str:
     """'bounced for good, as dsn reports: 550 5.1.1 no such user'."""
-    for_good = " for good" if event.permanent else ""
+    for_good = gettext(" for good") if event.permanent else ""
     detail = f": {event.detail}" if event.detail else ""
-    return f"{BECAME[DeliveryKind(event.kind)]}{for_good}, as {event.source} reports{detail}"
+    return gettext("%(became)s%(for_good)s, as %(source)s reports%(detail)s") % {
+        "became": BECAME[DeliveryKind(event.kind)],
+        "for_good": for_good,
+        "source": event.source,
+        "detail": detail,
+    }
 
 
 def _ended(attempt: Attempt) -> str:
     """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
     code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
-    return attempt.outcome.replace("_", " ") + code + (f": {attempt.detail}" if attempt.detail else "")
+    return (
+        gettext(attempt.outcome.replace("_", " ")) + code + (f": {attempt.detail}" if attempt.detail else "")
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from django.db.models import Count
+from django.utils.translation import gettext
 
 from assignments.clock import database_now
 from assignments.models import Answer, Assignee, Assignment, Status
@@ -190,8 +191,14 @@ def problems(config: ReminderConfig) -> Iterator[str]:
     """What is wrong with the machinery right now, so that even what may be sent is not."""
     for entry in beat_schedule.check_entries(config):
         if entry.problem:
-            yield f"beat does not run {entry.task}: {entry.problem}"
+            yield gettext("beat does not run %(task)s: %(problem)s") % {
+                "task": entry.task,
+                "problem": entry.problem,
+            }
     seen = heartbeats.recent_by_kind()
     for kind in ("beat", "scanner", "worker"):
         if kind not in seen:
-            yield f"no {kind} was seen in the last {heartbeats.RECENT_SECONDS} seconds"
+            yield gettext("no %(kind)s was seen in the last %(recent_seconds)s seconds") % {
+                "kind": kind,
+                "recent_seconds": heartbeats.RECENT_SECONDS,
+            }

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from assignments.direction import isolated
 from reminders.insight import forecast
 from reminders.insight.explain import turns
@@ -32,10 +34,20 @@ def unless_stopped(answer: Prospect, stop: SwitchOff | None) -> Prospect:
     """The answer, or that what would come waits until somebody switches the schedule on again."""
     if stop is None or answer.outlook is not Outlook.COMING:
         return answer
-    seen = f"switched off by {stop.by} at {moment(stop.since)}: {stop.reason}"
-    gate = GateResult("the schedule is on", False, seen, "waits until somebody switches it on again")
+    seen = gettext("switched off by %(by)s at %(since)s: %(reason)s") % {
+        "by": stop.by,
+        "since": moment(stop.since),
+        "reason": stop.reason,
+    }
+    gate = GateResult(
+        gettext("the schedule is on"), False, seen, gettext("waits until somebody switches it on again")
+    )
     return Prospect(
-        Outlook.WAITS, None, f"waits: the schedule was {seen}", [gate, *answer.gates], advice=SWITCH_ON_ADVICE
+        Outlook.WAITS,
+        None,
+        gettext("waits: the schedule was %(seen)s") % {"seen": seen},
+        [gate, *answer.gates],
+        advice=str(SWITCH_ON_ADVICE),
     )
 
 
@@ -50,18 +62,33 @@ def in_turn(turn: Turn, conditions: Sequence[GateResult], not_after: datetime | 
 def condition(gate: Gate, *, pause: Pause | None, situation: Situation) -> GateResult:
     """A gate in words; `pause` is the one in force."""
     if gate.passed:
-        return GateResult(gate.name, True, gate.observed)
+        return GateResult(gettext(gate.name), True, gate.observed)
     seen, verdict = gate.observed, gate.consequence
     if verdict.reason is Reason.PAUSED and pause is not None:
-        until = f"until {moment(pause.until)}" if pause.until else "until somebody resumes"
-        seen = f"paused by {pause.by} {until}: {isolated(pause.reason)}"
+        until = (
+            gettext("until %(until)s") % {"until": moment(pause.until)}
+            if pause.until
+            else gettext("until somebody resumes")
+        )
+        seen = gettext("paused by %(by)s %(until)s: %(reason)s") % {
+            "by": pause.by,
+            "until": until,
+            "reason": isolated(pause.reason),
+        }
     why = words(verdict.reason)
     match verdict.action:
         case Action.WAIT:
             over = forecast.wait_ends_at(verdict, situation)
-            consequence = f"waits until {moment(over)}: {why}" if over else f"waits: {why}"
+            consequence = (
+                gettext("waits until %(over)s: %(why)s") % {"over": moment(over), "why": why}
+                if over
+                else gettext("waits: %(why)s") % {"why": why}
+            )
         case Action.DROP:
-            consequence = f"is not planned: {why}"
+            consequence = gettext("is not planned: %(why)s") % {"why": why}
         case _:
-            consequence = f"ends as {verdict.state.value if verdict.state else State.SKIPPED.value}: {why}"
-    return GateResult(gate.name, False, seen, consequence)
+            consequence = gettext("ends as %(value)s: %(why)s") % {
+                "value": verdict.state.value if verdict.state else State.SKIPPED.value,
+                "why": why,
+            }
+    return GateResult(gettext(gate.name), False, seen, consequence)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
 from assignments.models import Assignment
@@ -21,11 +23,11 @@ from reminders.policy import rules as policy_rules
 from reminders.policy.rules import Occurrence, Rule, RuleSubject, Scope
 
 SCOPES = {
-    Scope.EVERYONE: "the rule for everybody",
-    Scope.KIND: "the rule for this kind of work",
-    Scope.TEAM: "the team's rule",
-    Scope.PERSON: "the person's rule",
-    Scope.ASSIGNMENT: "this assignment's rule",
+    Scope.EVERYONE: _("the rule for everybody"),
+    Scope.KIND: _("the rule for this kind of work"),
+    Scope.TEAM: _("the team's rule"),
+    Scope.PERSON: _("the person's rule"),
+    Scope.ASSIGNMENT: _("this assignment's rule"),
 }
 
 
@@ -51,8 +53,11 @@ class RulesOfWork:
         return next((found for found in self.occurrences if found.rule == key), None)
 
     def _shown(self, rule: Rule) -> str:
-        own = "its own lead" if rule.scope is Scope.ASSIGNMENT else "built-in"
-        return self.names.get(rule.key) or f"{minutes(rule.trigger.offset)} before the start ({own})"
+        own = gettext("its own lead") if rule.scope is Scope.ASSIGNMENT else gettext("built-in")
+        return self.names.get(rule.key) or gettext("%(minutes)s before the start (%(own)s)") % {
+            "minutes": minutes(rule.trigger.offset),
+            "own": own,
+        }
 
     def is_behind(self, found: Occurrence) -> bool:
         """Whether this instant had passed before its schedule looked further: no row is made of it any more."""
@@ -77,26 +82,37 @@ class RulesOfWork:
     def _summary(self, rule: Rule, found: Occurrence | None, summaries: Mapping[str, str]) -> str:
         if self.subject is None:
             return summaries.get(
-                rule.key, "makes nothing any more: the work is under way, cancelled or overdue"
+                rule.key, gettext("makes nothing any more: the work is under way, cancelled or overdue")
             )
         if found is None:
             due = policy_rules.instant_of(rule.trigger, start=self.subject.start, zone=self.subject.zone)
             if due >= self.subject.start:
-                return f"makes nothing: its instant, {moment(due)}, is not before the start"
-            since = f"{moment(rule.since)}, when it was made or changed"
-            return f"makes nothing: its instant, {moment(due)}, lies before {since}"
-        summary = summaries.get(rule.key, "makes nothing: its instant had passed when the rules changed")
+                return gettext("makes nothing: its instant, %(due)s, is not before the start") % {
+                    "due": moment(due)
+                }
+            since = gettext("%(since)s, when it was made or changed") % {"since": moment(rule.since)}
+            return gettext("makes nothing: its instant, %(due)s, lies before %(since)s") % {
+                "due": moment(due),
+                "since": since,
+            }
+        summary = summaries.get(
+            rule.key, gettext("makes nothing: its instant had passed when the rules changed")
+        )
         if found.moved_from is not None:
-            summary += f"; it was moved there from {moment(found.moved_from)}, out of quiet hours"
+            summary += gettext("; it was moved there from %(moved_from)s, out of quiet hours") % {
+                "moved_from": moment(found.moved_from)
+            }
         return summary
 
     def _replaced(self, rule: Rule) -> str:
         if self.subject is None:
-            return "does not apply"
+            return gettext("does not apply")
         others = policy_rules.replaced_by(
             rule, subject=self.subject, rules=self.candidates_of_operators, lead=self.lead
         )
-        return f"is replaced by {' and '.join(self._narrower(other) for other in others)}"
+        return gettext("is replaced by %(value)s") % {
+            "value": gettext(" and ").join(self._narrower(other) for other in others)
+        }
 
     def _narrower(self, rule: Rule) -> str:
         name = self.names.get(rule.key)
@@ -110,15 +126,17 @@ class RulesOfWork:
 def name_of(key: str, *, candidates: Iterable[Rule], names: Mapping[str, str]) -> str:
     """A rule as people know it: one of `names` (those that operators have made), or of the work's `candidates`."""
     if policy_rules.is_now(key):
-        return "an operator, who asked for it at once"
+        return gettext("an operator, who asked for it at once")
     if (name := names.get(key)) is not None:
-        return f'the rule "{isolated(name)}"'
+        return gettext('the rule "%(name)s"') % {"name": isolated(name)}
     own = next((rule for rule in candidates if rule.key == key), None)
     if own is not None and own.scope is Scope.ASSIGNMENT:
-        return f"its lead of {minutes(own.trigger.offset)}"
+        return gettext("its lead of %(minutes)s") % {"minutes": minutes(own.trigger.offset)}
     if own is not None:
-        return f"the built-in rule ({minutes(own.trigger.offset)} before the start)"
-    return f"a rule that is no more ({key})"
+        return gettext("the built-in rule (%(minutes)s before the start)") % {
+            "minutes": minutes(own.trigger.offset)
+        }
+    return gettext("a rule that is no more (%(key)s)") % {"key": key}
 
 
 def names_of_rules() -> dict[str, str]:
@@ -165,4 +183,4 @@ def _has_other_rows(rows: Iterable[Reminder]) -> bool:
 def minutes(lead: timedelta) -> str:
     """A length in whole minutes: "30 minutes"."""
     count = int(lead.total_seconds() // 60)
-    return f"{count} minute{'' if count == 1 else 's'}"
+    return ngettext("%(number)s minute", "%(number)s minutes", count) % {"number": count}

@@ -2,27 +2,43 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
 from reminders.insight.explain.answer import GateResult
 from reminders.insight.explain.wording import channel_name, moment, rate
 from reminders.insight.pace_outlook import Turn
 
-NAME = "its turn has come"
+NAME = _("its turn has come")
 
 
 def in_words(turn: Turn, not_after: datetime | None) -> tuple[str, GateResult]:
     """The summary and the gate; `not_after` is until when the message is of use."""
-    pace = f"{channel_name(turn.channel)} accepts {rate(turn.per_minute)}"
+    pace = gettext("%(channel_name)s accepts %(rate)s") % {
+        "channel_name": channel_name(turn.channel),
+        "rate": rate(turn.per_minute),
+    }
     if turn.at is not None:
-        observed = f"{pace}, and {_before_it(turn.ahead)}"
+        observed = gettext("%(pace)s, and %(before_it)s") % {
+            "pace": pace,
+            "before_it": _before_it(turn.ahead),
+        }
         at = moment(turn.at)
-        return f"will be sent at about {at}: {observed}", GateResult(
-            NAME, False, observed, f"waits until about {at}"
-        )
-    late = f"its turn does not come by {moment(not_after)}, after which it is of no use"
-    return f"will not be sent: {pace}, and {late}", GateResult(NAME, False, pace, f"ends as SKIPPED: {late}")
+        return gettext("will be sent at about %(at)s: %(observed)s") % {
+            "at": at,
+            "observed": observed,
+        }, GateResult(str(NAME), False, observed, gettext("waits until about %(at)s") % {"at": at})
+    late = gettext("its turn does not come by %(not_after)s, after which it is of no use") % {
+        "not_after": moment(not_after)
+    }
+    return gettext("will not be sent: %(pace)s, and %(late)s") % {"pace": pace, "late": late}, GateResult(
+        str(NAME), False, pace, gettext("ends as SKIPPED: %(late)s") % {"late": late}
+    )
 
 
 def _before_it(messages: int) -> str:
     if not messages:
-        return "it is the next to leave"
-    return "1 message leaves before it" if messages == 1 else f"{messages} messages leave before it"
+        return gettext("it is the next to leave")
+    return ngettext(
+        "%(number)s message leaves before it", "%(number)s messages leave before it", messages
+    ) % {"number": messages}

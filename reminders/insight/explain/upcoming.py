@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext
+
 from assignments.models import Status
 from reminders.insight import forecast
 from reminders.insight.explain.answer import Outlook, TimelineEntry
@@ -19,26 +21,49 @@ def upcoming(asked: Asked) -> Iterator[TimelineEntry]:
     steps, answer = [], asked.planned()
     if asked.rules is not None and asked.by_rule:
         steps += [
-            TimelineEntry(one.at, f"The reminder of {asked.rules.name_of(rule)} {one.summary}.")
+            TimelineEntry(
+                one.at,
+                gettext("The reminder of %(rule)s %(summary)s.")
+                % {"rule": asked.rules.name_of(rule), "summary": one.summary},
+            )
             for rule, one in asked.by_rule.items()
             if one.at is not None or one.outlook in (Outlook.SENDING, Outlook.WAITS)
         ]
     elif answer.at is not None or answer.outlook in (Outlook.SENDING, Outlook.WAITS):
-        steps.append(TimelineEntry(answer.at, f"The reminder {answer.summary}."))
+        steps.append(
+            TimelineEntry(answer.at, gettext("The reminder %(summary)s.") % {"summary": answer.summary})
+        )
     for row in asked.rows:
         if is_now(row.rule) and row.closed_at is None:
             prospect = asked.row_answer(row)
-            steps.append(TimelineEntry(prospect.at, f"The reminder {now_words(row)} {prospect.summary}."))
+            steps.append(
+                TimelineEntry(
+                    prospect.at,
+                    gettext("The reminder %(now_words)s %(summary)s.")
+                    % {"now_words": now_words(row), "summary": prospect.summary},
+                )
+            )
         if row.kind == Kind.CORRECTION and row.closed_at is None:
             prospect = asked.prospect(row)
             to = asked.name_of(row.recipient)
-            steps.append(TimelineEntry(prospect.at, f"A correction to {to} {prospect.summary}."))
+            steps.append(
+                TimelineEntry(
+                    prospect.at,
+                    gettext("A correction to %(to)s %(summary)s.") % {"to": to, "summary": prospect.summary},
+                )
+            )
         elif row.kind == Kind.ESCALATION and row.closed_at is None:
             prospect = asked.prospect(row)
             by = asked.chains.name_of_step(row.rule) if asked.chains else ""
-            notice = f"A notice of {by} to" if by else "A notice to"
+            notice = gettext("A notice of %(by)s to") % {"by": by} if by else gettext("A notice to")
             to, what = asked.name_of(row.recipient), about(row.rule)
-            steps.append(TimelineEntry(prospect.at, f"{notice} {to} that {what} {prospect.summary}."))
+            steps.append(
+                TimelineEntry(
+                    prospect.at,
+                    gettext("%(notice)s %(to)s that %(what)s %(summary)s.")
+                    % {"notice": notice, "to": to, "what": what, "summary": prospect.summary},
+                )
+            )
     if asked.chains is not None:
         steps += asked.chains.upcoming(asked.name_of)
     if (marked := _marked_at(asked)) is not None:
@@ -65,4 +90,8 @@ def _marked_at(asked: Asked) -> TimelineEntry | None:
         at = max(asked.situation.now, at)
     if at is None or not asked.config.enabled or asked.dispatch_stop is not None:
         return None
-    return TimelineEntry(at, f"If nobody has started the work by then, it is marked OVERDUE at {moment(at)}.")
+    return TimelineEntry(
+        at,
+        gettext("If nobody has started the work by then, it is marked OVERDUE at %(at)s.")
+        % {"at": moment(at)},
+    )

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from assignments.contact_point import ContactPoint
 from reminders.conf import ReminderConfig
 from reminders.ledger.rules import verified_only_rules
@@ -11,13 +14,15 @@ from reminders.policy.recipients import person_behind
 from reminders.policy.rows import Situation
 from reminders.policy.ways import NEXT_NEEDS, carrier_of, channel_name, contact_point_of, first_way, is_set_up
 
-NAMES = {"email": "e-mail", "sms": "SMS", "chat": "chat"}
+NAMES = {"email": _("e-mail"), "sms": "SMS", "chat": _("chat")}
 
 
-def way_words(way: str, names: Mapping[str, str] = NAMES) -> str:
+def way_words(way: str, names: Mapping[str, object] = NAMES) -> str:
     """A way in the middle of a sentence: "e-mail", "SMS", "e-mail (contact point 42)"; `names` are those of channels."""
     name, point = channel_name(way), contact_point_of(way)
-    return names.get(name, name) + ("" if point is None else f" (contact point {point})")
+    return str(names.get(name, name)) + (
+        "" if point is None else gettext(" (contact point %(point)s)") % {"point": point}
+    )
 
 
 class Ways:
@@ -62,7 +67,11 @@ class Ways:
     def by(self, recipient: str, way: str, tried: Sequence[Reminder] = ()) -> str:
         """ " by SMS", where the person has other addresses too, or had; nothing where there is no choice."""
         several = len(self._of.get(person_behind(recipient) or 0, [])) > 1 or tried
-        return f" by {way_words(way)}" if several and way != NO_CHANNEL else ""
+        return (
+            gettext(" by %(way_words)s") % {"way_words": way_words(way)}
+            if several and way != NO_CHANNEL
+            else ""
+        )
 
     def by_row(self, row: Reminder) -> str:
         """The same for a row of the ledger."""
@@ -75,7 +84,7 @@ class Ways:
     def trail(self, row: Reminder) -> str:
         """ "was refused by e-mail (550), and ", before what becomes of this row; nothing where it is the first."""
         tried = [_tried(one) for one in self.tried_before(row)]
-        return f"{', '.join(tried)}, and " if tried else ""
+        return gettext("%(tried)s, and ") % {"tried": ", ".join(tried)} if tried else ""
 
     def then(self, row: Reminder, at: datetime | None, situation: Situation) -> str:
         """ "; if it is refused, SMS is tried next": what follows this row; nothing where no address is left, or no time."""
@@ -95,7 +104,12 @@ class Ways:
                 held = situation.held.get(channel_name(way))
                 is_held = held is not None and held > situation.now
                 found.append((point.failing_since is not None, is_held, place, way))
-        return f"; if it is refused, {way_words(min(found)[-1])} is tried next" if found else ""
+        return (
+            gettext("; if it is refused, %(way_words)s is tried next")
+            % {"way_words": way_words(min(found)[-1])}
+            if found
+            else ""
+        )
 
     def _usable(self, recipient: str, rule: str) -> Iterator[tuple[ContactPoint, int, str]]:
         """The addresses to which a message of this rule may go, each with its place and its way."""
@@ -129,12 +143,12 @@ def _tried(row: Reminder) -> str:
     code = f" ({last.code})" if last is not None and last.code else ""
     match State(row.state), row.reason:
         case State.FAILED, Reason.REJECTED:
-            return f"was refused by {by}{code}"
+            return gettext("was refused by %(by)s%(code)s") % {"by": by, "code": code}
         case State.FAILED, Reason.NO_CONTACT:
-            return f"found no usable address by {by}"
+            return gettext("found no usable address by %(by)s") % {"by": by}
         case State.SENT, _:
-            return f"bounced by {by}"
+            return gettext("bounced by %(by)s") % {"by": by}
         case State.SKIPPED, Reason.OPTED_OUT:
-            return f"was not sent by {by}, where this person wants no messages"
+            return gettext("was not sent by %(by)s, where this person wants no messages") % {"by": by}
         case _:
-            return f"was not sent by {by}"
+            return gettext("was not sent by %(by)s") % {"by": by}

@@ -237,7 +237,7 @@ def test_every_reason_has_words_and_every_trouble_advice():
     fine = {
         *(Reason.ALREADY_TOLD, Reason.AS_TOLD, Reason.MERGED, Reason.IMPORTED),
         *(Reason.TOO_EARLY, Reason.TO_BE_JOINED, Reason.SHORT_NOTICE, Reason.TOO_CLOSE),
-        *(Reason.QUIET_HOURS, Reason.CONFIRMED, Reason.FALLBACK),
+        *(Reason.QUIET_HOURS, Reason.CONFIRMED, Reason.FALLBACK, Reason.REACHED),
     }
     assert set(ADVICE) == set(WORDS) - changes - fine
 
