@@ -294,7 +294,7 @@ def _webhooks() -> Iterator[Check]:
 
 def _message_templates() -> Iterator[Check]:
     """The texts that operators wrote: whether this release takes them, and whether lately a message could not have one."""
-    name, fix = "message templates", "Correct it at /ops/templates, or take it out of force there."
+    name, fix = "message templates", "See docs/runbook.md, A message template cannot be used."
     broken, faulty = broken_in_force(), faulty_templates()
     for template, problem in broken:
         yield Check(name, Level.FAIL, f"“{template_name(template)}” cannot be used: {problem}", fix)
