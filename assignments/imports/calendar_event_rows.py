@@ -27,11 +27,13 @@ from assignments.imports.rows import (
     RowError,
     read_row,
 )
+from assignments.instants import FIRST_YEAR
 
 MOST_ROWS = 5_000
 """Assignments of one event."""
 
 PAST = "events in the past"
+FORMER = "former revisions of repeating events"
 NO_DATES = "repeating events without a date in the time ahead"
 
 
@@ -40,6 +42,9 @@ def rows_of_event(event: CalendarEvent) -> list[ParsedRow]:
     reader = EventReader(event)
     if reader.cancels:
         return [_cancellation(reader)]
+    if reader.began_before(FIRST_YEAR):
+        event.notes.left_out[PAST] += 1
+        return []
     content = _content(reader)
     times = reader.collected("scheduled_start", reader.times)
     original = reader.collected("RECURRENCE-ID", reader.original) if reader.is_exception else None
@@ -58,10 +63,13 @@ def rows_of_event(event: CalendarEvent) -> list[ParsedRow]:
 def rows_of_series(events: Sequence[CalendarEvent], budget: CallBudget) -> list[ParsedRow]:
     """The rows of the events of a file that have one UID: one that repeats, and exceptions."""
     readers = [EventReader(event) for event in events]
-    whole = [one for one in readers if not one.is_exception]
-    if len(whole) != 1 or not whole[0].repeats or whole[0].cancels:
-        return [row for event in events for row in rows_of_event(event)]
-    return _Series(whole[0], [one for one in readers if one.is_exception], budget).rows()
+    exceptions = [one for one in readers if one.is_exception]
+    revisions = sorted((one for one in readers if not one.is_exception), key=lambda one: one.sequence or 0)
+    for former in revisions[:-1]:
+        former.event.notes.left_out[FORMER] += 1
+    if revisions and revisions[-1].repeats and not revisions[-1].cancels:
+        return _Series(revisions[-1], exceptions, budget).rows()
+    return [row for one in [*revisions[-1:], *exceptions] for row in rows_of_event(one.event)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from assignments.imports.calendar_options import CalendarOptions
 from assignments.imports.calendar_people import People, Person, people
 from assignments.imports.calendar_properties import ParsedProperty, Property
 from assignments.imports.calendar_zones import CalendarZones
-from assignments.imports.fields import InvalidValue, Text
+from assignments.imports.fields import LONGEST_TEXTS, InvalidValue, Text
 from assignments.imports.rows import Notes, RowError
+from assignments.wording import quoted
 
 CANCEL = "CANCEL"
 TEXTS = {"title": "SUMMARY", "location": "LOCATION", "notes": "DESCRIPTION"}
@@ -35,6 +36,8 @@ FIELDS = {name: field for field, name in TEXTS.items()} | {
 REPEATING = ("RRULE", "RDATE")
 NEEDED = {*FIELDS, *REPEATING, "EXDATE", "RECURRENCE-ID", "SEQUENCE"}
 ALARM_LEFT = "alarms that are no lead times"
+END_LEFT = "ends that are whole days of events with a time"
+SHORTENED = "texts that were longer than a field"
 UNTITLED = "(no title)"
 """The title of an event without SUMMARY, which RFC 5545 leaves optional."""
 
@@ -122,7 +125,7 @@ class EventReader:
             return None
         given: dict[str, Any] = {}
         for field, name in TEXTS.items():
-            value = self.collected(field, partial(self._text, name))
+            value = self.collected(field, partial(self._shortened, field, name))
             if value is not None:
                 given[field] = value
         given.setdefault("title", UNTITLED)
@@ -152,6 +155,12 @@ class EventReader:
         found = self.one("DTSTART")
         return None if found is None else self._time(found)
 
+    def began_before(self, year: int) -> bool:
+        """Whether it has taken place once, before this year; a year before 1800 is a mistake, and no past."""
+        found = None if self.repeats or self.is_exception else self.quietly("DTSTART")
+        stated = found.value.strip()[:4] if found else ""
+        return stated.isascii() and stated.isdigit() and 1800 <= int(stated) < year
+
     def original(self) -> CalendarTime:
         """The start of the date that an exception replaces. Raises InvalidValue."""
         found = self.one("RECURRENCE-ID")
@@ -178,7 +187,13 @@ class EventReader:
         if start.whole_day:
             return None  # A whole day says on which day somebody works, and not until when.
         if (stated_end := self.one("DTEND")) is not None:
-            return self._time(stated_end).instant(None)
+            if (found := self._time(stated_end)).whole_day:
+                message = f"DTEND {quoted(stated_end.value)} is a whole day, while the event has a time: it has no end here"
+                self.event.notes.add(
+                    END_LEFT, RowError(self.event.number, "scheduled_end", "left_out", message)
+                )
+                return None
+            return found.instant(None)
         stated = self.one("DURATION")
         return None if stated is None else after(start, stated, begin=begin)
 
@@ -208,6 +223,15 @@ class EventReader:
     def _text(self, name: str) -> str | None:
         found = self.one(name)
         return found.value if found and found.value.strip() else None
+
+    def _shortened(self, field: str, name: str) -> str | None:
+        """A text, cut where a field takes no longer one: nobody can shorten it in a calendar that is somebody else's."""
+        text, most = self._text(name), LONGEST_TEXTS[field]
+        if text is None or len(text) <= most:
+            return text
+        message = f"{name} {quoted(text)} has {len(text)} characters: the first {most - 1} are kept"
+        self.event.notes.add(SHORTENED, RowError(self.event.number, field, "shortened", message))
+        return f"{text[: most - 1]}…"
 
     def _people(self) -> People:
         return people(self.one("ORGANIZER"), [one.parsed() for one in self._found.get("ATTENDEE", [])])

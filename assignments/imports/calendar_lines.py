@@ -38,7 +38,9 @@ def unfolded(file: BinaryIO) -> Iterator[Line]:
         if not inside:
             number += 1
             content = piece.rstrip(b"\r\n")
-            if piece[:1] in (b" ", b"\t"):
+            if _goes_on(joined):
+                joined.pop()
+            elif piece[:1] in (b" ", b"\t"):
                 content = content[1:]
             else:
                 if joined:
@@ -53,6 +55,11 @@ def unfolded(file: BinaryIO) -> Iterator[Line]:
             joined += content
     if joined:
         yield Line(started, bytes(joined), whole)
+
+
+def _goes_on(joined: bytearray) -> bool:
+    """Whether this line is in quoted-printable and ends in the middle of its value, as vCalendar 1.0 parts lines."""
+    return joined.endswith(b"=") and b"QUOTED-PRINTABLE" in joined[:200].partition(b":")[0].upper()
 
 
 def skip_mark(file: BinaryIO) -> None:

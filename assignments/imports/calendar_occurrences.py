@@ -1,5 +1,6 @@
 """Reads of an event when it takes place again: RRULE, RDATE, EXDATE and RECURRENCE-ID (RFC 5545, section 3.8.5)."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -9,6 +10,9 @@ from assignments.imports.calendar_instants import CalendarTime, time_of
 from assignments.imports.calendar_properties import ParsedProperty
 from assignments.imports.calendar_series import Repeating
 from assignments.imports.fields import InvalidValue
+
+SEPARATOR = re.compile("[,;]")
+"""A comma; older programs write semicolons, as vCalendar 1.0 has them."""
 
 MOST_DATES = 5_000
 """Of RDATE and of EXDATE."""
@@ -86,7 +90,7 @@ def _length(reader: EventReader, stated: ParsedProperty, start: CalendarTime, en
 
 
 def _texts(stated: ParsedProperty) -> list[str]:
-    texts = [text for text in stated.value.split(",") if text.strip()]
+    texts = [text for text in SEPARATOR.split(stated.value) if text.strip()]
     if len(texts) > MOST_DATES:
         raise InvalidValue("too_many", f"{stated.name} has {len(texts)} dates: {MOST_DATES} are the most")
     return texts

@@ -12,6 +12,8 @@ from assignments.wording import quoted
 NO_PERSON = {"GROUP", "RESOURCE", "ROOM"}
 NOT_NEEDED = {"OPT-PARTICIPANT": "optional attendees", "NON-PARTICIPANT": "attendees for information only"}
 DECLINED = "attendees who have declined"
+DELEGATED = "attendees who have sent somebody else"
+UNNAMED = "attendees without an address or a name"
 MAILTO_AT_THE_END = re.compile(r"(?i):mailto:([^\s:;]+@[^\s:;]+)$")
 """Where a program writes parameters into the value, as Confluence does."""
 
@@ -29,7 +31,7 @@ class People:
 
 def people(organizer: ParsedProperty | None, attendees: Sequence[ParsedProperty]) -> People:
     """Each attendee besides the organizer does the work, but rooms, and who is optional or has declined; without
-    attendees the organizer does. Raises InvalidValue."""
+    attendees the organizer does. Raises InvalidValue for too many."""
     found = People()
     asked = [one for one in attendees if one.param("CUTYPE").upper() not in NO_PERSON]
     others = [one for one in asked if organizer is None or not _same(one, organizer)]
@@ -39,11 +41,16 @@ def people(organizer: ParsedProperty | None, attendees: Sequence[ParsedProperty]
             found.left_out.append((reason, one.param("CN") or _address(one) or one.value))
             continue
         person = _person(one)
-        if (key := person_key(person)) not in named:
+        if not person:
+            found.left_out.append((UNNAMED, quoted(one.value)))
+        elif (key := person_key(person)) not in named:
             named.add(key)
             found.workers.append(person)
     if not others and not asked and organizer is not None:
-        found.workers.append(_person(organizer))
+        if person := _person(organizer):
+            found.workers.append(person)
+        else:
+            found.left_out.append((UNNAMED, quoted(organizer.value)))
     if len(found.workers) > MOST_PEOPLE:
         message = f"{len(found.workers)} people are invited: {MOST_PEOPLE} are the most"
         raise InvalidValue("several", message)
@@ -60,18 +67,14 @@ def _same(one: ParsedProperty, other: ParsedProperty) -> bool:
 
 
 def _left_out(one: ParsedProperty) -> str | None:
-    if one.param("PARTSTAT").upper() == "DECLINED":
-        return DECLINED
+    if reason := {"DECLINED": DECLINED, "DELEGATED": DELEGATED}.get(one.param("PARTSTAT").upper()):
+        return reason
     return NOT_NEEDED.get(one.param("ROLE").upper())
 
 
 def _person(who: ParsedProperty) -> Person:
+    """Name and address, as far as they are stated."""
     name, email = who.param("CN").strip(), _address(who)
-    if not email and not name:
-        message = (
-            f"{quoted(who.value)} names nobody: mailto: with an e-mail address is needed, or a name (CN)"
-        )
-        raise InvalidValue("invalid", message)
     return {field: value for field, value in (("name", name), ("email", email)) if value}
 
 

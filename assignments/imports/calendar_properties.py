@@ -1,10 +1,13 @@
 """The lines of a calendar: name, parameters and value (RFC 5545, section 3.1)."""
 
 from dataclasses import dataclass
+from quopri import decodestring
 
 from icalendar.parser import Contentline
 
 from assignments.imports.fields import InvalidValue
+from assignments.imports.rows import UnreadableFile
+from assignments.imports.text_files import python_charset
 from assignments.wording import quoted
 
 
@@ -25,7 +28,19 @@ class Property:
             str(name).upper(): ",".join(given) if isinstance(given, list) else str(given)
             for name, given in params.items()
         }
-        return ParsedProperty(self.name, joined, str(value))
+        return ParsedProperty(self.name, joined, _decoded(str(value), joined))
+
+
+def _decoded(value: str, params: dict[str, str]) -> str:
+    """A value that is written in quoted-printable, as vCalendar 1.0 has it. Raises InvalidValue."""
+    if params.get("ENCODING", "").upper() != "QUOTED-PRINTABLE":
+        return value
+    try:
+        return decodestring(value.encode()).decode(python_charset(params.get("CHARSET")))
+    except (UnicodeDecodeError, UnreadableFile) as error:
+        raise InvalidValue(
+            "invalid", f"{quoted(value)} is not in the charset that is declared for it"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,12 @@ NOT_A_CALENDAR = "this is not a calendar: BEGIN:VCALENDAR is its first line"
 OTHER_COMPONENTS = "other components"
 NO_PROPERTIES = "lines of events without a name and a colon"
 COUNTED_COMPONENTS = {"VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"}
+WITHOUT_EVENTS = {*COUNTED_COMPONENTS, "VTIMEZONE"}
+"""Components in which no event can be: one that begins there shows that their end is missing."""
+
+WITHOUT_CALENDAR = {"BEGIN:VEVENT", "BEGIN:VTIMEZONE"}
+"""First lines of a file that has events and no calendar around them."""
+
 LONGEST_ZONE = 64 * 1024
 MOST_KEPT = 16 * 1024 * 1024
 """Bytes of events that repeat, and of their exceptions, that are in memory until the end of their calendar."""
@@ -72,7 +78,7 @@ def _rows(file: BinaryIO, charset: str, options: CalendarOptions, notes: Notes) 
         skip_mark(file)
         for line in unfolded(file):
             yield from reader.read(line)
-        reader.end()
+        yield from reader.end()
 
 
 class _Reader:
@@ -92,6 +98,7 @@ class _Reader:
         self._left_out = notes.left_out
         self._calendar: CalendarZones | None = None
         self._calendars = 0
+        self._is_bare = False
         self._method = ""
         self._number = 0
         self._event: _Collected | None = None
@@ -102,12 +109,14 @@ class _Reader:
         marker = line.marker
         if self._calendar is None:
             self._outside(marker)
-        elif self._event is not None:
+            if not self._is_bare:
+                return
+        if self._event is not None:
             yield from self._in_event(self._event, line, marker)
         elif marker == "END:VCALENDAR":
             yield from self._end_calendar()
         elif self._skipped:
-            self._in_skipped(marker)
+            yield from self._in_skipped(line, marker)
         elif marker == "BEGIN:VEVENT":
             self._begin_event(line)
         elif marker.startswith("BEGIN:"):
@@ -115,15 +124,18 @@ class _Reader:
         elif line.name == "METHOD":
             self._method = line.content[:40].partition(b":")[2].strip().upper().decode("ascii", "replace")
 
-    def end(self) -> None:
-        """Raises UnreadableFile unless the file is a calendar that has been read to its end."""
+    def end(self) -> Iterator[ParsedRow]:
+        """Yields what had to wait. Raises UnreadableFile unless the file is a calendar that has been read to its end."""
+        if self._is_bare and self._event is None:
+            yield from self._end_calendar()
         if not self._calendars:
             raise UnreadableFile(NOT_A_CALENDAR)
         if self._calendar is not None:
             raise UnreadableFile("this calendar is cut off: END:VCALENDAR is its last line")
 
     def _outside(self, marker: str) -> None:
-        if marker == "BEGIN:VCALENDAR":
+        if marker == "BEGIN:VCALENDAR" or (marker in WITHOUT_CALENDAR and not self._calendars):
+            self._is_bare = marker in WITHOUT_CALENDAR
             self._calendar, self._method = next(self._zones), ""
             self._calendars += 1
         elif self._calendars:
@@ -146,7 +158,7 @@ class _Reader:
         elif marker.startswith("BEGIN:"):
             event.begin(marker.removeprefix("BEGIN:"))
         elif marker:
-            event.inner = event.inner[:-1]
+            del event.inner[-1:]
         elif b":" not in line.content:
             self._left_out[NO_PROPERTIES] += 1
         else:
@@ -159,8 +171,13 @@ class _Reader:
         elif component != "VTIMEZONE":
             self._left_out[OTHER_COMPONENTS] += 1
 
-    def _in_skipped(self, marker: str) -> None:
-        if marker.startswith("BEGIN:"):
+    def _in_skipped(self, line: Line, marker: str) -> Iterator[ParsedRow]:
+        if marker == "BEGIN:VEVENT" and WITHOUT_EVENTS.intersection(self._skipped):
+            self._skipped = []
+            self._begin_event(line)
+        elif marker == "END:VCALENDAR":
+            yield from self._end_calendar()
+        elif marker.startswith("BEGIN:"):
             self._skipped.append(marker.removeprefix("BEGIN:"))
         elif marker == f"END:{self._skipped[-1]}":
             self._skipped.pop()
@@ -208,7 +225,7 @@ class _Reader:
         for events in self._series.values():
             yield from rows_of_series(events, self._budget)
         self._series.clear()
-        self._calendar, self._skipped, self._kept = None, [], 0
+        self._calendar, self._skipped, self._kept, self._is_bare = None, [], 0, False
 
     def _property(self, line: Line) -> Property:
         try:
@@ -230,9 +247,9 @@ def _zones(file: BinaryIO) -> list[CalendarZones]:
             if found and line.name == "X-WR-TIMEZONE":
                 found[-1].default = line.content.partition(b":")[2].strip().decode(errors="replace")
             continue
-        if marker == "BEGIN:VCALENDAR":
+        if marker == "BEGIN:VCALENDAR" or (marker in WITHOUT_CALENDAR and not found):
             found.append(CalendarZones(budget))
-        elif marker == "BEGIN:VTIMEZONE":
+        if marker == "BEGIN:VTIMEZONE":
             definition, size = [], 0
         if definition is None or not found:
             continue

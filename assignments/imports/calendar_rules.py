@@ -7,6 +7,7 @@ from dateutil.rrule import rrulestr
 
 from assignments.imports.calendar_instants import CalendarTime
 from assignments.imports.fields import InvalidValue
+from assignments.imports.vcalendar_rules import from_vcalendar
 from assignments.wording import quoted
 
 PARTS = {
@@ -23,6 +24,7 @@ UNITS = {
 """Frequencies whose steps are of equal length on the local clock."""
 
 UNTIL = re.compile(r"(\d{8})Z?(?:T(\d{6})(Z?))?", re.ASCII)
+PLAIN_DAY = re.compile("[A-Z]{2}")
 WHOLE = re.compile(r"\d{1,6}", re.ASCII)
 SELECTING = {"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYMONTH", "BYSETPOS"}
 LAST_CYCLE = 9_200
@@ -32,6 +34,7 @@ LONGEST_RULE = 2_000
 def rule_parts(text: str) -> dict[str, str]:
     """The parts of a rule by their names. Raises InvalidValue for what the Gregorian calendar does not have."""
     parts: dict[str, str] = {}
+    text = from_vcalendar(text)
     for piece in text.strip().strip(";").split(";"):
         name, equals, value = piece.partition("=")
         name, value = name.strip().upper(), "".join(value.split()).upper()
@@ -47,7 +50,26 @@ def rule_parts(text: str) -> dict[str, str]:
         raise _refused(text)
     if not WHOLE.fullmatch(count) or int(count) < 1:
         parts.pop("COUNT")  # -1 is how some programs write that there is no end.
+    if parts["FREQ"] in ("MONTHLY", "YEARLY") and "BYDAY" in parts:
+        parts["BYDAY"] = _numbered(
+            parts["BYDAY"], most=5 if parts["FREQ"] == "MONTHLY" or "BYMONTH" in parts else 53
+        )
     return parts
+
+
+def _numbered(days: str, *, most: int) -> str:
+    """The days of a list in which some have a number (2MO) and others have none (TU), which then are all of theirs.
+
+    The library would take the dates that are of both kinds.
+    """
+    kinds = [PLAIN_DAY.fullmatch(one) is not None for one in days.split(",")]
+    if all(kinds) or not any(kinds):
+        return days
+    found = [
+        [f"{number}{one}" for number in range(1, most + 1)] if plain else [one]
+        for one, plain in zip(days.split(","), kinds, strict=True)
+    ]
+    return ",".join(day for one in found for day in one)
 
 
 def written(parts: dict[str, str], *, start: CalendarTime) -> str:

@@ -21,6 +21,7 @@ DISPLAYED = {
     "Alaska": "Alaskan Standard Time",
     "Pacific Time (US & Canada)": "Pacific Standard Time",
     "Pacific Time (US & Canada); Tijuana": "Pacific Standard Time",
+    "Pacific Time (US & Canada)/Tijuana": "Pacific Standard Time",
     "Arizona": "US Mountain Standard Time",
     "Chihuahua, La Paz, Mazatlan": "Mountain Standard Time (Mexico)",
     "Mountain Time (US & Canada)": "Mountain Standard Time",

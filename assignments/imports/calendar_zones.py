@@ -1,7 +1,7 @@
 """Which zone a TZID of a calendar names: one of the IANA database, one of Windows, or one that the file defines."""
 
 import re
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from icalendar import Timezone
@@ -14,6 +14,9 @@ from assignments.wording import quoted
 
 EARLIEST = re.compile(r"(?im)^(DTSTART[^:\r\n]*:)(?:0\d|1[0-5])\d\d")
 """Years before 1600: where definitions say that a rule has always held, and arithmetic comes to its end."""
+
+BEGIN_MONTH = re.compile(r"(?i)DTSTART[^:]*:\d{4}(\d\d)", re.ASCII)
+TWELVE_MONTHS = re.compile(r"(?i)FREQ=MONTHLY;INTERVAL=12(?=;BYDAY)")
 
 CALLS_OF_A_ZONE, SECONDS_OF_A_FILE = 300_000, 10.0
 """What reading one definition may cost, and all those of a file together."""
@@ -61,18 +64,39 @@ class CalendarZones:
             return instants.known_zone(WINDOWS_TO_OLSON[name])
         if name in self._definitions:
             return _defined(self._definitions[name], self._budget)
-        return instants.known_zone(name) or displayed_zone(name)
+        return instants.known_zone(name) or displayed_zone(name) or _with_other_separator(name)
 
 
 def _with_prefix(name: str) -> tzinfo | None:
     """Europe/Berlin, and /example.org/20260101/Europe/Berlin too (RFC 5545, section 3.8.3.1)."""
     parts = name.split("/")
+    if name.startswith("/") and parts[-1] in ("GMT", "UTC"):
+        return UTC
     tails = ["/".join(parts[-length:]) for length in (3, 2)] if name.startswith("/") else [name]
     return next((zone for tail in tails if "/" in tail and (zone := instants.known_zone(tail))), None)
 
 
+def _with_other_separator(name: str) -> tzinfo | None:
+    """US-Eastern and America_New_York: an IANA zone with another character behind its area."""
+    return next(
+        (zone for one in "-_" if one in name and (zone := instants.known_zone(name.replace(one, "/", 1)))),
+        None,
+    )
+
+
+def _by_years(text: str) -> str:
+    """A VTIMEZONE in which "every 12 months" is "every year in the month of the start"."""
+    month, lines = "", []
+    for line in text.splitlines():
+        if begin := BEGIN_MONTH.match(line):
+            month = begin[1]
+        lines.append(TWELVE_MONTHS.sub(f"FREQ=YEARLY;BYMONTH={int(month)}", line) if month else line)
+    return "\r\n".join(lines)
+
+
 def _defined(text: str, budget: CallBudget) -> tzinfo | None:
     """The zone of a VTIMEZONE, or None if it cannot be read."""
+    text = _by_years(text)
     # Offsets change once a year by a rule; others name more instants than anybody needs.
     rules = [line for line in text.splitlines() if line.upper().startswith("RRULE")]
     if any("FREQ=YEARLY" not in rule.upper() or "BY" not in rule.upper() for rule in rules):

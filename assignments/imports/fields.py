@@ -283,6 +283,11 @@ ASSIGNEE: Mapping[str, Field] = {
 ROW: Mapping[str, Field] = {**ASSIGNMENT, "status": STATUS, "reminder_status": REMINDER_STATUS}
 """What a row of an import has besides `assignee`."""
 
+LONGEST_TEXTS: Mapping[str, int] = {
+    name: _length(Assignment, name) for name in ("title", "location", "notes")
+}
+"""Characters that a text of an assignment may have."""
+
 IDENTIFYING = ("id", "reference", "name", "email")
 """An assignee needs one of these."""
 
