@@ -16,8 +16,9 @@ from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
 
-SLOT = timedelta(milliseconds=50)
-"""Hints whose instants lie no further apart than this may share a message."""
+SLOT = timedelta(milliseconds=90)
+"""Hints whose instants lie no further apart than this may share a message, which is due so that none of them is late by
+more than half of it, nor early by more (the gates tolerate 50 ms)."""
 
 
 @dataclass(slots=True)
@@ -170,12 +171,17 @@ def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch
             or len(slot) == config.batch_size
             or (row.kind in NEW_KINDS) is not (slot[0].kind in NEW_KINDS)
         ):
-            batches.append(HintBatch(tuple(r.hint for r in slot), slot[0].wait))
+            batches.append(_batch_of(slot))
             slot = []
         slot.append(row)
     if slot:
-        batches.append(HintBatch(tuple(r.hint for r in slot), slot[0].wait))
+        batches.append(_batch_of(slot))
     return batches
+
+
+def _batch_of(slot: Sequence[Claimed]) -> HintBatch:
+    """One message for rows in the order of their instants."""
+    return HintBatch(tuple(row.hint for row in slot), max(slot[0].wait, slot[-1].wait - SLOT / 2))
 
 
 def chunk_size(rows: int, *, config: ReminderConfig) -> int:

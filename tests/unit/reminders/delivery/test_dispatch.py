@@ -3,11 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reminders.conf import ReminderConfig
 from reminders.delivery.dispatch import _slots, chunks
 from reminders.ledger.records import Claimed, Hint
 from reminders.models import Kind
+from reminders.policy.gates import EARLY_TOLERANCE
 
 NOON = datetime(2026, 6, 15, 12, tzinfo=UTC)
 CONFIG = ReminderConfig(channel="memory", batch_size=3, concurrency=1)
@@ -47,3 +50,18 @@ def test_what_falls_due_together_shares_a_message_up_to_its_size_and_a_row_that_
         [5],
         [6],
     ]
+
+
+@given(st.lists(st.integers(0, 1_250), min_size=1, max_size=60))
+def test_in_a_message_for_later_nobody_is_early_beyond_what_the_gates_tolerate_or_late_by_as_much(waits):
+    rows = {number: claimed(number, wait=wait) for number, wait in enumerate(waits)}
+    batches = _slots(list(rows.values()), CONFIG)
+    assert sorted(number for batch in ids(batches) for number in batch) == sorted(rows)
+    for batch in batches:
+        for hint in batch.hints:
+            assert abs(batch.wait - rows[hint.reminder_id].wait) < EARLY_TOLERANCE
+
+
+def test_a_message_for_one_row_is_due_when_the_row_is():
+    (batch,) = _slots([claimed(1, wait=700)], CONFIG)
+    assert batch.wait == timedelta(milliseconds=700)
