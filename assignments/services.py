@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
@@ -324,7 +324,8 @@ def _reschedule(
 ) -> Assignment:
     present = locked(pk, scope=scope)
     if end is None and present.scheduled_end is not None:
-        end = start + (present.scheduled_end - present.scheduled_start)
+        # In UTC: with a local time Python would add hours of the clock, which a change of clocks makes others.
+        end = start.astimezone(UTC) + (present.scheduled_end - present.scheduled_start)
     values = {"scheduled_start": start, "scheduled_end": end}
     return change(pk, values, if_match=if_match, scope=scope, actor=actor)
 

@@ -1,6 +1,7 @@
 """The form of an assignment: what can be written, and what is kept where it is left alone."""
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django import forms
@@ -74,7 +75,8 @@ class AssignmentForm(AnyModelForm):
         start, end = values.get("scheduled_start"), values.get("scheduled_end")
         if start and end and end < start:
             if end == self.stored_end and self.stored_start:
-                values["scheduled_end"] = start + (end - self.stored_start)
+                # In UTC: with a local time Python would add hours of the clock, which a change of clocks makes others.
+                values["scheduled_end"] = start.astimezone(UTC) + (end - self.stored_start)
                 self.end_moved_along = True
             else:
                 self.add_error("scheduled_end", "The end must not lie before the start.")

@@ -377,6 +377,22 @@ def test_an_end_that_is_given_too_is_taken_as_it_is(operator, clock):
     assert list(response.context["adminform"].form.errors) == ["scheduled_end"]
 
 
+def test_an_end_that_is_taken_along_over_a_change_of_clocks_keeps_the_duration(operator, clock, settings):
+    """In Berlin the night of 2026-10-25 has an hour more."""
+    settings.TIME_ZONE = "Europe/Berlin"
+    first = datetime(2026, 10, 23, 21, 30, tzinfo=UTC)
+    assignment = AssignmentFactory(scheduled_start=first, scheduled_end=first + timedelta(hours=5))
+    local = {
+        "scheduled_start_0": "2026-10-24", "scheduled_start_1": "23:30:00",
+        "scheduled_end_0": "2026-10-24", "scheduled_end_1": "04:30:00",
+    }  # fmt: skip
+    sent = filled(operator, assignment, **local)
+    assert operator.post(page(Assignment, "change", assignment.pk), sent).status_code == 302
+    assignment.refresh_from_db()
+    assert assignment.scheduled_start == datetime(2026, 10, 24, 21, 30, tzinfo=UTC)
+    assert assignment.scheduled_end == assignment.scheduled_start + timedelta(hours=5)
+
+
 @pytest.mark.parametrize("hour", [0, 1], ids=["first", "second"])
 def test_work_in_the_repeated_hour_can_be_changed_and_cancelled(operator, clock, settings, hour):
     """02:30 comes twice in Berlin on 2027-10-31, at 00:30 and at 01:30 UTC."""
