@@ -20,7 +20,6 @@ from reminders.insight.explain.ways import way_words
 from reminders.ledger import pauses
 from reminders.models import Pause, Reason
 from reminders.policy.ways import channel_name
-from reminders.web import code_words
 
 register = template.Library()
 
@@ -236,6 +235,8 @@ def within(label: str) -> str:
 @register.filter
 def words(code: object) -> str:
     """The words of a code: too_late becomes too late."""
+    from reminders.web import code_words  # Workers load the tags; only pages show codes in words.
+
     return code_words.in_words(str(code))
 
 
