@@ -94,12 +94,21 @@ def go_on(
 
 
 def _older_have_ended(erasure: Erasure) -> bool:
-    """Whether every transaction has ended that may have read the name. Within that of the erasure nobody can wait for it."""
+    """Whether every transaction has ended that may have read the name. Within that of the erasure nobody can wait for it.
+
+    A snapshot lists what runs in all databases of the server. What is known to run in another one cannot have read it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s"
-            " OR pg_current_xact_id_if_assigned()::text::bigint = %s",
-            [erasure.xid, erasure.xid],
+            """
+            SELECT pg_current_xact_id_if_assigned()::text::bigint = %(xid)s OR NOT EXISTS (
+                SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS running(xid)
+                WHERE running.xid::text::bigint < %(xid)s AND NOT EXISTS (
+                    SELECT FROM pg_locks l JOIN pg_stat_activity s ON s.pid = l.pid
+                    WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+                      AND l.transactionid = running.xid::xid AND s.datname <> current_database()))
+            """,
+            {"xid": erasure.xid},
         )
         return bool(cursor.fetchone()[0])
 

@@ -5,10 +5,11 @@ import threading
 from datetime import timedelta
 from io import StringIO
 
+import psycopg
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.db.utils import DatabaseError
 
 from accounts import roles
@@ -458,6 +459,19 @@ def test_the_command_counts_asks_and_answers_in_json(ada):
 
 
 # --- at the same time ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("database", ["own", "another"])
+def test_texts_wait_for_older_transactions_of_the_own_database_alone(ada, database):
+    """Who wrote before the erasure may have read the name; who is in another database has not."""
+    name = connection.settings_dict["NAME"] if database == "own" else "postgres"
+    account = {key: connection.get_connection_params()[key] for key in ("host", "port", "user", "password")}
+    with psycopg.connect(dbname=name, **account) as older:
+        older.execute("SELECT pg_current_xact_id()")
+        state = erasing.erase(ada.pk, by="olga", reason="she has asked", seconds=1)
+        assert (state.finished_at is None) is (database == "own")
+    assert erase(ada).finished_at is not None
 
 
 @pytest.mark.django_db(transaction=True)
