@@ -1,7 +1,8 @@
 """Erase a person: what goes and what stays, and the one call that erases, for command, page and API."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -181,10 +182,8 @@ def _begin(person_id: int, *, by: str, reason: str, scope: TeamScope) -> PersonW
         going.update(_going(known))
         return made[0].as_json()
 
-    try:
+    with _known_here(person_id):
         known = erasing.erase_person(person_id, words, scope=scope)
-    except Assignee.DoesNotExist as missing:
-        raise UnknownPerson(f"there is no person {person_id}") from missing
     record(
         "erase_person",
         by=by,
@@ -203,10 +202,8 @@ def allow_again(person_id: int, *, by: str, reason: str) -> int:
     Raises UnknownPerson, NotErasable or ValidationError.
     """
     reason = checked_reason(reason)
-    try:
+    with _known_here(person_id):
         keys = erasing.allow_again(person_id)
-    except Assignee.DoesNotExist as missing:
-        raise UnknownPerson(f"there is no person {person_id}") from missing
     record(
         "allow_erased_person",
         by=by,
@@ -222,8 +219,14 @@ def allow_again(person_id: int, *, by: str, reason: str) -> int:
 
 
 def _known(person_id: int, scope: TeamScope) -> Known:
-    try:
+    with _known_here(person_id):
         return erasing.known_of(person_id, scope=scope)
+
+
+@contextmanager
+def _known_here(person_id: int) -> Iterator[None]:
+    try:
+        yield
     except Assignee.DoesNotExist as missing:
         raise UnknownPerson(f"there is no person {person_id}") from missing
 
