@@ -253,6 +253,7 @@ def test_the_command_says_what_it_did_and_then_that_all_is_right():
         "reminders.scan: made, every 300 s",
         "reminders.dispatch: made, every 1 s",
         "Reminder viewers: made",
+        "Reminder privacy officers: made",
         "Reminder operators: made",
     ]
     assert second.getvalue() == "Beat entries and roles are as they should be.\n"
