@@ -31,7 +31,11 @@ _VIEWING = Q(codename__startswith="view_") & (
 )
 _CHANGING = Q(
     content_type__app_label="assignments",
-    codename__in=("change_assignment", "change_assignee", "change_team"),
+    codename__in=(
+        *("add_assignment", "change_assignment"),
+        *("add_assignee", "change_assignee"),
+        *("add_team", "change_team", "delete_team"),
+    ),
 )
 _RULES = Q(
     content_type__app_label="reminders",

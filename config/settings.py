@@ -66,7 +66,7 @@ INSTALLED_APPS = [
     "django_filters",
     "corsheaders",
     "django_prometheus",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # the addresses load its pages
+    "reminders.web.apps.OneProductAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

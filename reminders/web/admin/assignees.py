@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from assignments import contact_points, people
 from assignments.contact_points import CHANGEABLE, MOST_POINTS
@@ -13,11 +14,12 @@ from assignments.models import Assignee, ContactPoint
 from assignments.services import Refused
 from reminders.web.admin.assignment_filters import TeamFilter
 from reminders.web.admin.editable import EditableAdmin
-from reminders.web.admin.lists import AnyInline, AnyModelForm
+from reminders.web.admin.lists import AnyInline, AnyModelForm, instant
+from reminders.web.admin.tools import ops_page
 from reminders.web.search import clean_text, people_found
 from reminders.web.team_limits import scope_of
 
-KNOWN = ("verified_at", "opted_out_at", "failing_since", "failing_reason")
+KNOWN = (instant("verified_at"), instant("opted_out_at"), instant("failing_since"), "failing_reason")
 """What is known of an address, and nobody types in."""
 
 
@@ -86,6 +88,7 @@ class AssigneeAdmin(EditableAdmin):
     )
     ordering = ("name", "id")
     inlines = (ContactPointInline,)
+    change_form_template = "admin/reminders/tools_form.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Assignee]:
         """Without those who were merged into others, and those who were erased."""
@@ -109,6 +112,16 @@ class AssigneeAdmin(EditableAdmin):
             "quiet_from": "When quiet hours begin on this person's clock; empty: those of the team.",
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        known = ops_page(gettext("Addresses, work and messages"), "person", object_id)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **known})
 
     def save_model(self, request: HttpRequest, obj: Assignee, form: Any, change: bool) -> None:
         columns, scope = {"team": "team_id"}, scope_of(request.user)

@@ -1,10 +1,12 @@
 """The form of an assignment: what can be written, and what is kept where it is left alone."""
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from assignments import services
 from assignments.leads import checked_leads, joined_leads
@@ -23,6 +25,14 @@ class AssignmentForm(AnyModelForm):
         max_length=60,
         help_text="How many minutes before the start to remind, or several such as 1440, 30; empty: the installation's own"
         " lead.",
+    )
+    end_stays = forms.BooleanField(
+        required=False,
+        label=_("Leave the end where it is"),
+        help_text=_(
+            "Otherwise the end moves with the start, so that the work takes as long as before. Another end that you"
+            " write is taken as it is."
+        ),
     )
     leads: int | Sequence[int] | None = None
     end_moved_along = False
@@ -70,14 +80,25 @@ class AssignmentForm(AnyModelForm):
         return leads[0]
 
     def clean(self) -> dict[str, Any]:
-        """A start that is moved past an end that is left alone takes the end along: the duration stays."""
+        """A start that is moved takes the end along, unless that is left apart or another is written."""
         values = super().clean() or {}
         start, end = values.get("scheduled_start"), values.get("scheduled_end")
+        if start and end and not values.get("end_stays") and self._end_follows(start, end):
+            lasts = self.stored_end - self.stored_start
+            values["scheduled_end"] = end = start.astimezone(UTC) + lasts
+            self.end_moved_along = True
         if start and end and end < start:
-            if end == self.stored_end and self.stored_start:
-                # In UTC: with a local time Python would add hours of the clock, which a change of clocks makes others.
-                values["scheduled_end"] = start.astimezone(UTC) + (end - self.stored_start)
-                self.end_moved_along = True
-            else:
-                self.add_error("scheduled_end", "The end must not lie before the start.")
+            self.add_error("scheduled_end", "The end must not lie before the start.")
         return values
+
+    def _end_follows(self, start: datetime, end: datetime) -> bool:
+        """Whether the start was moved and the end was not, or only as far on the clock as the page itself moves it."""
+        if not self.stored_start or not self.stored_end or start == self.stored_start:
+            return False
+        by_clock = _clock(self.stored_end) + (_clock(start) - _clock(self.stored_start))
+        return end == self.stored_end or _clock(end) == by_clock
+
+
+def _clock(instant: datetime) -> datetime:
+    """What a clock in the reader's zone shows, to the second."""
+    return timezone.localtime(instant).replace(tzinfo=None, microsecond=0)

@@ -14,6 +14,7 @@ from django.http import (
 )
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from assignments import services
 from assignments.clock import database_now
@@ -31,14 +32,15 @@ from reminders.web.admin.assignment_filters import ShowFilter, StartFilter, Work
 from reminders.web.admin.assignment_form import AssignmentForm
 from reminders.web.admin.editable import EditableAdmin
 from reminders.web.admin.instants import StoredInstantField
-from reminders.web.admin.lists import AnyInline, CodeFilter, code
+from reminders.web.admin.lists import AnyInline, CodeFilter, code, instant
 from reminders.web.admin.records import attempts_of
-from reminders.web.admin.tools import action_link, tools
+from reminders.web.admin.tools import action_link, ops_page, tools
 from reminders.web.ops.actions import confirmation
 from reminders.web.ops.page import may_operate
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.team_limits import scope_of
 
+NOT_STORED = ("seen", "end_stays")
 NO_DELETE = "Assignments are not deleted: cancel one instead, and its history stays."
 
 
@@ -106,17 +108,17 @@ class AssignmentAdmin(EditableAdmin):
         "explained",
         code("reminder_status"),
         "answer",
-        "answered_at",
+        instant("answered_at"),
         "answer_note",
-        "on_my_way_at",
-        "expected_start",
-        "started_at",
-        "completed_at",
+        instant("on_my_way_at"),
+        instant("expected_start"),
+        instant("started_at"),
+        instant("completed_at"),
         "version",
-        "overdue_at",
-        "known_at",
-        "created_at",
-        "updated_at",
+        instant("overdue_at"),
+        instant("known_at"),
+        instant("created_at"),
+        instant("updated_at"),
     )
     inlines = (LedgerInline,)
     actions = (
@@ -128,12 +130,19 @@ class AssignmentAdmin(EditableAdmin):
     change_list_template = "admin/reminders/tools_list.html"
     change_form_template = "admin/reminders/tools_form.html"
 
+    def get_inlines(self, request: HttpRequest, obj: Assignment | None) -> Any:
+        """Work that is only being entered has no ledger."""
+        return () if obj is None else super().get_inlines(request, obj)
+
     def get_fieldsets(self, request: HttpRequest, obj: Assignment | None = None) -> Any:
         work = ["title", "reference", "kind", "location", "notes", "assignee", "team"]
         plan = ["scheduled_start", "scheduled_end", "lead_minutes"]
         if obj is None:
             return [("The work", {"fields": work}), ("When", {"fields": plan})]
-        seen = ["seen"] if self.has_change_permission(request, obj) else []
+        changes = self.has_change_permission(request, obj)
+        seen = ["seen"] if changes else []
+        if changes and obj.scheduled_end is not None:
+            plan.insert(2, "end_stays")
         return [
             ("The work", {"fields": [*work, *seen], "description": NO_DELETE}),
             ("When", {"fields": ["status", *plan]}),
@@ -157,7 +166,7 @@ class AssignmentAdmin(EditableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Assignment, form: Any, change: bool) -> None:
         columns, scope = {"assignee": "assignee_id", "team": "team_id"}, scope_of(request.user)
-        names = [columns.get(name, name) for name in form.cleaned_data if name != "seen"]
+        names = [columns.get(name, name) for name in form.cleaned_data if name not in NOT_STORED]
         if change:
             changed = {columns.get(name, name) for name in form.changed_data} & set(names)
             if form.end_moved_along:
@@ -209,7 +218,10 @@ class AssignmentAdmin(EditableAdmin):
             given = ("reassign",) if known and can(Change.REASSIGN, work) else ()
             names = ("remind-now", "reset", *given, *(name for name, _ in acts))
             links = [action_link(request, name, ids=object_id) for name in names]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "tools": links})
+        why = ops_page(gettext("Why this reminder?"), "explain", object_id)
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **why, "tools": links}
+        )
 
     @admin.action(description="Reset reminder status", permissions=["operate"])
     def reset_reminder_status(

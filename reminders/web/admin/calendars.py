@@ -11,7 +11,7 @@ from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import CalendarSource
 from reminders.operations import calendars
 from reminders.web.admin.editable import RefusalsShown
-from reminders.web.admin.lists import AnyModelForm, FastAdmin
+from reminders.web.admin.lists import AnyModelForm, FastAdmin, instant
 
 SETTINGS = ("name", "time_zone", "all_day", "team", "kind", "every_minutes", "days_ahead", "active")
 
@@ -69,16 +69,19 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
     """Calendars that become work."""
 
     form = CalendarForm
-    list_display = ("name", "host", "active", "state", "succeeded_at", "every_minutes")
+    list_display = ("name", "host", "active", "state", instant("succeeded_at"), "every_minutes")
     list_filter = ("active",)
     search_fields = ("name",)
     actions = None
 
-    def get_readonly_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> tuple[Any, ...]:
         return (
             ()
             if obj is None
-            else ("host", "state", "polled_at", "succeeded_at", "failing_since", "code", "detail")
+            else (
+                *("host", "state", instant("polled_at"), instant("succeeded_at"), instant("failing_since")),
+                *("code", "detail"),
+            )
         )
 
     def get_fields(self, request: HttpRequest, obj: CalendarSource | None = None) -> Any:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from reminders.insight.explain.wording import moment
 from reminders.web.team_limits import TeamAccess, scope_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,19 @@ def code(name: str) -> Any:
     @admin.display(description=name.replace("_", " "), ordering=name)
     def show(row: Model) -> str:
         return str(getattr(row, name)) or "-"
+
+    return show
+
+
+@cache
+def instant(name: str, label: str = "") -> Any:
+    """A column that shows an instant to the second, with the name of the zone. The same one for the same name."""
+
+    @admin.display(
+        description=label or name.removesuffix("_at").replace("_", " "), ordering=name, empty_value="-"
+    )
+    def show(row: Model) -> str:
+        return moment(getattr(row, name))
 
     return show
 

@@ -16,7 +16,7 @@ from assignments.models import Act
 from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
 from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
-from reminders.web.admin.lists import CodeFilter, NarrowedAdmin, RecordAdmin, code
+from reminders.web.admin.lists import CodeFilter, NarrowedAdmin, RecordAdmin, code, instant
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.templatetags import ops
 
@@ -68,11 +68,11 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     search_fields = ("assignment__reference",)
     search_help_text = "Reference, title, place, the assignee's name, address or number, or #id"
     fields = (
-        "assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "way",
-        "due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at", "lease_until",
-        "sent_at", "closed_at", "ticket", "attempts", "failures", "ambiguous", "message_id", "digest_id",
-        "attempts_shown",
-    )  # fmt: skip
+        *("assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "way"),
+        *map(instant, ("due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at")),
+        *map(instant, ("lease_until", "sent_at", "closed_at")),
+        *("ticket", "attempts", "failures", "ambiguous", "message_id", "digest_id", "attempts_shown"),
+    )
 
     @admin.display(description="due", ordering="due_at")
     def due(self, reminder: Reminder) -> str:
@@ -107,14 +107,14 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
 class CircuitBreakerAdmin(RecordAdmin):
     """Channels that are not used at present, and until when."""
 
-    list_display = ("channel", "since", "until", "failures", "code", "detail")
+    list_display = ("channel", instant("since"), instant("until"), "failures", "code", "detail")
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
     """Webhook subscriptions. They are created and changed over the API; secrets are never shown."""
 
-    list_display = ("name", "host", "events_shown", "active", "created_by", "ended_at", "ended_why")
+    list_display = ("name", "host", "events_shown", "active", "created_by", instant("ended_at"), "ended_why")
     list_filter = ("active",)
     fields = (
         "name",
@@ -122,10 +122,10 @@ class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
         "events_shown",
         "teams_shown",
         "active",
-        "created_at",
+        instant("created_at"),
         "created_by",
-        "former_until",
-        "ended_at",
+        instant("former_until"),
+        instant("ended_at"),
         "ended_why",
     )
 
@@ -149,12 +149,30 @@ class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
 class ActAdmin(NarrowedAdmin, RecordAdmin):
     """What people did about their work, and which way it came in."""
 
-    list_display = ("at", "assignment_link", code("act"), code("via"), "actor", "minutes", "note", "version")
-    list_display_links = ("at",)
+    list_display = (
+        instant("at"),
+        "assignment_link",
+        code("act"),
+        code("via"),
+        "actor",
+        "minutes",
+        "note",
+        "version",
+    )
+    list_display_links = (instant("at"),)
     list_filter = (("act", CodeFilter), ("via", CodeFilter))
     list_select_related = ("assignment",)
     ordering = ("-id",)
-    fields = ("at", "assignment_link", code("act"), code("via"), "actor", "version", "minutes", "note")
+    fields = (
+        instant("at"),
+        "assignment_link",
+        code("act"),
+        code("via"),
+        "actor",
+        "version",
+        "minutes",
+        "note",
+    )
 
     @admin.display(description="assignment")
     def assignment_link(self, act: Act) -> SafeString:
@@ -166,10 +184,10 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
 class AuditAdmin(RecordAdmin):
     """What operators did, to what, and why."""
 
-    list_display = ("at", "actor", "action", "reason")
+    list_display = (instant("at"), "actor", "action", "reason")
     list_filter = ("action",)
     search_fields = ("actor", "reason")
-    fields = ("at", "actor", "action", "reason", "selection_shown", "before_shown", "after_shown")
+    fields = (instant("at"), "actor", "action", "reason", "selection_shown", "before_shown", "after_shown")
 
     @admin.display(description="selection")
     def selection_shown(self, audit: Audit) -> SafeString:
@@ -188,6 +206,6 @@ class AuditAdmin(RecordAdmin):
 class ProcessAdmin(RecordAdmin):
     """The processes with a recent heartbeat."""
 
-    list_display = ("kind", "host", "pid", "started_at", "seen_at")
+    list_display = ("kind", "host", "pid", instant("started_at"), instant("seen_at"))
     list_filter = ("kind",)
     ordering = ("-seen_at",)

@@ -18,7 +18,7 @@ from reminders.insight.rule_progress import rule_progress
 from reminders.models import ReminderRule
 from reminders.operations import reminder_rules
 from reminders.operations.reminder_rules import FIELDS
-from reminders.web.admin.lists import AnyModelForm, CodeFilter, FastAdmin, code
+from reminders.web.admin.lists import AnyModelForm, CodeFilter, FastAdmin, code, instant
 
 PREVIEW_BUDGET = timedelta(seconds=3)
 
@@ -128,8 +128,8 @@ class ReminderRuleAdmin(FastAdmin):
     search_fields = ("name",)
     actions = None
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ReminderRule | None = None) -> tuple[str, ...]:
-        return () if obj is None else ("changed_at",)
+    def get_readonly_fields(self, request: HttpRequest, obj: ReminderRule | None = None) -> tuple[Any, ...]:
+        return () if obj is None else (instant("changed_at"),)
 
     @admin.display(description="when")
     def when(self, rule: ReminderRule) -> str:

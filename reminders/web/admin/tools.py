@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause, ScanRun
 from reminders.operations import pauses
-from reminders.web.admin.lists import RecordAdmin
+from reminders.web.admin.lists import RecordAdmin, instant
 from reminders.web.admin.records import pretty
 from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.page import may_operate
@@ -26,6 +26,11 @@ def action_link(request: HttpRequest, name: str, **query: str) -> Tool:
     return OFFERED[name].title, f"{reverse('ops:act', args=[name])}?{urlencode(values)}"
 
 
+def ops_page(label: str, name: str, pk: str) -> dict[str, Tool]:
+    """The context of a page about a row that has an Ops page of its own."""
+    return {"ops_page": (label, reverse(f"ops:{name}", args=[pk]))} if pk.isascii() and pk.isdigit() else {}
+
+
 def tools(request: HttpRequest, *names: str) -> dict[str, list[Tool]]:
     """The context of a page with links to these actions, for operators."""
     return {"tools": [action_link(request, name) for name in names] if may_operate(request) else []}
@@ -35,9 +40,12 @@ def tools(request: HttpRequest, *names: str) -> dict[str, list[Tool]]:
 class ScanRunAdmin(RecordAdmin):
     """Every scan: what started it, and what it found; with the button that starts one."""
 
-    list_display = ("id", "started_at", "finished_at", "trigger", "by", "planned", "error")
+    list_display = ("id", instant("started_at"), instant("finished_at"), "trigger", "by", "planned", "error")
     list_filter = ("trigger",)
-    fields = ("trigger", "by", "started_at", "alive_until", "finished_at", "counts_shown", "error")
+    fields = (
+        *("trigger", "by", instant("started_at"), instant("alive_until"), instant("finished_at")),
+        *("counts_shown", "error"),
+    )
     change_list_template = "admin/reminders/tools_list.html"
 
     @admin.display(description="planned")
@@ -58,7 +66,9 @@ class ScanRunAdmin(RecordAdmin):
 class PauseAdmin(RecordAdmin):
     """Pauses: who paused all sending, why, and until when."""
 
-    list_display = ("since", "by", "reason", "until", "ended_at", "ended_by", "in_force")
+    list_display = (
+        *(instant("since"), "by", "reason", instant("until"), instant("ended_at"), "ended_by", "in_force"),
+    )
     change_list_template = "admin/reminders/tools_list.html"
 
     @admin.display(boolean=True, description="in force")

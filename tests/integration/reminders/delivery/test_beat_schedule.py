@@ -226,9 +226,9 @@ def test_operators_also_change_assignments_and_operate():
     rules = {"add_reminderrule", "change_reminderrule", "delete_reminderrule"}
     calendars = {"add_calendarsource", "change_calendarsource", "delete_calendarsource"}
     assert operators - viewers == {
-        "change_assignment",
-        "change_assignee",
-        "change_team",
+        *("add_assignment", "change_assignment"),
+        *("add_assignee", "change_assignee"),
+        *("add_team", "change_team", "delete_team"),
         "operate",
         *rules,
         *calendars,

@@ -185,8 +185,9 @@ SEEN = {
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}
 ACTS = {"operate/<slug:action>/", "rescan/", "begin/", "end/"}
-MADE = {"reminderrule", "calendarsource"}
-"""Models of which operators make and remove records in the admin."""
+REMOVED = {"reminderrule", "calendarsource", "team"}
+MADE = {*REMOVED, "assignment", "assignee"}
+"""Models of which operators make records in the admin, and those of which they remove some."""
 SITE = {
     "": LOOK,
     "login/": OPEN,
@@ -223,7 +224,7 @@ def needed_below_admin(route: str) -> str | None:
     app, model, page = below.split("/", 2)
     if model not in SEEN.get(app, ()):
         return None
-    if model in MADE and page in ("add/", "<path:object_id>/delete/"):
+    if (model in MADE and page == "add/") or (model in REMOVED and page == "<path:object_id>/delete/"):
         return ACT
     return ACT if page in ACTS else PAGES.get(page)
 
