@@ -101,13 +101,31 @@ def test_a_block_that_is_taken_back_goes_nowhere(visit, office):
 
 def test_a_block_is_moved_by_keyboard(visit, office):
     page = opened(visit)
-    block(page, "Pump").focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown"):
+    skips = page.get_by_role("link", name="Skip to the work")
+    while not skips.evaluate("one => one === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(block(page, "Pump")).to_be_focused()  # The first that comes.
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(block(page, "Pump")).to_be_focused()  # One tab stop.
+    way = [
+        ("ArrowUp", "Roof"),
+        ("ArrowDown", "Pump"),
+        ("ArrowLeft", "Ada"),
+        ("Control+End", "Lift"),
+        ("Home", "Ben"),
+    ]
+    for key, leads_to in [*way, ("ArrowUp", "Pump")]:
+        page.keyboard.press(key)
+        expect(page.locator(":focus")).to_contain_text(leads_to)
+    for key in ("Space", "ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown"):
         page.keyboard.press(key)
     said = page.locator("[data-day-said]")
     expect(said).to_have_text("Fri 09:15, Ben. Enter shows what would happen, Escape takes it back.")
     page.keyboard.press("Escape")
     expect(said).to_have_text("")
+    page.keyboard.press("Space")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("ArrowRight")
     expect(said).to_have_text(re.compile("09:15, nobody"))
@@ -129,6 +147,7 @@ def test_enter_on_a_block_that_has_not_moved_shows_its_page(visit, office):
 def test_a_viewer_moves_nothing(visit, office):
     page = opened(visit, "vera")
     block(page, "Pump").focus()
+    page.keyboard.press("Space")
     page.keyboard.press("ArrowRight")
     expect(page.locator(".moving")).to_have_count(0)
     drag(page, "Pump", hours=2, to="Ben")

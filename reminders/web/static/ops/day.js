@@ -1,11 +1,90 @@
-// The Day view: blocks are moved by pointer or keyboard, and what that would mean is shown by the page of the action.
-// Without scripts each block is a link to its assignment, which can be moved there.
+// The Day view: one tab stop, from which arrow keys lead to every block; blocks are moved by pointer or keyboard, and what
+// that would mean is shown by the page of the action. Without scripts each block is a link to its assignment, which can be
+// moved there.
 "use strict";
 
 const STEP_MINUTES = 15;
 const FAR_PX = 4; // A pointer that has gone less far than this has clicked.
 
-function setUp(chart) {
+// People and blocks of the chart are one tab stop: whatever had the focus last, at first the work of now.
+function setUpKeys(chart) {
+  const rows = [...chart.querySelectorAll(".person-row")];
+  const stopsOf = (row) => [...row.querySelectorAll(".who-row a, .block")];
+  const isShown = (one) => one.getClientRects().length > 0;
+  const all = rows.flatMap(stopsOf);
+  const blocks = all.filter((one) => one.matches(".block"));
+  let stop = null;
+  let column = 0; // The instant under which up and down stay.
+  let keepsColumn = false;
+
+  function put(next) {
+    if (stop) stop.tabIndex = -1;
+    stop = next;
+    stop.tabIndex = 0;
+  }
+
+  function nearest(row) {
+    const stops = stopsOf(row).filter(isShown);
+    const timed = stops.filter((one) => one.dataset.at);
+    const far = (one) => Math.abs(Number(one.dataset.at) - column);
+    return timed.length ? timed.reduce((best, one) => (far(one) < far(best) ? one : best)) : stops[0];
+  }
+
+  function above(step) {
+    let at = rows.indexOf(stop.closest(".person-row")) + step;
+    while (rows[at] && !nearest(rows[at])) at += step;
+    return rows[at] && nearest(rows[at]);
+  }
+
+  function leadsTo(event) {
+    const own = stopsOf(stop.closest(".person-row")).filter(isShown);
+    const onward = getComputedStyle(chart).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
+    const shown = event.ctrlKey || event.metaKey ? all.filter(isShown) : own;
+    switch (event.key) {
+      case "ArrowLeft":
+      case "ArrowRight": return own[own.indexOf(stop) + (event.key === onward ? 1 : -1)];
+      case "ArrowUp": return above(-1);
+      case "ArrowDown": return above(1);
+      case "Home": return shown[0];
+      case "End": return shown[shown.length - 1];
+      default: return undefined;
+    }
+  }
+
+  chart.addEventListener("focusin", (event) => {
+    const one = event.target.closest(".who-row a, .block");
+    if (!one) return;
+    put(one);
+    if (one.dataset.at && !keepsColumn) column = Number(one.dataset.at);
+  });
+  chart.addEventListener("keydown", (event) => {
+    const arrow = event.key.startsWith("Arrow");
+    if (event.defaultPrevented || event.altKey || event.shiftKey || !event.target.closest(".who-row a, .block")) return;
+    if (arrow && (event.ctrlKey || event.metaKey)) return;
+    const next = leadsTo(event);
+    if (!next && !arrow) return;
+    event.preventDefault();
+    keepsColumn = event.key === "ArrowUp" || event.key === "ArrowDown";
+    next?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+    keepsColumn = false;
+  });
+
+  if (!all.length) return;
+  for (const one of all) one.tabIndex = -1;
+  column = Date.now() / 1000;
+  const coming = blocks.filter((one) => Number(one.dataset.at) >= column);
+  const earliest = (best, one) => (Number(one.dataset.at) < Number(best.dataset.at) ? one : best);
+  put(coming.length ? coming.reduce(earliest) : blocks[0] ?? all[0]);
+  for (const link of document.querySelectorAll("[data-to-chart]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      stop.focus();
+    });
+  }
+}
+
+function setUpMoves(chart) {
   const rows = [...chart.querySelectorAll(".person-row")];
   const status = document.querySelector("[data-day-said]");
   const { lang } = document.documentElement;
@@ -107,6 +186,16 @@ function setUp(chart) {
   chart.addEventListener("keydown", (event) => {
     const block = event.target.closest(".block[data-movable]");
     if (!block || !wide() || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === " ") {
+      event.preventDefault();
+      if (move) takeBack();
+      else {
+        begin(block);
+        draw();
+      }
+      return;
+    }
+    if (!move) return; // The arrow keys lead to another block.
     const sideways = { ArrowLeft: -STEP_MINUTES, ArrowRight: STEP_MINUTES }[event.key];
     const down = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (sideways || down) {
@@ -131,11 +220,14 @@ function setUp(chart) {
   // A browser that goes back shows the page as it was left.
   window.addEventListener("pageshow", takeBack);
 
-  document.getElementById("day-help").hidden = false;
   chart.querySelectorAll(".block[data-movable]").forEach((one) => one.setAttribute("aria-describedby", "day-help"));
   document.getElementById(location.hash.slice(1))?.scrollIntoView({ block: "center" });
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  for (const chart of document.querySelectorAll("[data-day][data-move]")) setUp(chart);
+  for (const chart of document.querySelectorAll("[data-day]")) {
+    if (chart.dataset.move) setUpMoves(chart); // First: while a block is moved, the arrow keys are for it.
+    setUpKeys(chart);
+    document.getElementById("day-help").hidden = false;
+  }
 });
