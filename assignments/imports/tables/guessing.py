@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from assignments.imports.rows import UnreadableFile
-from assignments.imports.tables.column_names import JOINED, NAMES, WHOLE_BEFORE_PARTS, plain, recognized
+from assignments.imports.tables.column_names import (
+    ANYBODYS,
+    CUSTOMERS,
+    JOINED,
+    KNOWN,
+    NAMES,
+    OF_SEVERAL_VISITS,
+    TITLE_AT_LAST,
+    WHOLE_BEFORE_PARTS,
+    plain,
+    recognized,
+    without_qualifiers,
+)
 from assignments.imports.tables.mapped_rows import STATUS_WORDS
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.tables.table import Cell, TableRow, Unusable, below, named
@@ -20,11 +32,13 @@ from assignments.imports.tables.values import (
     orders,
     read_moment,
     read_time,
+    read_times,
 )
 
 SAMPLE = 500
 """Rows that are looked at."""
 
+MIDNIGHT = time()
 HEADER_WITHIN = 15
 DATES = ("scheduled_start", "start_date", "scheduled_end", "end_date")
 FORMATS = ("iso", "day_first", "month_first")
@@ -40,17 +54,29 @@ ORDER_OF_TARGETS = (
     ),
     *(
         "all_day",
+        "scheduled_start",
         "times",
         "start_date",
         "start_time",
-        "scheduled_start",
+        "scheduled_end",
         "end_date",
         "end_time",
-        "scheduled_end",
     ),
     *("duration", "time_zone", "kind", "location", "notes", "team", "status", "lead_minutes"),
     *("assignee_time_zone", "assignee_language", "assignee_team"),
 )
+
+
+INSTEAD_OF = {
+    "assignee": ("assignee_name",),
+    "times": ("scheduled_start",),
+    "start_date": ("scheduled_start",),
+    "start_time": ("scheduled_start", "times"),
+    "scheduled_end": ("times",),
+    "end_date": ("scheduled_end", "times"),
+    "end_time": ("scheduled_end", "times"),
+}
+"""What is not looked for once one of the others is found, which says the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +157,42 @@ def _values(sample: Sequence[TableRow], place: int) -> list[Cell]:
 
 def _columns(values: Mapping[str, list[Cell]]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each column fills one field; a name that may be several fields is decided by the values below it."""
-    by_plain: dict[str, str] = {}
-    for name in values:
-        by_plain.setdefault(plain(name), name)
-    taken: set[str] = set()
-    has_start = False
+    found: dict[str, tuple[str, ...]] = {}
+    skipped = ANYBODYS if any(CUSTOMERS.match(plain(name)) for name in values) else frozenset()
+    if any(plain(name).startswith("visit ") for name in values):
+        skipped |= OF_SEVERAL_VISITS
     for target in ORDER_OF_TARGETS:
-        if target == "scheduled_start" and has_start:
-            continue
-        fitting = [
-            by_plain[name]
-            for name in NAMES[target]
-            if name in by_plain and by_plain[name] not in taken and _fits(target, values[by_plain[name]])
-        ]
-        whole = [name for name in fitting if plain(name) in WHOLE_BEFORE_PARTS.get(target, ())]
-        chosen = (whole or fitting)[: 1 if whole else JOINED.get(target, 1)]
-        if chosen:
-            taken.update(chosen)
-            has_start |= target == "start_date"
-            yield target, tuple(chosen)
+        if target == "notes" and "title" not in found:
+            _choose("title", TITLE_AT_LAST, values, found)
+        if not found.keys() & set(INSTEAD_OF.get(target, ())):
+            _choose(target, [name for name in NAMES[target] if name not in skipped], values, found)
+    yield from found.items()
+
+
+def _choose(
+    target: str, names: Sequence[str], values: Mapping[str, list[Cell]], found: dict[str, tuple[str, ...]]
+) -> None:
+    """The column, or the columns, of these names that fill the target and nothing else yet."""
+    taken = {column for columns in found.values() for column in columns}
+    free = {name: plain(name) for name in values if name not in taken}
+    exact = {written: name for name, written in reversed(free.items())}
+    bare = {
+        without_qualifiers(written): name for name, written in reversed(free.items()) if written not in KNOWN
+    }
+    fitting = [
+        by_name[name]
+        for by_name in (exact, bare)
+        for name in names
+        if name in by_name and _fits(target, values[by_name[name]])
+    ]
+    fitting = list(dict.fromkeys(fitting))
+    whole = [
+        next((name for name in fitting if plain(name) in kind), None)
+        for kind in WHOLE_BEFORE_PARTS.get(target, ())
+    ]
+    chosen = tuple(name for name in whole if name) or tuple(fitting[: JOINED.get(target, 1)])
+    if chosen:
+        found[target] = chosen
 
 
 def _fits(target: str, cells: Sequence[Cell]) -> bool:
@@ -167,8 +210,14 @@ def _fits(target: str, cells: Sequence[Cell]) -> bool:
             return all(isinstance(cell, str) and cell.strip().lower() in STATUS_WORDS for cell in cells)
         case "assignee_email":
             return _most(isinstance(cell, str) and "@" in cell for cell in cells)
+        case "assignee":
+            return not all(map(_is_number, cells))
+        case "location":
+            return not all(isinstance(cell, str) and cell.strip().lower() in STATUS_WORDS for cell in cells)
         case "reference":
             return len(set(map(str, cells))) == len(cells)
+        case "times":
+            return _most(map(_is_span, cells))
     return True
 
 
@@ -176,6 +225,17 @@ def _most(answers: Iterable[bool]) -> bool:
     """Whether most say yes: a wrong value in a row is no reason to misunderstand the others."""
     counted = list(answers)
     return sum(counted) * 2 > len(counted)
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, float) or (isinstance(cell, str) and cell.strip().isdigit())
+
+
+def _is_span(cell: Cell) -> bool:
+    try:
+        return isinstance(cell, str) and read_times(cell)[1] is not None
+    except ValueNotAccepted:
+        return False
 
 
 def _is_time(cell: Cell) -> bool:
@@ -189,8 +249,9 @@ def _is_time(cell: Cell) -> bool:
 
 
 def _is_day(cell: Cell) -> bool:
+    """Whether it is a date alone: programs write such a one with midnight, too."""
     if isinstance(cell, datetime):
-        return cell.time() == datetime.min.time()
+        return cell.time() == MIDNIGHT
     return isinstance(cell, (str, float)) and _is_written(cell) and not _is_moment(cell)
 
 
@@ -203,10 +264,9 @@ def _is_moment(cell: Cell) -> bool:
     if isinstance(cell, (str, datetime)):
         for style in FORMATS:
             try:
-                read_moment(cell, style)
+                return read_moment(cell, style).time() != MIDNIGHT
             except ValueNotAccepted:
                 continue
-            return True
         return isinstance(cell, str) and is_serial(cell) and cell.replace(",", ".").count(".") == 1
     return isinstance(cell, float) and is_serial(as_text(cell)) and not cell.is_integer()
 

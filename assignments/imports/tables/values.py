@@ -40,7 +40,7 @@ MONTHS = (
     ("december", "dezember", "diciembre", "decembre"),
 )
 CLOCK = re.compile(
-    r"(\d{1,2})(?:[:.h](\d{2}))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*(?:(a|p)\.?\s?m\.?|(uhr|h))?",
+    r"(\d{1,2})(?:[:.h](\d{2}|\d(?=:\d\d)))?(?:[:.](\d{2})(?:[.,]\d+)?)?\s*(?:(a|p)\.?\s?m\.?|(uhr|h))?",
     re.ASCII | re.IGNORECASE,
 )
 NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d{1,12})?", re.ASCII)
@@ -85,13 +85,23 @@ def as_text(cell: Cell) -> str:
 
 
 def read_date(cell: Cell, date_format: str | None) -> date:
-    """A date. Day and month are taken in the order of the format; what can mean one day only is always accepted."""
+    """A date, also one with 00:00 behind it, as many programs write a date alone.
+
+    Day and month are taken in the order of the format; what can mean one day only is always accepted.
+    """
     if isinstance(cell, datetime):
         return cell.date()
     text = as_text(cell)
     if date_format == "excel" and (serial := _serial(text)) is not None:
         return serial.date()
-    found = _dated(text, date_format)
+    found = _dated(text, date_format) or next(
+        (
+            day
+            for written, rest in _split(text)
+            if _clock(rest) == time() and (day := _dated(written, date_format))
+        ),
+        None,
+    )
     if found is None:
         raise ValueNotAccepted(text, f"is not a date: {_forms(date_format)} is needed", "invalid_date")
     return found
@@ -184,10 +194,14 @@ def read_flag(cell: Cell) -> bool:
 
 
 def orders(text: str) -> set[str]:
-    """Under which of day_first and month_first this text is a date, where its order has to be known; else nothing."""
+    """Under which of day_first and month_first this text is a date, where its order has to be known; else nothing.
+
+    With full stops the day is first: no language writes them behind a month before the day (CLDR, date formats).
+    """
     for day in (text, *(day for day, _ in _split(text))):
-        if YEAR_LAST.fullmatch(_without_day_name(day)):
-            return {one for one in ("day_first", "month_first") if _dated(day, one)}
+        if found := YEAR_LAST.fullmatch(_without_day_name(day)):
+            fitting = {one for one in ("day_first", "month_first") if _dated(day, one)}
+            return fitting & {"day_first"} or fitting if found[2] == "." else fitting
     return set()
 
 

@@ -1,6 +1,7 @@
 """What is guessed of the tables that products export, and what is asked."""
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from assignments.imports.rows import ImportRow, UnreadableFile
 from assignments.imports.tables.opening import guess_table, read_mapped
 from tests.unit.assignments.imports import exports
 
+PRODUCT_TABLES = Path(__file__).with_name("product_tables.txt")
 ZONE = "Europe/Berlin"
 START, END = "2026-11-23T08:00:00+00:00", "2026-11-23T09:30:00+00:00"
 
@@ -45,6 +47,71 @@ def test_the_tables_of_products_are_read_as_they_are(text, date_format, person, 
     row = rows(text, guess)[0]
     assert when(row) == (START, END)
     assert (row.assignee, row.values["location"]) == (person, place)
+
+
+def test_the_columns_of_products_are_known_by_their_names_and_values():
+    fields = {
+        *(
+            "title",
+            "scheduled_start",
+            "start_date",
+            "start_time",
+            "scheduled_end",
+            "end_date",
+            "end_time",
+            "times",
+        ),
+        *(
+            "duration",
+            "location",
+            "assignee",
+            "assignee_reference",
+            "assignee_name",
+            "assignee_email",
+            "assignee_phone",
+        ),
+    }
+    for name, text, columns, asked in product_tables():
+        guess = guessed(text)
+        found = {target: " + ".join(of) for target, of in guess.mapping.columns.items() if target in fields}
+        assert found == columns, name
+        assert {one.part for one in guess.questions} == asked, name
+
+
+def product_tables():
+    """Name, text, columns by field, and questions, of each table of the file."""
+    for table in PRODUCT_TABLES.read_text("utf-8").split("\n# ")[1:]:
+        name, *lines = table.strip("\n").split("\n")
+        (columns,) = (line[2:] for line in lines if line.startswith("= "))
+        asked = {one for line in lines if line.startswith("? ") for one in line[2:].split(", ")}
+        text = "".join(f"{line}\n" for line in lines if line[:2] not in ("= ", "? "))
+        yield name, text, dict(part.split("=") for part in columns.split("; ")), asked
+
+
+def test_an_address_without_an_owner_beside_customers_is_nobodys():
+    text = "Title,Start,Technician,{}Email,Phone\nx,2026-11-23 09:00,Ada,{}jo@example.test,555-0100\n"
+    assert guessed(text.format("", "")).mapping.columns["assignee_email"] == ("Email",)
+    assert guessed(text.format("Customer name,", "Jo,")).unused == ("Customer name", "Email", "Phone")
+
+
+def test_the_number_of_a_job_is_no_reference_of_its_visits():
+    text = "Job #,{},Start\n7,Mowing,2026-11-23 09:00\n8,Felling,2026-11-23 09:00\n"
+    assert guessed(text.format("Title")).mapping.columns["reference"] == ("Job #",)
+    assert "reference" not in guessed(text.format("Visit title")).mapping.columns
+
+
+def test_dates_with_full_stops_have_the_day_first():
+    assert guessed("Subject;Start\nx;03.02.2026 09:00\n").mapping.date_format == "day_first"
+    assert guessed("Subject;Start\nx;02.13.2026 09:00\n").mapping.date_format == "month_first"
+    mixed = "Subject;Start\nx;03.02.2026 09:00\ny;02.13.2026 09:00\n"
+    assert [one.part for one in guessed(mixed).questions] == ["date_format"]
+
+
+def test_dates_that_a_program_writes_with_midnight_are_dates():
+    text = "Subject;Datum;Von;Bis\nx;23.11.2026 00:00:00;09:00;10:30\n"
+    guess = guessed(text)
+    assert guess.mapping.columns["start_date"] == ("Datum",)
+    assert when(rows(text, guess)[0]) == (START, END)
 
 
 def test_a_night_shift_ends_on_the_day_after():
