@@ -213,8 +213,11 @@ def _ends_of(
     return [replace(end, transition=again, half=half[end.claim.row.id]) for end in ends]
 
 
-def deliver_due(*, config: ReminderConfig) -> Delivered:
-    """Delivers everything that is due in this process, without the broker: `rescan_reminders --sync`."""
+def deliver_due(*, config: ReminderConfig, watch: Callable[[int], None] | None = None) -> Delivered:
+    """Delivers everything that is due in this process, without the broker: `rescan_reminders --sync`.
+
+    `watch` hears of each message group how many rows it was.
+    """
     total = Delivered()
     while True:
         claimed = claim(config, room=config.batch_size, ahead=timedelta())
@@ -227,3 +230,5 @@ def deliver_due(*, config: ReminderConfig) -> Delivered:
             return total
         for batch in chunks(claimed, config):
             total.add(deliver(batch.hints, config=config))
+            if watch is not None:
+                watch(len(batch.hints))

@@ -6,7 +6,7 @@ It plans what is missing, ends what no longer holds, and audits. Every step is c
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
@@ -88,11 +88,12 @@ def run_scan(
     config: ReminderConfig,
     budget: timedelta | None = None,
     journal: Journal = NO_JOURNAL,
+    watch: Callable[[ScanCounts], None] | None = None,
 ) -> ScanResult:
     """Does the work of a scan whose record is open, from its beginning or where another process left it.
 
     Every step is committed on its own and finds nothing to do a second time. When the budget is over before
-    the work is, the record stays open.
+    the work is, the record stays open. `watch` hears after each step what was done so far.
     """
     counts, error, done = ScanCounts(), "", False
     over = None if budget is None else time.monotonic() + budget.total_seconds()
@@ -101,6 +102,8 @@ def run_scan(
     try:
         for ended in _scan(scan_id, counts, config):
             log_ended(ended, scan_id=scan_id)
+            if watch is not None:
+                watch(counts)
             if time.monotonic() >= keep_at:
                 scans.renew_scan_lease(scan_id)
                 keep_at = time.monotonic() + RENEW_LEASE_SECONDS

@@ -165,14 +165,20 @@ def in_parts(
     change: Callable[[Sequence[Target]], tuple[list[int], list[Skipped]]],
     *,
     size: int,
+    watch: Callable[[int], None] | None = None,
 ) -> Done:
-    """Carries a plan out part by part; each part is one transaction with its own line in the audit trail."""
+    """Carries a plan out part by part; each part is one transaction with its own line in the audit trail.
+
+    `watch` hears of each part how many targets it had.
+    """
     ids: list[int] = []
     skipped = list(plan.skipped)
     for part in _parts(plan.targets, size):
         changed, left = change(part)
         ids += changed
         skipped += left
+        if watch is not None:
+            watch(len(part))
     return Done(tuple(ids), tuple(skipped))
 
 

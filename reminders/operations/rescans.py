@@ -34,18 +34,19 @@ def rescan(
     reason: str = "",
     budget: timedelta | None = None,
     hand_over: Callable[[int], bool] | None = None,
+    watch: Callable[[ScanCounts], None] | None = None,
 ) -> Rescan:
     """Scans now, behind every entrance: API, admin and command. A second one answers with the running scan's id.
 
     Needs no broker. Only a scan that takes longer than `budget` is handed over, to `hand_over`; where nobody
-    takes it, its record says so and the next scan does the rest. Raises scan.Disabled.
+    takes it, its record says so and the next scan does the rest. `watch` hears what was done so far. Raises scan.Disabled.
     """
     if not config.enabled:
         raise scan.Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
     scan_id, mine = _open_scan(trigger, by, checked_reason(reason, needed=False))
     if not mine:
         return Rescan(scan_id, None, is_new=False)
-    done = scan.run_scan(scan_id, config=config, budget=budget)
+    done = scan.run_scan(scan_id, config=config, budget=budget, watch=watch)
     if not done.unfinished:
         return Rescan(scan_id, done.counts, is_new=True)
     if hand_over is not None and hand_over(scan_id):

@@ -1,6 +1,6 @@
 """Reset and resend: people are reminded again though nothing of their work changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,14 +77,24 @@ def plan_reset(selection: Selection, *, config: ReminderConfig) -> ResetPlan:
     return ResetPlan(selection, tuple(targets), (*skipped, *unknown(selection, found)))
 
 
-def run_reset(plan: ResetPlan, *, by: str, reason: str, action: str = "reset") -> Done:
+def run_reset(
+    plan: ResetPlan,
+    *,
+    by: str,
+    reason: str,
+    action: str = "reset",
+    watch: Callable[[int], None] | None = None,
+) -> Done:
     """Carries the plan out: people are reminded again though nothing of their work changed.
 
     A plan that was carried out already finds every target changed, and does nothing.
     """
     reason = checked_reason(reason)
     return in_parts(
-        plan, lambda part: _reset_some(plan, part, by=by, reason=reason, action=action), size=plans.AT_ONCE
+        plan,
+        lambda part: _reset_some(plan, part, by=by, reason=reason, action=action),
+        size=plans.AT_ONCE,
+        watch=watch,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from reminders.management.progress import progress
 from reminders.management.refusals import in_one_line
 from reminders.operations import erasing
 from reminders.operations.erasing import ErasurePlan, ErasureState
@@ -55,7 +56,14 @@ class Command(BaseCommand):
                 self._answer(options, done.as_json(), _done(done))
                 return
             reason = options["reason"] or ("goes on" if person.erased_at else "")
-            done = erasing.erase(person.pk, by=by, reason=reason, seconds=None)
+            with progress("erasing", stream=self.stderr, unit="steps", hidden=options["json"]) as bar:
+                done = erasing.erase(
+                    person.pk,
+                    by=by,
+                    reason=reason,
+                    seconds=None,
+                    progress=lambda table: bar.advance(about=table),
+                )
         self._answer(options, done.as_json(), _done(done))
 
     def _ask(self, plan: ErasurePlan, options: dict[str, Any]) -> None:

@@ -3,10 +3,12 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from datetime import time
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -25,11 +27,14 @@ from assignments.imports.tables.mapped_rows import with_columns
 from assignments.imports.tables.mapping import TableMapping
 from assignments.imports.tables.values import DATE_FORMATS
 from assignments.imports.text_files import python_charset
+from reminders.management.progress import Watched, progress
 from reminders.management.refusals import in_one_line
 from reminders.management.table_mappings import in_words, mapping_named, show_guess
 from reminders.operations.import_mappings import save_import_mapping
 
 MAX_SHOWN = 100
+SHOWN_EVERY = 200
+"""After so many rows it is shown how far an import is."""
 
 
 class Command(BaseCommand):
@@ -104,12 +109,13 @@ class Command(BaseCommand):
         stopped_at: int | None = None
         next_row = options["from_row"]
         try:
-            with in_one_line(), path.open("rb") as file:
+            with in_one_line(), path.open("rb") as file, ExitStack() as shown:
                 reader = with_mapping(BY_SUFFIX.get(path.suffix.lower(), read_csv), mapping)
                 asked = {**options, "zone": None} if mapping else options
                 read = with_options(reader, asked, now=database_now())
                 source = read(file, python_charset(options["charset"]))
-                rows = (one for one in source if _number(one) >= options["from_row"])
+                bar = shown.enter_context(self._bar(path, options))
+                rows = _watched(source, file, options["from_row"], bar)
                 while portion := list(islice(rows, MAX_ROWS)):
                     dry = options["dry_run"] or stopped_at is not None
                     done, errors = import_portion(
@@ -125,7 +131,6 @@ class Command(BaseCommand):
                     if stopped_at is None:
                         total = together(total, done)
                         next_row = _number(portion[-1]) + 1
-                    self._progress(_number(portion[-1]))
         except NoTable as refusal:
             raise CommandError(f"{path.name}: --mapping: {refusal}; nothing was written") from refusal
         except NotACalendar as refusal:
@@ -176,9 +181,9 @@ class Command(BaseCommand):
         said = {name: options[name] for name in ("zone", "date_format", "sheet")}
         return mapping_named(options["mapping"], **said)
 
-    def _progress(self, row: int) -> None:
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{row} rows", ending="")
+    def _bar(self, path: Path, options: dict[str, Any]) -> AbstractContextManager[Watched]:
+        size = path.stat().st_size if path.is_file() else None  # A pipe has none.
+        return progress("importing", stream=self.stderr, unit="B", total=size, hidden=options["json"])
 
     def _report(
         self,
@@ -213,6 +218,15 @@ class Command(BaseCommand):
             self.stdout.write(f"row {one.row}: {what}{one.column or one.field or 'the row'}: {one.message}")
         if len(found) > MAX_SHOWN:
             self.stdout.write(f"... and {len(found) - MAX_SHOWN} more: --json shows them")
+
+
+def _watched(source: Iterable[ParsedRow], file: BinaryIO, first: int, bar: Watched) -> Iterator[ParsedRow]:
+    """The rows from `first` on; tells after some of them how much of the file has been read."""
+    for count, one in enumerate(source, start=1):
+        if count % SHOWN_EVERY == 0 and not file.closed and file.seekable():
+            bar.reach(file.tell(), f"row {_number(one)}")
+        if _number(one) >= first:
+            yield one
 
 
 def _as_json(one: RowError) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import getpass
 import json
 from argparse import ArgumentParser
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.core.management.base import BaseCommand
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver
+from reminders.management.progress import Watched, progress
 from reminders.management.refusals import in_one_line
 from reminders.models import ScanRun
 from reminders.operations import rescans
@@ -34,25 +36,33 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with in_one_line():
-            answer = _answer(options, conf.current())
+            answer = self._answer(options, conf.current())
         self.stdout.write(json.dumps(answer) if options["json"] else _in_words(answer))
 
+    def _answer(self, options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
+        if options["dry_run"]:
+            preview = rescans.preview_rescan(config=config, budget=rescans.REQUEST_BUDGET)
+            return {"dry_run": True, "complete": preview.complete, "counts": asdict(preview.counts)}
+        with self._shown("scanning", "rows", options) as bar:
+            done = rescans.rescan(
+                trigger=ScanRun.Trigger.CLI,
+                by=getpass.getuser(),
+                reason=options["reason"],
+                config=config,
+                watch=lambda counts: bar.reach(sum(asdict(counts).values())),
+            )
+        answer = {
+            "scan_id": done.scan_id,
+            "running": done.counts is None,
+            "counts": asdict(done.counts) if done.counts else None,
+        }
+        if options["sync"]:
+            with self._shown("delivering", "messages", options) as bar:
+                answer["delivered"] = asdict(deliver.deliver_due(config=config, watch=bar.advance))
+        return answer
 
-def _answer(options: dict[str, Any], config: ReminderConfig) -> dict[str, Any]:
-    if options["dry_run"]:
-        preview = rescans.preview_rescan(config=config, budget=rescans.REQUEST_BUDGET)
-        return {"dry_run": True, "complete": preview.complete, "counts": asdict(preview.counts)}
-    done = rescans.rescan(
-        trigger=ScanRun.Trigger.CLI, by=getpass.getuser(), reason=options["reason"], config=config
-    )
-    answer = {
-        "scan_id": done.scan_id,
-        "running": done.counts is None,
-        "counts": asdict(done.counts) if done.counts else None,
-    }
-    if options["sync"]:
-        answer["delivered"] = asdict(deliver.deliver_due(config=config))
-    return answer
+    def _shown(self, label: str, unit: str, options: dict[str, Any]) -> AbstractContextManager[Watched]:
+        return progress(label, stream=self.stderr, unit=unit, hidden=options["json"])
 
 
 def _in_words(answer: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from reminders import conf
 from reminders.management.instants import EXAMPLE, instant
+from reminders.management.progress import progress
 from reminders.management.refusals import in_one_line
 from reminders.operations import resets
 from reminders.operations.plans import WORDS, Selection, Skipped
@@ -49,7 +50,13 @@ class Command(BaseCommand):
             plan = resets.plan_reset(selection, config=conf.current())
             skipped, reset = plan.skipped, tuple(target.id for target in plan.targets)
             if not options["dry_run"]:
-                done = resets.run_reset(plan, by=getpass.getuser(), reason=options["reason"])
+                total, hidden = len(plan.targets), options["json"]
+                with progress(
+                    "resetting", stream=self.stderr, unit="assignments", total=total, hidden=hidden
+                ) as bar:
+                    done = resets.run_reset(
+                        plan, by=getpass.getuser(), reason=options["reason"], watch=bar.advance
+                    )
                 skipped, reset = done.skipped, done.ids
         answer = {
             "dry_run": options["dry_run"],

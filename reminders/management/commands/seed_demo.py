@@ -19,6 +19,7 @@ from assignments.services import NewAssignment
 from reminders import conf
 from reminders.conf import ReminderConfig
 from reminders.management.demo_acts import Demonstration
+from reminders.management.progress import progress
 from reminders.management.refusals import in_one_line
 from reminders.management.sample_work import (
     DISPATCHER,
@@ -56,10 +57,12 @@ class Command(BaseCommand):
             _make_teams(people)
             _make_rules()
             turn = 1 + _sets_loaded()
-            made = [
-                (_make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}"), sample)
-                for number, sample in enumerate(samples(now=database_now(), config=config), start=1)
-            ]
+            wanted, made = list(samples(now=database_now(), config=config)), []
+            with progress("loading", stream=self.stderr, unit="assignments", total=len(wanted)) as bar:
+                for number, sample in enumerate(wanted, start=1):
+                    work = _make(sample, people[sample.person], reference=f"DEMO-{turn}-{number:02}")
+                    made.append((work, sample))
+                    bar.advance()
             self.stdout.write(f"sample set {turn}: {len(made)} assignments for {len(people)} people")
             if not config.enabled:
                 self.stdout.write("REMINDER_WORKER_ENABLED is false: nothing will be planned or sent")

@@ -3,6 +3,8 @@
 import json
 import os
 from argparse import ArgumentParser
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from config.devstack.management.commands.test import environment_for
 from config.devstack.servers import temporary_servers
+from reminders.management.progress import Watched, progress
 
 MODES = (
     "drain",
@@ -80,12 +83,11 @@ class Command(BaseCommand):
             batch=options["batch"],
             answer_after=options["answer_after"],
         )
-        figures = {}
-        for figures in measured(
-            options["mode"], asked, runs=options["runs"], warm_up=not options["no_warm_up"]
-        ):
-            self.stdout.write(json.dumps(figures))
-            self.stdout.flush()
+        figures, warm_up = {}, not options["no_warm_up"]
+        with self._bar(options, options["runs"] + 1) as bar:  # the last are the medians
+            for figures in measured(options["mode"], asked, runs=options["runs"], warm_up=warm_up):
+                bar.aside(partial(self._line, json.dumps(figures)))
+                bar.advance()
         if not options["json"]:
             self.stderr.write(readable(figures))
 
@@ -97,6 +99,14 @@ class Command(BaseCommand):
                 f"--peer is {options['peer']}: the folder with the replaced system's bench.mjs is needed"
             )
         names = [name for name in options["only"].split(",") if name]
-        for line in compared(options["peer"], runs=options["runs"], only=names):
-            self.stdout.write(line)
-            self.stdout.flush()
+        with self._bar(options, None) as bar:
+            for line in compared(options["peer"], runs=options["runs"], only=names):
+                bar.aside(partial(self._line, line))
+                bar.advance()
+
+    def _bar(self, options: dict[str, Any], total: int | None) -> AbstractContextManager[Watched]:
+        return progress("measuring", stream=self.stderr, unit="runs", total=total, hidden=options["json"])
+
+    def _line(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from assignments.models import Assignment
 from reminders.management.commands import import_assignments
 from tests.factories import AssigneeFactory
+from tests.terminal import terminal
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +123,16 @@ def test_what_was_left_out_is_counted(tmp_path):
     said = run(tmp_path / "work.ics")
     assert said == "left out: 1 x VTODO\n0 created, 0 updated, 0 unchanged\n"
     assert json.loads(run(tmp_path / "work.ics", "--json"))["left_out"] == {"VTODO": 1}
+
+
+def test_a_terminal_shows_how_far_an_import_is_but_not_beside_json(path, monkeypatch):
+    monkeypatch.setattr(import_assignments, "SHOWN_EVERY", 1)
+    written(path, "one", "two", "three")
+    with terminal(monkeypatch) as (stream, seen):
+        call_command("import_assignments", str(path), stdout=StringIO(), stderr=stream)
+        shown = seen()
+    assert "importing:   0%|" in shown
+    assert "row 3]" in shown
+    with terminal(monkeypatch) as (stream, seen):
+        call_command("import_assignments", str(path), "--json", stdout=StringIO(), stderr=stream)
+        assert seen() == ""
