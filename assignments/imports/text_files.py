@@ -33,13 +33,13 @@ def python_charset(declared: str | None) -> str:
 
 
 def with_byte_order(file: BinaryIO, charset: str) -> str:
-    """The charset that a byte order mark at the beginning of the file says, else this one."""
+    """The charset that a byte order mark at the beginning of the file says, or the zeros of UTF-16, else this one."""
     start = file.read(4)
     file.seek(0)
     if start.startswith(UTF16):
         return "utf-16"
     if b"\x00" in start:
-        raise UnreadableFile("this file is in UTF-16 without a byte order mark: save it in UTF-8")
+        return "utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"
     return "utf-8" if start.startswith(codecs.BOM_UTF8) else charset
 
 

@@ -16,6 +16,7 @@ from assignments.imports.tables.table import Cell, Table, TableRow, wrong_width
 from assignments.imports.tables.values import (
     ValueNotAccepted,
     as_text,
+    is_date_alone,
     read_date,
     read_duration,
     read_flag,
@@ -41,6 +42,7 @@ STATUS_WORDS = {
 """Words for a status that need not be said in a mapping."""
 
 NAMED_ADDRESS = re.compile(r"\s*\"?(?P<name>[^<>\"]*?)\"?\s*<\s*(?P<email>[^<>\s]+@[^<>\s]+)\s*>\s*")
+ADDRESS = re.compile(r"[^\s,<>@]+@[^\s,<>@]+")
 KEY_PREFIX = "table:"
 KNOWN_BY = ("reference", "name", "email")
 MAX_PEOPLE = 50
@@ -141,9 +143,10 @@ class _Reader:
             return None
 
     def _refuse(self, field: str, code: str, message: str, column: str | None = None) -> None:
-        self._errors.append(
-            RowError(self._number, field, code, message, column or column_of(field, self._mapping))
-        )
+        """Notes an error; of one cell that fills the field and is a key besides, one is enough."""
+        error = RowError(self._number, field, code, message, column or column_of(field, self._mapping))
+        if (error.column, message) not in ((one.column, one.message) for one in self._errors):
+            self._errors.append(error)
 
     def _text(self, target: str, field: str | None = None) -> str:
         """The texts of all columns of a target, joined; its constant where they are empty."""
@@ -184,7 +187,7 @@ class _Reader:
             if (text := self._text(target, target.replace("_", ".", 1)))
         }
         words = _each(self._text("assignee"))
-        if len(words) > MAX_PEOPLE or any(word.count("@") > 1 for word in words):
+        if len(words) > MAX_PEOPLE or any(len(ADDRESS.findall(word)) > 1 for word in words):
             named = quoted("; ".join(words))
             message = f"{named} names several people: at most {MAX_PEOPLE} are accepted, with ; between them"
             self._refuse("assignee", "several", message)
@@ -212,7 +215,7 @@ class _Reader:
                 parts.append(" ".join(normalized(as_text(self._cell(column))).split()))
             except ValueNotAccepted as refusal:
                 self._refuse("reference", refusal.code, str(refusal), column)
-        if not any(parts):
+        if not any(parts) and not self._errors:
             message = "all key columns are empty: one needs a value, by which the row is known again"
             self._refuse("reference", "required", message)
         if further and not of_person:
@@ -254,7 +257,7 @@ class _Reader:
         all_day = self._read("all_day", "scheduled_start", read_flag)
         if "scheduled_start" in self._mapping.columns:
             found = self._of("scheduled_start")
-            if found is not None and (all_day or self._is_day_alone(found[1])):
+            if found is not None and (all_day or is_date_alone(found[1], style)):
                 day = self._read("scheduled_start", "scheduled_start", lambda cell: read_date(cell, style))
                 return self._whole_day(day), True
             return self._read(
@@ -270,13 +273,6 @@ class _Reader:
         if all_day or clock is None:
             return self._whole_day(day), True
         return datetime.combine(day, clock), False
-
-    def _is_day_alone(self, cell: Cell) -> bool:
-        try:
-            read_date(cell, self._mapping.date_format)
-        except ValueNotAccepted:
-            return False
-        return not isinstance(cell, datetime) and not _is_serial_with_time(cell)
 
     def _whole_day(self, day: Any) -> datetime | None:
         if day is None:
@@ -336,7 +332,3 @@ def _named(word: str) -> dict[str, str]:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def _is_serial_with_time(cell: Cell) -> bool:
-    return isinstance(cell, str) and cell.replace(",", ".").count(".") == 1 and cell[:5].isdigit()

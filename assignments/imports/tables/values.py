@@ -61,7 +61,7 @@ class ValueNotAccepted(ValueError):
     """The value of a cell is not of the accepted form; the text names the value and the form."""
 
     def __init__(self, value: object, needed: str, code: str = "invalid") -> None:
-        super().__init__(f"{quoted(value)} {needed}")
+        super().__init__(needed if code == "unusable" else f"{quoted(value)} {needed}")
         self.code = code
 
 
@@ -69,7 +69,7 @@ def as_text(cell: Cell) -> str:
     """The cell as text, whole numbers without a fraction. Raises NotAccepted for one without a usable value."""
     match cell:
         case Unusable(why):
-            raise ValueNotAccepted("this cell", f"holds {why}", "unusable")
+            raise ValueNotAccepted("", f"this cell holds {why}", "unusable")
         case str():
             return cell.strip()
         case bool():
@@ -210,6 +210,15 @@ def is_date(text: str, date_format: str | None) -> bool:
     return _dated(text, date_format) is not None or any(
         _dated(day, date_format) is not None and _clock(rest) is not None for day, rest in _split(text)
     )
+
+
+def is_date_alone(cell: Cell, date_format: str | None) -> bool:
+    """Whether a cell of moments has a date and no time, not even 00:00."""
+    if not isinstance(cell, (str, float)):
+        return False
+    text = as_text(cell)
+    serial = _either_number(text) if date_format == "excel" else None
+    return serial.is_integer() if serial is not None else _dated(text, date_format) is not None
 
 
 def is_serial(text: str) -> bool:

@@ -18,6 +18,7 @@ from assignments.history import Actor
 from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.calendar_options import DAYS_AHEAD, MOST_DAYS_AHEAD
 from assignments.imports.csv_rows import read_csv
+from assignments.imports.error_table import error_lines
 from assignments.imports.fields import InvalidValue, TimeOfDay
 from assignments.imports.formats import BY_SUFFIX, NoTable, NotACalendar, with_mapping, with_options
 from assignments.imports.portions import import_portion
@@ -96,6 +97,12 @@ class Command(BaseCommand):
         parser.add_argument("--sheet", help="of an XLSX file with several sheets: the one that is meant")
         parser.add_argument("--charset", help="the encoding of a CSV file or a calendar; default: UTF-8")
         parser.add_argument(
+            "--errors",
+            type=Path,
+            metavar="FILE.csv",
+            help="write every bad row as a table, which a spreadsheet opens",
+        )
+        parser.add_argument(
             "--json", action="store_true", help="answer as one line of JSON, with every bad row"
         )
 
@@ -140,6 +147,8 @@ class Command(BaseCommand):
             raise CommandError(f"{path.name}: --zone {refusal}; nothing was written") from refusal
         except (OSError, UnreadableFile, CommandError) as error:
             raise CommandError(f"{path.name}: {_why(error)}; {_what_to_do(next_row, options)}") from error
+        if options["errors"]:
+            _write(options["errors"], bad)
         notes = [one for one in source.notes.rows if one.row >= options["from_row"]]
         self._report(total, total.left_out + source.notes.left_out, bad, notes, options)
         if stopped_at is not None:
@@ -217,7 +226,15 @@ class Command(BaseCommand):
         for one in found[:MAX_SHOWN]:
             self.stdout.write(f"row {one.row}: {what}{one.column or one.field or 'the row'}: {one.message}")
         if len(found) > MAX_SHOWN:
-            self.stdout.write(f"... and {len(found) - MAX_SHOWN} more: --json shows them")
+            self.stdout.write(f"... and {len(found) - MAX_SHOWN} more: --errors FILE.csv or --json has them")
+
+
+def _write(path: Path, bad: list[RowError]) -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(error_lines(bad))
+    except OSError as error:
+        raise CommandError(f"--errors {path}: {_why(error)}") from error
 
 
 def _watched(source: Iterable[ParsedRow], file: BinaryIO, first: int, bar: Watched) -> Iterator[ParsedRow]:

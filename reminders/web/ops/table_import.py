@@ -1,8 +1,6 @@
 """An import by page: a file, what its columns mean, a check of every row, and then the import. Each step is a POST."""
 
-import csv
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -24,9 +22,9 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from assignments.import_models import ImportMapping, TableUpload
-from assignments.imports.formulas import guarded
+from assignments.imports.error_table import error_lines
 from assignments.imports.mappings import UnknownMapping, find_mapping
-from assignments.imports.rows import RowError, UnreadableFile
+from assignments.imports.rows import UnreadableFile
 from assignments.imports.tables.guessing import MappingQuestion
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.text_files import CHARSETS, python_charset
@@ -47,7 +45,6 @@ BUDGET = timedelta(seconds=2)
 
 ERRORS_SHOWN = 20
 COMMON_CHARSETS = ("utf-8", "cp1252", "iso8859-1", "iso8859-15", "iso8859-2", "cp1250", "cp1251")
-ERROR_COLUMNS = ("row", "column", "field", "code", "message")
 
 
 @csrf_exempt
@@ -336,21 +333,9 @@ def errors_file(request: HttpRequest, pk: int) -> HttpResponseBase:
     if request.method == "POST":
         return HttpResponseNotAllowed(["GET", "HEAD"])
     upload = _found(request, pk)
-    lines = _error_lines(table_uploads.errors_of(upload))
+    lines = error_lines(table_uploads.errors_of(upload))
     headers = {"Content-Disposition": f'attachment; filename="errors-{upload.pk}.csv"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _error_lines(errors: Iterator[RowError]) -> Iterator[str]:
-    yield "\ufeff" + _line(ERROR_COLUMNS)
-    for one in errors:
-        yield _line([one.row, one.column or "", one.field or "", one.code, one.message])
-
-
-def _line(cells: Any) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow([guarded(cell) if isinstance(cell, str) else cell for cell in cells])
-    return line.getvalue()
 
 
 @page(operator=True, limit=TeamAccess.NARROWS)

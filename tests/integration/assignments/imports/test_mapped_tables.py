@@ -245,8 +245,11 @@ def test_what_the_command_does_not_take_is_said_in_one_line(table, clock, argume
 def test_the_command_names_the_column_of_a_bad_row(table, clock):
     run(table, "--guess", "--save", "g")
     table.write_text(exports.GOOGLE + "x,32/11/2026,09:00,,,,,,\n")
-    out, _ = run(table, "--mapping", "g", "--skip-bad")
+    errors = table.with_name("errors.csv")
+    out, _ = run(table, "--mapping", "g", "--skip-bad", "--errors", errors)
     assert "row 3: Start Date: '32/11/2026' is not a date" in out
+    (line,) = csv.DictReader(errors.read_text("utf-8-sig").splitlines())
+    assert (line["row"], line["column"], line["code"]) == ("3", "Start Date", "invalid_date")
     assert "1 created" in out
 
 

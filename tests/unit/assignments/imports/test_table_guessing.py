@@ -114,6 +114,12 @@ def test_dates_that_a_program_writes_with_midnight_are_dates():
     assert when(rows(text, guess)[0]) == (START, END)
 
 
+def test_work_that_begins_at_midnight_is_no_whole_day_among_others():
+    text = "Subject,Start\nx,2026-11-23 09:00\ny,2026-11-24 00:00\nz,2026-11-24 08:00\n"
+    midnight = rows(text, guessed(text))[1].values["scheduled_start"]
+    assert midnight.isoformat() == "2026-11-23T23:00:00+00:00"
+
+
 def test_a_night_shift_ends_on_the_day_after():
     guess = guessed(exports.DEPUTY)
     assert guess.questions == ()
@@ -198,7 +204,7 @@ def test_dates_as_spreadsheets_count_days_are_known():
     assert rows(text, guess)[0].values["scheduled_start"].isoformat() == START
 
 
-@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_encodings_of_spreadsheets(charset):
     text = exports.OUTLOOK_GERMAN
     file = io.BytesIO(text.encode(charset))

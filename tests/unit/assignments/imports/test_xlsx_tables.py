@@ -132,17 +132,26 @@ def test_a_spreadsheet_is_guessed_and_read():
     assert [row.values["scheduled_start"].isoformat() for row in found] == ["2026-11-23T08:00:00+00:00"] * 2
 
 
+def test_numbers_without_a_format_are_dates_with_times_where_the_others_are():
+    content = written(HEADER[:2], ["a", 46349.375], ["b", 46350.0], ["c", 46351.5])
+    guess = guess_table(io.BytesIO(content), zone=ZONE)
+    assert (guess.questions, guess.mapping.date_format) == ((), "excel")
+    first, (error,), _ = read_mapped(io.BytesIO(content), mapping=guess.mapping)
+    assert first.values["scheduled_start"].isoformat() == "2026-11-23T08:00:00+00:00"
+    assert (error.row, error.column, error.code) == (3, "Start", "all_day")
+
+
 def test_a_row_names_the_column_of_a_cell_without_a_value():
     content = sheet_file(
         '<row r="1"><c t="inlineStr"><is><t>Subject</t></is></c><c t="inlineStr"><is><t>Start</t></is></c></row>'
         '<row r="2"><c r="A2" t="e"><v>#REF!</v></c><c r="B2" t="inlineStr"><is><t>2026-11-23 09:00</t></is></c></row>'
     )
     mapping = checked_mapping(
-        {"columns": {"title": "Subject", "scheduled_start": "Start"}, "key": ["Start"], "zone": ZONE}
+        {"columns": {"title": "Subject", "scheduled_start": "Start"}, "key": ["Subject"], "zone": ZONE}
     )
     ((error,),) = read_mapped(io.BytesIO(content), mapping=mapping)
     assert (error.row, error.column, error.code) == (2, "Subject", "unusable")
-    assert "#REF!" in error.message
+    assert error.message == "this cell holds the error '#REF!' of a formula"
 
 
 # --- hostile files ---
