@@ -21,6 +21,7 @@ from notifications.channels.email.mime import (
     unstructured,
 )
 from notifications.message import Calendar, CalendarMethod, Message
+from tests.depth import examples
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 999_999, tzinfo=UTC)
 SENDER = from_header("Assignment reminders", "reminders@example.com")
@@ -111,7 +112,7 @@ def test_text_comes_first_and_html_second() -> None:
     assert [each.get_content_type() for each in mail.iter_parts()] == ["text/plain", "text/html"]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     subject=one_liners | ascii_lines,
     name=(one_liners | ascii_lines).map(display_name),
@@ -132,7 +133,7 @@ def test_a_reader_gets_back_exactly_what_was_written(
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(subject=anything, name=anything, text=anything, html=anything, header=anything)
 def test_no_value_adds_a_header_or_a_part(subject: str, name: str, text: str, html: str, header: str) -> None:
     mail = parsed(subject=subject, name=name, text=text, html=html, headers={"X-Note": header})
@@ -147,7 +148,7 @@ def test_no_value_adds_a_header_or_a_part(subject: str, name: str, text: str, ht
     assert mail["X-Note"] == one_line(header).strip(" ") or mail["X-Note"] == one_line(header)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     subject=anything | st.integers(0, 3000).map("s".__mul__),
     name=anything | st.integers(0, 3000).map("n".__mul__),

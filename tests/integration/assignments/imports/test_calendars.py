@@ -11,6 +11,7 @@ from assignments.imports.calendar_rows import read_calendar
 from assignments.imports.rows import UnreadableFile
 from assignments.models import Assignee, Assignment
 from reminders.models import Reminder
+from tests.depth import examples
 from tests.fakes.api_caller import ApiCaller
 
 pytestmark = pytest.mark.django_db
@@ -241,7 +242,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(lines=LINES)
 def test_no_event_is_too_much(lines):
     try:

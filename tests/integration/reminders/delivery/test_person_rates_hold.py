@@ -23,6 +23,7 @@ from reminders.policy import rates
 from reminders.policy.rates import Due, RateLimits
 from tests import acting
 from tests.conftest import NOON, DatabaseClock
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -106,7 +107,7 @@ def check_messages(outbox: MemoryChannel, nudges) -> None:
             assert later - earlier >= MINUTE, "two messages to one person within a minute"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     due=st.lists(
         st.tuples(st.integers(0, 7200), st.integers(60, 7200), st.sampled_from(["email", "sms"])), max_size=25

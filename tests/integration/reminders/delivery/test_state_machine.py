@@ -37,6 +37,7 @@ from reminders.ledger.records import Hint
 from reminders.models import FINAL, Attempt, Reminder, State
 from reminders.policy import gates, retries, rows
 from tests.conftest import NOON, DatabaseClock
+from tests.depth import examples
 from tests.fakes.broker import MemoryBroker
 
 # Coverage is asked of the other tests: tracing takes half as long again.
@@ -304,7 +305,7 @@ def _message_id(row: Reminder) -> str:
 
 
 STEPS = settings(
-    max_examples=100,
+    max_examples=examples(100),
     stateful_step_count=12,
     deadline=None,
     derandomize=True,

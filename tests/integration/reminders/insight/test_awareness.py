@@ -26,6 +26,7 @@ from reminders.policy.awareness import Rung
 from reminders.policy.retries import AMBIGUOUS_WAIT
 from tests import acting
 from tests.conftest import NOON
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.stage import Stage
 
@@ -228,7 +229,9 @@ MESSAGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(MESSAGES)
 def test_the_database_knows_what_python_knows_of_the_same_messages(config, clock, messages):
     Reminder.objects.all().delete()

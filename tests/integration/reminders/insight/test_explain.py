@@ -32,6 +32,7 @@ from reminders.models import CircuitBreaker, Kind, Reason, Reminder
 from reminders.operations import pauses, resets, schedule
 from tests import acting
 from tests.conftest import NOON, DatabaseClock
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory, overdue_notice
 from tests.fakes.api_caller import ApiCaller
 from tests.fakes.broker import MemoryBroker
@@ -321,7 +322,9 @@ TOLD = {
 
 @example(**TOLD)
 @example(**{**TOLD, "edits": [*TOLD["edits"], ("wait", 1), ("reset", 0)]})
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(150), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(
     start=st.integers(-60, 400),
     lead=st.sampled_from([None, 5, 45, 300]),

@@ -22,6 +22,7 @@ from reminders.policy import chains
 from reminders.policy import rules as policy_rules
 from tests import acting
 from tests.conftest import NOON
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.stage import MINUTE, Ticks
 
@@ -60,7 +61,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 @example([("add", "unanswered", (30, 10, 3)), ("supervise", 0, None), ("lead", 1, 15)])
 def test_open_steps_are_those_that_the_rules_ask_for(clock, steps):

@@ -16,6 +16,7 @@ from reminders.ledger.rules import enabled_rules
 from reminders.models import Kind, Reminder, ReminderRule, RuleChange, RuleSchedule, State
 from reminders.policy import rules as policy_rules
 from tests.conftest import NOON
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
@@ -43,7 +44,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
 def test_open_rows_are_those_that_the_rules_ask_for(clock, steps):
     clock.set(NOON)

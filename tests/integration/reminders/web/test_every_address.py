@@ -166,6 +166,8 @@ MAY = {
 MAIL = "20260615T120000.000000Z-1"
 """The name of a stored mail."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+MIGHTIEST = ("anonymous", "ops", "operator")
+"""Nobody, and those of whom each kind of caller may all that the others of its kind may: enough for odd methods."""
 BROKEN = set(range(500, 600)) - {503}
 
 # Below admin/: of which models the roles see lists and records. Of all others nobody sees anything but a superuser.
@@ -325,7 +327,7 @@ def test_no_other_method_does_anything(call, route):
     pages = route.startswith("ops/")
     open_pages = not route.startswith(("ops/", "api/"))
     for method in set(METHODS) - has:
-        for caller in CALLERS:
+        for caller in MIGHTIEST:
             status = call(caller, method, url).status_code
             if open_pages:
                 assert status in {301, 302, 405} or (status == 200 and method != "TRACE"), (
@@ -348,7 +350,7 @@ def test_who_sees_what_below_admin(call, route):
     """Pages of Django's admin take any method for a GET: what counts is who gets a page, and that nothing breaks."""
     url, need = address(route), needed_below_admin(route)
     for method in METHODS:
-        for caller in CALLERS:
+        for caller in CALLERS if method in ("GET", "POST") else MIGHTIEST:
             answered = call(caller, method, url)
             status = answered.status_code
             assert status not in BROKEN, (caller, method, url, status)

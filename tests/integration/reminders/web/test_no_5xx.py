@@ -89,6 +89,7 @@ def ask(clock, settings, monkeypatch):
                 close()
             transaction.set_rollback(True)
         assert answer.status_code < 500, (method, url[:200], content_type, body[:80], answer.status_code)
+        return answer.status_code
 
     return call
 
@@ -101,13 +102,14 @@ def test_the_sweep_knows_every_part_of_the_system():
 @pytest.mark.parametrize("route", ROUTES)
 def test_nothing_sent_to_an_address_gets_a_5xx(ask, route):
     url = filled(route, "1")
-    for method in METHODS:
-        ask(method, url)
+    answered = {method: ask(method, url) for method in METHODS}
     for word in PATHS if "<" in route else ():
         for method in ("GET", "POST"):
             ask(method, filled(route, word))
     for query in QUERIES:
         ask("GET", f"{url}?{query}")
-    for body, content_type in BODIES:
-        for method in ("POST", "PUT"):
+    # Only a program's PUT is read at all: a page has forms, and whoever refuses a method reads no body.
+    readers = [method for method in ("POST", "PUT") if answered[method] != 405]
+    for method in readers if route.startswith("/api/") else readers[:1]:
+        for body, content_type in BODIES:
             ask(method, f"{url}?{QUERIES[0]}", body, content_type)

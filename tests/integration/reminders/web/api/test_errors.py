@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from accounts import roles
 from accounts.models import ApiToken
 from assignments.models import Assignment
+from tests.depth import examples
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
 
@@ -249,7 +250,9 @@ JSON = st.recursive(
 FIELDS = (*WORK, "reference", "notes", "assignee", "status", "scheduled_end", "lead_minutes", "id")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(body=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
 def test_no_json_is_too_much(api, body):
     with transaction.atomic():

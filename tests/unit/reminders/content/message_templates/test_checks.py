@@ -14,6 +14,7 @@ from reminders.content.message_templates.starters import starter
 from reminders.content.message_templates.variables import Role, TextForm, variables
 from reminders.insight.message_samples import contact_of, sample_problems, samples, written
 from reminders.models import MessageTemplate
+from tests.depth import examples
 from tests.unit.reminders.content.message_templates.test_syntax import SOURCES
 
 Kind = MessageTemplate.Kind
@@ -225,7 +226,7 @@ def test_no_template_takes_from_a_mail_what_must_be_in_it(kind, settings):
                 assert address in part.replace("&amp;", "&")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(SOURCES, SOURCES, st.sampled_from(EVERY))
 def test_no_source_does_harm_it_is_refused_or_makes_messages_within_their_bounds(subject, body, of):
     kind, channel = of
