@@ -17,4 +17,11 @@ def test_every_call_is_there_and_can_be_opened(visit):
     )
     page.get_by_role("button", name="put /api/assignments/by-reference/{reference}").first.click()
     expect(page.get_by_role("button", name="Try it out")).to_be_visible()
-    expect(page.get_by_text("Idempotency-Key").or_(page.get_by_text("If-Match")).first).to_be_visible()
+    expect(page.locator(".parameter__name", has_text="If-Match").first).to_be_visible()
+
+    ground = "getComputedStyle(document.querySelector('.swagger-ui')).backgroundColor"
+    light = page.evaluate(ground)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"{ground} !== {light!r}")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -68,9 +68,10 @@ class OnMyWayView(ActEndpoint):
 
 @_described("assignments_late")
 class LateView(ActEndpoint):
-    """Says that the assignee will begin so many minutes after `scheduled_start`; the overdue instant moves along.
+    """Says that the assignee will begin some minutes late; the overdue instant moves along.
 
-    Possible twice for a plan, and until the work is marked OVERDUE. It draws no version: nobody is reminded again.
+    `minutes` count from `scheduled_start`. Possible twice for a plan, and until the work is marked OVERDUE. It draws
+    no version: nobody is reminded again.
     """
 
     act = staticmethod(acts.run_late)

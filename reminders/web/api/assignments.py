@@ -226,7 +226,7 @@ class AssignmentView(AssignmentEndpoint):
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes the fields that are sent. A change of start, assignee, lead or status plans anew."""
+        """Changes the fields of an assignment that are sent. A change of start, assignee, lead or status plans anew."""
         values = self.body(assignments.AssignmentInputSerializer, partial=True)
         _change(pk, values, self.seen(), self.team_scope, self.actor())
         return shown(pk)
@@ -238,7 +238,7 @@ class AssignmentView(AssignmentEndpoint):
         parameters=[ETAG_HEADER, IF_MATCH],
     )
     def delete(self, request: Request, pk: int) -> Response:
-        """Cancels an assignment. It is kept, with its history."""
+        """Cancels an assignment, as its call "cancel" does. It is kept, with its history."""
         _change(pk, {"status": Status.CANCELLED}, self.seen(), self.team_scope, self.actor())
         return shown(pk)
 
@@ -275,10 +275,11 @@ class AssignmentByReferenceView(AssignmentEndpoint):
         parameters=[ETAG_HEADER, IF_MATCH, IF_NONE_MATCH],
     )
     def put(self, request: Request, reference: str) -> Response:
-        """Creates the assignment of this reference, or gives it these values; the same call twice changes nothing.
+        """Creates the assignment of this reference, or gives it these values.
 
-        What is left out takes its default; status and team stay. A cancelled assignment is put back only by an explicit
-        `status: SCHEDULED`; without one another value is refused, and the same values change nothing.
+        The same call twice changes nothing. What is left out takes its default; status and team stay. A cancelled
+        assignment is put back only by an explicit `status: SCHEDULED`; without one another value is refused, and the
+        same values change nothing.
         """
         shape = assignments.ReferenceSerializer(data={"reference": reference})
         shape.is_valid(raise_exception=True)
@@ -323,7 +324,7 @@ class RescheduleView(AssignmentEndpoint):
     )
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
-        """Moves an assignment and plans its reminder anew; without an end its length stays as it was."""
+        """Moves an assignment and plans its reminder anew. Without an end its length stays as it was."""
         values = self.body(assignments.RescheduleInputSerializer)
         services.reschedule(
             pk,
@@ -344,7 +345,7 @@ class ReminderListView(AssignmentEndpoint):
         responses=responses({200: explanations.ReminderListSerializer}, 404),
     )
     def get(self, request: Request, pk: int) -> Response:
-        """What was planned for an assignment, what came of it, and every attempt; the newest first."""
+        """Lists what was planned for an assignment and every attempt, the newest first."""
         tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         found = self._found()
         rows = (

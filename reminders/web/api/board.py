@@ -27,10 +27,10 @@ class BoardView(Endpoint):
         responses=responses({200: shapes.BoardEntrySerializer(many=True)}),
     )
     def get(self, request: Request) -> Response:
-        """Lists coming work with how far its assignee knows of it and what happens next, the first to start first.
+        """Lists coming work, how far its assignee knows of it, and what happens next.
 
-        Work that starts within `hours`, that was to start or has been started since, and that is overdue, for a day. No more
-        than the first 2,000 assignments are looked at.
+        The first to start comes first. Work that starts within `hours`, that was to start or has been started since,
+        and that is overdue, for a day. No more than the first 2,000 assignments are looked at.
         """
         asked, config = self.address(shapes.BoardQuery), conf.current()
         teams = teams_asked(self.team_scope, asked.get("team"))
@@ -52,9 +52,10 @@ class ForecastView(Endpoint):
         responses=responses({200: shapes.ForecastSerializer}),
     )
     def get(self, request: Request) -> Response:
-        """Lists the work of a day, tomorrow by default, whose assignee does not know of it and whom no message will reach.
+        """Lists the work of a day whose assignee no message will reach.
 
-        With the cause: nobody is assigned, no address, opted out of all of them or of every rule, or every address fails.
+        Of tomorrow by default, and only where the assignee does not know of it yet. With the cause: nobody is
+        assigned, no address, opted out of all of them or of every rule, or every address fails.
         """
         asked = self.address(shapes.ForecastQuery)
         team = asked.get("team")

@@ -74,7 +74,7 @@ class PersonCalendarLinkView(CalendarLinkEndpoint):
         responses=responses({200: CalendarLinkSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Renews or revokes it; the former address answers 404 from then on."""
+        """Renews or revokes the calendar address of a person. The former one answers 404 from then on."""
         return self.changed(self.owner(pk))
 
 
@@ -100,5 +100,5 @@ class TeamCalendarLinkView(CalendarLinkEndpoint):
         responses=responses({200: CalendarLinkSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Renews or revokes it; the former address answers 404 from then on."""
+        """Renews or revokes the calendar address of a team. The former one answers 404 from then on."""
         return self.changed(self.owner(pk))

@@ -52,7 +52,7 @@ class CalendarSourceListView(CalendarEndpoint):
         responses=responses({201: shapes.CalendarSourceSerializer}, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Makes a calendar. It is read after the next scan, and then every `every_minutes`."""
+        """Adds a calendar by its URL. It is read after the next scan, and then every `every_minutes`."""
         values, reason = self.values(shapes.CalendarSourceInputSerializer)
         made = calendars.add_calendar(values, by=self.by(), reason=reason)
         return Response(shapes.CalendarSourceSerializer(made).data, status=201)
@@ -77,7 +77,10 @@ class CalendarSourceView(CalendarEndpoint):
         responses=responses({200: shapes.CalendarSourceSerializer}, 404, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes what is sent. With `active` false it is not read any more, and its work stays."""
+        """Changes the fields of a calendar that are sent.
+
+        With `active` false it is not read any more, and its work stays.
+        """
         values, reason = self.values(shapes.CalendarSourcePatchSerializer)
         changed = calendars.change_calendar(pk, values, by=self.by(), reason=reason)
         return Response(shapes.CalendarSourceSerializer(changed).data)
@@ -113,7 +116,7 @@ class AcceptView(CalendarEndpoint):
         responses=responses({200: shapes.CalendarAcceptSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Cancels the work whose events are gone (`vanished`); none where the calendar does not ask."""
+        """Cancels the work whose events are gone, where the calendar asks. How much it is says `vanished`."""
         reason = self.body(OptionalReasonInputSerializer).get("reason", "")
         cancelled = calendars.accept(pk, by=self.by(), reason=reason)
         return Response(shapes.CalendarAcceptSerializer({"cancelled": cancelled}).data)

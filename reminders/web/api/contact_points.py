@@ -91,7 +91,10 @@ class ContactPointView(ContactPointEndpoint):
         responses=responses({200: shapes.ContactPointSerializer}, 404, 409, 413, 415),
     )
     def patch(self, request: Request, pk: int, n: int) -> Response:
-        """Changes the fields that are sent. Another address is neither verified nor opted out, and does not fail yet."""
+        """Changes the fields of an address that are sent.
+
+        Another one is neither verified nor opted out, and does not fail yet.
+        """
         self.point(pk, n)
         values = self.body(shapes.ContactPointPatchSerializer, partial=True)
         try:
@@ -122,9 +125,10 @@ class VerifyView(ContactPointEndpoint):
         ),
     )
     def post(self, request: Request, pk: int, n: int) -> Response:
-        """Sends a message with a link, by SMS one with a code (202); with that `code` the address is verified (200).
+        """Sends a link or a code to an address, and verifies the address by that code.
 
-        Three messages an hour go to one contact point, and five to one address.
+        By SMS it is a code: sent here as `code` it verifies the address (200). Without `code` a message goes out
+        (202). Three messages an hour go to one contact point, and five to one address.
         """
         self.point(pk, n)
         code = self.body(shapes.VerificationInputSerializer).get("code")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from django.http import Http404, HttpRequest
@@ -16,7 +17,7 @@ from rest_framework.views import APIView
 from assignments.team_scope import TeamScope
 from reminders.web.api.errors import TITLES
 from reminders.web.api.parsers import BoundedJson, media_type
-from reminders.web.api.serializers.errors import ErrorSerializer
+from reminders.web.api.serializers.errors import ErrorSerializer, StaleErrorSerializer
 from reminders.web.api.serializers.queries import QuerySerializer
 from reminders.web.team_limits import TeamAccess, scope_of
 
@@ -102,7 +103,12 @@ def if_match(request: HttpRequest, present: str | None) -> str | None:
     return present if present in seen else (seen[0] if seen else "none")
 
 
-REFUSALS: Mapping[int, str] = {status: title for status, (_, title) in TITLES.items()}
+REFUSALS: Mapping[int, str] = {
+    **{status: title for status, (_, title) in TITLES.items()},
+    412: "The state has changed since it was read. `current` is the one in force, its `ETag` is in the header.",
+    429: "More calls than `API_RATE` in a minute. This one had no effect: wait as many seconds as `Retry-After` says.",
+    503: "The database cannot do this at present. Nothing was changed: try again after `Retry-After` seconds.",
+}
 
 
 def responses(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
@@ -111,7 +117,10 @@ def responses(shapes: Mapping[int, Any], *refused: int) -> dict[int, Any]:
     return {
         **shapes,
         **{
-            status: OpenApiResponse(ErrorSerializer, REFUSALS[status])
+            status: OpenApiResponse(
+                StaleErrorSerializer if status == HTTPStatus.PRECONDITION_FAILED else ErrorSerializer,
+                REFUSALS[status],
+            )
             for status in sorted({*always, *refused})
         },
     }

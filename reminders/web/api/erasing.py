@@ -85,9 +85,10 @@ class EraseView(Endpoint):
         ),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Erases a person for good: name, addresses, notes and tokens go, figures and history stay under a pseudonym.
+        """Erases a person for good; figures and history stay under a pseudonym.
 
-        Refused (409) while work of theirs is still to be done. The same call again does the rest, if there is any.
+        Name, addresses, notes and tokens go. Refused (409) while work of theirs is still to be done. The same call
+        again does the rest, if there is any.
         """
         try:
             person_of(pk, scope=self.team_scope)
@@ -127,7 +128,7 @@ class PersonExportView(Endpoint):
 
     @extend_schema(operation_id="people_export", responses=responses({200: PersonExportSerializer}, 404, 409))
     def get(self, request: Request, pk: int) -> Response:
-        """Everything that is kept of a person, for somebody who asks. That it was read is in the audit trail."""
+        """Exports everything that is kept of a person, for somebody who asks. That it was read is in the audit trail."""
         try:
             return Response(person_exports.export_person(pk, by=self.by(), scope=self.team_scope))
         except UnknownPerson:

@@ -78,7 +78,7 @@ class AssignmentExportView(Endpoint, GenericAPIView[Assignment]):
         responses=responses(FILES),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """All assignments that match, as CSV or JSON, without pages.
+        """Exports all assignments that match, as CSV or JSON, without pages.
 
         Both have what an import takes, and the assignees' answers, which it leaves alone. People are named by reference,
         name and address, not by id. In CSV an apostrophe is put before what a spreadsheet would take for a formula;
@@ -101,9 +101,9 @@ class ReminderExportView(Endpoint):
         operation_id="reminders_export", parameters=[queries.ReminderExportQuery], responses=responses(FILES)
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Every row of the ledger that was due in the window, and what came of it, as CSV or JSON; no addresses.
+        """Exports the rows of the ledger that were due in a window, and what came of each.
 
-        Work and people are named by their references too, which other systems know.
+        As CSV or JSON, without addresses. Work and people are named by their references too, which other systems know.
         What has moved to the archive is there too.
         """
         asked = self.address(queries.ReminderExportQuery)

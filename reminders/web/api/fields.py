@@ -289,4 +289,4 @@ class StrictSerializer(serializers.Serializer[Any]):
         return ErrorDetail(f"unknown: {self._accepted()} can be sent", code="unknown_field")
 
     def _accepted(self) -> str:
-        return ", ".join(self.fields)
+        return ", ".join(self.fields) or "nothing"

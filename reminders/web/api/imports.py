@@ -65,7 +65,7 @@ class ImportView(Endpoint):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        """Takes up to 10,000 assignments: all of them, or none and a list of what is wrong with which row.
+        """Imports up to 10,000 assignments: all of them, or none and what is wrong with which row.
 
         An assignment whose reference is known gets these values, as by PUT; others are created. Nobody is
         reminded of what is past. A table (CSV, XLSX) names its columns in its first line; a person's begin with

@@ -98,9 +98,10 @@ class MappingGuessView(Endpoint):
         responses=responses({200: shapes.ImportGuessSerializer}, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Proposes a mapping for a table, asks what cannot be guessed, and shows the first ten rows under it.
+        """Proposes a mapping for a table, and shows its first ten rows under it.
 
-        Nothing is written. Days and months whose order cannot be seen are asked about, never guessed.
+        What cannot be guessed is in `questions`. Nothing is written. Days and months whose order cannot be seen are
+        asked about, never guessed.
         """
         asked = self.address(shapes.ImportGuessQuery)
         body: Any = request.data

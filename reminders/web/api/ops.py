@@ -95,9 +95,10 @@ class ResetView(OperatorEndpoint):
         responses=responses({200: operations.ResetSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Sets the reminder status back to NONE and plans anew: of these ids, or of all that is out of sync.
+        """Sets the reminder status of assignments back to NONE and plans them anew.
 
-        `future` takes every future SENT assignment, and so sends people a second message; a dry run counts them.
+        Of these `ids`, or of all that is out of sync. `future` takes every future SENT assignment, and so sends
+        people a second message; a dry run counts them.
         """
         dry_run = self.address(queries.DryRunQuery)["dry_run"]
         asked = self.body(operations.ResetInputSerializer)
@@ -138,7 +139,7 @@ class PauseView(OperatorEndpoint):
         responses=responses({200: operations.PauseSerializer}, 409, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Stops all sending until somebody resumes, or until `until`. Overdue work is still marked."""
+        """Stops all sending until somebody resumes it, or until a given instant. Overdue work is still marked."""
         asked = self.body(operations.PauseInputSerializer)
         begun = pauses.pause(by=self.by(), reason=asked["reason"], until=asked["until"])
         return Response(operations.PauseSerializer(begun).data)

@@ -102,7 +102,10 @@ class RuleView(RuleEndpoint):
         responses=responses({200: shapes.RuleSerializer}, 404, 409, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes what is sent; `trigger`, `scope` and `repeat` are sent whole. Rows that nobody has begun move."""
+        """Changes the fields of a rule that are sent.
+
+        `trigger`, `scope` and `repeat` are sent whole. Rows that nobody has begun move.
+        """
         self.found(pk)
         body = self.body(shapes.RuleInputSerializer, partial=True)
         values = shapes.values_of(body)

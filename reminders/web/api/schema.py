@@ -1,7 +1,6 @@
 """The OpenAPI description: where it is served, and how callers say who they are."""
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -14,9 +13,10 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from assignments import instants
 from assignments.imports.formats import XLSX
-from reminders.web.api.errors import Fault, error_body
+from reminders.web.api.error_examples import RETRYABLE, error_example
+from reminders.web.api.errors import KeyReused
+from reminders.web.api.introduction import DESCRIPTION, TAGS
 from reminders.web.security_headers import API_DOCS_POLICY
 from reminders.web.team_limits import TeamAccess
 
@@ -52,55 +52,42 @@ FILES = {
 }
 """Bodies of an import that are not JSON; a spreadsheet is binary."""
 
-EXAMPLE_ERRORS: Mapping[int, tuple[str | None, str, str]] = {
-    400: ("scheduled_start", "naive", instants.MESSAGES["naive"]),
-    401: (None, "not_authenticated", "Authentication credentials were not provided."),
-    403: (None, "permission_denied", "You do not have permission to perform this action."),
-    404: (None, "not_found", "there is no assignment 4711"),
-    409: (None, "conflict", "assignment 7 is COMPLETED: IN_PROGRESS cannot follow it, only nothing can"),
-    412: (None, "stale", "assignment 7 has changed since it was read: read it again, then send the change"),
-    413: (None, "too_large", "no more than 20971520 bytes are read"),
-    415: (None, "unsupported_encoding", "Content-Encoding gzip, or none, is accepted"),
-    422: (
-        None,
-        "key_reused",
-        "this Idempotency-Key has named another request: take a new key for a new request",
-    ),
-    429: (None, "throttled", "Request was throttled. Expected available in 1 second."),
-    503: (
-        None,
-        "unavailable",
-        "the database is read-only or does not answer at present: nothing was changed",
-    ),
-}
-"""Field, code and message of an error with each status."""
-
+STALE = HTTPStatus.PRECONDITION_FAILED
 RETRY_AFTER = {"description": "Seconds until another try is worth while.", "schema": {"type": "integer"}}
-RETRYABLE = (429, 503)
 
 
 def with_examples(result: dict[str, Any], **_: object) -> dict[str, Any]:
-    """Writes the examples into the description, once it is made (a hook of drf-spectacular)."""
+    """Writes introduction and examples into the description, once it is made (a hook of drf-spectacular)."""
+    result["info"]["description"], result["tags"] = DESCRIPTION, TAGS
     first: dict[str, dict[str, Any]] = {}
+    files: dict[str, dict[str, Any]] = {}
     for example in examples():
-        first.setdefault(example["operation"], example)
+        (files if isinstance(example.get("response"), str) else first).setdefault(
+            example["operation"], example
+        )
     calls = [call for path in result["paths"].values() for call in path.values() if "operationId" in call]
+    read = first["assignments_read"]["response"]
     for call in calls:
         example = first.get(call["operationId"], {})
         for media, content in call.get("requestBody", {}).get("content", {}).items():
             content["example"] = FILES.get(media, example.get("request", {}))
-        for status, error in EXAMPLE_ERRORS.items():
-            _describe_error(call["responses"].get(str(status), {}), status, Fault(*error))
+        for status, response in call["responses"].items():
+            if status >= "400":
+                _describe_error(response, call, int(status), read)
         answered = call["responses"].get(str(example.get("status")), {})
-        for content in answered.get("content", {}).values():
-            content["example"] = example["response"]
+        for media, content in answered.get("content", {}).items():
+            content["example"] = (files if media == "text/csv" else first)[call["operationId"]]["response"]
     return result
 
 
-def _describe_error(response: dict[str, Any], status: int, fault: Fault) -> None:
+def _describe_error(response: dict[str, Any], call: dict[str, Any], status: int, present: Any) -> None:
+    """`present` is an assignment: what 412 shows beside the error."""
+    body = error_example(
+        call["operationId"], status, idempotent=str(KeyReused.status_code) in call["responses"]
+    )
     for content in response.get("content", {}).values():
-        content["example"] = error_body(status, [fault])
-    if response and status in RETRYABLE:
+        content["example"] = {**body, "current": present} if status == STALE else body
+    if status in RETRYABLE:
         response.setdefault("headers", {})["Retry-After"] = RETRY_AFTER
 
 
@@ -153,6 +140,8 @@ class DocsView(SpectacularSwaggerSplitView):
     """The description to read and to try, served from here without any other host."""
 
     team_limit = TeamAccess.PUBLIC
+    title = "API of the assignment reminders"
+    template_name = "ops/api_docs.html"
     http_method_names = ["get", "head"]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -25,7 +25,10 @@ class SummaryView(Endpoint):
 
     @extend_schema(operation_id="reminders_summary", responses=responses({200: summary.SummarySerializer}))
     def get(self, request: Request) -> Response:
-        """Reads the figures of the Ops overview: what is waiting, what ended, what is wrong, which processes run."""
+        """Reads the figures of the Ops overview.
+
+        What is waiting, what ended, what is wrong, and which processes run.
+        """
         config, scope = conf.current(), self.team_scope
         snapshot = statistics.current_of(scope, config=config)
         # The queues hold the messages of all teams.

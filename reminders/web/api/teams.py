@@ -82,7 +82,7 @@ class TeamView(TeamEndpoint):
         responses=responses({200: shapes.TeamSerializer}, 404, 409, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes the fields that are sent. Notices that were not sent yet go to the new supervisors."""
+        """Changes the fields of a team that are sent. Notices that were not sent yet go to the new supervisors."""
         values = self.body(shapes.TeamInputSerializer, partial=True)
         teams.change_team(pk, values, scope=self.team_scope)
         return self.shown(pk)
@@ -174,7 +174,7 @@ class PersonView(PersonEndpoint):
         responses=responses({200: shapes.PersonSerializer}, 404, 409, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes the fields that are sent. A corrected address sends what failed for it and is still of use."""
+        """Changes the fields of a person that are sent. A corrected address sends what failed for it and is still of use."""
         values = self.body(shapes.PersonInputSerializer, partial=True)
         try:
             people.change_assignee(pk, values, scope=self.team_scope)

@@ -146,7 +146,10 @@ class WebhookListView(SubscriptionEndpoint):
         responses=responses({201: SubscriptionWithSecretSerializer}, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Creates a subscription. The secret is in this answer and in no other, so no Idempotency-Key is kept for it."""
+        """Creates a subscription to events.
+
+        The secret is in this answer and in no other, so no Idempotency-Key is kept for it.
+        """
         made, secret = operations_subscriptions.subscribe(
             by=self.by(), scope=self.team_scope, **self.body(SubscriptionInputSerializer)
         )
@@ -167,7 +170,10 @@ class WebhookView(SubscriptionEndpoint):
         responses=responses({200: SubscriptionSerializer}, 404, 413, 415),
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Changes what is given. With `active` false it receives no more events, and waiting ones end."""
+        """Changes the fields of a subscription that are sent.
+
+        With `active` false it receives no more events, and waiting ones end.
+        """
         changed = operations_subscriptions.change(
             pk, by=self.by(), scope=self.team_scope, **self.body(SubscriptionPatchSerializer)
         )
@@ -175,7 +181,7 @@ class WebhookView(SubscriptionEndpoint):
 
     @extend_schema(operation_id="webhooks_unsubscribe", responses=responses({204: None}, 404))
     def delete(self, request: Request, pk: int) -> Response:
-        """Removes it with its secrets. What was delivered stays in the ledger."""
+        """Removes a subscription with its secrets. What was delivered stays in the ledger."""
         operations_subscriptions.remove(pk, by=self.by())
         return Response(status=204)
 
@@ -189,7 +195,7 @@ class RotateView(SubscriptionEndpoint):
         responses=responses({200: SubscriptionWithSecretSerializer}, 404, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Gives it a new secret, shown this once. For a day the former one signs too."""
+        """Gives a subscription a new secret, shown this once. For a day the former one signs too."""
         changed, secret = operations_subscriptions.rotate(
             pk, by=self.by(), reason=self.body(RotateInputSerializer)["reason"]
         )
@@ -205,7 +211,7 @@ class TestView(SubscriptionEndpoint):
         responses=responses({200: TestResultSerializer}, 404, 409, 413, 415),
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Sends a signed event of the type `subscription.test` now, and returns the endpoint's answer."""
+        """Sends a signed test event now, and returns what the endpoint answers. Its type is `subscription.test`."""
         self.body(StrictSerializer)
         delivery = operations_subscriptions.try_out(pk, config=conf.current())
         shown = {"outcome": delivery.outcome.value, "code": delivery.code, "detail": delivery.detail}

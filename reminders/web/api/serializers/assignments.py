@@ -177,7 +177,7 @@ class AssignmentSerializer(serializers.Serializer[Any]):
 class RowListSerializer(serializers.ListSerializer[Any]):
     """The objects of an export."""
 
-    child = serializers.DictField()
+    child = serializers.DictField(child=serializers.JSONField(allow_null=True))
 
 
 class AssignmentPageSerializer(serializers.Serializer[Any]):

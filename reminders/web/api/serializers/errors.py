@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from reminders.web.api.serializers.assignments import AssignmentSerializer
+
 
 class FieldErrorSerializer(serializers.Serializer[Any]):
     row = serializers.IntegerField(
@@ -21,3 +23,9 @@ class ErrorSerializer(serializers.Serializer[Any]):
     type = serializers.CharField()
     title = serializers.CharField()
     errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # a field of that name
+
+
+class StaleErrorSerializer(ErrorSerializer):
+    """Of a change whose condition does not hold: the state in force, so that it need not be read."""
+
+    current = AssignmentSerializer(allow_null=True)

@@ -15,6 +15,16 @@ from reminders.web.api.schema import examples
 from tests.fakes.api_caller import ApiCaller
 
 pytestmark = pytest.mark.django_db
+GROUPS = {
+    "webhooks": "webhook",
+    "scans": "scan",
+    "teams": "team",
+    "people": "person",
+    "rules": "rule",
+    "calendar-sources": "calendar",
+    "import-mappings": "mapping",
+}
+"""What an address with this part is about."""
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -95,16 +105,7 @@ def test_each_is_answered_as_it_says(clock, settings):
     known: dict[str, str] = {"reference": "W-1"}
     for example in examples():
         method, path = where[example["operation"]]
-        groups = {
-            "webhooks": "webhook",
-            "scans": "scan",
-            "teams": "team",
-            "people": "person",
-            "rules": "rule",
-            "calendar-sources": "calendar",
-            "import-mappings": "mapping",
-        }
-        named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
+        named = next((group for part, group in GROUPS.items() if f"/{part}/" in path), "assignment")
         group = example.get("of", named)
         url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])
         url = url.replace("{n}", known.get("contact_point", ""))
@@ -117,7 +118,7 @@ def test_each_is_answered_as_it_says(clock, settings):
         if answered["Content-Type"].startswith("text/csv"):
             assert b"".join(answered).decode().splitlines()[0] == example["response"].splitlines()[0], said
             continue
-        body = answered.json()
+        body = json.loads(b"".join(answered)) if answered.streaming else answered.json()
         assert shape(body) == shape(example["response"]), said
         if "keep" in example:
             known[example["keep"]] = str(body.get("id") or body.get("scan_id"))

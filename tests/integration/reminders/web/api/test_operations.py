@@ -1,5 +1,6 @@
 """What operators do over HTTP: rescan, reset, pause, resume."""
 
+import re
 import time
 from datetime import timedelta
 from uuid import uuid4
@@ -338,7 +339,12 @@ def test_the_description_is_valid_and_complete(tmp_path):
     assert len(operations_of) == sum(len(NEEDS[route]) for route in own)
     for name, call in operations_of.items():
         assert {"400", "401", "403", "503"} <= call["responses"].keys(), name
-        assert call["description"], name
+        summary = call["summary"]
+        assert re.fullmatch(r"[A-Z][a-z]+s [^`]{3,85}\.", summary), f"{name}: {summary}"
+    assert {tag["name"] for tag in schema["tags"]} == {
+        tag for call in operations_of.values() for tag in call["tags"]
+    }
+    assert len({call["summary"] for call in operations_of.values()}) == len(operations_of)
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
 
 
