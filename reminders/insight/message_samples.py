@@ -1,7 +1,7 @@
 """Sample rows of every kind of message: what a template is tried on before it is saved."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from assignments.models import Status
@@ -13,6 +13,7 @@ from reminders.ledger.records import Claim, Digest, Facts
 from reminders.models import Kind as RowKind
 from reminders.models import MessageTemplate, State
 from reminders.policy.announcements import Announcement
+from reminders.policy.recipients import assignee_recipient
 from reminders.policy.rows import News, Plan, Row
 
 Kind = MessageTemplate.Kind
@@ -20,8 +21,10 @@ Kind = MessageTemplate.Kind
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = NOW + timedelta(minutes=30)
 ADDRESS = "ana@example.test"
+OTHER_TITLE = "Check the boiler"
+_ANSWERS = ("declined:1", "late:1", "confirmed_after_all:1", "unanswered:rule:5#0")
 
-_FACTS = Facts(
+SAMPLE_FACTS = Facts(
     title="Repair the lift",
     kind="Repair",
     location="Main Street 5",
@@ -38,44 +41,21 @@ _FACTS = Facts(
     answered_at=NOW - timedelta(minutes=5),
     expected_start=START + timedelta(minutes=20),
 )
-_BARE = replace(
-    _FACTS, kind="", location="", notes="", reference="", end=None, answer_note="", expected_start=None
-)
-_ROW = Row(
-    id=1,
-    assignment_id=17,
-    version=1,
-    kind=RowKind.REMINDER,
-    rule="default",
-    recipient="assignee:3",
-    channel="email",
-    planned_start=START,
-    planned_at=NOW - timedelta(hours=1),
-    due_at=NOW,
-    not_after=None,
-    next_attempt_at=NOW,
-    state=State.SENDING,
-    ticket=1,
-    attempts=0,
-    failures=0,
-    ambiguous=0,
-)
-_PLAN = Plan(version=1, status=Status.SCHEDULED, scheduled_start=START, recipient="assignee:3")
-_CLAIM = Claim(row=_ROW, plan=_PLAN, facts=_FACTS, number=1, begun_at=NOW)
-_PRESENT = Announcement(start=START, place=_FACTS.location, title=_FACTS.title)
-_TOLD = replace(_PRESENT, start=START - timedelta(minutes=90))
-_OTHER = replace(_TOLD, place="Old Street 1", title="Repair the old lift", theirs=False)
 
 
-def samples(kind: str, channel: str) -> Mapping[str, Claim]:
-    """Rows of this kind by their names, the usual one first: with everything, with little, and with each change."""
+def samples(kind: str, channel: str, *, made: "SampleRows | None" = None) -> Mapping[str, Claim]:
+    """Rows of this kind by their names, the usual one first: with everything, with little, and with each change.
+
+    `made` says about which work.
+    """
+    made = made or SampleRows(SAMPLE_FACTS)
     found = {
-        Kind.REMINDER: _reminders,
-        Kind.REMINDERS: _several_reminders,
-        Kind.CORRECTION: _corrections,
-        Kind.OVERDUE: _overdue,
-        Kind.ESCALATION: _answers,
-        Kind.DIGEST: _several_notices,
+        Kind.REMINDER: made.reminders,
+        Kind.REMINDERS: made.several_reminders,
+        Kind.CORRECTION: made.corrections,
+        Kind.OVERDUE: made.overdue,
+        Kind.ESCALATION: made.answers,
+        Kind.DIGEST: made.several_notices,
     }[Kind(kind)]()
     return {name: _over(claim, channel) for name, claim in found.items()}
 
@@ -85,9 +65,11 @@ def contact_of(claim: Claim, language: str) -> Contact:
     return replace(compose.assignee_contact(claim.facts), language=language)
 
 
-def written(text: CustomText | None, claim: Claim, contact: Contact, *, now: datetime = NOW) -> Message:
+def written(
+    text: CustomText | None, claim: Claim, contact: Contact, *, now: datetime | None = None
+) -> Message:
     """The message of a row with this text, whatever is in force; None: the built-in text. Raises TemplateUnusable."""
-    message = compose.compose_with(claim, text, contact=contact, address=ADDRESS, now=now)
+    message = compose.compose_with(claim, text, contact=contact, address=ADDRESS, now=now or claim.begun_at)
     if text is not None:
         check_size(message, text.form)
     return message
@@ -113,85 +95,163 @@ def _over(claim: Claim, channel: str) -> Claim:
     return replace(claim, digest=replace(claim.digest, lead=claim.row, entries=entries))
 
 
-def _reminders() -> dict[str, Claim]:
-    late = replace(_ROW, due_at=NOW - timedelta(minutes=40), planned_at=NOW - timedelta(hours=2))
-    return {
-        "usual": _CLAIM,
-        "with little": replace(_CLAIM, facts=_BARE),
-        "confirmed": replace(_CLAIM, plan=replace(_PLAN, confirmed=True)),
-        "late": replace(_CLAIM, row=late),
-        "changed": replace(_CLAIM, plan=replace(_PLAN, news=News(present=_PRESENT, known=(_OTHER,)))),
-    }
+@dataclass(frozen=True)
+class SampleRows:
+    """Rows about work with these facts, as they are half an hour before its start."""
 
+    facts: Facts
+    assignment_id: int = 17
+    person_id: int = 3
 
-def _corrections() -> dict[str, Claim]:
-    gone = replace(_PRESENT, theirs=False)
-    of = {
-        "moved": News(present=_PRESENT, known=(_TOLD,)),
-        "cancelled": News(present=gone, known=(_TOLD,), cancelled=True),
-        "no longer theirs": News(present=gone, known=(_TOLD,)),
-        "theirs again": News(present=_PRESENT, known=(replace(_PRESENT, theirs=False),)),
-        "another place": News(present=_PRESENT, known=(replace(_PRESENT, place="Old Street 1"),)),
-        "all at once": News(present=_PRESENT, known=(_OTHER,)),
-        "another title": News(present=_PRESENT, known=(replace(_PRESENT, title="Repair the old lift"),)),
-    }
-    row = replace(_ROW, kind=RowKind.CORRECTION, rule="correction:1")
-    return {
-        name: replace(_CLAIM, row=row, plan=replace(_PLAN, news=news), announced=news.present)
-        for name, news in of.items()
-    }
+    @property
+    def now(self) -> datetime:
+        return self.facts.start - timedelta(minutes=30)
 
+    @property
+    def bare(self) -> Facts:
+        """The same work, of which little is known."""
+        return replace(
+            self.facts,
+            kind="",
+            location="",
+            notes="",
+            reference="",
+            end=None,
+            answer_note="",
+            expected_start=None,
+        )
 
-_ANSWERS = ("declined:1", "late:1", "confirmed_after_all:1", "unanswered:rule:5#0")
+    @property
+    def row(self) -> Row:
+        return Row(
+            id=1,
+            assignment_id=self.assignment_id,
+            version=1,
+            kind=RowKind.REMINDER,
+            rule="default",
+            recipient=assignee_recipient(self.person_id),
+            channel="email",
+            planned_start=self.facts.start,
+            planned_at=self.now - timedelta(hours=1),
+            due_at=self.now,
+            not_after=None,
+            next_attempt_at=self.now,
+            state=State.SENDING,
+            ticket=1,
+            attempts=0,
+            failures=0,
+            ambiguous=0,
+        )
 
+    @property
+    def claim(self) -> Claim:
+        plan = Plan(
+            version=1,
+            status=Status.SCHEDULED,
+            scheduled_start=self.facts.start,
+            recipient=assignee_recipient(self.person_id),
+        )
+        return Claim(row=self.row, plan=plan, facts=self.facts, number=1, begun_at=self.now)
 
-def _notice(rule: str, kind: RowKind = RowKind.ESCALATION, facts: Facts = _FACTS) -> Claim:
-    row = replace(_ROW, kind=kind, recipient="person:9", rule=rule)
-    return replace(_CLAIM, row=row, facts=facts)
+    @property
+    def present(self) -> Announcement:
+        return Announcement(start=self.facts.start, place=self.facts.location, title=self.facts.title)
 
+    @property
+    def told(self) -> Announcement:
+        """What was announced before it was moved."""
+        return replace(self.present, start=self.facts.start - timedelta(minutes=90))
 
-def _overdue() -> dict[str, Claim]:
-    nobody = replace(_BARE, assignee_name="", assignee_phone="")
-    return {
-        "usual": _notice("default", RowKind.OVERDUE),
-        "again": _notice("overdue:rule:5#2"),
-        "nobody assigned": _notice("default", RowKind.OVERDUE, nobody),
-    }
+    @property
+    def other(self) -> Announcement:
+        """What was announced before everything was changed."""
+        return replace(self.told, place="Old Street 1", title="Repair the old lift", theirs=False)
 
+    def reminders(self) -> dict[str, Claim]:
+        claim = self.claim
+        late = replace(
+            claim.row,
+            due_at=self.now - timedelta(minutes=40),
+            planned_at=self.now - timedelta(hours=2),
+        )
+        changed = replace(claim.plan, news=News(present=self.present, known=(self.other,)))
+        return {
+            "usual": claim,
+            "with little": replace(claim, facts=self.bare),
+            "confirmed": replace(claim, plan=replace(claim.plan, confirmed=True)),
+            "late": replace(claim, row=late),
+            "changed": replace(claim, plan=changed),
+        }
 
-def _answers() -> dict[str, Claim]:
-    return {
-        "declined": _notice("declined:1"),
-        "late": _notice("late:1"),
-        "confirmed after all": _notice("confirmed_after_all:1"),
-        "no answer": _notice("unanswered:rule:5#0"),
-        "with little": _notice("declined:1", facts=_BARE),
-    }
+    def corrections(self) -> dict[str, Claim]:
+        present, told, claim = self.present, self.told, self.claim
+        gone = replace(present, theirs=False)
+        of = {
+            "moved": News(present=present, known=(told,)),
+            "cancelled": News(present=gone, known=(told,), cancelled=True),
+            "no longer theirs": News(present=gone, known=(told,)),
+            "theirs again": News(present=present, known=(replace(present, theirs=False),)),
+            "another place": News(present=present, known=(replace(present, place="Old Street 1"),)),
+            "all at once": News(present=present, known=(self.other,)),
+            "another title": News(present=present, known=(replace(present, title="Repair the old lift"),)),
+        }
+        row = replace(claim.row, kind=RowKind.CORRECTION, rule="correction:1")
+        return {
+            name: replace(claim, row=row, plan=replace(claim.plan, news=news), announced=news.present)
+            for name, news in of.items()
+        }
 
+    def notice(self, rule: str, kind: RowKind = RowKind.ESCALATION, facts: Facts | None = None) -> Claim:
+        """What a supervisor is told by a row of this rule."""
+        row = replace(self.row, kind=kind, recipient="person:9", rule=rule)
+        return replace(self.claim, row=row, facts=facts or self.facts)
 
-def _several_reminders() -> dict[str, Claim]:
-    other = (replace(_ROW, id=2, assignment_id=18), replace(_FACTS, title="Check the boiler"))
-    entries = ((_ROW, _FACTS), other)
-    return {"usual": replace(_CLAIM, digest=Digest(lead=_ROW, entries=entries, members=(), waiting=0))}
+    def overdue(self) -> dict[str, Claim]:
+        nobody = replace(self.bare, assignee_name="", assignee_phone="")
+        return {
+            "usual": self.notice("default", RowKind.OVERDUE),
+            "again": self.notice("overdue:rule:5#2"),
+            "nobody assigned": self.notice("default", RowKind.OVERDUE, nobody),
+        }
 
+    def answers(self) -> dict[str, Claim]:
+        return {
+            "declined": self.notice("declined:1"),
+            "late": self.notice("late:1"),
+            "confirmed after all": self.notice("confirmed_after_all:1"),
+            "no answer": self.notice("unanswered:rule:5#0"),
+            "with little": self.notice("declined:1", facts=self.bare),
+        }
 
-def _several_notices() -> dict[str, Claim]:
-    overdue = _notice("default", RowKind.OVERDUE)
-    other = replace(_notice("declined:1").row, id=2, assignment_id=18)
-    alike = (replace(overdue.row, id=3, assignment_id=19), _FACTS)
+    def several_reminders(self) -> dict[str, Claim]:
+        row = self.row
+        other = (
+            replace(row, id=2, assignment_id=self.assignment_id + 1),
+            replace(self.facts, title=OTHER_TITLE),
+        )
+        entries = ((row, self.facts), other)
+        digest = Digest(lead=row, entries=entries, members=(), waiting=0)
+        return {"usual": replace(self.claim, digest=digest)}
 
-    def of(*entries: tuple[Row, Facts], waiting: int) -> Claim:
-        return replace(overdue, digest=Digest(lead=overdue.row, entries=entries, members=(), waiting=waiting))
+    def several_notices(self) -> dict[str, Claim]:
+        overdue = self.notice("default", RowKind.OVERDUE)
+        other = replace(self.notice("declined:1").row, id=2, assignment_id=self.assignment_id + 1)
+        alike = (replace(overdue.row, id=3, assignment_id=self.assignment_id + 2), self.facts)
 
-    return {
-        "usual": of((overdue.row, _FACTS), (other, replace(_FACTS, title="Check the boiler")), waiting=2),
-        "of all kinds": of(
-            (overdue.row, _FACTS),
-            *(
-                (replace(_notice(rule).row, id=number), _FACTS)
-                for number, rule in enumerate(_ANSWERS, start=4)
+        def of(*entries: tuple[Row, Facts], waiting: int) -> Claim:
+            digest = Digest(lead=overdue.row, entries=entries, members=(), waiting=waiting)
+            return replace(overdue, digest=digest)
+
+        own = (overdue.row, self.facts)
+        return {
+            "usual": of(own, (other, replace(self.facts, title=OTHER_TITLE)), waiting=2),
+            "of all kinds": of(
+                own,
+                *(
+                    (replace(self.notice(rule).row, id=number), self.facts)
+                    for number, rule in enumerate(_ANSWERS, start=4)
+                ),
+                waiting=0,
             ),
-            waiting=0,
-        ),
-        "all overdue": of((overdue.row, _FACTS), alike, waiting=0),
-    }
+            "all overdue": of(own, alike, waiting=0),
+        }

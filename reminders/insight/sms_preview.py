@@ -7,7 +7,9 @@ from assignments.models import Assignment, Status
 from notifications.channels.sms import alphabet
 from reminders.content import compose
 from reminders.content.contacts import contact_of
-from reminders.ledger.records import Claim, Facts
+from reminders.content.message_templates import active
+from reminders.insight.work_facts import facts_of
+from reminders.ledger.records import Claim
 from reminders.models import Kind, State
 from reminders.policy import recipients
 from reminders.policy.rows import Plan, Row
@@ -15,12 +17,17 @@ from reminders.policy.rows import Plan, Row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmsPreview:
-    """A text as it would leave. `units` are septets of GSM-7, or code units of 16 bits."""
+    """A text as it would leave. `units` are septets of GSM-7, or code units of 16 bits. `template_version` is the id of the
+    version of a message template that it was made from; None: of the built-in text. `template_fault` says why that template
+    cannot be used, where the text is the built-in one for that reason.
+    """
 
     text: str
     encoding: str
     units: int
     segments: int
+    template_version: int | None = None
+    template_fault: str = ""
 
 
 def preview(work: Assignment, *, now: datetime) -> SmsPreview | None:
@@ -49,27 +56,21 @@ def preview(work: Assignment, *, now: datetime) -> SmsPreview | None:
         failures=0,
         ambiguous=0,
     )
-    facts = Facts(
-        title=work.title,
-        kind=work.kind,
-        location=work.location,
-        notes=work.notes,
-        reference=work.reference or "",
-        start=work.scheduled_start,
-        end=work.scheduled_end,
-        assignee_name=person.name,
-        assignee_email=person.email,
-        assignee_phone=person.phone,
-        assignee_zone=person.time_zone,
-        assignee_language=person.language,
-    )
     plan = Plan(
         version=work.version,
         status=Status(work.status),
         scheduled_start=work.scheduled_start,
         recipient=recipient,
     )
-    claim = Claim(row=row, plan=plan, facts=facts, number=1, begun_at=now)
-    text = compose.compose(claim, contact=contact, address=person.phone, now=now).text
-    size = alphabet.size(text)
-    return SmsPreview(text=text, encoding=size.encoding.value, units=size.units, segments=size.segments)
+    claim = Claim(row=row, plan=plan, facts=facts_of(work), number=1, begun_at=now)
+    active.refresh()
+    message = compose.compose(claim, contact=contact, address=person.phone, now=now)
+    size = alphabet.size(message.text)
+    return SmsPreview(
+        text=message.text,
+        encoding=size.encoding.value,
+        units=size.units,
+        segments=size.segments,
+        template_version=message.wording.version,
+        template_fault=message.wording.fault,
+    )

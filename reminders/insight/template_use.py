@@ -63,23 +63,27 @@ def broken_in_force() -> list[tuple[MessageTemplate, str]]:
     broken = []
     for template in MessageTemplate.objects.exclude(active_number=None).select_related("team"):
         version = template.versions.filter(number=template.active_number or 0).first()
-        if version is None:
-            broken.append((template, f"it has no version {template.active_number}"))
-            continue
-        text = CustomText(
-            version_id=version.pk,
-            kind=template.kind,
-            form=active.form_of(template.channel),
-            language=template.language,
-            subject=version.subject,
-            body=version.body,
-        )
-        problems = list(text.checked.problems) or [
-            problem for _, problem in sample_problems(text, channel=template.channel)
-        ]
-        if problems:
-            broken.append((template, str(problems[0])))
+        if problem := problem_in_force(template, version):
+            broken.append((template, problem))
     return broken
+
+
+def problem_in_force(template: MessageTemplate, version: TemplateVersion | None) -> str:
+    """Why this release would refuse to save the version in force; '' where it would not."""
+    if version is None:
+        return f"it has no version {template.active_number}"
+    text = CustomText(
+        version_id=version.pk,
+        kind=template.kind,
+        form=active.form_of(template.channel),
+        language=template.language,
+        subject=version.subject,
+        body=version.body,
+    )
+    problems = list(text.checked.problems) or [
+        problem for _, problem in sample_problems(text, channel=template.channel)
+    ]
+    return str(problems[0]) if problems else ""
 
 
 def wordings_of(rows: Iterable[Reminder]) -> Mapping[int, str]:
@@ -90,6 +94,16 @@ def wordings_of(rows: Iterable[Reminder]) -> Mapping[int, str]:
         return {}
     found = TemplateVersion.objects.filter(pk__in=ids).select_related("template__team")
     return {one.pk: f"version {one.number} of the text “{template_name(one.template)}”" for one in found}
+
+
+def text_name(version_id: int | None, fault: str = "") -> str:
+    """What the text of a message that is not sent yet is: the built-in one, or a version of a template."""
+    known = TemplateVersion.objects.select_related("template__team")
+    found = known.filter(pk=version_id).first() if version_id is not None else None
+    if found is None:
+        return "the built-in text"
+    named = f"version {found.number} of the text “{template_name(found.template)}”"
+    return f"the built-in text, because {named} cannot be used ({fault})" if fault else named
 
 
 def wording_words(attempt: Attempt, wordings: Mapping[int, str]) -> str:

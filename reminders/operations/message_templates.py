@@ -13,6 +13,7 @@ from accounts.reasons import checked_reason
 from assignments.contact_point import ContactChannel
 from assignments.models import Team
 from assignments.services import Refused
+from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from assignments.wording import quoted
 from reminders.content.languages import known_language
@@ -52,29 +53,94 @@ def save_template(
     by: str,
     note: str = "",
     seen: int | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> TemplateVersion:
-    """Keeps a text as the next version, and puts it into force. The text that is in force already changes nothing.
+    """The version in force afterwards, as `put_into_force` makes it."""
+    saved, _ = put_into_force(
+        kind=kind,
+        channel=channel,
+        language=language,
+        team_id=team_id,
+        subject=subject,
+        body=body,
+        by=by,
+        note=note,
+        seen=seen,
+        scope=scope,
+    )
+    return saved
+
+
+def put_into_force(
+    *,
+    kind: str,
+    channel: str,
+    language: str,
+    team_id: int | None,
+    subject: str,
+    body: str,
+    by: str,
+    note: str = "",
+    seen: int | None = None,
+    scope: TeamScope = EVERYTHING,
+) -> tuple[TemplateVersion, bool]:
+    """Keeps a text as the next version, and puts it into force (True). That which is in force already changes nothing.
 
     `seen` is the number of the newest version that its author knew (0: none); None: whichever. Raises ValidationError, which
     names each field with line, column and what is accepted, and TemplateChanged.
     """
     note = checked_note(note)
-    subject, body = syntax.normal(subject), syntax.normal(body)
-    check_place(kind=kind, channel=channel, language=language, team_id=team_id)
-    if errors := problems_of(kind=kind, channel=channel, language=language, subject=subject, body=body):
+    text = checked_text(
+        kind=kind,
+        channel=channel,
+        language=language,
+        team_id=team_id,
+        subject=subject,
+        body=body,
+        scope=scope,
+    )
+    return _save(**text, team_id=team_id, by=by, note=note, seen=seen)
+
+
+def checked_text(
+    *,
+    kind: str,
+    channel: str,
+    language: str,
+    team_id: int | None,
+    subject: str,
+    body: str,
+    scope: TeamScope = EVERYTHING,
+) -> dict[str, str]:
+    """What would be saved, by its names. Raises ValidationError, as `save_template`."""
+    check_place(kind=kind, channel=channel, language=language, team_id=team_id, scope=scope)
+    text = {
+        "kind": kind,
+        "channel": channel,
+        "language": language,
+        "subject": syntax.normal(subject),
+        "body": syntax.normal(body),
+    }
+    if errors := problems_of(**text):
         raise ValidationError(errors)
-    return _save(kind, channel, language, team_id, subject, body, by=by, note=note, seen=seen)
+    return text
 
 
 @atomically
 def restore_version(
-    pk: int, number: int, *, by: str, note: str = "", seen: int | None = None
+    pk: int,
+    number: int,
+    *,
+    by: str,
+    note: str = "",
+    seen: int | None = None,
+    scope: TeamScope = EVERYTHING,
 ) -> TemplateVersion:
     """Puts the text of a former version into force, as a version of its own.
 
     Raises as `save_template`, and UnknownTemplate.
     """
-    found = locked_template(pk)
+    found = locked_template(pk, scope)
     former = found.versions.filter(number=number).first()
     if former is None:
         raise UnknownTemplate(f"template {pk} has no version {number}")
@@ -88,32 +154,38 @@ def restore_version(
     )
     if errors:
         raise ValidationError(errors)
-    return _add_version(found, former.subject, former.body, by=by, note=note, seen=seen, restored_from=number)
+    return _add_version(
+        found, former.subject, former.body, by=by, note=note, seen=seen, restored_from=number
+    )[0]
 
 
 @atomically
-def deactivate_template(pk: int, *, by: str, reason: str = "") -> MessageTemplate:
+def deactivate_template(
+    pk: int, *, by: str, reason: str = "", scope: TeamScope = EVERYTHING
+) -> MessageTemplate:
     """Takes a template out of force: the built-in text is used again. Its versions stay. Raises UnknownTemplate."""
     reason = checked_reason(reason, needed=False)
-    found = locked_template(pk)
+    found = locked_template(pk, scope)
     if found.active_number is None:
         return found
     before = {"version": found.active_number}
-    _put_into_force(found, None)
+    _activate(found, None)
     record("deactivate_template", by=by, reason=reason, selection=selection_of(found), before=before)
     return found
 
 
-def locked_template(pk: int) -> MessageTemplate:
+def locked_template(pk: int, scope: TeamScope = EVERYTHING) -> MessageTemplate:
     """The template, locked. Raises UnknownTemplate."""
-    found = MessageTemplate.objects.select_for_update().filter(pk=pk).first()
+    found = MessageTemplate.objects.visible_to(scope).select_for_update().filter(pk=pk).first()
     if found is None:
         raise UnknownTemplate(f"there is no template {pk}")
     return found
 
 
-def check_place(*, kind: str, channel: str, language: str, team_id: int | None) -> None:
-    """Raises ValidationError where there are no such messages."""
+def check_place(
+    *, kind: str, channel: str, language: str, team_id: int | None, scope: TeamScope = EVERYTHING
+) -> None:
+    """Raises ValidationError where there are no such messages, and where a limited caller may not say what they read."""
     errors: dict[str, str] = {}
     for name, value, accepted in (
         ("kind", kind, MessageTemplate.Kind.values),
@@ -126,7 +198,9 @@ def check_place(*, kind: str, channel: str, language: str, team_id: int | None) 
         errors["language"] = (
             f"{quoted(language)}: one of {known}, or one of their variants such as de-at, is needed"
         )
-    if team_id is not None and not Team.objects.filter(pk=team_id).exists():
+    if team_id is None and scope.limited:
+        errors["team"] = "a caller who is limited to teams writes texts for one of them: its id is needed"
+    elif team_id is not None and not Team.objects.visible_to(scope).filter(pk=team_id).exists():
         errors["team"] = f"{team_id}: the id of a team is needed"
     if errors:
         raise ValidationError(errors)
@@ -177,17 +251,17 @@ def _error(problem: Problem) -> ValidationError:
 
 @atomically
 def _save(
+    *,
     kind: str,
     channel: str,
     language: str,
     team_id: int | None,
     subject: str,
     body: str,
-    *,
     by: str,
     note: str,
     seen: int | None,
-) -> TemplateVersion:
+) -> tuple[TemplateVersion, bool]:
     team = Team.objects.get(pk=team_id) if team_id is not None else None
     made, _ = MessageTemplate.objects.get_or_create(kind=kind, channel=channel, language=language, team=team)
     return _add_version(locked_template(made.pk), subject, body, by=by, note=note, seen=seen)
@@ -202,7 +276,7 @@ def _add_version(
     note: str,
     seen: int | None,
     restored_from: int | None = None,
-) -> TemplateVersion:
+) -> tuple[TemplateVersion, bool]:
     newest = template.versions.aggregate(newest=Max("number"))["newest"] or 0
     if seen is not None and seen != newest:
         raise TemplateChanged(
@@ -210,7 +284,7 @@ def _add_version(
         )
     in_force = active_version(template)
     if in_force is not None and (in_force.subject, in_force.body) == (subject, body):
-        return in_force
+        return in_force, False
     made = TemplateVersion.objects.create(
         template=template,
         number=newest + 1,
@@ -221,16 +295,16 @@ def _add_version(
         restored_from=restored_from,
     )
     before = {"version": template.active_number}
-    _put_into_force(template, made.number)
+    _activate(template, made.number)
     action = "save_template" if restored_from is None else "restore_template"
     after: dict[str, object] = {"version": made.number, "subject": subject, "body": body}
     if restored_from is not None:
         after = {"version": made.number, "restored_from": restored_from}
     record(action, by=by, reason=note, selection=selection_of(template), before=before, after=after)
-    return made
+    return made, True
 
 
-def _put_into_force(template: MessageTemplate, number: int | None) -> None:
+def _activate(template: MessageTemplate, number: int | None) -> None:
     template.active_number = number
     template.revision += 1
     template.changed_at = Now()

@@ -11,6 +11,7 @@ from assignments.clock import database_now
 from assignments.models import Assignment
 from reminders.insight.explain.explain import find
 from reminders.insight.sms_preview import preview
+from reminders.insight.template_use import text_name
 
 
 class Command(BaseCommand):
@@ -32,4 +33,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(asdict(shown)))
         else:
             segments = f"{shown.segments} segment{'' if shown.segments == 1 else 's'}"
-            self.stdout.write(f"{shown.encoding}, {shown.units} characters, {segments}\n\n{shown.text}")
+            facts = [shown.encoding, f"{shown.units} characters", segments]
+            if shown.template_version is not None:
+                facts.append(text_name(shown.template_version, shown.template_fault))
+            self.stdout.write(f"{', '.join(facts)}\n\n{shown.text}")

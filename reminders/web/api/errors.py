@@ -25,6 +25,7 @@ from assignments.teams import TeamInUse, UnknownTeam
 from assignments.transactions import sqlstate
 from reminders.delivery.scan import Disabled
 from reminders.operations.calendars import UnknownCalendar
+from reminders.operations.message_templates import UnknownTemplate
 from reminders.operations.reminder_rules import UnknownRule
 from reminders.operations.subscriptions import UnknownSubscription
 
@@ -113,7 +114,8 @@ class KeyReused(exceptions.APIException):
 class Fault:
     """What is wrong, and with which field; `field` is None where no single field is.
 
-    `row` is the number of the row in an import, `column` the name of its column under a mapping.
+    `row` is the number of the row in an import, `column` the name of its column under a mapping. `line` and `character`
+    are a place in the text of a message template, from 1.
     """
 
     field: str | None
@@ -121,11 +123,13 @@ class Fault:
     message: str
     row: int | None = None
     column: str | None = None
+    line: int | None = None
+    character: int | None = None
 
     def shown(self) -> dict[str, Any]:
-        row = {} if self.row is None else {"row": self.row}
-        column = {} if self.column is None else {"column": self.column}
-        return {**row, **column, "field": self.field, "code": self.code, "message": self.message}
+        places = {"row": self.row, "column": self.column, "line": self.line, "character": self.character}
+        known = {name: place for name, place in places.items() if place is not None}
+        return {**known, "field": self.field, "code": self.code, "message": self.message}
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -168,7 +172,12 @@ def _translate(error: Exception) -> tuple[int | None, list[Fault], dict[str, str
         case TeamInUse():
             return 409, [Fault(None, "in_use", _plain(str(error)))], {}
         case (
-            UnknownAssignment() | UnknownCalendar() | UnknownSubscription() | UnknownRule() | UnknownMapping()
+            UnknownAssignment()
+            | UnknownCalendar()
+            | UnknownSubscription()
+            | UnknownRule()
+            | UnknownMapping()
+            | UnknownTemplate()
         ):
             return 404, [_fault(error)], {}
         case Stale():
@@ -233,7 +242,14 @@ def _from_model(error: ModelError) -> Iterator[Fault]:
     for name, problems in error.error_dict.items():
         field = None if name == "__all__" else name.removesuffix("_id")
         for one in problems:
-            yield Fault(field, one.code or "invalid", _plain(" ".join(one.messages)))
+            place = one.params or {}
+            yield Fault(
+                field,
+                one.code or "invalid",
+                _plain(" ".join(one.messages)),
+                line=place.get("line"),
+                character=place.get("column"),
+            )
 
 
 def _from_database(error: Exception) -> tuple[int | None, list[Fault], dict[str, str]]:

@@ -21,6 +21,7 @@ from reminders.web.api import (
     exports,
     imports,
     mappings,
+    message_templates,
     ops,
     reminding,
     rules,
@@ -120,6 +121,35 @@ urlpatterns: list[URLPattern] = [
     path("import-mappings", mappings.MappingListView.as_view(), name="import-mappings"),
     path("import-mappings/guess", mappings.MappingGuessView.as_view(), name="guess-mapping"),
     path("import-mappings/<int:pk>", mappings.MappingView.as_view(), name="import-mapping"),
+    path("message-templates", message_templates.MessageTemplateListView.as_view(), name="message-templates"),
+    path(
+        "message-templates/starter", message_templates.StarterView.as_view(), name="message-template-starter"
+    ),
+    path(
+        "message-templates/preview",
+        message_templates.TemplatePreviewView.as_view(),
+        name="preview-message-template",
+    ),
+    path(
+        "message-templates/<int:pk>",
+        message_templates.MessageTemplateView.as_view(),
+        name="message-template",
+    ),
+    path(
+        "message-templates/<int:pk>/versions",
+        message_templates.TemplateVersionListView.as_view(),
+        name="message-template-versions",
+    ),
+    path(
+        "message-templates/<int:pk>/restore",
+        message_templates.RestoreTemplateView.as_view(),
+        name="restore-message-template",
+    ),
+    path(
+        "message-templates/<int:pk>/deactivate",
+        message_templates.DeactivateTemplateView.as_view(),
+        name="deactivate-message-template",
+    ),
     path("webhooks", webhooks.WebhookListView.as_view(), name="webhooks"),
     path("webhooks/<int:pk>", webhooks.WebhookView.as_view(), name="webhook"),
     path("webhooks/<int:pk>/rotate", webhooks.RotateView.as_view(), name="rotate-webhook"),

@@ -14,6 +14,12 @@ class FieldErrorSerializer(serializers.Serializer[Any]):
     column = serializers.CharField(
         required=False, help_text="Of an import under a mapping: the column, or the columns, of the field."
     )
+    line = serializers.IntegerField(
+        required=False, help_text="Of a message template: the line of its subject or body, from 1."
+    )
+    character = serializers.IntegerField(
+        required=False, help_text="Of a message template: the place in the line, from 1."
+    )
     field = serializers.CharField(allow_null=True)
     code = serializers.CharField()
     message = serializers.CharField()

@@ -8,7 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from assignments.models import Assignment
+from assignments.teams import add_team
 from reminders.insight.sms_preview import preview
+from reminders.operations.message_templates import save_template
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.sms_stage import ANN, SmsStage, sms_stage
@@ -62,3 +64,24 @@ def test_who_is_to_get_it_must_be_known(stage):
         shown(str(work.pk))
     with pytest.raises(CommandError):
         shown("W-0")
+
+
+def test_the_preview_has_the_text_that_the_team_has_written(stage):
+    team = add_team(name="North")
+    person = AssigneeFactory(email="", phone=ANN, language="de-AT", team_id=team.pk)
+    work = AssignmentFactory(soon=True, assignee=person, title="Lift")
+    for team_id, body in ((None, "Alle: "), (team.pk, "Nord: ")):
+        save_template(
+            kind="reminder",
+            channel="sms",
+            language="de",
+            team_id=team_id,
+            subject="",
+            body=body + "{{ title }} {{ start_short }} {{ zone }} {{ link }}",
+            by="olga",
+        )
+    said = shown(str(work.pk))
+    assert said.startswith("GSM-7, ")
+    assert "segment, version 1 of the text “Reminder, SMS, de, team North”\n\nNord: Lift " in said
+    stage.tick()
+    assert stage.gateway.taken[0].body == said.partition("\n\n")[2].rstrip("\n")

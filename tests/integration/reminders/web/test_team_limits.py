@@ -32,8 +32,17 @@ from assignments.team_scope import TeamScope
 from reminders.conf import ReminderConfig
 from reminders.insight import statistics
 from reminders.insight.starting_soon import SOON
-from reminders.models import Audit, Kind, Reminder, ReminderRule, ScanRun, Subscription
-from reminders.operations import table_uploads
+from reminders.models import (
+    Audit,
+    Kind,
+    MessageTemplate,
+    Reminder,
+    ReminderRule,
+    ScanRun,
+    Subscription,
+    TemplateVersion,
+)
+from reminders.operations import message_templates, table_uploads
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.point_actions import POINT_ACTIONS
 from reminders.web.api.assignments import AssignmentEndpoint
@@ -128,6 +137,13 @@ ADDRESSES = {
     "api/import-mappings": NARROWED,
     "api/import-mappings/guess": NARROWED,
     "api/import-mappings/<int:pk>": NARROWED,
+    "api/message-templates": NARROWED,
+    "api/message-templates/starter": NARROWED,
+    "api/message-templates/preview": NARROWED,
+    "api/message-templates/<int:pk>": NARROWED,
+    "api/message-templates/<int:pk>/versions": NARROWED,
+    "api/message-templates/<int:pk>/restore": NARROWED,
+    "api/message-templates/<int:pk>/deactivate": NARROWED,
     "api/board": NARROWED,
     "api/forecast": NARROWED,
     "api/webhooks": NARROWED,
@@ -243,6 +259,7 @@ class World:
     others_subscription: Subscription
     others_rule: ReminderRule
     others_mapping: ImportMapping
+    others_template: MessageTemplate
     others_upload: TableUpload
     scan: ScanRun
 
@@ -344,6 +361,15 @@ def _world(clock: DatabaseClock) -> World:
         {"columns": {"title": SECRET, "scheduled_start": "Start"}, "key": ["Start"]},
         team_id=other.pk,
     )
+    text = message_templates.save_template(
+        kind="reminder",
+        channel="email",
+        language="en",
+        team_id=other.pk,
+        subject=SECRET,
+        body=f"{SECRET} {{{{ time_line }}}}",
+        by="root",
+    )
     upload = table_uploads.start_upload(
         get_user_model().objects.create_user("oscar").pk,
         name=f"{SECRET}.csv",
@@ -357,7 +383,18 @@ def _world(clock: DatabaseClock) -> World:
     )
     Audit.objects.create(actor="root", action="reset", reason=SECRET)
     return World(
-        mine, other, my_work[0], others[0], tuple(others), person, hearing, rule, mapping, upload, run
+        mine,
+        other,
+        my_work[0],
+        others[0],
+        tuple(others),
+        person,
+        hearing,
+        rule,
+        mapping,
+        text.template,
+        upload,
+        run,
     )
 
 
@@ -428,6 +465,10 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/api/rules/{world.others_rule.pk}"]
         case "api/import-mappings/<int:pk>" | "ops/import/mapping/<int:pk>/remove":
             return ["/" + route.replace("<int:pk>", str(world.others_mapping.pk))]
+        case route if "message-templates/<int:pk>" in route:
+            return ["/" + route.replace("<int:pk>", str(world.others_template.pk))]
+        case "api/message-templates":
+            return ["/api/message-templates", f"/api/message-templates?team={world.other.pk}"]
         case "ops/import/<int:pk>" | "ops/import/<int:pk>/errors.csv":
             return ["/" + route.replace("<int:pk>", str(world.others_upload.pk))]
         case "ops/people":
@@ -587,6 +628,8 @@ def state() -> dict[str, list[Any]]:
         "hooks": list(Subscription.objects.filter(name__contains=SECRET).values()),
         "rules": list(ReminderRule.objects.filter(name__contains=SECRET).values()),
         "mappings": list(ImportMapping.objects.filter(name__contains=SECRET).values()),
+        "templates": list(MessageTemplate.objects.filter(team__name__contains=SECRET).values()),
+        "versions": list(TemplateVersion.objects.filter(body__contains=SECRET).values()),
         "uploads": list(TableUpload.objects.filter(name__contains=SECRET).values()),
     }
 
@@ -596,7 +639,7 @@ def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
     before = state()
     assert {name: len(rows) for name, rows in before.items()} == {
         "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 3, "hooks": 1, "rules": 1,
-        "mappings": 1, "uploads": 1,
+        "mappings": 1, "uploads": 1, "templates": 1, "versions": 1,
     }  # fmt: skip
     # Ids are of one kind: a person of the own team may have the number of somebody else's work.
     named = [world.others_person] if "people/<int:pk>" in route else world.others
