@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from accounts.models import ApiToken, TeamLimit
 from accounts.reasons import checked_reason
@@ -37,7 +38,9 @@ def checked_teams(teams: Iterable[int] | None) -> list[int] | None:
     wanted = sorted(set(teams))
     unknown = [str(pk) for pk in wanted if pk not in team_names()]
     if unknown or not wanted:
-        message = f"{', '.join(unknown) or 'nothing'}: ids of teams are needed"
+        message = gettext("%(value)s: ids of teams are needed") % {
+            "value": ", ".join(unknown) or gettext("nothing")
+        }
         raise ValidationError({"teams": ValidationError(message, code="unknown_team")})
     return wanted
 
@@ -46,8 +49,11 @@ def teams_named(names: Sequence[str]) -> list[int]:
     """The ids of the teams with these names. Raises ValidationError."""
     by_name = {name: pk for pk, name in team_names().items()}
     if unknown := [name for name in names if name not in by_name]:
-        known = ", ".join(sorted(by_name)) or "there is none yet"
-        message = f"{', '.join(map(repr, unknown))}: names of teams are needed ({known})"
+        known = ", ".join(sorted(by_name)) or gettext("there is none yet")
+        message = gettext("%(list)s: names of teams are needed (%(known)s)") % {
+            "list": ", ".join(map(repr, unknown)),
+            "known": known,
+        }
         raise ValidationError({"teams": ValidationError(message, code="unknown_team")})
     return [by_name[name] for name in names]
 

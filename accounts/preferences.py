@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.models import Preferences, SavedView
 
@@ -56,13 +57,18 @@ def save_view(user: Any, page: str, name: str, query: str) -> SavedView:
     """Saves a view; one of this name is replaced. Raises ValidationError."""
     name = " ".join(name.replace("\x00", "").split())
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise ValidationError(f"A name of 1 to {LONGEST_NAME} characters is needed.", code="name")
+        raise ValidationError(
+            gettext("A name of 1 to %(longest_name)s characters is needed.") % {"longest_name": LONGEST_NAME},
+            code="name",
+        )
     if len(query) > LONGEST_QUERY:
-        raise ValidationError("These filters are too long to be saved.", code="query")
+        raise ValidationError(gettext("These filters are too long to be saved."), code="query")
     others = SavedView.objects.filter(user=user.pk, page=page).exclude(name=name)
     if others.count() >= MOST_VIEWS:
         raise ValidationError(
-            f"{MOST_VIEWS} views are saved of this list: remove one first.", code="too_many"
+            gettext("%(most_views)s views are saved of this list: remove one first.")
+            % {"most_views": MOST_VIEWS},
+            code="too_many",
         )
     view, _ = SavedView.objects.update_or_create(
         user_id=user.pk, page=page, name=name, defaults={"query": query}

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import NoSuchAccount
 from accounts.reasons import checked_reason
@@ -16,7 +17,10 @@ from accounts.signals import account_changed
 METHODS = "account_authentication_methods"
 """Where django-allauth keeps, in the session, how its person has signed in."""
 
-NEEDED = "This account may operate, so it needs a second factor. Set one up on the page of your account at /account/."
+NEEDED = _(
+    "This account may operate, so it needs a second factor. Set one up on the page of your account "
+    "at /account/."
+)
 
 
 def of_person(user: Any) -> list[str]:

@@ -7,6 +7,8 @@ early, or weeks later, is not to start the work.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from assignments import instants
 from assignments.models import ActKind, Answer, Assignment, Status
 
@@ -65,32 +67,49 @@ def sensible_acts(work: Assignment, *, now: datetime) -> tuple[ActKind | None, t
 
 
 def _refusals(act: ActKind, work: Assignment, now: datetime, by_assignee: bool) -> Iterator[str]:
-    which, start = f"assignment {work.pk}", work.scheduled_start
+    which, start = gettext("assignment %(pk)s") % {"pk": work.pk}, work.scheduled_start
     if act is ActKind.COMPLETE:
         if work.status not in (Status.IN_PROGRESS, Status.SCHEDULED):
-            yield f"{which} is {work.status}: only work that is IN_PROGRESS or SCHEDULED can be completed"
+            yield gettext(
+                "%(which)s is %(status)s: only work that is IN_PROGRESS or SCHEDULED can be completed"
+            ) % {"which": which, "status": work.status}
         if by_assignee and work.status == Status.SCHEDULED:
-            yield f"{which} is SCHEDULED: it is started first, then completed"
+            yield gettext("%(which)s is SCHEDULED: it is started first, then completed") % {"which": which}
         return
     if work.status != Status.SCHEDULED:
-        takes = "it can be started" if act is ActKind.START else "an answer is taken"
-        yield f"{which} is {work.status}: {takes} while it is SCHEDULED"
+        takes = gettext("it can be started") if act is ActKind.START else gettext("an answer is taken")
+        yield gettext("%(which)s is %(status)s: %(takes)s while it is SCHEDULED") % {
+            "which": which,
+            "status": work.status,
+            "takes": takes,
+        }
     if act is ActKind.START:
         if by_assignee and now < start - START_BEFORE:
-            yield f"{which} starts at {instants.shown(start)}: it can be started from 60 minutes before on"
+            yield gettext("%(which)s starts at %(shown)s: it can be started from 60 minutes before on") % {
+                "which": which,
+                "shown": instants.shown(start),
+            }
         return
     if work.assignee_id is None:
-        yield f"nobody is assigned to {which}: assign somebody first"
+        yield gettext("nobody is assigned to %(which)s: assign somebody first") % {"which": which}
     if act in (ActKind.CONFIRM, ActKind.DECLINE):
         if by_assignee and now >= start:
-            yield f"{which} was to start at {instants.shown(start)}: an answer is taken until then"
+            yield gettext("%(which)s was to start at %(shown)s: an answer is taken until then") % {
+                "which": which,
+                "shown": instants.shown(start),
+            }
         return
     if work.answer == Answer.DECLINED:
-        yield f"{which} is declined: it is confirmed first"
+        yield gettext("%(which)s is declined: it is confirmed first") % {"which": which}
     if by_assignee and now < start - ON_MY_WAY_BEFORE:
-        yield f"{which} starts at {instants.shown(start)}: this is taken from 4 hours before on"
+        yield gettext("%(which)s starts at %(shown)s: this is taken from 4 hours before on") % {
+            "which": which,
+            "shown": instants.shown(start),
+        }
     if act is ActKind.LATE:
         if work.overdue_at is not None:
-            yield f"{which} is marked OVERDUE: start it, or move it"
+            yield gettext("%(which)s is marked OVERDUE: start it, or move it") % {"which": which}
         if work.times_late >= MOST_TIMES_LATE:
-            yield f"{which} was said to be late {MOST_TIMES_LATE} times already: move it instead"
+            yield gettext(
+                "%(which)s was said to be late %(most_times_late)s times already: move it instead"
+            ) % {"which": which, "most_times_late": MOST_TIMES_LATE}

@@ -9,6 +9,7 @@ force), Refused (`act_rules`) or ValidationError.
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments import act_rules, history, services
 from assignments.act_rules import LEAST_LATE, LONGEST_WAY, MOST_LATE
@@ -193,7 +194,10 @@ def _seen(pk: int, actor: Actor, version: int | None, if_match: str | None, scop
     """The assignment, locked, if it is in the scope, this actor's and as they have seen it."""
     work = services.locked(pk, scope=scope)
     if actor.assignee_id is not None and work.assignee_id != actor.assignee_id:
-        raise NotAssigned(f"assignment {pk} is not assigned to {actor.assignee_id}")
+        raise NotAssigned(
+            gettext("assignment %(pk)s is not assigned to %(person)s")
+            % {"pk": pk, "person": actor.assignee_id}
+        )
     if if_match is not None and if_match != services.etag(work):
         raise services.changed_since_read(pk)
     if version is not None and work.version != version:
@@ -217,5 +221,7 @@ def _minutes_on_the_way(work: Assignment) -> int | None:
 
 def _check_minutes(minutes: int, least: int, most: int) -> None:
     if not least <= minutes <= most:
-        message = f"{minutes} is not accepted: a whole number of minutes from {least} to {most} is needed"
+        message = gettext(
+            "%(minutes)s is not accepted: a whole number of minutes from %(least)s to %(most)s is needed"
+        ) % {"minutes": minutes, "least": least, "most": most}
         raise ValidationError({"minutes": ValidationError(message, code="out_of_range")})

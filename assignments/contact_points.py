@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments.clock import database_now
 from assignments.contact_point import ContactChannel, ContactPoint
@@ -58,11 +59,17 @@ def stored_address(channel: str, address: str) -> str:
     The setting CONTACT_ADDRESSES names the function that knows the addresses of a channel.
     """
     if channel not in ContactChannel.values:
-        message = f"{quoted(channel)} is not a channel of people: one of {', '.join(ContactChannel.values)} is needed"
+        message = gettext("%(channel)s is not a channel of people: one of %(list)s is needed") % {
+            "channel": quoted(channel),
+            "list": ", ".join(ContactChannel.values),
+        }
         raise ValidationError({"channel": ValidationError(message, code="invalid_choice")})
     check_text("address", address, longest=LONGEST_ADDRESS)
     if channel not in settings.CONTACT_ADDRESSES:
-        message = f"{quoted(channel)} takes no addresses here: one of {', '.join(settings.CONTACT_ADDRESSES)} is needed"
+        message = gettext("%(channel)s takes no addresses here: one of %(list)s is needed") % {
+            "channel": quoted(channel),
+            "list": ", ".join(settings.CONTACT_ADDRESSES),
+        }
         raise ValidationError({"channel": ValidationError(message, code="invalid_choice")})
     try:
         return contact_form(channel)(address)
@@ -86,7 +93,9 @@ def add_point(
     points = points_of(person_id)
     _check_is_new(points, channel, address)
     if len(points) >= MOST_POINTS:
-        message = f"this person has {len(points)} contact points: no more than {MOST_POINTS} are accepted"
+        message = gettext(
+            "this person has %(number)s contact points: no more than %(most_points)s are accepted"
+        ) % {"number": len(points), "most_points": MOST_POINTS}
         raise ValidationError({"address": ValidationError(message, code="too_many")})
     now = database_now()
     last = points[-1].order if points else 0
@@ -218,13 +227,13 @@ def _locked_point(pk: int, scope: TeamScope) -> tuple[ContactPoint, Assignee]:
     try:
         person = _locked(point.person_id, scope)
     except Assignee.DoesNotExist as hidden:
-        raise ContactPoint.DoesNotExist(f"there is no contact point {pk}") from hidden
+        raise ContactPoint.DoesNotExist(gettext("there is no contact point %(pk)s") % {"pk": pk}) from hidden
     return ContactPoint.objects.get(pk=pk), person
 
 
 def _check_is_new(points: Sequence[ContactPoint], channel: str, address: str) -> None:
     if same_address(channel, address) in {same_address(one.channel, one.address) for one in points}:
-        message = f"{quoted(address)} is an address of this person already"
+        message = gettext("%(address)s is an address of this person already") % {"address": quoted(address)}
         raise ValidationError({"address": ValidationError(message, code="duplicate")})
 
 

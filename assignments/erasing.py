@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 
 from assignments import erased_keys
 from assignments.change_record import ChangeRecord
@@ -61,7 +62,8 @@ def known_of(person_id: int, *, scope: TeamScope = EVERYTHING) -> Known:
     check_present([person])
     if person.merged_into_id is not None:
         raise NotErasable(
-            f"person {person_id} was merged into person {person.merged_into_id}: erase that one"
+            gettext("person %(person_id)s was merged into person %(merged_into_id)s: erase that one")
+            % {"person_id": person_id, "merged_into_id": person.merged_into_id}
         )
     people = [person, *person.merged_people.order_by("pk")]
     ids = tuple(one.pk for one in people)
@@ -88,17 +90,24 @@ def check_erasable(known: Known, *, scope: TeamScope = EVERYTHING) -> None:
     teams = set(Team.objects.filter(supervisors__in=known.ids).values_list("pk", flat=True))
     if scope.limited:
         if work.visible_to(scope).count() < work.count():
-            raise NotErasable(f"person {person.pk} has work outside of your teams")
+            raise NotErasable(gettext("person %(pk)s has work outside of your teams") % {"pk": person.pk})
         if not teams <= (scope.teams or frozenset()):
-            raise NotErasable(f"person {person.pk} supervises teams outside of yours")
+            raise NotErasable(gettext("person %(pk)s supervises teams outside of yours") % {"pk": person.pk})
     still_open = work.filter(status__in=OPEN).order_by("scheduled_start", "pk")
     first = list(still_open[: NAMED + 1])
     if first:
         named = ", ".join(f"{one.pk} {quoted(one.title)}" for one in first[:NAMED])
-        more = f" and {still_open.count() - NAMED} more" if len(first) > NAMED else ""
+        more = (
+            gettext(" and %(value)s more") % {"value": still_open.count() - NAMED}
+            if len(first) > NAMED
+            else ""
+        )
         raise NotErasable(
-            f"person {person.pk} has work that is still to be done: {named}{more}. "
-            "Complete it, cancel it or give it to somebody else first"
+            gettext(
+                "person %(pk)s has work that is still to be done: %(named)s%(more)s. Complete it, cancel it or "
+                "give it to somebody else first"
+            )
+            % {"pk": person.pk, "named": named, "more": more}
         )
 
 
@@ -158,7 +167,7 @@ def allow_again(person_id: int) -> int:
     """
     person = Assignee.objects.select_for_update(no_key=True).get(pk=person_id)
     if person.erased_at is None:
-        raise NotErasable(f"person {person_id} was not erased")
+        raise NotErasable(gettext("person %(person_id)s was not erased") % {"person_id": person_id})
     return erased_keys.forget(person_id)
 
 

@@ -5,6 +5,9 @@ from datetime import UTC, datetime, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from assignments.wording import quoted
 
 FIRST_YEAR, LAST_YEAR = 1970, 2200
@@ -12,12 +15,19 @@ RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)([Zz]|[+-]\d{2}:\d{2})?", re.ASCII
 )
 MESSAGES = {
-    "invalid": "an RFC 3339 instant is needed, such as 2026-11-23T09:00:00+01:00",
-    "naive": "a UTC offset is needed, such as 2026-11-23T09:00:00+01:00 or ...Z, because the time zone is not known",
-    "unknown_time_zone": "a zone of the IANA database is needed, such as Europe/Berlin",
-    "nonexistent": "this time does not exist in its zone, where the clocks are put forward over it",
-    "ambiguous": "this time occurs twice in its zone, where the clocks are put back over it: send it in UTC",
-    "out_of_range": f"a year from {FIRST_YEAR} to {LAST_YEAR} is needed",
+    "invalid": _("an RFC 3339 instant is needed, such as 2026-11-23T09:00:00+01:00"),
+    "naive": _(
+        "a UTC offset is needed, such as 2026-11-23T09:00:00+01:00 or ...Z, because the time zone is "
+        "not known"
+    ),
+    "unknown_time_zone": _("a zone of the IANA database is needed, such as Europe/Berlin"),
+    "nonexistent": _("this time does not exist in its zone, where the clocks are put forward over it"),
+    "ambiguous": _(
+        "this time occurs twice in its zone, where the clocks are put back over it: send it in UTC"
+    ),
+    "out_of_range": format_lazy(
+        _("a year from {first} to {last} is needed"), first=FIRST_YEAR, last=LAST_YEAR
+    ),
 }
 NOT_A_PLACE = {"Factory", "localtime", "posixrules"}
 """Entries of the zone database that name no zone, or the zone of whatever machine reads them."""

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments.models import MAX_LEAD_MINUTES
 from assignments.wording import quoted
@@ -16,19 +17,39 @@ LEAST_DISTANCE_MINUTES = 10
 
 def checked_leads(given: Sequence[Any]) -> tuple[int, ...]:
     """Several lead times in minutes, the shortest first. Raises ValidationError, which says what is accepted."""
-    needed = f"1 to {MOST_LEADS} whole numbers from 1 to {MAX_LEAD_MINUTES} are needed"
+    needed = gettext("1 to %(most_leads)s whole numbers from 1 to %(max_lead_minutes)s are needed") % {
+        "most_leads": MOST_LEADS,
+        "max_lead_minutes": MAX_LEAD_MINUTES,
+    }
     if not 1 <= len(given) <= MOST_LEADS:
-        raise ValidationError(f"{quoted(given)} has {len(given)} lead times: {needed}", code="length")
+        raise ValidationError(
+            gettext("%(given)s has %(number)s lead times: %(needed)s")
+            % {"given": quoted(given), "number": len(given), "needed": needed},
+            code="length",
+        )
     for minutes in given:
         if not isinstance(minutes, int) or isinstance(minutes, bool):
-            raise ValidationError(f"{quoted(minutes)} is not a whole number: {needed}", code="invalid")
+            raise ValidationError(
+                gettext("%(minutes)s is not a whole number: %(needed)s")
+                % {"minutes": quoted(minutes), "needed": needed},
+                code="invalid",
+            )
         if not 1 <= minutes <= MAX_LEAD_MINUTES:
-            raise ValidationError(f"{minutes} is out of range: {needed}", code="invalid")
+            raise ValidationError(
+                gettext("%(minutes)s is out of range: %(needed)s") % {"minutes": minutes, "needed": needed},
+                code="invalid",
+            )
     leads = tuple(sorted(given))
     for shorter, longer in pairwise(leads):
         if longer - shorter < LEAST_DISTANCE_MINUTES:
-            needed = f"at least {LEAST_DISTANCE_MINUTES} minutes between them are needed"
-            message = f"{shorter} and {longer} are too close: {needed}"
+            needed = gettext("at least %(least_distance_minutes)s minutes between them are needed") % {
+                "least_distance_minutes": LEAST_DISTANCE_MINUTES
+            }
+            message = gettext("%(shorter)s and %(longer)s are too close: %(needed)s") % {
+                "shorter": shorter,
+                "longer": longer,
+                "needed": needed,
+            }
             raise ValidationError(message, code="too_close")
     return leads
 

@@ -8,6 +8,7 @@ is told of the same work twice, and an answer stays.
 from dataclasses import dataclass
 
 from django.db.models import F
+from django.utils.translation import gettext
 
 from assignments.clock import database_now
 from assignments.contact_point import ContactPoint
@@ -51,30 +52,40 @@ def plan_merge(kept_id: int, gone_id: int, *, scope: TeamScope = EVERYTHING) -> 
         for one in Assignee.objects.visible_to(scope).filter(pk__in=(kept_id, gone_id)).order_by("pk")
     }
     if kept_id == gone_id:
-        raise NotMergeable(f"person {kept_id} is one already: the id of another person is needed")
+        raise NotMergeable(
+            gettext("person %(kept_id)s is one already: the id of another person is needed")
+            % {"kept_id": kept_id}
+        )
     for pk in (kept_id, gone_id):
         if pk not in people:
-            raise Assignee.DoesNotExist(f"there is no person {pk}")
+            raise Assignee.DoesNotExist(gettext("there is no person %(pk)s") % {"pk": pk})
         if people[pk].merged_into_id is not None:
-            raise NotMergeable(f"person {pk} was merged into person {people[pk].merged_into_id} already")
+            raise NotMergeable(
+                gettext("person %(pk)s was merged into person %(merged_into_id)s already")
+                % {"pk": pk, "merged_into_id": people[pk].merged_into_id}
+            )
     work = Assignment.objects.filter(assignee=gone_id).order_by("pk")
     ids = tuple(work.values_list("pk", flat=True))
     teams = tuple(Team.objects.filter(supervisors=gone_id).order_by("pk").values_list("pk", flat=True))
     check_present(people.values())
     if scope.limited:
         if Assignment.objects.visible_to(scope).filter(assignee=gone_id).count() < len(ids):
-            raise NotMergeable(f"person {gone_id} has work outside of your teams")
+            raise NotMergeable(
+                gettext("person %(gone_id)s has work outside of your teams") % {"gone_id": gone_id}
+            )
         if not set(teams) <= (scope.teams or frozenset()):
-            raise NotMergeable(f"person {gone_id} supervises teams outside of yours")
+            raise NotMergeable(
+                gettext("person %(gone_id)s supervises teams outside of yours") % {"gone_id": gone_id}
+            )
     own = {same_address(point.channel, point.address) for point in points_of(kept_id)}
     points: list[ContactPoint] = []
     known: list[ContactPoint] = []
     for point in points_of(gone_id):
         (known if same_address(point.channel, point.address) in own else points).append(point)
     if len(own) + len(points) > MOST_POINTS:
-        message = (
-            f"together they have {len(own) + len(points)} addresses: no more than {MOST_POINTS} are accepted"
-        )
+        message = gettext(
+            "together they have %(value)s addresses: no more than %(most_points)s are accepted"
+        ) % {"value": len(own) + len(points), "most_points": MOST_POINTS}
         raise NotMergeable(message)
     return Merge(
         kept=people[kept_id],

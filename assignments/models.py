@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments import instants
@@ -91,7 +92,9 @@ def default_language() -> str:
 def validate_time_zone(name: str) -> None:
     """Refuses a name that the IANA time zone database does not know."""
     if instants.known_zone(name) is None:
-        message = f"{quoted(name)} is not a time zone: a name like Europe/Berlin is needed"
+        message = gettext("%(name)s is not a time zone: a name like Europe/Berlin is needed") % {
+            "name": quoted(name)
+        }
         raise ValidationError(message, code="unknown_time_zone")
 
 
@@ -100,10 +103,15 @@ def validate_language(tag: str) -> None:
     found = LANGUAGE_TAG.fullmatch(tag)
     if found is None or found[1].lower() not in LANGUAGES:
         *most, last = (code for code, _ in settings.LANGUAGES)
-        message = (
-            f"{quoted(tag)} is not a language: a BCP 47 tag is needed, such as {', '.join(most)} or {last}, also with a"
-            f" region, like de-AT; people of other languages are written to in {settings.DEFAULT_LANGUAGE}"
-        )
+        message = gettext(
+            "%(tag)s is not a language: a BCP 47 tag is needed, such as %(codes)s or %(last)s, also with a region, like"
+            " de-AT; people of other languages are written to in %(default)s"
+        ) % {
+            "tag": quoted(tag),
+            "codes": ", ".join(most),
+            "last": last,
+            "default": settings.DEFAULT_LANGUAGE,
+        }
         raise ValidationError(message, code="unknown_language")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 
 from assignments.clock import database_now
 from assignments.erased_keys import FormerPeople, check_present, check_values
@@ -163,7 +164,7 @@ class Directory:
         if wanted is not None:
             person = self._by_id.get(wanted)
             if person is None:
-                message = f"there is no assignee with id {quoted(wanted)}"
+                message = gettext("there is no assignee with id %(wanted)s") % {"wanted": quoted(wanted)}
                 raise ValidationError({"id": ValidationError(message, code="unknown")})
             check_present([person])
         elif alias := self._aliases.get(person_key(values.get("reference") or "")):
@@ -209,7 +210,10 @@ class Directory:
             everybody = [one for sharing in at_address.values() for one in sharing]
             matching = [one for one in everybody if one.name.lower() == email.lower()] or everybody
             if len({one.name for one in matching}) > 1:
-                message = f"{len(matching)} people share {quoted(email)}: a name or a reference is needed"
+                message = gettext("%(number)s people share %(email)s: a name or a reference is needed") % {
+                    "number": len(matching),
+                    "email": quoted(email),
+                }
                 raise ValidationError({"name": ValidationError(message, code="ambiguous")})
         matching = [one for one in matching if one.email.lower() == email.lower()]
         # Of two who cannot be told apart, the one who can be changed without a reference.
@@ -219,7 +223,9 @@ class Directory:
         owner = self._of_reference(reference) if reference else None
         taken = reference is not None and person_key(reference) in self._references_of_others
         if (owner is not None and owner is not person) or taken:
-            message = f"{quoted(reference)} is another person's reference already"
+            message = gettext("%(reference)s is another person's reference already") % {
+                "reference": quoted(reference)
+            }
             raise ValidationError({"reference": ValidationError(message, code="duplicate")})
 
     def _take_merged(self, shells: Sequence[Assignee]) -> None:
@@ -269,7 +275,9 @@ def _check_reference(assignee: Assignee) -> None:
         return
     named = Assignee.objects.filter(reference__in=person_spellings(assignee.reference))
     if named.exclude(pk=assignee.pk).exists():
-        message = f"{quoted(assignee.reference)} is another person's reference already"
+        message = gettext("%(reference)s is another person's reference already") % {
+            "reference": quoted(assignee.reference)
+        }
         raise ValidationError({"reference": ValidationError(message, code="unique")})
 
 

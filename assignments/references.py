@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 
 from assignments.team_scope import TeamScope
 from assignments.wording import quoted
@@ -74,10 +75,10 @@ def person_spellings(reference: str) -> set[str]:
 def validate_addressable(reference: str) -> None:
     """Refuses a reference that no address can name: clients resolve the path segments "." and ".." themselves."""
     if {".", ".."} & set(reference.split("/")):
-        message = (
-            f"{quoted(reference)} cannot be part of an address, because clients resolve '.' and '..' between slashes: "
-            "another reference is needed"
-        )
+        message = gettext(
+            "%(reference)s cannot be part of an address, because clients resolve '.' and '..' between "
+            "slashes: another reference is needed"
+        ) % {"reference": quoted(reference)}
         raise ValidationError(message, code="not_addressable")
 
 

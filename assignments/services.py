@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from assignments import history
 from assignments.change_record import RECORDED
@@ -248,7 +249,8 @@ def apply_changes(
         _check_transition(assignment, Status(str(changed["status"])))
     elif assignment.status == Status.CANCELLED and plan:
         raise Refused(
-            f"assignment {assignment.pk} is CANCELLED: put it back with status SCHEDULED to change its plan"
+            gettext("assignment %(pk)s is CANCELLED: put it back with status SCHEDULED to change its plan")
+            % {"pk": assignment.pk}
         )
     before = Status(assignment.status)
     former = {name: getattr(assignment, name) for name in RECORDED if name in changed}
@@ -292,12 +294,17 @@ def _progress(assignment: Assignment, *, now: datetime, written: set[str]) -> Ac
 
 def changed_since_read(pk: int) -> Stale:
     """The refusal of a change that is conditional on another state."""
-    return Stale(f"assignment {pk} has changed since it was read: read it again, then send the change")
+    return Stale(
+        gettext("assignment %(pk)s has changed since it was read: read it again, then send the change")
+        % {"pk": pk}
+    )
 
 
 def still_cancelled(pk: int) -> Refused:
     """The refusal of a replacement that leaves the status out: cancelled work comes back only by status SCHEDULED."""
-    return Refused(f"assignment {pk} is CANCELLED: put it back with status SCHEDULED to change it")
+    return Refused(
+        gettext("assignment %(pk)s is CANCELLED: put it back with status SCHEDULED to change it") % {"pk": pk}
+    )
 
 
 def reschedule(
@@ -390,7 +397,7 @@ def locked(pk: int, *, scope: TeamScope = EVERYTHING) -> Assignment:
     try:
         return Assignment.objects.visible_to(scope).select_for_update(no_key=True).get(pk=pk)
     except Assignment.DoesNotExist:
-        raise UnknownAssignment(f"there is no assignment {pk}") from None
+        raise UnknownAssignment(gettext("there is no assignment %(pk)s") % {"pk": pk}) from None
 
 
 def _check_transition(assignment: Assignment, wanted: Status) -> None:
@@ -398,7 +405,8 @@ def _check_transition(assignment: Assignment, wanted: Status) -> None:
     if wanted not in ALLOWED_NEXT[present]:
         accepted = ", ".join(sorted(ALLOWED_NEXT[present])) or "nothing"
         raise Refused(
-            f"assignment {assignment.pk} is {present}: {wanted} cannot follow it, only {accepted} can"
+            gettext("assignment %(pk)s is %(present)s: %(wanted)s cannot follow it, only %(accepted)s can")
+            % {"pk": assignment.pk, "present": present, "wanted": wanted, "accepted": accepted}
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from assignments.erased_keys import check_assignable
 from assignments.models import Assignee, Assignment, Team
@@ -50,7 +51,7 @@ def effective_team_sql(assignments: str) -> str:
 def check_within(scope: TeamScope, team_id: int | None) -> None:
     """Raises ValidationError where a limited caller would put something outside of its teams."""
     if not scope.holds(team_id):
-        message = (
+        message = gettext(
             "this would belong to none of the teams that the caller is limited to: one of them is needed"
         )
         raise ValidationError({"team": ValidationError(message, code="outside")})
@@ -84,7 +85,9 @@ class TeamNames:
         else:
             found = self._ids.get(normalized(given))
         if found is None:
-            message = f"there is no team {quoted(given)}: the name of one is needed"
+            message = gettext("there is no team %(given)s: the name of one is needed") % {
+                "given": quoted(given)
+            }
             raise ValidationError({"team": ValidationError(message, code="unknown")})
         return found
 
@@ -139,7 +142,11 @@ def remove_team(pk: int) -> None:
     people, work = team.people.count(), team.assignments.count()
     if people or work:
         raise TeamInUse(
-            f"team {pk} has {people} people and {work} assignments: give them another team, or none, first"
+            gettext(
+                "team %(pk)s has %(people)s people and %(work)s assignments: give them another team, or none, "
+                "first"
+            )
+            % {"pk": pk, "people": people, "work": work}
         )
     team.delete()
 
@@ -161,7 +168,7 @@ def _people(ids: Iterable[int], scope: TeamScope, present: Iterable[int] = ()) -
         Assignee.objects.visible_to(scope).filter(pk__in=wanted, erased_at=None).values_list("pk", flat=True)
     ) | wanted.intersection(present)
     if missing := sorted(wanted - known):
-        message = f"there is no person {', '.join(map(str, missing))}"
+        message = gettext("there is no person %(list)s") % {"list": ", ".join(map(str, missing))}
         raise ValidationError({"supervisors": ValidationError(message, code="unknown")})
     check_assignable(known)
     return sorted(known)
@@ -170,5 +177,5 @@ def _people(ids: Iterable[int], scope: TeamScope, present: Iterable[int] = ()) -
 def _locked(pk: int, scope: TeamScope) -> Team:
     found = Team.objects.visible_to(scope).select_for_update().filter(pk=pk).first()
     if found is None:
-        raise UnknownTeam(f"there is no team {pk}")
+        raise UnknownTeam(gettext("there is no team %(pk)s") % {"pk": pk})
     return found

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from assignments import instants
 from assignments.direction import without_controls
@@ -84,7 +85,9 @@ PERSON_SPELLINGS: Mapping[str, Callable[[str], str]] = {
 def _stored(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            message = f"{value.isoformat()} has no offset: 2026-11-23T09:00:00+01:00 has one"
+            message = gettext("%(isoformat)s has no offset: 2026-11-23T09:00:00+01:00 has one") % {
+                "isoformat": value.isoformat()
+            }
             raise ValidationError({name: ValidationError(message, code="naive")})
         return instants.to_second(value)
     if not isinstance(value, str):
@@ -113,7 +116,10 @@ def check_assignment(assignment: Assignment, names: Iterable[str]) -> None:
     _check_fields(assignment, names)
     start, end = assignment.scheduled_start, assignment.scheduled_end
     if names & {"scheduled_start", "scheduled_end"} and end is not None and end < start:
-        message = f"the end {instants.shown(end)} is before the start {instants.shown(start)}"
+        message = gettext("the end %(shown)s is before the start %(shown2)s") % {
+            "shown": instants.shown(end),
+            "shown2": instants.shown(start),
+        }
         raise ValidationError({"scheduled_end": ValidationError(message, code="invalid")})
     if "reference" in names and assignment.reference is not None:
         try:
@@ -147,10 +153,12 @@ def _check_quiet_hours(row: Assignee | Team, names: set[str]) -> None:
         return
     if (begin is None) != (end is None):
         missing = "quiet_until" if end is None else "quiet_from"
-        message = "quiet hours need quiet_from and quiet_until, at two times, or neither"
+        message = gettext("quiet hours need quiet_from and quiet_until, at two times, or neither")
         raise ValidationError({missing: ValidationError(message, code="required")})
     if begin is not None and begin == end:
-        message = f"{begin:%H:%M} is quiet_from too: quiet hours end at another time than they begin"
+        message = gettext("%(begin)s is quiet_from too: quiet hours end at another time than they begin") % {
+            "begin": f"{begin:%H:%M}"
+        }
         raise ValidationError({"quiet_until": ValidationError(message, code="invalid")})
 
 
@@ -166,7 +174,9 @@ def _check_fields(row: Model, names: set[str]) -> None:
 def check_text(name: str, text: str, *, longest: int | None) -> None:
     """Raises ValidationError, for the field of this name, if the text cannot be stored or is too long."""
     if "\x00" in text:
-        message = f"{quoted(text)} contains a NUL character, which cannot be stored"
+        message = gettext("%(text)s contains a NUL character, which cannot be stored") % {
+            "text": quoted(text)
+        }
         raise ValidationError({name: ValidationError(message, code="null_characters_not_allowed")})
     if longest is not None and len(text) > longest:
         raise ValidationError({name: too_long(text, longest)})
@@ -175,7 +185,9 @@ def check_text(name: str, text: str, *, longest: int | None) -> None:
 def too_long(text: str, longest: int) -> ValidationError:
     """The error for a text that is longer than its field."""
     return ValidationError(
-        f"{quoted(text)} has {len(text):,} characters: no more than {longest} are accepted", code="max_length"
+        gettext("%(text)s has %(number)s characters: no more than %(longest)s are accepted")
+        % {"text": quoted(text), "number": f"{len(text):,}", "longest": longest},
+        code="max_length",
     )
 
 

@@ -5,6 +5,7 @@ from email.utils import getaddresses
 
 import email_validator
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 MAX_ADDRESS = 254  # octets; RFC 5321 section 4.5.3.1.3, less the angle brackets
 MAX_LOCAL_PART = 64  # octets; section 4.5.3.1.1
@@ -36,11 +37,11 @@ def parse(text: str) -> str:
     dot. Address literals such as user@[192.0.2.1] are refused. No name server is asked.
     """
     if len(text) > MAX_ADDRESS:
-        raise InvalidAddress("It is too long.")
+        raise InvalidAddress(gettext("It is too long."))
     if _PLAIN.fullmatch(text):
         return text
     if not text.isprintable():
-        raise InvalidAddress("It contains invisible characters.")
+        raise InvalidAddress(gettext("It contains invisible characters."))
     try:
         found = email_validator.validate_email(
             text, check_deliverability=False, allow_quoted_local=True, globally_deliverable=False
@@ -49,10 +50,10 @@ def parse(text: str) -> str:
         raise InvalidAddress(str(error)) from error
     domain = found.ascii_domain
     if domain != "localhost" and ("." not in domain or domain.rpartition(".")[2].isdigit()):
-        raise InvalidAddress("The part after the @-sign is not the name of a domain.")
+        raise InvalidAddress(gettext("The part after the @-sign is not the name of a domain."))
     address = f"{found.local_part}@{domain}"
     if len(found.local_part.encode()) > MAX_LOCAL_PART or len(address.encode()) > MAX_ADDRESS:
-        raise InvalidAddress("It is too long.")
+        raise InvalidAddress(gettext("It is too long."))
     return address
 
 
@@ -70,7 +71,7 @@ def validate_email_address(text: str) -> None:
         parse(text)
     except InvalidAddress as error:
         raise ValidationError(
-            "That is not an e-mail address: %(reason)s", params={"reason": error}
+            gettext("That is not an e-mail address: %(reason)s"), params={"reason": error}
         ) from error
 
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 
 def stored_number(text: str) -> str:
@@ -24,11 +25,11 @@ def _in_e164(text: str, region: str) -> str:
     try:
         number = phonenumbers.parse(given, region or None)
     except phonenumbers.NumberParseException as error:
-        raise _refusal("it cannot be read") from error
+        raise _refusal(gettext("it cannot be read")) from error
     if number.extension:
-        raise _refusal("it has an extension, which receives no messages")
+        raise _refusal(gettext("it has an extension, which receives no messages"))
     if not phonenumbers.is_possible_number(number):
-        raise _refusal("no number of its country has this length")
+        raise _refusal(gettext("no number of its country has this length"))
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -51,7 +52,10 @@ def national_digits(number: str) -> str:
 
 
 def _refusal(why: str) -> ValidationError:
-    needed = "a number like +4930123456 is needed"
+    needed = gettext("a number like +4930123456 is needed")
     if settings.PHONE_REGION:
-        needed += f", or a national one of {settings.PHONE_REGION}"
-    return ValidationError(f"that is not a telephone number: {why}; {needed}", code="invalid")
+        needed = gettext("a number like +4930123456 is needed, or a national one of %(region)s") % {
+            "region": settings.PHONE_REGION
+        }
+    message = gettext("that is not a telephone number: %(why)s; %(needed)s") % {"why": why, "needed": needed}
+    return ValidationError(message, code="invalid")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from django.utils.translation import gettext
+
 from assignments.direction import isolated
 from assignments.models import Assignee, ChangeRecord, Status, Team, Way
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -35,80 +37,100 @@ class Names:
         )
 
     def person(self, pk: object) -> str:
-        return isolated(self.people.get(_whole(pk)) or f"person {pk}")
+        return isolated(self.people.get(_whole(pk)) or gettext("person %(pk)s") % {"pk": pk})
 
     def team(self, pk: object) -> str:
-        return isolated(self.teams.get(_whole(pk)) or f"team {pk}")
+        return isolated(self.teams.get(_whole(pk)) or gettext("team %(pk)s") % {"pk": pk})
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One change in both of its forms: as what has become of the work, and as what somebody did to it, where `{work}` stands
+    for the assignment.
+    """
+
+    passive: str
+    active: str
 
 
 def what_changed(change: ChangeRecord, names: Names) -> str:
     """What has become of the work, without a full stop: "moved from ... to ..., given to Ada"."""
-    return ", ".join(_parts(change.before, change.after, names)) or "changed"
+    return ", ".join(said.passive for said in _parts(change.before, change.after, names)) or gettext(
+        "changed"
+    )
 
 
 def sentence(change: ChangeRecord, names: Names) -> str:
     """The same with who did it, as a sentence."""
     said = what_changed(change, names)
-    return f"{said[:1].upper()}{said[1:]}{_by(change)}."
-
-
-ACTIVE = {
-    "moved from": "moved {work} from",
-    "given to": "gave {work} to",
-    "taken away from": "took {work} away from",
-    "cancelled": "cancelled {work}",
-    "put back": "put {work} back",
-    "put into": "put {work} into",
-    "taken out of": "took {work} out of",
-    "renamed from": "renamed {work} from",
-    "status changed": "changed the status of {work}",
-    "its end changed": "changed the end of {work}",
-    "its place changed": "changed the place of {work}",
-    "its lead changed": "changed the lead of {work}",
-    "changed": "changed {work}",
-}
+    said = f"{said[:1].upper()}{said[1:]}"
+    if not change.actor:
+        return f"{said}."
+    via = "" if change.via == Way.OPS else f", {WAYS[Way(change.via)]}" if change.via else ""
+    return gettext("%(said)s by %(actor)s%(via)s.") % {
+        "said": said,
+        "actor": isolated(change.actor),
+        "via": via,
+    }
 
 
 def as_act(change: ChangeRecord, names: Names) -> str:
     """The same as who did it goes on: "moved {work} from ... to ..."; `{work}` stands for the assignment."""
-    said = what_changed(change, names).replace("{work}", "{ work }")
-    begin = next(passive for passive in ACTIVE if said.startswith(passive))
-    return ACTIVE[begin] + said[len(begin) :]
+    first, *others = list(_parts(change.before, change.after, names)) or [
+        _said(gettext("changed"), gettext("changed {work}"), {})
+    ]
+    return ", ".join([first.active, *(said.passive.replace("{work}", "{ work }") for said in others)])
 
 
-def _by(change: ChangeRecord) -> str:
-    if not change.actor:
-        return ""
-    via = "" if change.via == Way.OPS else f", {WAYS[Way(change.via)]}" if change.via else ""
-    return f" by {isolated(change.actor)}{via}"
+def _said(passive: str, active: str, values: Mapping[str, str]) -> _Said:
+    harmless = {name: value.replace("{work}", "{ work }") for name, value in values.items()}
+    return _Said(passive % values if values else passive, active % harmless if values else active)
 
 
-def _parts(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> Iterator[str]:
+def _parts(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> Iterator[_Said]:
     for name, say in SAYINGS.items():
         if name in after and (said := say(before, after, names)):
             yield said
 
 
-Saying = Callable[[Mapping[str, Any], Mapping[str, Any], Names], str]
+Saying = Callable[[Mapping[str, Any], Mapping[str, Any], Names], _Said | None]
 
 
-def _status(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
+def _status(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
     if after["status"] == Status.CANCELLED:
-        return "cancelled"
+        return _said(gettext("cancelled"), gettext("cancelled {work}"), {})
     if before["status"] == Status.CANCELLED:
-        return "put back"
-    return f"status changed from {before['status']} to {after['status']}"
+        return _said(gettext("put back"), gettext("put {work} back"), {})
+    return _said(
+        gettext("status changed from %(former)s to %(new)s"),
+        gettext("changed the status of {work} from %(former)s to %(new)s"),
+        {"former": before["status"], "new": after["status"]},
+    )
 
 
-def _start(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
-    said = f"moved from {_moment(before['scheduled_start'])} to {_moment(after['scheduled_start'])}"
-    return said if _keeps_length(before, after) else f"{said}, until {_moment(after['scheduled_end'])}"
+def _start(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
+    values = {"former": _moment(before["scheduled_start"]), "new": _moment(after["scheduled_start"])}
+    if _keeps_length(before, after):
+        return _said(
+            gettext("moved from %(former)s to %(new)s"),
+            gettext("moved {work} from %(former)s to %(new)s"),
+            values,
+        )
+    return _said(
+        gettext("moved from %(former)s to %(new)s, until %(end)s"),
+        gettext("moved {work} from %(former)s to %(new)s, until %(end)s"),
+        {**values, "end": _moment(after["scheduled_end"])},
+    )
 
 
-def _end(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
+def _end(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said | None:
     if "scheduled_start" in after:
-        return ""
-    return f"its end changed from {_moment(before['scheduled_end'])} to {_moment(after['scheduled_end'])}"
+        return None
+    return _said(
+        gettext("its end changed from %(former)s to %(new)s"),
+        gettext("changed the end of {work} from %(former)s to %(new)s"),
+        {"former": _moment(before["scheduled_end"]), "new": _moment(after["scheduled_end"])},
+    )
 
 
 def _keeps_length(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -121,33 +143,72 @@ def _keeps_length(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return len(lengths) == 1
 
 
-def _assignee(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
+def _assignee(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
     former, new = before["assignee_id"], after["assignee_id"]
     if former and new:
-        return f"given to {names.person(new)} in place of {names.person(former)}"
-    return f"given to {names.person(new)}" if new else f"taken away from {names.person(former)}"
+        return _said(
+            gettext("given to %(new)s in place of %(former)s"),
+            gettext("gave {work} to %(new)s in place of %(former)s"),
+            {"new": names.person(new), "former": names.person(former)},
+        )
+    if new:
+        return _said(
+            gettext("given to %(new)s"), gettext("gave {work} to %(new)s"), {"new": names.person(new)}
+        )
+    return _said(
+        gettext("taken away from %(former)s"),
+        gettext("took {work} away from %(former)s"),
+        {"former": names.person(former)},
+    )
 
 
-def _team(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
+def _team(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
     former, new = before["team_id"], after["team_id"]
-    return f"put into team {names.team(new)}" if new else f"taken out of team {names.team(former)}"
+    if new:
+        return _said(
+            gettext("put into team %(team)s"),
+            gettext("put {work} into team %(team)s"),
+            {"team": names.team(new)},
+        )
+    return _said(
+        gettext("taken out of team %(team)s"),
+        gettext("took {work} out of team %(team)s"),
+        {"team": names.team(former)},
+    )
 
 
-def _title(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
-    return f"renamed from “{isolated(before['title'])}” to “{isolated(after['title'])}”"
+def _title(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
+    return _said(
+        gettext("renamed from “%(former)s” to “%(new)s”"),
+        gettext("renamed {work} from “%(former)s” to “%(new)s”"),
+        {"former": isolated(before["title"]), "new": isolated(after["title"])},
+    )
 
 
-def _place(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
-    former, new = (f"“{isolated(one['location'])}”" if one["location"] else "none" for one in (before, after))
-    return f"its place changed from {former} to {new}"
-
-
-def _lead(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> str:
+def _place(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
     former, new = (
-        "the default" if one["lead_minutes"] is None else f"{one['lead_minutes']} minutes"
+        gettext("“%(place)s”") % {"place": isolated(one["location"])} if one["location"] else gettext("none")
         for one in (before, after)
     )
-    return f"its lead changed from {former} to {new}"
+    return _said(
+        gettext("its place changed from %(former)s to %(new)s"),
+        gettext("changed the place of {work} from %(former)s to %(new)s"),
+        {"former": former, "new": new},
+    )
+
+
+def _lead(before: Mapping[str, Any], after: Mapping[str, Any], names: Names) -> _Said:
+    former, new = (
+        gettext("the default")
+        if one["lead_minutes"] is None
+        else gettext("%(minutes)s minutes") % {"minutes": one["lead_minutes"]}
+        for one in (before, after)
+    )
+    return _said(
+        gettext("its lead changed from %(former)s to %(new)s"),
+        gettext("changed the lead of {work} from %(former)s to %(new)s"),
+        {"former": former, "new": new},
+    )
 
 
 SAYINGS: Mapping[str, Saying] = {
@@ -168,7 +229,7 @@ def _at(text: Any) -> datetime:
 
 
 def _moment(text: Any) -> str:
-    return moment(_at(text)) if text else "none"
+    return moment(_at(text)) if text else gettext("none")
 
 
 def _ids(changes: Iterable[ChangeRecord], name: str) -> set[int]:

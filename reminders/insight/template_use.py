@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from assignments.direction import isolated
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -37,7 +38,7 @@ class FaultyTemplate:
 
 def template_name(template: MessageTemplate) -> str:
     """How people call a template: "Reminder, e-mail, de, team North"."""
-    whose = f", team {isolated(template.team.name)}" if template.team else ""
+    whose = gettext(", team %(name)s") % {"name": isolated(template.team.name)} if template.team else ""
     return f"{template.get_kind_display()}, {template.get_channel_display()}, {template.language}{whose}"
 
 
@@ -93,7 +94,11 @@ def wordings_of(rows: Iterable[Reminder]) -> Mapping[int, str]:
     if not ids:
         return {}
     found = TemplateVersion.objects.filter(pk__in=ids).select_related("template__team")
-    return {one.pk: f"version {one.number} of the text “{template_name(one.template)}”" for one in found}
+    return {
+        one.pk: gettext("version %(number)s of the text “%(template_name)s”")
+        % {"number": one.number, "template_name": template_name(one.template)}
+        for one in found
+    }
 
 
 def text_name(version_id: int | None, fault: str = "") -> str:
@@ -101,9 +106,17 @@ def text_name(version_id: int | None, fault: str = "") -> str:
     known = TemplateVersion.objects.select_related("template__team")
     found = known.filter(pk=version_id).first() if version_id is not None else None
     if found is None:
-        return "the built-in text"
-    named = f"version {found.number} of the text “{template_name(found.template)}”"
-    return f"the built-in text, because {named} cannot be used ({fault})" if fault else named
+        return gettext("the built-in text")
+    named = gettext("version %(number)s of the text “%(template_name)s”") % {
+        "number": found.number,
+        "template_name": template_name(found.template),
+    }
+    if not fault:
+        return named
+    return gettext("the built-in text, because %(named)s cannot be used (%(fault)s)") % {
+        "named": named,
+        "fault": fault,
+    }
 
 
 def wording_words(attempt: Attempt, wordings: Mapping[int, str]) -> str:
@@ -111,8 +124,13 @@ def wording_words(attempt: Attempt, wordings: Mapping[int, str]) -> str:
     if attempt.template_version is None:
         return ""
     named = wordings.get(
-        attempt.template_version, f"version {attempt.template_version} of a text that is gone"
+        attempt.template_version,
+        gettext("version %(template_version)s of a text that is gone")
+        % {"template_version": attempt.template_version},
     )
     if not attempt.template_fault:
-        return f", with {named}"
-    return f", with the built-in text, because {named} could not be used ({attempt.template_fault})"
+        return gettext(", with %(named)s") % {"named": named}
+    return gettext(", with the built-in text, because %(named)s could not be used (%(template_fault)s)") % {
+        "named": named,
+        "template_fault": attempt.template_fault,
+    }

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.models import CharField, Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
 from assignments.models import Assignee, Assignment, ChangeRecord
@@ -31,72 +33,72 @@ MOST_NAMED = 3
 """Assignments that one sentence names; of the others it says how many they are."""
 
 PHRASES = {
-    "reset": "reset the reminder status of {work}",
-    "resend": "had the reminder of {work} planned again",
-    "remind_now": "reminded the assignee of {work} at once",
-    "close_as_not_done": "closed {work} as not done",
-    "reassign": "gave {work} to somebody else",
-    "move": "moved {work}",
-    "cancel": "cancelled {work}",
-    "create": "entered {work}",
-    "confirm": "confirmed {work} for its assignee",
-    "decline": "declined {work} for its assignee",
-    "on_my_way": "said that the assignee of {work} is on the way",
-    "late": "said that {work} begins later",
-    "start": "started {work}",
-    "complete": "completed {work}",
-    "pause": "paused all sending",
-    "resume": "resumed sending",
-    "rescan": "had all work scanned",
-    "purge": "emptied the queue",
-    "subscribe": "added a webhook",
-    "change_subscription": "changed a webhook",
-    "rotate_secret": "gave a webhook another secret",
-    "unsubscribe": "removed a webhook",
-    "add_rule": "added the rule {name}",
-    "change_rule": "changed the rule {name}",
-    "remove_rule": "removed the rule {name}",
-    "add_calendar": "added the calendar {name}",
-    "change_calendar": "changed the calendar {name}",
-    "remove_calendar": "removed the calendar {name}",
-    "poll_calendar": "had a calendar polled",
-    "accept_calendar": "cancelled what is gone from a calendar",
-    "import_table": "imported the table {name}",
-    "finish_import": "finished an import",
-    "save_import_mapping": "saved the mapping {name}",
-    "remove_import_mapping": "removed the mapping {name}",
-    "add_contact_point": "added an address of {person}",
-    "move_contact_point": "put the addresses of {person} in another order",
-    "remove_contact_point": "removed an address of {person}",
-    "change_contact_point": "changed an address of {person}",
-    "opt_in_contact_point": "undid the opt-out of an address of {person}",
-    "mark_contact_point_working": "marked an address of {person} as working",
-    "send_verification": "had an address of {person} verified",
-    "renew_calendar_link": "renewed the calendar address of {person}",
-    "revoke_calendar_link": "revoked the calendar address of {person}",
-    "renew_team_calendar_link": "renewed the calendar address of the team {name}",
-    "revoke_team_calendar_link": "revoked the calendar address of the team {name}",
-    "undo_opt_out": "undid an opt-out of {person}",
-    "change_quiet_hours": "changed the quiet hours of {person}",
-    "change_language": "changed the language of {person}",
-    "merge_people": "merged two entries of one person: {name}",
-    "export_person": "exported what is known of {person}",
-    "erase_person": "erased {person}",
-    "allow_erased_person": "allowed the former reference and addresses of {person} again",
-    "create_token": "made the API token {name}",
-    "revoke_token": "revoked the API token {name}",
-    "limit_user": "limited {name} to teams",
-    "sign_in": "signed in",
-    "fail_sign_in": "tried to sign in as {name}",
-    "change_password": "changed the own password",
-    "add_second_factor": "added a second factor",
-    "remove_second_factor": "removed a second factor",
-    "renew_recovery_codes": "made new recovery codes",
-    "reset_second_factors": "reset the second factors of {name}",
-    "end_sessions": "ended sessions of {name}",
-    "add_person": "added the account {name}",
-    "connect_person": "connected the account {name}",
-    "change_role": "changed the role of {name}",
+    "reset": _("reset the reminder status of {work}"),
+    "resend": _("had the reminder of {work} planned again"),
+    "remind_now": _("reminded the assignee of {work} at once"),
+    "close_as_not_done": _("closed {work} as not done"),
+    "reassign": _("gave {work} to somebody else"),
+    "move": _("moved {work}"),
+    "cancel": _("cancelled {work}"),
+    "create": _("entered {work}"),
+    "confirm": _("confirmed {work} for its assignee"),
+    "decline": _("declined {work} for its assignee"),
+    "on_my_way": _("said that the assignee of {work} is on the way"),
+    "late": _("said that {work} begins later"),
+    "start": _("started {work}"),
+    "complete": _("completed {work}"),
+    "pause": _("paused all sending"),
+    "resume": _("resumed sending"),
+    "rescan": _("had all work scanned"),
+    "purge": _("emptied the queue"),
+    "subscribe": _("added a webhook"),
+    "change_subscription": _("changed a webhook"),
+    "rotate_secret": _("gave a webhook another secret"),
+    "unsubscribe": _("removed a webhook"),
+    "add_rule": _("added the rule {name}"),
+    "change_rule": _("changed the rule {name}"),
+    "remove_rule": _("removed the rule {name}"),
+    "add_calendar": _("added the calendar {name}"),
+    "change_calendar": _("changed the calendar {name}"),
+    "remove_calendar": _("removed the calendar {name}"),
+    "poll_calendar": _("had a calendar polled"),
+    "accept_calendar": _("cancelled what is gone from a calendar"),
+    "import_table": _("imported the table {name}"),
+    "finish_import": _("finished an import"),
+    "save_import_mapping": _("saved the mapping {name}"),
+    "remove_import_mapping": _("removed the mapping {name}"),
+    "add_contact_point": _("added an address of {person}"),
+    "move_contact_point": _("put the addresses of {person} in another order"),
+    "remove_contact_point": _("removed an address of {person}"),
+    "change_contact_point": _("changed an address of {person}"),
+    "opt_in_contact_point": _("undid the opt-out of an address of {person}"),
+    "mark_contact_point_working": _("marked an address of {person} as working"),
+    "send_verification": _("had an address of {person} verified"),
+    "renew_calendar_link": _("renewed the calendar address of {person}"),
+    "revoke_calendar_link": _("revoked the calendar address of {person}"),
+    "renew_team_calendar_link": _("renewed the calendar address of the team {name}"),
+    "revoke_team_calendar_link": _("revoked the calendar address of the team {name}"),
+    "undo_opt_out": _("undid an opt-out of {person}"),
+    "change_quiet_hours": _("changed the quiet hours of {person}"),
+    "change_language": _("changed the language of {person}"),
+    "merge_people": _("merged two entries of one person: {name}"),
+    "export_person": _("exported what is known of {person}"),
+    "erase_person": _("erased {person}"),
+    "allow_erased_person": _("allowed the former reference and addresses of {person} again"),
+    "create_token": _("made the API token {name}"),
+    "revoke_token": _("revoked the API token {name}"),
+    "limit_user": _("limited {name} to teams"),
+    "sign_in": _("signed in"),
+    "fail_sign_in": _("tried to sign in as {name}"),
+    "change_password": _("changed the own password"),
+    "add_second_factor": _("added a second factor"),
+    "remove_second_factor": _("removed a second factor"),
+    "renew_recovery_codes": _("made new recovery codes"),
+    "reset_second_factors": _("reset the second factors of {name}"),
+    "end_sessions": _("ended sessions of {name}"),
+    "add_person": _("added the account {name}"),
+    "connect_person": _("connected the account {name}"),
+    "change_role": _("changed the role of {name}"),
 }
 """What each action is as a sentence goes on after its actor; `{name}` and `{person}` are what its record names."""
 
@@ -235,7 +237,11 @@ def actions(scope: TeamScope = EVERYTHING) -> list[str]:
     if scope.limited:
         return [
             CHANGE,
-            *sorted(name for name, phrase in PHRASES.items() if "{work}" in phrase or "{person}" in phrase),
+            *sorted(
+                name
+                for name, phrase in PHRASES.items()
+                if "{work}" in str(phrase) or "{person}" in str(phrase)
+            ),
         ]
     return [CHANGE, *Audit.objects.order_by("action").values_list("action", flat=True).distinct()]
 
@@ -262,7 +268,9 @@ def _of_actions(audits: Iterable[Audit], changes: Iterable[ChangeRecord]) -> dic
 
 def _line_of_audit(audit: Audit, changes: Sequence[ChangeRecord], told_of: _Subjects) -> TrailLine:
     ids, works, names = told_of.ids(audit), told_of.works, told_of.names
-    phrase = PHRASES.get(audit.action, f"did “{audit.action.replace('_', ' ')}”")
+    phrase = str(
+        PHRASES.get(audit.action) or gettext("did “%(action)s”") % {"action": audit.action.replace("_", " ")}
+    )
     if len(ids) == 1 and len(changes) == 1 and audit.action != "close_as_not_done":
         phrase = as_act(changes[0], names)
     before, _, after = phrase.partition("{work}")
@@ -295,7 +303,7 @@ def _line_of_change(change: ChangeRecord, told_of: _Subjects) -> TrailLine:
     pk = change.assignment_id
     return TrailLine(
         at=change.at,
-        actor=change.actor or "somebody",
+        actor=change.actor or gettext("somebody"),
         before=before,
         works=[TrailWork(id=pk, title=told_of.works.get(pk, f"#{pk}"))],
         more=0,
@@ -357,7 +365,7 @@ def _person_id(audit: Audit) -> int:
 
 def _person(audit: Audit, people: Mapping[int, str]) -> str:
     pk = _person_id(audit)
-    return isolated(people.get(pk) or f"person {pk}") if pk else "a person"
+    return isolated(people.get(pk) or gettext("person %(pk)s") % {"pk": pk}) if pk else gettext("a person")
 
 
 def _name(audit: Audit) -> str:
@@ -365,7 +373,7 @@ def _name(audit: Audit) -> str:
     for part in (audit.after, audit.before, audit.selection):
         for name in ("name", "file", "username", "user"):
             if isinstance(part, dict) and part.get(name):
-                return f"“{isolated(str(part[name]))}”"
+                return gettext("“%(name)s”") % {"name": isolated(str(part[name]))}
     return ""
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -21,7 +23,8 @@ from reminders.insight import queue_status
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import ScanRun
 from reminders.operations import closing, pauses, queue_purge, rescans, resets
-from reminders.operations.forms import PauseForm, QuestionForm, ReasonForm, ResumeForm
+from reminders.operations.counts import counted, outcome
+from reminders.operations.forms import PauseForm, QuestionForm, ReasonForm, ResumeForm, Text
 from reminders.operations.plans import WORDS, ActionPlan, Effect, PlanChanged, Selection, Target
 
 MAX_TARGETS = 5_000
@@ -57,7 +60,7 @@ class Preview:
     """
 
     summary: str
-    facts: Sequence[tuple[str, object]] = ()
+    facts: Sequence[tuple[Text, object]] = ()
     warnings: Sequence[str] = ()
     rows: Sequence[tuple[Target, str]] = ()
     more: int = 0
@@ -74,7 +77,7 @@ class OperatorAction:
     `question`: a form that must be valid before there is anything to confirm; `asks` names its fields.
     """
 
-    title: str
+    title: Text
     preview: Callable[[ActionRequest], Preview]
     run: Callable[[ActionRequest, Any], str]
     form: type[forms.Form]
@@ -99,9 +102,9 @@ def resolve(action: OperatorAction, request: ActionRequest, form: forms.Form) ->
     try:
         return Resolved(done=True, message=action.run(request, form))
     except PlanChanged as change:
-        return Resolved(message=f"Nothing was done: {change}.", again=True)
+        return Resolved(message=gettext("Nothing was done: %(change)s.") % {"change": change}, again=True)
     except (Refused, scan.Disabled, BrokerDown) as refusal:
-        return Resolved(message=f"Nothing was done: {refusal}.")
+        return Resolved(message=gettext("Nothing was done: %(refusal)s.") % {"refusal": refusal})
     except ValidationError as refusal:
         for name, errors in refusal.message_dict.items():
             form.add_error(name if name in form.fields else None, errors)
@@ -111,9 +114,9 @@ def resolve(action: OperatorAction, request: ActionRequest, form: forms.Form) ->
 # --- reset, resend, close --------------------------------------------------------------------------------------
 
 EFFECT_WORDING = {
-    Effect.AGAIN: "already notified: gets a second reminder",
-    Effect.FIRST: "reminded for the first time",
-    Effect.NOTHING: "nobody is written to",
+    Effect.AGAIN: _("already notified: gets a second reminder"),
+    Effect.FIRST: _("reminded for the first time"),
+    Effect.NOTHING: _("nobody is written to"),
 }
 
 
@@ -122,18 +125,26 @@ def _preview_reset(request: ActionRequest) -> Preview:
     again = plan.people_again
     found = counted(len(plan.targets), "assignment")
     if request.ids is None:
-        found = f"{found} out of sync: the roll-up says SENT, and the ledger knows of no sent reminder"
+        found = gettext(
+            "%(count)s out of sync: the roll-up says SENT, and the ledger knows of no sent reminder"
+        ) % {"count": found}
     return preview_of(
         plan,
         summary=(
-            f"{found}. The reminder status goes back to NONE, and the reminder is planned anew for whom it is "
-            "still of use: it leaves when the plan says, at once where that has passed. To remind somebody at once and "
-            "change nothing, use Remind now instead."
+            gettext(
+                "%(found)s. The reminder status goes back to NONE, and the reminder is planned anew for whom it "
+                "is still of use: it leaves when the plan says, at once where that has passed. To remind "
+                "somebody at once and change nothing, use Remind now instead."
+            )
+            % {"found": found}
         ),
-        warnings=[f"Already notified: {counted(again, 'person', 'people')}. They get a second message."]
+        warnings=[
+            gettext("Already notified: %(count)s. They get a second message.")
+            % {"count": counted(again, "person")}
+        ]
         if again
         else [],
-        effect=lambda target: EFFECT_WORDING[target.effect],
+        effect=lambda target: str(EFFECT_WORDING[target.effect]),
     )
 
 
@@ -142,7 +153,10 @@ def _run_reset(action: str) -> Callable[[ActionRequest, Any], str]:
         plan = resets.plan_reset(request.selection, config=conf.current())
         plan.confirm(request.plan)
         done = resets.run_reset(plan, by=request.by, reason=form.cleaned_data["reason"], action=action)
-        return outcome(f"{len(done.ids)} reset", len(done.skipped))
+        return outcome(
+            ngettext("%(number)s reset", "%(number)s reset", len(done.ids)) % {"number": len(done.ids)},
+            len(done.skipped),
+        )
 
     return run
 
@@ -152,8 +166,11 @@ def _preview_close(request: ActionRequest) -> Preview:
     return preview_of(
         plan,
         summary=(
-            f"{counted(len(plan.targets), 'assignment')}. Work that nobody has started is cancelled, so that it no "
-            "longer counts as overdue. Its history stays, and it can be put back with status SCHEDULED."
+            gettext(
+                "%(count)s. Work that nobody has started is cancelled, so that it no longer counts as overdue. "
+                "Its history stays, and it can be put back with status SCHEDULED."
+            )
+            % {"count": counted(len(plan.targets), "assignment")}
         ),
     )
 
@@ -162,7 +179,10 @@ def _run_close(request: ActionRequest, form: Any) -> str:
     plan = closing.plan_close(request.ids or (), scope=request.scope)
     plan.confirm(request.plan)
     done = closing.run_close(plan, by=request.by, reason=form.cleaned_data["reason"])
-    return outcome(f"{len(done.ids)} closed", len(done.skipped))
+    return outcome(
+        ngettext("%(number)s closed", "%(number)s closed", len(done.ids)) % {"number": len(done.ids)},
+        len(done.skipped),
+    )
 
 
 def preview_of(
@@ -178,35 +198,25 @@ def preview_of(
         warnings=warnings,
         rows=[(target, effect(target)) for target in plan.targets[:SHOWN]],
         more=max(0, len(plan.targets) - SHOWN),
-        left_alone=[(one.id, WORDS[one.why]) for one in plan.skipped[:SHOWN]],
+        left_alone=[(one.id, str(WORDS[one.why])) for one in plan.skipped[:SHOWN]],
         plan=plan.fingerprint,
         possible=bool(plan.targets),
     )
-
-
-def outcome(done: str, skipped: int) -> str:
-    """What was done, and how many were left alone, if any."""
-    return f"{done}, {skipped} left alone." if skipped else f"{done}."
-
-
-def counted(number: int, thing: str, things: str = "") -> str:
-    """1 assignment, 2 assignments; 1 person, 2 people."""
-    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"
 
 
 # --- rescan, pause, resume, purge ------------------------------------------------------------------------------
 
 
 SCANNED = {
-    "planned": "reminders planned",
-    "markers": "markers planned: the work is marked OVERDUE if nobody has started it by then",
-    "skipped": "planned and skipped at once: too late, past, or already notified",
-    "voided": "ended, because their plan no longer holds",
-    "retimed": "moved, because the rules have changed",
-    "synced": "reminder statuses corrected",
-    "returned": "taken back from workers or queue, to be handed over again",
-    "ambiguous": "taken back in the middle of a send, may have arrived",
-    "unaccounted": "due work that would still have no reminder: must be 0",
+    "planned": _("reminders planned"),
+    "markers": _("markers planned: the work is marked OVERDUE if nobody has started it by then"),
+    "skipped": _("planned and skipped at once: too late, past, or already notified"),
+    "voided": _("ended, because their plan no longer holds"),
+    "retimed": _("moved, because the rules have changed"),
+    "synced": _("reminder statuses corrected"),
+    "returned": _("taken back from workers or queue, to be handed over again"),
+    "ambiguous": _("taken back in the middle of a send, may have arrived"),
+    "unaccounted": _("due work that would still have no reminder: must be 0"),
 }
 
 
@@ -215,15 +225,21 @@ def _preview_rescan(_request: ActionRequest) -> Preview:
     preview = rescans.preview_rescan(config=config, budget=PREVIEW_BUDGET)
     warnings = []
     if not config.enabled:
-        warnings.append("Reminders are switched off (REMINDER_WORKER_ENABLED=false): a rescan is refused.")
+        warnings.append(
+            gettext("Reminders are switched off (REMINDER_WORKER_ENABLED=false): a rescan is refused.")
+        )
     if not preview.complete:
         warnings.append(
-            "There is more than could be counted just now: the figures are the least a scan would do."
+            gettext(
+                "There is more than could be counted just now: the figures are the least a scan would do."
+            )
         )
     return Preview(
         summary=(
-            "A scan plans the reminders that are missing, and ends those whose plan no longer holds. "
-            "It sends nothing twice, however often it runs. It would do this now:"
+            gettext(
+                "A scan plans the reminders that are missing, and ends those whose plan no longer holds. "
+                "It sends nothing twice, however often it runs. It would do this now:"
+            )
         ),
         facts=[(SCANNED[name], value) for name, value in asdict(preview.counts).items()],
         warnings=warnings,
@@ -241,73 +257,92 @@ def _run_rescan(request: ActionRequest, form: Any) -> str:
         hand_over=CeleryBroker().resume_scan_elsewhere,
     )
     if done.counts is not None:
-        return f"Scan {done.scan_id} is finished: {counted(done.counts.planned, 'reminder')} planned."
+        return gettext("Scan %(scan_id)s is finished: %(count)s planned.") % {
+            "scan_id": done.scan_id,
+            "count": counted(done.counts.planned, "reminder"),
+        }
     if not done.is_new:
-        return f"Scan {done.scan_id} is running already: it does the same work."
-    return f"Scan {done.scan_id} takes longer and goes on by itself: its record says how it ends."
+        return gettext("Scan %(scan_id)s is running already: it does the same work.") % {
+            "scan_id": done.scan_id
+        }
+    return gettext("Scan %(scan_id)s takes longer and goes on by itself: its record says how it ends.") % {
+        "scan_id": done.scan_id
+    }
 
 
 def _preview_pause(_request: ActionRequest) -> Preview:
     waits = pauses.backlog(config=conf.current())
     return Preview(
         summary=(
-            "Nothing is sent to anybody until sending is resumed. Reminders go on being planned and wait; "
-            "work that nobody has started is still marked OVERDUE."
+            gettext(
+                "Nothing is sent to anybody until sending is resumed. Reminders go on being planned and wait; "
+                "work that nobody has started is still marked OVERDUE."
+            )
         ),
         facts=[
             (
-                "messages due at this moment, which would wait",
+                gettext("messages due at this moment, which would wait"),
                 waits.useful + waits.late + waits.notices + waits.corrections + waits.escalations,
             )
         ],
         possible=pause_in_force() is None,
-        warnings=["Sending is paused already."] if pause_in_force() else [],
+        warnings=[gettext("Sending is paused already.")] if pause_in_force() else [],
     )
 
 
 def _run_pause(request: ActionRequest, form: Any) -> str:
     pauses.pause(by=request.by, reason=form.cleaned_data["reason"], until=form.end())
-    return "Sending is paused."
+    return gettext("Sending is paused.")
 
 
 def _preview_resume(_request: ActionRequest) -> Preview:
     pause, waits = pause_in_force(), pauses.backlog(config=conf.current())
     if pause is None:
-        return Preview(summary="Sending is not paused: there is nothing to end.", possible=False)
-    unplanned = f"Not planned yet: {counted(waits.unplanned, 'due assignment')}. After a rescan they are counted below."
+        return Preview(summary=gettext("Sending is not paused: there is nothing to end."), possible=False)
+    unplanned = gettext("Not planned yet: %(count)s. After a rescan they are counted below.") % {
+        "count": counted(waits.unplanned, "due assignment")
+    }
     return Preview(
-        summary="Choose what becomes of the messages that have become due meanwhile:",
+        summary=gettext("Choose what becomes of the messages that have become due meanwhile:"),
         warnings=[unplanned] if waits.unplanned else [],
         facts=[
-            ("reminders that are still useful", waits.useful),
-            ("late reminders: the work has begun by the clock", waits.late),
-            ("reminders that are too late: skipped by themselves", waits.too_late),
-            ("notices of overdue work", waits.notices),
-            ("corrections to who was told otherwise", waits.corrections),
-            ("notices of what assignees did", waits.escalations),
+            (gettext("reminders that are still useful"), waits.useful),
+            (gettext("late reminders: the work has begun by the clock"), waits.late),
+            (gettext("reminders that are too late: skipped by themselves"), waits.too_late),
+            (gettext("notices of overdue work"), waits.notices),
+            (gettext("corrections to who was told otherwise"), waits.corrections),
+            (gettext("notices of what assignees did"), waits.escalations),
         ],
     )
 
 
 def _run_resume(request: ActionRequest, form: Any) -> str:
     done = pauses.resume(by=request.by, reason=form.cleaned_data["reason"], skip=form.skipped())
-    return f"Sending goes on. Skipped: {counted(done.skipped, 'message')}."
+    return gettext("Sending goes on. Skipped: %(count)s.") % {"count": counted(done.skipped, "message")}
 
 
 def _preview_purge(_request: ActionRequest) -> Preview:
     queue = queue_status.read_queue_status()
     if queue.redis is None:
-        return Preview(summary=f"Redis cannot be emptied: {queue.error}.", possible=False)
+        return Preview(
+            summary=gettext("Redis cannot be emptied: %(error)s.") % {"error": queue.error}, possible=False
+        )
     return Preview(
         summary=(
-            "The queues in Redis are emptied, and every reminder that was handed over and not begun goes back to the "
-            "ledger. Nothing is lost: a scan follows, and all is handed over again within seconds. What a worker is sending "
-            "is left alone."
+            gettext(
+                "The queues in Redis are emptied, and every reminder that was handed over and not begun goes back to the "
+                "ledger. Nothing is lost: a scan follows, and all is handed over again within seconds. What a worker "
+                "is sending "
+                "is left alone."
+            )
         ),
         facts=[
-            *((f"messages in {name}", number) for name, number in queue.redis.items()),
-            ("reminders handed over", queue.queued),
-            ("reminders being sent, left alone", queue.sending),
+            *(
+                (gettext("messages in %(name)s") % {"name": name}, number)
+                for name, number in queue.redis.items()
+            ),
+            (gettext("reminders handed over"), queue.queued),
+            (gettext("reminders being sent, left alone"), queue.sending),
         ],
     )
 
@@ -320,30 +355,36 @@ def _run_purge(request: ActionRequest, form: Any) -> str:
         config=conf.current(),
         budget=rescans.REQUEST_BUDGET,
     )
-    return (
-        f"Deleted from Redis: {counted(sum(done.redis.values()), 'message')}. "
-        f"Returned to the ledger: {counted(done.returned, 'reminder')}."
-    )
+    return gettext("Deleted from Redis: %(count)s. Returned to the ledger: %(count2)s.") % {
+        "count": counted(sum(done.redis.values()), "message"),
+        "count2": counted(done.returned, "reminder"),
+    }
 
 
 ACTIONS = {
     "reset": OperatorAction(
-        title="Reset reminder status", preview=_preview_reset, run=_run_reset("reset"), form=ReasonForm
+        title=_("Reset reminder status"), preview=_preview_reset, run=_run_reset("reset"), form=ReasonForm
     ),
     "resend": OperatorAction(
-        title="Send the reminder again", preview=_preview_reset, run=_run_reset("resend"), form=ReasonForm
+        title=_("Send the reminder again"), preview=_preview_reset, run=_run_reset("resend"), form=ReasonForm
     ),
     "close": OperatorAction(
-        title="Close as not done", preview=_preview_close, run=_run_close, form=ReasonForm, destructive=True
+        title=_("Close as not done"),
+        preview=_preview_close,
+        run=_run_close,
+        form=ReasonForm,
+        destructive=True,
     ),
-    "rescan": OperatorAction(title="Rescan now", preview=_preview_rescan, run=_run_rescan, form=ReasonForm),
+    "rescan": OperatorAction(
+        title=_("Rescan now"), preview=_preview_rescan, run=_run_rescan, form=ReasonForm
+    ),
     "pause": OperatorAction(
-        title="Pause all sending", preview=_preview_pause, run=_run_pause, form=PauseForm, destructive=True
+        title=_("Pause all sending"), preview=_preview_pause, run=_run_pause, form=PauseForm, destructive=True
     ),
     "resume": OperatorAction(
-        title="Resume sending", preview=_preview_resume, run=_run_resume, form=ResumeForm
+        title=_("Resume sending"), preview=_preview_resume, run=_run_resume, form=ResumeForm
     ),
     "purge": OperatorAction(
-        title="Empty the queue", preview=_preview_purge, run=_run_purge, form=ReasonForm, destructive=True
+        title=_("Empty the queue"), preview=_preview_purge, run=_run_purge, form=ReasonForm, destructive=True
     ),
 }

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
 from assignments.models import Assignee, Assignment
@@ -58,23 +60,25 @@ def choose(given: str, scope: TeamScope) -> Chosen:
             return Chosen(found[0])
         if found:
             raise ValidationError(_shared(text, found), code="ambiguous")
-    message = f"There is no person {quoted(text)}: a reference, an id such as #12, an exact name, or {NOBODY} is needed."
+    message = gettext(
+        "There is no person %(text)s: a reference, an id such as #12, an exact name, or %(nobody)s is needed."
+    ) % {"text": quoted(text), "nobody": NOBODY}
     raise ValidationError(message, code="unknown")
 
 
 def _shared(text: str, found: Sequence[Assignee]) -> str:
-    more = ", and more" if len(found) > MOST_NAMESAKES else ""
+    more = gettext(", and more") if len(found) > MOST_NAMESAKES else ""
     ids = ", ".join(f"#{person.pk}" for person in found[:MOST_NAMESAKES])
-    return (
-        f"Several people are called {quoted(text)}: the reference or the id of one is needed ({ids}{more})."
-    )
+    return gettext(
+        "Several people are called %(text)s: the reference or the id of one is needed (%(ids)s%(more)s)."
+    ) % {"text": quoted(text), "ids": ids, "more": more}
 
 
 class AssigneeForm(QuestionForm):
     """Who gets this work: a list of all people with those of the work's teams first, or a field where there are many."""
 
-    again = "Choose somebody else"
-    to = forms.CharField(label="Who gets it", max_length=200)
+    again = _("Choose somebody else")
+    to = forms.CharField(label=_("Who gets it"), max_length=200)
 
     def __init__(self, given: str, work: Sequence[Assignment], scope: TeamScope) -> None:
         super().__init__({"to": given} if given else None)
@@ -91,13 +95,15 @@ class AssigneeForm(QuestionForm):
 
 def offer_people(field: forms.Field, work: Sequence[Assignment], scope: TeamScope) -> None:
     """Makes a field ask for one of the people that the caller sees."""
-    field.error_messages["required"] = "Choose somebody."
+    field.error_messages["required"] = gettext("Choose somebody.")
     people = Assignee.objects.visible_to(scope).present()
     if _is_short(people):
         field.widget = forms.Select(choices=_choices(people, work))
     else:
         field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
-        field.help_text = f"A reference, an id such as #12, or an exact name. Or {NOBODY}."
+        field.help_text = gettext("A reference, an id such as #12, or an exact name. Or %(nobody)s.") % {
+            "nobody": NOBODY
+        }
 
 
 def chosen_for(given: str, work: Sequence[Assignment], scope: TeamScope) -> Chosen:
@@ -106,9 +112,9 @@ def chosen_for(given: str, work: Sequence[Assignment], scope: TeamScope) -> Chos
     if chosen.person is None and scope.limited and scope.only_team is None:
         for one in work:
             if one.team_id is None:
-                message = (
-                    f"{NOBODY!r} is not possible: assignment {one.pk} would belong to none of your teams."
-                )
+                message = gettext(
+                    "%(nobody)s is not possible: assignment %(pk)s would belong to none of your teams."
+                ) % {"nobody": f"{NOBODY!r}", "pk": one.pk}
                 raise ValidationError(message, code="outside")
     return chosen
 
@@ -125,10 +131,14 @@ def _choices(people: QuerySet[Assignee], work: Iterable[Assignment]) -> list[Any
     offered = [person for person in people.order_by("name", "pk") if person.pk != present]
     own = [_option(person) for person in offered if person.team_id in teams]
     others = [_option(person) for person in offered if person.team_id not in teams]
-    label = f"Team {next(iter(teams.values()))}" if len(teams) == 1 else "Teams of this work"
-    listed = [(label, own), ("Others", others)] if own and others else own + others
-    nobody = [(NOBODY, "Nobody, for now")] if holders != {None} else []
-    return [("", "Choose…"), *listed, *nobody]
+    label = (
+        gettext("Team %(team)s") % {"team": next(iter(teams.values()))}
+        if len(teams) == 1
+        else gettext("Teams of this work")
+    )
+    listed = [(label, own), (gettext("Others"), others)] if own and others else own + others
+    nobody = [(NOBODY, gettext("Nobody, for now"))] if holders != {None} else []
+    return [("", gettext("Choose…")), *listed, *nobody]
 
 
 def _option(person: Assignee) -> tuple[str, str]:
@@ -139,9 +149,9 @@ class OtherPersonForm(forms.Form):
     """A person by reference, id or exact name."""
 
     other = forms.CharField(
-        label="Who was entered a second time",
+        label=_("Who was entered a second time"),
         max_length=200,
-        help_text="A reference, an id such as #12, or an exact name.",
+        help_text=_("A reference, an id such as #12, or an exact name."),
     )
 
     def __init__(self, *args: Any, scope: TeamScope, **kwargs: Any) -> None:
@@ -151,5 +161,5 @@ class OtherPersonForm(forms.Form):
     def clean_other(self) -> Assignee:
         chosen = choose(self.cleaned_data["other"], self._scope).person
         if chosen is None:
-            raise ValidationError("A person is needed.", code="unknown")
+            raise ValidationError(gettext("A person is needed."), code="unknown")
         return chosen

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments.clock import database_now
@@ -134,7 +135,7 @@ def accept(pk: int | None = None, *, by: str, reason: str = "") -> int:
 def _locked(pk: int) -> CalendarSource:
     found = CalendarSource.objects.select_for_update(no_key=True).filter(pk=pk).first()
     if found is None:
-        raise UnknownCalendar(f"there is no calendar {pk}")
+        raise UnknownCalendar(gettext("there is no calendar %(pk)s") % {"pk": pk})
     return found
 
 
@@ -143,7 +144,9 @@ def _write(source: CalendarSource, values: Mapping[str, Any]) -> None:
     if "url" in given:
         given["url"] = check_url(given["url"])
     if "name" in given and not str(given["name"]).isprintable():
-        raise ValidationError({"name": ValidationError("printable characters are needed", code="invalid")})
+        raise ValidationError(
+            {"name": ValidationError(gettext("printable characters are needed"), code="invalid")}
+        )
     for name, value in given.items():
         setattr(source, name, value)
     now = database_now()

@@ -3,6 +3,7 @@
 import ipaddress
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from notifications.channels.webhook import endpoint
 from notifications.public_addresses import is_public
@@ -15,7 +16,7 @@ def checked_url(url: str, *, private: bool) -> str:
     except ValueError as error:
         raise ValidationError({"url": ValidationError(str(error), code="invalid")}) from error
     if not private and _is_literal(host) and not is_public(host):
-        message = "this address is not in the public internet: nothing is ever sent there"
+        message = gettext("this address is not in the public internet: nothing is ever sent there")
         raise ValidationError({"url": ValidationError(message, code="not_public")})
     return url
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts.reasons import checked_reason
 from assignments import contact_points
 from assignments.contact_point import ContactChannel, ContactPoint
@@ -30,7 +32,7 @@ def person_of(person_id: int, *, scope: TeamScope = EVERYTHING) -> Assignee:
     """The person. Raises UnknownPerson where the caller sees none with this id."""
     found = Assignee.objects.visible_to(scope).select_related("team").filter(pk=person_id).first()
     if found is None:
-        raise UnknownPerson(f"there is no person {person_id}")
+        raise UnknownPerson(gettext("there is no person %(person_id)s") % {"person_id": person_id})
     return found
 
 
@@ -39,7 +41,9 @@ def point_of(person_id: int, pk: int, *, scope: TeamScope = EVERYTHING) -> Conta
     person_of(person_id, scope=scope)
     found = ContactPoint.objects.filter(pk=pk, person=person_id).first()
     if found is None:
-        raise UnknownContactPoint(f"person {person_id} has no contact point {pk}")
+        raise UnknownContactPoint(
+            gettext("person %(person_id)s has no contact point %(pk)s") % {"person_id": person_id, "pk": pk}
+        )
     return found
 
 

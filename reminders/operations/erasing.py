@@ -9,6 +9,7 @@ from datetime import datetime
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments import erasing
@@ -97,7 +98,7 @@ def person_by(text: str, *, scope: TeamScope = EVERYTHING) -> Assignee:
     if found is None and text.isascii() and text.isdigit() and len(text) < 19:
         found = seen.filter(pk=int(text)).first()
     if found is None:
-        raise UnknownPerson("there is no person with this reference or id")
+        raise UnknownPerson(gettext("there is no person with this reference or id"))
     return found
 
 
@@ -146,7 +147,7 @@ def erase(
     reason = checked_reason(reason)
     seen = Assignee.objects.visible_to(scope).filter(pk=person_id).first()
     if seen is None:
-        raise UnknownPerson(f"there is no person {person_id}")
+        raise UnknownPerson(gettext("there is no person %(person_id)s") % {"person_id": person_id})
     if seen.erased_at is None:
         words = _begin(person_id, by=by, reason=reason, scope=scope)
         erased_mails.remove(words)
@@ -162,7 +163,7 @@ def state_of(person_id: int) -> ErasureState:
     merged = Assignee.objects.filter(pk=person_id).values_list("merged_into", flat=True).first()
     found = Erasure.objects.filter(pk=merged or person_id).first()
     if found is None:
-        raise UnknownPerson(f"person {person_id} was not erased")
+        raise UnknownPerson(gettext("person %(person_id)s was not erased") % {"person_id": person_id})
     return ErasureState(
         person=found.pk,
         pseudonym=pseudonym_of(found.pk),
@@ -228,7 +229,9 @@ def _known_here(person_id: int) -> Iterator[None]:
     try:
         yield
     except Assignee.DoesNotExist as missing:
-        raise UnknownPerson(f"there is no person {person_id}") from missing
+        raise UnknownPerson(
+            gettext("there is no person %(person_id)s") % {"person_id": person_id}
+        ) from missing
 
 
 def _going(known: Known) -> dict[str, int]:

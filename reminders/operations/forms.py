@@ -6,6 +6,10 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.act_rules import LEAST_LATE, LONGEST_WAY, MOST_LATE
@@ -13,22 +17,26 @@ from assignments.models import LONGEST_ANSWER_NOTE
 from reminders.ledger.pauses import pause_in_force
 from reminders.operations.pauses import BacklogPart
 
+Text = str | Promise
+"""A text that is there, or one that is translated where it is shown."""
+
 
 class ReasonForm(forms.Form):
     """Why it is done."""
 
     reason = forms.CharField(
+        label=_("Reason"),
         max_length=MAX_REASON_LENGTH,
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "class": "reason"}),
-        help_text="Kept in the audit trail beside your name.",
+        help_text=_("Kept in the audit trail beside your name."),
     )
 
 
 class QuestionForm(forms.Form):
     """What an action asks before there is anything to confirm. `again`: the words on the button that asks once more."""
 
-    again = "Choose again"
-    shortcuts: Sequence[tuple[str, str]] = ()
+    again: Text = _("Choose again")
+    shortcuts: Sequence[tuple[Text, str]] = ()
     """Common answers, by the words on their links: what they add to the address."""
 
     def answers(self) -> dict[str, str]:
@@ -40,7 +48,7 @@ class RemindForm(ReasonForm):
     """Why, and while sending is paused whether the reminder may wait for its end."""
 
     field_order = ("wait_while_paused", "reason")
-    wait_while_paused = forms.BooleanField(label="Send it once sending goes on")
+    wait_while_paused = forms.BooleanField(label=_("Send it once sending goes on"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,35 +61,37 @@ class PauseForm(ReasonForm):
 
     field_order = ("length", "until", "reason")
     LENGTHS = (
-        ("15", "15 minutes"),
-        ("60", "1 hour"),
-        ("240", "4 hours"),
-        ("", "until somebody resumes"),
-        ("at", "until the instant below"),
+        ("15", _("15 minutes")),
+        ("60", _("1 hour")),
+        ("240", _("4 hours")),
+        ("", _("until somebody resumes")),
+        ("at", _("until the instant below")),
     )
     length = forms.ChoiceField(
         choices=LENGTHS,
         required=False,
         initial="60",
-        label="For how long",
+        label=_("For how long"),
         widget=forms.RadioSelect,
-        help_text="Sending goes on by itself at its end.",
+        help_text=_("Sending goes on by itself at its end."),
     )
     until = forms.DateTimeField(
         required=False,
-        label="Until",
+        label=_("Until"),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zone = timezone.get_current_timezone_name()
-        self.fields["until"].help_text = f"Only with “until the instant below”. In {zone}."
+        self.fields["until"].help_text = gettext("Only with “until the instant below”. In %(zone)s.") % {
+            "zone": zone
+        }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if values.get("length") == "at" and not values.get("until") and "until" not in self.errors:
-            self.add_error("until", "Say until when.")
+            self.add_error("until", gettext("Say until when."))
         return values
 
     def end(self) -> datetime | None:
@@ -101,16 +111,16 @@ class ResumeForm(ReasonForm):
         forms.ChoiceField(
             label=label,
             required=False,
-            choices=(("send", "send"), ("skip", "skip: never sent")),
+            choices=(("send", _("send")), ("skip", _("skip: never sent"))),
             initial=initial,
             widget=forms.RadioSelect,
         )
         for label, initial in (
-            ("Reminders that are still useful", "send"),
-            ("Late reminders: the work has begun by the clock", "skip"),
-            ("Notices of overdue work", "send"),
-            ("Corrections to who was told otherwise", "send"),
-            ("Notices of what assignees did", "send"),
+            (_("Reminders that are still useful"), "send"),
+            (_("Late reminders: the work has begun by the clock"), "skip"),
+            (_("Notices of overdue work"), "send"),
+            (_("Corrections to who was told otherwise"), "send"),
+            (_("Notices of what assignees did"), "send"),
         )
     )
 
@@ -133,8 +143,8 @@ class DeclineForm(ReasonForm):
     note = forms.CharField(
         required=False,
         max_length=LONGEST_ANSWER_NOTE,
-        label="What they said",
-        help_text="Shown beside the answer; may be empty.",
+        label=_("What they said"),
+        help_text=_("Shown beside the answer; may be empty."),
     )
 
 
@@ -146,8 +156,8 @@ class OnMyWayForm(ReasonForm):
         required=False,
         min_value=1,
         max_value=LONGEST_WAY,
-        label="Minutes they still need",
-        help_text="May be empty.",
+        label=_("Minutes they still need"),
+        help_text=_("May be empty."),
     )
 
 
@@ -158,6 +168,8 @@ class LateForm(ReasonForm):
     minutes = forms.IntegerField(
         min_value=LEAST_LATE,
         max_value=MOST_LATE,
-        label="Minutes after the planned start",
-        help_text=f"From {LEAST_LATE} to {MOST_LATE}, counted from the planned start.",
+        label=_("Minutes after the planned start"),
+        help_text=format_lazy(
+            _("From {least} to {most}, counted from the planned start."), least=LEAST_LATE, most=MOST_LATE
+        ),
     )

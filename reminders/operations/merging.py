@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from accounts.reasons import checked_reason
 from assignments import merging
 from assignments.merging import Merge
@@ -80,7 +82,7 @@ def merge(
     reason = checked_reason(reason)
     found = plan_merge(kept_id, gone_id, scope=scope)
     if plan and plan != found.fingerprint:
-        raise PlanChanged("what would be moved has changed since it was shown: look at it again")
+        raise PlanChanged(gettext("what would be moved has changed since it was shown: look at it again"))
     done = merging.merge_people(kept_id, gone_id, scope=scope)
     for rule in found.rules:
         reminder_rules.change_rule(rule.pk, {"scope_value": str(kept_id)}, by=by, reason=reason)

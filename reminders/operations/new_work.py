@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments import services
 from assignments.clock import database_now
@@ -46,30 +48,38 @@ FIELDS_OF_SERVICE = {
 class NewWorkForm(forms.Form):
     """The values of new work. `new` is what the service takes; `work` the same as an assignment that is not stored."""
 
-    title = forms.CharField(max_length=200)
-    to = forms.CharField(label="Who does it", max_length=200, required=False)
-    start = forms.CharField(label="Start", max_length=40, widget=StartWidget)
-    zone = forms.ChoiceField(label="The time is", required=False, widget=forms.RadioSelect, initial=OFFICE)
+    title = forms.CharField(label=_("Title"), max_length=200)
+    to = forms.CharField(label=_("Who does it"), max_length=200, required=False)
+    start = forms.CharField(label=_("Start"), max_length=40, widget=StartWidget)
+    zone = forms.ChoiceField(label=_("The time is"), required=False, widget=forms.RadioSelect, initial=OFFICE)
     length = forms.IntegerField(
-        label="Length in minutes",
+        label=_("Length in minutes"),
         min_value=1,
         max_value=MOST_MINUTES,
         required=False,
     )
-    location = forms.CharField(max_length=300, required=False)
-    kind = forms.CharField(max_length=60, required=False)
+    location = forms.CharField(label=_("Place"), max_length=300, required=False)
+    kind = forms.CharField(label=_("Kind"), max_length=60, required=False)
     team: Any = forms.ModelChoiceField(
-        Team.objects.none(), required=False, help_text="Empty: the work belongs to the team of its assignee."
+        Team.objects.none(),
+        label=_("Team"),
+        required=False,
+        help_text=_("Empty: the work belongs to the team of its assignee."),
     )
     reference = forms.CharField(
-        max_length=200, required=False, help_text="The key in the scheduling system, if it comes from one."
+        label=_("Reference"),
+        max_length=200,
+        required=False,
+        help_text=_("The key in the scheduling system, if it comes from one."),
     )
-    notes = forms.CharField(max_length=10_000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    notes = forms.CharField(
+        label=_("Notes"), max_length=10_000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
     lead_minutes = forms.CharField(
-        label="Minutes before the start to remind",
+        label=_("Minutes before the start to remind"),
         max_length=60,
         required=False,
-        help_text="Or several such as 1440, 30. Empty: what the rules say.",
+        help_text=_("Or several such as 1440, 30. Empty: what the rules say."),
     )
     new: NewAssignment
     work: Assignment
@@ -81,7 +91,7 @@ class NewWorkForm(forms.Form):
         offer_people(self.fields["to"], (), scope)
         widget = self.fields["to"].widget
         if isinstance(widget, forms.Select):
-            widget.choices = [(NOBODY, "Nobody, for now"), *list(widget.choices)[1:]]
+            widget.choices = [(NOBODY, gettext("Nobody, for now")), *list(widget.choices)[1:]]
         zone = self.fields["zone"]
         zone.choices = [(OFFICE, office_words()), (ASSIGNEE, assignee_words())]  # type: ignore[attr-defined]
 
@@ -98,7 +108,7 @@ class NewWorkForm(forms.Form):
     def clean_reference(self) -> str | None:
         reference: str = self.cleaned_data["reference"]
         if reference and Assignment.objects.filter(reference__in=spellings(reference)).exists():
-            raise ValidationError("Another assignment has this reference.", code="unique")
+            raise ValidationError(gettext("Another assignment has this reference."), code="unique")
         return reference or None
 
     def clean(self) -> dict[str, Any]:
@@ -107,7 +117,7 @@ class NewWorkForm(forms.Form):
             return values
         person = values["to"].person
         if values["zone"] == ASSIGNEE and person is None:
-            self.add_error("zone", "Nobody is to do it yet: choose the office's time.")
+            self.add_error("zone", gettext("Nobody is to do it yet: choose the office's time."))
             return values
         try:
             zone = person.time_zone if values["zone"] == ASSIGNEE else None
@@ -160,7 +170,7 @@ def preview(form: NewWorkForm, *, config: ReminderConfig, scope: TeamScope) -> N
     work = form.work
     foreseen = new_plan(work, config=config)
     person = work.assignee
-    past = ["It starts in the past."] if work.scheduled_start <= foreseen.asked_at else []
+    past = [gettext("It starts in the past.")] if work.scheduled_start <= foreseen.asked_at else []
     return NewWorkPreview(
         start=local_time(work.scheduled_start, person.time_zone if person else None),
         effects=(*reminders(foreseen, config), *foreseen.steps),

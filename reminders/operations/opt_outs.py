@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from accounts.reasons import checked_reason
 from assignments.direction import isolated
 from assignments.models import Assignee, Assignment
@@ -40,7 +42,7 @@ class MandatoryRule(Refused):
 def stop(person_id: int, rule: str, *, via: OptOut.Via, config: ReminderConfig) -> None:
     """The person gets no reminders of this rule any more. Twice is once. Raises MandatoryRule."""
     if not config.opt_out or opt_outs.is_mandatory(rule):
-        raise MandatoryRule(f"nobody can opt out of reminders of {rule}")
+        raise MandatoryRule(gettext("nobody can opt out of reminders of %(rule)s") % {"rule": rule})
     log_ended(opt_outs.opt_out(person_id, rule, via=via, config=config))
     logger.info("Reminders stopped", extra={"person_id": person_id, "rule": rule, "via": via.value})
 
@@ -123,6 +125,10 @@ def run_undo(plan: UndoPlan, *, by: str, reason: str, config: ReminderConfig) ->
 
 def _words(rule: str) -> str:
     if rule == DEFAULT:
-        return "the built-in rule"
+        return gettext("the built-in rule")
     name = name_of(rule)
-    return f'the rule "{isolated(name)}"' if name else f"a rule that is no more ({rule})"
+    return (
+        gettext('the rule "%(name)s"') % {"name": isolated(name)}
+        if name
+        else gettext("a rule that is no more (%(rule)s)") % {"rule": rule}
+    )

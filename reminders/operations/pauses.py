@@ -7,6 +7,7 @@ from enum import Enum
 
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, ExpressionWrapper, QuerySet
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments.clock import database_now
@@ -102,10 +103,10 @@ def pause(*, by: str, reason: str, until: datetime | None = None) -> Pause:
     """
     reason = checked_reason(reason)
     if until is not None and until <= database_now():
-        raise ValidationError({"until": "an instant in the future is needed, or none at all"})
+        raise ValidationError({"until": gettext("an instant in the future is needed, or none at all")})
     made = ledger_pauses.open_pause(by=by, reason=reason, until=until)
     if made is None:
-        raise AlreadyPaused("sending is paused already: resume first, to pause on other terms")
+        raise AlreadyPaused(gettext("sending is paused already: resume first, to pause on other terms"))
     begun = Pause.objects.get(pk=made)
     record(
         "pause", by=by, reason=reason, after={"pause": made, "until": until.isoformat() if until else None}
@@ -147,7 +148,7 @@ def _resume(
     waiting = backlog(config=config)
     ended = ledger_pauses.end_pause(by=by)
     if ended is None:
-        raise NotPaused("sending is not paused")
+        raise NotPaused(gettext("sending is not paused"))
     skipped = ledger_pauses.skip_waiting([BACKLOG_PARTS[part] for part in skip]) if skip else []
     record(
         "resume",

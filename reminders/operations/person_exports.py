@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
+
 from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.insight.person_export import person_export
@@ -20,7 +22,8 @@ def export_person(person_id: int, *, by: str, scope: TeamScope = EVERYTHING) -> 
     person = person_of(person_id, scope=scope)
     if person.merged_into_id is not None:
         raise MergedPerson(
-            f"person {person.pk} was merged into person {person.merged_into_id}: ask for that one"
+            gettext("person %(pk)s was merged into person %(merged_into_id)s: ask for that one")
+            % {"pk": person.pk, "merged_into_id": person.merged_into_id}
         )
     found = person_export(person)
     record("export_person", by=by, reason="", selection={"person": person.pk})

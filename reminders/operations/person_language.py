@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import checked_reason
 from assignments import people
@@ -24,7 +26,7 @@ LONGEST_TAG = 16
 def accepted_codes() -> str:
     """'en, de, es or fr': the languages that there are texts in."""
     *most, last = (code for code, _ in settings.LANGUAGES)
-    return f"{', '.join(most)} or {last}"
+    return gettext("%(codes)s or %(last)s") % {"codes": ", ".join(most), "last": last}
 
 
 class LanguageForm(ReasonForm):
@@ -32,6 +34,7 @@ class LanguageForm(ReasonForm):
 
     field_order = ("language", "reason")
     language = forms.CharField(
+        label=_("Language"),
         max_length=LONGEST_TAG,
         validators=[validate_language],
         widget=forms.TextInput(
@@ -41,7 +44,9 @@ class LanguageForm(ReasonForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["language"].help_text = f"{accepted_codes()}, also with a region, such as de-AT."
+        self.fields["language"].help_text = gettext(
+            "%(accepted_codes)s, also with a region, such as de-AT."
+        ) % {"accepted_codes": accepted_codes()}
 
 
 @atomically
@@ -70,8 +75,13 @@ def _preview(request: ActionRequest) -> Preview:
     given = request.person.language
     names = dict(settings.LANGUAGES)
     return Preview(
-        summary="Messages to this person, and the pages behind their links, are in this language from now on.",
-        facts=[("now", given or "none"), ("they read", names[text_language(given)])],
+        summary=gettext(
+            "Messages to this person, and the pages behind their links, are in this language from now on."
+        ),
+        facts=[
+            (gettext("now"), given or gettext("none")),
+            (gettext("they read"), names[text_language(given)]),
+        ],
     )
 
 
@@ -81,7 +91,7 @@ def _run(request: ActionRequest, form: Any) -> str:
     change_language(
         request.person.pk, values["language"], by=request.by, reason=values["reason"], scope=request.scope
     )
-    return "The language was changed."
+    return gettext("The language was changed.")
 
 
-LANGUAGE_ACTION = OperatorAction(title="Language", preview=_preview, run=_run, form=LanguageForm)
+LANGUAGE_ACTION = OperatorAction(title=_("Language"), preview=_preview, run=_run, form=LanguageForm)

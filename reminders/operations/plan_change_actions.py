@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from django.utils.translation import gettext, ngettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
+
 from assignments.instants import read
 from assignments.models import Assignment
 from reminders import conf
@@ -13,11 +16,10 @@ from reminders.operations.actions import (
     ActionRequest,
     OperatorAction,
     Preview,
-    counted,
-    outcome,
     preview_of,
 )
 from reminders.operations.assignee_choice import AssigneeForm, choose
+from reminders.operations.counts import counted, outcome
 from reminders.operations.forms import QuestionForm, ReasonForm
 from reminders.operations.plan_change_words import answer_of, effects, named, warnings
 from reminders.operations.plan_changes import (
@@ -72,37 +74,46 @@ def _offset(request: ActionRequest) -> Offset | None:
     return Offset(days=days, minutes=minutes) if days or minutes else None
 
 
+OFFSETS = {
+    ("days", True): ngettext_lazy("%(number)s day later", "%(number)s days later", "number"),
+    ("days", False): ngettext_lazy("%(number)s day earlier", "%(number)s days earlier", "number"),
+    ("minutes", True): ngettext_lazy("%(number)s minute later", "%(number)s minutes later", "number"),
+    ("minutes", False): ngettext_lazy("%(number)s minute earlier", "%(number)s minutes earlier", "number"),
+}
+
+
 # --- previews --------------------------------------------------------------------------------------------------
 
 
 def _preview_reassign(request: ActionRequest) -> Preview:
     if not request.answers:
-        return _selected(request, Change.REASSIGN, "Choose who gets it")
+        return _selected(request, Change.REASSIGN, gettext("Choose who gets it"))
     plan = _reassign_plan(request)
-    summary = f"{counted(len(plan.targets), 'assignment')} to {_to(plan)}. Nothing else of the plan changes."
+    summary = gettext("%(count)s to %(person)s. Nothing else of the plan changes.") % {
+        "count": counted(len(plan.targets), "assignment"),
+        "person": _to(plan),
+    }
     preview = _preview(plan, request, summary)
-    return replace(preview, button="Take it away" if plan.to is None else f"Give it to {named(plan.to)}")
+    return replace(preview, button=_button(plan))
 
 
 def _preview_move(request: ActionRequest) -> Preview:
     if not request.answers:
-        return _selected(request, Change.MOVE, "Choose the new time")
+        return _selected(request, Change.MOVE, gettext("Choose the new time"))
     plan = _move_plan(request)
-    given = f", given to {_to(plan)}" if plan.change.gives else ""
-    summary = (
-        f"{counted(len(plan.targets), 'assignment')}{_to_when(plan, request)}{given}. Each keeps its length."
-    )
+    given = gettext(", given to %(person)s") % {"person": _to(plan)} if plan.change.gives else ""
+    moved = f"{counted(len(plan.targets), 'assignment')}{_to_when(plan, request)}{given}"
+    summary = gettext("%(moved)s. Each keeps its length.") % {"moved": moved}
     preview = _preview(plan, request, summary)
-    return replace(preview, button="Give it to somebody else" if not plan.change.starts else "Move")
+    return replace(preview, button=gettext("Give it to somebody else") if not plan.change.starts else "Move")
 
 
 def _preview_cancel(request: ActionRequest) -> Preview:
     plan = _cancel_plan(request)
-    summary = (
-        f"{counted(len(plan.targets), 'assignment')}. The work will not be done. Its history stays, and it can be put back "
-        "with status SCHEDULED."
-    )
-    return replace(_preview(plan, request, summary), button="Cancel the work")
+    summary = gettext(
+        "%(count)s. The work will not be done. Its history stays, and it can be put back with status SCHEDULED."
+    ) % {"count": counted(len(plan.targets), "assignment")}
+    return replace(_preview(plan, request, summary), button=gettext("Cancel the work"))
 
 
 def _preview(plan: ChangePlan, request: ActionRequest, summary: str) -> Preview:
@@ -119,63 +130,91 @@ def _selected(request: ActionRequest, kind: Change, choose_what: str) -> Preview
     """What is meant, before the question is answered."""
     work, skipped = changeable(kind, request.ids or (), scope=request.scope)
     return Preview(
-        summary=(
-            f"{counted(len(work), 'assignment')}. {choose_what}: then you see what would happen, before anything does."
-        ),
+        summary=gettext("%(count)s. %(choose)s: then you see what would happen, before anything does.")
+        % {"count": counted(len(work), "assignment"), "choose": choose_what},
         rows=[(target_of(one), answer_of(one)) for one in work[:SHOWN]],
         more=max(0, len(work) - SHOWN),
-        left_alone=[(one.id, WORDS[one.why]) for one in skipped[:SHOWN]],
+        left_alone=[(one.id, str(WORDS[one.why])) for one in skipped[:SHOWN]],
         possible=bool(work),
     )
 
 
 def _to(plan: ChangePlan) -> str:
-    return "nobody, for now" if plan.to is None else f"{named(plan.to)} (#{plan.to.pk})"
+    return gettext("nobody, for now") if plan.to is None else f"{named(plan.to)} (#{plan.to.pk})"
 
 
 def _to_when(plan: ChangePlan, request: ActionRequest) -> str:
     if "start" in request.answers:
         zones = {move.after.assignee.time_zone if move.after.assignee else None for move in plan.moves}
         zone = next(iter(zones)) if len(zones) == 1 else None
-        return f" to {local_time(read(request.answers['start']), zone)}"
+        return gettext(" to %(start)s") % {"start": local_time(read(request.answers["start"]), zone)}
     offset = _offset(request)
     if offset is None:
         return ""
     parts = [
-        f"{counted(abs(number), unit)} {'later' if number > 0 else 'earlier'}"
-        for number, unit in ((offset.days, "day"), (offset.minutes, "minute"))
+        str(OFFSETS[unit, number > 0] % {"number": abs(number)})
+        for number, unit in ((offset.days, "days"), (offset.minutes, "minutes"))
         if number
     ]
-    return f" {' and '.join(parts)}"
+    return f" {gettext(' and ').join(parts)}"
 
 
 # --- the one call ----------------------------------------------------------------------------------------------
 
 
 def _run(
-    plan_of: Callable[[ActionRequest], ChangePlan], done_words: Callable[[ChangePlan], str]
+    plan_of: Callable[[ActionRequest], ChangePlan], done_words: Callable[[ChangePlan, int], str]
 ) -> Callable[[ActionRequest, Any], str]:
     def run(request: ActionRequest, form: Any) -> str:
         plan = plan_of(request)
         plan.confirm(request.plan)
         done = run_change(plan, by=request.by, reason=form.cleaned_data["reason"])
-        return outcome(f"{len(done.ids)} {done_words(plan)}", len(done.skipped))
+        return outcome(done_words(plan, len(done.ids)), len(done.skipped))
 
     return run
 
 
-def _reassigned(plan: ChangePlan) -> str:
-    return "taken away from their assignees" if plan.to is None else f"given to {named(plan.to)}"
+def _button(plan: ChangePlan) -> str:
+    if plan.to is None:
+        return gettext("Take it away")
+    return gettext("Give it to %(person)s") % {"person": named(plan.to)}
 
 
-def _moved(plan: ChangePlan) -> str:
-    moved = ["moved"] if plan.change.starts else []
-    return " and ".join([*moved, *([_reassigned(plan)] if plan.change.gives else [])])
+def _reassigned(plan: ChangePlan, number: int) -> str:
+    if plan.to is None:
+        taken = ngettext(
+            "%(number)s taken away from their assignees", "%(number)s taken away from their assignees", number
+        )
+        return taken % {"number": number}
+    given = ngettext("%(number)s given to %(person)s", "%(number)s given to %(person)s", number)
+    return given % {"number": number, "person": named(plan.to)}
+
+
+def _moved(plan: ChangePlan, number: int) -> str:
+    if not plan.change.gives:
+        return ngettext("%(number)s moved", "%(number)s moved", number) % {"number": number}
+    if not plan.change.starts:
+        return _reassigned(plan, number)
+    if plan.to is None:
+        both = ngettext(
+            "%(number)s moved and taken away from their assignees",
+            "%(number)s moved and taken away from their assignees",
+            number,
+        )
+        return both % {"number": number}
+    both = ngettext(
+        "%(number)s moved and given to %(person)s", "%(number)s moved and given to %(person)s", number
+    )
+    return both % {"number": number, "person": named(plan.to)}
+
+
+def _cancelled(_plan: ChangePlan, number: int) -> str:
+    return ngettext("%(number)s cancelled", "%(number)s cancelled", number) % {"number": number}
 
 
 PLAN_CHANGE_ACTIONS = {
     Change.MOVE.value: OperatorAction(
-        title="Move",
+        title=_("Move"),
         preview=_preview_move,
         run=_run(_move_plan, _moved),
         form=ReasonForm,
@@ -183,7 +222,7 @@ PLAN_CHANGE_ACTIONS = {
         asks=("start", "zone", "days", "minutes", "to"),
     ),
     Change.REASSIGN.value: OperatorAction(
-        title="Give it to somebody else",
+        title=_("Give it to somebody else"),
         preview=_preview_reassign,
         run=_run(_reassign_plan, _reassigned),
         form=ReasonForm,
@@ -191,9 +230,9 @@ PLAN_CHANGE_ACTIONS = {
         asks=("to",),
     ),
     Change.CANCEL.value: OperatorAction(
-        title="Cancel the work",
+        title=_("Cancel the work"),
         preview=_preview_cancel,
-        run=_run(_cancel_plan, lambda _plan: "cancelled"),
+        run=_run(_cancel_plan, _cancelled),
         form=ReasonForm,
         destructive=True,
     ),
@@ -203,4 +242,6 @@ PLAN_CHANGE_ACTIONS = {
 
 def possible_changes(work: Assignment) -> list[tuple[str, str]]:
     """Name and title of what can be done to the plan of this assignment."""
-    return [(name, action.title) for name, action in PLAN_CHANGE_ACTIONS.items() if can(Change(name), work)]
+    return [
+        (name, str(action.title)) for name, action in PLAN_CHANGE_ACTIONS.items() if can(Change(name), work)
+    ]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments import services
@@ -192,7 +193,7 @@ def _change_some(
     scope, to = plan.selection.scope, plan.to
     locked = lock(part, scope=scope)
     if to is not None and not Assignee.objects.visible_to(scope).filter(pk=to.pk).exists():
-        raise Refused(f"there is no person #{to.pk} any more")
+        raise Refused(gettext("there is no person #%(pk)s any more") % {"pk": to.pk})
     ids = [
         target.id
         for target in part

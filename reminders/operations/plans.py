@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from assignments.models import Assignment, Status
 from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -88,19 +91,19 @@ class Why(Enum):
 
 
 WORDS = {
-    Why.NOT_FOUND: "there is no such assignment",
-    Why.NOT_SCHEDULED: "it is not SCHEDULED any more, so nobody is to be reminded",
-    Why.NOT_OVERDUE: "it is not marked OVERDUE",
-    Why.SENDING: "a message is being sent at this moment: try again in a minute",
-    Why.CHANGED: "it has changed since the preview",
-    Why.NOT_POSSIBLE: "its state does not allow this",
-    Why.DONE: "it is so already",
-    Why.NOT_OPTED_OUT: "its assignee, if there is one, has not opted out of reminders",
-    Why.NOBODY: "nobody is assigned: give it to somebody first",
-    Why.UNREACHABLE: "its assignee has no usable address",
-    Why.DECLINED: "its assignee can't make it: give it to somebody else",
-    Why.OPTED_OUT: "its assignee has opted out of reminders",
-    Why.JUST_REMINDED: "a reminder has just been asked for: it is on its way, or has left",
+    Why.NOT_FOUND: _("there is no such assignment"),
+    Why.NOT_SCHEDULED: _("it is not SCHEDULED any more, so nobody is to be reminded"),
+    Why.NOT_OVERDUE: _("it is not marked OVERDUE"),
+    Why.SENDING: _("a message is being sent at this moment: try again in a minute"),
+    Why.CHANGED: _("it has changed since the preview"),
+    Why.NOT_POSSIBLE: _("its state does not allow this"),
+    Why.DONE: _("it is so already"),
+    Why.NOT_OPTED_OUT: _("its assignee, if there is one, has not opted out of reminders"),
+    Why.NOBODY: _("nobody is assigned: give it to somebody first"),
+    Why.UNREACHABLE: _("its assignee has no usable address"),
+    Why.DECLINED: _("its assignee can't make it: give it to somebody else"),
+    Why.OPTED_OUT: _("its assignee has opted out of reminders"),
+    Why.JUST_REMINDED: _("a reminder has just been asked for: it is on its way, or has left"),
 }
 
 
@@ -149,7 +152,9 @@ class ActionPlan:
     def confirm(self, seen: str | None) -> None:
         """Raises PlanChanged where this is not the plan that was shown; None: it was not shown to anybody."""
         if seen is not None and seen != self.fingerprint:
-            raise PlanChanged("this is not what the preview showed any more: read the new one, then confirm")
+            raise PlanChanged(
+                gettext("this is not what the preview showed any more: read the new one, then confirm")
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.contact_points import LONGEST_ADDRESS, MOST_POINTS
@@ -12,7 +14,7 @@ from assignments.models import Assignee
 from reminders import conf
 from reminders.operations import contact_points, verifications
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview
-from reminders.operations.forms import ReasonForm
+from reminders.operations.forms import ReasonForm, Text
 from reminders.operations.verifications import NotVerifiable
 
 
@@ -28,17 +30,20 @@ class AddPointForm(ReasonForm):
     """An address, its channel and its place."""
 
     field_order = ("channel", "address", "order", "reason")
-    channel = forms.ChoiceField(choices=ContactChannel.choices)
+    channel = forms.ChoiceField(label=_("Channel"), choices=ContactChannel.choices)
     address = forms.CharField(
+        label=_("Address"),
         max_length=LONGEST_ADDRESS,
-        help_text="An e-mail address, a telephone number such as +4930123456, or the URL of a chat service.",
+        help_text=_(
+            "An e-mail address, a telephone number such as +4930123456, or the URL of a chat service."
+        ),
     )
     order = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=MOST_POINTS,
-        label="Place",
-        help_text="1: it is tried first. Empty: it is tried last.",
+        label=_("Place"),
+        help_text=_("1: it is tried first. Empty: it is tried last."),
     )
 
 
@@ -47,7 +52,7 @@ class MovePointForm(ReasonForm):
 
     field_order = ("order", "reason")
     order = forms.IntegerField(
-        min_value=1, max_value=MOST_POINTS, initial=1, label="Place", help_text="1: it is tried first."
+        min_value=1, max_value=MOST_POINTS, initial=1, label=_("Place"), help_text=_("1: it is tried first.")
     )
 
 
@@ -55,7 +60,9 @@ class CodeForm(forms.Form):
     """The code of an SMS."""
 
     code = forms.CharField(
-        max_length=20, widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+        label=_("Code"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
 
@@ -66,16 +73,16 @@ def _point(request: ActionRequest) -> tuple[Assignee, ContactPoint]:
 
 
 def _about(
-    summary: str, possible: Callable[[ContactPoint], bool] = lambda point: True
+    summary: Text, possible: Callable[[ContactPoint], bool] = lambda point: True
 ) -> Callable[[ActionRequest], Preview]:
     def preview(request: ActionRequest) -> Preview:
         _, point = _point(request)
         facts = [
-            ("channel", point.get_channel_display()),
-            ("address", point.shown_address),
-            ("place", point.order),
+            (gettext("channel"), point.get_channel_display()),
+            (gettext("address"), point.shown_address),
+            (gettext("place"), point.order),
         ]
-        return Preview(summary=summary, facts=facts, possible=possible(point))
+        return Preview(summary=str(summary), facts=facts, possible=possible(point))
 
     return preview
 
@@ -83,8 +90,10 @@ def _about(
 def _preview_add(request: ActionRequest) -> Preview:
     return Preview(
         summary=(
-            "Messages go to the first address that works. What one refuses for good goes to the next. What failed for "
-            "want of an address and is still of use is tried again."
+            gettext(
+                "Messages go to the first address that works. What one refuses for good goes to the next. What failed for "
+                "want of an address and is still of use is tried again."
+            )
         )
     )
 
@@ -101,7 +110,7 @@ def _run_add(request: ActionRequest, form: Any) -> str:
         reason=values["reason"],
         scope=request.scope,
     )
-    return "The address was added."
+    return gettext("The address was added.")
 
 
 def _run_move(request: ActionRequest, form: Any) -> str:
@@ -110,15 +119,15 @@ def _run_move(request: ActionRequest, form: Any) -> str:
     contact_points.move(
         person.pk, point.pk, values["order"], by=request.by, reason=values["reason"], scope=request.scope
     )
-    return "The order was changed."
+    return gettext("The order was changed.")
 
 
-def _run(call: Callable[..., None], done: str) -> Callable[[ActionRequest, Any], str]:
+def _run(call: Callable[..., None], done: Text) -> Callable[[ActionRequest, Any], str]:
     def run(request: ActionRequest, form: Any) -> str:
         person, point = _point(request)
         reason = form.cleaned_data["reason"]
         call(person.pk, point.pk, by=request.by, reason=reason, scope=request.scope)
-        return done
+        return str(done)
 
     return run
 
@@ -134,63 +143,76 @@ def _run_verify(request: ActionRequest, form: Any) -> str:
         scope=request.scope,
     )
     if not verifications.was_sent(sent):
-        raise NotVerifiable(f"the message was not accepted: {sent.code} {sent.detail}".strip())
-    return "A message is on its way there. It is good for 24 hours."
+        raise NotVerifiable(
+            (
+                gettext("the message was not accepted: %(code)s %(detail)s")
+                % {"code": sent.code, "detail": sent.detail}
+            ).strip()
+        )
+    return gettext("A message is on its way there. It is good for 24 hours.")
 
 
 def _run_code(request: ActionRequest, form: Any) -> str:
     person, point = _point(request)
     verifications.enter_code(person.pk, point.pk, form.cleaned_data["code"], scope=request.scope)
-    return "The address is verified."
+    return gettext("The address is verified.")
 
 
 ADD = "add"
 POINT_ACTIONS = {
-    ADD: OperatorAction(title="Add an address", preview=_preview_add, run=_run_add, form=AddPointForm),
+    ADD: OperatorAction(title=_("Add an address"), preview=_preview_add, run=_run_add, form=AddPointForm),
     "move": OperatorAction(
-        title="Change the order",
-        preview=_about("Addresses are tried in their order, the first one first."),
+        title=_("Change the order"),
+        preview=_about(_("Addresses are tried in their order, the first one first.")),
         run=_run_move,
         form=MovePointForm,
     ),
     "opt-in": OperatorAction(
-        title="Send there again",
+        title=_("Send there again"),
         preview=_about(
-            "This person has asked for no messages there. Undo it only if they have asked for that: your reason is kept.",
+            _(
+                "This person has asked for no messages there. Undo it only if they have asked for that: your reason is kept."
+            ),
             lambda point: point.opted_out_at is not None,
         ),
-        run=_run(contact_points.opt_in, "Messages go there again."),
+        run=_run(contact_points.opt_in, _("Messages go there again.")),
         form=ReasonForm,
     ),
     "working": OperatorAction(
-        title="Mark as working",
+        title=_("Mark as working"),
         preview=_about(
-            "Messages to it came back, so it is tried after all others. Marked as working it is tried in its order again.",
+            _(
+                "Messages to it came back, so it is tried after all others. Marked as working it is tried in its "
+                "order again."
+            ),
             lambda point: point.failing_since is not None,
         ),
-        run=_run(contact_points.mark_working, "It is tried in its order again."),
+        run=_run(contact_points.mark_working, _("It is tried in its order again.")),
         form=ReasonForm,
     ),
     "verify": OperatorAction(
-        title="Have it verified",
+        title=_("Have it verified"),
         preview=_about(
-            "A message goes there with a link, by SMS with a code. With that the person shows that the address is theirs."
+            _(
+                "A message goes there with a link, by SMS with a code. With that the person shows that the address "
+                "is theirs."
+            )
         ),
         run=_run_verify,
         form=ReasonForm,
     ),
     "code": OperatorAction(
-        title="Enter the code",
-        preview=_about("The person tells you the six digits of the last SMS."),
+        title=_("Enter the code"),
+        preview=_about(_("The person tells you the six digits of the last SMS.")),
         run=_run_code,
         form=CodeForm,
     ),
     "remove": OperatorAction(
-        title="Remove the address",
+        title=_("Remove the address"),
         preview=_about(
-            "What would have gone there goes to the next address of this person, if there is one."
+            _("What would have gone there goes to the next address of this person, if there is one.")
         ),
-        run=_run(contact_points.remove, "The address was removed."),
+        run=_run(contact_points.remove, _("The address was removed.")),
         form=ReasonForm,
         destructive=True,
     ),
@@ -209,4 +231,4 @@ def possible_on(point: ContactPoint) -> list[tuple[str, str]]:
         left_out.add("opt-in")
     if point.failing_since is None:
         left_out.add("working")
-    return [(name, action.title) for name, action in POINT_ACTIONS.items() if name not in left_out]
+    return [(name, str(action.title)) for name, action in POINT_ACTIONS.items() if name not in left_out]

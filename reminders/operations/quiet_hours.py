@@ -5,6 +5,8 @@ from datetime import time
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import checked_reason
 from assignments import people
@@ -33,12 +35,12 @@ class QuietHoursForm(ReasonForm):
     """From when until when, in the person's own zone, and why."""
 
     field_order = ("quiet_from", "quiet_until", "reason")
-    quiet_from = forms.TimeField(required=False, label="From", widget=ClockWidget)
+    quiet_from = forms.TimeField(required=False, label=_("From"), widget=ClockWidget)
     quiet_until = forms.TimeField(
         required=False,
-        label="Until",
+        label=_("Until"),
         widget=ClockWidget,
-        help_text="In the person's own zone. Both empty: those of their team, if it has any.",
+        help_text=_("In the person's own zone. Both empty: those of their team, if it has any."),
     )
 
 
@@ -102,10 +104,21 @@ def _preview(request: ActionRequest) -> Preview:
     hours = hours_in_force(person)
     return Preview(
         summary=(
-            "Reminders that are due long before the work leave before these hours, and notices to supervisors after them."
-            " A reminder shortly before the work comes all the same, unless its rule says otherwise."
+            gettext(
+                "Reminders that are due long before the work leave before these hours, and notices to supervisors "
+                "after them."
+                " A reminder shortly before the work comes all the same, unless its rule says otherwise."
+            )
         ),
-        facts=[("now", f"{hours.begin} to {hours.end}" if hours else "none"), ("zone", person.time_zone)],
+        facts=[
+            (
+                gettext("now"),
+                gettext("%(begin)s to %(end)s") % {"begin": hours.begin, "end": hours.end}
+                if hours
+                else gettext("none"),
+            ),
+            (gettext("zone"), person.time_zone),
+        ],
     )
 
 
@@ -120,10 +133,10 @@ def _run(request: ActionRequest, form: Any) -> str:
         reason=values["reason"],
         scope=request.scope,
     )
-    return "The quiet hours were changed."
+    return gettext("The quiet hours were changed.")
 
 
 PERSON_ACTIONS = {
-    NAME: OperatorAction(title="Quiet hours", preview=_preview, run=_run, form=QuietHoursForm),
+    NAME: OperatorAction(title=_("Quiet hours"), preview=_preview, run=_run, form=QuietHoursForm),
 }
 """What operators do about a person as a whole, by its name in addresses."""

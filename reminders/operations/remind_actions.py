@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
 from reminders import conf
 from reminders.insight.explain.ways import way_words
 from reminders.insight.explain.wording import moment
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, counted, outcome, preview_of
+from reminders.operations.actions import ActionRequest, OperatorAction, Preview, preview_of
+from reminders.operations.counts import outcome
 from reminders.operations.forms import RemindForm
 from reminders.operations.reminding import PlannedMessage, plan_reminding, run_reminding
 
@@ -19,37 +23,52 @@ def _preview(request: ActionRequest) -> Preview:
     plan = plan_reminding(request.ids or (), config=config, scope=request.scope)
     if not config.enabled:
         return Preview(
-            summary="Reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent.",
+            summary=gettext("Reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent."),
             possible=False,
         )
     pause = pause_in_force()
-    held = f"Sending is paused by {pause.by}: nothing leaves before {_end_of(pause)}." if pause else ""
-    when = "once sending goes on" if pause else "at once"
+    held = (
+        gettext("Sending is paused by %(by)s: nothing leaves before %(end_of)s.")
+        % {"by": pause.by, "end_of": _end_of(pause)}
+        if pause
+        else ""
+    )
+    when = gettext("once sending goes on") if pause else gettext("at once")
     messages = dict(plan.messages)
-    people = counted(len({target.assignee_id for target in plan.targets}), "person", "people")
+    people = len({target.assignee_id for target in plan.targets})
     return preview_of(
         plan,
-        summary=(
-            f"{people} {'gets' if len(plan.targets) == 1 else 'get'} a reminder {when}, whatever the plan says. "
-            "The plan, what they have answered and the reminders to come stay as they are."
+        summary=ngettext(
+            "%(number)s person gets a reminder %(when)s, whatever the plan says. The plan, what they have answered"
+            " and the reminders to come stay as they are.",
+            "%(number)s people get a reminder %(when)s, whatever the plan says. The plan, what they have answered"
+            " and the reminders to come stay as they are.",
+            people,
         )
+        % {"number": people, "when": when}
         if plan.targets
-        else "Nobody is reminded.",
+        else gettext("Nobody is reminded."),
         warnings=[held] if held else [],
         effect=lambda target: _effect(messages[target.id], when),
     )
 
 
 def _end_of(pause: Pause) -> str:
-    return moment(pause.until) if pause.until else "somebody resumes it"
+    return moment(pause.until) if pause.until else gettext("somebody resumes it")
 
 
 def _effect(message: PlannedMessage, when: str) -> str:
-    lines = [f"by {way_words(message.way)} to {message.contact}, {when}"]
+    lines = [
+        gettext("by %(way_words)s to %(contact)s, %(when)s")
+        % {"way_words": way_words(message.way), "contact": message.contact, "when": when}
+    ]
     if message.last_sent_at is not None:
-        lines.append(f"reminded last at {moment(message.last_sent_at)}")
+        lines.append(gettext("reminded last at %(moment)s") % {"moment": moment(message.last_sent_at)})
     if message.next_at is not None:
-        lines.append(f"the plan's reminder leaves at {moment(message.next_at)} all the same")
+        lines.append(
+            gettext("the plan's reminder leaves at %(moment)s all the same")
+            % {"moment": moment(message.next_at)}
+        )
     return "\n".join(lines)
 
 
@@ -65,10 +84,12 @@ def _run(request: ActionRequest, form: Any) -> str:
         config=config,
         wait_while_paused=bool(values.get("wait_while_paused")),
     )
-    return outcome(f"{counted(len(done.ids), 'reminder')} on the way", len(done.skipped))
+    number = len(done.ids)
+    words = ngettext("%(number)s reminder on the way", "%(number)s reminders on the way", number)
+    return outcome(words % {"number": number}, len(done.skipped))
 
 
 REMIND_ACTIONS = {
-    NAME: OperatorAction(title="Remind now", preview=_preview, run=_run, form=RemindForm),
+    NAME: OperatorAction(title=_("Remind now"), preview=_preview, run=_run, form=RemindForm),
 }
 """The action by its name in addresses."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments.clock import database_now
@@ -123,7 +124,7 @@ def changed_copy(pk: int, values: Mapping[str, Any]) -> ReminderRule:
     """The rule as it would be with these values; nothing is stored. Raises UnknownRule."""
     found = ReminderRule.objects.filter(pk=pk).first()
     if found is None:
-        raise UnknownRule(f"there is no rule {pk}")
+        raise UnknownRule(gettext("there is no rule %(pk)s") % {"pk": pk})
     _apply(found, values)
     return found
 
@@ -132,7 +133,7 @@ def locked_rule(pk: int) -> ReminderRule:
     """The rule, locked. Raises UnknownRule."""
     found = ReminderRule.objects.select_for_update().filter(pk=pk).first()
     if found is None:
-        raise UnknownRule(f"there is no rule {pk}")
+        raise UnknownRule(gettext("there is no rule %(pk)s") % {"pk": pk})
     return found
 
 
@@ -187,33 +188,43 @@ def _trigger_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
         accepted = OF_ASSIGNEES if rule.audience == Audience.ASSIGNEE else OF_OTHERS
         if rule.trigger not in accepted:
             words = ", ".join(accepted)
-            yield "trigger", f"{rule.trigger}: for the audience {rule.audience} one of {words} is needed"
+            yield (
+                "trigger",
+                gettext("%(trigger)s: for the audience %(audience)s one of %(words)s is needed")
+                % {"trigger": rule.trigger, "audience": rule.audience, "words": words},
+            )
     is_brief = rule.trigger == Trigger.AT_LOCAL_TIME and rule.audience in (Audience.SUPERVISORS, Audience.OPS)
     if is_brief and rule.condition == Condition.NOT_CONFIRMED:
         yield (
             "condition",
-            "at_local_time for supervisors and Ops: always, not_started or not_reached is needed",
+            gettext("at_local_time for supervisors and Ops: always, not_started or not_reached is needed"),
         )
     if not is_brief and rule.condition == Condition.NOT_REACHED:
-        yield "condition", "not_reached is for supervisors and Ops, with the trigger at_local_time"
+        yield "condition", gettext("not_reached is for supervisors and Ops, with the trigger at_local_time")
     if rule.trigger == Trigger.AT_LOCAL_TIME:
         if rule.minutes is not None:
-            yield "minutes", f"{rule.minutes}: at_local_time takes no minutes"
+            yield (
+                "minutes",
+                gettext("%(minutes)s: at_local_time takes no minutes") % {"minutes": rule.minutes},
+            )
         if rule.at is None:
-            yield "at", "a local time is needed, such as 18:00"
+            yield "at", gettext("a local time is needed, such as 18:00")
         if rule.days_before is None or rule.days_before > MAX_DAYS_BEFORE:
-            needed = f"0 to {MAX_DAYS_BEFORE} days are needed for at_local_time"
+            needed = gettext("0 to %(max_days_before)s days are needed for at_local_time") % {
+                "max_days_before": MAX_DAYS_BEFORE
+            }
             yield "days_before", f"{_shown(rule.days_before)}: {needed}"
         return
     for name in ("at", "days_before"):
         if getattr(rule, name) is not None:
-            yield name, f"{rule.trigger} takes no local time"
+            yield name, gettext("%(trigger)s takes no local time") % {"trigger": rule.trigger}
     least, most = MINUTES[Trigger(rule.trigger)]
     minutes = 0 if rule.minutes is None and rule.trigger == Trigger.ON_DECLINE else rule.minutes
     if minutes is None or not least <= minutes <= most:
         yield (
             "minutes",
-            f"{_shown(rule.minutes)}: {least} to {most} minutes are needed for {rule.trigger}",
+            gettext("%(shown)s: %(least)s to %(most)s minutes are needed for %(trigger)s")
+            % {"shown": _shown(rule.minutes), "least": least, "most": most, "trigger": rule.trigger},
         )
 
 
@@ -222,26 +233,37 @@ def _repeat_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
     if every is None and times is None:
         return
     if rule.audience == Audience.ASSIGNEE:
-        yield "repeat_minutes", "a reminder to an assignee is not repeated"
+        yield "repeat_minutes", gettext("a reminder to an assignee is not repeated")
     elif rule.trigger == Trigger.AT_LOCAL_TIME:
-        yield "repeat_minutes", "what is due at a local time comes once a day, and is not repeated"
+        yield "repeat_minutes", gettext("what is due at a local time comes once a day, and is not repeated")
     if every is None or not MIN_REPEAT_MINUTES <= every <= MAX_MINUTES_AFTER:
-        needed = f"{MIN_REPEAT_MINUTES} to {MAX_MINUTES_AFTER} minutes are needed between repeats"
+        needed = gettext(
+            "%(min_repeat_minutes)s to %(max_minutes_after)s minutes are needed between repeats"
+        ) % {"min_repeat_minutes": MIN_REPEAT_MINUTES, "max_minutes_after": MAX_MINUTES_AFTER}
         yield "repeat_minutes", f"{_shown(every)}: {needed}"
     if times is None or not 1 <= times <= MAX_REPEATS:
-        yield "repeat_times", f"{_shown(times)}: 1 to {MAX_REPEATS} repeats are accepted"
+        yield (
+            "repeat_times",
+            gettext("%(shown)s: 1 to %(max_repeats)s repeats are accepted")
+            % {"shown": _shown(times), "max_repeats": MAX_REPEATS},
+        )
 
 
 def _channel_errors(rule: ReminderRule) -> Iterator[tuple[str, str]]:
     if rule.channels and rule.audience != Audience.ASSIGNEE:
-        yield "channels", "supervisors and Ops are told over the first of their addresses: [] is accepted"
+        yield (
+            "channels",
+            gettext("supervisors and Ops are told over the first of their addresses: [] is accepted"),
+        )
     if rule.verified_only and rule.audience != Audience.ASSIGNEE:
         yield (
             "verified_only",
-            "supervisors and Ops are told at addresses that nobody has verified too: false is accepted",
+            gettext(
+                "supervisors and Ops are told at addresses that nobody has verified too: false is accepted"
+            ),
         )
     if len(set(rule.channels)) < len(rule.channels):
-        yield "channels", f"{', '.join(rule.channels)}: each channel is named once"
+        yield "channels", gettext("%(list)s: each channel is named once") % {"list": ", ".join(rule.channels)}
 
 
 def _shown(number: int | None) -> str:
@@ -251,9 +273,18 @@ def _shown(number: int | None) -> str:
 def _scope_errors(rule: ReminderRule) -> list[tuple[str, str]]:
     value = rule.scope_value
     if rule.scope == Scope.EVERYONE:
-        return [("scope_value", f"{quoted(value)}: a rule for everyone names nothing")] if value else []
+        return (
+            [
+                (
+                    "scope_value",
+                    gettext("%(value)s: a rule for everyone names nothing") % {"value": quoted(value)},
+                )
+            ]
+            if value
+            else []
+        )
     if rule.scope == Scope.KIND:
-        return [] if value else [("scope_value", "a kind of work is needed")]
+        return [] if value else [("scope_value", gettext("a kind of work is needed"))]
     named: dict[str, models.QuerySet[Any]] = {
         Scope.TEAM: Team.objects.all(),
         Scope.PERSON: Assignee.objects.all(),
@@ -261,4 +292,10 @@ def _scope_errors(rule: ReminderRule) -> list[tuple[str, str]]:
     }
     if rule.scope not in named or (ID.fullmatch(value) and named[rule.scope].filter(pk=int(value)).exists()):
         return []
-    return [("scope_value", f"{quoted(value)}: the id of a known {rule.scope} is needed")]
+    return [
+        (
+            "scope_value",
+            gettext("%(value)s: the id of a known %(scope)s is needed")
+            % {"value": quoted(value), "scope": rule.scope},
+        )
+    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, Max
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments.models import Answer, Assignee, Assignment, Status
@@ -61,7 +62,7 @@ class CannotRemind(Refused):
     """The one assignment that was named is left alone."""
 
     def __init__(self, why: Why) -> None:
-        super().__init__(f"nobody is reminded: {WORDS[why]}")
+        super().__init__(gettext("nobody is reminded: %(words)s") % {"words": WORDS[why]})
         self.code = why.value
 
 
@@ -94,7 +95,10 @@ def plan_reminding(
     rows = with_start_notified(Assignment.objects.visible_to(scope).select_related("assignee"))
     found = list(rows.filter(pk__in=ids).order_by("pk")[: MOST_AT_ONCE + 1])
     if len(found) > MOST_AT_ONCE:
-        raise TooMany(f"more than {MOST_AT_ONCE} people at once: select fewer assignments")
+        raise TooMany(
+            gettext("more than %(most_at_once)s people at once: select fewer assignments")
+            % {"most_at_once": MOST_AT_ONCE}
+        )
     busy = _busy([work.pk for work in found])
     last, coming = _last_sent(found), _next_due(found)
     targets, skipped, messages = [], [], []
@@ -124,9 +128,13 @@ def run_reminding(
     """
     reason = checked_reason(reason)
     if not config.enabled:
-        raise SwitchedOff("reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent")
+        raise SwitchedOff(
+            gettext("reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent")
+        )
     if pause_in_force() is not None and not wait_while_paused:
-        raise Paused("sending is paused: resume it, or say that the reminder may wait until it goes on")
+        raise Paused(
+            gettext("sending is paused: resume it, or say that the reminder may wait until it goes on")
+        )
 
     @atomically
     def remind_some(part: Sequence[Target]) -> tuple[list[int], list[Skipped]]:
@@ -170,7 +178,7 @@ def remind(
     if done.skipped:
         why = done.skipped[0].why
         if why is Why.NOT_FOUND:
-            raise UnknownAssignment(f"there is no assignment {pk}")
+            raise UnknownAssignment(gettext("there is no assignment %(pk)s") % {"pk": pk})
         if why is not Why.JUST_REMINDED:
             raise CannotRemind(why)
     return reminding.just_asked_for((pk,))[0], bool(done.skipped)

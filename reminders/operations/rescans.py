@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.utils.translation import gettext
+
 from accounts.reasons import checked_reason
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
@@ -42,7 +44,7 @@ def rescan(
     takes it, its record says so and the next scan does the rest. `watch` hears what was done so far. Raises scan.Disabled.
     """
     if not config.enabled:
-        raise scan.Disabled("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true")
+        raise scan.Disabled(gettext("REMINDER_WORKER_ENABLED is false: nothing is planned until it is true"))
     scan_id, mine = _open_scan(trigger, by, checked_reason(reason, needed=False))
     if not mine:
         return Rescan(scan_id, None, is_new=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments import services
@@ -103,7 +104,9 @@ def resend(pk: int, *, by: str, reason: str, config: ReminderConfig) -> Done:
     plan = plan_reset(Selection(ids=(pk,)), config=config)
     done = run_reset(plan, by=by, reason=reason, action="resend")
     if not done.ids:
-        raise NothingToDo(f"assignment {pk}: {WORDS[done.skipped[0].why]}")
+        raise NothingToDo(
+            gettext("assignment %(pk)s: %(words)s") % {"pk": pk, "words": WORDS[done.skipped[0].why]}
+        )
     return done
 
 
@@ -159,7 +162,10 @@ def _selected(selection: Selection, *, now: datetime) -> list[Assignment]:
         rows = rows.filter(scheduled_start__lt=selection.starts_before)
     found = list(rows[: plans.MAX_PLAN_TARGETS + 1])
     if len(found) > plans.MAX_PLAN_TARGETS:
-        raise TooMany(f"more than {plans.MAX_PLAN_TARGETS} assignments: narrow the range of starts down")
+        raise TooMany(
+            gettext("more than %(MAX_PLAN_TARGETS)s assignments: narrow the range of starts down")
+            % {"MAX_PLAN_TARGETS": plans.MAX_PLAN_TARGETS}
+        )
     return found
 
 

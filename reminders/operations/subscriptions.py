@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments.clock import database_now
@@ -151,9 +152,11 @@ def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
     """
     found = Subscription.objects.filter(pk=pk).first()
     if found is None:
-        raise UnknownSubscription(f"there is no subscription {pk}")
+        raise UnknownSubscription(gettext("there is no subscription %(pk)s") % {"pk": pk})
     if not found.active:
-        raise SubscriptionEnded(f"subscription {pk} has ended: set active to true first")
+        raise SubscriptionEnded(
+            gettext("subscription %(pk)s has ended: set active to true first") % {"pk": pk}
+        )
     now = database_now()
     body = webhooks.event_body(TEST, now, {"subscription": {"id": found.pk, "name": found.name}})
     contact = webhooks.subscription_contact(found, now=now)
@@ -166,7 +169,7 @@ def try_out(pk: int, *, config: ReminderConfig) -> Delivery:
 def _locked(pk: int) -> Subscription:
     found = Subscription.objects.select_for_update().filter(pk=pk).first()
     if found is None:
-        raise UnknownSubscription(f"there is no subscription {pk}")
+        raise UnknownSubscription(gettext("there is no subscription %(pk)s") % {"pk": pk})
     return found
 
 
@@ -188,7 +191,7 @@ def _checked_teams(teams: Sequence[int] | None, scope: TeamScope) -> list[int] |
         return None if scope.teams is None else sorted(scope.teams)
     known = set(Team.objects.visible_to(scope).values_list("pk", flat=True))
     if unknown := sorted(set(teams) - known):
-        told = f"{', '.join(map(str, unknown))}: ids of teams are needed"
+        told = gettext("%(list)s: ids of teams are needed") % {"list": ", ".join(map(str, unknown))}
         raise ValidationError({"teams": ValidationError(told, code="unknown_team")})
     return sorted(set(teams))
 
@@ -196,7 +199,9 @@ def _checked_teams(teams: Sequence[int] | None, scope: TeamScope) -> list[int] |
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        message = f"a name of 1 to {LONGEST_NAME} printable characters is needed"
+        message = gettext("a name of 1 to %(longest_name)s printable characters is needed") % {
+            "longest_name": LONGEST_NAME
+        }
         raise ValidationError({"name": ValidationError(message, code="invalid")})
     return name
 
@@ -205,6 +210,9 @@ def _checked_events(events: Sequence[str]) -> list[str]:
     known = [type for type in ledger_events.TYPES if type in events]
     strangers = sorted(set(events) - set(known))
     if strangers or not known:
-        message = f"{', '.join(strangers) or 'nothing'}: some of {', '.join(ledger_events.TYPES)} are needed"
+        message = gettext("%(value)s: some of %(list)s are needed") % {
+            "value": ", ".join(strangers) or "nothing",
+            "list": ", ".join(ledger_events.TYPES),
+        }
         raise ValidationError({"events": ValidationError(message, code="invalid_choice")})
     return known

@@ -11,6 +11,8 @@ from io import BytesIO
 from itertools import islice
 from typing import Any
 
+from django.utils.translation import gettext
+
 from assignments.clock import database_now
 from assignments.history import Actor
 from assignments.import_models import TableUpload, TableUploadPart
@@ -80,7 +82,9 @@ def find_upload(pk: int, *, owner_id: int) -> TableUpload:
     """The upload, without its content. Raises UnknownUpload."""
     found = TableUpload.objects.filter(pk=pk, owner_id=owner_id).defer("content").first()
     if found is None:
-        raise UnknownUpload(f"there is no upload {pk}: files are removed after some days")
+        raise UnknownUpload(
+            gettext("there is no upload %(pk)s: files are removed after some days") % {"pk": pk}
+        )
     return found
 
 
@@ -93,12 +97,14 @@ def uploads_of(owner_id: int, *, kept_for: timedelta) -> Sequence[TableUpload]:
 def change_mapping(upload: TableUpload, mapping: TableMapping) -> None:
     """Another mapping, which may be incomplete. Raises WrongState once rows are being imported."""
     if upload.state in (State.IMPORTING, State.DONE):
-        raise WrongState("rows of this file have been imported already: upload it again for another mapping")
+        raise WrongState(
+            gettext("rows of this file have been imported already: upload it again for another mapping")
+        )
     changed = TableUpload.objects.filter(pk=upload.pk, state=upload.state).update(
         mapping=mapping.as_json(), state=State.MAPPING, parts=0, next_part=0, bad_rows=0
     )
     if not changed:
-        raise WrongState("this upload has been changed meanwhile")
+        raise WrongState(gettext("this upload has been changed meanwhile"))
     TableUploadPart.objects.filter(upload=upload.pk).delete()
     upload.refresh_from_db(fields=["mapping", "state", "parts", "next_part", "bad_rows"])
 
@@ -142,7 +148,7 @@ def start_check(upload: TableUpload) -> None:
     """Divides the table into parts, of which none is checked yet. Raises UnreadableFile, WrongState or ValidationError."""
     locked = _locked(upload)
     if locked.state != State.MAPPING:
-        raise WrongState("the rows of this upload are being checked already")
+        raise WrongState(gettext("the rows of this upload are being checked already"))
     mapping = checked_mapping(locked.mapping)
     table = _table(locked, mapping)
     check_columns(table, mapping)
@@ -152,12 +158,14 @@ def start_check(upload: TableUpload) -> None:
     while portion := list(islice(rows, PART_ROWS)):
         total += len(portion)
         if total > MAX_TABLE_ROWS:
-            message = f"no more than {MAX_TABLE_ROWS:,} rows are read by this page: use manage.py import_assignments"
+            message = gettext(
+                "no more than %(max_table_rows)s rows are read by this page: use manage.py import_assignments"
+            ) % {"max_table_rows": f"{MAX_TABLE_ROWS:,}"}
             raise UnreadableFile(message)
         TableUploadPart.objects.create(upload=locked, number=number, rows=packed_rows([header, *portion]))
         number += 1
     if not number:
-        raise UnreadableFile("the table has no rows below its columns")
+        raise UnreadableFile(gettext("the table has no rows below its columns"))
     TableUpload.objects.filter(pk=locked.pk).update(
         state=State.CHECKING, rows=total, parts=number, next_part=0, bad_rows=0
     )
@@ -168,9 +176,9 @@ def start_import(upload: TableUpload, *, by: str) -> None:
     """Begins to write the rows that were found good. Raises WrongState."""
     locked = _locked(upload)
     if locked.state != State.CHECKED:
-        raise WrongState("the rows of this upload are not checked, or imported already")
+        raise WrongState(gettext("the rows of this upload are not checked, or imported already"))
     if locked.bad_rows >= locked.rows:
-        raise WrongState("no row of this file is accepted: correct it and upload it again")
+        raise WrongState(gettext("no row of this file is accepted: correct it and upload it again"))
     record(
         "import_table",
         by=by,
@@ -300,5 +308,7 @@ def _locked(upload: TableUpload, *, with_content: bool = True) -> TableUpload:
     rows = TableUpload.objects.select_for_update().filter(pk=upload.pk)
     found = (rows if with_content else rows.defer("content")).first()
     if found is None:
-        raise UnknownUpload(f"there is no upload {upload.pk}: files are removed after some days")
+        raise UnknownUpload(
+            gettext("there is no upload %(pk)s: files are removed after some days") % {"pk": upload.pk}
+        )
     return found

@@ -7,6 +7,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments import instants
 from assignments.instants import FIRST_YEAR, LAST_YEAR, NotAnInstant, known_zone
@@ -34,12 +36,18 @@ class StartWidget(forms.DateTimeInput):
 
 def office_words() -> str:
     """The office's clocks, in a list of choices."""
-    return f"the office's time ({timezone.get_default_timezone_name()})"
+    return gettext("the office's time (%(get_default_timezone_name)s)") % {
+        "get_default_timezone_name": timezone.get_default_timezone_name()
+    }
 
 
 def assignee_words(zone: str = "") -> str:
     """The assignee's clocks, in a list of choices; `zone` where it is known."""
-    return f"the assignee's time ({place(zone)})" if zone else "the assignee's time"
+    return (
+        gettext("the assignee's time (%(place)s)") % {"place": place(zone)}
+        if zone
+        else gettext("the assignee's time")
+    )
 
 
 def instant_of(given: str, *, zone: str | None) -> datetime:
@@ -55,9 +63,13 @@ def instant_of(given: str, *, zone: str | None) -> datetime:
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
-        raise ValidationError("A date and a time are needed.", code="invalid") from None
+        raise ValidationError(gettext("A date and a time are needed."), code="invalid") from None
     if local.tzinfo is not None or not FIRST_YEAR <= local.year < LAST_YEAR:
-        raise ValidationError(f"A year from {FIRST_YEAR} to {LAST_YEAR - 1} is needed.", code="invalid")
+        raise ValidationError(
+            gettext("A year from %(first_year)s to %(value)s is needed.")
+            % {"first_year": FIRST_YEAR, "value": LAST_YEAR - 1},
+            code="invalid",
+        )
     chosen = timezone.get_default_timezone() if zone is None else known_zone(zone)
     return first_instant(local, zone=chosen or timezone.get_default_timezone())
 
@@ -67,18 +79,18 @@ class MoveForm(QuestionForm):
     given.
     """
 
-    again = "Choose another time"
+    again = _("Choose another time")
     shortcuts = (
-        ("1 hour earlier", "minutes=-60"),
-        ("15 minutes later", "minutes=15"),
-        ("1 hour later", "minutes=60"),
-        ("1 day later", "days=1"),
+        (_("1 hour earlier"), "minutes=-60"),
+        (_("15 minutes later"), "minutes=15"),
+        (_("1 hour later"), "minutes=60"),
+        (_("1 day later"), "days=1"),
     )
-    start = forms.CharField(label="New start", max_length=40, widget=StartWidget, required=False)
-    zone = forms.ChoiceField(label="The time is", required=False, widget=forms.RadioSelect)
-    days = forms.IntegerField(min_value=-MOST_DAYS, max_value=MOST_DAYS, required=False, label="Days")
+    start = forms.CharField(label=_("New start"), max_length=40, widget=StartWidget, required=False)
+    zone = forms.ChoiceField(label=_("The time is"), required=False, widget=forms.RadioSelect)
+    days = forms.IntegerField(min_value=-MOST_DAYS, max_value=MOST_DAYS, required=False, label=_("Days"))
     minutes = forms.IntegerField(
-        min_value=-MOST_MINUTES, max_value=MOST_MINUTES, required=False, label="Minutes"
+        min_value=-MOST_MINUTES, max_value=MOST_MINUTES, required=False, label=_("Minutes")
     )
     to = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
 
@@ -91,8 +103,10 @@ class MoveForm(QuestionForm):
 
     def _show_fields(self) -> None:
         if len(self._work) != 1 or self._is_offset():
-            self.fields["days"].help_text = "At the same time of day of each assignee. Negative: earlier."
-            self.fields["minutes"].help_text = "Added to the days. Negative: earlier."
+            self.fields["days"].help_text = gettext(
+                "At the same time of day of each assignee. Negative: earlier."
+            )
+            self.fields["minutes"].help_text = gettext("Added to the days. Negative: earlier.")
             del self.fields["start"], self.fields["zone"]
         else:
             del self.fields["days"], self.fields["minutes"]
@@ -111,11 +125,13 @@ class MoveForm(QuestionForm):
         self._zone = own = work.assignee.time_zone if work.assignee is not None else None
         start = self.fields["start"]
         start.initial = work.scheduled_start.astimezone(office).replace(tzinfo=None)
-        start.help_text = f"Planned now: {local_time(work.scheduled_start, own)}. It keeps its length."
+        start.help_text = gettext("Planned now: %(scheduled_start)s. It keeps its length.") % {
+            "scheduled_start": local_time(work.scheduled_start, own)
+        }
         zone = self.fields["zone"]
         zone.initial = OFFICE
         if own is None or own == timezone.get_default_timezone_name():
-            start.help_text += f" The time is {office_words()}."
+            start.help_text += gettext(" The time is %(office_words)s.") % {"office_words": office_words()}
             zone.choices = [(OFFICE, office_words())]  # type: ignore[attr-defined]
             zone.widget = forms.HiddenInput()
         else:
@@ -138,7 +154,7 @@ class MoveForm(QuestionForm):
                 self.add_error("start", refusal)
         values["offset"] = Offset(days=values.get("days") or 0, minutes=values.get("minutes") or 0)
         if not (values.get("start") or values["offset"] or values.get("to")):
-            self.add_error(None, "Say to when, or by how much.")
+            self.add_error(None, gettext("Say to when, or by how much."))
         return values
 
     def answers(self) -> dict[str, str]:

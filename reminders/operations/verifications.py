@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.db.models import F
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments import contact_points
@@ -98,19 +99,26 @@ def _prepared(
     point = point_of(person_id, point_id, scope=scope)
     channel = carrier_of(point.channel, config)
     if point.opted_out_at is not None:
-        raise NotVerifiable(f"contact point {point_id} is opted out: no message goes there")
+        raise NotVerifiable(
+            gettext("contact point %(point_id)s is opted out: no message goes there") % {"point_id": point_id}
+        )
     if not config.enabled:
-        raise NotVerifiable("reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent")
+        raise NotVerifiable(
+            gettext("reminders are switched off (REMINDER_WORKER_ENABLED=false): nothing is sent")
+        )
     if pause_in_force() is not None:
-        raise NotVerifiable("sending is paused: resume it first")
+        raise NotVerifiable(gettext("sending is paused: resume it first"))
     if channel not in config.channels:
-        raise NotVerifiable(f"the channel {channel} is not set up here")
+        raise NotVerifiable(gettext("the channel %(channel)s is not set up here") % {"channel": channel})
     now = database_now()
     if CircuitBreaker.objects.filter(channel=channel, until__gt=now).exists():
-        raise NotVerifiable(f"the channel {channel} does not work at present: try again in a minute")
+        raise NotVerifiable(
+            gettext("the channel %(channel)s does not work at present: try again in a minute")
+            % {"channel": channel}
+        )
     with_link = point.channel != ContactChannel.SMS
     if with_link and not verification_links.url_of(0):
-        raise NotVerifiable("PUBLIC_URL is not set, so no message can have a link to this site")
+        raise NotVerifiable(gettext("PUBLIC_URL is not set, so no message can have a link to this site"))
     key = verification_links.address_key(point.channel, point.address)
     lock_keys([f"verification {point_id}", f"verification {key}"])
     for named, most in (
@@ -122,7 +130,9 @@ def _prepared(
         if len(times) >= most:
             wait = (times[-most] + WINDOW - now).total_seconds()
             raise TooOften(
-                f"{most} messages have gone there within an hour: wait {wait / 60:.0f} minutes", wait
+                gettext("%(most)s messages have gone there within an hour: wait %(value)s minutes")
+                % {"most": most, "value": f"{wait / 60:.0f}"},
+                wait,
             )
     made = Verification.objects.create(
         contact_point=point, address_key=key, by=by, requested_at=now, expires_at=now + VALID_FOR
@@ -190,10 +200,14 @@ def enter_code(person_id: int, point_id: int, code: str, *, scope: TeamScope = E
     code = "".join(code.split())
     point_of(person_id, point_id, scope=scope)
     if not _is_code(point_id, code):
-        message = (
-            f"{quoted(code)} is not the code of the last message there, or it is not good any more: after {MOST_GUESSES} "
-            f"wrong ones, or {VALID_FOR.total_seconds() / 3600:.0f} hours, a new one is needed"
-        )
+        message = gettext(
+            "%(code)s is not the code of the last message there, or it is not good any more: after "
+            "%(most_guesses)s wrong ones, or %(value)s hours, a new one is needed"
+        ) % {
+            "code": quoted(code),
+            "most_guesses": MOST_GUESSES,
+            "value": f"{VALID_FOR.total_seconds() / 3600:.0f}",
+        }
         raise ValidationError({"code": ValidationError(message, code="wrong_code")})
 
 

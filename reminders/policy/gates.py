@@ -360,10 +360,12 @@ CONDITIONAL_NOTICE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_PAUSED, CHANNEL_US
 
 
 NOT_REACHED = GateDefinition(
-    "not reached",
+    _("not reached"),
     lambda row, plan, situation: not plan.reached,
     lambda row, plan, situation: (
-        "the assignee knows of the work, or a message will tell them" if plan.reached else "in the brief"
+        gettext("the assignee knows of the work, or a message will tell them")
+        if plan.reached
+        else gettext("in the brief")
     ),
     lambda row, plan, situation: end_verdict(row, Reason.REACHED),
 )

@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments import instants
@@ -103,10 +104,11 @@ class PositiveIdField(forms.Field):
         if value in self.empty_values:
             return None
         if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20):
-            raise ValidationError("a whole number from 1 on is needed", code="invalid")
+            raise ValidationError(gettext("a whole number from 1 on is needed"), code="invalid")
         if not 1 <= (number := int(value)) <= MAX_ID:
             raise ValidationError(
-                f"a number from 1 to {MAX_ID} is needed", code="max_value" if number else "min_value"
+                gettext("a number from 1 to %(max_id)s is needed") % {"max_id": MAX_ID},
+                code="max_value" if number else "min_value",
             )
         return number
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 
 from accounts import limits
 from assignments.team_scope import TeamScope
@@ -91,4 +92,4 @@ class TeamLimitMiddleware:
         if limit_of(view) is not TeamAccess.REFUSES or getattr(view, "asks_itself", False):
             return
         if request.user.is_authenticated and scope_of(request.user).limited:
-            raise Http404("There is nothing at this address.")
+            raise Http404(gettext("There is nothing at this address."))

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from notifications.public_addresses import is_public
 
@@ -22,12 +23,12 @@ def service_of(url: str) -> Any:
     scheme, separator, _ = url.partition("://")
     if not schemes:
         raise ValidationError(
-            "no chat service may be used here: CHAT_SCHEMES names those that may", code="invalid"
+            gettext("no chat service may be used here: CHAT_SCHEMES names those that may"), code="invalid"
         )
     if not separator or scheme.lower() not in schemes:
-        message = (
-            f"that is not an address of a chat service that may be used: {', '.join(schemes)}:// is needed"
-        )
+        message = gettext(
+            "that is not an address of a chat service that may be used: %(list)s:// is needed"
+        ) % {"list": ", ".join(schemes)}
         raise ValidationError(message, code="invalid")
     # Not needed by who has no chat services, and slow to import.
     from apprise import Apprise
@@ -36,13 +37,14 @@ def service_of(url: str) -> Any:
     logging.getLogger("apprise").disabled = True
     service = Apprise.instantiate(url)
     if service is None:
-        message = (
-            f"Apprise cannot read this address of {scheme.lower()}://: see its documentation for the form"
-        )
+        message = gettext(
+            "Apprise cannot read this address of %(lower)s://: see its documentation for the form"
+        ) % {"lower": scheme.lower()}
         raise ValidationError(message, code="invalid")
     if not settings.CHAT_ALLOW_PRIVATE and _is_private(getattr(service, "host", None)):
         raise ValidationError(
-            "that address is not in the public internet: CHAT_ALLOW_PRIVATE=true allows it", code="invalid"
+            gettext("that address is not in the public internet: CHAT_ALLOW_PRIVATE=true allows it"),
+            code="invalid",
         )
     return service
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.clock import database_now
 from notifications.bounces.mailbox import Mailbox, MailboxFailed
@@ -12,7 +14,7 @@ from reminders.insight.doctor.check import Check, Level
 from reminders.insight.explain.wording import moment
 
 PATIENCE = timedelta(seconds=10)
-LOOK = "Look at BOUNCE_MAILBOX_URL and at the mailbox: bounces wait there until it can be read."
+LOOK = _("Look at BOUNCE_MAILBOX_URL and at the mailbox: bounces wait there until it can be read.")
 
 
 def mailbox(*, usable: bool) -> Iterator[Check]:
@@ -24,26 +26,39 @@ def mailbox(*, usable: bool) -> Iterator[Check]:
         with Mailbox(address, timeout=PATIENCE) as opened:
             waiting = len(opened.new(limit=1_000))
     except MailboxFailed as failure:
-        yield Check("mailbox for bounces", Level.FAIL, f"{failure} ({failure.code})", LOOK)
+        yield Check(gettext("mailbox for bounces"), Level.FAIL, f"{failure} ({failure.code})", str(LOOK))
     else:
-        yield Check("mailbox for bounces", Level.PASS, f"it can be read; {waiting} new in it")
+        yield Check(
+            gettext("mailbox for bounces"),
+            Level.PASS,
+            gettext("it can be read; %(waiting)s new in it") % {"waiting": waiting},
+        )
     if usable:
         yield _polls()
 
 
 def _polls() -> Check:
     every = timedelta(seconds=settings.BOUNCE_POLL_SECONDS)
-    name, status, now = "polls of the mailbox", polls.status(), database_now()
+    name, status, now = gettext("polls of the mailbox"), polls.status(), database_now()
     if status is None or status.polled_at is None:
         return Check(
-            name, Level.WARN, "none yet", "A worker makes the first one within a minute of its start."
+            name,
+            Level.WARN,
+            gettext("none yet"),
+            gettext("A worker makes the first one within a minute of its start."),
         )
-    ago = f"the last one ended at {moment(status.polled_at)}"
+    ago = gettext("the last one ended at %(moment)s") % {"moment": moment(status.polled_at)}
     if status.failing_since is not None:
-        seen = f"none has succeeded since {moment(status.failing_since)}: {status.detail}"
-        return Check(name, Level.FAIL, seen, LOOK)
+        seen = gettext("none has succeeded since %(moment)s: %(detail)s") % {
+            "moment": moment(status.failing_since),
+            "detail": status.detail,
+        }
+        return Check(name, Level.FAIL, seen, str(LOOK))
     if now - status.polled_at > 5 * every:
         return Check(
-            name, Level.FAIL, ago, "See worker and scanner in this list: dispatch asks a worker for each."
+            name,
+            Level.FAIL,
+            ago,
+            gettext("See worker and scanner in this list: dispatch asks a worker for each."),
         )
     return Check(name, Level.PASS, ago)

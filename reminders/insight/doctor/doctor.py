@@ -13,6 +13,7 @@ from django.core import checks
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext
 
 from reminders.conf import ReminderConfig
 from reminders.delivery import standby
@@ -42,10 +43,12 @@ def run_checks(config: ReminderConfig, *, canary: timedelta | None = CANARY_PATI
             usable = True
     except DatabaseError as error:
         yield Check(
-            "database",
+            gettext("database"),
             Level.FAIL,
-            f"no answer ({type(error).__name__}); what needs it was not asked",
-            "Start PostgreSQL and look at DATABASE_URL: nothing is lost, all goes on once it answers.",
+            gettext("no answer (%(name)s); what needs it was not asked") % {"name": type(error).__name__},
+            gettext(
+                "Start PostgreSQL and look at DATABASE_URL: nothing is lost, all goes on once it answers."
+            ),
         )
     answers = []
     for check in servers.redis():
@@ -78,9 +81,11 @@ def _settings() -> Iterator[Check]:
     found = [message for message in checks.run_checks() if message.level >= checks.WARNING]
     for message in found:
         level = Level.FAIL if message.level >= checks.ERROR else Level.WARN
-        yield Check("settings", level, f"{message.msg} ({message.id})", message.hint or "See .env.example.")
+        yield Check(
+            gettext("settings"), level, f"{message.msg} ({message.id})", message.hint or "See .env.example."
+        )
     if not found:
-        yield Check("settings", Level.PASS, "they fit together")
+        yield Check(gettext("settings"), Level.PASS, gettext("they fit together"))
 
 
 def _switch(config: ReminderConfig) -> Check:
@@ -89,19 +94,20 @@ def _switch(config: ReminderConfig) -> Check:
     return Check(
         "switch 1 of 3: REMINDER_WORKER_ENABLED",
         Level.FAIL,
-        "false: nothing is planned, queued, sent or marked",
-        "Set it to true for web, worker, scanner and beat, and restart them.",
+        gettext("false: nothing is planned, queued, sent or marked"),
+        gettext("Set it to true for web, worker, scanner and beat, and restart them."),
     )
 
 
 def _channel(config: ReminderConfig) -> Check:
     if config.reaches_people:
-        return Check("channel", Level.PASS, config.channel)
+        return Check(gettext("channel"), Level.PASS, config.channel)
     return Check(
-        "channel",
+        gettext("channel"),
         Level.FAIL,
-        f"{config.channel}: reminders are marked SENT and nobody receives them",
-        "Set REMINDER_CHANNEL=email for web, worker, scanner and beat, and restart them.",
+        gettext("%(channel)s: reminders are marked SENT and nobody receives them")
+        % {"channel": config.channel},
+        gettext("Set REMINDER_CHANNEL=email for web, worker, scanner and beat, and restart them."),
     )
 
 
@@ -111,8 +117,8 @@ def _database() -> Iterator[Check]:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8, version()")
         database_time, version = cursor.fetchone()
         after = time.time()
-    yield Check("database", Level.PASS, " ".join(version.split()[:2]))
-    yield skew("clock of the database", timedelta(seconds=database_time - (before + after) / 2))
+    yield Check(gettext("database"), Level.PASS, " ".join(version.split()[:2]))
+    yield skew(gettext("clock of the database"), timedelta(seconds=database_time - (before + after) / 2))
     if standby.several_servers():
         yield _standby(standby.replication())
 
@@ -120,16 +126,25 @@ def _database() -> Iterator[Check]:
 def _standby(found: Replication) -> Check:
     """Several servers are named so that one can take over: is all that was acknowledged on it then?"""
     if not found.problem:
-        return Check("synchronous standby", Level.PASS, f"commits wait for {found.names}")
+        return Check(
+            gettext("synchronous standby"),
+            Level.PASS,
+            gettext("commits wait for %(names)s") % {"names": found.names},
+        )
     return Check(
-        "synchronous standby",
+        gettext("synchronous standby"),
         Level.WARN,
         found.problem,
-        "Set synchronous_standby_names on the primary: docs/install.md, Several hosts.",
+        gettext("Set synchronous_standby_names on the primary: docs/install.md, Several hosts."),
     )
 
 
 def _migrations(missing: list[str]) -> Check:
     if not missing:
-        return Check("migrations", Level.PASS, "all applied")
-    return Check("migrations", Level.FAIL, f"not applied: {', '.join(missing)}", "Run `manage.py migrate`.")
+        return Check(gettext("migrations"), Level.PASS, gettext("all applied"))
+    return Check(
+        gettext("migrations"),
+        Level.FAIL,
+        gettext("not applied: %(list)s") % {"list": ", ".join(missing)},
+        gettext("Run `manage.py migrate`."),
+    )

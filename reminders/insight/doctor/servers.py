@@ -12,6 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.clock import database_now
 from notifications.channels import registry
@@ -65,49 +67,57 @@ def redis() -> Iterator[Check]:
             "Redis",
             Level.FAIL,
             str(error),
-            "Start it and look at REDIS_URL; reminders wait in the database until it answers.",
+            gettext("Start it and look at REDIS_URL; reminders wait in the database until it answers."),
         )
         return
-    yield Check("Redis", Level.PASS, ", ".join(f"{n} in {queue}" for queue, n in waiting.items()))
+    yield Check(
+        "Redis",
+        Level.PASS,
+        ", ".join(gettext("%(n)s in %(queue)s") % {"n": n, "queue": queue} for queue, n in waiting.items()),
+    )
     if state.writable:
-        yield Check("Redis takes writes", Level.PASS, "yes")
+        yield Check(gettext("Redis takes writes"), Level.PASS, gettext("yes"))
     else:
         yield Check(
-            "Redis takes writes",
+            gettext("Redis takes writes"),
             Level.FAIL,
-            "no: a replica, or out of memory",
-            "Name the primary in REDIS_URL, or give it memory.",
+            gettext("no: a replica, or out of memory"),
+            gettext("Name the primary in REDIS_URL, or give it memory."),
         )
     if state.policy == "noeviction":
-        yield Check("Redis eviction policy", Level.PASS, state.policy)
+        yield Check(gettext("Redis eviction policy"), Level.PASS, state.policy)
     else:
         yield Check(
-            "Redis eviction policy",
+            gettext("Redis eviction policy"),
             Level.WARN,
-            state.policy or "it does not tell",
-            "Set maxmemory-policy to noeviction: what is evicted comes again, but only after its lease.",
+            state.policy or gettext("it does not tell"),
+            gettext(
+                "Set maxmemory-policy to noeviction: what is evicted comes again, but only after its lease."
+            ),
         )
-    yield skew("clock of Redis", state.clock_ahead)
+    yield skew(gettext("clock of Redis"), state.clock_ahead)
 
 
 def canary(*, patience: timedelta) -> Check:
     """A message without hints takes the way of every hint, through Redis to a worker, and leaves a sign of life."""
-    fix = "See worker and Redis in this list; the worker's log says what it waits for."
+    fix = gettext("See worker and Redis in this list; the worker's log says what it waits for.")
     asked_at, over = database_now(), time.monotonic() + patience.total_seconds()
     if CeleryBroker().publish([HintBatch(())]):
-        return Check("a message to a worker", Level.FAIL, "Redis refused it", fix)
+        return Check(gettext("a message to a worker"), Level.FAIL, gettext("Redis refused it"), fix)
     while True:
         age = heartbeats.seconds_since("worker")
         if age is not None and age < (database_now() - asked_at).total_seconds():
-            return Check("a message to a worker", Level.PASS, "taken")
+            return Check(gettext("a message to a worker"), Level.PASS, gettext("taken"))
         if time.monotonic() >= over:
             break
         time.sleep(0.1)
-    seen = f"no worker took it in {patience.total_seconds():g} s"
-    return Check("a message to a worker", Level.FAIL, seen, fix)
+    seen = gettext("no worker took it in %(total_seconds)s s") % {
+        "total_seconds": f"{patience.total_seconds():g}"
+    }
+    return Check(gettext("a message to a worker"), Level.FAIL, seen, fix)
 
 
-REFUSED = {"auth": "it refuses our credentials", "mail": "it refuses our sender"}
+REFUSED = {"auth": _("it refuses our credentials"), "mail": _("it refuses our sender")}
 """By the phase of the refusal."""
 
 
@@ -121,28 +131,36 @@ def mail_server(config: ReminderConfig) -> Iterator[Check]:
         return
     if not answer.accepted:
         reached = answer.outcome is not Outcome.CHANNEL_DOWN
-        what = REFUSED.get(answer.phase, "it refuses to serve us") if reached else "it cannot be reached"
+        what = (
+            str(REFUSED.get(answer.phase) or gettext("it refuses to serve us"))
+            if reached
+            else gettext("it cannot be reached")
+        )
         yield Check(
-            "mail server",
+            gettext("mail server"),
             Level.FAIL,
             f"{what} {_said(answer)}",
-            "Look at EMAIL_URL, DEFAULT_FROM_EMAIL and at the server; "
-            "reminders are tried again until they are too late.",
+            gettext(
+                "Look at EMAIL_URL, DEFAULT_FROM_EMAIL and at the server; reminders are tried again until they "
+                "are too late."
+            ),
         )
         return
-    yield Check("mail server", Level.PASS, "it answers and takes our sender")
+    yield Check(gettext("mail server"), Level.PASS, gettext("it answers and takes our sender"))
     if not config.ops_emails:
         return
     answer = channel.probe(config.ops_emails[0], timeout=config.send_timeout)
     assert answer is not None
     if answer.accepted:
-        yield Check("mail to a supervisor", Level.PASS, "it would be taken")
+        yield Check(gettext("mail to a supervisor"), Level.PASS, gettext("it would be taken"))
     else:
         yield Check(
-            "mail to a supervisor",
+            gettext("mail to a supervisor"),
             Level.FAIL,
-            f"it would be refused {_said(answer)}",
-            "Look at the first address of REMINDER_OPS_EMAILS, and whether the server relays for this host.",
+            gettext("it would be refused %(said)s") % {"said": _said(answer)},
+            gettext(
+                "Look at the first address of REMINDER_OPS_EMAILS, and whether the server relays for this host."
+            ),
         )
 
 
@@ -153,12 +171,12 @@ def sms_gateway(config: ReminderConfig) -> Iterator[Check]:
     answer = registry.get(sms_usage.CHANNEL).probe(None, timeout=config.send_timeout)
     assert answer is not None
     if answer.accepted:
-        yield Check("SMS gateway", Level.PASS, "it answers and takes our credentials")
+        yield Check(gettext("SMS gateway"), Level.PASS, gettext("it answers and takes our credentials"))
         return
     reached = answer.outcome is not Outcome.CHANNEL_DOWN
-    what = "it refuses our credentials" if reached else "it cannot be reached"
-    fix = "Look at SMS_URL (docs/sms.md); SMS are tried again until they are too late."
-    yield Check("SMS gateway", Level.FAIL, f"{what} {_said(answer)}", fix)
+    what = gettext("it refuses our credentials") if reached else gettext("it cannot be reached")
+    fix = gettext("Look at SMS_URL (docs/sms.md); SMS are tried again until they are too late.")
+    yield Check(gettext("SMS gateway"), Level.FAIL, f"{what} {_said(answer)}", fix)
 
 
 def _said(answer: Delivery) -> str:
@@ -170,12 +188,16 @@ def series() -> Check:
     shown = set(re.findall(r"^# TYPE (\w+) ", metrics.exposition_of_all().decode(), re.MULTILINE))
     missing = [name for name in SERIES if name not in shown]
     if not missing:
-        return Check("metrics", Level.PASS, f"all {len(SERIES)} series are there")
+        return Check(
+            gettext("metrics"),
+            Level.PASS,
+            gettext("all %(number)s series are there") % {"number": len(SERIES)},
+        )
     return Check(
-        "metrics",
+        gettext("metrics"),
         Level.FAIL,
-        f"missing: {', '.join(missing)}",
-        "The log of web has a line `Metrics incomplete` or `Metrics without ...` that says why.",
+        gettext("missing: %(list)s") % {"list": ", ".join(missing)},
+        gettext("The log of web has a line `Metrics incomplete` or `Metrics without ...` that says why."),
     )
 
 
@@ -190,17 +212,19 @@ def prometheus(url: str) -> Iterator[Check]:
         yield Check(
             "Prometheus",
             Level.FAIL,
-            f"no answer that can be read ({type(error).__name__})",
-            "Look at PROMETHEUS_URL and whether it can be reached from here.",
+            gettext("no answer that can be read (%(name)s)") % {"name": type(error).__name__},
+            gettext("Look at PROMETHEUS_URL and whether it can be reached from here."),
         )
         return
     yield Check(
-        "Prometheus reads our metrics",
+        gettext("Prometheus reads our metrics"),
         Level.PASS if found else Level.FAIL,
-        f"from {len(found)} web processes" if found else "it knows no reminder_worker_enabled",
+        gettext("from %(number)s web processes") % {"number": len(found)}
+        if found
+        else gettext("it knows no reminder_worker_enabled"),
         ""
         if found
-        else "Give it /api/metrics of each web process as a target; its page Targets shows errors.",
+        else gettext("Give it /api/metrics of each web process as a target; its page Targets shows errors."),
     )
     yield _rules(ours)
 
@@ -210,14 +234,30 @@ def _rules(ours: Sequence[Mapping[str, Any]]) -> Check:
     names = {str(rule.get("name")) for rule in ours}
     broken = sorted(str(rule.get("name")) for rule in ours if rule.get("health") == "err")
     missing = [name for name in shipped_rules() if name not in names]
-    fix = f"Load {ALERTS} into Prometheus; its page Alerts shows what is loaded."
+    fix = gettext("Load %(alerts)s into Prometheus; its page Alerts shows what is loaded.") % {
+        "alerts": ALERTS
+    }
     if not ours:
-        return Check("alert rules", Level.FAIL, "none about reminders is loaded", fix)
+        return Check(gettext("alert rules"), Level.FAIL, gettext("none about reminders is loaded"), fix)
     if broken:
-        return Check("alert rules", Level.FAIL, f"these cannot be evaluated: {', '.join(broken)}", fix)
+        return Check(
+            gettext("alert rules"),
+            Level.FAIL,
+            gettext("these cannot be evaluated: %(list)s") % {"list": ", ".join(broken)},
+            fix,
+        )
     if missing:
-        return Check("alert rules", Level.WARN, f"these are not loaded: {', '.join(missing)}", fix)
-    return Check("alert rules", Level.PASS, f"{len(ours)} about reminders are loaded")
+        return Check(
+            gettext("alert rules"),
+            Level.WARN,
+            gettext("these are not loaded: %(list)s") % {"list": ", ".join(missing)},
+            fix,
+        )
+    return Check(
+        gettext("alert rules"),
+        Level.PASS,
+        gettext("%(number)s about reminders are loaded") % {"number": len(ours)},
+    )
 
 
 def shipped_rules() -> list[str]:
@@ -240,7 +280,12 @@ def send_test_mail(address: str, config: ReminderConfig) -> Check:
     channel = registry.get(config.channel)
     to = channel.address(Contact(name="", email=address))
     if to is None:
-        return Check("test mail", Level.FAIL, "that is not an address", "Name one, like ops@example.com.")
+        return Check(
+            gettext("test mail"),
+            Level.FAIL,
+            gettext("that is not an address"),
+            gettext("Name one, like ops@example.com."),
+        )
     delivery = channel.send(
         Message(
             message_id=f"{uuid4()}@doctor.invalid",
@@ -252,6 +297,11 @@ def send_test_mail(address: str, config: ReminderConfig) -> Check:
         timeout=config.send_timeout,
     )
     if delivery.accepted:
-        return Check("test mail", Level.PASS, "the mail server took it")
+        return Check(gettext("test mail"), Level.PASS, gettext("the mail server took it"))
     seen = f"{delivery.outcome.value} ({delivery.code}) {delivery.detail}".strip()
-    return Check("test mail", Level.FAIL, seen, "Look at EMAIL_URL, DEFAULT_FROM_EMAIL and the server's log.")
+    return Check(
+        gettext("test mail"),
+        Level.FAIL,
+        seen,
+        gettext("Look at EMAIL_URL, DEFAULT_FROM_EMAIL and the server's log."),
+    )

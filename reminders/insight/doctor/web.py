@@ -6,6 +6,8 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext
+
 from reminders.insight.doctor.check import Check, Level
 from webserver.limits import ENOUGH_CONNECTIONS
 
@@ -15,32 +17,41 @@ WORKER_CLASS = "--worker-class webserver.worker.BufferingWorker"
 
 def web_server(public_url: str) -> Iterator[Check]:
     """Whether web answers there, and whether slow or silent clients can stop it (docs/decisions/0018)."""
-    name = "web server"
+    name = gettext("web server")
     try:
         limits = _limits(public_url)
     except (OSError, ValueError, http.client.HTTPException) as error:
         yield Check(
             name,
             Level.WARN,
-            f"no answer that can be read from PUBLIC_URL ({type(error).__name__})",
-            "Look at PUBLIC_URL, the proxy, and whether it can be reached from here.",
+            gettext("no answer that can be read from PUBLIC_URL (%(name)s)") % {"name": type(error).__name__},
+            gettext("Look at PUBLIC_URL, the proxy, and whether it can be reached from here."),
         )
         return
     if limits is None:
         yield Check(
             name,
             Level.FAIL,
-            "it has no limits that are known: a few clients that send slowly can stop it",
-            f"Start gunicorn with {WORKER_CLASS}, as the Dockerfile does.",
+            gettext("it has no limits that are known: a few clients that send slowly can stop it"),
+            gettext("Start gunicorn with %(worker_class)s, as the Dockerfile does.")
+            % {"worker_class": WORKER_CLASS},
         )
         return
-    seen = (
-        f"{limits['connections']} connections each; closed after {limits['idle_seconds']} s of silence,"
-        f" {limits['header_seconds']} s for a header, {limits['request_seconds']} s for a request"
-    )
+    seen = gettext(
+        "%(connections)s connections each; closed after %(idle_seconds)s s of silence, "
+        "%(header_seconds)s s for a header, %(request_seconds)s s for a request"
+    ) % {
+        "connections": limits["connections"],
+        "idle_seconds": limits["idle_seconds"],
+        "header_seconds": limits["header_seconds"],
+        "request_seconds": limits["request_seconds"],
+    }
     if limits["connections"] < ENOUGH_CONNECTIONS:
         yield Check(
-            name, Level.WARN, seen, "Raise the hard limit of open files of web (ulimit -Hn) to 4,200."
+            name,
+            Level.WARN,
+            seen,
+            gettext("Raise the hard limit of open files of web (ulimit -Hn) to 4,200."),
         )
     else:
         yield Check(name, Level.PASS, seen)
@@ -55,5 +66,5 @@ def _limits(public_url: str) -> dict[str, Any] | None:
         return None
     wanted = ("connections", "idle_seconds", "header_seconds", "request_seconds")
     if not isinstance(limits, dict) or not all(isinstance(limits.get(each), int) for each in wanted):
-        raise ValueError("these are no limits")
+        raise ValueError(gettext("these are no limits"))
     return limits

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments.clock import database_now
 from assignments.team_scope import EVERYTHING, TeamScope
@@ -90,7 +91,9 @@ def simulate(
     now = database_now()
     _check(since, until, limit, now)
     if config.channel not in registry.names():
-        raise ValidationError({"channel": f"one of {', '.join(registry.names())} is needed"})
+        raise ValidationError(
+            {"channel": gettext("one of %(list)s is needed") % {"list": ", ".join(registry.names())}}
+        )
     since = max(since, now)
     over = None if budget is None else time.monotonic() + budget.total_seconds()
     tried = rule_simulation.rules_to_try(rules)
@@ -161,10 +164,19 @@ def simulate(
 
 def _check(since: datetime, until: datetime, limit: int, now: datetime) -> None:
     if until <= since:
-        raise ValidationError({"until": "an instant after the beginning of the range is needed"})
+        raise ValidationError({"until": gettext("an instant after the beginning of the range is needed")})
     if until <= now:
-        raise ValidationError({"until": "the range lies in the past: what was sent then is in the ledger"})
+        raise ValidationError(
+            {"until": gettext("the range lies in the past: what was sent then is in the ledger")}
+        )
     if until - max(since, now) > LONGEST:
-        raise ValidationError({"until": f"a range of no more than {LONGEST.days} days is accepted"})
+        raise ValidationError(
+            {"until": gettext("a range of no more than %(days)s days is accepted") % {"days": LONGEST.days}}
+        )
     if not 0 <= limit <= MOST_LISTED:
-        raise ValidationError({"limit": f"a whole number from 0 to {MOST_LISTED} is needed"})
+        raise ValidationError(
+            {
+                "limit": gettext("a whole number from 0 to %(most_listed)s is needed")
+                % {"most_listed": MOST_LISTED}
+            }
+        )

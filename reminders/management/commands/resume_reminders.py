@@ -11,7 +11,7 @@ from reminders import conf
 from reminders.ledger.pauses import pause_in_force
 from reminders.management.refusals import in_one_line
 from reminders.operations import pauses
-from reminders.operations.actions import counted
+from reminders.operations.counts import counted
 from reminders.operations.pauses import Backlog, BacklogPart
 
 BACKLOG = (

@@ -141,7 +141,7 @@ def _end_sessions(request: HttpRequest) -> HttpResponseBase:
     """Ends one of your own sessions, or all but this one."""
     only = clean_text(request.POST.get("session"))
     if only and not (only.isascii() and only.isdigit() and len(only) < 19):
-        raise Http404("There is no such session.")
+        raise Http404(gettext("There is no such session."))
     user, own = request.user, request.session.session_key or ""
     try:
         ended = user_sessions.end(user, by=user.get_username(), only=int(only) if only else None, but=own)

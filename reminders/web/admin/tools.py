@@ -23,7 +23,7 @@ Tool = tuple[str, str]
 def action_link(request: HttpRequest, name: str, **query: str) -> Tool:
     """Label and address of the Ops page that confirms an action and comes back here."""
     values = {**query, "back": request.get_full_path()}
-    return OFFERED[name].title, f"{reverse('ops:act', args=[name])}?{urlencode(values)}"
+    return str(OFFERED[name].title), f"{reverse('ops:act', args=[name])}?{urlencode(values)}"
 
 
 def ops_page(label: str, name: str, pk: str) -> dict[str, Tool]:

@@ -66,8 +66,8 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
 def _offered(work: Assignment, *, now: datetime) -> Iterator[tuple[str, str]]:
     """Name and title of what operators may do about this assignment now."""
     if work.status == Status.SCHEDULED and work.assignee_id is not None and work.answer != Answer.DECLINED:
-        yield "remind-now", OFFERED["remind-now"].title
+        yield "remind-now", str(OFFERED["remind-now"].title)
     yield from possible_changes(work)
     if work.status == Status.SCHEDULED and work.reminder_status == ReminderStatus.OVERDUE:
-        yield "close", OFFERED["close"].title
+        yield "close", str(OFFERED["close"].title)
     yield from possible_actions(work, now=now)

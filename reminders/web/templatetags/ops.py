@@ -41,9 +41,12 @@ SHOWN_AS = {"Edg": "Edge", "OPR": "Opera", "Mac OS X": "macOS"}
 @register.filter
 def browser(user_agent: str) -> str:
     """Browser and system of a User-Agent header, as far as it names one of those that are common."""
-    name = next((word for word in BROWSERS if f"{word}/" in user_agent), "A browser")
-    system = next((word for word in SYSTEMS if word in user_agent), "an unknown system")
-    return f"{SHOWN_AS.get(name, name)} on {SHOWN_AS.get(system, system)}"
+    name = next((word for word in BROWSERS if f"{word}/" in user_agent), "")
+    system = next((word for word in SYSTEMS if word in user_agent), "")
+    return gettext("%(browser)s on %(system)s") % {
+        "browser": SHOWN_AS.get(name, name) or gettext("A browser"),
+        "system": SHOWN_AS.get(system, system) or gettext("an unknown system"),
+    }
 
 
 @register.filter
@@ -80,7 +83,7 @@ def far(at: datetime | None) -> str | SafeString:
     if at is None:
         return "-"
     is_today = timezone.localtime(at).date() == timezone.localdate()
-    return _timed(at, f"{distance(at)}, {'at ' if is_today else ''}{{}}")
+    return _timed(at, f"{distance(at)}, {gettext('at {}') if is_today else '{}'}")
 
 
 INSTANT = re.compile(
