@@ -1,12 +1,12 @@
 """How instants are written for people: in their zone and their language."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.utils import translation
 from django.utils.formats import date_format
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 
 from reminders.content.cities import city_name
 
@@ -90,15 +90,13 @@ def _time_line(start: int, end: int | None, zone: str, language: str, *, year: b
     place = known_zone(zone)
     begins = (EPOCH + start * MINUTE).astimezone(place)
     with translation.override(language):
-        form = pgettext("date format", "D j M Y") if year else pgettext("date format", "D j M")
-        day = date_format(begins, form, use_l10n=False)
+        day = written_day(begins, "D j M Y" if year else "D j M")
         written = f"{day}, {_clock_time(begins)}"
         if end is not None:
             ends = (EPOCH + end * MINUTE).astimezone(place)
             until = _clock_time(ends)
             if ends.date() != begins.date():
-                day = date_format(ends, pgettext("date format", "D j M"), use_l10n=False)
-                until = f"{day}, {until}"
+                until = f"{written_day(ends, 'D j M')}, {until}"
             written = gettext("%(start)s to %(end)s") % {"start": written, "end": until}
     return f"{written} ({zone_name(zone, language)})"
 
@@ -131,11 +129,27 @@ def _local_minute(minute: int, zone: str, language: str, long: bool) -> str:
     local, zone = (EPOCH + minute * MINUTE).astimezone(place), place.key
     with translation.override(language):
         if not long:
-            return f"{date_format(local, pgettext('date format', 'D j M'), use_l10n=False)}, {local:%H:%M}"
-        written = f"{date_format(local, pgettext('date format', 'l j F Y'), use_l10n=False)}, {local:%H:%M}"
+            return f"{written_day(local, 'D j M')}, {local:%H:%M}"
+        written = f"{written_day(local, 'l j F Y')}, {local:%H:%M}"
     abbreviation = local.tzname() or ""
     named = f"{abbreviation}, {zone}" if abbreviation and abbreviation != zone else zone
     return f"{written} ({named})"
+
+
+_FORMS = {
+    "D j M": pgettext_lazy("date format", "D j M"),
+    "D j M Y": pgettext_lazy("date format", "D j M Y"),
+    "l j F Y": pgettext_lazy("date format", "l j F Y"),
+}
+
+
+def written_day(local: date, form: str) -> str:
+    """'Mon 23 Nov', 'Monday 23 November 2026': a day in the language in force, by one of `_FORMS`."""
+    translated = str(_FORMS[form])
+    if local.day == 1:
+        # Translators: how the number of the first day of a month is written: "1er" in French
+        translated = translated.replace("j", pgettext("date format of the first", "j"))
+    return date_format(local, translated, use_l10n=False)
 
 
 def known_zone(name: str) -> ZoneInfo:

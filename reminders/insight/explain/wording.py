@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
 from assignments.instants import known_zone
 from assignments.models import Act, ActKind, Way
+from reminders.content.dates import written_day
 from reminders.ledger.reminding import asked_for
 from reminders.models import Reason, Reminder
 from reminders.policy.announcements import PlanDifference
@@ -195,11 +195,11 @@ def local_time(instant: datetime, zone: str | None) -> str:
     here = timezone.localtime(instant)
     of_zone = known_zone(zone) if zone else None
     if of_zone is None or zone == timezone.get_current_timezone_name():
-        return f"{date_format(here, 'D j M Y, H:i')} {here:%Z}"
+        return f"{written_day(here, 'D j M Y')}, {here:%H:%M %Z}"
     local = instant.astimezone(of_zone)
-    day = "" if local.date() == here.date() else f"{date_format(here, 'D j M')}, "
+    day = "" if local.date() == here.date() else f"{written_day(here, 'D j M')}, "
     return gettext("%(there)s in %(place)s (%(here)s here)") % {
-        "there": date_format(local, "D j M Y, H:i"),
+        "there": f"{written_day(local, 'D j M Y')}, {local:%H:%M}",
         "place": place(zone or ""),
         "here": f"{day}{here:%H:%M %Z}",
     }
@@ -211,7 +211,7 @@ def clock_there(instant: datetime, zone: str | None) -> str:
     if of_zone is None or zone == timezone.get_current_timezone_name():
         return ""
     local = instant.astimezone(of_zone)
-    values = {"time": f"{local:%H:%M}", "place": place(zone or ""), "day": date_format(local, "D j M")}
+    values = {"time": f"{local:%H:%M}", "place": place(zone or ""), "day": written_day(local, "D j M")}
     if local.date() == timezone.localtime(instant).date():
         return gettext(" (%(time)s in %(place)s)") % values
     return gettext(" (%(time)s in %(place)s on %(day)s)") % values

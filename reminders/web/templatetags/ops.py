@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments.models import Assignment, ReminderStatus, Status
+from reminders.content.dates import written_day
 from reminders.insight.explain import wording
 from reminders.insight.explain.ways import way_words
 from reminders.ledger import pauses
@@ -126,6 +127,12 @@ def _timed(at: datetime, words: str) -> SafeString:
 
 
 @register.filter
+def day(on: date, form: str = "D j M Y") -> str:
+    """A day in words, by one of the forms of `written_day`."""
+    return written_day(on, form)
+
+
+@register.filter
 def minute(at: datetime) -> str:
     """An instant below a picture: the minute, with the day where that is another one."""
     local = timezone.localtime(at)
@@ -137,7 +144,8 @@ def _short_format(local: datetime, *, today: str) -> str:
     now = timezone.localdate()
     if local.date() == now:
         return today
-    return gettext("j M H:i") if local.year == now.year else gettext("j M Y H:i")
+    form = gettext("j M H:i") if local.year == now.year else gettext("j M Y H:i")
+    return form.replace("j", pgettext("date format of the first", "j")) if local.day == 1 else form
 
 
 @register.filter

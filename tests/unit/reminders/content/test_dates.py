@@ -106,3 +106,17 @@ def test_another_language_has_its_days_and_no_english_words(language, written, d
     assert line(at(11, 25, 21, 53), at(11, 25, 22, 53), language=language) == written
     assert line(at(11, 25, 21, 0, year=2027), language=language) == dated
     assert dates.local_time(at(11, 25, 21, 53), "Europe/Stockholm", language) == long
+
+
+@pytest.mark.parametrize(
+    ("language", "short", "long"),
+    [
+        ("en", "Sun 1 Nov, 11:00", "Sunday 1 November 2026, 11:00 (CET, Europe/Stockholm)"),
+        ("de", "So, 1. Nov., 11:00", "Sonntag, 1. November 2026, 11:00 (CET, Europe/Stockholm)"),
+        ("es", "dom 1 nov, 11:00", "domingo 1 de noviembre de 2026, 11:00 (CET, Europe/Stockholm)"),
+        ("fr", "dim 1er nov., 11:00", "dimanche 1er novembre 2026, 11:00 (CET, Europe/Stockholm)"),
+    ],
+)
+def test_the_first_day_of_a_month_is_an_ordinal_in_french_alone(language, short, long):
+    assert dates.local_time(at(11, 1, 10, 0), "Europe/Stockholm", language, long=False) == short
+    assert dates.local_time(at(11, 1, 10, 0), "Europe/Stockholm", language) == long
