@@ -72,7 +72,7 @@ def broken_in_force() -> list[tuple[MessageTemplate, str]]:
 def problem_in_force(template: MessageTemplate, version: TemplateVersion | None) -> str:
     """Why this release would refuse to save the version in force; '' where it would not."""
     if version is None:
-        return f"it has no version {template.active_number}"
+        return gettext("it has no version %(active_number)s") % {"active_number": template.active_number}
     text = CustomText(
         version_id=version.pk,
         kind=template.kind,
