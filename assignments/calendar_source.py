@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from assignments.models import Team, default_time_zone, validate_time_zone
+from assignments.models import Team
+from assignments.validators import default_time_zone, validate_time_zone
 
 SHORTEST_MINUTES, LONGEST_MINUTES = 5, 1_440
 MOST_DAYS_AHEAD = 731

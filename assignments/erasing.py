@@ -21,11 +21,12 @@ from assignments.contact_points import same_address
 from assignments.erased_keys import check_present
 from assignments.erasure_models import Erasure, pseudonym_of
 from assignments.locks import lock_imports
-from assignments.models import Act, Assignee, Assignment, Status, Team, default_language, default_time_zone
+from assignments.models import Act, Assignee, Assignment, Status, Team
 from assignments.refusals import Refused
 from assignments.signals import person_erased, supervision_changed
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
+from assignments.validators import default_language, default_time_zone
 from assignments.wording import quoted
 
 OPEN = (Status.SCHEDULED, Status.IN_PROGRESS)

@@ -1,37 +1,31 @@
 """The tables: teams, assignees, assignments and acts. Only `teams`, `people`, `services`, `acts` and `imports.writer`
 write them."""
 
-import re
 from collections.abc import Collection
 from typing import Self
 
-from django.conf import settings
-from django.conf.locale import LANG_INFO
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
-from django.utils.module_loading import import_string
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from assignments import instants
 from assignments.team_scope import TeamScope
-from assignments.wording import quoted
+from assignments.validators import (
+    default_language,
+    default_time_zone,
+    quiet_hours_constraints,
+    validate_email_address,
+    validate_language,
+    validate_time_zone,
+)
 
 MAX_LEAD_MINUTES = 43_200
 LONGEST_ANSWER_NOTE = 200
 ANSWER_FIELDS = ("answer", "answered_at", "answer_note")
 ACT_FIELDS = (*ANSWER_FIELDS, "expected_start", "on_my_way_at", "started_at", "completed_at")
 """What acts set (`assignments.acts`): shown and exported, and never set by a value that is sent."""
-
-LANGUAGES = {tag.split("-")[0] for tag in LANG_INFO}
-LANGUAGE_TAG = re.compile(
-    r"([A-Za-z]{2,3})(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?(-[A-Za-z\d]{4,8})*", re.ASCII
-)
-"""Language, script, region and variants (RFC 5646, section 2.1)."""
 
 
 class Status(models.TextChoices):
@@ -77,63 +71,6 @@ class Way(models.TextChoices):
     SMS = "sms"
     API = "api"
     OPS = "ops"
-
-
-def default_time_zone() -> str:
-    """The installation's own zone."""
-    return str(settings.TIME_ZONE)
-
-
-def default_language() -> str:
-    """The installation's own language for people."""
-    return str(settings.DEFAULT_LANGUAGE)
-
-
-def validate_time_zone(name: str) -> None:
-    """Refuses a name that the IANA time zone database does not know."""
-    if instants.known_zone(name) is None:
-        message = gettext("%(name)s is not a time zone: a name like Europe/Berlin is needed") % {
-            "name": quoted(name)
-        }
-        raise ValidationError(message, code="unknown_time_zone")
-
-
-def validate_language(tag: str) -> None:
-    """Refuses what is not a BCP 47 tag of a language that Django knows."""
-    found = LANGUAGE_TAG.fullmatch(tag)
-    if found is None or found[1].lower() not in LANGUAGES:
-        *most, last = (code for code, _ in settings.LANGUAGES)
-        message = gettext(
-            "%(tag)s is not a language: a BCP 47 tag is needed, such as %(codes)s or %(last)s, also with a region, like"
-            " de-AT; people of other languages are written to in %(default)s"
-        ) % {
-            "tag": quoted(tag),
-            "codes": ", ".join(most),
-            "last": last,
-            "default": settings.DEFAULT_LANGUAGE,
-        }
-        raise ValidationError(message, code="unknown_language")
-
-
-def validate_email_address(address: str) -> None:
-    """Refuses what no message could be sent to; EMAIL_ADDRESS_VALIDATOR names the function that knows."""
-    try:
-        import_string(settings.EMAIL_ADDRESS_VALIDATOR)(address)
-    except ValidationError as refusal:
-        raise ValidationError(f"{quoted(address)}: {' '.join(refusal.messages)}", code="invalid") from refusal
-
-
-def quiet_hours_constraints(table: str) -> list[models.BaseConstraint]:
-    """Quiet hours begin and end, at two different times, or there are none."""
-    none = Q(quiet_from__isnull=True, quiet_until__isnull=True)
-    both = Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=F("quiet_until"))
-    return [
-        models.CheckConstraint(
-            name=f"{table}_quiet_hours",
-            condition=none | both,
-            violation_error_message="quiet hours need quiet_from and quiet_until, at two times, or neither",
-        )
-    ]
 
 
 class TeamQuerySet(models.QuerySet["Team"]):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ValidationError
 
-from assignments.models import validate_time_zone
+from assignments.validators import validate_time_zone
 from notifications.addresses import validate_email_address
 from notifications.channels import registry
 from reminders import conf

@@ -13,7 +13,7 @@ from assignments.imports.calendar_properties import ParsedProperty
 from assignments.imports.calendar_zones import CalendarZones, missing_zone
 from assignments.imports.fields import InvalidValue
 from assignments.instants import NotAnInstant
-from assignments.models import default_time_zone
+from assignments.validators import default_time_zone
 from assignments.wording import quoted
 
 DATE = re.compile(r"(\d{8})Z?", re.ASCII)

@@ -13,7 +13,7 @@ from assignments.imports.tables.guessing import Guess
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.tables.opening import guess_table
 from assignments.imports.tables.preview import PreviewedRow, preview_guess
-from assignments.models import default_time_zone
+from assignments.validators import default_time_zone
 from assignments.wording import quoted
 
 MOST_BYTES = 1_000_000

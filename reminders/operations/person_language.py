@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import checked_reason
 from assignments import people
-from assignments.models import validate_language
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
+from assignments.validators import validate_language
 from reminders.content.languages import text_language
 from reminders.ledger.audit import record
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview

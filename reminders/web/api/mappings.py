@@ -16,7 +16,7 @@ from assignments.imports.mappings import UnknownMapping
 from assignments.imports.tables.opening import guess_table
 from assignments.imports.tables.preview import preview_guess
 from assignments.imports.text_files import python_charset
-from assignments.models import default_time_zone
+from assignments.validators import default_time_zone
 from reminders.operations.import_mappings import remove_import_mapping, save_import_mapping
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.parsers import BoundedCsv, BoundedXlsx

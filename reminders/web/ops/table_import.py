@@ -28,9 +28,10 @@ from assignments.imports.rows import UnreadableFile
 from assignments.imports.tables.guessing import MappingQuestion
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
 from assignments.imports.text_files import CHARSETS, python_charset
-from assignments.models import Team, default_time_zone
+from assignments.models import Team
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
+from assignments.validators import default_time_zone
 from assignments.wording import quoted
 from reminders import conf
 from reminders.operations import import_mappings, table_uploads
