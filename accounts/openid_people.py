@@ -96,18 +96,23 @@ def _connected(name: str, account: SocialAccount, provider: OpenIdProvider) -> A
 
 
 def _give(person: Any, rights: Rights) -> None:
-    """The role, and where the provider decides them, teams and superuser; other groups of the person stay."""
-    wanted = roles.OPERATORS if rights.operator else roles.VIEWERS
-    held = set(person.groups.filter(name__in=(roles.VIEWERS, roles.OPERATORS)).values_list("name", flat=True))
+    """The roles, and where the provider decides it, teams and superuser; other groups of the person stay."""
+    decided = [roles.VIEWERS, roles.OPERATORS, *([] if rights.privacy is None else [roles.PRIVACY_OFFICERS])]
+    wanted = {roles.OPERATORS if rights.operator else roles.VIEWERS}
+    if rights.privacy:
+        wanted.add(roles.PRIVACY_OFFICERS)
+    held = set(person.groups.filter(name__in=decided).values_list("name", flat=True))
     before = {"name": person.get_username(), "roles": sorted(held), "superuser": person.is_superuser}
-    if held != {wanted}:
+    if held != wanted:
         roles.set_up()
-        person.groups.remove(*Group.objects.filter(name__in=held - {wanted}))
-        person.groups.add(Group.objects.get(name=wanted))
+        person.groups.remove(*Group.objects.filter(name__in=held - wanted))
+        person.groups.add(*Group.objects.filter(name__in=wanted))
     if rights.superuser is not None and person.is_superuser != rights.superuser:
         person.is_superuser = rights.superuser
         person.save(update_fields=["is_superuser"])
-    _announce("change_role", person, before, {**before, "roles": [wanted], "superuser": person.is_superuser})
+    _announce(
+        "change_role", person, before, {**before, "roles": sorted(wanted), "superuser": person.is_superuser}
+    )
     if rights.teams is not None:
         try:
             limits.limit_user(person, limits.teams_named(sorted(rights.teams)) or None, by=BY)

@@ -29,6 +29,7 @@ class OpenIdProvider:
     viewer_groups: frozenset[str]
     operator_groups: frozenset[str]
     superuser_groups: frozenset[str]
+    privacy_groups: frozenset[str]
     teams: tuple[tuple[str, str], ...] | None
     connects_existing: bool
     brings_second_factor: bool
@@ -37,11 +38,12 @@ class OpenIdProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """What somebody may do. `superuser` None: the provider does not decide it. `teams` None: as it decides no teams;
-    empty: everything."""
+    """What somebody may do. `superuser` and `privacy` None: the provider does not decide it. `teams` None: as it decides
+    no teams; empty: everything."""
 
     operator: bool
     superuser: bool | None
+    privacy: bool | None
     teams: frozenset[str] | None
 
 
@@ -61,7 +63,8 @@ def rights(claims: Mapping[str, Any], provider: OpenIdProvider) -> Rights:
     groups = _groups(claims, provider)
     superuser = bool(groups & provider.superuser_groups)
     operator = superuser or bool(groups & provider.operator_groups)
-    if not operator and not groups & provider.viewer_groups:
+    privacy = bool(groups & provider.privacy_groups)
+    if not operator and not privacy and not groups & provider.viewer_groups:
         raise NotAdmitted(
             gettext(
                 "None of your groups at %(provider)s gives access to this site. "
@@ -72,6 +75,7 @@ def rights(claims: Mapping[str, Any], provider: OpenIdProvider) -> Rights:
     return Rights(
         operator=operator,
         superuser=superuser if provider.superuser_groups else None,
+        privacy=privacy if provider.privacy_groups else None,
         teams=None if provider.teams is None else _teams(groups, provider, everything=superuser),
     )
 

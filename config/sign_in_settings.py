@@ -23,6 +23,7 @@ def read_openid(env: Environment) -> OpenIdProvider | None:
         viewer_groups=frozenset(env.words("OIDC_VIEWER_GROUPS")),
         operator_groups=frozenset(env.words("OIDC_OPERATOR_GROUPS")),
         superuser_groups=frozenset(env.words("OIDC_SUPERUSER_GROUPS")),
+        privacy_groups=frozenset(env.words("OIDC_PRIVACY_GROUPS")),
         teams=_teams(env),
         connects_existing=env.switch("OIDC_CONNECTS_EXISTING", False),
         brings_second_factor=env.switch("OIDC_BRINGS_SECOND_FACTOR", False),
@@ -36,7 +37,8 @@ def read_openid(env: Environment) -> OpenIdProvider | None:
         env.refuse("OIDC_ISSUER begins with http://: an address with https:// is needed")
     if not provider.client_id or not provider.client_secret:
         env.refuse("OIDC_ISSUER is set: OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are needed, or no value")
-    if not (provider.viewer_groups or provider.operator_groups or provider.superuser_groups):
+    of = provider
+    if not (of.viewer_groups or of.operator_groups or of.superuser_groups or of.privacy_groups):
         env.refuse(
             "OIDC_ISSUER is set: OIDC_VIEWER_GROUPS or OIDC_OPERATOR_GROUPS is needed, or nobody could sign in by it"
         )

@@ -14,6 +14,7 @@ from accounts.openid_provider import OpenIdProvider
 from assignments import teams
 from config.sign_in_settings import openid_apps
 from reminders.models import Audit
+from tests.fakes.certified_provider import running_certified_provider
 from tests.fakes.openid_provider import RunningProvider, running_provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,6 +39,7 @@ def company(provider, site, settings) -> OpenIdProvider:
         viewer_groups=frozenset({"care"}),
         operator_groups=frozenset({"office"}),
         superuser_groups=frozenset({"root"}),
+        privacy_groups=frozenset({"data protection"}),
         teams=None,
         connects_existing=False,
         brings_second_factor=False,
@@ -52,28 +54,31 @@ def configure(settings, company: OpenIdProvider) -> None:
 
 
 @pytest.fixture
-def go(browser: Browser, site: str, provider: RunningProvider) -> Iterator[Callable[[str], Page]]:
+def go(browser: Browser, site: str, provider: RunningProvider) -> Iterator[Callable[..., Page]]:
     """Opens a page in a browser of its own; nothing but the site and the provider is asked, and the policy holds."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
-    def opened(path: str) -> Page:
+    def opened(path: str, issuer: str = provider.issuer) -> Page:
         context = browser.new_context(base_url=site, locale="en-GB")
         contexts.append(context)
         context.set_default_timeout(30_000)
         page = context.new_page()
 
         def on_request(asked) -> None:
-            known = (site, provider.issuer)
-            if not asked.url.startswith(known) and not page.url.startswith(provider.issuer):
+            if not asked.url.startswith((site, issuer)) and not page.url.startswith(issuer):
                 wrong.append(asked.url)  # pages of the provider are its own affair
 
         # Nothing leaves this machine, whatever the provider's pages ask for.
-        context.route(lambda url: not url.startswith((site, provider.issuer)), lambda route: route.abort())
+        context.route(lambda url: not url.startswith((site, issuer)), lambda route: route.abort())
         page.on("request", on_request)
         page.on(
             "console",
-            lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None,
+            lambda said: (
+                wrong.append(said.text)
+                if "Content Security Policy" in said.text and not page.url.startswith(issuer)
+                else None
+            ),
         )
         page.goto(path)
         return page
@@ -216,3 +221,31 @@ def test_a_sign_in_that_is_denied_or_forged_lets_nobody_in(go, company, provider
     expect(page.get_by_text("It does not answer at this moment.")).to_be_visible()
     page.goto("/ops/settings")
     expect(page).to_have_url("/account/sign-in?next=/ops/settings")
+
+
+def test_a_certified_provider_gives_roles_by_the_groups_of_its_userinfo(
+    go, company, site, settings, tmp_path
+):
+    """`oidc-provider` keeps claims out of the ID token, insists on PKCE, and on each word of the protocol."""
+    client = {
+        "client_id": company.client_id,
+        "client_secret": company.client_secret,
+        "redirect_uris": [f"{site}/account/sign-in/company/return"],
+    }
+    with running_certified_provider(tmp_path, client=client) as certified:
+        scopes = ("openid", "profile", "groups")
+        configure(settings, replace(company, issuer=certified.issuer, scopes=scopes))
+        for groups, held in (
+            (["office", "data protection"], [roles.OPERATORS, roles.PRIVACY_OFFICERS]),
+            (["data protection"], [roles.PRIVACY_OFFICERS, roles.VIEWERS]),
+            (["care"], [roles.VIEWERS]),
+        ):
+            certified.set_claims("c-1", preferred_username="clara", groups=groups)
+            page = go("/account/sign-in?next=/ops/settings", certified.issuer)
+            page.get_by_role("link", name="Sign in with Example Care").click()
+            page.locator("input[name=login]").fill("c-1")
+            page.locator("input[name=password]").fill("whatever")
+            page.get_by_role("button", name="Sign-in").click()
+            page.get_by_role("button", name="Continue").click()
+            expect(page.get_by_role("heading", name="Your settings")).to_be_visible()
+            assert role_of("clara") == (held, False)

@@ -33,14 +33,14 @@ class RunningProvider:
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status == 204
 
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(
-                f"{self.issuer}/.well-known/openid-configuration", timeout=5
-            ) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+
+def answers(issuer: str) -> bool:
+    """Whether a provider describes itself there."""
+    try:
+        with urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def running_provider() -> Iterator[RunningProvider]:
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             provider = RunningProvider(f"http://localhost:{port}")
-            until(provider.answers, within=60, what="the OpenID provider answers")
+            until(lambda: answers(provider.issuer), within=60, what="the OpenID provider answers")
             yield provider
         finally:
             process.terminate()
