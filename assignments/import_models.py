@@ -69,6 +69,8 @@ class TableUpload(models.Model):
     rows_updated = models.PositiveIntegerField(default=0)
     rows_unchanged = models.PositiveIntegerField(default=0)
     bad_rows = models.PositiveIntegerField(default=0)
+    first_start = models.DateTimeField(null=True, editable=False)
+    last_start = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -98,6 +98,8 @@ class Fetcher:
         body = response.read(self.most + 1)
         if len(body) > self.most:
             raise FetchFailed("too_large", f"the answer is longer than {self.most:,} bytes")
+        if response.length:  # What is missing of the length that was announced.
+            raise FetchFailed("answer", "the answer ended before it was whole")
         return Document(
             body=body,
             media_type=(response.getheader("Content-Type") or "")[:200],

@@ -67,8 +67,16 @@ def bounded_lines(text: TextIO) -> Iterator[str]:
         yield line
 
 
-def not_in_charset(charset: str, line: int | None = None) -> UnreadableFile:
+class NotInCharset(UnreadableFile):
+    """Bytes of the file mean nothing in the charset."""
+
+    def __init__(self, message: str, charset: str) -> None:
+        super().__init__(message)
+        self.charset = charset
+
+
+def not_in_charset(charset: str, line: int | None = None) -> NotInCharset:
     """The error for bytes that the charset does not have."""
     where = "this file" if line is None else f"line {line}"
     name = charset.upper() if charset.startswith("utf") else charset
-    return UnreadableFile(f"{where} is not in {name}: save the file in UTF-8, or declare its charset")
+    return NotInCharset(f"{where} is not in {name}: save the file in UTF-8, or declare its charset", charset)

@@ -218,7 +218,7 @@ def _step(upload: TableUpload, *, by: str, scope: TeamScope) -> bool:
         locked.state = State.DONE if done else State.CHECKED
         if done:
             record("finish_import", by=by, reason="", selection={"upload": locked.pk}, after=_counts(locked))
-    counted = ("rows_created", "rows_updated", "rows_unchanged", "bad_rows")
+    counted = ("rows_created", "rows_updated", "rows_unchanged", "bad_rows", "first_start", "last_start")
     locked.save(update_fields=["state", "next_part", *counted])
     return locked.state in (State.CHECKING, State.IMPORTING)
 
@@ -277,6 +277,10 @@ def _import(
         upload.bad_rows += len({one.row for one in errors})
         part.errors = packed_errors([*known, *with_columns(errors, mapping)])
         part.save(update_fields=["errors"])
+    left_out = {one.row for one in errors}
+    starts = [one.values["scheduled_start"] for one in rows if one.number not in left_out]
+    upload.first_start = min(filter(None, [upload.first_start, *starts]), default=None)
+    upload.last_start = max(filter(None, [upload.last_start, *starts]), default=None)
     upload.rows_created += done.created
     upload.rows_updated += done.updated
     upload.rows_unchanged += done.unchanged

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -237,8 +237,15 @@ class _Reader:
             end = self._instant("scheduled_end", end, zone)
         elif end is not None:
             end = begins and begins + end
+        if begins is not None and end is not None and end < begins:
+            self._refuse_end(begins, end, zone)
         found = {"scheduled_start": begins, "scheduled_end": end}
         return {name: instants.shown(instant) for name, instant in found.items() if instant is not None}
+
+    def _refuse_end(self, begins: datetime, end: datetime, zone: ZoneInfo | None) -> None:
+        """Says by the clock of the table what an import would refuse in UTC."""
+        start, until = (f"{one.astimezone(zone or UTC):%Y-%m-%d %H:%M}" for one in (begins, end))
+        self._refuse("scheduled_end", "invalid", f"the end {until} is before the start {start}")
 
     def _zone_of_row(self) -> ZoneInfo | None:
         name = self._text("time_zone", "scheduled_start")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -21,13 +22,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from assignments import instants
 from assignments.import_models import ImportMapping, TableUpload
 from assignments.imports.error_table import error_lines
 from assignments.imports.mappings import UnknownMapping, find_mapping
 from assignments.imports.rows import UnreadableFile
 from assignments.imports.tables.guessing import MappingQuestion
 from assignments.imports.tables.mapping import TableMapping, checked_mapping
-from assignments.imports.text_files import CHARSETS, python_charset
+from assignments.imports.text_files import CHARSETS, NotInCharset, python_charset
 from assignments.models import Team
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
@@ -63,10 +65,12 @@ def imports(request: HttpRequest) -> HttpResponseBase:
 
 def _imports(request: HttpRequest) -> HttpResponseBase:
     scope = scope_of(request.user)
-    error = ""
+    error, charset = "", request.POST.get("charset", "utf-8")
     if request.method == "POST":
         try:
             made = _uploaded(request, scope)
+        except NotInCharset as refusal:
+            error, charset = _with_another_charset(refusal, charset)
         except (UnreadableFile, UnknownMapping) as refusal:
             error = str(refusal)
         except ValidationError as refusal:
@@ -76,12 +80,25 @@ def _imports(request: HttpRequest) -> HttpResponseBase:
     kept_for = conf.current().retention.uploads
     context = {
         "error": error,
+        "charset": charset,
+        "mapping": request.POST.get("mapping", ""),
         "kept_days": kept_for.days,
         "uploads": table_uploads.uploads_of(_owner(request), kept_for=kept_for),
         "mappings": ImportMapping.objects.visible_to(scope).order_by("name"),
         "charsets": [name for name in COMMON_CHARSETS if name in CHARSETS],
     }
     return show(request, "imports", context, status=400 if error else 200)
+
+
+def _with_another_charset(refusal: NotInCharset, charset: str) -> tuple[str, str]:
+    """What to say of a file that is not in the charset, and the one that the form proposes next."""
+    if refusal.charset != "utf-8":
+        return str(refusal), charset
+    message = gettext(
+        "This file is not in UTF-8. Excel writes CSV files in Windows-1252 in many countries: choose the file again, "
+        "that encoding is chosen now. Or save it in Excel as “CSV UTF-8”, or as .xlsx."
+    )
+    return message, "cp1252"
 
 
 def _owner(request: HttpRequest) -> int:
@@ -324,8 +341,21 @@ def _progress(upload: TableUpload) -> dict[str, Any]:
         "good": upload.rows - upload.bad_rows,
         "percent": 100 * upload.next_part // upload.parts if upload.parts else 0,
         "errors": errors,
+        "work": _work_of(upload),
         "running": upload.state in (TableUpload.State.CHECKING, TableUpload.State.IMPORTING),
     }
+
+
+def _work_of(upload: TableUpload) -> str:
+    """The query of the list that shows the days of what was imported."""
+    first, last = upload.first_start, upload.last_start
+    if first is None or last is None:
+        return urlencode({"when": "future"})
+    span = {
+        "starts_after": instants.shown(first),
+        "starts_before": instants.shown(last + timedelta(seconds=1)),
+    }
+    return urlencode({"when": "any", **span})
 
 
 @page(operator=True, limit=TeamAccess.NARROWS)

@@ -115,6 +115,8 @@ def test_every_address_of_a_host_must_be_public_and_it_is_resolved_once() -> Non
         (served(b"", status="503 Unavailable", Retry_After="7200"), "503"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000, "answer"),
         (b"hello\r\n\r\n", "answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "answer"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "answer"),
     ],
 )
 def test_what_is_no_document_is_a_failure_with_a_code(reply: bytes, code: str) -> None:

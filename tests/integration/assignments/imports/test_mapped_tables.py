@@ -67,13 +67,16 @@ def test_errors_name_row_column_value_and_the_accepted_form(mapped):
         + "x,31/02/2026,09:00,,10:00,,,,\n"
         + "x,23/11/2026,25:00,,,,,,\n"
         + "x,25/10/2026,02:30,,,,,,\n"
+        + "x,23/11/2026,09:00,23/11/2026,08:00,,,,\n"
     )
     errors = sent(mapped, text).json()["errors"]
     assert [(one["row"], one["column"], one["code"]) for one in errors] == [
         (3, "Start Date", "invalid_date"),
         (4, "Start Time", "invalid_time"),
         (5, "Start Date, Start Time", "ambiguous"),
+        (6, "End Date, End Time", "invalid"),
     ]
+    assert errors[3]["message"] == "the end 2026-11-23 08:00 is before the start 2026-11-23 09:00"
     assert errors[0]["message"] == (
         "'31/02/2026' is not a date: one such as 23.11.2026, 23/11/2026 or 23-11-2026 is needed"
     )
@@ -257,7 +260,7 @@ def test_the_command_names_the_column_of_a_bad_row(table, clock):
 
 
 def test_an_export_is_the_same_work_in_an_empty_installation(api):
-    """People by reference and address, teams by name; nothing by an id of this system."""
+    """In each format, and as a spreadsheet saves the CSV: people by reference and address, teams by name, no id."""
     team = teams.add_team(name="North")
     ada = AssigneeFactory(
         reference="P-1", name="Ada", email="ada@example.test", team_id=team.pk, time_zone="Asia/Tokyo"
@@ -266,13 +269,28 @@ def test_an_export_is_the_same_work_in_an_empty_installation(api):
     AssignmentFactory(reference="W-1", assignee=ada, title="=1+1", notes="a\n;b", lead_minutes=45)
     AssignmentFactory(reference="W-2", assignee=bo, team_id=team.pk, kind="visit", location="\u00dcber, 4")
     before = described()
-    file = b"".join(api.get("/api/assignments/export"))
-    Reminder.objects.all()._raw_delete("default")
-    Assignment.objects.all()._raw_delete("default")
-    Assignee.objects.all()._raw_delete("default")
-    assert api.post(URL, file, content_type="text/csv").json()["created"] == 2
-    assert described() == before
-    assert api.post(URL, file, content_type="text/csv").json()["unchanged"] == 2
+    as_csv, as_json = (
+        b"".join(api.get("/api/assignments/export", {"format": one})) for one in ("csv", "json")
+    )
+    ids = [*Assignee.objects.values_list("pk", flat=True), *Assignment.objects.values_list("pk", flat=True)]
+    assert not any(f'"id": {pk}' in as_json.decode() for pk in ids)
+    files = {"text/csv": as_csv, "application/json": as_json, XLSX: saved_as_xlsx(as_csv)}
+    for media_type, file in files.items():
+        Reminder.objects.all()._raw_delete("default")
+        Assignment.objects.all()._raw_delete("default")
+        Assignee.objects.all()._raw_delete("default")
+        assert api.post(URL, file, content_type=media_type).json()["created"] == 2
+        assert described() == before
+        assert api.post(URL, file, content_type=media_type).json()["unchanged"] == 2
+
+
+def saved_as_xlsx(text):
+    book = Workbook()
+    for row in csv.reader(io.StringIO(text.decode("utf-8-sig"), newline="")):
+        book.active.append([f"'{one}" if one.startswith("=") else one for one in row])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
 
 
 def described():

@@ -7,11 +7,13 @@ import pytest
 
 from assignments import services
 from assignments.models import Assignee, Assignment, CalendarSource, Team
-from notifications.fetch import Document, FetchFailed
+from notifications.fetch import Document, Fetcher, FetchFailed
 from reminders.feeds import poll, polls
 from reminders.ledger import counters
 from reminders.models import Counter
 from reminders.operations import calendars, erasing
+from tests.fakes.http_sink import HttpSink
+from tests.integration.notifications.test_webhook_channel import loopback
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -232,3 +234,42 @@ def test_the_address_is_in_no_line_of_the_log(source, caplog):
     polled(source, calendar("W-1"), FetchFailed("404", "the server answered no document"))
     assert [one.message for one in caplog.records if one.name.endswith("poll")] == ["Calendar polled"] * 2
     assert "private-0a1b2c" not in "".join(str(vars(one)) for one in caplog.records)
+
+
+# --- over HTTP ---
+
+
+def test_a_feed_that_shrinks_over_http_asks_and_a_server_in_trouble_changes_nothing(source, settings):
+    def served(body, status="200 OK", *, length=None, etag='"1"', location=""):
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
+        lines += [
+            "Content-Type: text/calendar",
+            f"ETag: {etag}",
+            *([f"Location: {location}"] if location else []),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    whole, rest = calendar(*MANY), calendar("W-1")
+    answers = [
+        (served(whole), "taken", ""),
+        (served(b"", "304 Not Modified"), "unchanged", ""),
+        (served(whole[:300], length=len(whole), etag='"2"'), "failed", "answer"),
+        (served(whole[:300], etag='"2"'), "failed", "unreadable"),
+        (served(b"", "500 Broken"), "failed", "500"),
+        (served(b"", "302 Found", location="http://10.0.0.1/"), "failed", "address"),
+        (served(rest, etag='"3"'), "asks", ""),
+        (served(b"", "304 Not Modified"), "asks", ""),
+    ]
+    with HttpSink(answers=[body for body, _, _ in answers]) as sink:
+        CalendarSource.objects.update(url=sink.url)
+        fetch = Fetcher(timeout=timedelta(seconds=60), most=100_000, private=True, permitted=loopback)
+        for place, (_, outcome, code) in enumerate(answers):
+            CalendarSource.objects.update(next_poll_at=NOON)
+            result = poll.poll(source.pk, fetch=fetch)
+            assert (result.outcome, result.values.get("code", "")) == (outcome, code), place
+            assert set(statuses().values()) == {"SCHEDULED"}, place
+    asked_by = [one.headers.get("if-none-match", "") for one in sink.heard]
+    assert asked_by == ["", *['"1"'] * 6, '"3"']
+    assert len(calendars.asked()[0].work) == 9
+    assert calendars.accept(by="olga") == 9
+    assert [name for name, status in statuses().items() if status == "SCHEDULED"] == ["W-1"]

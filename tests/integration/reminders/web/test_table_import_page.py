@@ -77,7 +77,10 @@ def test_a_table_is_previewed_checked_and_imported(olga):
     assert "All 1 row can be imported." in checked.content.decode()
     assert not Assignment.objects.exists()
     post(olga, address, "import")
-    assert "1 created, 0 updated, 0 unchanged" in olga.get(address).content.decode()
+    done = olga.get(address)
+    assert "1 created, 0 updated, 0 unchanged" in done.content.decode()
+    listed = olga.get(f"/ops/assignments?{done.context['work']}").content.decode()
+    assert "Boiler check" in listed
     assert Assignment.objects.get().title == "Boiler check"
     assert list(Audit.objects.order_by("id").values_list("actor", "action")) == [
         ("olga", "import_table"),
@@ -93,6 +96,15 @@ def test_dates_that_can_be_read_both_ways_are_asked_about_first(olga):
     post(olga, address, "preview", **filled(page, date_format="day_first"))
     shown = olga.get(address).context["preview"][0].values["scheduled_start"]
     assert shown.startswith("2026-11-05T")
+
+
+def test_a_file_of_another_encoding_is_told_which_one_excel_writes(olga):
+    content = exports.OUTLOOK_GERMAN.encode("cp1252")
+    refused = olga.post(PAGE, {"file": SimpleUploadedFile("plan.csv", content), "charset": "utf-8"})
+    assert refused.status_code == 400
+    assert "Excel writes CSV files in Windows-1252" in refused.content.decode()
+    assert '<option value="cp1252" selected>' in refused.content.decode()
+    upload(olga, content, charset=refused.context["charset"])
 
 
 def test_bad_rows_are_left_out_and_are_a_table_to_download(olga):

@@ -146,6 +146,7 @@ def test_the_page_lists_them_and_leads_to_the_work_that_would_be_cancelled(opera
     assert "calendar.example" in page
     assert SECRET not in page
     assert "accept_calendars" in page
+    assert "/admin/assignments/calendarsource/add/" in page
     preview = operator.get("/ops/act/accept_calendars?back=/ops/calendars").content.decode()
     assert ("Work 0" in preview, "Work 2" in preview) == (True, False)
     plan = preview.split('name="plan" value="')[1].split('"')[0]
