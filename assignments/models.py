@@ -164,6 +164,16 @@ class Assignee(models.Model):
             # Earlier releases look addresses up by their case; they may run beside this one.
             models.Index(fields=["email"], name="assignee_email_idx"),
             models.Index(Lower("email"), name="assignee_email_lower_idx"),
+            models.Index(
+                fields=["name", "id"],
+                name="assignee_name_idx",
+                condition=Q(merged_into__isnull=True, erased_at__isnull=True),
+            ),
+            # What a search reads. The migration leaves it out where PostgreSQL has no pg_trgm.
+            GinIndex(
+                *(OpClass(Upper(name), name="gin_trgm_ops") for name in ("reference", "name", "email")),
+                name="assignee_trigram_idx",
+            ),
         ]
 
     def __str__(self) -> str:

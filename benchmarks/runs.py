@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from benchmarks import flood, limits, modes, recovery, surfaces, webhooks
+from benchmarks import flood, limits, modes, pages, recovery, surfaces, webhooks
 from benchmarks.stage import Figures, Options
 
 
@@ -28,6 +28,7 @@ MODES = {
     "scan": Mode(surfaces.scan, 1_000_000),
     "import": Mode(surfaces.import_, 10_000),
     "web": Mode(surfaces.web, 100_000),
+    "pages": Mode(pages.pages, 1_000_000),
     "flood": Mode(flood.flood, 20_000),
     "webhooks": Mode(webhooks.webhooks, 10_000),
     "limit": Mode(limits.limit, 20_000),

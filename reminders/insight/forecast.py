@@ -4,11 +4,12 @@ The gates of planning are in SQL too, for many assignments at once (`ledger.plan
 the two together. Those of delivery are `policy.gates` themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from assignments.models import Status
 from reminders.conf import ReminderConfig
@@ -67,6 +68,16 @@ class Forecast:
     at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class PlanningGate:
+    """One thing that must hold before a reminder is planned. What is `observed` is put into words where it is asked for."""
+
+    name: str
+    passed: bool
+    observed: Callable[[], str]
+    consequence: Verdict
+
+
 def planning_gates(
     work: AssignmentFacts,
     situation: Situation,
@@ -78,38 +89,51 @@ def planning_gates(
 
     `occurrence` is the instant of a rule, where not the built-in one alone counts.
     """
+    for gate in _planning_gates(work, situation, config=config, occurrence=occurrence):
+        yield Gate(gettext(gate.name), gate.passed, gate.observed(), gate.consequence)
+
+
+def _planning_gates(
+    work: AssignmentFacts, situation: Situation, *, config: ReminderConfig, occurrence: Occurrence | None
+) -> Iterator[PlanningGate]:
     now, start = situation.now, work.scheduled_start
-    yield Gate(
-        gettext("switched on"),
+    yield PlanningGate(
+        _("switched on"),
         situation.enabled,
-        f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
+        lambda: f"REMINDER_WORKER_ENABLED={'true' if situation.enabled else 'false'}",
         Verdict(Action.WAIT, Reason.DISABLED),
     )
     ended = Reason.CANCELLED if work.status is Status.CANCELLED else Reason.STARTED
-    yield Gate(
-        gettext("still to be done"),
+    yield PlanningGate(
+        _("still to be done"),
         work.status is Status.SCHEDULED,
-        work.status.value,
+        lambda: work.status.value,
         Verdict(Action.DROP, ended),
     )
-    yield Gate(
-        gettext("not marked OVERDUE"),
+    yield PlanningGate(
+        _("not marked OVERDUE"),
         not work.overdue,
-        gettext("marked OVERDUE") if work.overdue else gettext("not marked"),
+        lambda: gettext("marked OVERDUE") if work.overdue else gettext("not marked"),
         Verdict(Action.DROP, Reason.TOO_LATE),
     )
     yield _within_look_ahead(work, now=now, config=config, occurrence=occurrence)
-    yield Gate(
-        gettext("known before its start"),
+    yield PlanningGate(
+        _("known before its start"),
         start > work.known_at,
-        gettext("known since %(format_instant)s") % {"format_instant": gates.format_instant(work.known_at)},
+        lambda: (
+            gettext("known since %(format_instant)s")
+            % {"format_instant": gates.format_instant(work.known_at)}
+        ),
         Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
     )
     of_use_until = timing.overdue_at(start, expected_start=work.expected_start, config=config)
-    yield Gate(
-        gettext("not too late"),
+    yield PlanningGate(
+        _("not too late"),
         now <= of_use_until,
-        gettext("of use until %(format_instant)s") % {"format_instant": gates.format_instant(of_use_until)},
+        lambda: (
+            gettext("of use until %(format_instant)s")
+            % {"format_instant": gates.format_instant(of_use_until)}
+        ),
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
     if occurrence is not None:
@@ -117,12 +141,14 @@ def planning_gates(
         yield _not_declined(work)
         yield _not_opted_out(work, occurrence)
         return
-    yield Gate(
-        gettext("not notified already"),
+    yield PlanningGate(
+        _("not notified already"),
         not work.start_notified,
-        gettext("notified of this start already")
-        if work.start_notified
-        else gettext("not notified of this start yet"),
+        lambda: (
+            gettext("notified of this start already")
+            if work.start_notified
+            else gettext("not notified of this start yet")
+        ),
         Verdict(Action.END, Reason.ALREADY_TOLD, state=State.SKIPPED),
     )
     yield _not_declined(work)
@@ -131,61 +157,63 @@ def planning_gates(
 
 def _within_look_ahead(
     work: AssignmentFacts, *, now: datetime, config: ReminderConfig, occurrence: Occurrence | None
-) -> Gate:
+) -> PlanningGate:
     if occurrence is not None:
         until = now + config.lookahead
-        seen = gettext("due at %(format_instant)s, planned is until %(format_instant2)s") % {
-            "format_instant": gates.format_instant(occurrence.due_at),
-            "format_instant2": gates.format_instant(until),
-        }
-        passed, opens_at = occurrence.due_at <= until, occurrence.due_at - config.lookahead
+        seen = _("due at %(format_instant)s, planned is until %(format_instant2)s")
+        at, opens_at = occurrence.due_at, occurrence.due_at - config.lookahead
     else:
-        start = work.scheduled_start
+        at = work.scheduled_start
         until = timing.planning_horizon(now=now, lead_minutes=work.lead_minutes, config=config)
-        seen = gettext("starts at %(format_instant)s, planned are starts until %(format_instant2)s") % {
-            "format_instant": gates.format_instant(start),
-            "format_instant2": gates.format_instant(until),
-        }
-        passed, opens_at = start <= until, start - (until - now)
-    return Gate(
-        gettext("within the look-ahead"), passed, seen, Verdict(Action.WAIT, Reason.TOO_EARLY, until=opens_at)
+        seen = _("starts at %(format_instant)s, planned are starts until %(format_instant2)s")
+        opens_at = at - (until - now)
+    return PlanningGate(
+        _("within the look-ahead"),
+        at <= until,
+        lambda: (
+            gettext(seen)
+            % {"format_instant": gates.format_instant(at), "format_instant2": gates.format_instant(until)}
+        ),
+        Verdict(Action.WAIT, Reason.TOO_EARLY, until=opens_at),
     )
 
 
-def _asked_for(occurrence: Occurrence) -> Gate:
+def _asked_for(occurrence: Occurrence) -> PlanningGate:
     """Whether the rules in force ask for the reminder: not for short notice, distance, quiet hours, or a second time."""
     reason = occurrence.skipped
-    return Gate(
-        gettext("asked for by the rules"),
+    return PlanningGate(
+        _("asked for by the rules"),
         reason is None,
-        gettext("asked for") if reason is None else reason.value,
+        lambda: gettext("asked for") if reason is None else reason.value,
         Verdict(Action.END, reason or Reason.REPLANNED, state=State.SKIPPED),
     )
 
 
-def _not_opted_out(work: AssignmentFacts, occurrence: Occurrence | None = None) -> Gate:
+def _not_opted_out(work: AssignmentFacts, occurrence: Occurrence | None = None) -> PlanningGate:
     """Whether the assignee takes reminders of the built-in rule, and there is an address to which they take messages; who
     has none at all is no case of this. Opt-outs of other rules are in their occurrences.
     """
     nowhere = work.way == ways.NO_WAY
     opted_out = nowhere or (occurrence is None and DEFAULT in work.opted_out)
-    return Gate(
-        gettext("not opted out"),
+    return PlanningGate(
+        _("not opted out"),
         not opted_out,
-        gettext("opted out of every address")
-        if nowhere
-        else gettext("opted out of this rule")
-        if opted_out
-        else gettext("not opted out"),
+        lambda: (
+            gettext("opted out of every address")
+            if nowhere
+            else gettext("opted out of this rule")
+            if opted_out
+            else gettext("not opted out")
+        ),
         Verdict(Action.END, Reason.OPTED_OUT, state=State.SKIPPED),
     )
 
 
-def _not_declined(work: AssignmentFacts) -> Gate:
-    return Gate(
-        gettext("not declined"),
+def _not_declined(work: AssignmentFacts) -> PlanningGate:
+    return PlanningGate(
+        _("not declined"),
         not work.declined,
-        gettext("declined by the assignee") if work.declined else gettext("not declined"),
+        lambda: gettext("declined by the assignee") if work.declined else gettext("not declined"),
         Verdict(Action.END, Reason.DECLINED, state=State.SKIPPED),
     )
 
@@ -233,7 +261,7 @@ def forecast_assignment(
 ) -> Forecast:
     """What becomes of work whose plan has no row yet (of this rule): planned by a scan, then as `forecast_row` says."""
     while True:
-        conditions = planning_gates(work, situation, config=config, occurrence=occurrence)
+        conditions = _planning_gates(work, situation, config=config, occurrence=occurrence)
         shut = next((gate for gate in conditions if not gate.passed), None)
         if shut is None:
             row = planned_row(work, now=situation.now, config=config, occurrence=occurrence)
@@ -256,16 +284,12 @@ def forecast_row(row: Row, plan: Plan, situation: Situation) -> Forecast:
         verdict = gates.judge(row, plan, situation)
         if verdict.action is Action.END and verdict.reason is not Reason.TOO_LATE:
             return Forecast(verdict, situation.now)
-        waits = [
-            gate.consequence
-            for gate in gates.evaluate_gates(row, plan, situation)
-            if not gate.passed and gate.consequence.action is Action.WAIT
-        ]
-        if not waits:
+        wait = gates.first_wait(row, plan, situation)
+        if wait is None:
             return Forecast(verdict, situation.now)
-        until = wait_ends_at(waits[0], situation)
+        until = wait_ends_at(wait, situation)
         if until is None:
-            return Forecast(waits[0], None)
+            return Forecast(wait, None)
         situation = _later(situation, until)
 
 

@@ -63,6 +63,16 @@ def evaluate_gates(row: Row, plan: Plan, situation: Situation) -> Iterator[Gate]
         )
 
 
+def first_wait(row: Row, plan: Plan, situation: Situation) -> Verdict | None:
+    """What follows from the first gate that does not hold and is worth waiting for; None where nothing is waited for."""
+    for definition in _gates_of(row, plan, situation):
+        if not definition.holds(row, plan, situation):
+            verdict = definition.consequence(row, plan, situation)
+            if verdict.action is Action.WAIT:
+                return verdict
+    return None
+
+
 def format_instant(instant: datetime) -> str:
     """'2026-11-24 09:30:00 UTC': what was seen, for people."""
     return gettext("%(astimezone)s UTC") % {"astimezone": f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"}

@@ -1,10 +1,12 @@
 """What people type to find somebody or something: one meaning for lists, the API, the admin and the box on Ops pages."""
 
+import json
 import re
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
 
 from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.models import Assignee, Assignment
@@ -14,10 +16,14 @@ from reminders.models import Reminder
 
 MAX_SEARCH_LENGTH = 200
 MOST_PEOPLE_NAMED = 10_000
-"""Of up to so many people work is found by their ids, for which there is an index; of more by a subquery."""
+"""Of up to so many people work is found by their ids, for which there is an index. Where there are more, all work in the
+order of a list is asked for its assignee, until there is enough."""
 MOST_WORK_NAMED = 1_000
 """Up to so many assignments are found first, and then looked up by their ids; where there are more, the order of a list soon
 meets enough of them."""
+FREQUENT = 20_000
+"""Of so much work it is taken for granted that the order of a list soon meets enough of it: looking for it by its text first
+would read all of its entries in the index."""
 SHORT = 2
 """Texts of up to so many characters are looked for at the beginning of titles, places and references alone: there is no
 group of three characters (a trigram) to find them by elsewhere."""
@@ -85,16 +91,25 @@ def assignment_search(text: str, *, prefix: str = "") -> Q:
     """
     if (told_of := work_of_message(text)) is not None:
         return Q(**{f"{prefix}id__in": told_of})
-    people = Assignee.objects.filter(people_search(text)).order_by().values_list("pk", flat=True)
-    found = list(people[: MOST_PEOPLE_NAMED + 1])
-    theirs = found if len(found) <= MOST_PEOPLE_NAMED else people
-    wanted = work_search(text) | Q(assignee__in=theirs)
-    work = list(
-        Assignment.objects.filter(wanted).order_by().values_list("pk", flat=True)[: MOST_WORK_NAMED + 1]
-    )
-    if len(work) <= MOST_WORK_NAMED:
-        return Q(**{f"{prefix}id__in": work})
-    return work_search(text, prefix=prefix) | Q(**{f"{prefix}assignee__in": theirs})
+    people = Assignee.objects.filter(people_search(text)).order_by()
+    found = list(people.values_list("pk", flat=True)[: MOST_PEOPLE_NAMED + 1])
+    if len(found) > MOST_PEOPLE_NAMED:
+        # Looked up one by one: PostgreSQL would read all of them for each piece of work that it plans to look at.
+        them = people.filter(pk=OuterRef(f"{prefix}assignee")).values("pk")[:1]
+        return work_search(text, prefix=prefix) | Q(IsNull(Subquery(them), False))
+    if not is_frequent(text):
+        wanted = work_search(text) | Q(assignee__in=found)
+        work = Assignment.objects.filter(wanted).order_by().values_list("pk", flat=True)
+        named = list(work[: MOST_WORK_NAMED + 1])
+        if len(named) <= MOST_WORK_NAMED:
+            return Q(**{f"{prefix}id__in": named})
+    return work_search(text, prefix=prefix) | Q(**{f"{prefix}assignee__in": found})
+
+
+def is_frequent(text: str) -> bool:
+    """Whether a great deal of work has this text, by the statistics of the table; nothing is read of it."""
+    told = Assignment.objects.filter(work_search(text)).order_by().values("pk").explain(format="json")
+    return int(json.loads(told)[0]["Plan"]["Plan Rows"]) > FREQUENT
 
 
 def people_search(text: str) -> Q:

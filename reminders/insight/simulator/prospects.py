@@ -28,6 +28,7 @@ from reminders.policy.rules import DEFAULT, RuleSubject
 from reminders.policy.ways import first_way
 
 CHUNK = 1_000
+QUICK = 500
 LONGEST_RULE = MAX_LEAD + timedelta(days=2)
 """No rule reminds longer before the start: 30 days, at a local time that may be another day in UTC."""
 
@@ -157,10 +158,23 @@ def _candidates(
         .prefetch_related(Prefetch("reminders", current, to_attr="current_rows"))
         .order_by("scheduled_start", "id")
     )
-    longest = max(config.lead, LONGEST_RULE) if tried.rules else config.lead
     own = LONGEST_RULE if tried.rules else MAX_LEAD
-    yield from work.filter(lead_minutes=None, scheduled_start__lt=until + longest).iterator(CHUNK)
+    last = until + _longest_lead(config, tried)
+    yield from work.filter(lead_minutes=None, scheduled_start__lt=last).iterator(CHUNK)
     yield from work.filter(lead_minutes__isnull=False, scheduled_start__lt=until + own).iterator(CHUNK)
+
+
+def _longest_lead(config: ReminderConfig, tried: RulesTried) -> timedelta:
+    return max(config.lead, LONGEST_RULE) if tried.rules else config.lead
+
+
+def is_quick(since: datetime, until: datetime, config: ReminderConfig, scope: TeamScope) -> bool:
+    """Whether so little open work starts around the range that somebody who waits for a page does not notice it."""
+    last = until + _longest_lead(config, rule_simulation.rules_to_try(None))
+    work = Assignment.objects.visible_to(scope).filter(
+        status=Status.SCHEDULED, overdue_at=None, scheduled_start__gte=since, scheduled_start__lt=last
+    )
+    return work.order_by()[: QUICK + 1].count() <= QUICK
 
 
 def _foresee(

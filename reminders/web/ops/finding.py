@@ -20,6 +20,7 @@ from reminders.web.search import (
     assignment_search,
     clean_text,
     exact_assignment,
+    is_frequent,
     people_found,
     work_of_message,
     work_search,
@@ -113,7 +114,7 @@ def _meant(text: str, scope: TeamScope) -> str | None:
         pk = next((pk for pk, reference in exact if reference == text), exact[0][0])
         return reverse("ops:explain", args=[pk])
     found = list(people_found(_people(scope), text).order_by().values_list("pk", flat=True)[:2])
-    if len(found) > 1:
+    if len(found) > 1 or is_frequent(text):
         return None
     # What a person has to do is on their page.
     others = work.filter(work_search(text)).exclude(assignee__in=found)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from assignments.clock import database_now
 from reminders import conf
 from reminders.conf import ReminderConfig
+from reminders.insight.simulator.prospects import is_quick
 from reminders.insight.simulator.simulator import simulate
 from reminders.web.ops import chart
 from reminders.web.ops.page import page, show
@@ -90,13 +91,16 @@ class SimulationForm(forms.Form):
 
 @page(limit=TeamAccess.NARROWS)
 def simulator(request: HttpRequest) -> HttpResponse:
-    """Simulates a range; sends and writes nothing."""
+    """Simulates a range; sends and writes nothing. Where there is much work, the page has the form alone, and asks for the
+    result of a day from now."""
     form = SimulationForm(request.GET)
     context: dict[str, object] = {"form": form}
     if form.is_valid():
         try:
             config = form.config()
             since, until = form.span()
+            if not request.GET and not is_quick(since, until, config, scope_of(request.user)):
+                return show(request, "simulator", context | {"later": True})
             found = simulate(
                 since=since,
                 until=until,

@@ -24,6 +24,7 @@ MODES = (
     "scan",
     "import",
     "web",
+    "pages",
     "flood",
     "webhooks",
     "limit",

@@ -14,9 +14,11 @@ from assignments.models import Assignee, Assignment
 from reminders.insight import selections
 from reminders.ledger.fragments import reachable_sql
 from reminders.models import Reminder
+from reminders.web import search
 from reminders.web.filters import LEDGER, SHOW, START, shown_assignments
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.plans import plan_with_only
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +81,37 @@ def test_a_search_narrows_whatever_is_shown(viewer, work):
             assert {one.pk for one, *_ in page.context["lines"]} == everything & wanted, query
             compared += len(everything - wanted)
     assert compared > 10
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MOST_PEOPLE_NAMED", 0), ("FREQUENT", -1), ("MOST_WORK_NAMED", 1)]
+)
+def test_what_is_found_does_not_depend_on_how_much_there_is(viewer, work, monkeypatch, limit, value):
+    """Of many people, of a text that most work has, and of much work, the statements differ."""
+    queries = ("q=Brandt", "q=j@example.test", "q=Visit Ada", "q=hill&when=future", "q=nobody", "q=W-J1")
+    pages = [f"/ops/{part}&{query}" for part in ("assignments?", "reminders?show=all") for query in queries]
+
+    def found() -> list[list[int]]:
+        shown = [viewer.get(page).context["lines"] for page in pages]
+        return [[line.row.pk if hasattr(line, "row") else line[0].pk for line in lines] for lines in shown]
+
+    before = found()
+    assert sum(map(len, before)) > 10
+    monkeypatch.setattr(search, limit, value)
+    assert found() == before
+
+
+@pytest.mark.parametrize("text", ["Brandt", "P-77"])
+def test_the_index_of_trigrams_answers_who_is_meant(work, text):
+    wanted, params = Assignee.objects.filter(search.people_search(text)).order_by().query.sql_with_params()
+    assert "assignee_trigram_idx" in plan_with_only("assignee_trigram_idx", wanted, params)
+
+
+def test_people_by_name_come_from_an_index(work):
+    listed = Assignee.objects.present().order_by("name", "pk")[:50]
+    plan = plan_with_only("assignee_name_idx", *listed.query.sql_with_params())
+    assert "assignee_name_idx" in plan
+    assert "Sort" not in plan
 
 
 def test_a_search_narrows_every_view_of_the_ledger(viewer, operator, work):

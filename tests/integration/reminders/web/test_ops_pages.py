@@ -17,6 +17,7 @@ from reminders.delivery import heartbeats, hints, scan
 from reminders.delivery.broker import SCAN_QUEUE_LIMIT
 from reminders.delivery.broker_status import BrokerProbe
 from reminders.insight import statistics
+from reminders.insight.simulator import prospects
 from reminders.models import Audit, BouncePoll, DeliveryEvent, Pause, Reminder, Statistics
 from reminders.operations import pauses
 from reminders.operations.act_actions import ACT_ACTIONS
@@ -338,6 +339,15 @@ def test_the_simulator_foresees_under_todays_rules_and_under_others(viewer, cloc
     other = viewer.get("/ops/simulator", {"lead": "60", "rules": "REMINDER_OVERDUE_MINUTES=45"}).context
     assert other["found"].sends[0].at == NOON + timedelta(hours=4)
     assert other["changes"] == {"REMINDER_OVERDUE_MINUTES": "45", "REMINDER_LEAD_MINUTES": "60"}
+
+
+def test_where_there_is_much_work_the_simulator_shows_its_form_first(viewer, clock, monkeypatch):
+    AssignmentFactory(scheduled_start=NOON + timedelta(hours=5))
+    monkeypatch.setattr(prospects, "QUICK", 0)
+    page = viewer.get("/ops/simulator")
+    assert "found" not in page.context
+    assert 'hx-get="/ops/simulator?now=1"' in page.content.decode()
+    assert viewer.get("/ops/simulator?now=1").context["found"].total == 1
 
 
 def test_the_simulator_names_a_rule_that_is_refused(viewer, clock):
