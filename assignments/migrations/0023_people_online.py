@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
 
     atomic = False
 
-    dependencies = [("assignments", "0021_erasures")]
+    dependencies = [("assignments", "0022_upload_starts")]
 
     operations = [
         AddIndexConcurrently(
