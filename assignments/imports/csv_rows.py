@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime, time
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext
+
 from assignments.imports.fields import ASSIGNEE, ROW, Field, Leads, Number
 from assignments.imports.formulas import unguarded
 from assignments.imports.rows import ParsedRow, RowError, RowFile, UnreadableFile, read_row
@@ -51,7 +53,10 @@ def _rows(file: BinaryIO, rows: Iterator[TableRow]) -> Iterator[ParsedRow]:
             else [one if isinstance(one, str) else "" for one in first.cells]
         )
         if first is not None and sum(map(len, header)) + len(header) > LONGEST_HEADER:
-            raise UnreadableFile(f"the first line is longer than {LONGEST_HEADER:,} characters")
+            raise UnreadableFile(
+                gettext("the first line is longer than %(longest_header)s characters")
+                % {"longest_header": f"{LONGEST_HEADER:,}"}
+            )
         names = _columns(header)
         for row in rows:
             if row.broken is not None:
@@ -65,19 +70,26 @@ def _columns(header: list[str]) -> list[str]:
     names = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in header]
     if not any(names):
         raise UnreadableFile(
-            f"there is no header: the first line names the columns, such as {', '.join(COLUMNS)}"
+            gettext("there is no header: the first line names the columns, such as %(list)s")
+            % {"list": ", ".join(COLUMNS)}
         )
     known = {*COLUMNS, *ACT_FIELDS}
     seen: set[str] = set()
     for name, written in zip(names, header, strict=True):
         if name not in known:
-            raise UnreadableFile(f"{quoted(written)} is not a column: {', '.join(COLUMNS)} are accepted")
+            raise UnreadableFile(
+                gettext("%(written)s is not a column: %(list)s are accepted")
+                % {"written": quoted(written), "list": ", ".join(COLUMNS)}
+            )
         if name in seen:
-            raise UnreadableFile(f"the column {quoted(name)} occurs twice")
+            raise UnreadableFile(gettext("the column %(name)s occurs twice") % {"name": quoted(name)})
         seen.add(name)
     for name, declared in ROW.items():
         if declared.required and name not in seen:
-            raise UnreadableFile(f"there is no column {quoted(name)}: the first line names the columns")
+            raise UnreadableFile(
+                gettext("there is no column %(name)s: the first line names the columns")
+                % {"name": quoted(name)}
+            )
     return names
 
 
@@ -112,7 +124,7 @@ def _row(row: TableRow, names: list[str]) -> ParsedRow:
 
 def _text(cell: Cell) -> str:
     if isinstance(cell, (datetime, time)):
-        needed = (
+        needed = gettext(
             "is a local date or time: an RFC 3339 instant as text is needed here, or a mapping with a zone"
         )
         raise ValueNotAccepted(as_text(cell), needed, "naive")

@@ -10,6 +10,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments import instants
 from assignments.leads import checked_leads
@@ -49,10 +50,14 @@ OMITTED = _Omitted()
 def check_characters(text: str) -> None:
     """Raises InvalidValue for characters that cannot be stored."""
     if "\x00" in text:
-        message = f"{quoted(text)} contains a NUL character, which cannot be stored"
+        message = gettext("%(text)s contains a NUL character, which cannot be stored") % {
+            "text": quoted(text)
+        }
         raise InvalidValue("null_characters_not_allowed", message)
     if SURROGATE.search(text):
-        message = f"{quoted(text)} contains half of a character (a surrogate): Unicode text is needed"
+        message = gettext("%(text)s contains half of a character (a surrogate): Unicode text is needed") % {
+            "text": quoted(text)
+        }
         raise InvalidValue("surrogate_characters_not_allowed", message)
 
 
@@ -69,11 +74,13 @@ class Text:
         if value is None:
             return _none(self.none, "text")
         if not isinstance(value, str):
-            raise InvalidValue("invalid", f"{quoted(value)} is not text: a string is needed")
+            raise InvalidValue(
+                "invalid", gettext("%(value)s is not text: a string is needed") % {"value": quoted(value)}
+            )
         check_characters(value)
         text = value.strip()
         if not text and not self.blank:
-            raise InvalidValue("blank", "this is empty: text is needed")
+            raise InvalidValue("blank", gettext("this is empty: text is needed"))
         if len(text) > self.max_length:
             raise InvalidValue("max_length", too_long(text, self.max_length).messages[0])
         return text
@@ -90,10 +97,10 @@ class Instant:
         if value is None:
             return None if self.optional else _none(None, "an RFC 3339 instant")
         if isinstance(value, str) and SPREADSHEET_DATE.fullmatch(value.strip()):
-            message = (
-                f"{quoted(value)} is a date as spreadsheets count days: "
-                "an RFC 3339 instant is needed, such as 2026-11-23T09:00:00+01:00"
-            )
+            message = gettext(
+                "%(value)s is a date as spreadsheets count days: an RFC 3339 instant is needed, such as "
+                "2026-11-23T09:00:00+01:00"
+            ) % {"value": quoted(value)}
             raise InvalidValue("spreadsheet_date", message)
         try:
             return instants.to_second(instants.read(value))
@@ -114,11 +121,21 @@ class Number:
         if value is None:
             return self.none
         if not isinstance(value, int) or isinstance(value, bool):
-            raise InvalidValue("invalid", f"{quoted(value)} is not a whole number")
+            raise InvalidValue(
+                "invalid", gettext("%(value)s is not a whole number") % {"value": quoted(value)}
+            )
         if value < self.minimum:
-            raise InvalidValue("min_value", f"{quoted(value)} is too small: {self.minimum} or more is needed")
+            raise InvalidValue(
+                "min_value",
+                gettext("%(value)s is too small: %(minimum)s or more is needed")
+                % {"value": quoted(value), "minimum": self.minimum},
+            )
         if value > self.maximum:
-            raise InvalidValue("max_value", f"{quoted(value)} is too large: {self.maximum} or less is needed")
+            raise InvalidValue(
+                "max_value",
+                gettext("%(value)s is too large: %(maximum)s or less is needed")
+                % {"value": quoted(value), "maximum": self.maximum},
+            )
         return value
 
 
@@ -131,9 +148,12 @@ class Choice:
     def read(self, value: Any) -> Any:
         """The member of the set."""
         if value is None:
-            return _none(None, f"one of {', '.join(self.choices.values)}")
+            return _none(None, gettext("one of %(list)s") % {"list": ", ".join(self.choices.values)})
         if not isinstance(value, str) or value.strip() not in self.choices.values:
-            message = f"{quoted(value)} is not one of {', '.join(self.choices.values)}"
+            message = gettext("%(value)s is not one of %(list)s") % {
+                "value": quoted(value),
+                "list": ", ".join(self.choices.values),
+            }
             raise InvalidValue("invalid_choice", message)
         return self.choices(value.strip())
 
@@ -151,7 +171,9 @@ class TeamName:
             return number
         if value is not None and not isinstance(value, str):
             raise InvalidValue(
-                "invalid", f"{quoted(value)} is not a team: the name of one is needed, or its id"
+                "invalid",
+                gettext("%(value)s is not a team: the name of one is needed, or its id")
+                % {"value": quoted(value)},
             )
         text: str = Text(max_length=self.max_length).read(value)
         return text or None
@@ -167,7 +189,11 @@ class TimeOfDay:
             return None
         found = CLOCK_TIME.fullmatch(value.strip()) if isinstance(value, str) else None
         if found is None:
-            raise InvalidValue("invalid", f"{quoted(value)} is not a time: one from 00:00 to 23:59 is needed")
+            raise InvalidValue(
+                "invalid",
+                gettext("%(value)s is not a time: one from 00:00 to 23:59 is needed")
+                % {"value": quoted(value)},
+            )
         return time(int(found[1]), int(found[2]))
 
 
@@ -178,7 +204,10 @@ class Leads:
     def read(self, value: Any) -> Any:
         """The number, or the numbers, the shortest first."""
         if not isinstance(value, (list, int, type(None))):
-            raise InvalidValue("invalid", f"{quoted(value)} is not a whole number or a list of them")
+            raise InvalidValue(
+                "invalid",
+                gettext("%(value)s is not a whole number or a list of them") % {"value": quoted(value)},
+            )
         if not isinstance(value, list):
             return Number(minimum=1, maximum=MAX_LEAD_MINUTES).read(value)
         try:
@@ -206,7 +235,7 @@ class Field:
 
 def _none(value: Any, form: str) -> Any:
     if value is None:
-        raise InvalidValue("null", f"null is not accepted here: {form} is needed")
+        raise InvalidValue("null", gettext("null is not accepted here: %(form)s is needed") % {"form": form})
     return value
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext
+
 from assignments import instants
 from assignments.imports.calendar_alarms import Alarms
 from assignments.imports.calendar_options import CalendarOptions
@@ -64,7 +66,7 @@ def with_mapping(read: RowReader, mapping: TableMapping | None) -> RowReader:
     if mapping is None:
         return read
     if read not in (read_csv, read_xlsx):
-        raise NoTable("only a table (CSV, XLSX) has columns that a mapping names")
+        raise NoTable(gettext("only a table (CSV, XLSX) has columns that a mapping names"))
     return partial(read_mapped, mapping=mapping)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from assignments.direction import without_controls
 from assignments.import_models import ImportMapping
@@ -30,7 +31,10 @@ def find_mapping(name: str, *, scope: TeamScope = EVERYTHING) -> TableMapping:
     found = visible.filter(name__iexact=normalized(name.strip())).order_by("pk").first()
     if found is None:
         names = ", ".join(quoted(one) for one in visible.values_list("name", flat=True)[:20])
-        raise UnknownMapping(f"there is no mapping {quoted(name)}: {names or 'none is saved'}")
+        raise UnknownMapping(
+            gettext("there is no mapping %(name)s: %(value)s")
+            % {"name": quoted(name), "value": names or gettext("none is saved")}
+        )
     return checked_mapping(found.mapping)
 
 
@@ -47,7 +51,7 @@ def save_mapping(
     lock_keys([f"import mapping {name.lower()}"])
     present = ImportMapping.objects.select_for_update().filter(name__iexact=name).order_by("pk").first()
     if present is not None and not scope.holds(present.team_id):
-        message = f"{quoted(name)} is the name of another mapping already"
+        message = gettext("%(name)s is the name of another mapping already") % {"name": quoted(name)}
         raise ValidationError({"name": ValidationError(message, code="duplicate")})
     if present is None:
         team_id = team_id or scope.only_team
@@ -72,6 +76,6 @@ def remove_mapping(pk: int, *, scope: TeamScope = EVERYTHING) -> ImportMapping:
     """Removes a mapping; what was imported by it stays. Raises UnknownMapping."""
     found = ImportMapping.objects.visible_to(scope).select_for_update().filter(pk=pk).first()
     if found is None:
-        raise UnknownMapping(f"there is no mapping {pk}")
+        raise UnknownMapping(gettext("there is no mapping %(pk)s") % {"pk": pk})
     found.delete()
     return found

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext
+
 from assignments.imports.rows import RowError
 
 
@@ -11,7 +13,10 @@ class RowsRefused(Exception):
     """Some rows are not accepted, so nothing was written."""
 
     def __init__(self, errors: Sequence[RowError]) -> None:
-        super().__init__(f"{len({error.row for error in errors})} rows are not accepted: nothing was written")
+        super().__init__(
+            gettext("%(number)s rows are not accepted: nothing was written")
+            % {"number": len({error.row for error in errors})}
+        )
         self.errors = list(errors)
 
 

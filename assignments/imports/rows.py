@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from assignments.imports.fields import ASSIGNEE, IDENTIFYING, OMITTED, READ_ONLY, ROW, Field, InvalidValue
 from assignments.models import ACT_FIELDS, ReminderStatus, Status
 from assignments.wording import quoted
@@ -84,7 +86,10 @@ class RowError:
 
 def repeated_reference(row: int, reference: str, *, first: int) -> RowError:
     """Two rows have one reference: nobody could say which of them counts."""
-    message = f"{quoted(reference)} is the reference of row {first} already: one row is accepted"
+    message = gettext("%(reference)s is the reference of row %(first)s already: one row is accepted") % {
+        "reference": quoted(reference),
+        "first": first,
+    }
     return RowError(row, "reference", "repeated", message)
 
 
@@ -142,7 +147,9 @@ def row_of(number: int, values: Mapping[str, Any], **more: Any) -> ImportRow:
 def read_row(number: int, given: Any, **more: Any) -> ParsedRow:
     """The row of an object as JSON has it, or what is wrong with it: 10 errors at most."""
     if not isinstance(given, Mapping):
-        message = f"{quoted(given)} is not an object: each row is an object with the fields of one assignment"
+        message = gettext(
+            "%(given)s is not an object: each row is an object with the fields of one assignment"
+        ) % {"given": quoted(given)}
         return [RowError(number, None, "invalid", message)]
     errors: list[RowError] = []
     values = _read(number, given, ROW, errors, ignored=("assignee", *ACT_FIELDS))
@@ -150,10 +157,12 @@ def read_row(number: int, given: Any, **more: Any) -> ParsedRow:
     if isinstance(person, Mapping):
         values["assignee"] = _read(number, person, ASSIGNEE, errors, path="assignee.")
         if not any(person.get(name) is not None for name in IDENTIFYING):
-            message = f"an assignee needs one of {', '.join(IDENTIFYING)}"
+            message = gettext("an assignee needs one of %(list)s") % {"list": ", ".join(IDENTIFYING)}
             errors.append(RowError(number, "assignee", "required", message))
     elif person is not None:
-        message = f"{quoted(person)} is not an assignee: an object or null is needed"
+        message = gettext("%(person)s is not an assignee: an object or null is needed") % {
+            "person": quoted(person)
+        }
         errors.append(RowError(number, "assignee", "invalid", message))
     return errors[:ERRORS_PER_ROW] or row_of(number, values, **more)
 
@@ -171,7 +180,14 @@ def _read(
     for name, declared in fields.items():
         if name not in given:
             if declared.required:
-                errors.append(RowError(number, path + name, "required", f"{path}{name} is needed"))
+                errors.append(
+                    RowError(
+                        number,
+                        path + name,
+                        "required",
+                        gettext("%(path)s%(name)s is needed") % {"path": path, "name": name},
+                    )
+                )
             continue
         try:
             value = declared.read(given[name])
@@ -186,9 +202,12 @@ def _read(
         if len(errors) >= ERRORS_PER_ROW:
             break
         if name in READ_ONLY and not path:
-            message = f"{name} cannot be set: leave it out"
+            message = gettext("%(name)s cannot be set: leave it out") % {"name": name}
             errors.append(RowError(number, name, "read_only", message))
         else:
-            message = f"{quoted(name)} is not a field: {', '.join(fields)} are accepted"
+            message = gettext("%(name)s is not a field: %(list)s are accepted") % {
+                "name": quoted(name),
+                "list": ", ".join(fields),
+            }
             errors.append(RowError(number, path + name[:100], "unknown_field", message))
     return values

@@ -1,5 +1,6 @@
 """Files as text: which encodings are accepted, and lines whose length is bounded."""
 
+from django.utils.translation import gettext
 import codecs
 import io
 from collections.abc import Iterator
@@ -28,7 +29,10 @@ def python_charset(declared: str | None) -> str:
     except (LookupError, ValueError, UnicodeError):
         name = ""
     if name not in CHARSETS:
-        raise UnreadableFile(f"the charset {quoted(declared)} is not accepted: save the file in UTF-8")
+        raise UnreadableFile(
+            gettext("the charset %(declared)s is not accepted: save the file in UTF-8")
+            % {"declared": quoted(declared)}
+        )
     return name
 
 
@@ -48,7 +52,7 @@ def refuse_utf16(file: BinaryIO) -> None:
     start = file.read(4)
     file.seek(0)
     if start.startswith(UTF16) or b"\x00" in start:
-        raise UnreadableFile("this file is in UTF-16: save it in UTF-8")
+        raise UnreadableFile(gettext("this file is in UTF-16: save it in UTF-8"))
 
 
 def decoded(file: BinaryIO, charset: str) -> TextIO:
@@ -63,7 +67,10 @@ def bounded_lines(text: TextIO) -> Iterator[str]:
     while line := text.readline(LONGEST_ROW + 1):
         number += 1
         if len(line) > LONGEST_ROW:
-            raise UnreadableFile(f"line {number} is longer than {LONGEST_ROW:,} characters")
+            raise UnreadableFile(
+                gettext("line %(number)s is longer than %(longest_row)s characters")
+                % {"number": number, "longest_row": f"{LONGEST_ROW:,}"}
+            )
         yield line
 
 
@@ -77,6 +84,10 @@ class NotInCharset(UnreadableFile):
 
 def not_in_charset(charset: str, line: int | None = None) -> NotInCharset:
     """The error for bytes that the charset does not have."""
-    where = "this file" if line is None else f"line {line}"
+    where = gettext("this file") if line is None else gettext("line %(line)s") % {"line": line}
     name = charset.upper() if charset.startswith("utf") else charset
-    return NotInCharset(f"{where} is not in {name}: save the file in UTF-8, or declare its charset", charset)
+    return NotInCharset(
+        gettext("%(where)s is not in %(name)s: save the file in UTF-8, or declare its charset")
+        % {"where": where, "name": name},
+        charset,
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from assignments import history, people, services
 from assignments.clock import database_now
@@ -116,10 +117,16 @@ def put(
     batch = Batch([row], now=database_now(), match_ids=True, scope=scope, actor=actor)
     present = batch.present(row)
     if present is None and if_match is not None:
-        raise Stale(f"there is no assignment with reference {quoted(reference)} yet")
+        raise Stale(
+            gettext("there is no assignment with reference %(reference)s yet")
+            % {"reference": quoted(reference)}
+        )
     if present is not None:
         if if_none_match:
-            raise Stale(f"there is an assignment with reference {quoted(reference)} already")
+            raise Stale(
+                gettext("there is an assignment with reference %(reference)s already")
+                % {"reference": quoted(reference)}
+            )
         if if_match not in (None, "*", services.etag(present)):
             raise services.changed_since_read(present.pk)
     outcome = batch.add(row)
@@ -223,7 +230,9 @@ class Batch:
         if row.cancellation:
             return self._cancel(row, present)
         if present is None and row.reference and normalized(row.reference) in self._references_of_others:
-            message = f"{quoted(row.reference)} is another assignment's reference already"
+            message = gettext("%(reference)s is another assignment's reference already") % {
+                "reference": quoted(row.reference)
+            }
             raise ValidationError({"reference": ValidationError(message, code="duplicate")})
         values = self._teams.resolved(row.values)
         person = None
@@ -254,9 +263,9 @@ class Batch:
     def _identify(self, assignee: Mapping[str, Any], team_id: int | None) -> Assignee:
         values = self._matchable(assignee)
         if not any(values.get(name) for name in IDENTIFYING):
-            message = (
-                "an id alone does not identify an assignee: send reference, name or email, "
-                "or ask for match_ids if the ids are those of this system"
+            message = gettext(
+                "an id alone does not identify an assignee: send reference, name or email, or ask for match_ids "
+                "if the ids are those of this system"
             )
             raise ValidationError({"id": ValidationError(message, code="ids_not_matched")})
         return self._people.identify(values, team_id=team_id)

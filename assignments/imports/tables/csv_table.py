@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO, TextIO
 
+from django.utils.translation import gettext
+
 from assignments.imports.rows import LONGEST_ROW, UnreadableFile
 from assignments.imports.tables.table import MAX_COLUMNS, TableRow
 from assignments.imports.text_files import decoded, not_in_charset, with_byte_order
@@ -43,7 +45,12 @@ def read_csv_rows(file: BinaryIO, charset: str = "utf-8", separator: str | None 
                 if isinstance(record, str):
                     yield TableRow(number, [], record)
                 elif any(cell.strip() for cell in record[MAX_COLUMNS:]):
-                    yield TableRow(number, [], f"the row has more than {MAX_COLUMNS} cells: no more are read")
+                    yield TableRow(
+                        number,
+                        [],
+                        gettext("the row has more than %(max_columns)s cells: no more are read")
+                        % {"max_columns": MAX_COLUMNS},
+                    )
                 else:
                     yield TableRow(number, list(record[:MAX_COLUMNS]))
     except UnicodeError as error:
@@ -74,10 +81,15 @@ def _records(lines: Iterable[str], separator: str) -> Iterator[list[str] | str]:
                 csv.reader(_one_record(source, returned, taken), delimiter=separator, strict=True), None
             )
         except csv.Error as error:
-            message = f"{quoted(taken[0].rstrip())} is not CSV: {_explained(error)}"
+            message = gettext("%(rstrip)s is not CSV: %(explained)s") % {
+                "rstrip": quoted(taken[0].rstrip()),
+                "explained": _explained(error),
+            }
             read_again += sum(map(len, taken[1:]))
             if read_again > MOST_READ_AGAIN + gone_through:
-                raise UnreadableFile(f"{message}, and so in many rows before it") from error
+                raise UnreadableFile(
+                    gettext("%(message)s, and so in many rows before it") % {"message": message}
+                ) from error
             returned.extendleft(reversed(taken[1:]))
             gone_through += len(taken[0])
             yield message
@@ -106,11 +118,15 @@ def _one_record(source: Iterator[str], returned: deque[str], taken: list[str]) -
 
 def _explained(error: csv.Error) -> str:
     if "row too long" in str(error):
-        return f"the row is longer than {LONGEST_ROW:,} characters"
+        return gettext("the row is longer than %(longest_row)s characters") % {
+            "longest_row": f"{LONGEST_ROW:,}"
+        }
     if "unexpected end" in str(error):
-        return "a quotation mark is not closed"
+        return gettext("a quotation mark is not closed")
     if "expected after" in str(error):
-        return "text follows a closing quotation mark; one inside of a cell is written twice"
+        return gettext("text follows a closing quotation mark; one inside of a cell is written twice")
     if "field larger" in str(error):
-        return f"a cell is longer than {csv.field_size_limit():,} characters"
+        return gettext("a cell is longer than %(field_size_limit)s characters") % {
+            "field_size_limit": f"{csv.field_size_limit():,}"
+        }
     return str(error)

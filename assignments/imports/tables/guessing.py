@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.utils.translation import gettext
+
 from assignments.imports.rows import UnreadableFile
 from assignments.imports.tables.column_names import (
     ANYBODYS,
@@ -105,14 +107,19 @@ def guess(rows: Iterable[TableRow], *, zone: str, sheets: Sequence[str] = (), **
     parts that are not accepted.
     """
     if sheets:
-        question = MappingQuestion("sheet", "The file has several sheets: which one is meant?", tuple(sheets))
+        question = MappingQuestion(
+            "sheet", gettext("The file has several sheets: which one is meant?"), tuple(sheets)
+        )
         return Guess(checked_mapping({"zone": zone}, complete=False), (question,), ())
     first = list(rows)
     header_row = known.get("header_row") or _header_row(first[:HEADER_WITHIN])
     table = below(iter(first), header_row)
     sample = [row for row in table.rows if row.broken is None and not row.blank][:SAMPLE]
     if not sample:
-        raise UnreadableFile(f"there are no rows below row {header_row}, which names the columns")
+        raise UnreadableFile(
+            gettext("there are no rows below row %(header_row)s, which names the columns")
+            % {"header_row": header_row}
+        )
     values = {name: _values(sample, place) for place, name in enumerate(table.columns)}
     said = known.get("columns") or {}
     columns = dict(said or _columns(values))
@@ -294,11 +301,13 @@ def _date_format(
     if len(possible) == 1:
         return possible.pop(), []
     if not possible:
-        message = (
+        message = gettext(
             "Some dates have the day first and others the month: correct the file, or say which is meant."
         )
     else:
-        message = f"Is the day first or the month? Every date can be read both ways, such as {example!r}."
+        message = gettext(
+            "Is the day first or the month? Every date can be read both ways, such as %(example)s."
+        ) % {"example": f"{example!r}"}
     return None, [MappingQuestion("date_format", message, ("day_first", "month_first"))]
 
 
@@ -323,7 +332,9 @@ def _duration(
         return "minutes", decimal, []
     if not plain_numbers:
         return None, decimal, []
-    message = f"Are the numbers of the column {column!r} minutes or hours?"
+    message = gettext("Are the numbers of the column %(column)s minutes or hours?") % {
+        "column": f"{column!r}"
+    }
     return None, decimal, [MappingQuestion("duration_unit", message, ("minutes", "hours"))]
 
 
@@ -357,10 +368,11 @@ def _key(columns: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
 def _missing(mapping: TableMapping) -> Iterator[MappingQuestion]:
     if "title" not in mapping.columns and "title" not in mapping.constants:
         yield MappingQuestion(
-            "title", "No column is known as the title: which one is it, or what title shall all rows have?"
+            "title",
+            gettext("No column is known as the title: which one is it, or what title shall all rows have?"),
         )
     if not mapping.columns.keys() & {"scheduled_start", "start_date"}:
-        yield MappingQuestion("scheduled_start", "No column is known as the start: which one is it?")
+        yield MappingQuestion("scheduled_start", gettext("No column is known as the start: which one is it?"))
     elif (
         "start_date" in mapping.columns
         and not mapping.columns.keys() & {"start_time", "times"}
@@ -368,5 +380,5 @@ def _missing(mapping: TableMapping) -> Iterator[MappingQuestion]:
     ):
         yield MappingQuestion(
             "all_day_start",
-            "No column is known as the time of the start: at which time shall such work begin?",
+            gettext("No column is known as the time of the start: at which time shall such work begin?"),
         )

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 from assignments import instants
 from assignments.imports.formulas import unguarded
 from assignments.imports.rows import ERRORS_PER_ROW, ImportRow, ParsedRow, RowError, UnreadableFile, read_row
@@ -55,7 +57,10 @@ def check_columns(table: Table, mapping: TableMapping) -> None:
     if missing:
         names = ", ".join(map(quoted, missing[:10]))
         there = ", ".join(map(quoted, table.columns[:40]))
-        raise UnreadableFile(f"the table has no column {names}, which the mapping names: it has {there}")
+        raise UnreadableFile(
+            gettext("the table has no column %(names)s, which the mapping names: it has %(there)s")
+            % {"names": names, "there": there}
+        )
 
 
 def mapped_rows(table: Table, mapping: TableMapping) -> Iterator[ParsedRow]:
@@ -168,7 +173,9 @@ class _Reader:
             known = {**STATUS_WORDS, **self._mapping.status_words}
             if (status := known.get(word.lower())) is None:
                 accepted = ", ".join(Status.values)
-                message = f"{quoted(word)} is not a known status: {accepted}, or a word of the mapping's status_words"
+                message = gettext(
+                    "%(word)s is not a known status: %(accepted)s, or a word of the mapping's status_words"
+                ) % {"word": quoted(word), "accepted": accepted}
                 self._refuse("status", "invalid_choice", message)
             given["status"] = status
         if leads := self._text("lead_minutes"):
@@ -189,7 +196,9 @@ class _Reader:
         words = _each(self._text("assignee"))
         if len(words) > MAX_PEOPLE or any(len(ADDRESS.findall(word)) > 1 for word in words):
             named = quoted("; ".join(words))
-            message = f"{named} names several people: at most {MAX_PEOPLE} are accepted, with ; between them"
+            message = gettext(
+                "%(named)s names several people: at most %(max_people)s are accepted, with ; between them"
+            ) % {"named": named, "max_people": MAX_PEOPLE}
             self._refuse("assignee", "several", message)
             words = words[:1]
         people = [(word, _named(word) | (own if len(words) < 2 else {})) for word in words or [""]]
@@ -202,7 +211,9 @@ class _Reader:
         if "reference" in self._mapping.columns:
             text = self._text("reference")
             if not text:
-                message = "this is empty: the reference of the row is needed, by which it is known again"
+                message = gettext(
+                    "this is empty: the reference of the row is needed, by which it is known again"
+                )
                 self._refuse("reference", "required", message)
             return f"{text}/{_digest(word.lower())[:12]}" if further else text
         parts, of_person = [], False
@@ -216,7 +227,7 @@ class _Reader:
             except ValueNotAccepted as refusal:
                 self._refuse("reference", refusal.code, str(refusal), column)
         if not any(parts) and not self._errors:
-            message = "all key columns are empty: one needs a value, by which the row is known again"
+            message = gettext("all key columns are empty: one needs a value, by which the row is known again")
             self._refuse("reference", "required", message)
         if further and not of_person:
             parts.append(word.lower())
@@ -229,7 +240,7 @@ class _Reader:
         start, whole_day = self._start()
         if start is None:
             if not self._errors:
-                self._refuse("scheduled_start", "required", "this is empty: the start is needed")
+                self._refuse("scheduled_start", "required", gettext("this is empty: the start is needed"))
             return {}
         begins = self._instant("scheduled_start", start, zone)
         end = None if whole_day else self._end(start)
@@ -252,7 +263,9 @@ class _Reader:
         if not name:
             return self._zone
         if (zone := instants.known_zone(name)) is None:
-            message = f"{quoted(name)} is not a time zone: a name like Europe/Berlin is needed"
+            message = gettext("%(name)s is not a time zone: a name like Europe/Berlin is needed") % {
+                "name": quoted(name)
+            }
             self._refuse(
                 "scheduled_start", "unknown_time_zone", message, self._mapping.columns["time_zone"][0]
             )
@@ -285,9 +298,9 @@ class _Reader:
         if day is None:
             return None
         if self._mapping.all_day_start is None:
-            message = (
-                f"{quoted(day.isoformat())} is a whole day: a time is needed, or all_day_start in the mapping"
-            )
+            message = gettext(
+                "%(isoformat)s is a whole day: a time is needed, or all_day_start in the mapping"
+            ) % {"isoformat": quoted(day.isoformat())}
             self._refuse("scheduled_start", "all_day", message)
             return None
         return datetime.combine(day, time.fromisoformat(self._mapping.all_day_start))
@@ -311,7 +324,9 @@ class _Reader:
         if local.tzinfo is not None:
             return local
         if zone is None:
-            message = f"{quoted(local.isoformat(' '))} has no UTC offset: the mapping needs a zone, such as Europe/Berlin"
+            message = gettext(
+                "%(isoformat)s has no UTC offset: the mapping needs a zone, such as Europe/Berlin"
+            ) % {"isoformat": quoted(local.isoformat(" "))}
             self._refuse(field, "naive", message)
             return None
         try:

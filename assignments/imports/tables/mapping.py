@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments import instants
 from assignments.imports.fields import CLOCK_TIME, InvalidValue, check_characters
@@ -88,12 +89,23 @@ def checked_mapping(given: Any, *, complete: bool = True) -> TableMapping:
     One that is not `complete` may miss what an import needs.
     """
     if not isinstance(given, Mapping):
-        raise ValidationError({"columns": _refusal(f"{quoted(given)} is not a mapping: an object is needed")})
+        raise ValidationError(
+            {
+                "columns": _refusal(
+                    gettext("%(given)s is not a mapping: an object is needed") % {"given": quoted(given)}
+                )
+            }
+        )
     errors: Errors = {}
     for name in given:
         if name not in NAMES:
             accepted = ", ".join(NAMES)
-            _add(errors, str(name)[:100], f"{quoted(name)} is not part of a mapping: {accepted} are")
+            _add(
+                errors,
+                str(name)[:100],
+                gettext("%(name)s is not part of a mapping: %(accepted)s are")
+                % {"name": quoted(name), "accepted": accepted},
+            )
     values = {
         name: value
         for name, value in given.items()
@@ -131,7 +143,10 @@ def _add(errors: Errors, name: str, message: str) -> None:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_TEXT:
-        raise _Refused(f"{quoted(value)} is not a text of 1 to {LONGEST_TEXT:,} characters")
+        raise _Refused(
+            gettext("%(value)s is not a text of 1 to %(longest_text)s characters")
+            % {"value": quoted(value), "longest_text": f"{LONGEST_TEXT:,}"}
+        )
     try:
         check_characters(value)
     except InvalidValue as refusal:
@@ -142,22 +157,28 @@ def _text(value: Any) -> str:
 def _names(value: Any) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not 0 < len(names) <= MAX_COLUMNS:
-        raise _Refused(f"{quoted(value)} is not the name of a column, or a list of such names")
+        raise _Refused(
+            gettext("%(value)s is not the name of a column, or a list of such names")
+            % {"value": quoted(value)}
+        )
     return tuple(dict.fromkeys(" ".join(_text(one).split()) for one in names))
 
 
 def _key(value: Any) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _Refused(f"{quoted(value)} is not a list of names of columns")
+        raise _Refused(gettext("%(value)s is not a list of names of columns") % {"value": quoted(value)})
     return _names(value) if value else ()
 
 
 def _by_name(value: Any, accepted: Iterable[str]) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, Mapping):
-        raise _Refused(f"{quoted(value)} is not an object")
+        raise _Refused(gettext("%(value)s is not an object") % {"value": quoted(value)})
     for name, one in value.items():
         if name not in accepted:
-            raise _Refused(f"{quoted(name)} is not a field: {', '.join(accepted)} are accepted")
+            raise _Refused(
+                gettext("%(name)s is not a field: %(list)s are accepted")
+                % {"name": quoted(name), "list": ", ".join(accepted)}
+            )
         yield name, one
 
 
@@ -172,7 +193,8 @@ def _constants(value: Any) -> dict[str, str]:
 def _status_words(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or len(value) > MAX_WORDS:
         raise _Refused(
-            f"an object of at most {MAX_WORDS} words is needed, each with one of {', '.join(Status.values)}"
+            gettext("an object of at most %(max_words)s words is needed, each with one of %(list)s")
+            % {"max_words": MAX_WORDS, "list": ", ".join(Status.values)}
         )
     return {_text(word).lower(): _one_of(status, Status.values) for word, status in value.items()}
 
@@ -180,25 +202,35 @@ def _status_words(value: Any) -> dict[str, str]:
 def _one_of(value: Any, accepted: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in accepted:
         shown = ", ".join(quoted(one) if len(one) == 1 else one for one in accepted)
-        raise _Refused(f"{quoted(value)} is not one of {shown}")
+        raise _Refused(
+            gettext("%(value)s is not one of %(shown)s") % {"value": quoted(value), "shown": shown}
+        )
     return value
 
 
 def _zone(value: Any) -> str:
     if not isinstance(value, str) or instants.known_zone(value) is None:
-        raise _Refused(f"{quoted(value)} is not a time zone: a name like Europe/Berlin is needed")
+        raise _Refused(
+            gettext("%(value)s is not a time zone: a name like Europe/Berlin is needed")
+            % {"value": quoted(value)}
+        )
     return value
 
 
 def _clock(value: Any) -> str:
     if not isinstance(value, str) or not CLOCK_TIME.fullmatch(value):
-        raise _Refused(f"{quoted(value)} is not a time: one from 00:00 to 23:59 is needed")
+        raise _Refused(
+            gettext("%(value)s is not a time: one from 00:00 to 23:59 is needed") % {"value": quoted(value)}
+        )
     return value
 
 
 def _header_row(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_HEADER_ROW:
-        raise _Refused(f"{quoted(value)} is not a row from 1 to {MAX_HEADER_ROW}")
+        raise _Refused(
+            gettext("%(value)s is not a row from 1 to %(max_header_row)s")
+            % {"value": quoted(value), "max_header_row": MAX_HEADER_ROW}
+        )
     return value
 
 
@@ -231,27 +263,29 @@ def _contradictions(mapping: TableMapping) -> Iterator[tuple[str, str]]:
     """What is missing for an import, by the part of the mapping that would say it."""
     given = mapping.columns.keys()
     if "title" not in given and "title" not in mapping.constants:
-        yield "columns", "no column is the title: name one, or give a constant title"
+        yield "columns", gettext("no column is the title: name one, or give a constant title")
     if not given & set(STARTS):
         yield (
             "columns",
-            "no column is the start: scheduled_start, or start_date (with start_time or times), is needed",
+            gettext(
+                "no column is the start: scheduled_start, or start_date (with start_time or times), is needed"
+            ),
         )
     if "scheduled_start" in given and "start_date" in given:
-        yield "columns", "scheduled_start and start_date both say the start: one of them is accepted"
+        yield "columns", gettext("scheduled_start and start_date both say the start: one of them is accepted")
     if "start_date" in given and not given & {"start_time", "times"} and not mapping.all_day_start:
         yield (
             "all_day_start",
-            "no column is the time of the start: name one, or say at which time such work begins",
+            gettext("no column is the time of the start: name one, or say at which time such work begins"),
         )
     if "times" in given and given & {"start_time", "end_time"}:
         yield (
             "columns",
-            "times says the start and the end: start_time and end_time beside it are not accepted",
+            gettext("times says the start and the end: start_time and end_time beside it are not accepted"),
         )
     if "reference" not in given and not mapping.key:
-        message = (
-            "no column is the reference: name one, or say by which columns (key) the same work is known again, "
-            "so that importing the file once more changes nothing"
+        message = gettext(
+            "no column is the reference: name one, or say by which columns (key) the same work is known "
+            "again, so that importing the file once more changes nothing"
         )
         yield "key", message

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from django.utils.translation import gettext
+
 from assignments.imports.rows import RowError, UnreadableFile
 
 MAX_COLUMNS = 512
@@ -55,9 +57,9 @@ class Table:
 
 def wrong_width(row: TableRow, columns: int) -> RowError:
     """The row has not as many cells as there are columns."""
-    message = (
-        f"{len(row.cells)} cells under {columns} columns: a cell that contains the separator needs quotes"
-    )
+    message = gettext(
+        "%(number)s cells under %(columns)s columns: a cell that contains the separator needs quotes"
+    ) % {"number": len(row.cells), "columns": columns}
     return RowError(row.number, None, "columns", message)
 
 
@@ -93,9 +95,15 @@ def below(rows: Iterator[TableRow], header_row: int) -> Table:
         if row.number < header_row:
             continue
         if row.broken is not None:
-            raise UnreadableFile(f"row {header_row} does not name the columns: {row.broken}")
+            raise UnreadableFile(
+                gettext("row %(header_row)s does not name the columns: %(broken)s")
+                % {"header_row": header_row, "broken": row.broken}
+            )
         if row.number > header_row or row.blank:
             break
         last = max(place for place, cell in enumerate(row.cells) if not isinstance(cell, str) or cell.strip())
         return Table(named(row.cells[: last + 1]), rows)
-    raise UnreadableFile(f"row {header_row} does not name the columns: say with header_row which one does")
+    raise UnreadableFile(
+        gettext("row %(header_row)s does not name the columns: say with header_row which one does")
+        % {"header_row": header_row}
+    )

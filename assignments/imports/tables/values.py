@@ -4,6 +4,8 @@ import math
 import re
 from datetime import date, datetime, time, timedelta
 
+from django.utils.translation import gettext, gettext_noop
+
 from assignments import instants
 from assignments.imports.tables.table import Cell, Unusable
 from assignments.wording import quoted
@@ -12,7 +14,7 @@ DATE_FORMATS = {
     "iso": "2026-11-23",
     "day_first": "23.11.2026, 23/11/2026 or 23-11-2026",
     "month_first": "11/23/2026",
-    "excel": "46349, a date as spreadsheets count days",
+    "excel": gettext_noop("46349, a date as spreadsheets count days"),
 }
 """How dates that could mean several days are written, each with an example."""
 
@@ -69,7 +71,7 @@ def as_text(cell: Cell) -> str:
     """The cell as text, whole numbers without a fraction. Raises NotAccepted for one without a usable value."""
     match cell:
         case Unusable(why):
-            raise ValueNotAccepted("", f"this cell holds {why}", "unusable")
+            raise ValueNotAccepted("", gettext("this cell holds %(why)s") % {"why": gettext(why)}, "unusable")
         case str():
             return cell.strip()
         case bool():
@@ -103,7 +105,11 @@ def read_date(cell: Cell, date_format: str | None) -> date:
         None,
     )
     if found is None:
-        raise ValueNotAccepted(text, f"is not a date: {_forms(date_format)} is needed", "invalid_date")
+        raise ValueNotAccepted(
+            text,
+            gettext("is not a date: %(forms)s is needed") % {"forms": _forms(date_format)},
+            "invalid_date",
+        )
     return found
 
 
@@ -117,14 +123,18 @@ def read_moment(cell: Cell, date_format: str | None) -> datetime:
     except instants.NotAnInstant as refusal:
         if refusal.code == "out_of_range":
             raise ValueNotAccepted(
-                text, f"is out of range: {instants.MESSAGES['out_of_range']}", "out_of_range"
+                text,
+                gettext("is out of range: %(needed)s") % {"needed": instants.MESSAGES["out_of_range"]},
+                "out_of_range",
             ) from refusal
     if date_format == "excel" and (serial := _serial(text)) is not None:
         return serial
     for day, rest in _split(text):
         if (found := _dated(day, date_format)) is not None and (clock := _clock(rest)) is not None:
             return datetime.combine(found, clock)
-    needed = f"is not a date with a time: {_forms(date_format)} and a time such as 09:00 are needed"
+    needed = gettext("is not a date with a time: %(forms)s and a time such as 09:00 are needed") % {
+        "forms": _forms(date_format)
+    }
     raise ValueNotAccepted(text, needed, "invalid_date")
 
 
@@ -144,7 +154,7 @@ def read_time(cell: Cell) -> time:
         found = _clock(text) if text else None
     if found is None:
         raise ValueNotAccepted(
-            as_text(cell), "is not a time: one such as 09:00 or 9:00 AM is needed", "invalid_time"
+            as_text(cell), gettext("is not a time: one such as 09:00 or 9:00 AM is needed"), "invalid_time"
         )
     return found
 
@@ -175,11 +185,14 @@ def read_duration(cell: Cell, unit: str | None, decimal: str) -> timedelta:
             found += timedelta(**{own: min(float(amount.replace(",", ".")), 1e6)})
     if found is None or not timedelta() <= found <= LONGEST_DURATION:
         form = (
-            f"a number of {unit} (decimals behind {quoted(decimal)})"
+            gettext("a number of %(unit)s (decimals behind %(decimal)s)")
+            % {"unit": unit, "decimal": quoted(decimal)}
             if unit
-            else "one such as 1:30 or 90 min"
+            else gettext("one such as 1:30 or 90 min")
         )
-        raise ValueNotAccepted(text, f"is not a duration: {form} is needed", "invalid_duration")
+        raise ValueNotAccepted(
+            text, gettext("is not a duration: %(form)s is needed") % {"form": form}, "invalid_duration"
+        )
     return found
 
 
@@ -190,7 +203,9 @@ def read_flag(cell: Cell) -> bool:
         return True
     if word in NO:
         return False
-    raise ValueNotAccepted(as_text(cell), "is not yes or no: true or false is needed", "invalid_flag")
+    raise ValueNotAccepted(
+        as_text(cell), gettext("is not yes or no: true or false is needed"), "invalid_flag"
+    )
 
 
 def orders(text: str) -> set[str]:
@@ -228,7 +243,7 @@ def is_serial(text: str) -> bool:
 
 
 def _forms(date_format: str | None) -> str:
-    return f"one such as {DATE_FORMATS[date_format or 'iso']}"
+    return gettext("one such as %(example)s") % {"example": gettext(DATE_FORMATS[date_format or "iso"])}
 
 
 def _without_day_name(text: str) -> str:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
+
 from assignments.imports.rows import LONGEST_ROW, UnreadableFile
 from assignments.imports.tables.stored_rows import stored_cell
 from assignments.imports.tables.table import (
@@ -39,10 +42,10 @@ MAX_CELLS = 2_000_000
 OLD_FORMAT = b"\xd0\xcf\x11\xe0"
 """How a file in the format of Excel 97, and one that is protected by a password, begins."""
 
-NOT_XLSX = "this is not an XLSX file: save the table as XLSX or as CSV"
-TOO_MUCH = "reading this file takes more memory or time than is given to one: save the table as CSV"
+NOT_XLSX = _("this is not an XLSX file: save the table as XLSX or as CSV")
+TOO_MUCH = _("reading this file takes more memory or time than is given to one: save the table as CSV")
 FORMULA_WITHOUT_RESULT = Unusable(
-    "a formula without a stored result: open the file in a spreadsheet program and save it"
+    gettext_noop("a formula without a stored result: open the file in a spreadsheet program and save it")
 )
 
 
@@ -71,13 +74,17 @@ class Workbook:
         if name is None:
             if len(visible) > 1:
                 raise UnreadableFile(
-                    f"the file has several sheets: say with sheet which one of {names} is meant"
+                    gettext("the file has several sheets: say with sheet which one of %(names)s is meant")
+                    % {"names": names}
                 )
             return visible[0]
         for one in self.sheets:
             if one.name.strip().lower() == name.strip().lower():
                 return one
-        raise UnreadableFile(f"there is no sheet {quoted(name)}: the file has {names}")
+        raise UnreadableFile(
+            gettext("there is no sheet %(name)s: the file has %(names)s")
+            % {"name": quoted(name), "names": names}
+        )
 
     def rows(self, sheet: SheetName) -> Iterator[TableRow]:
         """The rows of a sheet that have values, by their numbers. A cell that is merged over several rows counts in each."""
@@ -87,20 +94,28 @@ class Workbook:
 
 def _broken(printed: Any) -> str | None:
     if printed == "long":
-        return f"the row is longer than {LONGEST_ROW:,} characters"
+        return gettext("the row is longer than %(longest_row)s characters") % {
+            "longest_row": f"{LONGEST_ROW:,}"
+        }
     if printed is None:
         return None
-    return f"a value stands in column {letters(printed)}: no more than {MAX_COLUMNS} columns are read"
+    return gettext("a value stands in column %(letters)s: no more than %(max_columns)s columns are read") % {
+        "letters": letters(printed),
+        "max_columns": MAX_COLUMNS,
+    }
 
 
 def _cell(printed: Any) -> Cell:
     match printed:
         case {"error": text}:
-            return Unusable(f"the error {quoted(text)} of a formula")
+            return Unusable(gettext("the error %(text)s of a formula") % {"text": quoted(text)})
         case {"formula": _}:
             return FORMULA_WITHOUT_RESULT
         case {"long": text}:
-            return Unusable(f"{quoted(text)} is longer than {LONGEST_CELL:,} characters")
+            return Unusable(
+                gettext("%(text)s is longer than %(longest_cell)s characters")
+                % {"text": quoted(text), "longest_cell": f"{LONGEST_CELL:,}"}
+            )
     return stored_cell(printed)
 
 
@@ -150,7 +165,13 @@ def _check_format(file: BinaryIO) -> None:
     file.seek(0)
     if file.read(4) == OLD_FORMAT:
         raise UnreadableFile(
-            "this file is protected by a password, or in the format of Excel 97 (.xls): save it as XLSX without a password"
+            gettext(
+                "this file is protected by a password, or in the format of Excel 97 (.xls): save it as XLSX "
+                "without a password"
+            )
         )
     if file.seek(0, 2) > MAX_FILE:
-        raise UnreadableFile(f"no more than {MAX_FILE:,} bytes of XLSX are read: save the table as CSV")
+        raise UnreadableFile(
+            gettext("no more than %(max_file)s bytes of XLSX are read: save the table as CSV")
+            % {"max_file": f"{MAX_FILE:,}"}
+        )
