@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts import limits, tokens
 from accounts.limits import team_names
@@ -22,10 +24,10 @@ else:  # Django's own classes take no parameters.
     AnyAdmin, AnyModelForm = admin.ModelAdmin, forms.ModelForm
 
 SCOPE_LABELS = {
-    "read": "read: see assignments and reminders",
-    "write": "write: change assignments",
-    "ops": "ops: operate",
-    "privacy": "privacy: export what is known of people, and erase them",
+    "read": _("read: see assignments and reminders"),
+    "write": _("write: change assignments"),
+    "ops": _("ops: operate"),
+    "privacy": _("privacy: export what is known of people, and erase them"),
 }
 
 
@@ -47,22 +49,24 @@ class NewTokenForm(AnyModelForm):
     scopes = forms.MultipleChoiceField(
         choices=[(scope, SCOPE_LABELS[scope]) for scope in SCOPES],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Only what the program needs.",
+        help_text=_("Only what the program needs."),
     )
     days = forms.IntegerField(
         required=False,
         min_value=1,
         max_value=MAX_LIFETIME_DAYS,
-        help_text="How many days the token is valid; empty: until it is revoked.",
+        help_text=_("How many days the token is valid; empty: until it is revoked."),
     )
 
-    teams = TeamsField(required=False, help_text="It sees their work only; none: everything.")
+    teams = TeamsField(required=False, help_text=_("It sees their work only; none: everything."))
 
     class Meta:
         model = ApiToken
         fields = ("name",)
         help_texts = {
-            "name": "Who will use it. The audit trail shows this name with all that is done with the token."
+            "name": _(
+                "Who will use it. The audit trail shows this name with all that is done with the token."
+            )
         }
 
 
@@ -77,7 +81,7 @@ def shown_teams(teams: Sequence[int] | None) -> str:
 class AccountReasonForm(forms.Form):
     """Why something is done."""
 
-    reason = forms.CharField(max_length=MAX_REASON_LENGTH, help_text="It is kept in the audit trail.")
+    reason = forms.CharField(max_length=MAX_REASON_LENGTH, help_text=_("It is kept in the audit trail."))
 
 
 @admin.register(ApiToken)
@@ -100,7 +104,7 @@ class ApiTokenAdmin(AnyAdmin):
     )
     actions = ("revoke",)
 
-    @admin.display(description="teams")
+    @admin.display(description=_("teams"))
     def teams_shown(self, token: ApiToken) -> str:
         return shown_teams(token.teams)
 
@@ -147,20 +151,20 @@ class ApiTokenAdmin(AnyAdmin):
         """Shows the secret in the response to the form itself, so that no session, cookie or message stores it."""
         context = {
             **self.admin_site.each_context(request),
-            "title": "A new token",
+            "title": gettext("A new token"),
             "token": obj,
             "secret": obj.secret,  # type: ignore[attr-defined]
             "opts": self.model._meta,
         }
         return TemplateResponse(request, "admin/access/new_token.html", context)
 
-    @admin.action(description="Revoke", permissions=["revoke"])
+    @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> HttpResponse | None:
         form = AccountReasonForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
             ids = list(queryset.values_list("pk", flat=True))
             number = tokens.revoke(ids, by=request.user.get_username(), reason=form.cleaned_data["reason"])
-            self.message_user(request, f"Tokens revoked: {number}.")
+            self.message_user(request, gettext("Tokens revoked: %(number)s.") % {"number": number})
             return None
         context = {
             **self.admin_site.each_context(request),
@@ -175,7 +179,7 @@ class ApiTokenAdmin(AnyAdmin):
 class TeamLimitForm(AnyModelForm):
     """Who sees the work of which teams only."""
 
-    teams = TeamsField(help_text="This person sees, changes and is shown the figures of their work only.")
+    teams = TeamsField(help_text=_("This person sees, changes and is shown the figures of their work only."))
 
     class Meta:
         model = TeamLimit
@@ -192,7 +196,7 @@ class TeamLimitAdmin(AnyAdmin):
     list_select_related = ("user",)
     actions = None
 
-    @admin.display(description="teams")
+    @admin.display(description=_("teams"))
     def teams_shown(self, limit: TeamLimit) -> str:
         return shown_teams(limit.teams)
 

@@ -9,11 +9,13 @@ from django.contrib.auth.admin import UserAdmin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts import second_factors, user_sessions
 from accounts.admin import AccountReasonForm
 
-FACTORS = {"totp": "authenticator app", "webauthn": "passkey"}
+FACTORS = {"totp": _("authenticator app"), "webauthn": _("passkey")}
 
 People = get_user_model()
 admin.site.unregister(People)
@@ -30,37 +32,39 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         found = super().get_queryset(request)
         return found.prefetch_related("groups", Prefetch("authenticator_set"))
 
-    @admin.display(description="roles")
+    @admin.display(description=_("roles"))
     def roles(self, person: Any) -> str:
         return ", ".join(group.name for group in person.groups.all()) or "-"
 
-    @admin.display(description="second factors")
+    @admin.display(description=_("second factors"))
     def factors(self, person: Any) -> str:
         kinds = {one.type for one in person.authenticator_set.all()}
-        return ", ".join(words for kind, words in FACTORS.items() if kind in kinds) or "-"
+        return ", ".join(str(words) for kind, words in FACTORS.items() if kind in kinds) or "-"
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Superusers alone: whoever takes a factor away makes an account weaker."""
         return super().get_actions(request) if request.user.is_superuser else {}
 
-    @admin.action(description="Reset second factors…")
+    @admin.action(description=_("Reset second factors…"))
     def reset_factors(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         def reset(person: Any, by: str, reason: str) -> bool:
             return bool(second_factors.reset(person, by=by, reason=reason))
 
-        explained = (
-            "All second factors, passkeys and recovery codes of these people are removed. They sign in by password alone, "
-            "or at the company's provider, and can set up new ones."
+        explained = gettext(
+            "All second factors, passkeys and recovery codes of these people are removed. They sign in by "
+            "password alone, or at the company's provider, and can set up new ones."
         )
-        return self._asked(request, queryset, "reset_factors", "Reset second factors", explained, reset)
+        return self._asked(
+            request, queryset, "reset_factors", gettext("Reset second factors"), explained, reset
+        )
 
-    @admin.action(description="End all sessions…")
+    @admin.action(description=_("End all sessions…"))
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         def end(person: Any, by: str, reason: str) -> bool:
             return bool(user_sessions.end(person, by=by, reason=reason))
 
-        explained = "These people are signed out everywhere, and can sign in again."
-        return self._asked(request, queryset, "end_sessions", "End all sessions", explained, end)
+        explained = gettext("These people are signed out everywhere, and can sign in again.")
+        return self._asked(request, queryset, "end_sessions", gettext("End all sessions"), explained, end)
 
     def _asked(
         self,
@@ -78,7 +82,11 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
         if form.is_valid():
             by, reason = request.user.get_username(), form.cleaned_data["reason"]
             done = sum(carry_out(person, by, reason) for person in people)
-            self.message_user(request, f"{title}: {done} of {len(people)} people had some.")
+            self.message_user(
+                request,
+                gettext("%(title)s: %(done)s of %(number)s people had some.")
+                % {"title": title, "done": done, "number": len(people)},
+            )
             return None
         context = {
             **self.admin_site.each_context(request),

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import NoSuchAccount
@@ -78,5 +79,5 @@ def person_named(name: str) -> Any:
     """The person who signs in by this name. Raises NoSuchAccount."""
     found = get_user_model().objects.filter(username=name).first()
     if found is None:
-        raise NoSuchAccount(f"nobody has the name {name!r}")
+        raise NoSuchAccount(gettext("nobody has the name %(name)s") % {"name": f"{name!r}"})
     return found

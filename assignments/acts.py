@@ -202,7 +202,11 @@ def _seen(pk: int, actor: Actor, version: int | None, if_match: str | None, scop
         raise services.changed_since_read(pk)
     if version is not None and work.version != version:
         raise Stale(
-            f"version {version} of assignment {pk} is not in force, {work.version} is: read it again, then act"
+            gettext(
+                "version %(version)s of assignment %(pk)s is not in force, %(version2)s is: read it again, then "
+                "act"
+            )
+            % {"version": version, "pk": pk, "version2": work.version}
         )
     return work
 

@@ -6,6 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.contact_point import ContactChannel
 from assignments.erasure_models import ErasedKey
@@ -16,7 +18,7 @@ from assignments.refusals import Refused
 SALT = "assignments.erased_keys"
 KINDS = {"reference": "reference", "email": ContactChannel.EMAIL, "phone": ContactChannel.SMS}
 """The fields of a person by which they may come back, and what each is hashed as."""
-FORMER = (
+FORMER = _(
     "the person who had this reference or address was erased, and is not entered again under it "
     "(docs/privacy.md says how an operator allows it)"
 )
@@ -30,7 +32,10 @@ class PersonErased(Refused):
 
 def refusal_of(person: Assignee) -> PersonErased:
     """For whoever means an erased person by id."""
-    return PersonErased(f"person {person.pk} was erased: they get no work, no name and no addresses any more")
+    return PersonErased(
+        gettext("person %(pk)s was erased: they get no work, no name and no addresses any more")
+        % {"pk": person.pk}
+    )
 
 
 def check_present(people: Iterable[Assignee]) -> None:

@@ -305,7 +305,10 @@ class Batch:
         if status is None and present.status == Status.CANCELLED and changed:
             raise services.still_cancelled(present.pk)
         if present.status == Status.COMPLETED and changed.keys() & services.PLAN_FIELDS:
-            raise Refused(f"assignment {present.pk} is COMPLETED: its plan cannot be changed any more")
+            raise Refused(
+                gettext("assignment %(pk)s is COMPLETED: its plan cannot be changed any more")
+                % {"pk": present.pk}
+            )
         outcome = self._apply(present, values if status is None else {**values, "status": status})
         self._keep_within(present, person)
         return outcome

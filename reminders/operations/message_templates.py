@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from accounts.reasons import checked_reason
 from assignments.contact_point import ContactChannel
@@ -143,7 +144,9 @@ def restore_version(
     found = locked_template(pk, scope)
     former = found.versions.filter(number=number).first()
     if former is None:
-        raise UnknownTemplate(f"template {pk} has no version {number}")
+        raise UnknownTemplate(
+            gettext("template %(pk)s has no version %(number)s") % {"pk": pk, "number": number}
+        )
     note = checked_note(note)
     errors = problems_of(
         kind=found.kind,
@@ -178,7 +181,7 @@ def locked_template(pk: int, scope: TeamScope = EVERYTHING) -> MessageTemplate:
     """The template, locked. Raises UnknownTemplate."""
     found = MessageTemplate.objects.visible_to(scope).select_for_update().filter(pk=pk).first()
     if found is None:
-        raise UnknownTemplate(f"there is no template {pk}")
+        raise UnknownTemplate(gettext("there is no template %(pk)s") % {"pk": pk})
     return found
 
 
@@ -192,16 +195,21 @@ def check_place(
         ("channel", channel, ContactChannel.values),
     ):
         if value not in accepted:
-            errors[name] = f"{quoted(value)}: one of {', '.join(accepted)} is needed"
+            errors[name] = gettext("%(value)s: one of %(list)s is needed") % {
+                "value": quoted(value),
+                "list": ", ".join(accepted),
+            }
     if not LANGUAGE.fullmatch(language) or not known_language([language]):
         known = ", ".join(dict(settings.LANGUAGES))
-        errors["language"] = (
-            f"{quoted(language)}: one of {known}, or one of their variants such as de-at, is needed"
-        )
+        errors["language"] = gettext(
+            "%(language)s: one of %(known)s, or one of their variants such as de-at, is needed"
+        ) % {"language": quoted(language), "known": known}
     if team_id is None and scope.limited:
-        errors["team"] = "a caller who is limited to teams writes texts for one of them: its id is needed"
+        errors["team"] = gettext(
+            "a caller who is limited to teams writes texts for one of them: its id is needed"
+        )
     elif team_id is not None and not Team.objects.visible_to(scope).filter(pk=team_id).exists():
-        errors["team"] = f"{team_id}: the id of a team is needed"
+        errors["team"] = gettext("%(team_id)s: the id of a team is needed") % {"team_id": team_id}
     if errors:
         raise ValidationError(errors)
 
@@ -215,7 +223,13 @@ def problems_of(
     form = active.form_of(channel)
     for name, text in (("subject", subject), ("body", body)):
         if len(text) > MOST_OCTETS:
-            return {name: [_error(Problem(f"{len(text)} characters are too long", TOP))]}
+            return {
+                name: [
+                    _error(
+                        Problem(gettext("%(number)s characters are too long") % {"number": len(text)}, TOP)
+                    )
+                ]
+            }
     checked = check(kind, form, subject=subject, body=body)
     found = {"subject": list(checked.subject_problems), "body": list(checked.body_problems)}
     if not checked.problems:
@@ -280,7 +294,11 @@ def _add_version(
     newest = template.versions.aggregate(newest=Max("number"))["newest"] or 0
     if seen is not None and seen != newest:
         raise TemplateChanged(
-            f"somebody has saved version {newest} meanwhile: look at it, and save your text anew if it is still wanted"
+            gettext(
+                "somebody has saved version %(newest)s meanwhile: look at it, and save your text anew if it is "
+                "still wanted"
+            )
+            % {"newest": newest}
         )
     in_force = active_version(template)
     if in_force is not None and (in_force.subject, in_force.body) == (subject, body):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from assignments.clock import database_now
 from assignments.imports.fields import InvalidValue, Number, Text, TimeOfDay
@@ -44,14 +45,22 @@ def read_rules(path: Path) -> list[Rule]:
     except OSError as error:
         raise UnreadableRules(f"{path}: {error.strerror}") from error
     if len(text) > MOST_BYTES:
-        raise UnreadableRules(f"{path}: no more than {MOST_BYTES:,} bytes are read")
+        raise UnreadableRules(
+            gettext("%(path)s: no more than %(most_bytes)s bytes are read")
+            % {"path": path, "most_bytes": f"{MOST_BYTES:,}"}
+        )
     try:
         given = parsed(text)
     except ValueError as error:
-        raise UnreadableRules(f"{path} is not JSON: {error}") from error
+        raise UnreadableRules(
+            gettext("%(path)s is not JSON: %(error)s") % {"path": path, "error": error}
+        ) from error
     found = given.get("results") if isinstance(given, Mapping) else given
     if not isinstance(found, list) or len(found) > MOST_RULES:
-        raise UnreadableRules(f"{path}: a list of at most {MOST_RULES:,} rules is needed")
+        raise UnreadableRules(
+            gettext("%(path)s: a list of at most %(most_rules)s rules is needed")
+            % {"path": path, "most_rules": f"{MOST_RULES:,}"}
+        )
     return [rule for number, one in enumerate(found, 1) if (rule := _rule(one, path, number)) is not None]
 
 
@@ -64,7 +73,9 @@ def _rule(given: Any, path: Path, number: int) -> Rule | None:
         check_rule(made, unique=False)
     except ValidationError as refusal:
         wrong = "; ".join(f"{name}: {' '.join(said)}" for name, said in refusal.message_dict.items())
-        raise UnreadableRules(f"{path}, rule {number}: {wrong}") from refusal
+        raise UnreadableRules(
+            gettext("%(path)s, rule %(number)s: %(wrong)s") % {"path": path, "number": number, "wrong": wrong}
+        ) from refusal
     if not made.enabled:
         return None
     return rule_of(made) if made.pk is not None else renamed(rule_of(made), f"file:{number}")
@@ -72,7 +83,12 @@ def _rule(given: Any, path: Path, number: int) -> Rule | None:
 
 def _values(given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
-        raise ValidationError({"rule": f"{quoted(given)} is not an object with the fields of a rule"})
+        raise ValidationError(
+            {
+                "rule": gettext("%(given)s is not an object with the fields of a rule")
+                % {"given": quoted(given)}
+            }
+        )
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name in NESTED:
@@ -80,7 +96,7 @@ def _values(given: Any) -> dict[str, Any]:
         elif name in FIELDS:
             values[name] = _checked(name, value)
         elif name not in IGNORED:
-            raise ValidationError({name: "this is no field of a rule"})
+            raise ValidationError({name: gettext("this is no field of a rule")})
     return values
 
 
@@ -89,8 +105,17 @@ def _nested(name: str, given: Any) -> dict[str, Any]:
     if name == "repeat" and given is None:
         return {}
     if not isinstance(given, Mapping) or (unknown := given.keys() - columns.keys()):
-        seen = quoted(given) if not isinstance(given, Mapping) else f"unknown: {', '.join(sorted(unknown))}"
-        raise ValidationError({name: f"{seen}: an object with {', '.join(columns)} is needed"})
+        seen = (
+            quoted(given)
+            if not isinstance(given, Mapping)
+            else gettext("unknown: %(list)s") % {"list": ", ".join(sorted(unknown))}
+        )
+        raise ValidationError(
+            {
+                name: gettext("%(seen)s: an object with %(list)s is needed")
+                % {"seen": seen, "list": ", ".join(columns)}
+            }
+        )
     return {columns[part]: _checked(part, value) for part, value in given.items()}
 
 
@@ -98,11 +123,15 @@ def _checked(name: str, value: Any) -> Any:
     """What is stored of the value, where it is of the form that the API takes."""
     if name in ("enabled", "mandatory", "verified_only"):
         if not isinstance(value, bool):
-            raise ValidationError({name: f"{quoted(value)}: true or false is needed"})
+            raise ValidationError(
+                {name: gettext("%(value)s: true or false is needed") % {"value": quoted(value)}}
+            )
         return value
     if name == "channels":
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise ValidationError({name: f"{quoted(value)}: a list of channels is needed"})
+            raise ValidationError(
+                {name: gettext("%(value)s: a list of channels is needed") % {"value": quoted(value)}}
+            )
         return value
     form = NUMBER if name in NUMBERS else LOCAL_TIME if name == "at" else TEXT
     try:

@@ -6,7 +6,9 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments import contact_points, people
 from assignments.contact_points import CHANGEABLE, MOST_POINTS
@@ -29,9 +31,11 @@ class ContactPointForm(AnyModelForm):
     class Meta:
         model = ContactPoint
         fields = ("channel", "address", "order")
-        help_texts: ClassVar[dict[str, str]] = {
-            "address": "An e-mail address, a telephone number such as +4930123456, or the URL of a chat service.",
-            "order": "Addresses are tried in this order; empty: last.",
+        help_texts: ClassVar[dict[str, str | Promise]] = {
+            "address": _(
+                "An e-mail address, a telephone number such as +4930123456, or the URL of a chat service."
+            ),
+            "order": _("Addresses are tried in this order; empty: last."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -81,7 +85,7 @@ class AssigneeAdmin(EditableAdmin):
     list_filter = (TeamFilter,)
     list_select_related = ("team",)
     search_fields = ("name",)
-    search_help_text = "Name, reference, e-mail address, telephone number, or #id"
+    search_help_text = _("Name, reference, e-mail address, telephone number, or #id")
     fields = (
         *("name", "reference", "team", "email", "phone", "time_zone", "language"),
         *("quiet_from", "quiet_until"),
@@ -102,14 +106,18 @@ class AssigneeAdmin(EditableAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {
-            "reference": "The person's key in the scheduling system, if it has one.",
-            "email": "The first e-mail address of those below. Correcting it sends what failed for want of it, while that"
-            " is of use.",
-            "phone": "The first telephone number of those below.",
-            "time_zone": "The zone in which this person reads times, such as Europe/Berlin.",
-            "language": "The language of messages and pages: en, de, es or fr, also with a region, such as de-AT.",
-            "team": "Whose supervisors are notified when this person's work is overdue.",
-            "quiet_from": "When quiet hours begin on this person's clock; empty: those of the team.",
+            "reference": gettext("The person's key in the scheduling system, if it has one."),
+            "email": gettext(
+                "The first e-mail address of those below. Correcting it sends what failed for want of it, while "
+                "that is of use."
+            ),
+            "phone": gettext("The first telephone number of those below."),
+            "time_zone": gettext("The zone in which this person reads times, such as Europe/Berlin."),
+            "language": gettext(
+                "The language of messages and pages: en, de, es or fr, also with a region, such as de-AT."
+            ),
+            "team": gettext("Whose supervisors are notified when this person's work is overdue."),
+            "quiet_from": gettext("When quiet hours begin on this person's clock; empty: those of the team."),
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
@@ -140,7 +148,7 @@ class AssigneeAdmin(EditableAdmin):
         try:
             self._save_points(request, form.instance.pk, formset)
         except ContactPoint.DoesNotExist as gone:
-            raise Refused("an address has been removed meanwhile: load the page again") from gone
+            raise Refused(gettext("an address has been removed meanwhile: load the page again")) from gone
 
     def _save_points(self, request: HttpRequest, person_id: int, formset: Any) -> None:
         scope = scope_of(request.user)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from assignments.clock import database_now
 from assignments.models import Assignment, Team
@@ -42,7 +43,7 @@ class WorkTeamFilter(TeamFilter):
 class ShowFilter(admin.SimpleListFilter):
     """The figures of the overview, as the Ops list offers them."""
 
-    title = "figure of the overview"
+    title = _("figure of the overview")
     parameter_name = "show"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

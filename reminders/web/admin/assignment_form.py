@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments import services
@@ -23,8 +25,10 @@ class AssignmentForm(AnyModelForm):
     lead_minutes = forms.CharField(
         required=False,
         max_length=60,
-        help_text="How many minutes before the start to remind, or several such as 1440, 30; empty: the installation's own"
-        " lead.",
+        help_text=_(
+            "How many minutes before the start to remind, or several such as 1440, 30; empty: the "
+            "installation's own lead."
+        ),
     )
     end_stays = forms.BooleanField(
         required=False,
@@ -43,12 +47,14 @@ class AssignmentForm(AnyModelForm):
             "title", "reference", "kind", "location", "notes", "assignee", "team", "status", "scheduled_start",
             "scheduled_end", "lead_minutes",
         )  # fmt: skip
-        help_texts: ClassVar[dict[str, str]] = {
-            "reference": "The key in the scheduling system, if the work comes from one. No two may share it.",
-            "assignee": "Who is reminded. Another person gets a reminder of their own.",
-            "team": "Empty: the work belongs to the team of its assignee.",
-            "status": "Cancelling, starting or completing ends a reminder that has not been sent yet.",
-            "scheduled_start": "Moving the work plans a new reminder.",
+        help_texts: ClassVar[dict[str, str | Promise]] = {
+            "reference": _(
+                "The key in the scheduling system, if the work comes from one. No two may share it."
+            ),
+            "assignee": _("Who is reminded. Another person gets a reminder of their own."),
+            "team": _("Empty: the work belongs to the team of its assignee."),
+            "status": _("Cancelling, starting or completing ends a reminder that has not been sent yet."),
+            "scheduled_start": _("Moving the work plans a new reminder."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -88,7 +94,7 @@ class AssignmentForm(AnyModelForm):
             values["scheduled_end"] = end = start.astimezone(UTC) + lasts
             self.end_moved_along = True
         if start and end and end < start:
-            self.add_error("scheduled_end", "The end must not lie before the start.")
+            self.add_error("scheduled_end", gettext("The end must not lie before the start."))
         return values
 
     def _end_follows(self, start: datetime, end: datetime) -> bool:

@@ -15,6 +15,7 @@ from django.http import (
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments import services
 from assignments.clock import database_now
@@ -41,7 +42,7 @@ from reminders.web.search import assignment_search, clean_text
 from reminders.web.team_limits import scope_of
 
 NOT_STORED = ("seen", "end_stays")
-NO_DELETE = "Assignments are not deleted: cancel one instead, and its history stays."
+NO_DELETE = _("Assignments are not deleted: cancel one instead, and its history stays.")
 
 
 class LedgerInline(AnyInline):
@@ -67,15 +68,15 @@ class LedgerInline(AnyInline):
         tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         return super().get_queryset(request).prefetch_related(tries)
 
-    @admin.display(description="due")
+    @admin.display(description=_("due"))
     def due(self, reminder: Reminder) -> str:
         return moment(reminder.due_at)
 
-    @admin.display(description="sent")
+    @admin.display(description=_("sent"))
     def sent(self, reminder: Reminder) -> str:
         return moment(reminder.sent_at)
 
-    @admin.display(description="attempts")
+    @admin.display(description=_("attempts"))
     def attempts_shown(self, reminder: Reminder) -> str | SafeString:
         return attempts_of(reminder)
 
@@ -102,7 +103,7 @@ class AssignmentAdmin(EditableAdmin):
     list_select_related = ("assignee",)
     ordering = ("-scheduled_start", "-id")
     search_fields = ("reference",)
-    search_help_text = "Reference, title, place, the assignee's name, address or number, or #id"
+    search_help_text = _("Reference, title, place, the assignee's name, address or number, or #id")
     autocomplete_fields = ("assignee",)
     readonly_fields = (
         "explained",
@@ -138,18 +139,18 @@ class AssignmentAdmin(EditableAdmin):
         work = ["title", "reference", "kind", "location", "notes", "assignee", "team"]
         plan = ["scheduled_start", "scheduled_end", "lead_minutes"]
         if obj is None:
-            return [("The work", {"fields": work}), ("When", {"fields": plan})]
+            return [(gettext("The work"), {"fields": work}), ("When", {"fields": plan})]
         changes = self.has_change_permission(request, obj)
         seen = ["seen"] if changes else []
         if changes and obj.scheduled_end is not None:
             plan.insert(2, "end_stays")
         return [
-            ("The work", {"fields": [*work, *seen], "description": NO_DELETE}),
+            (gettext("The work"), {"fields": [*work, *seen], "description": NO_DELETE}),
             ("When", {"fields": ["status", *plan]}),
             ("Reminder", {"fields": self.readonly_fields}),
         ]
 
-    @admin.display(description="outlook")
+    @admin.display(description=_("outlook"))
     def explained(self, assignment: Assignment) -> str:
         answer = explain(assignment, config=conf.current())
         return render_to_string("admin/reminders/explanation.html", {"answer": answer})
@@ -160,7 +161,7 @@ class AssignmentAdmin(EditableAdmin):
         text = clean_text(search_term)
         return (queryset.filter(assignment_search(text)) if text else queryset), False
 
-    @admin.display(description="start", ordering="scheduled_start")
+    @admin.display(description=_("start"), ordering="scheduled_start")
     def starts(self, assignment: Assignment) -> str:
         return moment(assignment.scheduled_start)
 
@@ -173,7 +174,9 @@ class AssignmentAdmin(EditableAdmin):
                 changed.add("scheduled_end")
                 end = moment(obj.scheduled_end)
                 self.message_user(
-                    request, f"The end was moved along with the start, to {end}.", messages.INFO
+                    request,
+                    gettext("The end was moved along with the start, to %(end)s.") % {"end": end},
+                    messages.INFO,
                 )
             wanted = {name: getattr(obj, name) for name in sorted(changed)}
             if "lead_minutes" in changed:
@@ -223,23 +226,23 @@ class AssignmentAdmin(EditableAdmin):
             request, object_id, form_url, {**(extra_context or {}), **why, "tools": links}
         )
 
-    @admin.action(description="Reset reminder status", permissions=["operate"])
+    @admin.action(description=_("Reset reminder status"), permissions=["operate"])
     def reset_reminder_status(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
     ) -> HttpResponseBase | None:
         return self._confirm(request, queryset, "reset")
 
-    @admin.action(description="Remind now", permissions=["operate"])
+    @admin.action(description=_("Remind now"), permissions=["operate"])
     def remind_now(self, request: HttpRequest, queryset: QuerySet[Assignment]) -> HttpResponseBase | None:
         return self._confirm(request, queryset, "remind-now")
 
-    @admin.action(description="Close as not done", permissions=["operate"])
+    @admin.action(description=_("Close as not done"), permissions=["operate"])
     def close_as_not_done(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
     ) -> HttpResponseBase | None:
         return self._confirm(request, queryset, "close")
 
-    @admin.action(description="Give it to somebody else", permissions=["operate"])
+    @admin.action(description=_("Give it to somebody else"), permissions=["operate"])
     def give_to_somebody_else(
         self, request: HttpRequest, queryset: QuerySet[Assignment]
     ) -> HttpResponseBase | None:
@@ -250,7 +253,9 @@ class AssignmentAdmin(EditableAdmin):
     ) -> HttpResponseBase | None:
         ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_TARGETS + 1])
         if len(ids) > MAX_TARGETS:
-            refusal = f"No more than {MAX_TARGETS} at once: narrow the list down, or use `manage.py reset_reminders`."
+            refusal = gettext(
+                "No more than %(max_targets)s at once: narrow the list down, or use `manage.py reset_reminders`."
+            ) % {"max_targets": MAX_TARGETS}
             self.message_user(request, refusal, messages.ERROR)
             return None
         return confirmation(request, action, ids, request.get_full_path())

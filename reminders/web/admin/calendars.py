@@ -6,6 +6,9 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import CalendarSource
@@ -23,30 +26,37 @@ class CalendarForm(AnyModelForm):
         max_length=2_000,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        label="Address",
-        help_text="https:// or webcal://. It may hold a secret, so it is not shown; leave it empty to keep the present one.",
+        label=_("Address"),
+        help_text=_(
+            "https:// or webcal://. It may hold a secret, so it is not shown; leave it empty to keep the "
+            "present one."
+        ),
     )
     reason = forms.CharField(
-        max_length=MAX_REASON_LENGTH, required=False, help_text="Kept in the audit trail beside your name."
+        max_length=MAX_REASON_LENGTH, required=False, help_text=_("Kept in the audit trail beside your name.")
     )
 
     class Meta:
         model = CalendarSource
         fields = SETTINGS
-        help_texts: ClassVar[dict[str, str]] = {
-            "time_zone": "Of times and whole days for which the calendar names no zone.",
-            "all_day": "When the work of a whole day begins, such as 08:00; empty: whole days are refused.",
-            "team": "The team of the work that it makes.",
-            "kind": "The kind of the work that it makes.",
-            "every_minutes": "How often it is read: 5 to 1440 minutes. Scans hand it over, so not more often than they run.",
-            "days_ahead": "How far ahead events are taken.",
-            "active": "Switched off, it is not read, and its work stays.",
+        help_texts: ClassVar[dict[str, str | Promise]] = {
+            "time_zone": _("Of times and whole days for which the calendar names no zone."),
+            "all_day": _(
+                "When the work of a whole day begins, such as 08:00; empty: whole days are refused."
+            ),
+            "team": _("The team of the work that it makes."),
+            "kind": _("The kind of the work that it makes."),
+            "every_minutes": _(
+                "How often it is read: 5 to 1440 minutes. Scans hand it over, so not more often than they run."
+            ),
+            "days_ahead": _("How far ahead events are taken."),
+            "active": _("Switched off, it is not read, and its work stays."),
         }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if self.instance.pk is None and not values.get("url"):
-            self.add_error("url", "an address is needed")
+            self.add_error("url", gettext("an address is needed"))
         if values.get("url") and not self.errors:
             try:
                 calendars.check_url(values["url"])

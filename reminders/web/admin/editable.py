@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseRedirect
+from django.utils.translation import gettext
 
 from assignments.services import Refused
 from reminders.web.admin.lists import AnyAdmin, FastAdmin, NarrowedAdmin
@@ -25,7 +26,11 @@ class RefusalsShown(AnyAdmin):
             return super().changeform_view(request, object_id, form_url, extra_context)
         except (Refused, ValidationError) as refusal:
             reasons = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
-            self.message_user(request, f"Nothing was changed: {' '.join(reasons)}", messages.ERROR)
+            self.message_user(
+                request,
+                gettext("Nothing was changed: %(list)s") % {"list": " ".join(reasons)},
+                messages.ERROR,
+            )
             return HttpResponseRedirect(request.get_full_path())
 
 

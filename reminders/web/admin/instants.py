@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.forms import SplitDateTimeField
 from django.utils import timezone
+from django.utils.translation import gettext
 
 
 class StoredInstantField(SplitDateTimeField):
@@ -24,7 +25,10 @@ class StoredInstantField(SplitDateTimeField):
             local = timezone.localtime(stored)
             # Django's format character T is empty for such a time.
             shown = f"{local:%H:%M} {local.tzname()}"
-            self.help_text = f"{self.help_text} This time comes twice on that day; stored is {shown}.".strip()
+            self.help_text = (
+                gettext("%(help_text)s This time comes twice on that day; stored is %(shown)s.")
+                % {"help_text": self.help_text, "shown": shown}
+            ).strip()
 
     def clean(self, value: Any) -> Any:
         return self.stored if self._is_as_shown(value) else super().clean(value)

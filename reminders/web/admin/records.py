@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.models import Act
 from assignments.teams import all_names
@@ -66,7 +68,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     list_select_related = ("assignment",)
     ordering = ("-id",)
     search_fields = ("assignment__reference",)
-    search_help_text = "Reference, title, place, the assignee's name, address or number, or #id"
+    search_help_text = _("Reference, title, place, the assignee's name, address or number, or #id")
     fields = (
         *("assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "way"),
         *map(instant, ("due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at")),
@@ -74,24 +76,24 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
         *("ticket", "attempts", "failures", "ambiguous", "message_id", "digest_id", "attempts_shown"),
     )
 
-    @admin.display(description="due", ordering="due_at")
+    @admin.display(description=_("due"), ordering="due_at")
     def due(self, reminder: Reminder) -> str:
         return moment(reminder.due_at)
 
-    @admin.display(description="channel", ordering="channel")
+    @admin.display(description=_("channel"), ordering="channel")
     def way(self, reminder: Reminder) -> str:
         return ops.way(reminder.channel)
 
-    @admin.display(description="sent", ordering="sent_at")
+    @admin.display(description=_("sent"), ordering="sent_at")
     def sent(self, reminder: Reminder) -> str:
         return moment(reminder.sent_at)
 
-    @admin.display(description="assignment")
+    @admin.display(description=_("assignment"))
     def assignment_link(self, reminder: Reminder) -> SafeString:
         url = reverse("admin:assignments_assignment_change", args=[reminder.assignment_id])
         return format_html('<a href="{}">{}</a>', url, reminder.assignment.title)
 
-    @admin.display(description="attempts")
+    @admin.display(description=_("attempts"))
     def attempts_shown(self, reminder: Reminder) -> str | SafeString:
         return attempts_of(reminder)
 
@@ -129,20 +131,20 @@ class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
         "ended_why",
     )
 
-    @admin.display(description="host")
+    @admin.display(description=_("host"))
     def host(self, one: Subscription) -> str:
         return urlsplit(one.url).hostname or "-"
 
-    @admin.display(description="events")
+    @admin.display(description=_("events"))
     def events_shown(self, one: Subscription) -> str:
         return ", ".join(one.events)
 
-    @admin.display(description="teams")
+    @admin.display(description=_("teams"))
     def teams_shown(self, one: Subscription) -> str:
         if one.teams is None:
-            return "all work"
+            return gettext("all work")
         names = all_names()
-        return ", ".join(names.get(pk, f"{pk} (removed)") for pk in one.teams)
+        return ", ".join(names.get(pk, gettext("%(pk)s (removed)") % {"pk": pk}) for pk in one.teams)
 
 
 @admin.register(Act)
@@ -174,7 +176,7 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
         "note",
     )
 
-    @admin.display(description="assignment")
+    @admin.display(description=_("assignment"))
     def assignment_link(self, act: Act) -> SafeString:
         url = reverse("admin:assignments_assignment_change", args=[act.assignment_id])
         return format_html('<a href="{}">{}</a>', url, act.assignment.title)
@@ -189,15 +191,15 @@ class AuditAdmin(RecordAdmin):
     search_fields = ("actor", "reason")
     fields = (instant("at"), "actor", "action", "reason", "selection_shown", "before_shown", "after_shown")
 
-    @admin.display(description="selection")
+    @admin.display(description=_("selection"))
     def selection_shown(self, audit: Audit) -> SafeString:
         return pretty(audit.selection)
 
-    @admin.display(description="before")
+    @admin.display(description=_("before"))
     def before_shown(self, audit: Audit) -> SafeString:
         return pretty(audit.before)
 
-    @admin.display(description="after")
+    @admin.display(description=_("after"))
     def after_shown(self, audit: Audit) -> SafeString:
         return pretty(audit.after)
 

@@ -9,6 +9,9 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.direction import isolated
@@ -27,7 +30,7 @@ class RuleForm(AnyModelForm):
     """A rule. It is saved once the preview of just these values has been shown: `previewed` is their fingerprint."""
 
     reason = forms.CharField(
-        max_length=MAX_REASON_LENGTH, required=False, help_text="Kept in the audit trail beside your name."
+        max_length=MAX_REASON_LENGTH, required=False, help_text=_("Kept in the audit trail beside your name.")
     )
     previewed = forms.CharField(widget=forms.HiddenInput, required=False)
     preview: RulePreview | None = None
@@ -35,30 +38,53 @@ class RuleForm(AnyModelForm):
     class Meta:
         model = ReminderRule
         fields = FIELDS
-        help_texts: ClassVar[dict[str, str]] = {
-            "name": "Shown to operators wherever a reminder of this rule is explained.",
-            "audience": "Assignees are reminded (before_start, at_local_time). Supervisors of the work's team, or Ops"
-            " (REMINDER_OPS_EMAILS), are notified of work that is overdue, declined or not answered, and with at_local_time"
-            " get a brief of the work whose assignees are not reached.",
-            "trigger": "What makes it due. The fields below say which trigger they are for.",
-            "minutes": "Before the start for before_start and unanswered: 1 to 43200. After it for after_overdue and"
-            " on_decline: 0 to 10080; empty on_decline is at once.",
-            "days_before": "For at_local_time: 0 is the day of the start, 1 the day before.",
-            "at": "For at_local_time: a time on the clock of the person, such as 18:00.",
-            "condition": "not_confirmed: who has confirmed is not reminded by this rule. not_reached, for supervisors and"
-            " Ops with at_local_time: they hear only of work whose assignee does not know of it and will not be told.",
-            "scope": "The narrowest rule applies; wider ones with the same trigger make nothing for that work.",
-            "scope_value": "The kind of work, or the id of the team, person or assignment; empty for everyone.",
-            "quiet_hours": "respect: what falls into the person's quiet hours moves, for an assignee to their beginning, for"
-            " supervisors to their end. Empty, of a new rule: respect what comes more than four hours before the start, and"
-            " what supervisors and Ops hear.",
-            "repeat_minutes": "For supervisors and Ops: notified again after so many minutes, 10 to 10080; empty: once.",
-            "repeat_times": "How often again at most: 1 to 20. A start, an answer or another assignee ends it.",
-            "mandatory": "Assignees cannot opt out of these reminders: their mails offer no way to.",
-            "verified_only": "For assignees: reminds at verified addresses alone; who has none is not reached.",
-            "channels": "For assignees: email, sms, chat, separated by commas; each of them over which the person has an"
-            " address is used. Empty: the first of their addresses.",
-            "when_past": "When quiet hours had begun before the work became known: send it anyway, or skip it.",
+        help_texts: ClassVar[dict[str, str | Promise]] = {
+            "name": _("Shown to operators wherever a reminder of this rule is explained."),
+            "audience": _(
+                "Assignees are reminded (before_start, at_local_time). Supervisors of the work's team, or Ops "
+                "(REMINDER_OPS_EMAILS), are notified of work that is overdue, declined or not answered, and "
+                "with at_local_time get a brief of the work whose assignees are not reached."
+            ),
+            "trigger": _("What makes it due. The fields below say which trigger they are for."),
+            "minutes": _(
+                "Before the start for before_start and unanswered: 1 to 43200. After it for after_overdue and "
+                "on_decline: 0 to 10080; empty on_decline is at once."
+            ),
+            "days_before": _("For at_local_time: 0 is the day of the start, 1 the day before."),
+            "at": _("For at_local_time: a time on the clock of the person, such as 18:00."),
+            "condition": _(
+                "not_confirmed: who has confirmed is not reminded by this rule. not_reached, for supervisors "
+                "and Ops with at_local_time: they hear only of work whose assignee does not know of it and will "
+                "not be told."
+            ),
+            "scope": _(
+                "The narrowest rule applies; wider ones with the same trigger make nothing for that work."
+            ),
+            "scope_value": _(
+                "The kind of work, or the id of the team, person or assignment; empty for everyone."
+            ),
+            "quiet_hours": _(
+                "respect: what falls into the person's quiet hours moves, for an assignee to their beginning, "
+                "for supervisors to their end. Empty, of a new rule: respect what comes more than four hours "
+                "before the start, and what supervisors and Ops hear."
+            ),
+            "repeat_minutes": _(
+                "For supervisors and Ops: notified again after so many minutes, 10 to 10080; empty: once."
+            ),
+            "repeat_times": _(
+                "How often again at most: 1 to 20. A start, an answer or another assignee ends it."
+            ),
+            "mandatory": _("Assignees cannot opt out of these reminders: their mails offer no way to."),
+            "verified_only": _(
+                "For assignees: reminds at verified addresses alone; who has none is not reached."
+            ),
+            "channels": _(
+                "For assignees: email, sms, chat, separated by commas; each of them over which the person has "
+                "an address is used. Empty: the first of their addresses."
+            ),
+            "when_past": _(
+                "When quiet hours had begun before the work became known: send it anyway, or skip it."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -95,7 +121,7 @@ class RuleForm(AnyModelForm):
             sent.update(self.data)
             sent["previewed"] = fingerprint
             self.data = sent
-            self.add_error(None, "Nothing is saved yet. Read what this would do, then save again.")
+            self.add_error(None, gettext("Nothing is saved yet. Read what this would do, then save again."))
         return values
 
 
@@ -103,10 +129,14 @@ def due(rule: ReminderRule) -> str:
     """When a rule is due, in short: "60 min, then every 20 min, 2 times"."""
     if rule.trigger == ReminderRule.Trigger.AT_LOCAL_TIME:
         return f"{rule.at:%H:%M}, {rule.days_before} day{'' if rule.days_before == 1 else 's'} before"
-    first = f"{rule.minutes} min" if rule.minutes else "at once"
+    first = f"{rule.minutes} min" if rule.minutes else gettext("at once")
     if rule.repeat_minutes is None:
         return first
-    return f"{first}, then every {rule.repeat_minutes} min, {rule.repeat_times} times"
+    return gettext("%(first)s, then every %(repeat_minutes)s min, %(repeat_times)s times") % {
+        "first": first,
+        "repeat_minutes": rule.repeat_minutes,
+        "repeat_times": rule.repeat_times,
+    }
 
 
 def _at_their_fields(refusal: ValidationError, form: forms.BaseForm) -> ValidationError:
@@ -131,11 +161,11 @@ class ReminderRuleAdmin(FastAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: ReminderRule | None = None) -> tuple[Any, ...]:
         return () if obj is None else (instant("changed_at"),)
 
-    @admin.display(description="when")
+    @admin.display(description=_("when"))
     def when(self, rule: ReminderRule) -> str:
         return due(rule)
 
-    @admin.display(description="work", ordering="scope")
+    @admin.display(description=_("work"), ordering="scope")
     def work(self, rule: ReminderRule) -> str:
         return f"{rule.scope} {isolated(rule.scope_value)}" if rule.scope_value else rule.scope
 

@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import PeriodicTaskAdmin, PeriodicTaskForm
 from django_celery_beat.models import PeriodicTask
 
@@ -21,7 +23,7 @@ class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
     reason = forms.CharField(
         max_length=MAX_REASON_LENGTH,
         required=False,
-        help_text="Why it is switched off or on. Needed for a change, and kept in the audit trail.",
+        help_text=_("Why it is switched off or on. Needed for a change, and kept in the audit trail."),
     )
 
     class Meta:
@@ -33,7 +35,7 @@ class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if "enabled" in self.changed_data and not str(cleaned.get("reason", "")).strip():
-            self.add_error("reason", "Write why: what is switched without a reason is put back.")
+            self.add_error("reason", gettext("Write why: what is switched without a reason is put back."))
         return cleaned
 
 
@@ -80,22 +82,24 @@ class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]
                 reason=form.cleaned_data["reason"],
             )
 
-    @admin.action(description="Enable selected tasks")
+    @admin.action(description=_("Enable selected tasks"))
     def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         super().enable_tasks(request, self._without_own(request, queryset))
 
-    @admin.action(description="Disable selected tasks")
+    @admin.action(description=_("Disable selected tasks"))
     def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         super().disable_tasks(request, self._without_own(request, queryset))
 
-    @admin.action(description="Toggle activity of selected tasks")
+    @admin.action(description=_("Toggle activity of selected tasks"))
     def toggle_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
         super().toggle_tasks(request, self._without_own(request, queryset))
 
     def _without_own(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> QuerySet[PeriodicTask]:
         own = list(queryset.filter(task__in=TASKS).values_list("name", flat=True))
         if own:
-            text = f"Left as they are: {', '.join(own)}. Open each and switch it with a reason."
+            text = gettext("Left as they are: %(list)s. Open each and switch it with a reason.") % {
+                "list": ", ".join(own)
+            }
             self.message_user(request, text, level=messages.WARNING)
         return queryset.exclude(task__in=TASKS)
 

@@ -7,6 +7,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments import teams
 from assignments.models import Assignee, Team
@@ -30,7 +32,7 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
     autocomplete_fields = ("supervisors",)
     actions = None
 
-    @admin.display(description="Calendar address")
+    @admin.display(description=_("Calendar address"))
     def calendar_address(self, team: Team) -> str:
         """Where operators read, renew and revoke it; a team that is only being entered has none."""
         if not team.pk:
@@ -41,12 +43,16 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {
-            "time_zone": "Where the team works, such as Europe/Berlin. Quiet hours go by the clock of each person.",
-            "quiet_from": "When quiet hours begin; both empty: there are none.",
-            "organisation": "Ends mails about this team's work; empty: ORGANISATION_NAME.",
-            "phone": "Whom assignees may call about it; empty: ORGANISATION_PHONE.",
-            "reply_to": "Where answers to mails about it go; empty: EMAIL_REPLY_TO.",
-            "supervisors": "Who is notified when the team's work is overdue; nobody with an address: REMINDER_OPS_EMAILS.",
+            "time_zone": gettext(
+                "Where the team works, such as Europe/Berlin. Quiet hours go by the clock of each person."
+            ),
+            "quiet_from": gettext("When quiet hours begin; both empty: there are none."),
+            "organisation": gettext("Ends mails about this team's work; empty: ORGANISATION_NAME."),
+            "phone": gettext("Whom assignees may call about it; empty: ORGANISATION_PHONE."),
+            "reply_to": gettext("Where answers to mails about it go; empty: EMAIL_REPLY_TO."),
+            "supervisors": gettext(
+                "Who is notified when the team's work is overdue; nobody with an address: REMINDER_OPS_EMAILS."
+            ),
         }.get(db_field.name, db_field.help_text)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
@@ -81,4 +87,6 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
         try:
             teams.remove_team(obj.pk)
         except TeamInUse as refusal:
-            self.message_user(request, f"Nothing was removed: {refusal}", messages.ERROR)
+            self.message_user(
+                request, gettext("Nothing was removed: %(refusal)s") % {"refusal": refusal}, messages.ERROR
+            )

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause, ScanRun
@@ -48,11 +49,11 @@ class ScanRunAdmin(RecordAdmin):
     )
     change_list_template = "admin/reminders/tools_list.html"
 
-    @admin.display(description="planned")
+    @admin.display(description=_("planned"))
     def planned(self, run: ScanRun) -> object:
         return (run.counts or {}).get("planned", "-")
 
-    @admin.display(description="counts")
+    @admin.display(description=_("counts"))
     def counts_shown(self, run: ScanRun) -> SafeString:
         return pretty(run.counts)
 
@@ -71,7 +72,7 @@ class PauseAdmin(RecordAdmin):
     )
     change_list_template = "admin/reminders/tools_list.html"
 
-    @admin.display(boolean=True, description="in force")
+    @admin.display(boolean=True, description=_("in force"))
     def in_force(self, pause: Pause) -> bool:
         return bool(pause.is_in_force)  # type: ignore[attr-defined]  # annotated
 

@@ -121,7 +121,7 @@ def _person(request: HttpRequest, pk: int) -> tuple[Assignee, HttpResponse | Non
     try:
         found = person_of(pk, scope=scope_of(request.user))
     except UnknownPerson:
-        raise Http404(f"There is no person with the number {pk}.") from None
+        raise Http404(_("There is no person with the number %(pk)s.") % {"pk": pk}) from None
     if may_answer_for_privacy(request):
         return found, None
     message = _("This needs the role “%(role)s”.") % {"role": PRIVACY_OFFICERS}
