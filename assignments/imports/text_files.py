@@ -1,10 +1,11 @@
 """Files as text: which encodings are accepted, and lines whose length is bounded."""
 
-from django.utils.translation import gettext
 import codecs
 import io
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
+
+from django.utils.translation import gettext
 
 from assignments.imports.rows import LONGEST_ROW, UnreadableFile
 from assignments.wording import quoted

@@ -61,8 +61,71 @@ ENGLISH = (
 )
 """Modules and beginnings of their paths."""
 
-PENDING: dict[str, int] = {}
-"""Modules that have so many texts still to be marked. It only shrinks."""
+NO_TEXTS = {
+    "accounts/adapters.py": 1,
+    "accounts/openid_people.py": 1,
+    "accounts/roles.py": 5,
+    "accounts/sign_in.py": 4,
+    "assignments/change_record.py": 1,
+    "assignments/contact_points.py": 1,
+    "assignments/history.py": 1,
+    "assignments/imports/fields.py": 13,
+    "assignments/imports/formats.py": 4,
+    "assignments/imports/mappings.py": 1,
+    "assignments/imports/tables/csv_table.py": 6,
+    "assignments/imports/tables/mapped_rows.py": 3,
+    "assignments/imports/tables/table.py": 1,
+    "assignments/imports/writer.py": 5,
+    "assignments/models.py": 4,
+    "assignments/people.py": 2,
+    "assignments/services.py": 1,
+    "assignments/teams.py": 1,
+    "assignments/validators.py": 1,
+    "assignments/wording.py": 1,
+    "reminders/content/calendars.py": 1,
+    "reminders/insight/doctor/servers.py": 2,
+    "reminders/insight/doctor/web.py": 1,
+    "reminders/insight/mailbox.py": 1,
+    "reminders/insight/message_samples.py": 19,
+    "reminders/insight/simulator/sends.py": 1,
+    "reminders/operations/actions.py": 1,
+    "reminders/operations/counts.py": 1,
+    "reminders/operations/new_work.py": 1,
+    "reminders/operations/plans.py": 1,
+    "reminders/operations/queue_purge.py": 1,
+    "reminders/operations/reminder_rules.py": 1,
+    "reminders/operations/rescans.py": 1,
+    "reminders/operations/subscriptions.py": 2,
+    "reminders/operations/verifications.py": 2,
+    "reminders/policy/quick_init.py": 1,
+    "reminders/policy/replies.py": 4,
+    "reminders/web/admin/records.py": 1,
+    "reminders/web/admin/teams.py": 1,
+    "reminders/web/assignee_page.py": 1,
+    "reminders/web/filters.py": 8,
+    "reminders/web/ops/day.py": 1,
+    "reminders/web/ops/erasing.py": 1,
+    "reminders/web/ops/mailbox.py": 2,
+    "reminders/web/ops/table_import.py": 2,
+    "reminders/web/secret_pages.py": 1,
+    "reminders/web/team_limits.py": 3,
+    "reminders/web/templatetags/ops.py": 4,
+}
+"""Modules with so many literals that look like texts and are none: keys, names of stored records, help for the API, HTML,
+headers, words in which people answer.
+"""
+
+PENDING = {
+    "reminders/content/message_templates/checks.py": 22,
+    "reminders/content/message_templates/custom_text.py": 4,
+    "reminders/content/message_templates/filters.py": 7,
+    "reminders/content/message_templates/starters.py": 19,
+    "reminders/content/message_templates/syntax.py": 26,
+    "reminders/content/message_templates/tree.py": 1,
+    "reminders/content/message_templates/variables.py": 73,
+}
+"""Modules with so many texts that are not marked yet: what is wrong with the texts of messages is said by the API alone.
+The list only shrinks."""
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
@@ -104,7 +167,7 @@ def test_every_text_that_pages_may_show_is_marked_for_translation():
             name = path.relative_to(ROOT).as_posix()
             if "/migrations/" not in name and not name.startswith(ENGLISH):
                 left = [f"{line}: {text[:80]}" for line, text in texts(path)]
-                if len(left) != PENDING.get(name, 0):
+                if len(left) != {**NO_TEXTS, **PENDING}.get(name, 0):
                     found[name] = left
     assert found == {}, "mark these with gettext, or name the module here if nobody reads them on a page"
 
