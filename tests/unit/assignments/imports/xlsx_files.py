@@ -1,6 +1,7 @@
 """XLSX files that no program would write: the markup of a sheet as it is given."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 
@@ -43,3 +44,14 @@ def sheet_file(
         for name, content in (more or {}).items():
             package.writestr(name, content)
     return file.getvalue()
+
+
+def with_declared_size(content: bytes, part: str, size: int) -> bytes:
+    """The file, whose directory says that the part unpacks to so many bytes."""
+    changed = bytearray(content)
+    entry = changed.rfind(part.encode()) - 46
+    assert changed[entry : entry + 4] == b"PK\x01\x02"
+    struct.pack_into("<L", changed, entry + 24, size)
+    (local,) = struct.unpack_from("<L", changed, entry + 42)
+    struct.pack_into("<L", changed, local + 22, size)
+    return bytes(changed)
