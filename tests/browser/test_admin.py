@@ -24,7 +24,7 @@ def computed(page: Page, selector: str, *names: str) -> list[str]:
 
 def pages(stage: Scene) -> list[str]:
     """Lists of every table, and the other kinds of page: form, history, removal."""
-    get_user_model().objects.create_superuser("rita")
+    rita = get_user_model().objects.create_superuser("rita")
     team = f"/admin/assignments/team/{Team.objects.create(name='North').pk}/"
     work, person = "/admin/assignments/assignment/", "/admin/assignments/assignee/"
     return [
@@ -38,7 +38,7 @@ def pages(stage: Scene) -> list[str]:
         ),
         *(f"{person}add/", f"{person}{stage.sent.assignee_id}/change/", f"{team}change/", f"{team}delete/"),
         *("/admin/assignments/calendarsource/add/", "/admin/reminders/reminderrule/add/"),
-        *("/admin/access/apitoken/add/", "/admin/auth/user/1/change/"),
+        *("/admin/access/apitoken/add/", f"/admin/auth/user/{rita.pk}/change/"),
     ]
 
 

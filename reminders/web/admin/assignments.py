@@ -219,7 +219,7 @@ class AssignmentAdmin(EditableAdmin):
             known = isinstance(work, Assignment)
             acts = possible_actions(work, now=database_now()) if known else []
             given = ("reassign",) if known and can(Change.REASSIGN, work) else ()
-            names = ("remind-now", "reset", *given, *(name for name, _ in acts))
+            names = ("remind-now", "reset", *given, *(name for name, _title in acts))
             links = [action_link(request, name, ids=object_id) for name in names]
         why = ops_page(gettext("Why this reminder?"), "explain", object_id)
         return super().change_view(

@@ -50,12 +50,18 @@ CONTENTS: tuple[tuple[Text, dict[str, AdminTable]], ...] = (
                 "", _("Reminders"), _("The ledger: one row for each message, sent or planned.")
             ),
             "assignments.act": AdminTable("", _("Acts"), _("What people did about their work.")),
+            "reminders.messagetemplate": AdminTable(
+                "", _("Message templates"), _("Texts of your own in place of the built-in ones.")
+            ),
         },
     ),
     (
         _("Operation"),
         {
             "reminders.audit": AdminTable("", _("Audit trail"), _("What operators did, and why.")),
+            "assignments.erasure": AdminTable(
+                "", _("Erasures"), _("Who was erased, and whether all texts are done.")
+            ),
             "reminders.scanrun": AdminTable("", _("Scans"), _("What each scan found.")),
             "reminders.pause": AdminTable("", _("Pauses"), _("Who held all sending, and why.")),
             "reminders.circuitbreaker": AdminTable(

@@ -1,6 +1,7 @@
-"""Records that the system writes: the ledger, circuit breakers, the audit trail, processes."""
+"""Records that the system writes: the ledger, circuit breakers, the audit trail, processes, erasures; and templates."""
 
 import json
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin
@@ -14,11 +15,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from assignments.erasure_models import Erasure, pseudonym_of
 from assignments.models import Act
 from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
-from reminders.models import Audit, CircuitBreaker, Process, Reminder, Subscription
-from reminders.web.admin.lists import CodeFilter, NarrowedAdmin, RecordAdmin, code, instant
+from reminders.models import (
+    Audit,
+    CircuitBreaker,
+    MessageTemplate,
+    Process,
+    Reminder,
+    Subscription,
+    TemplateVersion,
+)
+from reminders.web.admin.lists import AnyInline, CodeFilter, NarrowedAdmin, RecordAdmin, code, instant
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.templatetags import ops
 
@@ -211,3 +221,67 @@ class ProcessAdmin(RecordAdmin):
     list_display = ("kind", "host", "pid", instant("started_at"), instant("seen_at"))
     list_filter = ("kind",)
     ordering = ("-seen_at",)
+
+
+class VersionInline(AnyInline):
+    """The texts of a template as they were saved, the newest first."""
+
+    model = TemplateVersion
+    verbose_name_plural = _("Versions")
+    fields = readonly_fields = (
+        "number",
+        "subject",
+        "body",
+        "note",
+        "made_by",
+        instant("made_at"),
+        "restored_from",
+    )
+    ordering = ("-number",)
+    extra = max_num = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(MessageTemplate)
+class MessageTemplateAdmin(RecordAdmin):
+    """Texts that operators wrote instead of the built-in ones."""
+
+    list_display = (
+        "__str__",
+        code("kind"),
+        code("channel"),
+        "language",
+        "team",
+        "version",
+        instant("changed_at"),
+    )
+    list_select_related = ("team",)
+    fields = (code("kind"), code("channel"), "language", "team", "version", instant("changed_at"))
+    inlines = (VersionInline,)
+
+    @admin.display(description=_("version in use"))
+    def version(self, one: MessageTemplate) -> str:
+        return gettext("the built-in text") if one.active_number is None else str(one.active_number)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(RecordAdmin):
+    """Who was erased, under the pseudonym, and how far it has come. What is looked for in texts is never shown."""
+
+    list_display = ("pseudonym", instant("at"), instant("finished_at"))
+    ordering = ("-at",)
+    fields = ("pseudonym", instant("at"), instant("finished_at"), "table", "counts_shown")
+
+    @admin.display(description=_("person"))
+    def pseudonym(self, one: Erasure) -> str:
+        return pseudonym_of(one.pk)
+
+    @admin.display(description=_("rows that were changed, by table"))
+    def counts_shown(self, one: Erasure) -> SafeString:
+        return pretty(one.counts)

@@ -52,6 +52,7 @@ const nameFields = () => {
       });
     }
   }
+  for (const one of document.querySelectorAll(".help-tooltip[aria-label]")) one.setAttribute("role", "img");
   for (const box of document.querySelectorAll(".select2-container")) {
     const label = document.querySelector(`label[for="${box.previousElementSibling?.id}"]`);
     for (const one of box.querySelectorAll("[role=combobox], [role=textbox], input")) {

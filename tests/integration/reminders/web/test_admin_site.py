@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from accounts import preferences, roles
 from accounts.limits import limit_user
-from assignments.models import Assignee, Assignment, Team
+from assignments.models import Assignee, Assignment, Erasure, Team
 from config import urls
-from reminders.models import Reminder
+from reminders.models import MessageTemplate, Reminder, TemplateVersion
 from reminders.web.admin.contents import CONTENTS, tables
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -82,6 +82,31 @@ def test_every_table_of_ours_has_its_place():
     assert registered == {label for label, _ in tables() if label.split(".")[0] in OURS}
     assert all(apps.get_model(label) in admin.site._registry for label, _ in tables())
     assert len(dict(tables())) == sum(len(group) for _, group in CONTENTS)
+
+
+def test_an_erasure_is_shown_without_what_is_looked_for(viewer, clock):
+    person = AssigneeFactory(name="Imogen Thrale")
+    words = {"names": ["Imogen Thrale"]}
+    Erasure.objects.create(person=person, at=NOON, words=words, after=words, counts={"assignments_act": 7})
+    for url in (page(Erasure), page(Erasure, "change", person.pk)):
+        shown = text_of(viewer, url)
+        assert f"erased-person-{person.pk}" in shown
+        assert "Imogen" not in shown
+    assert "&quot;assignments_act&quot;: 7" in shown
+
+
+def test_a_message_template_is_shown_with_its_versions(viewer, operator, clock):
+    template = MessageTemplate.objects.create(
+        kind="reminder", channel="email", language="de", active_number=2
+    )
+    for number in (1, 2):
+        TemplateVersion.objects.create(
+            template=template, number=number, body=f"Text {number}", made_by="olga"
+        )
+    for client in (viewer, operator):
+        shown = text_of(client, page(MessageTemplate, "change", template.pk))
+        assert shown.index("Text 2") < shown.index("Text 1")
+        assert "<textarea" not in shown
 
 
 def test_an_assignment_leads_to_its_reason_and_back(viewer, operator, clock):

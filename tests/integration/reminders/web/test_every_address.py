@@ -188,8 +188,9 @@ SEEN = {
         "pause",
         "subscription",
         "reminderrule",
+        "messagetemplate",
     },
-    "assignments": {"assignment", "assignee", "act", "team", "calendarsource"},
+    "assignments": {"assignment", "assignee", "act", "team", "calendarsource", "erasure"},
     "django_celery_beat": {"periodictask", "intervalschedule"},
 }
 PAGES = {"": LOOK, "<path:object_id>/change/": LOOK, "<path:object_id>/history/": LOOK}
