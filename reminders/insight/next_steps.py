@@ -1,10 +1,11 @@
 """What happens next about each of many assignments if nobody acts: one row of the ledger, or one that a scan will plan.
 
 What the explanation of one assignment says at length is said here for a list, in a fixed number of queries, by the same
-gates (`insight.forecast`). The pace of a channel and the rate of a person are left out: with them it may be later.
+gates (`insight.forecast`), and by the same turns where a channel has a pace, or a person a rate. What has no row yet is due
+too far ahead for either to be known.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,22 +15,25 @@ from django.utils.translation import gettext_lazy as _
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignment, Status
 from reminders.conf import ReminderConfig
-from reminders.insight import forecast
+from reminders.insight import forecast, pace_outlook, rate_outlook
 from reminders.insight.awareness import addresses_of
+from reminders.insight.explain import turns
 from reminders.insight.explain.inputs import facts_of, news_of, situation_of
 from reminders.insight.explain.ways import Ways, way_words
-from reminders.insight.explain.wording import change_words, words
+from reminders.insight.explain.wording import change_words, held_by_rate, words
 from reminders.insight.forecast import Forecast
+from reminders.insight.pace_outlook import PaceOutlook
 from reminders.ledger.notified import with_start_notified
 from reminders.ledger.pauses import pause_in_force
 from reminders.ledger.rules import verified_only_rules
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, RuleSchedule, State
-from reminders.policy import recipients, timing
+from reminders.policy import gates, recipients, timing
 from reminders.policy import rows as policy_rows
 from reminders.policy.awareness import Unreachable, cause_of
-from reminders.policy.rows import Action, Situation
+from reminders.policy.rates import Hold
+from reminders.policy.rows import Action, Row, Situation
 from reminders.policy.rules import DEFAULT, is_now
-from reminders.policy.ways import first_way
+from reminders.policy.ways import channel_name, first_way
 
 CAUSES = {
     Unreachable.UNASSIGNED: _("nobody is assigned"),
@@ -57,16 +61,22 @@ class NextSteps:
 
 
 def outlooks(ids: Sequence[int], *, config: ReminderConfig) -> list[NextSteps]:
-    """The outlooks of these assignments, in their order. Six queries, however many there are."""
+    """The outlooks of these assignments, in their order. The number of queries does not depend on how many there are."""
     work = with_start_notified(Assignment.objects.filter(pk__in=ids)).select_related(
         "assignee", "team", "assignee__team"
     )
     found = {one.pk: one for one in work}
-    situation = situation_of(pause_in_force(), config)
+    pause = pause_in_force()
+    situation = situation_of(pause, config)
+    paces = pace_outlook.outlook(
+        now=situation.now, config=config, opens_at=pause.until if pause is not None else None
+    )
     rows: dict[int, list[Reminder]] = {}
     for row in Reminder.objects.to_people().filter(assignment__in=found).order_by("due_at", "id"):
         rows.setdefault(row.assignment_id, []).append(row)
     people = {one.assignee_id for one in found.values()}
+    told = {recipients.assignee_recipient(pk) for pk in people}
+    rate_holds = rate_outlook.holds_of_rows(told, now=situation.now, config=config)
     points: dict[int, list[ContactPoint]] = {}
     for point in ContactPoint.objects.filter(person__in=people - {None}).order_by("person", "order", "id"):
         points.setdefault(point.person_id, []).append(point)
@@ -81,6 +91,8 @@ def outlooks(ids: Sequence[int], *, config: ReminderConfig) -> list[NextSteps]:
             by_rules=pk in schedules,
             next_of_rules=schedules.get(pk),
             situation=situation,
+            paces=paces,
+            rate_holds=rate_holds,
             config=config,
         ).outlook()
         for pk in ids
@@ -99,6 +111,8 @@ class _Asked:
     by_rules: bool
     next_of_rules: datetime | None
     situation: Situation
+    paces: PaceOutlook
+    rate_holds: Mapping[int, Hold]
     config: ReminderConfig
 
     def outlook(self) -> NextSteps:
@@ -156,15 +170,35 @@ class _Asked:
         if believed.is_correction or self.by_rules:
             news = news_of(row, self.rows, self.assignment, self.config, self.situation)
             plan = replace(plan, news=news)
-        foreseen = forecast.forecast_row(believed, plan, self.situation)
+        hold = self.rate_holds.get(row.pk)
+        situation = replace(self.situation, rates={row.recipient: hold}) if hold else self.situation
+        foreseen = forecast.forecast_row(believed, plan, situation)
         if foreseen.verdict.action is not Action.SEND or foreseen.at is None:
             return self._held(kind, foreseen)
+        at, why = self._in_turn(believed, foreseen.at, hold)
+        if at is None:
+            return NextStep(at=None, summary=gettext("Nothing more is sent to them: %(why)s") % {"why": why})
+        if not why and gates.judge(believed, plan, situation).reason is Reason.CHANNEL_HELD:
+            why = words(Reason.CHANNEL_HELD)
         said = change_words(news) if believed.is_correction else ""
-        then = self._ways.then(row, foreseen.at, self.situation)
+        then = self._ways.then(row, at, self.situation)
         return NextStep(
-            at=foreseen.at,
-            summary=(gettext("%(kind)s goes by %(way)s") % over) + (f": {said}" if said else "") + then,
+            at=at,
+            summary=(gettext("%(kind)s goes by %(way)s") % over)
+            + (f" ({why})" if why else "")
+            + (f": {said}" if said else "")
+            + then,
         )
+
+    def _in_turn(self, row: Row, at: datetime, hold: Hold | None) -> tuple[datetime | None, str]:
+        """When it leaves at the pace of its channel and the rate of its person (None: not in time), and why so late."""
+        turn = self.paces.turns(channel_name(row.channel)).get(row.id) if row.state is State.PLANNED else None
+        if turn is not None and turn.is_late(at):
+            return turn.at, turns.why_later(turn) if turn.at else turns.pace_words(turn)
+        now = self.situation.now
+        if hold is not None and at > now:
+            return at, held_by_rate(hold, since=max(now, row.due_at), until=at, now=now)
+        return at, ""
 
     def _planned(self, at: datetime) -> NextStep:
         way = first_way(self.assignment.assignee.way if self.assignment.assignee else "", self.config)

@@ -87,6 +87,7 @@ class PaceOutlook:
     until: datetime
     channels: Mapping[str, PaceInForce]
     _messages: dict[str, list[Waiting]] = field(default_factory=dict)
+    _turns: dict[str, dict[int, Turn]] = field(default_factory=dict)
 
     def turn(self, message: Waiting, channel: str) -> Turn | None:
         """The turn of this message; None where its channel has no pace, or where it is too far ahead to be known.
@@ -101,6 +102,18 @@ class PaceOutlook:
         queue = [one for one in self._messages[channel] if one.id != message.id]
         found = next(one for one in leaving([*queue, message], known) if one.message is message)
         return Turn(channel=channel, per_minute=known.pace.per_minute, at=found.at, ahead=found.ahead)
+
+    def turns(self, channel: str) -> Mapping[int, Turn]:
+        """The turns of all that waits for this channel, by the ids of the rows; none where it has no pace."""
+        if channel not in self._turns:
+            known = self.channels.get(channel)
+            per_minute = known.pace.per_minute if known else 0.0
+            left = leaving(waiting(channel, until=self.until), known) if known else ()
+            self._turns[channel] = {
+                one.message.id: Turn(channel=channel, per_minute=per_minute, at=one.at, ahead=one.ahead)
+                for one in left
+            }
+        return self._turns[channel]
 
 
 def outlook(*, now: datetime, config: ReminderConfig, opens_at: datetime | None = None) -> PaceOutlook:

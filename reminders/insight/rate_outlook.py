@@ -1,5 +1,7 @@
 """What the rate of a person makes of the reminders that wait for them: when each leaves, and after which message."""
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 
 from reminders.conf import ReminderConfig
@@ -12,16 +14,20 @@ from reminders.policy.rules import is_now
 
 MOST_WAITING = 500
 """So many reminders of one person are looked at: those that are due first."""
+MOST_OF_ALL = 20_000
+"""So many of all people who are asked for."""
 
 
-def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> dict[int, Hold]:
-    """What will keep back each open reminder of this person, by the id of its row; without those that leave when due."""
-    limits = ledger_rates.limits_of(config)
-    if not limits or not recipient:
+def holds_of_rows(recipients: Collection[str], *, now: datetime, config: ReminderConfig) -> dict[int, Hold]:
+    """What will keep back each open reminder of these people, by the id of its row; without those that leave when due. In
+    a number of queries that does not depend on how many people there are.
+    """
+    limits, asked = ledger_rates.limits_of(config), set(recipients) - {""}
+    if not limits or not asked:
         return {}
     mandatory = mandatory_rules()
     rows = Reminder.objects.filter(
-        recipient=recipient,
+        recipient__in=asked,
         kind=Kind.REMINDER,
         closed_at=None,
         state__in=(State.PLANNED, State.QUEUED),
@@ -29,8 +35,13 @@ def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> d
         digest_id=None,
         not_after__gt=now,
     ).order_by("next_attempt_at", "id")
-    waiting: dict[Due, list[int]] = {}
-    found_rows = list(rows[:MOST_WAITING])
+    looked_at: Counter[str] = Counter()
+    found_rows = []
+    for row in rows[:MOST_OF_ALL]:
+        looked_at[row.recipient] += 1
+        if looked_at[row.recipient] <= MOST_WAITING:
+            found_rows.append(row)
+    waiting: dict[str, dict[Due, list[int]]] = {}
     begun_before = ledger_rates.begun_over_another_channel(row.pk for row in found_rows)
     for row in found_rows:
         if row.rule not in mandatory and not is_now(row.rule) and row.pk not in begun_before:
@@ -42,14 +53,16 @@ def holds_of_rows(recipient: str, *, now: datetime, config: ReminderConfig) -> d
                 way=row.channel,
                 nudge=f"{row.assignment_id}:{row.version}:{row.rule}",
             )
-            waiting.setdefault(one, []).append(row.pk)
-    begun = ledger_rates.recent_reminders([recipient]).get(recipient, [])
-    had = sorted(begun)
+            waiting.setdefault(row.recipient, {}).setdefault(one, []).append(row.pk)
+    recent = ledger_rates.recent_reminders(waiting)
     found: dict[int, Hold] = {}
-    for one, at, _ in rates.departures(list(waiting), begun, limits):
-        if at > one.at:
-            before = [instant for instant in had if instant < at]
-            found |= {row: Hold(before[-1], at, None) for row in waiting[one]}
-        if not had or had[-1] != at:
-            had.append(at)
+    for recipient, theirs in waiting.items():
+        begun = recent.get(recipient, [])
+        had = sorted(begun)
+        for one, at, _ in rates.departures(list(theirs), begun, limits):
+            if at > one.at:
+                before = [instant for instant in had if instant < at]
+                found |= {row: Hold(before[-1], at, None) for row in theirs[one]}
+            if not had or had[-1] != at:
+                had.append(at)
     return found

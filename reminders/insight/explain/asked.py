@@ -82,7 +82,7 @@ class Asked:
         self.rules = rules_of_work(assignment, rows, config)
         self.chains = chains_of_work(assignment, config)
         self.rate_holds = rate_outlook.holds_of_rows(
-            self.work.recipient, now=self.situation.now, config=config
+            [self.work.recipient], now=self.situation.now, config=config
         )
         self.by_rule = self._answers_by_rule()
 

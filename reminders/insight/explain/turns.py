@@ -14,15 +14,9 @@ NAME = _("its turn has come")
 
 def in_words(turn: Turn, not_after: datetime | None) -> tuple[str, GateResult]:
     """The summary and the gate; `not_after` is until when the message is of use."""
-    pace = gettext("%(channel_name)s accepts %(rate)s") % {
-        "channel_name": channel_name(turn.channel),
-        "rate": rate(turn.per_minute),
-    }
+    pace = pace_words(turn)
     if turn.at is not None:
-        observed = gettext("%(pace)s, and %(before_it)s") % {
-            "pace": pace,
-            "before_it": _before_it(turn.ahead),
-        }
+        observed = why_later(turn)
         at = moment(turn.at)
         return gettext("will be sent at about %(at)s: %(observed)s") % {
             "at": at,
@@ -34,6 +28,22 @@ def in_words(turn: Turn, not_after: datetime | None) -> tuple[str, GateResult]:
     return gettext("will not be sent: %(pace)s, and %(late)s") % {"pace": pace, "late": late}, GateResult(
         str(NAME), False, pace, gettext("ends as SKIPPED: %(late)s") % {"late": late}
     )
+
+
+def pace_words(turn: Turn) -> str:
+    """'the mail server accepts about 20 a minute'."""
+    return gettext("%(channel_name)s accepts %(rate)s") % {
+        "channel_name": channel_name(turn.channel),
+        "rate": rate(turn.per_minute),
+    }
+
+
+def why_later(turn: Turn) -> str:
+    """Why a message leaves later than it is due, in the middle of a sentence."""
+    return gettext("%(pace)s, and %(before_it)s") % {
+        "pace": pace_words(turn),
+        "before_it": _before_it(turn.ahead),
+    }
 
 
 def _before_it(messages: int) -> str:

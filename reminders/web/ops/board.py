@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import ngettext, npgettext, pgettext_lazy
 
 from assignments.models import Status, Team
 from assignments.team_scope import TeamScope
@@ -29,6 +29,7 @@ from reminders.web.team_limits import TeamAccess, scope_of
 
 PAGE_SIZE = 50
 HOURS = (2, 4, DEFAULT_HOURS, 24, 48, 168)
+DAY = 24
 EVERYBODY = "everybody"
 LAST_PAGE = MOST_LOOKED_AT // PAGE_SIZE
 
@@ -102,13 +103,30 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         "truncated": known.truncated,
         "needs_somebody": known.needs_somebody,
         "hours": hours,
-        "choices": HOURS,
+        "choices": [(one, _in_words(one)) for one in HOURS],
+        "within": _within(hours),
         "teams": teams,
         "team": team,
         "everybody": everybody,
         "taken_at": timezone.now(),
         "refresh_seconds": int(REFRESH_INTERVAL.total_seconds()),
     }
+
+
+def _in_words(hours: int) -> str:
+    """'12 hours'; '7 days' where it is more than one."""
+    if hours > DAY:
+        return ngettext("%(number)s day", "%(number)s days", hours // DAY) % {"number": hours // DAY}
+    return ngettext("%(number)s hour", "%(number)s hours", hours) % {"number": hours}
+
+
+def _within(hours: int) -> str:
+    """The same behind a preposition, which some languages decline."""
+    if hours > DAY:
+        return npgettext("within", "%(number)s day", "%(number)s days", hours // DAY) % {
+            "number": hours // DAY
+        }
+    return npgettext("within", "%(number)s hour", "%(number)s hours", hours) % {"number": hours}
 
 
 def _is_offered(name: str, entry: BoardEntry) -> bool:

@@ -18,6 +18,7 @@ from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.system import checks
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
+from reminders.insight.next_steps import outlooks
 from reminders.insight.simulator.simulator import simulate
 from reminders.models import ChannelPace, Reminder, State
 from reminders.operations import pauses
@@ -106,6 +107,12 @@ def test_the_explanation_says_the_pace_the_turn_and_when(clock, config):
     )
     assert other.will_send
     assert other.reminders[0].next_at == NOON + 6 * SECOND
+    on_the_board = [line.next for line in outlooks([first, second], config=config)]
+    goes = "A reminder goes by memory (the channel memory accepts about 20 a minute, and"
+    assert [(step.at, step.summary) for step in on_the_board if step] == [
+        (one.next_at, f"{goes} it is the next to leave)"),
+        (other.next_at, f"{goes} 1 message leaves before it)"),
+    ]
 
 
 def test_the_explanation_says_which_turn_does_not_come_in_time_and_then_it_does_not(
@@ -122,6 +129,11 @@ def test_the_explanation_says_which_turn_does_not_come_in_time_and_then_it_does_
     )
     assert not answers[late[0]].will_send
     assert answers[late[0]].advice == "Tell the person yourself if it still matters."
+    steps = {line.assignment.pk: line.next for line in outlooks(work, config=config)}
+    assert [pk for pk, step in steps.items() if step and step.at is None] == late
+    assert (
+        steps[late[0]].summary == "Nothing more is sent to them: the channel memory accepts about 20 a minute"
+    )
     run_for(20 * SECOND, clock, config, channel_of)
     ended = Reminder.objects.filter(kind="REMINDER", state=State.SKIPPED, reason="too_late")
     assert sorted(ended.values_list("assignment_id", flat=True)) == sorted(late)

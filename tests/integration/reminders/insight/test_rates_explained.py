@@ -9,6 +9,7 @@ from django.core.management import call_command
 from reminders.delivery import deliver, dispatch
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
+from reminders.insight.next_steps import outlooks
 from reminders.insight.simulator.simulator import simulate
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
@@ -46,6 +47,9 @@ def test_it_is_held_and_then_it_was_in_that_message(clock, config, tick, outbox,
         assert "held 40 s: they had one at 12:00:00" in found.summary
         failed = next(gate for gate in found.gates if gate.name == "within the rate of their reminders")
         assert failed.observed == "held 40 s: they had one at 2026-06-15 12:00:00 UTC"
+        for line in outlooks([later.pk, other.pk], config=config):
+            assert line.next.at == NOON + MINUTE
+            assert line.next.summary == "A reminder goes by memory (held 40 s: they had one at 12:00:00)"
         tick()
     clock.set(NOON + MINUTE)
     tick()

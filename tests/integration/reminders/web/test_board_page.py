@@ -148,6 +148,9 @@ def test_a_board_without_lines_says_so_in_one_sentence(viewer, clock):
     assert "No work starts within 12 hours, so there is nobody to tell." in text(viewer.get("/ops/board"))
     acting.confirm(AssignmentFactory())
     assert "Everybody knows of the work that starts within 12 hours." in text(viewer.get("/ops/board"))
+    assert "Everybody knows of the work that starts within 7 days." in text(
+        viewer.get("/ops/board?hours=168")
+    )
     assert (
         "None"
         not in text(viewer.get("/ops/board?show=everybody&hours=4")).split("<main")[1].split("</main")[0]
