@@ -156,7 +156,7 @@ class StarterView(MessageTemplateEndpoint):
         """A text to begin with, the values that it may name, and the rows on which it can be tried."""
         asked = self.address(shapes.StarterQuery)
         form = active.form_of(asked["channel"])
-        begun = starter(asked["kind"], form)
+        begun = starter(asked["kind"], form, asked.get("language", "en"))
         answer = {
             "subject": begun.subject,
             "body": begun.body,

@@ -23,6 +23,7 @@ GROUPS = {
     "rules": "rule",
     "calendar-sources": "calendar",
     "import-mappings": "mapping",
+    "message-templates": "message_template",
 }
 """What an address with this part is about."""
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -106,17 +107,6 @@ def test_each_is_answered_as_it_says(clock, settings):
     for example in examples():
         method, path = where[example["operation"]]
         named = next((group for part, group in GROUPS.items() if f"/{part}/" in path), "assignment")
-        groups = {
-            "webhooks": "webhook",
-            "scans": "scan",
-            "teams": "team",
-            "people": "person",
-            "rules": "rule",
-            "calendar-sources": "calendar",
-            "import-mappings": "mapping",
-            "message-templates": "message_template",
-        }
-        named = next((group for part, group in groups.items() if f"/{part}/" in path), "assignment")
         group = example.get("of", named)
         url = path.replace("{id}", known.get(group, "")).replace("{reference}", known["reference"])
         url = url.replace("{n}", known.get("contact_point", ""))

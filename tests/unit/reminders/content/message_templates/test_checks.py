@@ -243,3 +243,17 @@ def test_no_source_does_harm_it_is_refused_or_makes_messages_within_their_bounds
         assert "\r" not in message.subject
         assert "<b>" not in message.html
         assert len(message.text) <= MOST_OF_BODY[TextForm.MAIL] * 5
+
+
+def test_a_text_to_begin_with_is_there_in_each_language_and_can_be_saved():
+    texts = set()
+    for kind in Kind.values:
+        for channel in ("email", "sms"):
+            form = active.form_of(channel)
+            for language in ("en", "de", "es", "fr"):
+                first = starter(kind, form, language)
+                text = CustomText(1, kind, form, language, first.subject, first.body)
+                assert text.checked.problems == (), (kind, channel, language)
+                assert [*sample_problems(text, channel=channel)] == [], (kind, channel, language)
+                texts.add(first)
+    assert len(texts) == len(Kind.values) * 2 * 4
