@@ -22,6 +22,7 @@ from django.views.decorators.cache import never_cache
 from accounts import preferences, roles
 from assignments.instants import known_zone
 from reminders import conf
+from reminders.insight.template_use import faulty_templates
 from reminders.ledger.pauses import pause_in_force
 from reminders.web.security_headers import POLICY
 from reminders.web.team_limits import TeamAccess, scope_of
@@ -43,6 +44,7 @@ NAVIGATION = (
 MORE = (
     ("ops:simulator", _("Simulator")),
     ("ops:calendars", _("Calendars")),
+    ("ops:templates", _("Texts of messages")),
     ("ops:queue", _("Queue")),
     ("ops:switch", _("Switches")),
     ("ops:doctor", _("Doctor")),
@@ -61,6 +63,7 @@ NARROWED = (
     "ops:people",
     "ops:reminders",
     "ops:simulator",
+    "ops:templates",
     "ops:audit",
     "ops:imports",
 )
@@ -144,6 +147,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "limited": limited,
         "may_operate": operates,
         "pause": pause_in_force(),
+        "faulty_texts": faulty_templates(scope_of(request.user)),
         "enabled": config.enabled,
         "channel": config.channel,
         "reaches_people": config.reaches_people,

@@ -87,7 +87,19 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// The HTML part of a preview is shown in its frame; without scripts by a button.
+function showFrames() {
+  for (const form of document.querySelectorAll("form[data-show]")) {
+    form.querySelector("button").hidden = true;
+    form.submit();
+  }
+}
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target.id === "preview") showFrames();
+});
+
 document.addEventListener("DOMContentLoaded", () => {
+  showFrames();
   for (const bar of document.querySelectorAll("[data-mark-bar]")) followMarks(bar);
   for (const filters of document.querySelectorAll("form.filters")) {
     filters.addEventListener("change", (event) => {

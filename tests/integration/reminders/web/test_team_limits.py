@@ -192,6 +192,12 @@ ADDRESSES = {
     "ops/doctor": REFUSED,
     "ops/doctor/checks": REFUSED,
     "ops/calendars": REFUSED,
+    "ops/templates": NARROWED,
+    "ops/templates/new": NARROWED,
+    "ops/templates/preview": NARROWED,
+    "ops/templates/html": NARROWED,
+    "ops/templates/<int:pk>": NARROWED,
+    "ops/templates/<int:pk>/versions/<int:n>": NARROWED,
     "ops/audit": NARROWED,
     "ops/mailbox": REFUSED,
     "ops/mailbox/<str:name>": REFUSED,
@@ -465,8 +471,12 @@ def urls(route: str, world: World) -> list[str]:
             return [f"/api/rules/{world.others_rule.pk}"]
         case "api/import-mappings/<int:pk>" | "ops/import/mapping/<int:pk>/remove":
             return ["/" + route.replace("<int:pk>", str(world.others_mapping.pk))]
-        case route if "message-templates/<int:pk>" in route:
-            return ["/" + route.replace("<int:pk>", str(world.others_template.pk))]
+        case route if "templates/<int:pk>" in route:
+            named = route.replace("<int:pk>", str(world.others_template.pk))
+            return ["/" + named.replace("<int:n>", "1")]
+        case "ops/templates" | "ops/templates/new":
+            place = "kind=reminder&channel=email&language=en"
+            return [f"/{route}", f"/{route}?{place}&team={world.other.pk}"]
         case "api/message-templates":
             return ["/api/message-templates", f"/api/message-templates?team={world.other.pk}"]
         case "ops/import/<int:pk>" | "ops/import/<int:pk>/errors.csv":
