@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ SAMPLE = [
     {"reference": "W-9", "title": "Change the filter", "scheduled_start": "2030-06-16T10:00:00Z"},
 ]
 
+MORE = {"WEBHOOK_ALLOW_PRIVATE": "true", "PUBLIC_URL": "https://reminders.example.org"}
+
 TABLE = """\
 Subject,Start Date,Start Time,End Date,End Time,All day event,Location,Required Attendees
 Read the meter,6/17/2030,9:00:00 AM,6/17/2030,10:00:00 AM,False,Lund,ada@example.org
@@ -39,20 +42,20 @@ def mapping_of_the_page() -> str:
 
 
 def blocks(page: str) -> Iterator[str]:
-    """The indented blocks that call the API."""
+    """The indented blocks that call the API, those of lists too."""
     for block in re.findall(r"(?:^ {4}.*\n)+", (ROOT / "docs" / page).read_text(), re.MULTILINE):
-        lines = [line[4:] for line in block.splitlines()]
+        lines = textwrap.dedent(block).splitlines()
         if any(line.startswith("call ") for line in lines):
             yield "\n".join(lines) + "\n"
 
 
 def recipe(heading: str, pk: int) -> list[str]:
-    """The commands of a section of the runbook, for this assignment in place of 4711."""
+    """The commands of a section of the runbook, for this assignment in place of $ID."""
     section = (ROOT / "docs" / "runbook.md").read_text().split(f"\n### {heading}\n")[1].split("\n### ")[0]
     lines = "".join(re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)).splitlines()
-    assert any("4711" in line for line in lines)
+    assert any("$ID" in line for line in lines)
     manage = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))}"
-    return [line.replace("4711", str(pk)).replace("python3 manage.py", manage) for line in lines]
+    return [line.replace("$ID", str(pk)).replace("python3 manage.py", manage) for line in lines]
 
 
 def functions() -> str:
@@ -68,9 +71,9 @@ def shell(tmp_path_factory) -> Iterator[object]:
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     folder = tmp_path_factory.mktemp("docs")
-    with running(folder, more={"WEBHOOK_ALLOW_PRIVATE": "true"}) as stack, HttpSink() as sink:
+    with running(folder, more=MORE) as stack, HttpSink() as sink:
         _, web = stack.web()
-        token = stack.manage("create_api_token", "docs", "--scopes", "read,write,ops").stdout.strip()
+        token = stack.manage("create_api_token", "docs", "--scopes", "read,write,ops,privacy").stdout.strip()
         make_what_was_there(web, token)
         (folder / "assignments.json").write_text(json.dumps(SAMPLE))
         rows = "".join(f"{row['reference']},{row['title']},{row['scheduled_start']}\n" for row in SAMPLE)

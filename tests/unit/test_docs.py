@@ -74,7 +74,7 @@ def test_each_command_exists(page: Path) -> None:
 def command_lines(page: Path) -> Iterator[list[str]]:
     """The words of each command that can be pasted into a shell; `test` takes pytest's arguments, whatever they are."""
     for line in re.findall(r"manage\.py ([a-z_]+[^`\n]*)", page.read_text()):
-        words = shlex.split(line, comments=True)
+        words = [word.replace("$ID", "1") for word in shlex.split(line, comments=True)]
         if words[0] != "test" and not any("..." in word or word[0] in "[|" for word in words):
             yield words
 
@@ -194,6 +194,18 @@ def test_each_promise_names_a_test() -> None:
 
 def test_the_readme_is_read_in_a_minute() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_each_page_is_in_the_index_with_what_it_is_about() -> None:
+    """Decisions and what lies beside a page have lists of their own."""
+    index = ROOT / "docs" / "README.md"
+    lines = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): [A-Za-z].+\.$", index.read_text(), re.MULTILINE)
+    pages = {*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/README.md")} - {
+        index
+    }
+    assert sorted(
+        (index.parent / target).resolve() for target in lines if not target.endswith("/")
+    ) == sorted(pages)
 
 
 def test_each_decision_is_listed() -> None:
