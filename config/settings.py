@@ -360,7 +360,7 @@ SPECTACULAR_SETTINGS = {
         "KindEnum": "reminders.models.Kind.values",
         "DeliveryKindEnum": "reminders.models.DeliveryKind.values",
         "StateEnum": "reminders.models.State.values",
-        "MessageKindEnum": "reminders.models.MessageTemplate.Kind.values",
+        "MessageKindEnum": "reminders.models.message_templates.MESSAGE_KINDS",
         "RungEnum": "reminders.policy.awareness.RUNGS",
         "CalendarSourceStateEnum": "assignments.calendar_source.STATES",
     },

@@ -59,6 +59,9 @@ class MessageTemplate(models.Model):
         return f"{self.kind}, {self.channel}, {self.language}{whose}"
 
 
+MESSAGE_KINDS = MessageTemplate.Kind.values
+
+
 class TemplateVersion(models.Model):
     """A text of a template as somebody saved it. Written once; a trigger of the database refuses every change.
 

@@ -26,6 +26,7 @@ TAGS = [
     {"name": "board", "description": "Who does not know yet of coming work."},
     {"name": "forecast", "description": "Whom no message will reach."},
     {"name": "rules", "description": "When who is reminded."},
+    {"name": "message-templates", "description": "What people read, in your own words."},
     {"name": "import-mappings", "description": "How tables of other programs are read."},
     {"name": "calendar-sources", "description": "Calendars that are read by their URL."},
     {"name": "webhooks", "description": "Events that are sent to other programs, signed."},

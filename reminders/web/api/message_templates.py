@@ -59,9 +59,9 @@ class MessageTemplateListView(MessageTemplateEndpoint):
         ),
     )
     def post(self, request: Request) -> Response:
-        """Puts a text into force, as the next version (201). The text that is in force already changes nothing (200).
+        """Puts a text into force, as the next version (201).
 
-        What is wrong is named with field, line and character.
+        The text that is in force already changes nothing (200). What is wrong is named with field, line and character.
         """
         body = self.body(shapes.MessageTemplateInputSerializer)
         saved, is_new = message_templates.put_into_force(
@@ -153,7 +153,7 @@ class StarterView(MessageTemplateEndpoint):
         responses=responses({200: shapes.StarterSerializer}),
     )
     def get(self, request: Request) -> Response:
-        """A text to begin with, the values that it may name, and the rows on which it can be tried."""
+        """Reads a text to begin with, the values that it may name, and rows to try it on."""
         asked = self.address(shapes.StarterQuery)
         form = active.form_of(asked["channel"])
         begun = starter(asked["kind"], form, asked.get("language", "en"))
@@ -175,9 +175,9 @@ class TemplatePreviewView(MessageTemplateEndpoint):
         responses=responses({200: shapes.TemplatePreviewSerializer}, 404, 413, 415),
     )
     def post(self, request: Request) -> Response:
-        """Shows the message of a sample row, or of one about an assignment, with this text. Nothing is stored or sent.
+        """Shows the message that a text makes of a sample row or of an assignment.
 
-        What is wrong is named with field, line and character. What opens a link is replaced by x.
+        Nothing is stored or sent. What is wrong is named with field, line and character. What opens a link is replaced by x.
         """
         body = self.body(shapes.TemplatePreviewInputSerializer)
         shown = preview_text(
