@@ -10,13 +10,13 @@ from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats
 from reminders.delivery.beat_schedule import EntryStatus
 from reminders.insight import statistics, subscription_health
+from reminders.insight.doctor import texts
 from reminders.insight.doctor.check import Check, Level, skew
 from reminders.insight.explain.wording import channel_name, rate
 from reminders.insight.rule_progress import rule_progress
 from reminders.insight.statistics import Snapshot
-from reminders.insight.template_use import broken_in_force, faulty_templates, template_name
 from reminders.ledger.pauses import pause_in_force
-from reminders.models import CircuitBreaker, MessageTemplate, Subscription
+from reminders.models import CircuitBreaker, Subscription
 
 SCANS_MISSED = 3
 """After so many intervals without a scan something is wrong."""
@@ -47,7 +47,7 @@ def checks(config: ReminderConfig) -> Iterator[Check]:
     yield from _holds(taken)
     yield from _paces(taken)
     yield from _webhooks()
-    yield from _message_templates()
+    yield from texts.checks()
 
 
 def scan_is_late(age: float, config: ReminderConfig) -> bool:
@@ -372,40 +372,4 @@ def _webhooks() -> Iterator[Check]:
             gettext("webhooks"),
             Level.PASS,
             gettext("%(number)s subscriptions, all are told") % {"number": len(subscriptions)},
-        )
-
-
-def _message_templates() -> Iterator[Check]:
-    """The texts that operators wrote: whether this release takes them, and whether lately a message could not have one."""
-    name, fix = (
-        gettext("message templates"),
-        gettext("See docs/runbook.md, A message template cannot be used."),
-    )
-    broken, faulty = broken_in_force(), faulty_templates()
-    for template, problem in broken:
-        yield Check(
-            name,
-            Level.FAIL,
-            gettext("“%(template_name)s” cannot be used: %(problem)s")
-            % {"template_name": template_name(template), "problem": problem},
-            fix,
-        )
-    for one in faulty:
-        seen = gettext(
-            "“%(template_name)s”, version %(number)s, could not be used for %(messages)s messages"
-        ) % {"template_name": template_name(one.template), "number": one.number, "messages": one.messages}
-        yield Check(
-            name,
-            Level.WARN,
-            gettext("%(seen)s of the last 24 hours: %(fault)s") % {"seen": seen, "fault": one.fault},
-            fix,
-        )
-    if not broken and not faulty:
-        number = MessageTemplate.objects.exclude(active_number=None).count()
-        yield Check(
-            name,
-            Level.PASS,
-            gettext("%(number)s in force") % {"number": number}
-            if number
-            else gettext("none in force: all texts are built in"),
         )

@@ -20,6 +20,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django_celery_beat.models import PeriodicTask
 
+from assignments.models import Erasure
 from notifications.message import Outcome
 from reminders import conf
 from reminders.conf import ReminderConfig
@@ -30,14 +31,14 @@ from reminders.delivery.broker_status import BrokerStatus
 from reminders.delivery.hints import BrokerDown
 from reminders.insight import metrics
 from reminders.insight.doctor import check as doctor_check
-from reminders.insight.doctor import doctor
+from reminders.insight.doctor import doctor, texts
 from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.servers import shipped_rules
 from reminders.ledger.pauses import open_pause
 from reminders.models import Reminder
 from reminders.operations import pauses, schedule
 from tests.conftest import NOON
-from tests.factories import AssignmentFactory
+from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 from tests.fakes.sms_gateway import SmsGateway
 from tests.fakes.smtp_faults import Fault
@@ -70,6 +71,7 @@ NAMES = [
     "channels",
     "pace",
     "message templates",
+    "erasures",
     "Redis",
     "Redis takes writes",
     "Redis eviction policy",
@@ -665,6 +667,23 @@ def test_the_command_fails_when_a_check_does_and_says_how_many(healthy):
         in said.getvalue()
     )
     assert "      Switch reminders.scan on again in the admin" in said.getvalue()
+
+
+def test_an_erasure_that_does_not_end_is_a_warning(clock):
+    def check():
+        (found,) = (one for one in texts.checks() if one.name == "erasures")
+        return found
+
+    assert (check().level, check().seen) == (Level.PASS, "none under way")
+    person = AssigneeFactory()
+    Erasure.objects.create(person=person, at=NOON, words={"names": ["Imogen Thrale"]})
+    assert check().level is Level.PASS
+    clock.advance(texts.ERASED_WITHIN)
+    assert check().level is Level.WARN
+    assert f"1 under way; of erased-person-{person.pk} texts are still to be looked at" in check().seen
+    assert f"`manage.py erase_person {person.pk}`" in check().fix
+    Erasure.objects.update(finished_at=NOON)
+    assert check().level is Level.PASS
 
 
 def test_a_warning_alone_does_not_fail_a_deployment(healthy):
