@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,7 @@ from reminders.operations import contact_points, verifications
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview
 from reminders.operations.forms import ReasonForm, Text
 from reminders.operations.verifications import NotVerifiable
+from reminders.policy.ways import is_set_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,18 @@ class AddPointForm(ReasonForm):
         label=_("Place"),
         help_text=_("1: it is tried first. Empty: it is tried last."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        channel = self.fields["channel"]
+        assert isinstance(channel, forms.ChoiceField)
+        channel.choices = [
+            (
+                name,
+                label if _is_set_up(name) else gettext("%(channel)s (not set up here)") % {"channel": label},
+            )
+            for name, label in ContactChannel.choices
+        ]
 
 
 class MovePointForm(ReasonForm):
@@ -87,6 +101,17 @@ def _about(
     return preview
 
 
+def not_set_up(channel: str) -> str:
+    """What is said of an address to which nothing is sent."""
+    return gettext("%(channel)s is not set up here: nothing is sent to such an address.") % {
+        "channel": capfirst(ContactChannel(channel).label)
+    }
+
+
+def _is_set_up(channel: str) -> bool:
+    return is_set_up(channel, conf.current())
+
+
 def _preview_add(request: ActionRequest) -> Preview:
     return Preview(
         summary=(
@@ -110,7 +135,8 @@ def _run_add(request: ActionRequest, form: Any) -> str:
         reason=values["reason"],
         scope=request.scope,
     )
-    return gettext("The address was added.")
+    added = gettext("The address was added.")
+    return added if _is_set_up(values["channel"]) else f"{added} {not_set_up(values['channel'])}"
 
 
 def _run_move(request: ActionRequest, form: Any) -> str:
@@ -225,6 +251,8 @@ def possible_on(point: ContactPoint) -> list[tuple[str, str]]:
     left_out = {ADD}
     if point.verified_at is not None or point.opted_out_at is not None:
         left_out.add("verify")
+    if not _is_set_up(point.channel):
+        left_out |= {"verify", "code"}
     if point.verified_at is not None or point.channel != ContactChannel.SMS:
         left_out.add("code")
     if point.opted_out_at is None:

@@ -19,8 +19,9 @@ from reminders.operations.contact_points import UnknownContactPoint, UnknownPers
 from reminders.operations.forms import ReasonForm
 from reminders.operations.person_language import LANGUAGE_ACTION
 from reminders.operations.person_language import NAME as LANGUAGE
-from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, possible_on
+from reminders.operations.point_actions import ADD, POINT_ACTIONS, PointRequest, not_set_up, possible_on
 from reminders.operations.quiet_hours import PERSON_ACTIONS, hours_in_force
+from reminders.policy.ways import is_set_up
 from reminders.web.ops.page import page, safe_back, show
 from reminders.web.team_limits import TeamAccess, scope_of
 
@@ -41,10 +42,11 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         return show(request, "person_erased", {**context, "overview": overview_of(found, scope=scope)})
     overview = overview_of(found, scope=scope)
     first: set[str] = set()
-    points = []
+    points, config = [], conf.current()
     for point in overview.points:
         call = tel_url(point.address) if point.channel == ContactChannel.SMS else ""
-        points.append((point, point.channel not in first, possible_on(point), call))
+        unused = "" if is_set_up(point.channel, config) else not_set_up(point.channel)
+        points.append((point, point.channel not in first, possible_on(point), call, unused))
         first.add(point.channel)
     return show(
         request,

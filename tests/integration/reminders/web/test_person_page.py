@@ -1,6 +1,7 @@
 """The page of one person: how they are reached, what comes, what they were sent; and what operators do about it."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -112,6 +113,18 @@ def test_an_operator_adds_moves_and_removes_an_address(operator, ada):
         ("remove_contact_point", "she left", of_point),
     ]
     assert "home@" not in str(list(Audit.objects.values_list("before", "after")))
+
+
+def test_an_address_of_a_channel_that_is_not_set_up_is_said_to_be_of_no_use(operator, ada, settings, config):
+    url, unused = f"/ops/people/{ada.pk}", "SMS is not set up here: nothing is sent to such an address."
+    assert unused in (page := text(operator.get(url)))
+    assert "verify?point" not in page.split(PHONE)[1]
+    assert "SMS (not set up here)</option>" in text(operator.get(f"{url}/add"))
+    values = {"channel": "sms", "address": "+4930999999", "order": "", "reason": "she called"}
+    assert f"The address was added. {unused}" in text(operator.post(f"{url}/add", values, follow=True))
+    settings.REMINDERS = replace(config, further_channels=("sms",))
+    assert unused not in text(operator.get(url))
+    assert "not set up here" not in text(operator.get(f"{url}/add")).split("chat")[0]
 
 
 def test_an_operator_undoes_an_opt_out_and_marks_as_working(operator, ada):
