@@ -149,6 +149,7 @@ def test_the_page_lists_them_and_leads_to_the_work_that_would_be_cancelled(opera
     assert "/admin/assignments/calendarsource/add/" in page
     preview = operator.get("/ops/act/accept_calendars?back=/ops/calendars").content.decode()
     assert ("Work 0" in preview, "Work 2" in preview) == (True, False)
+    assert ">Leave it as it is</a>" in preview
     plan = preview.split('name="plan" value="')[1].split('"')[0]
     body = {"confirmed": "1", "plan": plan, "reason": "It is right.", "back": "/ops/calendars"}
     done = operator.post("/ops/act/accept_calendars", body)
