@@ -74,7 +74,7 @@ def test_each_command_exists(page: Path) -> None:
 def command_lines(page: Path) -> Iterator[list[str]]:
     """The words of each command that can be pasted into a shell; `test` takes pytest's arguments, whatever they are."""
     for line in re.findall(r"manage\.py ([a-z_]+[^`\n]*)", page.read_text()):
-        words = [word.replace("$ID", "1") for word in shlex.split(line, comments=True)]
+        words = [re.sub(r"^\$[A-Z]+$", "1", word) for word in shlex.split(line, comments=True)]
         if words[0] != "test" and not any("..." in word or word[0] in "[|" for word in words):
             yield words
 

@@ -42,7 +42,7 @@ def ben(clock):
     )
 
 
-def exported(pk: int) -> dict:
+def exported(pk: int | str) -> dict:
     out = StringIO()
     call_command("export_person", pk, stdout=out)
     answer: dict = json.loads(out.getvalue())
@@ -56,6 +56,12 @@ def sent(**wanted):
         state=State.SENT, sent_at=NOON, closed_at=NOON, begun_at=NOON, attempts=1
     )
     return work, row
+
+
+def test_the_command_takes_a_reference_too(ada, ben):
+    assert exported("P-2")["person"]["id"] == exported(ben.pk)["person"]["id"] == ben.pk
+    with pytest.raises(CommandError, match="there is no person with this reference or id"):
+        exported("P-3")
 
 
 def test_somebody_of_whom_little_is_known(ada):
@@ -137,5 +143,5 @@ def test_who_was_merged_into_them_is_in_it_and_is_not_asked_for(ada, ben):
     assert row.pk in [one["id"] for one in answer["messages"]]
     with pytest.raises(CommandError, match=f"was merged into person {ada.pk}"):
         exported(ben.pk)
-    with pytest.raises(CommandError, match="there is no person 4711"):
+    with pytest.raises(CommandError, match="there is no person with this reference or id"):
         exported(4711)
