@@ -165,6 +165,7 @@ def _audit(table: TextTable, row: Row, context: Context) -> RowChange | None:
     work = {key for key in keys if key.isascii() and key.isdigit() and int(key) in context.work}
     base = changed(table, row, context, own=about or bool(work))
     values = dict(base.values or {}) if base else {}
+    values.pop("actor", None)  # An account, which may be called as a person is addressed.
     for name in ("before", "after"):
         value = values.get(name, row[name])
         if about:
@@ -270,7 +271,17 @@ def _team(table: TextTable, row: Row, context: Context) -> RowChange | None:
     )
 
 
+def _template_version(table: TextTable, row: Row, context: Context) -> RowChange | None:
+    """What was written, not the account that wrote it."""
+    base = changed(table, row, context)
+    values = {
+        name: value for name, value in ((base.values if base else None) or {}).items() if name != "made_by"
+    }
+    return RowChange(values) if values else None
+
+
 RULES: Mapping[str, Rule] = {
+    "reminders_templateversion": _template_version,
     "reminders_audit": _audit,
     "assignments_act": _act,
     "assignments_changerecord": _change_record,

@@ -63,7 +63,8 @@ MESSAGE_KINDS = MessageTemplate.Kind.values
 
 
 class TemplateVersion(models.Model):
-    """A text of a template as somebody saved it. Written once; a trigger of the database refuses every change.
+    """A text of a template as somebody saved it. Written once; a trigger of the database refuses every change, but that
+    words go while the person is erased whom they name.
 
     `restored_from` is the number of the version whose text it repeats.
     """

@@ -105,9 +105,13 @@ def _read() -> None:
     texts: dict[Key, CustomText] = {}
     for version_id, kind, channel, language, team_id, subject, body in rows:
         form = form_of(channel)
-        texts[kind, channel, language, team_id] = by_version.get(version_id) or CustomText(
-            version_id=version_id, kind=kind, form=form, language=language, subject=subject, body=body
-        )
+        text = by_version.get(version_id)
+        # The words of a version change where a person is erased.
+        if text is None or (text.subject, text.body) != (subject, body):
+            text = CustomText(
+                version_id=version_id, kind=kind, form=form, language=language, subject=subject, body=body
+            )
+        texts[kind, channel, language, team_id] = text
     _active = ActiveTemplates(revision, texts)
 
 

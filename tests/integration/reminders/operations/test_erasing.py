@@ -25,11 +25,12 @@ from assignments.models import Act, Assignee, Assignment, ChangeRecord, ErasedKe
 from assignments.team_scope import TeamScope
 from reminders.content import calendar_links, links
 from reminders.content.links import Link
+from reminders.content.message_templates import active
 from reminders.delivery import retention
 from reminders.insight.explain.explain import explain
 from reminders.ledger import audit, erased_tables, erased_texts
 from reminders.models import Audit, Kind, Reminder, State
-from reminders.operations import erasing, merging
+from reminders.operations import erasing, merging, message_templates
 from reminders.operations.contact_points import UnknownPerson
 from tests import acting
 from tests.conftest import NOON
@@ -520,3 +521,33 @@ def test_work_that_comes_at_the_same_time_is_there_first_or_not_at_all(clock, ot
         assert (
             Assignee.objects.filter(erased_at=None, reference=f"HR-17-{turn}A").exists() is results["given"]
         )
+
+
+def test_who_is_named_in_the_text_of_a_message_is_taken_out_and_the_text_stays_in_force(ada):
+    saved = message_templates.save_template(
+        kind="reminder",
+        channel="email",
+        language="en",
+        team_id=None,
+        subject="{{ title }}",
+        body="{{ time_line }}\nQuestions? Ada Lovelace, +4930123456",
+        note="as Ada Lovelace has asked",
+        by="ada@example.test",
+    )
+    active.expire()
+    active.refresh()
+    erase(ada)
+    gone = f"erased-person-{ada.pk}"
+    saved.refresh_from_db()
+    assert (saved.subject, saved.note, saved.made_by) == (
+        "{{ title }}",
+        f"as {gone} has asked",
+        "ada@example.test",
+    )
+    assert "Lovelace" not in saved.body
+    assert "30123456" not in saved.body
+    active.expire()
+    active.refresh()
+    text = active.text_for("reminder", "email", languages=("en",), built_in="en", team_id=None)
+    assert text is not None
+    assert (text.body, text.checked.problems) == (saved.body, ())
