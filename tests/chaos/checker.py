@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from tests.chaos import ways
+from tests.chaos import texts, ways
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders")
 Found = Iterator[str]
@@ -77,7 +77,8 @@ class Evidence:
     was about in truth: the "recipient", the "channel", or "" where a test did not say. Where `same_clock` is False the
     database's clock was moved, and says nothing about the instants of the sinks. `killed` is how many processes that send
     were killed, where nothing else happened. `points` are the addresses of people, `channels` those over which this system
-    reaches them, `events` what became of messages after they were accepted.
+    reaches them, `events` what became of messages after they were accepted, `texts` and `text_versions` the
+    message templates that operators have written.
     """
 
     now: datetime
@@ -100,6 +101,8 @@ class Evidence:
     points: list[Facts] = field(default_factory=list)
     events: list[Facts] = field(default_factory=list)
     channels: tuple[str, ...] = ("email",)
+    texts: list[Facts] = field(default_factory=list)
+    text_versions: list[Facts] = field(default_factory=list)
 
     @cached_property
     def bounced(self) -> set[int]:
@@ -809,4 +812,5 @@ INVARIANTS: dict[str, Callable[[Evidence], Found]] = {
     "I20": ways.one_way_is_enough,
     "I21": reminders_to_a_person_are_joined,
     "I22": asked_for_once_a_minute,
+    "I23": texts.stored_texts_are_named,
 }

@@ -28,7 +28,7 @@ from config.devstack.postgres import Postgres
 from config.devstack.processes import end, wait_for
 from config.devstack.servers import Server
 from config.devstack.valkey import Valkey
-from tests.chaos import checker, ways
+from tests.chaos import checker, texts, ways
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
 from tests.fakes.http_sink import OK, HttpSink
@@ -320,6 +320,8 @@ class System:
                 schedules=link.execute(checker.SCHEDULES.encode()).fetchall(),
                 points=link.execute(ways.POINTS.encode()).fetchall(),
                 events=link.execute(ways.EVENTS.encode()).fetchall(),
+                texts=link.execute(texts.TEMPLATES.encode()).fetchall(),
+                text_versions=link.execute(texts.VERSIONS.encode()).fetchall(),
                 **more,
             )
 

@@ -80,6 +80,26 @@ def another_row(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda e: replace(e, rows=[*e.rows, {**e.rows[0], **fresh, **changes}])
 
 
+def with_text(**changes: object) -> Callable[[Evidence], Evidence]:
+    """The message was made of the second version of a stored text."""
+
+    def written(e: Evidence) -> Evidence:
+        text = {"id": 7, "kind": "reminder", "channel": "email", "team_id": None, "active_number": 2}
+        known = {"template_id": 7, "made_at": NOW - 30 * MINUTE, "restored_from": None}
+        versions = [{"id": 70, "number": 1, **known}, {"id": 71, "number": 2, **known}]
+        attempt = {**e.attempts[1], "template_version": 71, "template_fault": ""}
+        for part in (text, versions[1], attempt):
+            part.update({name: value for name, value in changes.items() if name in part})
+        return replace(
+            e,
+            texts=[text],
+            text_versions=versions,
+            attempts=[e.attempts[0], attempt, *e.attempts[2:]],
+        )
+
+    return written
+
+
 def sms(**changes: object) -> Callable[[Evidence], Evidence]:
     """The same message over another way."""
     return another_row(channel="sms", closed_at=NOW - MINUTE, **changes)
@@ -541,6 +561,16 @@ SABOTAGES = [
     ("I21", "a reminder in nobody's digest", joined(digest_id=99)),
     ("I22", "two reminders at once within a minute", asked_twice),
     ("I22", "a reminder at once that nobody asked for", asked_now(5, payload=None)),
+    (
+        "I23",
+        "a version is gone",
+        lambda e: replace(with_text()(e), text_versions=with_text()(e).text_versions[:1]),
+    ),
+    ("I23", "a gap between versions", with_text(number=4)),
+    ("I23", "a version in force that there is not", with_text(active_number=3)),
+    ("I23", "a text of other messages", with_text(kind="overdue")),
+    ("I23", "a version saved afterwards", with_text(made_at=NOW)),
+    ("I23", "a fault without its text", with_text(template_version=None, template_fault="too long")),
     ("I1", "another rule is open after it was due", another_row(rule="rule:7")),
     ("I20", "accepted over two ways", sms(state="SENT", attempts=1, message_id="m2@x")),
     (
@@ -570,6 +600,7 @@ SABOTAGES = [
         asked_now(5),
         other_place,
         again_by_the_same_rule,
+        with_text(),
     ],
     ids=[
         "declined after the send",
@@ -586,6 +617,7 @@ SABOTAGES = [
         "an operator reminds at once",
         "a change is stated",
         "a version of the same rule",
+        "made of a stored text",
     ],
 )
 def test_acts_that_the_rows_agree_with_break_nothing(sensible):
@@ -639,7 +671,7 @@ def test_another_way_is_right_after_a_bounce_or_a_refusal(sensible):
 
 
 def test_each_invariant_has_a_sabotage():
-    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 23)}
+    assert {invariant for invariant, _, _ in SABOTAGES} == {f"I{n}" for n in range(1, 24)}
 
 
 @pytest.mark.parametrize(
