@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -319,6 +320,20 @@ def run_command(argv: Sequence[str]) -> None:
         run_in_django(argv)
     except KeyboardInterrupt:
         sys.exit(130)  # the exit code that shells expect after Ctrl-C
+    except BrokenPipeError:
+        if not nobody_reads_the_output():
+            raise
+        sys.exit(141)  # what shells see of a program that SIGPIPE ends
+
+
+def nobody_reads_the_output() -> bool:
+    """Whether stdout is a pipe whose reader has gone, such as `| head`. What is left of the output is then thrown away."""
+    seen = select.poll()
+    seen.register(sys.stdout, 0)
+    gone = any(event & (select.POLLERR | select.POLLHUP) for _, event in seen.poll(0))
+    if gone:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return gone
 
 
 def run_in_django(argv: Sequence[str]) -> None:

@@ -305,3 +305,25 @@ def test_only_up_serves_this_machine_without_tls_by_default(bootstrap: ModuleTyp
     environ = {"HTTPS_ONLY": "true"}
     bootstrap.set_up_defaults(["manage.py", "up"], environ)
     assert environ == {"HTTPS_ONLY": "true"}
+
+
+def test_a_reader_who_has_gone_is_no_error(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`manage.py explain_reminder 7 | head -1` ends without a traceback; another broken connection is shown."""
+
+    def says_too_much(_argv: list[str]) -> None:
+        print("a line", flush=True)
+
+    def loses_a_server(_argv: list[str]) -> None:
+        raise BrokenPipeError("a server has hung up")
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        monkeypatch.setattr(bootstrap, "run_in_django", says_too_much)
+        with pytest.raises(SystemExit) as ended:
+            bootstrap.run_command(["manage.py", "explain_reminder", "7"])
+        assert ended.value.code == 141
+        monkeypatch.setattr(bootstrap, "run_in_django", loses_a_server)
+        with pytest.raises(BrokenPipeError, match="hung up"):
+            bootstrap.run_command(["manage.py", "explain_reminder", "7"])
