@@ -77,6 +77,8 @@ def _offset(request: ActionRequest) -> Offset | None:
 OFFSETS = {
     ("days", True): ngettext_lazy("%(number)s day later", "%(number)s days later", "number"),
     ("days", False): ngettext_lazy("%(number)s day earlier", "%(number)s days earlier", "number"),
+    ("hours", True): ngettext_lazy("%(number)s hour later", "%(number)s hours later", "number"),
+    ("hours", False): ngettext_lazy("%(number)s hour earlier", "%(number)s hours earlier", "number"),
     ("minutes", True): ngettext_lazy("%(number)s minute later", "%(number)s minutes later", "number"),
     ("minutes", False): ngettext_lazy("%(number)s minute earlier", "%(number)s minutes earlier", "number"),
 }
@@ -105,7 +107,9 @@ def _preview_move(request: ActionRequest) -> Preview:
     moved = f"{counted(len(plan.targets), 'assignment')}{_to_when(plan, request)}{given}"
     summary = gettext("%(moved)s. Each keeps its length.") % {"moved": moved}
     preview = _preview(plan, request, summary)
-    return replace(preview, button=gettext("Give it to somebody else") if not plan.change.starts else "Move")
+    return replace(
+        preview, button=gettext("Give it to somebody else") if not plan.change.starts else gettext("Move")
+    )
 
 
 def _preview_cancel(request: ActionRequest) -> Preview:
@@ -153,10 +157,14 @@ def _to_when(plan: ChangePlan, request: ActionRequest) -> str:
         return ""
     parts = [
         str(OFFSETS[unit, number > 0] % {"number": abs(number)})
-        for number, unit in ((offset.days, "days"), (offset.minutes, "minutes"))
+        for number, unit in ((offset.days, "days"), _hours_or_minutes(offset.minutes))
         if number
     ]
     return f" {gettext(' and ').join(parts)}"
+
+
+def _hours_or_minutes(minutes: int) -> tuple[int, str]:
+    return (minutes // 60, "hours") if minutes % 60 == 0 else (minutes, "minutes")
 
 
 # --- the one call ----------------------------------------------------------------------------------------------

@@ -57,9 +57,7 @@ def test_one_is_moved_by_an_hour_with_one_click(operator, sydney):
     address = f"/ops/act/move?ids={work.pk}&back=/ops/board"
     link = f"/ops/act/move?ids={work.pk}&amp;back=%2Fops%2Fboard&amp;minutes=60"
     assert f'href="{link}">1 hour later</a>' in operator.get(address).content.decode()
-    assert "1 assignment 60 minutes later. Each keeps its length." in shown(
-        operator.get(f"{address}&minutes=60")
-    )
+    assert "1 assignment 1 hour later. Each keeps its length." in shown(operator.get(f"{address}&minutes=60"))
     assert confirmed(operator, f"{address}&minutes=60", reason="traffic")["Location"] == "/ops/board"
     work.refresh_from_db()
     assert (work.scheduled_start, work.scheduled_end) == (NOON + 2 * HOUR, NOON + 4 * HOUR)
