@@ -15,6 +15,7 @@ from assignments.leads import checked_leads, joined_leads
 from assignments.models import Assignment, Status
 from assignments.services import ALLOWED_NEXT
 from reminders.web.admin.instants import StoredInstantField
+from reminders.web.admin.labels import LABELS
 from reminders.web.admin.lists import AnyModelForm
 
 
@@ -25,6 +26,7 @@ class AssignmentForm(AnyModelForm):
     lead_minutes = forms.CharField(
         required=False,
         max_length=60,
+        label=LABELS["lead_minutes"],
         help_text=_(
             "How many minutes before the start to remind, or several such as 1440, 30; empty: the "
             "installation's own lead."

@@ -139,15 +139,15 @@ class AssignmentAdmin(EditableAdmin):
         work = ["title", "reference", "kind", "location", "notes", "assignee", "team"]
         plan = ["scheduled_start", "scheduled_end", "lead_minutes"]
         if obj is None:
-            return [(gettext("The work"), {"fields": work}), ("When", {"fields": plan})]
+            return [(gettext("The work"), {"fields": work}), (gettext("When"), {"fields": plan})]
         changes = self.has_change_permission(request, obj)
         seen = ["seen"] if changes else []
         if changes and obj.scheduled_end is not None:
             plan.insert(2, "end_stays")
         return [
             (gettext("The work"), {"fields": [*work, *seen], "description": NO_DELETE}),
-            ("When", {"fields": ["status", *plan]}),
-            ("Reminder", {"fields": self.readonly_fields}),
+            (gettext("When"), {"fields": ["status", *plan]}),
+            (gettext("Reminder"), {"fields": self.readonly_fields}),
         ]
 
     @admin.display(description=_("outlook"))

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from reminders.insight.explain.wording import moment
+from reminders.web.admin.labels import LABELS, label
 from reminders.web.team_limits import TeamAccess, scope_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class FastAdmin(AnyAdmin):
         # PostgreSQL refuses a text with a NUL; no row has such a key.
         return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in LABELS:
+            kwargs.setdefault("label", LABELS[db_field.name])
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", _OneOfMany(db_field, self.admin_site))
@@ -117,7 +123,7 @@ class CodeFilter(admin.ChoicesFieldListFilter):
 def code(name: str) -> Any:
     """A column that shows the value of an enum as it is."""
 
-    @admin.display(description=name.replace("_", " "), ordering=name)
+    @admin.display(description=label(name), ordering=name)
     def show(row: Model) -> str:
         return str(getattr(row, name)) or "-"
 
@@ -125,12 +131,10 @@ def code(name: str) -> Any:
 
 
 @cache
-def instant(name: str, label: str = "") -> Any:
+def instant(name: str, called: str = "") -> Any:
     """A column that shows an instant to the second, with the name of the zone. The same one for the same name."""
 
-    @admin.display(
-        description=label or name.removesuffix("_at").replace("_", " "), ordering=name, empty_value="-"
-    )
+    @admin.display(description=called or label(name), ordering=name, empty_value="-")
     def show(row: Model) -> str:
         return moment(getattr(row, name))
 

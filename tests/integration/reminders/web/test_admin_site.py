@@ -122,6 +122,13 @@ def test_an_assignment_leads_to_its_reason_and_back(viewer, operator, clock):
         assert f'href="{own}"' in text_of(client, known)
 
 
+def test_fields_are_named_in_the_language_of_the_reader(operator, clock):
+    work = AssignmentFactory()
+    shown = operator.get(page(Assignment, "change", work.pk), headers={"accept-language": "de"})
+    labels = re.findall(r"<label[^>]*>([^<]+):</label>", shown.content.decode())
+    assert {"Titel", "Ort", "Status", "Geplanter Beginn", "Erinnerungsstatus", "Begonnen"} <= {*labels}
+
+
 def test_work_that_is_being_entered_has_no_ledger(operator, clock, run):
     assert "ledger" not in text_of(operator, page(Assignment, "add"))
     work = AssignmentFactory(soon=True)
