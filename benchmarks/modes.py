@@ -32,6 +32,15 @@ t = time.perf_counter()
 done = scan.scan(trigger="cli", config=conf.current())
 print(json.dumps({"planned": done.counts.planned, "s": time.perf_counter() - t}))
 """
+OWN_TEXT = """
+from reminders.content.message_templates.starters import starter
+from reminders.content.message_templates.variables import TextForm
+from reminders.operations.message_templates import save_template
+begun = starter("reminder", TextForm.MAIL)
+place = {"kind": "reminder", "channel": "email", "language": "en", "team_id": None}
+save_template(**place, subject=begun.subject, body=begun.body, by="bench")
+print("{}")
+"""
 DISPATCH = """
 import json, time
 from reminders import conf
@@ -59,6 +68,8 @@ def drain(options: Options) -> Figures:
     with bench_stack(options) as (stack, link):
         seed(link, options.n, first=60, last=1440)
         in_process(stack, SCAN)
+        if options.own_text:
+            in_process(stack, OWN_TEXT)
         settle(link, ["reminders_reminder"])
         crew = [stack.worker(concurrency=options.concurrency) for _ in range(options.workers)]
         rss = [cpu.rss_mib(child.pid) for child in crew]

@@ -45,7 +45,8 @@ Figures = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a run is asked for. `channel` is noop or smtp, `batch` how many reminders a message may carry, `answer_after`
-    how many seconds the mail sink takes to answer to a mail, or the healthy endpoint to a post.
+    how many seconds the mail sink takes to answer to a mail, or the healthy endpoint to a post. `own_text`: reminders have a
+    stored text that says what the built-in one does.
     """
 
     n: int = 20_000
@@ -54,6 +55,7 @@ class Options:
     channel: str = "noop"
     batch: int = 100
     answer_after: float = 0.0
+    own_text: bool = False
 
 
 @contextlib.contextmanager

@@ -262,8 +262,13 @@ class MessageTemplateAdmin(RecordAdmin):
         instant("changed_at"),
     )
     list_select_related = ("team",)
-    fields = (code("kind"), code("channel"), "language", "team", "version", instant("changed_at"))
+    fields = (code("kind"), code("channel"), "language", "team", "version", instant("changed_at"), "written")
     inlines = (VersionInline,)
+
+    @admin.display(description=_("where it is written"))
+    def written(self, one: MessageTemplate) -> SafeString:
+        address = reverse("ops:template", args=[one.pk])
+        return format_html('<a href="{}">{}</a>', address, gettext("Texts of messages"))
 
     @admin.display(description=_("version in use"))
     def version(self, one: MessageTemplate) -> str:

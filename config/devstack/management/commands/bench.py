@@ -50,6 +50,7 @@ class Command(BaseCommand):
             default=0.0,
             help="seconds after which the mail sink, or the healthy endpoint, answers",
         )
+        parser.add_argument("--own-text", action="store_true", help="drain: reminders have a stored text")
         parser.add_argument("--runs", type=int, default=3)
         parser.add_argument(
             "--no-warm-up", action="store_true", help="skip the first run, which is not measured"
@@ -83,6 +84,7 @@ class Command(BaseCommand):
             channel=options["channel"],
             batch=options["batch"],
             answer_after=options["answer_after"],
+            own_text=options["own_text"],
         )
         figures, warm_up = {}, not options["no_warm_up"]
         with self._bar(options, options["runs"] + 1) as bar:  # the last are the medians

@@ -105,6 +105,7 @@ def test_a_message_template_is_shown_with_its_versions(viewer, operator, clock):
         )
     for client in (viewer, operator):
         shown = text_of(client, page(MessageTemplate, "change", template.pk))
+        assert f'href="/ops/templates/{template.pk}"' in shown
         assert shown.index("Text 2") < shown.index("Text 1")
         assert "<textarea" not in shown
 
