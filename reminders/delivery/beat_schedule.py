@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from assignments.clock import database_now
@@ -103,18 +104,28 @@ class EntryStatus:
     def problem(self) -> str:
         """Why beat does not run it as the settings say; '' where it does. For operators: it names who and why."""
         if self.switched_off is not None:
-            return f"switched off by {self.switched_off.by}: {self.switched_off.reason}"
+            return gettext("switched off by %(by)s: %(reason)s") % {
+                "by": self.switched_off.by,
+                "reason": self.switched_off.reason,
+            }
         if not self.exists:
-            return "its entry is missing"
+            return gettext("its entry is missing")
         if not self.enabled:
-            return "its entry is disabled, by no operator"
+            return gettext("its entry is disabled, by no operator")
         if self.altered:
-            return f"its entry was altered: {', '.join(self.altered)}"
+            return gettext("its entry was altered: %(fields)s") % {"fields": ", ".join(self.altered)}
         if self.runs_in_future:
-            return "its last run lies in the future"
+            return gettext("its last run lies in the future")
         if self.every != self.wanted:
-            every = f"every {_shown(self.every)}" if self.every else "not at an interval"
-            return f"it runs {every} where the settings say {_shown(self.wanted)}"
+            wanted = _shown(self.wanted)
+            if not self.every:
+                return gettext("it runs not at an interval where the settings say %(wanted)s") % {
+                    "wanted": wanted
+                }
+            return gettext("it runs every %(every)s where the settings say %(wanted)s") % {
+                "every": _shown(self.every),
+                "wanted": wanted,
+            }
         return ""
 
 

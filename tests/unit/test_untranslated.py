@@ -88,7 +88,6 @@ NO_TEXTS = {
     "reminders/insight/doctor/web.py": 1,
     "reminders/insight/mailbox.py": 1,
     "reminders/insight/message_samples.py": 19,
-    "reminders/insight/simulator/sends.py": 1,
     "reminders/operations/actions.py": 1,
     "reminders/operations/counts.py": 1,
     "reminders/operations/new_work.py": 1,

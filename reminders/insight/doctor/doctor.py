@@ -90,9 +90,9 @@ def _settings() -> Iterator[Check]:
 
 def _switch(config: ReminderConfig) -> Check:
     if config.enabled:
-        return Check("switch 1 of 3: REMINDER_WORKER_ENABLED", Level.PASS, "true")
+        return Check(gettext("switch 1 of 3: REMINDER_WORKER_ENABLED"), Level.PASS, "true")
     return Check(
-        "switch 1 of 3: REMINDER_WORKER_ENABLED",
+        gettext("switch 1 of 3: REMINDER_WORKER_ENABLED"),
         Level.FAIL,
         gettext("false: nothing is planned, queued, sent or marked"),
         gettext("Set it to true for web, worker, scanner and beat, and restart them."),

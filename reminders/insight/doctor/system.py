@@ -61,14 +61,14 @@ def scan_is_late(age: float, config: ReminderConfig) -> bool:
 def _pause() -> Check:
     pause = pause_in_force()
     if pause is None:
-        return Check("switch 2 of 3: pause", Level.PASS, gettext("none in force"))
+        return Check(gettext("switch 2 of 3: pause"), Level.PASS, gettext("none in force"))
     until = (
         gettext("until %(isoformat)s") % {"isoformat": pause.until.isoformat(timespec="minutes")}
         if pause.until
         else gettext("until somebody resumes")
     )
     return Check(
-        "switch 2 of 3: pause",
+        gettext("switch 2 of 3: pause"),
         Level.WARN,
         gettext("paused by %(by)s since %(isoformat)s, %(until)s: %(reason)s")
         % {

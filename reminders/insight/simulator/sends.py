@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from django.utils.translation import gettext
+
 from assignments.direction import isolated
 from notifications.addresses import masked
 from notifications.channels import registry
@@ -75,9 +77,13 @@ def _named(prospect: SimulatedMessage) -> str:
     if recipients.is_ops(prospect.recipient):
         return "Ops"
     if prospect.person is None:
-        return "nobody"
-    role = "supervisor, person" if prospect.recipient else "assignee"
-    return f"{isolated(prospect.person.name)} ({role} {prospect.person.pk})"
+        return gettext("nobody")
+    named = (
+        gettext("%(name)s (supervisor, person %(pk)s)")
+        if prospect.recipient
+        else gettext("%(name)s (assignee %(pk)s)")
+    )
+    return named % {"name": isolated(prospect.person.name), "pk": prospect.person.pk}
 
 
 @dataclass(slots=True, kw_only=True)
