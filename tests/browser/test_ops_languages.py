@@ -1,4 +1,6 @@
-"""The Ops pages on a phone, in the languages with the longest words: nothing makes a page wider than the screen."""
+"""The Ops pages on a phone, in the languages with the longest words: nothing makes a page wider than the screen, and no
+button, tab or heading is cut.
+"""
 
 import os
 from pathlib import Path
@@ -25,15 +27,20 @@ PAGES = (
     "/ops/settings",
     "/ops/act/pause",
 )
+CUT = """() => [...document.querySelectorAll("h1, h2, h3, button, a.button, nav a, label, th, .pill")]
+    .filter(one => one.checkVisibility() && one.clientWidth > 1 && one.scrollWidth > one.clientWidth)
+    .map(one => one.textContent.trim().slice(0, 60))"""
+"""The texts that do not fit into what shows them."""
+
 HEADINGS = {"de": "Einsätze", "es": "Trabajos", "fr": "Missions"}
 
 
 @pytest.mark.parametrize("language", ["de", "es", "fr"])
-def test_no_page_is_wider_than_a_phone(visit, stage, language):
+def test_no_page_is_wider_than_a_phone_and_no_text_is_cut(visit, stage, language):
     page = visit("olga", "/ops/assignments", viewport={"width": 390, "height": 844}, locale=language)
     assert page.locator("html").get_attribute("lang") == language
     assert page.locator("h1").inner_text() == HEADINGS[language]
-    wide = {}
+    wide, cut = {}, {}
     for path in PAGES:
         answer = page.goto(path)
         assert answer.status == 200, path
@@ -42,4 +49,6 @@ def test_no_page_is_wider_than_a_phone(visit, stage, language):
             page.screenshot(path=Path(folder) / f"{name}-{language}.png", full_page=True)
         if (more := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
             wide[path] = more
-    assert wide == {}
+        if texts := page.evaluate(CUT):
+            cut[path] = texts
+    assert (wide, cut) == ({}, {})

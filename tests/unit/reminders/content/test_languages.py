@@ -144,7 +144,7 @@ def test_a_day_keeps_the_accents_that_cost_nothing(settings):
     saturday, wednesday = datetime(2026, 8, 1, 12, tzinfo=UTC), datetime(2026, 8, 5, 12, tzinfo=UTC)
     short = [dates.local_time(at, "UTC", "es", long=False) for at in (saturday, wednesday)]
     assert list(map(unaccented, short)) == ["sab 1 ago, 12:00", "mié 5 ago, 12:00"]
-    assert unaccented(dates.local_time(saturday, "UTC", "fr", long=False)) == "sam 1 aout, 12:00"
+    assert unaccented(dates.local_time(saturday, "UTC", "fr", long=False)) == "sam 1er aout, 12:00"
     assert (
         "sam 1 août, 12:00"
         in compose.compose(
