@@ -124,7 +124,7 @@ PENDING = {
     "reminders/content/message_templates/tree.py": 1,
     "reminders/content/message_templates/variables.py": 73,
 }
-"""Modules with so many texts that are not marked yet: what is wrong with the texts of messages is said by the API alone.
+"""Modules with so many texts that are not marked yet: what is wrong with the text of a message, and what its values are.
 The list only shrinks."""
 
 

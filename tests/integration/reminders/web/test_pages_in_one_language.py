@@ -43,6 +43,7 @@ PAGES = (
     "mailbox",
     "import",
     "settings",
+    "templates",
     "nowhere",
 )
 OF_ACCOUNT = ("", "password", "passkeys", "app/add", "recovery-codes", "confirm")

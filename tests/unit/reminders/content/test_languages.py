@@ -146,7 +146,7 @@ def test_a_day_keeps_the_accents_that_cost_nothing(settings):
     assert list(map(unaccented, short)) == ["sab 1 ago, 12:00", "mié 5 ago, 12:00"]
     assert unaccented(dates.local_time(saturday, "UTC", "fr", long=False)) == "sam 1er aout, 12:00"
     assert (
-        "sam 1 août, 12:00"
+        "sam 1er août, 12:00"
         in compose.compose(
             replace(sample_mails.CLAIM, facts=replace(FACTS, start=saturday)),
             contact=Contact(name="", email="q@example.test", time_zone="UTC", language="fr"),
