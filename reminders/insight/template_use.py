@@ -43,7 +43,10 @@ def template_name(template: MessageTemplate) -> str:
 
 
 def faulty_templates(scope: TeamScope = EVERYTHING) -> list[FaultyTemplate]:
-    """Those that this caller sees, the latest first."""
+    """Those that this caller sees, the latest first. Where no text is in force, the database is asked nothing further."""
+    active.refresh()
+    if not active.are_any():
+        return []
     with connection.cursor() as cursor:
         cursor.execute(FAULTY)
         found = cursor.fetchall()
