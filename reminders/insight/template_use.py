@@ -43,10 +43,7 @@ def template_name(template: MessageTemplate) -> str:
 
 
 def faulty_templates(scope: TeamScope = EVERYTHING) -> list[FaultyTemplate]:
-    """Those that this caller sees, the latest first. Where no text is in force, the database is asked nothing further."""
-    active.refresh()
-    if not active.are_any():
-        return []
+    """Those that this caller sees, the latest first: one query of a partial index, where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(FAULTY)
         found = cursor.fetchall()
