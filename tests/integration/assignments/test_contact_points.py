@@ -189,3 +189,21 @@ def test_people_are_found_by_an_address(ann):
     bo = AssigneeFactory(phone=PHONE)
     assert contact_points.people_at("sms", PHONE) == [ann, bo]
     assert contact_points.people_at("email", PHONE) == []
+
+
+def test_the_first_people_of_an_empty_system_are_not_read_again_for_each_further_one():
+    def addresses_read() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+                " WHERE relname = 'assignments_contactpoint'"
+            )
+            return int(cursor.fetchone()[0])
+
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")  # As in a new session: they are made while the tables are empty.
+    before = addresses_read()
+    Assignee.objects.bulk_create(
+        Assignee(name=f"P{n}", email=f"p{n}@example.test", phone=f"+49301{n:06}") for n in range(200)
+    )
+    assert addresses_read() - before <= 40 * 200
