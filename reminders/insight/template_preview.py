@@ -16,7 +16,6 @@ from reminders.insight.work_facts import facts_of
 
 _SIGNED = re.compile(r"(/(?:a|u|c|v)/[0-9]+(?:-[0-9]+)*[.-])[A-Za-z0-9_-]{16,}")
 """The signature of an address in a mail: whoever has it may act for its reader."""
-USUAL = "usual"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +46,18 @@ def preview_text(
     language: str,
     subject: str,
     body: str,
-    sample: str = USUAL,
+    sample: str = "",
     work: Assignment | None = None,
 ) -> TemplatePreview:
-    """What this text, which has no problems, makes of a sample row, or of such a row about this work."""
+    """What this text, which has no problems, makes of a sample row, or of such a row about this work.
+
+    A row that there is not is the first one, which each kind has: it is the usual one.
+    """
     made = None
     if work is not None:
         made = SampleRows(facts_of(work), assignment_id=work.pk, person_id=work.assignee_id or 0)
     found = samples(kind, channel, made=made)
-    claim = found.get(sample) or found[USUAL]
+    claim = found.get(sample) or next(iter(found.values()))
     form = active.form_of(channel)
     text = CustomText(version_id=0, kind=kind, form=form, language=language, subject=subject, body=body)
     contact, fault = contact_of(claim, language), ""

@@ -260,7 +260,8 @@ def selection_of(template: MessageTemplate) -> dict[str, object]:
 
 def _error(problem: Problem) -> ValidationError:
     place = problem.place
-    return ValidationError(str(problem), code="invalid", params={"line": place.line, "column": place.column})
+    said = str(problem).replace("%", "%%")  # It names tags, and is formatted with the place.
+    return ValidationError(said, code="invalid", params={"line": place.line, "column": place.column})
 
 
 @atomically

@@ -13,7 +13,7 @@ from reminders.content.message_templates import active
 from reminders.content.message_templates.starters import starter
 from reminders.content.message_templates.variables import variables
 from reminders.insight.template_list import StoredText, stored_text, stored_texts
-from reminders.insight.template_preview import USUAL, preview_text, sample_names
+from reminders.insight.template_preview import preview_text, sample_names
 from reminders.operations import message_templates
 from reminders.operations.message_templates import UnknownTemplate
 from reminders.web.api.endpoint import Endpoint, responses
@@ -206,8 +206,8 @@ class TemplatePreviewView(MessageTemplateEndpoint):
 
 
 def _sample(body: Any) -> str:
-    asked: str = body.get("sample", USUAL)
     names = sample_names(body["kind"], body["channel"])
+    asked: str = body.get("sample", names[0])
     if asked not in names:
         raise ValidationError({"sample": f"one of {', '.join(names)} is needed"})
     return asked

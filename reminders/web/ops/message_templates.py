@@ -19,7 +19,6 @@ from reminders.content.message_templates.starters import starter
 from reminders.content.message_templates.variables import TextForm, variables
 from reminders.insight.template_list import StoredText, stored_text, stored_texts
 from reminders.insight.template_preview import (
-    USUAL,
     TemplatePreview,
     preview_text,
     previewed_work,
@@ -47,15 +46,14 @@ class TextDraft:
     body: str = ""
     note: str = ""
     seen: int = 0
-    sample: str = USUAL
+    sample: str = ""
     work: str = ""
     errors: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def place(self) -> dict[str, Any]:
-        team_id = (
-            int(self.team) if self.team.isascii() and self.team.isdigit() and len(self.team) < 19 else None
-        )
+        is_number = self.team.isascii() and self.team.isdigit() and len(self.team) < 19
+        team_id = int(self.team) if is_number else 0  # There is no team 0: it is refused.
         return {
             "kind": self.kind,
             "channel": self.channel,
@@ -70,7 +68,7 @@ class TextDraft:
     def refused(self, refusal: ValidationError) -> None:
         """Shows at each field what is wrong with it."""
         for name, problems in refusal.message_dict.items():
-            self.errors.setdefault(name, []).extend(problems)
+            self.errors[name] = problems
 
 
 @page(limit=TeamAccess.NARROWS)
@@ -249,7 +247,7 @@ def _draft(values: Mapping[str, Any]) -> TextDraft:
         body=given("body", 2 * longest),
         note=given("note", 1_000),
         seen=int(seen) if seen.isascii() and seen.isdigit() else 0,
-        sample=given("sample", 40) or USUAL,
+        sample=given("sample", 40),
         work=given("work", 100),
     )
 

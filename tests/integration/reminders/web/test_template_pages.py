@@ -44,7 +44,15 @@ def test_a_text_begins_as_the_built_in_one_in_its_language(olga):
     assert "Guten Tag {{ name }}!" in german
     assert "Guten Tag Ana Müller!" in german
     assert "What people read" in page_of(olga.get(LIST))
-    assert olga.get(f"{LIST}/new", {**PLACE, "kind": "poem"}).status_code == 404
+    for none in ({"kind": "poem"}, {"team": "all"}, {"team": "9" * 30}):
+        assert olga.get(f"{LIST}/new", {**PLACE, **none}).status_code == 404
+
+
+@pytest.mark.parametrize("channel", ["email", "sms"])
+@pytest.mark.parametrize("kind", MessageTemplate.Kind.values)
+def test_each_kind_begins_with_a_preview_on_its_first_row(olga, kind, channel):
+    shown = page_of(olga.get(f"{LIST}/new", {**PLACE, "kind": kind, "channel": channel}))
+    assert "Links in a preview open nothing" in shown
 
 
 def test_a_text_is_saved_found_in_the_list_and_switched_off(olga):
@@ -78,6 +86,17 @@ def test_what_is_wrong_stands_at_its_field_and_the_text_stays(olga):
     assert "{{ tittle }}</textarea>" in shown
     assert "There is no preview" in shown
     assert not MessageTemplate.objects.exists()
+    save(olga)
+    again = page_of(save(olga, f"{LIST}/{made().pk}", body="{{ tittle }}", seen="1"), 400)
+    assert again.count("line 1, column 1: tittle") == 1
+
+
+@pytest.mark.parametrize(
+    "body", ["{% if late %}100 %", "{% if late or %}", "{% endif %} %(line)s", "{%%}{{}}"]
+)
+def test_what_is_wrong_may_name_tags_with_percent_signs(olga, body):
+    assert "line 1, column" in page_of(save(olga, body="{{ time_line }} " + body), 400)
+    assert '<ul class="errorlist"' in page_of(olga.post(f"{LIST}/preview", {**TEXT, "body": body}))
 
 
 def test_who_saves_second_is_shown_both_texts(olga):
