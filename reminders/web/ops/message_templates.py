@@ -16,6 +16,7 @@ from assignments.services import Refused
 from assignments.team_scope import TeamScope
 from reminders.content.message_templates import active
 from reminders.content.message_templates.starters import starter
+from reminders.content.message_templates.syntax import normal
 from reminders.content.message_templates.variables import TextForm, variables
 from reminders.insight.template_list import StoredText, stored_text, stored_texts
 from reminders.insight.template_preview import (
@@ -324,12 +325,16 @@ def _conflict(request: HttpRequest, draft: TextDraft) -> HttpResponse:
     stored = next(one for one in found if one.template.team_id == draft.place["team_id"])
     newest = message_templates.versions_of(stored.template)[0]
     draft.seen = newest.number
-    lines = difference(newest.body, draft.body.replace("\r\n", "\n"))
+    lines = [
+        *(difference(newest.subject, normal(draft.subject)) if draft.is_mail else ()),
+        *difference(newest.body, normal(draft.body)),
+    ]
     return _shown(request, draft, stored, status=409, theirs=newest, lines=lines)
 
 
 def _restored(request: HttpRequest, stored: StoredText) -> HttpResponse:
     number, back = request.POST.get("version", ""), reverse("ops:template", args=[stored.template.pk])
+    seen = request.POST.get("seen", "")
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise Http404(gettext("There is no such version."))
     try:
@@ -338,6 +343,7 @@ def _restored(request: HttpRequest, stored: StoredText) -> HttpResponse:
             int(number),
             by=request.user.get_username(),
             note=request.POST.get("note", ""),
+            seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else None,
             scope=scope_of(request.user),
         )
     except UnknownTemplate as unknown:

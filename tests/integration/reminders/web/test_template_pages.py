@@ -108,6 +108,11 @@ def test_who_saves_second_is_shown_both_texts(olga):
     assert "<del>- Omar: {{ time_line }}</del><ins>+ Olga: {{ time_line }}</ins>" in told
     assert "Olga: {{ time_line }}</textarea>" in told
     assert 'name="seen" value="2"' in told
+    subject = page_of(save(olga, address, subject="Soon", body="Omar: {{ time_line }}", seen="1"), 409)
+    assert "<del>- Heads up: {{ title }}</del><ins>+ Soon</ins>" in subject
+    late = olga.post(address, {"action": "restore", "version": "1", "seen": "1"}, follow=True)
+    assert "somebody has saved version 2 meanwhile" in page_of(late)
+    assert 'name="seen" value="2"' in page_of(olga.get(f"{address}/versions/1"))
     assert made().active_number == 2
     assert save(olga, address, body="Olga: {{ time_line }}", seen="2").status_code == 302
 
