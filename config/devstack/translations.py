@@ -34,12 +34,20 @@ _TAGS = re.compile(r"</?[a-z0-9]+[^<>]*>")
 
 @dataclass(frozen=True, slots=True)
 class TextCatalogue:
-    """`folder` holds the catalogue of what stands in `sources`, without what stands in `without`; all below ROOT."""
+    """`folder` holds the catalogue of what stands in `sources`, without what stands in `without` unless that is itself one
+    of the sources; all below ROOT.
+    """
 
     folder: str
     sources: tuple[str, ...]
     without: tuple[str, ...] = ()
 
+
+ABOUT_TEMPLATES = tuple(
+    f"reminders/content/message_templates/{name}.py"
+    for name in ("checks", "custom_text", "filters", "syntax", "tree", "variables")
+)
+"""What operators read of the texts of messages: what is wrong with one, and what it may say."""
 
 FOR_PEOPLE = TextCatalogue(
     "reminders/locale",
@@ -54,12 +62,13 @@ FOR_PEOPLE = TextCatalogue(
             for name in ("assignee_page", "opt_out_page", "secret_pages", "verify_page")
         ),
     ),
+    without=ABOUT_TEMPLATES,
 )
 """What reaches the people who do the work, and their supervisors: messages, and the pages that links in them lead to."""
 
 FOR_OPERATORS = TextCatalogue(
     "reminders/web/locale",
-    ("accounts", "assignments", "notifications", "reminders"),
+    ("accounts", "assignments", "notifications", "reminders", *ABOUT_TEMPLATES),
     without=FOR_PEOPLE.sources,
 )
 """Ops pages, the admin, and the sentences that explain."""
@@ -242,13 +251,14 @@ def _empty(message: Message) -> str | tuple[str, str]:
 
 
 def _sources(catalogue: TextCatalogue) -> Iterator[Path]:
-    left_out = [ROOT / name for name in catalogue.without]
+    left_out = {ROOT / name for name in catalogue.without}
+    named = {ROOT / name for name in catalogue.sources}
     for name in catalogue.sources:
         top = ROOT / name
         for path in [top] if top.is_file() else top.rglob("*"):
             is_template = path.suffix in (".html", ".txt") and "templates" in path.parts
             is_source = is_template or (path.suffix == ".py" and "migrations" not in path.parts)
-            if is_source and not set(left_out).intersection((path, *path.parents)):
+            if is_source and (path in named or not left_out.intersection((path, *path.parents))):
                 yield path
 
 

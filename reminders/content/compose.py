@@ -29,7 +29,7 @@ from reminders.content.assignee_values import assignee_values, reminders_listed
 from reminders.content.dates import local_time, zone_name
 from reminders.content.languages import languages_for, text_language
 from reminders.content.message_templates import active
-from reminders.content.message_templates.custom_text import CustomText, Variant, check_size, fault_of
+from reminders.content.message_templates.custom_text import CustomText, Variant, check_size, recorded_fault
 from reminders.content.rendered import RenderedTemplate, escaped, mark
 from reminders.ledger.records import NO_TEAM_CONTACT, Claim, Digest, Facts, TeamContact
 from reminders.models import Kind
@@ -77,7 +77,7 @@ def compose(claim: Claim, *, contact: Contact, address: str, now: datetime) -> M
         check_size(message, own.form)
         return message
     except Exception as error:
-        wording = Wording(own.version_id, fault_of(error))
+        wording = Wording(own.version_id, recorded_fault(error))
         logger.warning(
             "Message template not used", extra={"template_version": own.version_id, "reason": wording.fault}
         )

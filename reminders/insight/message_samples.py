@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from assignments.models import Status
 from notifications.message import Contact, Message
 from reminders.content import compose
@@ -82,9 +85,9 @@ def sample_problems(text: CustomText, *, channel: str) -> Iterator[tuple[str, Pr
             written(text, claim, contact_of(claim, text.language))
         except Exception as error:
             # Whatever a text does to the program is a reason to refuse it.
-            known = isinstance(error, TemplateUnusable)
-            field = "subject" if known and "subject" in str(error) else "body"
-            yield field, Problem(f"with the sample “{name}”: {fault_of(error)}", TOP)
+            field = error.part if isinstance(error, TemplateUnusable) else "body"
+            values = {"sample": gettext(name), "fault": fault_of(error)}
+            yield field, Problem(_("with the sample “%(sample)s”: %(fault)s"), TOP, values)
 
 
 def _over(claim: Claim, channel: str) -> Claim:
@@ -176,8 +179,8 @@ class SampleRows:
         )
         changed = replace(claim.plan, news=News(present=self.present, known=(self.other,)))
         return {
-            "usual": claim,
-            "with little": replace(claim, facts=self.bare),
+            _("usual"): claim,
+            _("with little"): replace(claim, facts=self.bare),
             "confirmed": replace(claim, plan=replace(claim.plan, confirmed=True)),
             "late": replace(claim, row=late),
             "changed": replace(claim, plan=changed),
@@ -192,7 +195,7 @@ class SampleRows:
             "no longer theirs": News(present=gone, known=(told,)),
             "theirs again": News(present=present, known=(replace(present, theirs=False),)),
             "another place": News(present=present, known=(replace(present, place="Old Street 1"),)),
-            "all at once": News(present=present, known=(self.other,)),
+            _("all at once"): News(present=present, known=(self.other,)),
             "another title": News(present=present, known=(replace(present, title="Repair the old lift"),)),
         }
         row = replace(claim.row, kind=RowKind.CORRECTION, rule="correction:1")
@@ -210,7 +213,7 @@ class SampleRows:
         nobody = replace(self.bare, assignee_name="", assignee_phone="")
         return {
             "usual": self.notice("default", RowKind.OVERDUE),
-            "again": self.notice("overdue:rule:5#2"),
+            _("again"): self.notice("overdue:rule:5#2"),
             "nobody assigned": self.notice("default", RowKind.OVERDUE, nobody),
         }
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 from django.db.models.functions import Now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from accounts.reasons import checked_reason
 from assignments.contact_point import ContactChannel
@@ -226,7 +226,9 @@ def problems_of(
             return {
                 name: [
                     _error(
-                        Problem(gettext("%(number)s characters are too long") % {"number": len(text)}, TOP)
+                        Problem(
+                            gettext_noop("%(number)s characters are too long"), TOP, {"number": len(text)}
+                        )
                     )
                 ]
             }

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
+from django.utils.translation import gettext_noop as _
+
 from reminders.content.message_templates import syntax, tree
 from reminders.content.message_templates.tree import TOP, Conditional, Node, Parsed, Place, Problem
 from reminders.content.message_templates.variables import TO_ASSIGNEES, Role, TextForm, Variable, variables
@@ -40,7 +42,7 @@ def check(kind: str, form: TextForm, *, subject: str, body: str) -> Checked:
     else:
         subject_read = Parsed((), ())
         subject_problems = (
-            [Problem("a short text has no subject: nothing is accepted here", TOP)] if subject else []
+            [Problem(_("a short text has no subject: nothing is accepted here"), TOP)] if subject else []
         )
     body_read, body_problems = _checked(body, MOST_OF_BODY[form], known)
     if not body_problems:
@@ -58,9 +60,10 @@ def _checked(source: str, most: int, known: Mapping[str, Variable]) -> tuple[Par
     if len(source) > most:
         before = source[:most]
         place = Place(before.count("\n") + 1, most - before.rfind("\n"))
-        return Parsed((), ()), [Problem(f"{len(source)} characters are too long: {most} are accepted", place)]
+        text = _("%(number)s characters are too long: %(most)s are accepted")
+        return Parsed((), ()), [Problem(text, place, {"number": len(source), "most": most})]
     if not source.strip():
-        return Parsed((), ()), [Problem("a text is needed", TOP)]
+        return Parsed((), ()), [Problem(_("a text is needed"), TOP)]
     read = syntax.parse(source)
     problems = [*read.problems, *_unknown(read.nodes, known)]
     problems.sort(key=lambda one: (one.place.line, one.place.column))
@@ -71,23 +74,25 @@ def _unknown(nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator
     """Names of values that these messages do not have, and flags where something is to be written."""
     for asked in tree.asked_in(nodes):
         if asked.name not in known:
-            yield Problem(_no_such(asked.name, known), asked.place)
+            yield _no_such(asked.name, known, asked.place)
     for value in tree.values_in(nodes):
         at = Place(value.place.line, value.place.column)
         if value.name not in known:
-            yield Problem(_no_such(value.name, known), at)
+            yield _no_such(value.name, known, at)
             continue
         match known[value.name].role:
             case Role.FLAG:
-                form = f"{{% if {value.name} %}}"
-                yield Problem(f"{value.name} holds nothing to be written: {form} is accepted", at)
+                values = {"name": value.name, "form": f"{{% if {value.name} %}}"}
+                yield Problem(_("%(name)s holds nothing to be written: %(form)s is accepted"), at, values)
             case Role.URL | Role.BLOCK if value.filters:
-                yield Problem(f"{value.name} takes no filter: {{{{ {value.name} }}}} is accepted", at)
+                values = {"name": value.name, "form": f"{{{{ {value.name} }}}}"}
+                yield Problem(_("%(name)s takes no filter: %(form)s is accepted"), at, values)
 
 
-def _no_such(name: str, known: Mapping[str, Variable]) -> str:
+def _no_such(name: str, known: Mapping[str, Variable], place: Place) -> Problem:
     close = sorted(known, key=lambda one: (_distance(name, one), one))[:3]
-    return f"{name}: these messages have no such value: {', '.join(close)} or another one of the list is accepted"
+    text = _("%(name)s: these messages have no such value: %(names)s or another one of the list is accepted")
+    return Problem(text, place, {"name": name, "names": ", ".join(close)})
 
 
 def _distance(one: str, other: str) -> float:
@@ -98,10 +103,11 @@ def _distance(one: str, other: str) -> float:
 
 def _one_line(subject: str, nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator[Problem]:
     if (end := subject.find("\n")) >= 0:
-        yield Problem("a subject is one line: no end of a line is accepted", Place(1, end + 1))
+        yield Problem(_("a subject is one line: no end of a line is accepted"), Place(1, end + 1))
     for value in tree.values_in(nodes):
         if known[value.name].role in (Role.URL, Role.BLOCK):
-            yield Problem(f"{value.name} is for the text: it is not accepted in a subject", value.place)
+            text = _("%(name)s is for the text: it is not accepted in a subject")
+            yield Problem(text, value.place, {"name": value.name})
 
 
 # --- what must be said ---------------------------------------------------------------------------------------------
@@ -111,21 +117,26 @@ def _missing(kind: str, form: TextForm, nodes: tuple[Node, ...]) -> Iterator[Pro
     """What these messages must say whatever their row holds, and this text does not."""
     if kind in (Kind.REMINDERS, Kind.DIGEST):
         if "entries" not in always(nodes, {}):
-            yield Problem("what is listed must be there in any case: {{ entries }} is needed", TOP)
+            text = _("what is listed must be there in any case: %(form)s is needed")
+            yield Problem(text, TOP, {"form": "{{ entries }}"})
         if form is TextForm.SHORT and kind == Kind.REMINDERS:
             yield from _link(nodes)
         return
     gone = {"is_cancelled": False, "is_reassigned": False}
     if "time_line" not in always(nodes, gone):
-        needed = "{{ time_line }}, or {{ start_short }} and {{ zone }}, outside of conditions, is needed"
-        yield Problem(f"the start with its zone must be there in any case: {needed}", TOP)
+        text = _(
+            "the start with its zone must be there in any case: %(form)s, or %(start)s and %(zone)s, "
+            "outside of conditions, is needed"
+        )
+        forms = {"form": "{{ time_line }}", "start": "{{ start_short }}", "zone": "{{ zone }}"}
+        yield Problem(text, TOP, forms)
     if kind == Kind.CORRECTION:
         yield from _changes(nodes)
     if kind == Kind.ESCALATION:
         asked = {one.name for one in tree.asked_in(nodes)}
         for name in ("is_declined", "is_late", "is_unanswered"):
             if name not in asked:
-                yield Problem(f"it must say what has happened: {{% if {name} %}} is needed", TOP)
+                yield _without(name, _("it must say what has happened: %(form)s is needed"))
     if form is TextForm.SHORT and kind in TO_ASSIGNEES:
         yield from _link(nodes)
 
@@ -140,8 +151,9 @@ def _link(nodes: tuple[Node, ...]) -> Iterator[Problem]:
         "is_reassigned": False,
     }
     if "link" not in always(nodes, known):
-        needed = "{{ link }}, or {% if link %}{{ link }}{% endif %}, is needed"
-        yield Problem(f"where they answer must be there in any case: {needed}", TOP)
+        text = _("where they answer must be there in any case: %(form)s, or %(condition)s, is needed")
+        forms = {"form": "{{ link }}", "condition": "{% if link %}{{ link }}{% endif %}"}
+        yield Problem(text, TOP, forms)
 
 
 def _changes(nodes: tuple[Node, ...]) -> Iterator[Problem]:
@@ -150,19 +162,31 @@ def _changes(nodes: tuple[Node, ...]) -> Iterator[Problem]:
     flags = ("is_cancelled", "is_reassigned", "is_restored", "is_moved", "is_place", "is_title")
     for name in ("is_cancelled", "is_reassigned"):
         if name not in asked:
-            yield Problem(f"it must say that they need not come: {{% if {name} %}} is needed", TOP)
+            yield _without(name, _("it must say that they need not come: %(form)s is needed"))
         elif "was_time_line" not in always(nodes, {**dict.fromkeys(flags, False), name: True}):
-            needed = f"{{{{ was_time_line }}}}, or {{{{ was_start_short }}}} and {{{{ zone }}}}, after {{% if {name} %}}"
-            yield Problem(f"it must say which work they need not come to: {needed} is needed", TOP)
+            text = _(
+                "it must say which work they need not come to: %(form)s, or %(start)s and %(zone)s, "
+                "after %(condition)s is needed"
+            )
+            forms = {"form": "{{ was_time_line }}", "start": "{{ was_start_short }}", "zone": "{{ zone }}"}
+            yield Problem(text, TOP, {**forms, "condition": f"{{% if {name} %}}"})
     if "is_restored" not in asked:
-        yield Problem("it must say that the work is theirs again: {% if is_restored %} is needed", TOP)
+        yield _without("is_restored", _("it must say that the work is theirs again: %(form)s is needed"))
     moved = always(nodes, {**dict.fromkeys(flags, False), "is_moved": True})
     if not moved & {"moved_from", "was_time_line", "was_start_short"}:
-        needed = "{% if is_moved %} with {{ moved_from }} is needed"
-        yield Problem(f"it must say from when it was moved: {needed}", TOP)
-    for name, what in (("is_place", "place"), ("is_title", "title")):
+        text = _("it must say from when it was moved: %(condition)s with %(form)s is needed")
+        yield Problem(text, TOP, {"condition": "{% if is_moved %}", "form": "{{ moved_from }}"})
+    for name, text in (
+        ("is_place", _("it must say that the place has changed: %(form)s is needed")),
+        ("is_title", _("it must say that the title has changed: %(form)s is needed")),
+    ):
         if name not in asked:
-            yield Problem(f"it must say that the {what} has changed: {{% if {name} %}} is needed", TOP)
+            yield _without(name, text)
+
+
+def _without(name: str, text: str) -> Problem:
+    """A condition that must be there, and is not."""
+    return Problem(text, TOP, {"form": f"{{% if {name} %}}"})
 
 
 def always(nodes: tuple[Node, ...], known: Mapping[str, bool]) -> frozenset[str]:

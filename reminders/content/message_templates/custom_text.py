@@ -7,12 +7,15 @@ from functools import cached_property
 from html import escape
 from string import ascii_lowercase
 
+from django.utils.translation import gettext_noop as _
+from django.utils.translation import override
+
 from notifications.channels.sms.alphabet import size
 from notifications.message import Message, Wording
 from reminders.content.message_templates import tree
 from reminders.content.message_templates.checks import Checked, check
 from reminders.content.message_templates.filters import Filter
-from reminders.content.message_templates.tree import Literal, Value
+from reminders.content.message_templates.tree import TOP, Literal, Problem, Value
 from reminders.content.message_templates.variables import Role, TextForm, Variable, variables
 from reminders.content.rendered import RenderedTemplate, mark
 from reminders.content.short_text import MOST_SEGMENTS
@@ -43,7 +46,17 @@ _PARAGRAPH_STYLE = "margin:0 0 16px;white-space:pre-line"
 
 
 class TemplateUnusable(Exception):
-    """Why a stored text cannot be used for a message: the built-in one goes out."""
+    """Why a stored text cannot be used for a message: the built-in one goes out. Its words are in the language in force."""
+
+    def __init__(self, problem: Problem, *, part: str = "body", with_place: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.part = part
+        """Which part of the text it is about."""
+        self.with_place = with_place
+
+    def __str__(self) -> str:
+        return str(self.problem) if self.with_place else self.problem.message
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +132,8 @@ class CustomText:
 
     def _make(self, values: Mapping[str, str], of_row: frozenset[str]) -> Variant:
         if problems := self.checked.problems:
-            raise TemplateUnusable(str(problems[0]))
+            part = "subject" if self.checked.subject_problems else "body"
+            raise TemplateUnusable(problems[0], part=part, with_place=True)
 
         def marked(value: Value, *, of_subject: bool = False) -> str:
             """What stands for a value. Those of the organisation are the same in each message: they are written at once."""
@@ -179,20 +193,33 @@ def check_size(message: Message, form: TextForm) -> None:
     """Raises TemplateUnusable where a message is longer than one may be."""
     if form is TextForm.SHORT:
         if len(message.text) > LONGEST_TEXT or (segments := size(message.text).segments) > MOST_SEGMENTS:
-            raise TemplateUnusable(f"{segments} segments of SMS are too long: {MOST_SEGMENTS} are accepted")
+            says = _("%(number)s segments of SMS are too long: %(most)s are accepted")
+            raise TemplateUnusable(Problem(says, TOP, {"number": segments, "most": MOST_SEGMENTS}))
         return
-    for what, text, most in (
-        ("the subject", message.subject, LONGEST_SUBJECT),
-        ("the text", message.text, LONGEST_TEXT),
-        ("the HTML", message.html, LONGEST_HTML),
+    for part, says, text, most in (
+        (
+            "subject",
+            _("the subject has %(number)s characters: %(most)s are accepted"),
+            message.subject,
+            LONGEST_SUBJECT,
+        ),
+        ("body", _("the text has %(number)s characters: %(most)s are accepted"), message.text, LONGEST_TEXT),
+        ("body", _("the HTML has %(number)s characters: %(most)s are accepted"), message.html, LONGEST_HTML),
     ):
         if len(text) > most:
-            raise TemplateUnusable(f"{what} has {len(text)} characters: {most} are accepted")
+            problem = Problem(says, TOP, {"number": len(text), "most": most})
+            raise TemplateUnusable(problem, part=part)
 
 
 def fault_of(error: Exception) -> str:
-    """Why a text could not be used, for the record; it holds nothing of the row."""
+    """Why a text could not be used, in the language in force; it holds nothing of the row."""
     return str(error) if isinstance(error, TemplateUnusable) else type(error).__name__
+
+
+def recorded_fault(error: Exception) -> str:
+    """The same for the record, which is in English whoever reads the message."""
+    with override("en"):
+        return fault_of(error)
 
 
 def _letters(number: int) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from assignments.direction import FIRST_STRONG_ISOLATE, POP_DIRECTIONAL_ISOLATE
 
 MOST_CHARACTERS = 1_000
@@ -26,9 +29,14 @@ class FilterDefinition:
 
     apply: Callable[[str, str], str]
     form: str
-    description: str
+    text: str
+    """What it makes of a text, marked with gettext_noop."""
     takes: Callable[[str], bool] | None = None
     """Whether an argument is accepted; None: it has none."""
+
+    @property
+    def description(self) -> str:
+        return gettext(self.text) % {"most": MOST_CHARACTERS}
 
 
 def filter_of(name: str, argument: str | None) -> Filter | None:
@@ -39,7 +47,7 @@ def filter_of(name: str, argument: str | None) -> Filter | None:
     return Filter(name, argument) if argument is not None and takes(argument) else None
 
 
-def _capitalised(text: str, _: str) -> str:
+def _capitalised(text: str, __: str) -> str:
     first = 1 if text[:1] == FIRST_STRONG_ISOLATE else 0
     return text[:first] + text[first : first + 1].upper() + text[first + 1 :]
 
@@ -58,22 +66,24 @@ def _is_length(argument: str) -> bool:
 
 
 FILTERS = {
-    "upper": FilterDefinition(lambda text, _: text.upper(), "{{ title|upper }}", "in capital letters"),
-    "lower": FilterDefinition(lambda text, _: text.lower(), "{{ kind|lower }}", "in small letters"),
+    "upper": FilterDefinition(lambda text, __: text.upper(), "{{ title|upper }}", _("in capital letters")),
+    "lower": FilterDefinition(lambda text, __: text.lower(), "{{ kind|lower }}", _("in small letters")),
     "capfirst": FilterDefinition(
-        _capitalised, "{{ when|capfirst }}", "with a capital letter at its beginning"
+        _capitalised, "{{ when|capfirst }}", _("with a capital letter at its beginning")
     ),
-    "oneline": FilterDefinition(lambda text, _: " ".join(text.split()), "{{ notes|oneline }}", "on one line"),
+    "oneline": FilterDefinition(
+        lambda text, __: " ".join(text.split()), "{{ notes|oneline }}", _("on one line")
+    ),
     "truncate": FilterDefinition(
         _cut,
         "{{ title|truncate:40 }}",
-        f"no longer than so many characters, 2 to {MOST_CHARACTERS}; what was cut ends with {ELLIPSIS}",
+        _("no longer than so many characters, 2 to %(most)s; what was cut ends with …"),
         _is_length,
     ),
     "default": FilterDefinition(
         lambda text, argument: text or argument,
         '{{ location|default:"the office" }}',
-        "another text where there is none",
+        _("another text where there is none"),
         lambda argument: len(argument) <= MOST_CHARACTERS,
     ),
 }

@@ -5,7 +5,11 @@ no attributes, calls, loops, assignments or includes, so that a template's work 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as _
 
 from reminders.content.message_templates.filters import FILTERS, Filter, filter_of
 from reminders.content.message_templates.tree import (
@@ -39,8 +43,14 @@ _UNSEEN = re.compile(
 )
 _RESERVED = ("and", "or", "not")
 
-VALUE_FORM = "{{ title }} or {{ title|truncate:40 }}"
-CONDITION_FORM = '{% if location %}, {% if not late %}, {% if asks and link %} or {% if kind == "Repair" %}'
+NO_VALUES: Mapping[str, object] = {}
+VALUE_FORM = gettext_lazy("{{ title }} or {{ title|truncate:40 }}")
+CONDITION_FORM = gettext_lazy(
+    '{% if location %}, {% if not late %}, {% if asks and link %} or {% if kind == "Repair" %}'
+)
+_UNSEEN_CHARACTER = _("the character %(code)s is not accepted: nobody sees it")
+_NAME_OF_VALUE = _("the name of a value is needed: %(form)s")
+_NOT_UNDERSTOOD = _("%(word)s is not understood here: %(form)s is accepted")
 
 
 def normal(source: str) -> str:
@@ -54,11 +64,13 @@ def parse(source: str) -> Parsed:
 
 
 class _Refused(Exception):
-    """A tag that cannot be read."""
+    """A tag that cannot be read. `text` is marked with gettext_noop."""
 
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
+    def __init__(self, text: str, offset: int, values: Mapping[str, object] = NO_VALUES) -> None:
+        super().__init__(text)
+        self.text = text
         self.offset = offset
+        self.values = values
 
 
 @dataclass(slots=True)
@@ -93,7 +105,7 @@ class _Reader:
                 elif found[2] is not None:
                     self._tag(found)
             except _Refused as refusal:
-                self._refuse(str(refusal), refusal.offset)
+                self._refuse(refusal.text, refusal.offset, refusal.values)
             if len(self._problems) >= MOST_PROBLEMS:
                 return Parsed((), tuple(self._problems[:MOST_PROBLEMS]))
         self._literal(end, len(self._source))
@@ -102,7 +114,11 @@ class _Reader:
             self._close()
         if unended:
             self._problems.append(
-                Problem("this if has no end: {% endif %} is needed", self._place_anew(unended[-1]))
+                Problem(
+                    _("this if has no end: %(form)s is needed"),
+                    self._place_anew(unended[-1]),
+                    {"form": "{% endif %}"},
+                )
             )
         return Parsed(tuple(self._top), tuple(self._problems[:MOST_PROBLEMS]))
 
@@ -113,13 +129,12 @@ class _Reader:
         place = self._place(start)
         if found := _MARKER.search(text):
             self._refuse(
-                f"{found[0]} is not part of a whole tag: {VALUE_FORM}, on one line, is accepted",
+                _("%(word)s is not part of a whole tag: %(form)s, on one line, is accepted"),
                 start + found.start(),
+                {"word": found[0], "form": VALUE_FORM},
             )
         elif found := _UNSEEN.search(text):
-            self._refuse(
-                f"the character U+{ord(found[0]):04X} is not accepted: nobody sees it", start + found.start()
-            )
+            self._refuse(_UNSEEN_CHARACTER, start + found.start(), {"code": _code(found[0])})
         self._put(Literal(text, place))
 
     def _value(self, found: re.Match[str]) -> None:
@@ -127,40 +142,44 @@ class _Reader:
         place = self._place(start)
         self._values += 1
         if self._values > MOST_VALUES:
-            raise _Refused(f"more than {MOST_VALUES} values are not accepted", start)
+            raise _Refused(_("more than %(most)s values are not accepted"), start, {"most": MOST_VALUES})
         at, end = _skip(self._source, found.start(1), found.end(1)), found.end(1)
         name = _NAME.match(self._source, at, end)
         if name is None:
-            raise _Refused(f"the name of a value is needed: {VALUE_FORM}", at)
+            raise _Refused(_NAME_OF_VALUE, at, {"form": VALUE_FORM})
         at = name.end()
         filters = []
         while (at := _skip(self._source, at, end)) < end:
             if self._source[at] != "|":
-                raise _Refused(self._after_a_name(name[0], at, end), at)
+                raise self._after_a_name(name[0], at, end)
             one, at = self._filter(_skip(self._source, at + 1, end), end)
             filters.append(one)
             if len(filters) > 3:
-                raise _Refused("more than 3 filters of one value are not accepted", start)
+                raise _Refused(_("more than 3 filters of one value are not accepted"), start)
         self._put(Value(name[0], tuple(filters), place))
 
     def _filter(self, at: int, end: int) -> tuple[Filter, int]:
         name = _NAME.match(self._source, at, end)
         if name is None or name[0] not in FILTERS:
-            shown = f"{name[0]}: there is no such filter" if name else "the name of a filter is needed"
-            raise _Refused(f"{shown}: one of {', '.join(FILTERS)} is accepted", at)
+            text = _("%(word)s: there is no such filter: one of %(names)s is accepted")
+            if name is None:
+                text = _("the name of a filter is needed: one of %(names)s is accepted")
+            raise _Refused(text, at, {"word": name[0] if name else "", "names": ", ".join(FILTERS)})
         argument, behind = None, name.end()
         if self._source.startswith(":", behind, end):
             found = _ARGUMENT.match(self._source, behind + 1, end)
             if found is None:
-                raise _Refused(f"a number or a text in quotes is needed: {FILTERS[name[0]].form}", behind + 1)
+                form = FILTERS[name[0]].form
+                raise _Refused(
+                    _("a number or a text in quotes is needed: %(form)s"), behind + 1, {"form": form}
+                )
             argument, behind = found[1] or found[2] or found[3] or "", found.end()
             if unseen := _UNSEEN.search(argument):
-                raise _Refused(
-                    f"the character U+{ord(unseen[0]):04X} is not accepted: nobody sees it", found.start()
-                )
+                raise _Refused(_UNSEEN_CHARACTER, found.start(), {"code": _code(unseen[0])})
         made = filter_of(name[0], argument)
         if made is None:
-            raise _Refused(f"{name[0]}: {FILTERS[name[0]].form} is accepted", at)
+            values = {"name": name[0], "form": FILTERS[name[0]].form}
+            raise _Refused(_("%(name)s: %(form)s is accepted"), at, values)
         return made, behind
 
     def _tag(self, found: re.Match[str]) -> None:
@@ -173,12 +192,12 @@ class _Reader:
             case "if":
                 self._open.append(_Open(start, [], None, []))
                 if len(self._open) > MOST_NESTED:
-                    raise _Refused(
-                        f"more than {MOST_NESTED} conditions inside of each other are not accepted", start
-                    )
+                    text = _("more than %(most)s conditions inside of each other are not accepted")
+                    raise _Refused(text, start, {"most": MOST_NESTED})
                 self._open[-1].condition = self._condition(at + 2, found.end(2))
             case "elif" | "else" | "endif" if not self._open:
-                raise _Refused(f"{word} without an if before it: {{% if location %}} is needed", start)
+                values = {"word": word, "form": "{% if location %}"}
+                raise _Refused(_("%(word)s without an if before it: %(form)s is needed"), start, values)
             case "elif" | "else":
                 self._next_branch(word, start)
                 if word == "elif":
@@ -189,13 +208,16 @@ class _Reader:
                 self._close()
                 self._nothing_after(word, at + 5, found.end(2))
             case _:
-                shown = f"{word}: there is no such tag" if word else "the name of a tag is needed"
-                raise _Refused(f"{shown}: if, elif, else and endif are accepted", at)
+                text = _("%(word)s: there is no such tag: if, elif, else and endif are accepted")
+                if not word:
+                    text = _("the name of a tag is needed: if, elif, else and endif are accepted")
+                raise _Refused(text, at, {"word": word})
 
     def _next_branch(self, word: str, start: int) -> None:
         opened = self._open[-1]
         if opened.condition is None and opened.branches:
-            raise _Refused(f"{word} after the else: {{% endif %}} is needed", start)
+            values = {"word": word, "form": "{% endif %}"}
+            raise _Refused(_("%(word)s after the else: %(form)s is needed"), start, values)
         opened.branches.append(Branch(opened.condition, tuple(opened.body)))
         opened.condition, opened.body = None, []
 
@@ -207,13 +229,14 @@ class _Reader:
     def _nothing_after(self, word: str, at: int, end: int) -> None:
         at = _skip(self._source, at, end)
         if at < end:
-            raise _Refused(f"nothing is accepted after {word}: {{% {word} %}}", at)
+            values = {"word": word, "form": f"{{% {word} %}}"}
+            raise _Refused(_("nothing is accepted after %(word)s: %(form)s"), at, values)
 
     def _condition(self, at: int, end: int) -> Condition:
         """`not` binds before `and`, that before `or`, as in Django."""
         words = [(word[0], word.start()) for word in _WORD.finditer(self._source, at, end)]
         if len(words) > 30:
-            raise _Refused("a condition of more than 30 words is not accepted", at)
+            raise _Refused(_("a condition of more than 30 words is not accepted"), at)
         words.append(("", end))
         either, position = [], 0
         while True:
@@ -230,7 +253,7 @@ class _Reader:
             position += 1
         word, offset = words[position]
         if word:
-            raise _Refused(f"{word} is not understood here: {CONDITION_FORM} is accepted", offset)
+            raise _Refused(_NOT_UNDERSTOOD, offset, {"word": word, "form": CONDITION_FORM})
         return either[0] if len(either) == 1 else Junction(False, tuple(either))
 
     def _term(self, words: list[tuple[str, int]], position: int) -> tuple[Condition, int]:
@@ -239,27 +262,30 @@ class _Reader:
             negated, position = not negated, position + 1
         name, offset = words[position]
         if not _NAME.fullmatch(name) or name in _RESERVED:
-            raise _Refused(f"the name of a value is needed: {CONDITION_FORM}", offset)
+            raise _Refused(_NAME_OF_VALUE, offset, {"form": CONDITION_FORM})
         place, position = self._place(offset), position + 1
         found: Condition = Question(name, place)
         if (operator := words[position][0]) in ("==", "!="):
             text, at = words[position + 1] if position + 1 < len(words) else ("", offset)
             if text[:1] not in ("'", '"') or len(text) < 2:
-                raise _Refused(f'a text in quotes is needed: {{% if {name} {operator} "Repair" %}}', at)
+                form = f'{{% if {name} {operator} "Repair" %}}'
+                raise _Refused(_("a text in quotes is needed: %(form)s"), at, {"form": form})
             found, position = Question(name, place, text[1:-1]), position + 2
             negated ^= operator == "!="
         return Negation(found) if negated else found, position
 
-    def _after_a_name(self, name: str, at: int, end: int) -> str:
+    def _after_a_name(self, name: str, at: int, end: int) -> _Refused:
         if self._source[at] in ".[(":
-            return f"values are texts and have no parts: {{{{ {name} }}}} is accepted"
-        return f"{self._source[at:end].strip()[:20]} is not understood here: {VALUE_FORM} is accepted"
+            text = _("values are texts and have no parts: %(form)s is accepted")
+            return _Refused(text, at, {"form": f"{{{{ {name} }}}}"})
+        word = self._source[at:end].strip()[:20]
+        return _Refused(_NOT_UNDERSTOOD, at, {"word": word, "form": VALUE_FORM})
 
     def _put(self, node: Node) -> None:
         (self._open[-1].body if self._open else self._top).append(node)
 
-    def _refuse(self, message: str, offset: int) -> None:
-        self._problems.append(Problem(message, self._place(offset)))
+    def _refuse(self, text: str, offset: int, values: Mapping[str, object] = NO_VALUES) -> None:
+        self._problems.append(Problem(text, self._place(offset), values))
 
     def _place(self, offset: int) -> Place:
         """The place of an offset that is not before the line of the last one asked for."""
@@ -273,6 +299,10 @@ class _Reader:
 
     def _place_anew(self, offset: int) -> Place:
         return Place(self._source.count("\n", 0, offset) + 1, offset - self._source.rfind("\n", 0, offset))
+
+
+def _code(character: str) -> str:
+    return f"U+{ord(character):04X}"
 
 
 def _skip(text: str, at: int, end: int) -> int:

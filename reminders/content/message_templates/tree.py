@@ -1,7 +1,10 @@
 """What a message template is read into, and what is written of it for the values of a message."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from reminders.content.message_templates.filters import Filter
 
@@ -19,13 +22,22 @@ TOP = Place(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a text is refused, and what is accepted instead."""
+    """Why a text is refused, and what is accepted instead: said in the language of whoever reads it, not of whoever
+    had the text checked.
+    """
 
-    message: str
+    text: str
+    """Marked with gettext_noop; `values` fill it."""
     place: Place
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def message(self) -> str:
+        return filled(self.text, self.values)
 
     def __str__(self) -> str:
-        return f"line {self.place.line}, column {self.place.column}: {self.message}"
+        at = {"line": self.place.line, "column": self.place.column, "message": self.message}
+        return filled(_("line %(line)s, column %(column)s: %(message)s"), at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,11 @@ class Parsed:
 
     nodes: tuple[Node, ...]
     problems: tuple[Problem, ...]
+
+
+def filled(text: str, values: Mapping[str, object]) -> str:
+    """A marked text in the language in force, with its values."""
+    return gettext(text) % values if values else gettext(text)
 
 
 def written(nodes: tuple[Node, ...], values: Mapping[str, str]) -> Iterator[Literal | Value]:

@@ -15,6 +15,7 @@ from assignments.models import Team
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
 from reminders.content.message_templates import active
+from reminders.content.message_templates.filters import FILTERS
 from reminders.content.message_templates.starters import starter
 from reminders.content.message_templates.syntax import normal
 from reminders.content.message_templates.variables import TextForm, variables
@@ -395,6 +396,7 @@ def _shown(
             "state": STATES[stored.state] if stored else "",
             "team": team,
             "names": variables(draft.kind, form).values(),
+            "filters": FILTERS.values(),
             "samples": choices(SAMPLES, sample_names(draft.kind, draft.channel)),
             "starters": list(NAMES.items()),
             "versions": message_templates.versions_of(stored.template) if stored else (),

@@ -177,6 +177,23 @@ def test_a_text_of_a_former_release_that_is_refused_now_is_shown_with_what_is_wr
     assert "gone: these messages have no such value" in page_of(olga.get(f"{LIST}/{made().pk}"))
 
 
+def test_pages_say_what_is_wrong_in_the_language_of_the_reader_and_the_api_in_english(olga):
+    german = {"Accept-Language": "de"}
+    wrong = {**TEXT, "action": "save", "body": "{{ time_line }} {{ tittle }}"}
+    shown = page_of(olga.post(f"{LIST}/new", wrong, headers=german), 400)
+    assert "Zeile 1, Spalte 17: tittle: Einen solchen Wert haben diese Nachrichten nicht" in shown
+    assert "von wann bis wann, mit der Zeitzone" in shown
+    call = ApiCaller("ops")
+    body = {**PLACE, "team": None, "subject": "x", "body": wrong["body"]}
+    for address in ("/api/message-templates", "/api/message-templates/preview"):
+        (error,) = call.post(address, body, Accept_Language="de").json()["errors"]
+        assert error["message"].startswith("line 1, column 17: tittle: these messages have no such value: ")
+    begun = call.get("/api/message-templates/starter?kind=reminder&channel=sms", Accept_Language="de").json()
+    assert {"title": "what is to be done", "replies": "where an SMS can be answered"}.items() <= {
+        one["name"]: one["description"] for one in begun["values"]
+    }.items()
+
+
 HOSTILE = {
     "a loop": "{% for a in b %}" * 500,
     "braces that do not end": "{{" * 45_000,

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reminders.content import compose
 from reminders.content.message_templates import active
 from reminders.content.message_templates.checks import MOST_OF_BODY, check
-from reminders.content.message_templates.custom_text import CustomText, TemplateUnusable
+from reminders.content.message_templates.custom_text import CustomText, TemplateUnusable, recorded_fault
 from reminders.content.message_templates.starters import starter
 from reminders.content.message_templates.variables import Role, TextForm, variables
 from reminders.insight.message_samples import contact_of, sample_problems, samples, written
@@ -71,6 +72,46 @@ def test_every_text_to_begin_with_can_be_saved_as_it_is(kind, channel, settings)
 )
 def test_a_reminder_that_cannot_be_used_is_refused_with_its_place(body, refusal):
     assert problems(Kind.REMINDER, TextForm.MAIL, body)[0].startswith(refusal)
+
+
+def test_what_is_wrong_is_said_to_each_reader_in_their_language_and_recorded_in_english():
+    text = text_of(Kind.REMINDER, "email", body=BODY + "{% if late %}")
+    claim = samples(Kind.REMINDER, "email")["usual"]
+    for language, says in (
+        ("de", "Zeile 1, Spalte 29: Dieses if hat kein Ende: {% endif %} wird gebraucht"),
+        ("es", "línea 1, columna 29: este if no tiene fin: se necesita {% endif %}"),
+        ("en", "line 1, column 29: this if has no end: {% endif %} is needed"),
+    ):
+        with override(language):
+            assert str(text.checked.problems[0]) == says
+            with pytest.raises(TemplateUnusable) as unusable:
+                written(text, claim, contact_of(claim, language))
+            assert str(unusable.value) == says
+            assert (
+                recorded_fault(unusable.value)
+                == "line 1, column 29: this if has no end: {% endif %} is needed"
+            )
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr"])
+def test_every_problem_can_be_written_in_every_language(language):
+    sources = (
+        "{{ late }}{{ link|upper }}{{ gone }}{{ title|truncate:40 }}",
+        "{{ }}{{ title.x }}{{ title x }}{{ title|x }}{{ title| }}{{ title|default: }}{{ title|upper:1 }}",
+        "{% if %}{% if a == b %}{% if title title %}{% x %}{% %}{% else x %}{% elif title %}{%",
+        "{% endif %}" + "{% if title %}" * 9,
+        "{% if " + "title and " * 30 + "title %}",
+        "{{ title }}" * 201 + "\x00",
+        "x" * 20_001,
+        "\nx",
+        "",
+    )
+    with override(language):
+        for kind in Kind.values:
+            for form in TextForm:
+                for source in sources:
+                    found = check(kind, form, subject=source, body=source).problems
+                    assert all(str(one) and "%(" not in str(one) for one in found)
 
 
 @pytest.mark.parametrize(
