@@ -1,4 +1,4 @@
-"""Writes the history: who did what, which way and when. The only writer of `Act` and `ChangeRecord`."""
+"""Writes the history: who did what, which way and when. The only writer of `Act`, `ChangeRecord` and of who entered work."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from typing import Self
 
 from assignments.change_record import ChangeRecord
+from assignments.entry_way import EntryWay
 from assignments.models import Act, ActKind, Assignment, Way
 from assignments.set_based import BATCH_SIZE
 from assignments.signals import acted
+
+CALENDAR = "calendar "
+"""What the names of actors that are calendars begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,14 @@ class Actor:
     @classmethod
     def calendar(cls, name: str) -> Self:
         """A calendar that is polled."""
-        return cls(way=Way.API, name=f"calendar {name}")
+        return cls(way=Way.API, name=f"{CALENDAR}{name}")
+
+
+def mark_entered(assignment: Assignment, actor: Actor | None, *, via: EntryWay | None = None) -> None:
+    """Notes on an assignment that is not stored yet who enters it; without `via` it is the way of the actor."""
+    if actor is not None:
+        assignment.entered_via = via or EntryWay(actor.way)
+        assignment.entered_by = actor.name
 
 
 def new_act(

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
 from django.utils.translation import gettext_lazy as _
 
+from assignments.entry_way import EntryWay
 from assignments.team_scope import TeamScope
 from assignments.validators import (
     default_language,
@@ -205,7 +206,8 @@ class Assignment(models.Model):
     of that event, which all its dates and people have in common, `calendar_source` the feed that made it, and
     `calendar_gone_at` when the calendar cancelled it: if the event comes back, so does the work. `visible_changes` is the
     SEQUENCE of the events that people get: how often title, place, start, end, assignee or whether it is cancelled have
-    changed. A trigger counts, whoever writes.
+    changed. A trigger counts, whoever writes. `entered_by` is the name of the account, token or calendar that made it, ''
+    where nobody said who; `entered_via` is '' then.
     """
 
     reference = models.CharField(max_length=200, unique=True, null=True, blank=True)
@@ -263,6 +265,10 @@ class Assignment(models.Model):
     )
     calendar_gone_at = models.DateTimeField(null=True, blank=True, editable=False)
     visible_changes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    entered_via = models.CharField(
+        max_length=8, choices=EntryWay, blank=True, default="", db_default="", editable=False
+    )
+    entered_by = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -112,14 +112,16 @@ def etag(assignment: Assignment) -> str:
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:32]
 
 
-def create(new: NewAssignment, *, scope: TeamScope = EVERYTHING) -> Assignment:
+def create(new: NewAssignment, *, scope: TeamScope = EVERYTHING, actor: Actor | None = None) -> Assignment:
     """Creates one assignment; see `create_many`."""
-    return create_many([new], scope=scope)[0]
+    return create_many([new], scope=scope, actor=actor)[0]
 
 
 @atomically
-def create_many(new: Sequence[NewAssignment], *, scope: TeamScope = EVERYTHING) -> list[Assignment]:
-    """Creates assignments and has their reminders planned; all or none.
+def create_many(
+    new: Sequence[NewAssignment], *, scope: TeamScope = EVERYTHING, actor: Actor | None = None
+) -> list[Assignment]:
+    """Creates assignments, entered by `actor`, and has their reminders planned; all or none.
 
     Raises ValidationError, which names the field, where a value is not accepted.
     """
@@ -127,6 +129,7 @@ def create_many(new: Sequence[NewAssignment], *, scope: TeamScope = EVERYTHING) 
     assignments = [unsaved(values, now=now) for values in new]
     for assignment in assignments:
         keep_within(scope, assignment)
+        history.mark_entered(assignment, actor)
     check_assignable(one.assignee_id for one in assignments if one.assignee_id is not None)
     created = Assignment.objects.bulk_create(assignments, batch_size=BATCH_SIZE)
     announce_plan(assignment.pk for assignment in created)

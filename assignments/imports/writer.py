@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 
 from assignments import history, people, services
 from assignments.clock import database_now
+from assignments.entry_way import EntryWay
 from assignments.history import Actor
 from assignments.imports.event_members import EventMembers, reference_of
 from assignments.imports.event_revisions import last_revisions
@@ -63,9 +64,9 @@ def import_rows(
 ) -> ImportResult:
     """Creates the assignments of these rows, or gives those with their references these values; all or none.
 
-    Assignees are found by id only if `match_ids`. Work that a row starts or completes is an act of `actor`. `feed` is the
-    calendar source of the rows: what it says now counts, whatever its SEQUENCE, and nothing is cancelled because it is
-    gone.
+    Assignees are found by id only if `match_ids`. `actor` enters new work, and work that a row starts or completes is an
+    act of theirs. `feed` is the calendar source of the rows: what it says now counts, whatever its SEQUENCE, and nothing is
+    cancelled because it is gone.
     Raises RowsRefused with everything that is wrong. Writes nothing when `dry_run`.
     """
     lock_imports()
@@ -73,7 +74,15 @@ def import_rows(
     rows = last_revisions(sent)
     errors = [error for one in parsed if not isinstance(one, ImportRow) for error in one]
     errors += _repeated(rows)
-    batch = Batch(rows, now=database_now(), match_ids=match_ids, scope=scope, actor=actor, feed=feed)
+    batch = Batch(
+        rows,
+        now=database_now(),
+        match_ids=match_ids,
+        scope=scope,
+        actor=actor,
+        feed=feed,
+        entry=EntryWay.IMPORT if feed is None else EntryWay.CALENDAR,
+    )
     outcomes: Counter[RowOutcome] = Counter()
     for row in rows:
         try:
@@ -172,9 +181,11 @@ class Batch:
         scope: TeamScope = EVERYTHING,
         actor: Actor | None = None,
         feed: int | None = None,
+        entry: EntryWay | None = None,
     ) -> None:
         self._now = now
         self._feed = feed
+        self._entry = entry
         self._actor = actor
         self._match_ids = match_ids
         self._scope = scope
@@ -274,6 +285,7 @@ class Batch:
         assignment = services.unsaved(wanted, now=self._now)
         assignment.status = row.status or Status.SCHEDULED
         assignment.calendar_source_id = self._feed
+        history.mark_entered(assignment, self._actor, via=self._entry)
         self._keep_within(assignment, person)
         self._created.append(assignment)
         self._replanned.append(assignment)

@@ -15,6 +15,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import CharField, JSONField, Model, TextField
 
+from assignments.history import CALENDAR
 from reminders.policy.erased_words import NAMED_FIELDS, NOTES, Eraser
 
 Row = Mapping[str, Any]
@@ -200,6 +201,15 @@ def _change_record(table: TextTable, row: Row, context: Context) -> RowChange | 
     return RowChange(kept) if kept else None
 
 
+def _assignment(table: TextTable, row: Row, context: Context) -> RowChange | None:
+    """What is known of the work, and who entered it only where that is a calendar, which people have named."""
+    base = changed(table, row, context)
+    values = dict(base.values or {}) if base else {}
+    if not row["entered_by"].startswith(CALENDAR):
+        values.pop("entered_by", None)
+    return RowChange(values) if values else None
+
+
 def _admin_log(table: TextTable, row: Row, context: Context) -> RowChange | None:
     """Entries about the person say their name at the time."""
     base = changed(table, row, context)
@@ -283,6 +293,7 @@ def _template_version(table: TextTable, row: Row, context: Context) -> RowChange
 RULES: Mapping[str, Rule] = {
     "reminders_templateversion": _template_version,
     "reminders_audit": _audit,
+    "assignments_assignment": _assignment,
     "assignments_act": _act,
     "assignments_changerecord": _change_record,
     "django_admin_log": _admin_log,

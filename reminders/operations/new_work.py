@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assignments import services
 from assignments.clock import database_now
+from assignments.history import Actor
 from assignments.leads import checked_leads
 from assignments.locks import lock_keys
 from assignments.models import Assignment, Team
@@ -198,7 +199,7 @@ def make(form: NewWorkForm, *, by: str, scope: TeamScope, key: str) -> Made | No
         return Made(id=int(kept["id"]), is_new=False)
     if not form.is_valid():  # Asked after the lock: the reference may be that of the first confirmation.
         return None
-    work = services.create(form.new, scope=scope)
+    work = services.create(form.new, scope=scope, actor=Actor.ops(by))
     made = {"title": work.title, "start": work.scheduled_start.isoformat(), "assignee": work.assignee_id}
     record("create", by=by, reason="", selection={"ids": [work.pk]}, after={str(work.pk): made})
     StoredResponse.objects.create(caller=caller, key=key, request_hash="", status=201, body={"id": work.pk})

@@ -68,7 +68,6 @@ NO_TEXTS = {
     "accounts/sign_in.py": 4,
     "assignments/change_record.py": 1,
     "assignments/contact_points.py": 1,
-    "assignments/history.py": 1,
     "assignments/imports/fields.py": 13,
     "assignments/imports/formats.py": 4,
     "assignments/imports/mappings.py": 1,

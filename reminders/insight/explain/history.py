@@ -9,7 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
 from reminders.insight.explain.answer import ChangeView, TimelineEntry
-from reminders.insight.explain.wording import SERVERS, TRIGGERS, act_words, moment, reminded_now, words
+from reminders.insight.explain.wording import (
+    SERVERS,
+    TRIGGERS,
+    act_words,
+    entered_words,
+    moment,
+    reminded_now,
+    words,
+)
 from reminders.models import Attempt, DeliveryEvent, DeliveryKind, Kind, Reason, Reminder, State
 from reminders.policy.escalation import trigger_of
 from reminders.policy.recipients import ASSIGNEE
@@ -34,7 +42,7 @@ def history(
     `others` says how many other notices are in a row's message, `name_of` how people call a recipient, `by` which way a row
     goes (" by SMS"), where there are several, `wording` which stored text an attempt was made from.
     """
-    steps = [TimelineEntry(assignment.created_at, gettext("The assignment was entered."))]
+    steps = [TimelineEntry(assignment.created_at, entered_words(assignment))]
     if assignment.reset_at:
         steps.append(TimelineEntry(assignment.reset_at, gettext("An operator reset the reminder status.")))
     steps += [

@@ -1,14 +1,18 @@
 """How reasons and instants are said: in plain words, the same wherever people read them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
+from assignments.entry_way import EntryWay
+from assignments.history import CALENDAR
 from assignments.instants import known_zone
-from assignments.models import Act, ActKind, Way
+from assignments.models import Act, ActKind, Assignment, Way
 from reminders.content.dates import written_day
 from reminders.ledger.reminding import asked_for
 from reminders.models import Reason, Reminder
@@ -142,6 +146,21 @@ WAYS = {
     Way.API: _("through the API"),
     Way.OPS: _("as an operator"),
 }
+ENTERED: Mapping[str, Promise] = {
+    EntryWay.OPS: _("The assignment was entered by %(actor)s."),
+    EntryWay.API: _("The assignment was entered by %(actor)s, through the API."),
+    EntryWay.IMPORT: _("The assignment was imported by %(actor)s."),
+    EntryWay.CALENDAR: _("The assignment came from the calendar %(actor)s."),
+}
+"""How it is said who entered work."""
+
+
+def entered_words(assignment: Assignment) -> str:
+    """Who entered the work, as far as that is known: "The assignment was entered by olga."."""
+    said = ENTERED.get(assignment.entered_via)
+    if said is None:
+        return gettext("The assignment was entered.")
+    return str(said) % {"actor": isolated(assignment.entered_by.removeprefix(CALENDAR))}
 
 
 def act_words(act: Act, who: str) -> str:

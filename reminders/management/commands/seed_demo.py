@@ -151,7 +151,8 @@ def _make(sample: Sample, person: Assignee, *, reference: str) -> Assignment:
             scheduled_start=sample.start,
             scheduled_end=sample.start + sample.length,
             lead_minutes=sample.lead_minutes,
-        )
+        ),
+        actor=Actor.ops(PLANNER),
     )
     if sample.cancel:
         services.cancel(made.pk, actor=Actor.ops(DISPATCHER))

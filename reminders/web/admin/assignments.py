@@ -192,7 +192,7 @@ class AssignmentAdmin(EditableAdmin):
             new = NewAssignment(
                 **{**{name: getattr(obj, name) for name in names}, "lead_minutes": form.leads}
             )
-            obj.pk = services.create(new, scope=scope).pk
+            obj.pk = services.create(new, scope=scope, actor=Actor.ops(request.user.get_username())).pk
         obj.refresh_from_db()
 
     # --- what operators do: confirmed on an Ops page ---

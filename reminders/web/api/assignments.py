@@ -144,15 +144,15 @@ class AssignmentListView(Endpoint, GenericAPIView[Assignment]):
             raise ValidationError(
                 {"status": ["new work is SCHEDULED: start, complete or cancel it afterwards"]}
             )
-        return shown(_create(values, self.team_scope), status=201)
+        return shown(_create(values, self.team_scope, Actor.api(self.by())), status=201)
 
     def may_see_again(self, body: Any) -> bool:
         return _all(self.team_scope).filter(pk=body["id"]).exists()
 
 
 @atomically
-def _create(values: dict[str, Any], scope: TeamScope) -> int:
-    return services.create(NewAssignment(**_columns(values, scope)), scope=scope).pk
+def _create(values: dict[str, Any], scope: TeamScope, actor: Actor) -> int:
+    return services.create(NewAssignment(**_columns(values, scope)), scope=scope, actor=actor).pk
 
 
 @atomically

@@ -7,9 +7,10 @@ from django.db import IntegrityError, connection, transaction
 
 from assignments import services
 from assignments.history import Actor
+from assignments.imports.portions import import_portion
 from assignments.imports.rows import row_of
 from assignments.imports.writer import import_rows
-from assignments.models import Act, ChangeRecord, Status
+from assignments.models import Act, Assignment, CalendarSource, ChangeRecord, Status
 from assignments.team_scope import TeamScope
 from reminders.delivery import retention
 from reminders.insight.change_words import Names, sentence
@@ -144,6 +145,46 @@ def test_the_explanation_tells_changes_in_their_place(clock, config):
         {"status": "SCHEDULED"},
         {"status": "CANCELLED"},
     )
+
+
+def first_step(work, config):
+    return explain(work, config=config).history[0].summary
+
+
+def test_the_history_begins_with_who_entered_the_work(clock, config):
+    new = services.NewAssignment(title="Boiler", scheduled_start=NOON + timedelta(hours=8))
+    planner = Actor.ops("olga")
+    by_nobody, by_ops = services.create(new), services.create(new, actor=planner)
+    assert first_step(by_nobody, config) == "The assignment was entered."
+    assert first_step(by_ops, config) == "The assignment was entered by olga."
+    services.cancel(by_ops.pk, actor=Actor.ops("ben"))
+    assert first_step(by_ops, config) == "The assignment was entered by olga."
+
+
+def test_new_rows_of_imports_say_who_imported_them_and_of_calendars_which(clock, config):
+    feed = CalendarSource.objects.create(name="Depot", url="https://calendar.example/depot.ics")
+
+    def row(reference):
+        return row_of(
+            1, {"title": "New", "reference": reference, "scheduled_start": NOON + timedelta(hours=8)}
+        )
+
+    import_rows([row("W-1")], actor=OPS)
+    import_portion([row("W-2")], skip_bad=True, feed=feed.pk, actor=Actor.calendar("Depot"))
+    import_rows([row("W-1")], actor=Actor.ops("ben"))
+    assert [first_step(one, config) for one in Assignment.objects.order_by("reference")] == [
+        "The assignment was imported by olga.",
+        "The assignment came from the calendar Depot.",
+    ]
+
+
+def test_calls_of_the_api_that_make_work_name_their_token(clock, config):
+    api = ApiCaller("write")
+    values = {"title": "Boiler", "scheduled_start": "2026-06-16T13:00:00Z"}
+    api.post("/api/assignments", values)
+    api.put("/api/assignments/by-reference/W-1", values)
+    said = f"The assignment was entered by token:{api.name}, through the API."
+    assert [first_step(one, config) for one in Assignment.objects.all()] == [said, said]
 
 
 def test_a_limited_reader_sees_changes_of_their_teams_alone(clock):

@@ -16,6 +16,9 @@ from openpyxl import Workbook
 from accounts import roles
 from accounts.models import SavedView
 from assignments import contact_points, services, teams
+from assignments.history import Actor
+from assignments.imports.rows import row_of
+from assignments.imports.writer import import_rows
 from assignments.models import Assignee, Assignment, CalendarSource
 from notifications.channels import registry
 from reminders import conf
@@ -185,6 +188,9 @@ def world(stage, clock, monkeypatch, tmp_path) -> Any:
     feed = CalendarSource.objects.create(
         name=f"Calendar of {NAME}", url=f"https://cal.test/{MAIL.replace('@', '%40')}/x.ics"
     )
+    of_feed = row_of(1, {"title": "Rounds", "reference": "C-1", "scheduled_start": NOON + DAY})
+    import_rows([of_feed], feed=feed.pk, actor=Actor.calendar(feed.name))
+    services.cancel(Assignment.objects.get(reference="C-1").pk)
     user = get_user_model().objects.get(username="olga")
     SavedView.objects.create(user=user, page="people", name="Her", query="q=Ada+L%C3%B6wenstein")
     SavedView.objects.create(user=user, page="people", name="Others", query="q=Mary")
