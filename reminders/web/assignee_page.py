@@ -27,6 +27,7 @@ from reminders.content.languages import text_language
 from reminders.content.links import Link
 from reminders.ledger.escalations import heard_of
 from reminders.policy.escalation import EscalationTrigger
+from reminders.web import unsent
 from reminders.web.secret_pages import not_found, secret_address, show
 from reminders.web.team_limits import TeamAccess, team_limit
 
@@ -180,7 +181,8 @@ def _assigned(link: Link) -> tuple[Assignment, datetime]:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """A form that fails the CSRF check: here most often from a browser that keeps no cookies."""
     if not request.path.startswith(links.PATH):
-        return csrf.csrf_failure(request, reason)
+        fields = unsent.fields_of(request) if unsent.may_keep(request) else []
+        return unsent.kept_form(request, fields) if fields else csrf.csrf_failure(request, reason)
     link = links.link_from(request.path.removeprefix(links.PATH))
 
     def refused(request: HttpRequest) -> HttpResponse:

@@ -64,7 +64,7 @@ def find(request: HttpRequest) -> HttpResponse:
         work = Assignment.objects.visible_to(scope).select_related("assignee").filter(assignment_search(text))
         listed = list(work.order_by("-scheduled_start", "-pk")[: MOST_SHOWN + 1])
         context = {
-            "text": text,
+            "searched": text,
             "people": person_lines(people[:MOST_SHOWN]),
             "more_people": len(people) > MOST_SHOWN,
             "lines": assignment_lines(listed[:MOST_SHOWN]),

@@ -54,8 +54,8 @@ class TextDraft:
 
     @property
     def place(self) -> dict[str, Any]:
-        is_number = self.team.isascii() and self.team.isdigit() and len(self.team) < 19
-        team_id = int(self.team) if is_number else 0  # There is no team 0: it is refused.
+        is_id = self.team.isascii() and self.team.isdigit() and len(self.team) < 19
+        team_id = int(self.team) if is_id else 0  # There is no team 0: it is refused.
         return {
             "kind": self.kind,
             "channel": self.channel,
@@ -150,9 +150,8 @@ def new_template(request: HttpRequest) -> HttpResponse:
 def template(request: HttpRequest, pk: int) -> HttpResponse:
     """One text: read by all, written by operators."""
     if request.method == "POST" and not may_operate(request):
-        return error_page(
-            request, 403, gettext("Only operators may do this"), gettext("You can read this text.")
-        )
+        why = gettext("You can read this text.")
+        return error_page(request, 403, gettext("Only operators may do this"), why)
     stored = _stored(request, pk)
     if request.method != "POST":
         draft = _draft_of(stored)
@@ -335,7 +334,6 @@ def _conflict(request: HttpRequest, draft: TextDraft) -> HttpResponse:
 
 def _restored(request: HttpRequest, stored: StoredText) -> HttpResponse:
     number, back = request.POST.get("version", ""), reverse("ops:template", args=[stored.template.pk])
-    seen = request.POST.get("seen", "")
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise Http404(gettext("There is no such version."))
     try:
@@ -344,15 +342,13 @@ def _restored(request: HttpRequest, stored: StoredText) -> HttpResponse:
             int(number),
             by=request.user.get_username(),
             note=request.POST.get("note", ""),
-            seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else None,
+            seen=_draft(request.POST).seen or None,
             scope=scope_of(request.user),
         )
     except UnknownTemplate as unknown:
         raise Http404(gettext("There is no such version.")) from unknown
-    except ValidationError as refusal:
-        messages.error(request, " ".join(refusal.messages))
-    except Refused as refusal:
-        messages.error(request, str(refusal))
+    except (ValidationError, Refused) as refusal:
+        messages.error(request, " ".join(getattr(refusal, "messages", [str(refusal)])))
     else:
         said = gettext("The text of version %(former)s is in use again, as version %(number)s.")
         messages.success(request, said % {"former": number, "number": made.number})
@@ -371,7 +367,7 @@ def _switched_off(request: HttpRequest, stored: StoredText) -> HttpResponse:
         messages.error(request, " ".join(refusal.messages))
     else:
         messages.success(request, gettext("It is off: the built-in text is used again."))
-    return HttpResponseRedirect(reverse("ops:template", args=[stored.template.pk]))
+    return HttpResponseRedirect(request.path)
 
 
 def _shown(

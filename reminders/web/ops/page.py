@@ -24,6 +24,7 @@ from assignments.instants import known_zone
 from reminders import conf
 from reminders.insight.template_use import faulty_templates
 from reminders.ledger.pauses import pause_in_force
+from reminders.web import unsent
 from reminders.web.security_headers import POLICY
 from reminders.web.team_limits import TeamAccess, scope_of
 
@@ -193,6 +194,8 @@ def _refused(request: HttpRequest, *, operator: bool) -> HttpResponseBase | None
     if not (user.is_active and user.is_staff):
         if user.is_authenticated:
             return _no_access(request, gettext("Your login is not one of the staff."))
+        if fields := unsent.fields_of(request):
+            return unsent.kept_form(request, fields)
         if "HX-Request" in request.headers:  # The login belongs into the whole window.
             return HttpResponse(status=401, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path())

@@ -14,7 +14,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden) event.preventDefault();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.xhr.status !== 0) reached(event.detail.successful);
+  const { successful, xhr } = event.detail;
+  if (xhr.status !== 0) reached(successful || [401, 403].includes(xhr.status));
 });
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, () => reached(false));
@@ -25,7 +26,9 @@ document.addEventListener("visibilitychange", () => {
 
 // An open <details> stays open when the statistics around it are refreshed.
 let open = [];
-document.addEventListener("htmx:beforeSwap", () => {
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // Whoever is signed out is told so beside what they write.
+  if ([401, 403].includes(event.detail.xhr.status) && event.detail.target.id === "preview") event.detail.shouldSwap = true;
   open = [...document.querySelectorAll("details[id][open]")].map((one) => one.id);
 });
 document.addEventListener("htmx:afterSwap", () => {

@@ -3,6 +3,7 @@
 import re
 from time import process_time
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -152,6 +153,28 @@ def test_the_preview_is_a_part_of_the_page_and_its_html_is_kept_in_a_frame(olga,
     wrong = page_of(olga.post(f"{LIST}/preview", {**draft, "body": "{% now %}", "work": "W-8"}))
     assert '<div id="errors-body" hx-swap-oob="true"><ul' in wrong
     assert "There is no such assignment" in wrong
+
+
+def test_what_was_written_is_not_lost_when_a_session_ends_meanwhile(olga):
+    draft = {**TEXT, "action": "save"}
+
+    def send(client: Client, address: str, headers: dict[str, str], **more: str) -> Any:
+        form = "application/x-www-form-urlencoded"
+        return client.post(f"{LIST}/{address}", urlencode(draft | more), content_type=form, headers=headers)
+
+    part = send(Client(), "preview", {"HX-Request": "true"})
+    assert "What you have written stays here" in page_of(part, 401)
+    assert "HX-Refresh" not in part
+    assert "{{ title }}: {{ time_line }}</textarea>" in page_of(send(Client(), "new", {}), 401)
+    olga.handler.enforce_csrf_checks = True
+    own = {"Sec-Fetch-Site": "same-origin"}
+    again = page_of(send(olga, "new", own), 403)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', again)
+    assert "Send it again" in again
+    assert token
+    assert "time_line" not in page_of(send(olga, "new", {}), 403)
+    assert send(olga, "new", own, csrfmiddlewaretoken=token[1]).status_code == 302
+    assert "StoredText" not in page_of(olga.get(f"{LIST}/{made().pk}/versions/1"))
 
 
 def test_viewers_read_and_people_of_a_team_write_its_texts_alone(olga):
