@@ -102,7 +102,6 @@ NO_TEXTS = {
     "reminders/operations/verifications.py": 2,
     "reminders/policy/quick_init.py": 1,
     "reminders/policy/replies.py": 4,
-    "reminders/web/admin/records.py": 1,
     "reminders/web/admin/teams.py": 1,
     "reminders/web/assignee_page.py": 1,
     "reminders/web/filters.py": 8,

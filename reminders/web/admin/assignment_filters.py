@@ -11,6 +11,7 @@ from assignments.clock import database_now
 from assignments.models import Assignment, Team
 from reminders import conf
 from reminders.insight import selections
+from reminders.web.admin import column_names
 from reminders.web.filters import SHOW, START, shown_assignments
 from reminders.web.search import whole_number
 from reminders.web.team_limits import scope_of
@@ -19,7 +20,7 @@ from reminders.web.team_limits import scope_of
 class TeamFilter(admin.SimpleListFilter):
     """The teams that the reader sees."""
 
-    title = parameter_name = "team"
+    title, parameter_name = column_names.TEAM, "team"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         teams = Team.objects.visible_to(scope_of(request.user))
@@ -58,7 +59,7 @@ class ShowFilter(admin.SimpleListFilter):
 class StartFilter(admin.SimpleListFilter):
     """When the work starts, relative to now, as the Ops list offers it."""
 
-    title = "start"
+    title = column_names.START
     parameter_name = "start"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

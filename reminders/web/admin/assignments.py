@@ -14,7 +14,7 @@ from django.http import (
 )
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from assignments import services
@@ -29,6 +29,7 @@ from reminders.models import Attempt, Reminder
 from reminders.operations.act_actions import possible_actions
 from reminders.operations.actions import MAX_TARGETS
 from reminders.operations.plan_changes import Change, can
+from reminders.web.admin import column_names
 from reminders.web.admin.assignment_filters import ShowFilter, StartFilter, WorkTeamFilter
 from reminders.web.admin.assignment_form import AssignmentForm
 from reminders.web.admin.editable import EditableAdmin
@@ -49,7 +50,7 @@ class LedgerInline(AnyInline):
     """The ledger of one assignment, with every attempt."""
 
     model = Reminder
-    verbose_name_plural = "ledger"
+    verbose_name_plural = pgettext_lazy("model", "ledger")
     fields = readonly_fields = (
         "version", code("kind"), code("state"), code("reason"), "recipient", "due", "sent", "ambiguous", "attempts_shown",
     )  # fmt: skip
@@ -161,7 +162,7 @@ class AssignmentAdmin(EditableAdmin):
         text = clean_text(search_term)
         return (queryset.filter(assignment_search(text)) if text else queryset), False
 
-    @admin.display(description=_("start"), ordering="scheduled_start")
+    @admin.display(description=column_names.START, ordering="scheduled_start")
     def starts(self, assignment: Assignment) -> str:
         return moment(assignment.scheduled_start)
 

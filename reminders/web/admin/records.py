@@ -37,12 +37,15 @@ def attempts_of(reminder: Reminder) -> str | SafeString:
     """Every attempt of this row and its outcome."""
     lines = format_html_join(
         "",
-        "<li>{}. {} to {}: <strong>{}</strong> {} {}</li>",
+        "<li>{} <strong>{}</strong> {} {}</li>",
         (
             (
-                attempt.number,
-                moment(attempt.started_at),
-                date_format(timezone.localtime(attempt.finished_at), "H:i:s"),
+                gettext("%(number)s. %(start)s to %(end)s:")
+                % {
+                    "number": attempt.number,
+                    "start": moment(attempt.started_at),
+                    "end": date_format(timezone.localtime(attempt.finished_at), "H:i:s"),
+                },
                 attempt.outcome,
                 attempt.code,
                 attempt.detail,
@@ -50,7 +53,7 @@ def attempts_of(reminder: Reminder) -> str | SafeString:
             for attempt in reminder.attempt_rows.all()
         ),
     )
-    return format_html("<ul>{}</ul>", lines) if lines else "none"
+    return format_html("<ul>{}</ul>", lines) if lines else gettext("none")
 
 
 def pretty(value: object) -> SafeString:

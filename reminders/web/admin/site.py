@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from reminders.web.admin.contents import ASKED, CONTENTS, IN_REACH, OTHERS
+from reminders.web.admin.labels import name_models
 from reminders.web.ops.page import page_context, zone_of
 
 Shown = dict[str, Any]
@@ -107,6 +108,7 @@ def _group(title: str, rows: list[Shown]) -> Shown:
 
 def register_pages() -> None:
     """Registers the pages of all applications, ours last, for they take the place of some."""
+    name_models()
     admin.autodiscover()
     for model in list(admin.site._registry):
         if model.__module__.startswith("allauth."):  # Secrets of second factors are among them.

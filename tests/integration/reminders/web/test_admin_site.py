@@ -13,9 +13,12 @@ from accounts.limits import limit_user
 from assignments.models import Assignee, Assignment, Erasure, Team
 from config import urls
 from reminders.models import MessageTemplate, Reminder, TemplateVersion
+from reminders.web.admin.column_names import COLUMNS, MODELS
 from reminders.web.admin.contents import CONTENTS, tables
+from reminders.web.admin.labels import LABELS
 from tests.conftest import NOON
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.fakes.api_caller import ApiCaller
 from tests.integration.reminders.web.test_admin import filled, page, said
 from tests.logins import signed_in, staff
 
@@ -128,6 +131,42 @@ def test_fields_are_named_in_the_language_of_the_reader(operator, clock):
     shown = operator.get(page(Assignment, "change", work.pk), headers={"accept-language": "de"})
     labels = re.findall(r"<label[^>]*>([^<]+):</label>", shown.content.decode())
     assert {"Titel", "Ort", "Status", "Geplanter Beginn", "Erinnerungsstatus", "Begonnen"} <= {*labels}
+
+
+def test_every_column_filter_and_field_of_our_tables_has_a_name():
+    unnamed = set()
+    for model, pages in admin.site._registry.items():
+        if model._meta.app_label in OURS:
+            columns = [pages.list_display, pages.list_filter, pages.readonly_fields, pages.fields or ()]
+            shown = {one[0] if isinstance(one, tuple) else one for group in columns for one in group}
+            fields = {one.name for one in model._meta.get_fields()}
+            unnamed |= {
+                f"{model.__name__}.{name}"
+                for name in shown & fields
+                if name not in LABELS and name not in COLUMNS
+            }
+            assert model._meta.label_lower in MODELS
+    assert unnamed - {"ScanRun.id"} == set()
+
+
+def test_lists_messages_and_refusals_are_in_the_language_of_the_reader(operator, clock):
+    work = AssignmentFactory()
+    french = {"accept-language": "fr"}
+    shown = operator.get(page(Assignment, "changelist"), headers=french).content.decode()
+    heads = [text.strip() for text in re.findall(r"<a href=[^>]*>([^<]+)</a></div>", shown)]
+    assert {"Titre", "Début", "Statut"} <= {*heads}
+    assert "Par début" in re.sub(r"\s+", " ", shown)
+    ledger = operator.get(page(Reminder, "changelist"), headers={"accept-language": "de"}).content.decode()
+    assert "Empfänger" in ledger
+    person = {"name": "Ann", "language": "en", "time_zone": "UTC", "email": "ann@example.test", **NO_POINTS}
+    person |= {"reference": work.assignee.reference or "P-1"}
+    Assignee.objects.filter(pk=work.assignee_id).update(reference=person["reference"])
+    refused = operator.post(page(Assignee, "add"), person, headers={"accept-language": "de"})
+    assert "Person mit diesem Wert für das Feld Referenz existiert bereits" in refused.content.decode()
+    called = ApiCaller("write").post(
+        "/api/people", {"name": "Ann", "reference": person["reference"]}, accept_language="de"
+    )
+    assert called.json()["errors"][0]["message"] == "Person with this Reference already exists."
 
 
 def test_work_that_is_being_entered_has_no_ledger(operator, clock, run):
