@@ -25,7 +25,7 @@ from reminders.models import ScanRun
 from reminders.operations import closing, pauses, queue_purge, rescans, resets
 from reminders.operations.counts import counted, outcome
 from reminders.operations.forms import PauseForm, QuestionForm, ReasonForm, ResumeForm, Text
-from reminders.operations.plans import WORDS, ActionPlan, Effect, PlanChanged, Selection, Target
+from reminders.operations.plans import WORDS, ActionPlan, Effect, PlanChanged, Selection, Skipped, Target
 
 MAX_TARGETS = 5_000
 """Assignments that one action takes on; more are a matter for `manage.py reset_reminders`."""
@@ -124,6 +124,14 @@ def _preview_reset(request: ActionRequest) -> Preview:
     plan = resets.plan_reset(request.selection, config=conf.current())
     again = plan.people_again
     found = counted(len(plan.targets), "assignment")
+    if request.ids is None and not plan.targets and not plan.skipped:
+        return Preview(
+            summary=gettext(
+                "Nothing is to be done: no assignment is out of sync. Where the roll-up says SENT, the ledger knows "
+                "of a sent reminder."
+            ),
+            possible=False,
+        )
     if request.ids is None:
         found = gettext(
             "%(count)s out of sync: the roll-up says SENT, and the ledger knows of no sent reminder"
@@ -185,6 +193,14 @@ def _run_close(request: ActionRequest, form: Any) -> str:
     )
 
 
+def nothing_to_do(skipped: Sequence[Skipped]) -> str:
+    """Why nothing is to be done, where everything that was selected is left alone."""
+    reasons = {one.why for one in skipped}
+    if len(reasons) == 1:
+        return gettext("Nothing is to be done: %(why)s.") % {"why": WORDS[reasons.pop()]}
+    return gettext("Nothing is to be done: each of these assignments is skipped, for the reason below.")
+
+
 def preview_of(
     plan: ActionPlan,
     *,
@@ -192,9 +208,9 @@ def preview_of(
     warnings: Sequence[str] = (),
     effect: Callable[[Target], str] = lambda target: "",
 ) -> Preview:
-    """The preview of a plan; `effect` says what becomes of a target."""
+    """The preview of a plan; `effect` says what becomes of a target. Where all is left alone the summary says why."""
     return Preview(
-        summary=summary,
+        summary=summary if plan.targets or not plan.skipped else nothing_to_do(plan.skipped),
         warnings=warnings,
         rows=[(target, effect(target)) for target in plan.targets[:SHOWN]],
         more=max(0, len(plan.targets) - SHOWN),

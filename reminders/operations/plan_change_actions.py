@@ -16,6 +16,7 @@ from reminders.operations.actions import (
     ActionRequest,
     OperatorAction,
     Preview,
+    nothing_to_do,
     preview_of,
 )
 from reminders.operations.assignee_choice import AssigneeForm, choose
@@ -133,9 +134,12 @@ def _preview(plan: ChangePlan, request: ActionRequest, summary: str) -> Preview:
 def _selected(request: ActionRequest, kind: Change, choose_what: str) -> Preview:
     """What is meant, before the question is answered."""
     work, skipped = changeable(kind, request.ids or (), scope=request.scope)
+    summary = gettext("%(count)s. %(choose)s: then you see what would happen, before anything does.") % {
+        "count": counted(len(work), "assignment"),
+        "choose": choose_what,
+    }
     return Preview(
-        summary=gettext("%(count)s. %(choose)s: then you see what would happen, before anything does.")
-        % {"count": counted(len(work), "assignment"), "choose": choose_what},
+        summary=summary if work or not skipped else nothing_to_do(skipped),
         rows=[(target_of(one), answer_of(one)) for one in work[:SHOWN]],
         more=max(0, len(work) - SHOWN),
         left_alone=[(one.id, str(WORDS[one.why])) for one in skipped[:SHOWN]],

@@ -87,10 +87,12 @@ def far(at: datetime | None) -> str | SafeString:
     return _timed(at, f"{distance(at)}, {gettext('at {}') if is_today else '{}'}")
 
 
-INSTANT = re.compile(
-    r"(?P<at>\b(?:at|um|a las|à) )?(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>UTC|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)\b"
-)
+AT = r"\b(?:at|um|a las|à) "
+MOMENT = r"(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>UTC|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)\b"
+INSTANT = re.compile(f"(?P<at>{AT})?{MOMENT}")
 """An instant as sentences have it, by `wording.moment` or `gates.format_instant`."""
+EXACTLY_AT = re.compile(f",?(?<!etwa) {AT}{MOMENT}")
+"""The same with the words before it, where it is no estimate."""
 KIND = re.compile(r"^(REMINDER|CORRECTION|ESCALATION|EVENT)\b")
 
 
@@ -104,15 +106,32 @@ def sentence(text: str) -> SafeString:
     return mark_safe(INSTANT.sub(_read_instant, escaped))  # noqa: S308 - escaped above
 
 
+@register.filter
+def step(text: str, at: datetime | None) -> SafeString:
+    """The sentence of something that is shown beside its instant: it does not say the same instant once more."""
+
+    def told(found: re.Match[str]) -> str:
+        return "" if at is not None and _instant_of(found) == at.replace(microsecond=0) else found[0]
+
+    return sentence(EXACTLY_AT.sub(told, text))
+
+
 def _read_instant(found: re.Match[str]) -> str:
+    at = _instant_of(found)
+    if at is None:
+        return found[0]
+    return far(at) if found["at"] else _timed(at, "{}")
+
+
+def _instant_of(found: re.Match[str]) -> datetime | None:
     local = datetime.fromisoformat(found["local"])
     zones = [UTC] if found["zone"] == "UTC" else []
     for zone in (*zones, timezone.get_current_timezone()):
         for fold in (0, 1):
             at = local.replace(tzinfo=zone, fold=fold)
             if at.tzname() == found["zone"]:
-                return far(at) if found["at"] else _timed(at, "{}")
-    return found[0]
+                return at
+    return None
 
 
 def _timed(at: datetime, words: str) -> SafeString:

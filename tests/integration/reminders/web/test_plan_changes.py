@@ -12,6 +12,7 @@ from accounts import limits, roles
 from assignments import people, services, teams
 from assignments.models import Assignment
 from reminders.models import Audit
+from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.integration.reminders.web.test_ops_pages import confirmed, shown
 from tests.logins import signed_in, staff
@@ -235,6 +236,30 @@ def test_nobody_may_be_given_it_yet(operator, clock):
     done = made(operator, **VALUES, to="nobody")
     assert "“Pump 7” was made" in shown(done)
     assert Assignment.objects.get().assignee is None
+
+
+def test_a_preview_of_nothing_says_why(operator, clock):
+    done, ben = AssignmentFactory(), AssigneeFactory(reference="E-2")
+    acting.start(done.pk)
+    acting.complete(done.pk)
+    his = AssignmentFactory(assignee=ben)
+
+    def said(address):
+        preview = operator.get(address).context["preview"]
+        assert not preview.possible
+        return preview.summary
+
+    state, so = "its state does not allow this", "it is so already"
+    assert said(f"/ops/act/cancel?ids={done.pk}") == f"Nothing is to be done: {state}."
+    assert said(f"/ops/act/reassign?ids={done.pk}") == f"Nothing is to be done: {state}."
+    assert said(f"/ops/act/reassign?ids={his.pk}&to=E-2") == f"Nothing is to be done: {so}."
+    assert (
+        said(f"/ops/act/reassign?ids={done.pk},{his.pk}&to=E-2")
+        == "Nothing is to be done: each of these assignments is skipped, for the reason below."
+    )
+    assert said("/ops/act/reset?scope=out_of_sync").startswith(
+        "Nothing is to be done: no assignment is out of"
+    )
 
 
 def test_viewers_make_and_change_nothing(viewer, clock):

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from django.utils.html import escape
 
-from reminders.web.templatetags.ops import age, full_instant, instant, minute, sentence
+from reminders.web.templatetags.ops import age, full_instant, instant, minute, sentence, step
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,30 @@ def test_a_sentence_says_how_far_an_instant_is_and_its_title_says_when(settings,
     )
     assert seen("it is marked OVERDUE") == "it is marked overdue"
     assert 'title="2026-06-15 14:30:00 CEST"' in sentence("at 2026-06-15 14:30:00 CEST")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("It is marked OVERDUE at {}.", "It is marked overdue."),
+        ("Ada hears at {} that it is late", "Ada hears that it is late"),
+        ("wird gesendet, um {} (mit 2 anderen)", "wird gesendet (mit 2 anderen)"),
+        ("se enviará a las {}: sí", "se enviará: sí"),
+        ("sera envoyé à {}", "sera envoyé"),
+        ("wird etwa um {} gesendet", "wird etwa in 2 h 30 min, at 14:30 gesendet"),
+        ("waits until {}", "waits until 14:30"),
+        ("at 2026-06-15 14:30:01 CEST", "in 2 h 30 min, at 14:30:01"),
+    ],
+)
+def test_a_sentence_beside_its_instant_does_not_say_it_once_more(settings, monkeypatch, text, said):
+    settings.TIME_ZONE = "Europe/Berlin"
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 6, 15, 10, 0, tzinfo=UTC))
+    at = datetime(2026, 6, 15, 12, 30, 0, 250_000, tzinfo=UTC)
+    assert re.sub("<.*?>", "", step(text.format("2026-06-15 14:30:00 CEST"), at)) == said
+
+
+def test_a_sentence_of_an_unknown_instant_stays_whole():
+    assert step("waits: it is held", None) == "waits: it is held"
 
 
 @pytest.mark.parametrize("zone", ["CEST", "CET"])
