@@ -346,6 +346,7 @@ class ReminderListView(AssignmentEndpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Lists what was planned for an assignment and every attempt, the newest first."""
+        self.address(queries.NoQuery)
         tries = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
         found = self._found()
         rows = (

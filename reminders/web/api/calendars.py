@@ -13,6 +13,7 @@ from reminders.operations.calendars import UnknownCalendar
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.fields import StrictSerializer
 from reminders.web.api.serializers import calendars as shapes
+from reminders.web.api.serializers import queries
 from reminders.web.api.serializers.operations import OptionalReasonInputSerializer
 from reminders.web.team_limits import TeamAccess
 
@@ -43,6 +44,7 @@ class CalendarSourceListView(CalendarEndpoint):
     )
     def get(self, request: Request) -> Response:
         """Lists all calendars by their names, and how each is doing."""
+        self.address(queries.NoQuery)
         found = {"results": CalendarSource.objects.all()}
         return Response(shapes.CalendarSourceListSerializer(found).data)
 

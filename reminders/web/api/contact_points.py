@@ -18,6 +18,7 @@ from reminders.operations.verifications import NotVerifiable, TooOften
 from reminders.web.api.endpoint import responses
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
 from reminders.web.api.serializers import contact_points as shapes
+from reminders.web.api.serializers import queries
 from reminders.web.api.teams import PersonEndpoint
 
 
@@ -50,6 +51,7 @@ class ContactPointListView(ContactPointEndpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Lists the addresses of a person in the order in which they are tried."""
+        self.address(queries.NoQuery)
         return Response(
             shapes.ContactPointListSerializer({"results": self.points(pk)}, context=self.seen_by()).data
         )

@@ -21,6 +21,7 @@ from reminders.operations.import_mappings import remove_import_mapping, save_imp
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.parsers import BoundedCsv, BoundedXlsx
 from reminders.web.api.serializers import mappings as shapes
+from reminders.web.api.serializers import queries
 from reminders.web.team_limits import TeamAccess
 
 
@@ -42,6 +43,7 @@ class MappingListView(MappingEndpoint):
     )
     def get(self, request: Request) -> Response:
         """Lists the mappings by their names."""
+        self.address(queries.NoQuery)
         return Response(shapes.ImportMappingListSerializer({"results": self.visible()}).data)
 
     @extend_schema(

@@ -18,6 +18,7 @@ from reminders.operations import message_templates
 from reminders.operations.message_templates import UnknownTemplate
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.serializers import message_templates as shapes
+from reminders.web.api.serializers import queries
 from reminders.web.api.serializers.operations import OptionalReasonInputSerializer
 from reminders.web.team_limits import TeamAccess
 
@@ -101,6 +102,7 @@ class TemplateVersionListView(MessageTemplateEndpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Lists the versions of a template, the newest first."""
+        self.address(queries.NoQuery)
         found = {"results": message_templates.versions_of(self.found(pk).template)}
         return Response(shapes.TemplateVersionListSerializer(found).data)
 

@@ -18,6 +18,7 @@ from reminders.operations import reminder_rules
 from reminders.operations.reminder_rules import UnknownRule
 from reminders.web.api.endpoint import Endpoint, responses
 from reminders.web.api.idempotency import IDEMPOTENCY_KEY, idempotent
+from reminders.web.api.serializers import queries
 from reminders.web.api.serializers import rules as shapes
 from reminders.web.team_limits import TeamAccess
 
@@ -66,6 +67,7 @@ class RuleListView(RuleEndpoint):
     @extend_schema(operation_id="rules_list", responses=responses({200: shapes.RuleListSerializer}))
     def get(self, request: Request) -> Response:
         """Lists the rules by their names, and how far scans have followed their last change."""
+        self.address(queries.NoQuery)
         found = {"results": self.visible(), "progress": rule_progress(self.team_scope)}
         return Response(shapes.RuleListSerializer(found).data)
 

@@ -50,6 +50,7 @@ class TeamListView(TeamEndpoint):
     @extend_schema(operation_id="teams_list", responses=responses({200: shapes.TeamListSerializer}))
     def get(self, request: Request) -> Response:
         """Lists the teams by their names."""
+        self.address(queries.NoQuery)
         return Response({"results": shapes.TeamSerializer(self.visible(), many=True).data})
 
     @extend_schema(

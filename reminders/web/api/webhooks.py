@@ -24,6 +24,7 @@ from reminders.web.api.fields import (
     StrictListField,
     StrictSerializer,
 )
+from reminders.web.api.serializers import queries
 from reminders.web.team_limits import TeamAccess
 
 MAX_TEAMS = 1_000
@@ -138,6 +139,7 @@ class WebhookListView(SubscriptionEndpoint):
     @extend_schema(operation_id="webhooks_list", responses=responses({200: SubscriptionListSerializer}))
     def get(self, request: Request) -> Response:
         """Lists all subscriptions, those that have ended too, and the health of each."""
+        self.address(queries.NoQuery)
         return Response({"results": _shown(list(Subscription.objects.visible_to(self.team_scope)))})
 
     @extend_schema(

@@ -66,6 +66,13 @@ class FlagParameter(serializers.BooleanField):
         raise serializers.ValidationError(f"{quoted(data)} is not one of 1, 0, true, false", "invalid")
 
 
+class NoQuery(QuerySerializer):
+    """Of a call that takes no parameters."""
+
+    def _accepted(self) -> str:
+        return "no parameters"
+
+
 class FormatQuery(QuerySerializer):
     format = StrictChoiceField(
         choices=("csv", "json"), required=False, help_text="Before the Accept header; csv where neither says."
