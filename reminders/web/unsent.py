@@ -11,13 +11,14 @@ SAME_ORIGIN = "same-origin"
 
 
 def fields_of(request: HttpRequest) -> list[tuple[str, str]]:
-    """The fields of a form in which somebody has written a text; nothing for others, and for those that hold files."""
+    """The fields of a form in which somebody has written a text; nothing for others: with files, or a password."""
     if request.method != "POST" or request.content_type != "application/x-www-form-urlencoded":
         return []
     sent = [
         (name, value) for name, values in request.POST.lists() if name not in BY_BROWSER for value in values
     ]
-    return sent if any(len(value.split()) > 1 for _, value in sent) else []
+    has_secret = any("password" in name for name, _ in sent)
+    return sent if not has_secret and any(len(value.split()) > 1 for _, value in sent) else []
 
 
 def kept_form(request: HttpRequest, fields: list[tuple[str, str]]) -> HttpResponse:
@@ -38,4 +39,6 @@ def kept_form(request: HttpRequest, fields: list[tuple[str, str]]) -> HttpRespon
 
 def may_keep(request: HttpRequest) -> bool:
     """Whether a form that fails the check for forged ones came from these pages all the same, as the browser says."""
-    return request.path.startswith("/ops/") and request.headers.get("Sec-Fetch-Site") == SAME_ORIGIN
+    return (
+        request.path.startswith(("/ops/", "/admin/")) and request.headers.get("Sec-Fetch-Site") == SAME_ORIGIN
+    )

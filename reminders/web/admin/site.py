@@ -14,9 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from reminders.web import unsent
 from reminders.web.admin.contents import ASKED, CONTENTS, IN_REACH, OTHERS
 from reminders.web.admin.labels import name_models
 from reminders.web.ops.page import page_context, zone_of
+from reminders.web.team_limits import TeamAccess, scope_of
 
 Shown = dict[str, Any]
 
@@ -33,6 +35,8 @@ class OneProductSite(admin.AdminSite):
 
         @wraps(checked)
         def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated and (fields := unsent.fields_of(request)):
+                return unsent.kept_form(request, fields)
             with timezone.override(zone_of(request)):
                 answer = checked(request, *args, **kwargs)
                 # Django renders after the view, when the zone would be another.
@@ -70,11 +74,16 @@ class OneProductSite(admin.AdminSite):
         return groups
 
     def _seen(self, request: HttpRequest) -> dict[str, Shown]:
-        """Whatever tables this person may see, by label."""
+        """Whatever tables this person may see, by label. For who is limited to teams there are those alone that narrow
+        themselves down.
+        """
+        limited = scope_of(request.user).limited
         return {
             row["model"]._meta.label_lower: {**row, "app": app["name"]}
             for app in super().get_app_list(request)
             for row in app["models"]
+            if not limited
+            or getattr(self.get_model_admin(row["model"]), "team_limit", None) is TeamAccess.NARROWS
         }
 
     def _in_reach(self, request: HttpRequest) -> list[tuple[str, str, str]]:

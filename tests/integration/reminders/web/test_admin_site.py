@@ -2,10 +2,12 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.test import Client
 from django.urls import reverse
 
 from accounts import preferences, roles
@@ -312,6 +314,19 @@ def test_who_is_limited_to_teams_adds_within_them_alone(clock):
     assert "Theirs" not in text_of(nora, page(Assignment))
     assert nora.get(page(Assignment, "change", hidden.pk), follow=True).context["title"] == "Admin"
     assert nora.post(page(Team, "add"), {"name": "West", "time_zone": "UTC"}).status_code == 403
+    offered = set(re.findall(r'href="(/admin/\w+/[^"?]*)"', text_of(nora, reverse("admin:index"))))
+    assert page(Assignment) in offered
+    assert {url: nora.get(url).status_code for url in offered} == dict.fromkeys(offered, 200)
+
+
+def test_what_was_written_is_not_lost_when_a_session_ends_meanwhile(clock):
+    def send(**values):
+        form = "application/x-www-form-urlencoded"
+        return Client().post(page(Assignment, "add"), urlencode(values), content_type=form)
+
+    kept = send(title="Grease the door")
+    assert (kept.status_code, "Grease the door</textarea>" in kept.content.decode()) == (401, True)
+    assert send(title="Grease the door", password1="a b").status_code == 302
 
 
 def everything_stored():
