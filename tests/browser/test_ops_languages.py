@@ -32,6 +32,19 @@ CUT = """() => [...document.querySelectorAll("h1, h2, h3, button, a.button, nav 
     .map(one => one.textContent.trim().slice(0, 60))"""
 """The texts that do not fit into what shows them."""
 
+ROWS = """() => new Set([...document.querySelectorAll(".top-row > *, .top-row > .who > *")]
+    .filter(one => one.checkVisibility() && one.clientHeight > 1)
+    .map(one => Math.round((one.getBoundingClientRect().top + one.getBoundingClientRect().bottom) / 20))).size"""
+"""How many rows the head has on a desk."""
+HINT_FITS = """() => {
+    const field = document.querySelector("#find"), style = getComputedStyle(field);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return pen.measureText(field.placeholder).width <= room;
+}"""
+"""Whether the field for searches shows all of its hint."""
+
 HEADINGS = {"de": "Einsätze", "es": "Trabajos", "fr": "Missions"}
 
 
@@ -52,3 +65,10 @@ def test_no_page_is_wider_than_a_phone_and_no_text_is_cut(visit, stage, language
         if texts := page.evaluate(CUT):
             cut[path] = texts
     assert (wide, cut) == ({}, {})
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.evaluate("window.scrollTo(0, 0)")
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(
+            path=Path(folder) / f"head-{language}.png", clip={"x": 0, "y": 0, "width": 1440, "height": 200}
+        )
+    assert (page.evaluate(ROWS), page.evaluate(HINT_FITS)) == (1, True)
