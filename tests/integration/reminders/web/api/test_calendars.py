@@ -157,6 +157,36 @@ def test_the_page_lists_them_and_leads_to_the_work_that_would_be_cancelled(opera
     assert Assignment.objects.filter(status="CANCELLED").count() == 2
 
 
+def test_the_page_has_a_calendar_read_soon_and_says_where_it_is_not_possible(operator):
+    source, _ = asking()
+    CalendarSource.objects.update(full_read_at=NOON, next_poll_at=NOON + timedelta(hours=1))
+    address = f"/ops/act/read_calendar?calendar={source.pk}&back=/ops/calendars"
+    page = operator.get("/ops/calendars").content.decode()
+    assert address.replace("&", "&amp;") in page
+    assert "To keep it all, leave it" in page
+    preview = operator.get(address).content.decode()
+    assert "is read whole after the next scan" in preview
+    assert f'name="calendar" value="{source.pk}"' in preview
+    body = {"confirmed": "1", "calendar": source.pk, "reason": "Ben asked.", "back": "/ops/calendars"}
+    assert operator.post("/ops/act/read_calendar", body)["Location"] == "/ops/calendars"
+    stored = CalendarSource.objects.get()
+    assert (stored.full_read_at, stored.next_poll_at, stored.state) == (None, NOON, "asks")
+    assert Audit.objects.values_list("action", "actor", "reason").get() == (
+        "poll_calendar",
+        "olga",
+        "Ben asked.",
+    )
+    for unknown in ("", "x", "9" * 30, source.pk + 1):
+        preview = operator.get("/ops/act/read_calendar", {"calendar": unknown}).context["preview"]
+        assert (preview.possible, preview.summary) == (
+            False,
+            "Nothing is to be done: there is no such calendar.",
+        )
+    CalendarSource.objects.update(active=False)
+    assert not operator.get(address).context["preview"].possible
+    assert "read_calendar" not in operator.get("/ops/calendars").content.decode()
+
+
 def test_nothing_is_cancelled_by_a_confirmation_of_another_preview(operator):
     asking()
     body = {"confirmed": "1", "plan": "0" * 16, "reason": "It is right.", "back": "/ops/calendars"}
