@@ -73,7 +73,7 @@ class LedgerInline(AnyInline):
     def due(self, reminder: Reminder) -> str:
         return moment(reminder.due_at)
 
-    @admin.display(description=_("sent"))
+    @admin.display(description=column_names.SENT)
     def sent(self, reminder: Reminder) -> str:
         return moment(reminder.sent_at)
 

@@ -9,6 +9,7 @@ from django.utils.translation import pgettext_lazy
 
 START: Any = pgettext_lazy("column", "start")
 TEAM: Any = pgettext_lazy("column", "team")
+SENT: Any = pgettext_lazy("column", "sent")
 
 COLUMNS: dict[str, Any] = {
     "act": pgettext_lazy("column", "act"),
@@ -104,7 +105,7 @@ COLUMNS: dict[str, Any] = {
     "verified_at": pgettext_lazy("column", "verified"),
     "verified_only": pgettext_lazy("column", "verified addresses only"),
     "version": pgettext_lazy("column", "version"),
-    "via": pgettext_lazy("column", "via"),
+    "via": pgettext_lazy("column", "way"),
     "visible_changes": pgettext_lazy("column", "changes that people see"),
     "when_past": pgettext_lazy("column", "when its time has passed"),
 }
@@ -132,3 +133,6 @@ MODELS: dict[str, Any] = {
     "reminders.templateversion": pgettext_lazy("model", "version"),
 }
 """One row of each table. People who are given work are people, as on all other pages."""
+
+PARTS: dict[str, Any] = {"assignments.contactpoint": pgettext_lazy("model", "contact points")}
+"""Several rows of tables that have no page of their own."""

@@ -11,7 +11,7 @@ from django.utils.functional import lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from reminders.web.admin.column_names import COLUMNS, MODELS
+from reminders.web.admin.column_names import COLUMNS, MODELS, PARTS
 from reminders.web.admin.contents import tables
 
 LABELS: dict[str, Any] = {
@@ -69,7 +69,7 @@ def name_models() -> None:
     """Names our models and their fields as pages call them: heads of columns, filters, read-only fields, messages, and
     refusals such as "Person with this Reference already exists." Migrations see none of it.
     """
-    plurals = {label: table.name for label, table in tables()}
+    plurals = {**{label: table.name for label, table in tables()}, **PARTS}
     for app in ("access", "assignments", "reminders"):
         for model in apps.get_app_config(app).get_models():
             named = model._meta

@@ -28,6 +28,7 @@ from reminders.models import (
     Subscription,
     TemplateVersion,
 )
+from reminders.web.admin import column_names
 from reminders.web.admin.lists import AnyInline, CodeFilter, NarrowedAdmin, RecordAdmin, code, instant
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.templatetags import ops
@@ -97,7 +98,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     def way(self, reminder: Reminder) -> str:
         return ops.way(reminder.channel)
 
-    @admin.display(description=_("sent"), ordering="sent_at")
+    @admin.display(description=column_names.SENT, ordering="sent_at")
     def sent(self, reminder: Reminder) -> str:
         return moment(reminder.sent_at)
 
