@@ -15,6 +15,8 @@ from assignments.imports.tables.table import TableRow, below
 from assignments.imports.tables.xlsx_table import Workbook
 
 XLSX_BEGINS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
+OTHERS_BEGIN = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
+"""Files that people choose by mistake: as text they would be told of a wrong charset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,10 @@ class Opened:
 
 
 def is_xlsx(file: BinaryIO) -> bool:
-    """Whether this is a spreadsheet file and not text."""
+    """Whether this is a spreadsheet file, or claims to be one as far as it is no text."""
     start = file.read(4)
     file.seek(0)
-    return start in XLSX_BEGINS
+    return start.startswith(XLSX_BEGINS + OTHERS_BEGIN)
 
 
 def open_rows(

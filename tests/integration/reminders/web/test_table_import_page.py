@@ -203,6 +203,7 @@ def test_one_of_several_sheets_is_chosen(olga):
         (b"", "a file is needed"),
         (b"\xff\xfea", "is not in UTF-16"),
         (b"PK\x03\x04 x", "this is not an XLSX file"),
+        (b"%PDF-1.7 \xe2\xe3\xcf\xd3", "this is not an XLSX file"),
         (b"\xfc\xfc,b\n", "is not in UTF-8"),
     ],
 )

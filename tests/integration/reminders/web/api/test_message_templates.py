@@ -103,6 +103,8 @@ def test_each_text_to_begin_with_can_be_saved(api):
             text = {name: begun[name] for name in ("subject", "body")}
             saved = api.post(URL, {"kind": kind, "channel": channel, "language": "en", **text})
             assert saved.status_code == 201, (kind, channel, saved.json())
+            shown = api.post(f"{URL}/preview", {"kind": kind, "channel": channel, "language": "en", **text})
+            assert (shown.status_code, shown.json()["fault"]) == (200, ""), (kind, channel, shown.json())
             assert {"name", "role", "description", "example"} == begun["values"][0].keys()
 
 
