@@ -47,6 +47,11 @@ class Variable:
     def description(self) -> str:
         return gettext(self.text)
 
+    @property
+    def written(self) -> str:
+        """How a text says it: a value as `{{ name }}`, a flag as the beginning of a condition."""
+        return f"{{% if {self.name} %}}" if self.role is Role.FLAG else f"{{{{ {self.name} }}}}"
+
 
 def _flags(**texts: str) -> list[Variable]:
     return [Variable(name, text, "yes", Role.FLAG) for name, text in texts.items()]

@@ -428,4 +428,4 @@ def test_entries_cost_as_many_queries_for_two_as_for_six(clock, config):
         with CaptureQueriesContext(connection) as asked:
             assert len(board.entries(ids, found, config=config)) == count
         numbers.append(len(asked))
-    assert numbers[0] == numbers[1] <= 12
+    assert numbers[0] == numbers[1] <= 16  # with pace, rates and held channels
