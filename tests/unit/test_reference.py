@@ -138,7 +138,7 @@ def test_every_page_is_listed() -> None:
 
 def test_every_action_of_operators_is_listed() -> None:
     (row,) = (row for row in table("Pages") if "/ops/act/" in row[0])
-    assert set(codes(row[1])) - {"?ids=6,7", "to", "#id", "nobody"} == set(OFFERED)
+    assert set(codes(row[1])) - {"?ids=6,7", "to", "#id", "nobody", "calendar"} == set(OFFERED)
 
 
 PARTS = {"live", "queue-live", "board-live", "checks", "nowhere"}
