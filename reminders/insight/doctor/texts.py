@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from assignments.clock import database_now
 from assignments.erasure_models import pseudonym_of
@@ -39,8 +39,10 @@ def _message_templates() -> Iterator[Check]:
             fix,
         )
     for one in faulty:
-        seen = gettext(
-            "“%(template_name)s”, version %(number)s, could not be used for %(messages)s messages"
+        seen = ngettext(
+            "“%(template_name)s”, version %(number)s, could not be used for %(messages)s message",
+            "“%(template_name)s”, version %(number)s, could not be used for %(messages)s messages",
+            one.messages,
         ) % {"template_name": template_name(one.template), "number": one.number, "messages": one.messages}
         yield Check(
             name,

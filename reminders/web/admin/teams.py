@@ -37,9 +37,8 @@ class TeamAdmin(NarrowedAdmin, FastAdmin):
         """Where operators read, renew and revoke it; a team that is only being entered has none."""
         if not team.pk:
             return "-"
-        return format_html(
-            '<a href="{}">Show, renew or revoke</a>', reverse("ops:team-calendar", args=[team.pk])
-        )
+        address = reverse("ops:team-calendar", args=[team.pk])
+        return format_html('<a href="{}">{}</a>', address, gettext("Show, renew or revoke"))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["help_text"] = {
