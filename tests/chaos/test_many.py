@@ -169,8 +169,11 @@ def test_entries_that_are_altered_while_beat_runs_heal_by_themselves(system, cha
 SWITCHED_OFF = """
     INSERT INTO reminders_audit (actor, action, reason, selection, before, after)
     SELECT 'ada', 'switch_off_schedule', 'a test', jsonb_build_object('task', task), '{}', '{}'
-    FROM unnest(ARRAY['reminders.scan', 'reminders.dispatch']) AS task
+    FROM unnest(ARRAY['reminders.scan', 'reminders.dispatch']) AS task;
+    UPDATE django_celery_beat_periodictask SET enabled = false WHERE task LIKE 'reminders.%';
+    UPDATE django_celery_beat_periodictasks SET last_update = now()
 """
+"""In one transaction, as the switch does it: what is recorded without being so is corrected by whoever looks."""
 
 
 @long
@@ -178,8 +181,6 @@ def test_entries_that_an_operator_switched_off_stay_off(system):
     """A decision, not a fault: nothing goes out, and the doctor names it."""
     system.kill("beat")
     system.query(SWITCHED_OFF)
-    system.query("UPDATE django_celery_beat_periodictask SET enabled = false WHERE task LIKE 'reminders.%'")
-    system.query("UPDATE django_celery_beat_periodictasks SET last_update = now()")
     system.crew("beat")
     system.plant(5)
     pause(2 * LEASE)
