@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 from assignments.models import Status
 from reminders.conf import ReminderConfig
 from reminders.models import Kind, Reason, State
-from reminders.policy import gates, timing, ways
+from reminders.policy import gate_facts, gates, timing, ways
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Plan, Row, Situation, Verdict
 from reminders.policy.rules import DEFAULT, Occurrence, base_of
@@ -122,7 +122,7 @@ def _planning_gates(
         start > work.known_at,
         lambda: (
             gettext("known since %(format_instant)s")
-            % {"format_instant": gates.format_instant(work.known_at)}
+            % {"format_instant": gate_facts.format_instant(work.known_at)}
         ),
         Verdict(Action.END, Reason.PAST, state=State.SKIPPED),
     )
@@ -132,7 +132,7 @@ def _planning_gates(
         now <= of_use_until,
         lambda: (
             gettext("of use until %(format_instant)s")
-            % {"format_instant": gates.format_instant(of_use_until)}
+            % {"format_instant": gate_facts.format_instant(of_use_until)}
         ),
         Verdict(Action.END, Reason.TOO_LATE, state=State.SKIPPED),
     )
@@ -172,7 +172,10 @@ def _within_look_ahead(
         at <= until,
         lambda: (
             gettext(seen)
-            % {"format_instant": gates.format_instant(at), "format_instant2": gates.format_instant(until)}
+            % {
+                "format_instant": gate_facts.format_instant(at),
+                "format_instant2": gate_facts.format_instant(until),
+            }
         ),
         Verdict(Action.WAIT, Reason.TOO_EARLY, until=opens_at),
     )

@@ -6,15 +6,14 @@ explanation, so that the two cannot drift apart.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from assignments.models import Status
 from reminders.models import Kind, Reason, State
-from reminders.policy import briefs, corrections, digests, escalation, rates, recipients
-from reminders.policy.distance import MIN_DISTANCE
+from reminders.policy import briefs, corrections, escalation, gate_facts, recipients
 from reminders.policy.rows import MARK, SEND, Action, Plan, Row, Situation, Verdict
 from reminders.policy.rules import is_now
 
@@ -73,11 +72,6 @@ def first_wait(row: Row, plan: Plan, situation: Situation) -> Verdict | None:
     return None
 
 
-def format_instant(instant: datetime) -> str:
-    """'2026-11-24 09:30:00 UTC': what was seen, for people."""
-    return gettext("%(astimezone)s UTC") % {"astimezone": f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}"}
-
-
 def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinition, ...]:
     if row.is_webhook:
         return EVENT_GATES
@@ -102,84 +96,6 @@ def _gates_of(row: Row, plan: Plan, situation: Situation) -> tuple[GateDefinitio
 
 def _wait(reason: Reason) -> Callable[[Row, Plan, Situation], Verdict]:
     return lambda row, plan, situation: Verdict(Action.WAIT, reason, until=row.next_attempt_at)
-
-
-def _route_usable(row: Row, situation: Situation) -> bool:
-    if not situation.held:
-        return True
-    held = situation.held.get(row.route)
-    return held is None or held <= situation.now
-
-
-def _route_observed(row: Row, situation: Situation) -> str:
-    held = situation.held.get(row.route)
-    return (
-        gettext("%(route)s held until %(format_instant)s")
-        % {"route": row.route, "format_instant": format_instant(held)}
-        if held
-        else gettext("%(route)s is open") % {"route": row.route}
-    )
-
-
-def _window_over(row: Row, situation: Situation) -> bool:
-    until = situation.windows.get((row.recipient, row.channel))
-    return until is None or until <= situation.now or not digests.may_wait(row)
-
-
-def _window_observed(row: Row, situation: Situation) -> str:
-    until = situation.windows.get((row.recipient, row.channel))
-    if until is None or until <= situation.now:
-        return gettext("no message to this supervisor has just left")
-    return gettext("the next message to this supervisor leaves at %(format_instant)s") % {
-        "format_instant": format_instant(until)
-    }
-
-
-def held_by_rate_until(row: Row, situation: Situation) -> datetime | None:
-    """Until when the rate of its person keeps this row back; None where it does not."""
-    hold = situation.rates.get(row.recipient)
-    if hold is None or row.rule in situation.exempt or not digests.may_wait(row):
-        return None
-    until = rates.held_until(hold, start=row.planned_start, not_after=row.not_after)
-    return until if until > situation.now else None
-
-
-def _rate_observed(row: Row, situation: Situation) -> str:
-    hold, until = situation.rates.get(row.recipient), held_by_rate_until(row, situation)
-    if hold is None or until is None:
-        return gettext("no further reminder to them has to wait")
-    seconds = round((until - max(situation.now, row.due_at)).total_seconds())
-    values = {"seconds": seconds, "at": format_instant(hold.after)}
-    if hold.after > situation.now:
-        return gettext("held %(seconds)s s: they have one at %(at)s") % values
-    return gettext("held %(seconds)s s: they had one at %(at)s") % values
-
-
-def _changes_observed(plan: Plan) -> str:
-    changes = plan.news.changes if plan.news else ()
-    return ", ".join(change.value for change in changes) or gettext("as they were told, or told nothing")
-
-
-def _confirmed_observed(row: Row, plan: Plan, situation: Situation) -> str:
-    if row.rule_key not in situation.unless_confirmed:
-        return gettext("the rule reminds whoever has confirmed too")
-    return gettext("confirmed by the assignee") if plan.confirmed else gettext("not confirmed")
-
-
-def _far_enough(plan: Plan, situation: Situation) -> bool:
-    """A reminder that states a change is never too close to the one before."""
-    news = plan.news
-    if news is None or news.reminded_at is None or news.outdated is not None:
-        return True
-    return situation.now - news.reminded_at >= MIN_DISTANCE
-
-
-def _distance_observed(plan: Plan) -> str:
-    if plan.news is None or plan.news.reminded_at is None:
-        return gettext("no other rule has reminded them")
-    return gettext("reminded by another rule at %(format_instant)s") % {
-        "format_instant": format_instant(plan.news.reminded_at)
-    }
 
 
 # A worker tries these for each row: what is seen, and what follows, is put into words only where it is asked for.
@@ -211,7 +127,7 @@ NOT_TOO_LATE = GateDefinition(
     lambda row, plan, situation: row.not_after is None or situation.now <= row.not_after,
     lambda row, plan, situation: (
         gettext("not after %(at)s")
-        % {"at": format_instant(row.not_after) if row.not_after else gettext("any instant")}
+        % {"at": gate_facts.format_instant(row.not_after) if row.not_after else gettext("any instant")}
     ),
     lambda row, plan, situation: end_verdict(row, Reason.TOO_LATE),
 )
@@ -222,7 +138,7 @@ DUE = GateDefinition(
     lambda row, plan, situation: row.next_attempt_at <= situation.now + EARLY_TOLERANCE,
     lambda row, plan, situation: (
         gettext("next attempt at %(format_instant)s")
-        % {"format_instant": format_instant(row.next_attempt_at)}
+        % {"format_instant": gate_facts.format_instant(row.next_attempt_at)}
     ),
     _wait(Reason.TOO_EARLY),
 )
@@ -238,8 +154,8 @@ NOT_PAUSED = GateDefinition(
 
 CHANNEL_USABLE = GateDefinition(
     _("channel usable"),
-    lambda row, plan, situation: _route_usable(row, situation),
-    lambda row, plan, situation: _route_observed(row, situation),
+    lambda row, plan, situation: gate_facts.route_usable(row, situation),
+    lambda row, plan, situation: gate_facts.route_observed(row, situation),
     lambda row, plan, situation: Verdict(
         Action.WAIT, Reason.CHANNEL_HELD, until=situation.held.get(row.route)
     ),
@@ -249,7 +165,7 @@ CHANNEL_USABLE = GateDefinition(
 AS_TOLD = GateDefinition(
     _("not as they were told"),
     lambda row, plan, situation: plan.news is None or plan.news.in_flight or bool(plan.news.changes),
-    lambda row, plan, situation: _changes_observed(plan),
+    lambda row, plan, situation: gate_facts.changes_observed(plan),
     lambda row, plan, situation: end_verdict(row, Reason.AS_TOLD),
 )
 
@@ -317,15 +233,15 @@ OPTED_OUT_GATES = (SWITCHED_ON, PLAN_HOLDS, NOT_TOO_LATE, NOT_OPTED_OUT, DUE, NO
 NOT_CONFIRMED = GateDefinition(
     _("not confirmed"),
     lambda row, plan, situation: not plan.confirmed or row.rule_key not in situation.unless_confirmed,
-    lambda row, plan, situation: _confirmed_observed(row, plan, situation),
+    lambda row, plan, situation: gate_facts.confirmed_observed(row, plan, situation),
     lambda row, plan, situation: end_verdict(row, Reason.CONFIRMED),
 )
 
 
 NOT_TOO_CLOSE = GateDefinition(
     _("not too close"),
-    lambda row, plan, situation: _far_enough(plan, situation),
-    lambda row, plan, situation: _distance_observed(plan),
+    lambda row, plan, situation: gate_facts.far_enough(plan, situation),
+    lambda row, plan, situation: gate_facts.distance_observed(plan),
     lambda row, plan, situation: end_verdict(row, Reason.TOO_CLOSE),
 )
 
@@ -336,8 +252,8 @@ RULE_GATES = (*MARKER_GATES, NOT_CONFIRMED, NOT_TOO_CLOSE, NOT_PAUSED, CHANNEL_U
 
 NOT_TO_BE_JOINED = GateDefinition(
     _("not to be joined"),
-    lambda row, plan, situation: _window_over(row, situation),
-    lambda row, plan, situation: _window_observed(row, situation),
+    lambda row, plan, situation: gate_facts.window_over(row, situation),
+    lambda row, plan, situation: gate_facts.window_observed(row, situation),
     lambda row, plan, situation: Verdict(
         Action.WAIT, Reason.TO_BE_JOINED, until=situation.windows.get((row.recipient, row.channel))
     ),
@@ -346,10 +262,10 @@ NOT_TO_BE_JOINED = GateDefinition(
 
 WITHIN_RATE = GateDefinition(
     _("within the rate of their reminders"),
-    lambda row, plan, situation: held_by_rate_until(row, situation) is None,
-    lambda row, plan, situation: _rate_observed(row, situation),
+    lambda row, plan, situation: gate_facts.held_by_rate_until(row, situation) is None,
+    lambda row, plan, situation: gate_facts.rate_observed(row, situation),
     lambda row, plan, situation: Verdict(
-        Action.WAIT, Reason.TO_BE_JOINED, until=held_by_rate_until(row, situation)
+        Action.WAIT, Reason.TO_BE_JOINED, until=gate_facts.held_by_rate_until(row, situation)
     ),
 )
 

@@ -90,7 +90,7 @@ def far(at: datetime | None) -> str | SafeString:
 AT = r"\b(?:at|um|a las|à) "
 MOMENT = r"(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<zone>UTC|[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)\b"
 INSTANT = re.compile(f"(?P<at>{AT})?{MOMENT}")
-"""An instant as sentences have it, by `wording.moment` or `gates.format_instant`."""
+"""An instant as sentences have it, by `wording.moment` or `gate_facts.format_instant`."""
 EXACTLY_AT = re.compile(f",?(?<!etwa) {AT}{MOMENT}")
 """The same with the words before it, where it is no estimate."""
 KIND = re.compile(r"^(REMINDER|CORRECTION|ESCALATION|EVENT)\b")
