@@ -55,35 +55,6 @@ def save_template(
     note: str = "",
     seen: int | None = None,
     scope: TeamScope = EVERYTHING,
-) -> TemplateVersion:
-    """The version in force afterwards, as `put_into_force` makes it."""
-    saved, _ = put_into_force(
-        kind=kind,
-        channel=channel,
-        language=language,
-        team_id=team_id,
-        subject=subject,
-        body=body,
-        by=by,
-        note=note,
-        seen=seen,
-        scope=scope,
-    )
-    return saved
-
-
-def put_into_force(
-    *,
-    kind: str,
-    channel: str,
-    language: str,
-    team_id: int | None,
-    subject: str,
-    body: str,
-    by: str,
-    note: str = "",
-    seen: int | None = None,
-    scope: TeamScope = EVERYTHING,
 ) -> tuple[TemplateVersion, bool]:
     """Keeps a text as the next version, and puts it into force (True). That which is in force already changes nothing.
 

@@ -65,7 +65,7 @@ class MessageTemplateListView(MessageTemplateEndpoint):
         The text that is in force already changes nothing (200). What is wrong is named with field, line and character.
         """
         body = self.body(shapes.MessageTemplateInputSerializer)
-        saved, is_new = message_templates.put_into_force(
+        saved, is_new = message_templates.save_template(
             kind=body["kind"],
             channel=body["channel"],
             language=body["language"],

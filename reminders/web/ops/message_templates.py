@@ -299,7 +299,7 @@ def _saved_or_shown(request: HttpRequest, draft: TextDraft, stored: StoredText |
     if request.POST.get("action") != "save":
         return _shown(request, draft, stored)
     try:
-        saved, is_new = message_templates.put_into_force(
+        saved, is_new = message_templates.save_template(
             **draft.place,
             subject=draft.subject,
             body=draft.body,

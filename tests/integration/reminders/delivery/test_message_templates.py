@@ -21,7 +21,7 @@ BODY = "Dear {{ name }}, {{ title }} is on {{ time_line }}."
 
 def save(**values: Any) -> TemplateVersion:
     known = {"kind": "reminder", "channel": "email", "language": "en", "team_id": None, "by": "olga"}
-    made = message_templates.save_template(
+    made, _ = message_templates.save_template(
         **{**known, "subject": "Heads up: {{ title }}", "body": BODY, **values}
     )
     active.expire()

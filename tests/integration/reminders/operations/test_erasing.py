@@ -524,7 +524,7 @@ def test_work_that_comes_at_the_same_time_is_there_first_or_not_at_all(clock, ot
 
 
 def test_who_is_named_in_the_text_of_a_message_is_taken_out_and_the_text_stays_in_force(ada):
-    saved = message_templates.save_template(
+    saved, _ = message_templates.save_template(
         kind="reminder",
         channel="email",
         language="en",

@@ -19,7 +19,7 @@ BODY = "{{ title }}: {{ time_line }}"
 
 def save(**values: Any) -> TemplateVersion:
     known = {"kind": "reminder", "channel": "email", "language": "en", "team_id": None, "by": "olga"}
-    return message_templates.save_template(**{**known, "subject": SUBJECT, "body": BODY, **values})
+    return message_templates.save_template(**{**known, "subject": SUBJECT, "body": BODY, **values})[0]
 
 
 def test_each_text_is_a_version_with_its_author_and_the_last_one_is_in_force():

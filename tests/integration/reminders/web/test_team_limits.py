@@ -367,7 +367,7 @@ def _world(clock: DatabaseClock) -> World:
         {"columns": {"title": SECRET, "scheduled_start": "Start"}, "key": ["Start"]},
         team_id=other.pk,
     )
-    text = message_templates.save_template(
+    text, _ = message_templates.save_template(
         kind="reminder",
         channel="email",
         language="en",
