@@ -14,8 +14,6 @@ FOLDERS = (
 TEMPLATES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.html"))
 
 MARKED = re.compile(r"{%\s*blocktrans(?:late)?\b.*?{%\s*endblocktrans(?:late)?\s*%}", re.DOTALL)
-TAG_TO_READ = re.compile(r"{%\s*templatetag openblock\s*%}.*?{%\s*templatetag closeblock\s*%}")
-"""A tag of the template language that a page shows: it is the same in every language."""
 CODE = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}", re.DOTALL)
 TAG = re.compile(r"<[/!a-zA-Z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 SPOKEN = re.compile(r'\s(?:aria-label|placeholder|title|alt)="([^"]*)"')
@@ -31,7 +29,7 @@ def unmarked(template: str) -> list[str]:
         code.append(found[0])
         return f"\0{len(code) - 1}\0"
 
-    rest = CODE.sub(kept, TAG_TO_READ.sub("", MARKED.sub("", template)))
+    rest = CODE.sub(kept, MARKED.sub("", template))
     pieces = [*SPOKEN.findall(rest), *TAG.split(rest)]
     shown = [code[int(number)] for piece in pieces for number in re.findall(r"\0(\d+)\0", piece)]
     words = [re.sub(r"&\w+;|\0\d+\0", "", piece).strip() for piece in pieces]
@@ -57,7 +55,6 @@ def test_there_are_templates_to_look_at():
         ('<a aria-label="{% translate "Next page" %}" class="{% if a > b %}x y{% endif %}">»</a>', []),
         ('<td>{{ answer|yesno:"yes,no" }} &nbsp;</td>', ['"yes,no"']),
         ('<td>{{ answer|yesno:_("yes,no") }}</td>', []),
-        ("<i>{% templatetag openblock %} if {{ x }} {% templatetag closeblock %} or</i>", ["or"]),
         ('<li class="{{ answer|yesno:"good,bad" }}">{{ word }}</li>', []),
         ('<option value="x"{% if a %} selected{% endif %}>{{ word }}</option>', []),
     ],
