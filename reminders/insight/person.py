@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from assignments import contact_points
 from assignments.clock import database_now
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignee, Assignment, Status
 from assignments.team_scope import TeamScope
+from reminders.insight.merges import merges_into
 from reminders.models import Reminder
 from reminders.policy import recipients
 
@@ -22,11 +23,12 @@ JUST_BEGUN = timedelta(days=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonOverview:
     """`upcoming` is work that is not done, the next first; `messages` are rows of the ledger with their
-    `delivery_events`, the latest first."""
+    `delivery_events`, the latest first; `merges`: when, how and why others were merged into them."""
 
     points: Sequence[ContactPoint]
     upcoming: Sequence[Assignment]
     messages: Sequence[Reminder]
+    merges: Sequence[tuple[datetime, str, str]]
 
 
 def overview_of(person: Assignee, *, scope: TeamScope) -> PersonOverview:
@@ -49,4 +51,5 @@ def overview_of(person: Assignee, *, scope: TeamScope) -> PersonOverview:
         points=contact_points.points_of(person.pk),
         upcoming=list(open_work.order_by("scheduled_start", "pk")[:MOST_WORK]),
         messages=list(rows[:MOST_MESSAGES]),
+        merges=merges_into(person),
     )

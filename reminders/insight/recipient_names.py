@@ -37,6 +37,13 @@ def names_of(keys: Iterable[str], known: Mapping[str, tuple[int, str]]) -> dict[
     }
 
 
+def former_names(keys: Iterable[str]) -> dict[str, str]:
+    """Who had work before, or supervised it, by name and number; without programs, and without a query for nobody."""
+    unknown = [key for key in keys if recipients.person_behind(key) is not None]
+    known = people_among(unknown, Assignee.objects.all()) if unknown else {}
+    return {key: f"{isolated(name)} ({key.replace(':', ' ')})" for key, (_, name) in known.items()}
+
+
 def supervisor_name(name: str, recipient: str) -> str:
     """A supervisor by name and number, as explanations and previews name them."""
     return gettext("%(name)s (supervisor, %(replace)s)") % {

@@ -84,7 +84,7 @@ PHRASES = {
     "undo_opt_out": _("undid an opt-out of {person}"),
     "change_quiet_hours": _("changed the quiet hours of {person}"),
     "change_language": _("changed the language of {person}"),
-    "merge_people": _("merged two entries of one person: {name}"),
+    "merge_people": _("merged {name} into {person}"),
     "export_person": _("exported what is known of {person}"),
     "erase_person": _("erased {person}"),
     "allow_erased_person": _("allowed the former reference and addresses of {person} again"),
@@ -161,7 +161,8 @@ _CONCERNS = f"""
                 WHERE k {_NUMBER})))
        OR EXISTS (
             SELECT FROM assignments_assignee p
-            WHERE p.team_id = ANY(%s::bigint[]) AND p.id = {_ID.format(name="person")})
+            WHERE p.team_id = ANY(%s::bigint[])
+              AND p.id = COALESCE({_ID.format(name="person")}, {_ID.format(name="kept")}))
        OR {_ID.format(name="team")} = ANY(%s::bigint[])
 """  # noqa: S608 - our own constants
 
@@ -362,7 +363,8 @@ def _people(audits: Iterable[Audit], scope: TeamScope) -> dict[int, str]:
 
 
 def _person_id(audit: Audit) -> int:
-    found = audit.selection.get("person") if isinstance(audit.selection, dict) else None
+    selection = audit.selection if isinstance(audit.selection, dict) else {}
+    found = selection.get("person", selection.get("kept"))
     return int(str(found)) if str(found).isdigit() else 0
 
 

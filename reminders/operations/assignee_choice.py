@@ -1,23 +1,26 @@
 """Who gets work: the person that an operator chooses, out of those that they see."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
-from assignments.models import Assignee, Assignment
+from assignments.models import Assignee, Assignment, Status
 from assignments.references import spellings
 from assignments.team_scope import TeamScope
 from assignments.teams import effective_team
 from assignments.wording import quoted
+from reminders.insight.bookings import booking_of, bookings
 from reminders.operations.forms import QuestionForm
+from reminders.policy.double_bookings import Booking, double_bookings
 
 NOBODY = "nobody"
 """What is given for `to` where nobody is to have the work."""
@@ -98,7 +101,7 @@ def offer_people(field: forms.Field, work: Sequence[Assignment], scope: TeamScop
     field.error_messages["required"] = gettext("Choose somebody.")
     people = Assignee.objects.visible_to(scope).present()
     if _is_short(people):
-        field.widget = forms.Select(choices=_choices(people, work))
+        field.widget = forms.Select(choices=_choices(people, work, scope))
     else:
         field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
         field.help_text = gettext("A reference, an id such as #12, or an exact name. Or %(nobody)s.") % {
@@ -123,26 +126,65 @@ def _is_short(people: QuerySet[Assignee]) -> bool:
     return people.order_by()[: MOST_LISTED + 1].count() <= MOST_LISTED
 
 
-def _choices(people: QuerySet[Assignee], work: Iterable[Assignment]) -> list[Any]:
-    """The options of the list: those who may get any of it, by name."""
+def _choices(people: QuerySet[Assignee], work: Sequence[Assignment], scope: TeamScope) -> list[Any]:
+    """The options of the list: those who may get any of it, by name; last those who have other work at its time."""
     teams = {team.pk: team.name for one in work if (team := effective_team(one)) is not None}
     holders = {one.assignee_id for one in work}
     present = next(iter(holders)) if len(holders) == 1 else None
     offered = [person for person in people.order_by("name", "pk") if person.pk != present]
-    own = [_option(person) for person in offered if person.team_id in teams]
-    others = [_option(person) for person in offered if person.team_id not in teams]
+    other_work = _other_work(offered, work, scope)
+    free = [person for person in offered if person.pk not in other_work]
+    own = [_option(person) for person in free if person.team_id in teams]
+    others = [_option(person) for person in free if person.team_id not in teams]
+    busy = [_busy_option(person, other_work[person.pk]) for person in offered if person.pk in other_work]
     label = (
         gettext("Team %(team)s") % {"team": next(iter(teams.values()))}
         if len(teams) == 1
         else gettext("Teams of this work")
     )
-    listed = [(label, own), (gettext("Others"), others)] if own and others else own + others
+    if busy:
+        groups = (
+            (gettext("%(label)s, free then") % {"label": label}, own),
+            (gettext("Others, free then") if own else gettext("Free then"), others),
+            (gettext("Have other work then"), busy),
+        )
+        listed: list[Any] = [group for group in groups if group[1]]
+    else:
+        listed = [(label, own), (gettext("Others"), others)] if own and others else own + others
     nobody = [(NOBODY, gettext("Nobody, for now"))] if holders != {None} else []
     return [("", gettext("Choose…")), *listed, *nobody]
 
 
 def _option(person: Assignee) -> tuple[str, str]:
     return Chosen(person).given, f"{isolated(person.name)} ({isolated(person.reference or f'#{person.pk}')})"
+
+
+def _busy_option(person: Assignee, other: Booking) -> tuple[str, str]:
+    given, words = _option(person)
+    at = f"{timezone.localtime(other.start):%H:%M}"
+    return given, gettext("%(words)s: at %(at)s “%(title)s”") % {
+        "words": words,
+        "at": at,
+        "title": isolated(other.title),
+    }
+
+
+def _other_work(
+    people: Sequence[Assignee], work: Sequence[Assignment], scope: TeamScope
+) -> dict[int, Booking]:
+    """What else those of these people have to do at the time of any of this work, by their ids."""
+    given = [one for one in work if one.status == Status.SCHEDULED]
+    if not given:
+        return {}
+    times = [booking_of(one) for one in given]
+    busy = bookings((person.pk for person in people), given, scope=scope)
+    other_work = {}
+    for pk, theirs in busy.items():
+        for pair in double_bookings(times, theirs):
+            if pair[1] not in times:
+                other_work[pk] = pair[1]
+                break
+    return other_work
 
 
 class OtherPersonForm(forms.Form):

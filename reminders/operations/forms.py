@@ -27,9 +27,21 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         label=_("Reason"),
         max_length=MAX_REASON_LENGTH,
-        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "class": "reason"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "class": "reason"}),
         help_text=_("Kept in the audit trail beside your name."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        first = next(
+            one for name, one in self.fields.items() if name == "reason" or self._is_empty(name, one)
+        )
+        first.widget.attrs["autofocus"] = True
+
+    def _is_empty(self, name: str, field: forms.Field) -> bool:
+        """Whether it is written into, must be, and nothing is in it yet."""
+        written = isinstance(field.widget, forms.TextInput) and field.required
+        return written and self.get_initial_for_field(field, name) in (None, "")
 
 
 class QuestionForm(forms.Form):

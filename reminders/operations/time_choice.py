@@ -84,6 +84,7 @@ class MoveForm(QuestionForm):
         (_("1 hour earlier"), "minutes=-60"),
         (_("15 minutes later"), "minutes=15"),
         (_("1 hour later"), "minutes=60"),
+        (_("2 hours later"), "minutes=120"),
         (_("1 day later"), "days=1"),
     )
     start = forms.CharField(label=_("New start"), max_length=40, widget=StartWidget, required=False)
@@ -136,6 +137,14 @@ class MoveForm(QuestionForm):
             zone.widget = forms.HiddenInput()
         else:
             zone.choices = [(OFFICE, office_words()), (ASSIGNEE, assignee_words(own))]  # type: ignore[attr-defined]
+            start.widget.attrs |= {
+                f"data-{name}-{part}": value
+                for name, own_zone in (
+                    (OFFICE, timezone.get_default_timezone_name()),
+                    (ASSIGNEE, own),
+                )
+                for part, value in (("zone", own_zone), ("place", place(own_zone)))
+            }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

@@ -86,6 +86,17 @@ def test_a_block_that_only_changes_hands_is_given_away(visit, office):
     expect(page.locator("#nobody .block")).to_have_count(0)
 
 
+def test_a_block_follows_a_pointer_that_left_it_at_once(visit, office):
+    page = opened(visit)
+    box = block(page, "Pump").bounding_box()
+    row = page.locator(".person-row").filter(has_text="Ben").locator(".track").bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10, row["y"] + row["height"] / 2)
+    page.mouse.up()
+    expect(page.get_by_text("1 assignment to Ben")).to_be_visible()
+
+
 def test_a_block_that_is_taken_back_goes_nowhere(visit, office):
     page = opened(visit)
     drag(page, "Pump", hours=2, to="Ben", drop=False)

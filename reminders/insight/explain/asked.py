@@ -32,7 +32,7 @@ from reminders.insight.explain.wording import change_words, held_by_rate, moment
 from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost, foremost_row
 from reminders.insight.pace_outlook import Turn
-from reminders.insight.recipient_names import supervisor_name
+from reminders.insight.recipient_names import former_names, supervisor_name
 from reminders.ledger import briefs
 from reminders.models import Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
@@ -84,6 +84,8 @@ class Asked:
         self.rate_holds = rate_outlook.holds_of_rows(
             [self.work.recipient], now=self.situation.now, config=config
         )
+        named = (*(row.recipient for row in rows), *(act.actor for act in acts))
+        self.former = former_names({*named} - {self.work.recipient, *self.supervisors})
         self.by_rule = self._answers_by_rule()
 
     def answer(self) -> Prospect:
@@ -230,7 +232,7 @@ class Asked:
             }
         if recipient == self.work.recipient and self.assignment.assignee is not None:
             return f"{isolated(self.assignment.assignee.name)} ({recipient.replace(':', ' ')})"
-        return recipient.replace(":", " ")
+        return self.former.get(recipient) or recipient.replace(":", " ")
 
     def current(self, kind: Kind) -> Reminder | None:
         """The row of the present version that tells the assignee, or that marks the assignment."""

@@ -30,6 +30,7 @@ from reminders.insight.explain.inputs import problems
 from reminders.insight.explain.prospects import Prospect
 from reminders.insight.explain.upcoming import upcoming
 from reminders.insight.explain.wording import ADVICE
+from reminders.insight.merges import merges_of_work
 from reminders.insight.template_use import wording_words, wordings_of
 from reminders.ledger import archive
 from reminders.ledger.awareness import of_assignments
@@ -100,6 +101,7 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
                 asked.rows,
                 asked.acts,
                 changes,
+                merges_of_work(found.pk),
                 others=asked.others_with,
                 name_of=asked.name_of,
                 by=asked.ways.by_row,

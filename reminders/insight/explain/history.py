@@ -30,6 +30,7 @@ def history(
     rows: Iterable[Reminder],
     acts: Sequence[Act],
     changes: Sequence[ChangeView],
+    merges: Iterable[tuple[datetime, str]] = (),
     *,
     others: Callable[[Reminder], int],
     name_of: Callable[[str], str],
@@ -53,6 +54,7 @@ def history(
         for act in acts
     ]
     steps += [TimelineEntry(change.at, change.summary) for change in changes]
+    steps += [TimelineEntry(at, summary) for at, summary in merges]
     if assignment.answer and not any(act.at == assignment.answered_at for act in acts):
         # of a release that kept no history of acts
         summary = gettext("The assignee answered: %(label)s") % {"label": Answer(assignment.answer).label}

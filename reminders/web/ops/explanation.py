@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from assignments.models import Answer, Assignment, ReminderStatus, Status
 from assignments.teams import effective_team
 from reminders import conf
+from reminders.content.links import tel_url
 from reminders.insight.explain.answer import Outlook
 from reminders.insight.explain.explain import explain
 from reminders.insight.headline import headline
@@ -51,6 +52,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
         "team": effective_team(assignment),
         "answer": answer,
         "person_shown": person_shown,
+        "call": tel_url(assignment.assignee.phone) if assignment.assignee and person_shown else "",
         "add_address": person_shown and may_operate(request) and answer.awareness == Rung.UNREACHABLE.value,
         "tone": "" if first else TONES[answer.outlook],
         "headline": first,

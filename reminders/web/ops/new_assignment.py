@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from reminders import conf
@@ -39,10 +40,13 @@ def new_assignment(request: HttpRequest) -> HttpResponse:
                 if made is not None:
                     if made.is_new:
                         title = form.cleaned_data["title"]
+                        said = gettext("“%(title)s” was made: assignment %(id)s.") % {
+                            "title": title,
+                            "id": made.id,
+                        }
+                        link = reverse("ops:explain", args=[made.id])
                         messages.success(
-                            request,
-                            gettext("“%(title)s” was made: assignment %(id)s.")
-                            % {"title": title, "id": made.id},
+                            request, format_html('{} <a href="{}">{}</a>', said, link, gettext("Look at it"))
                         )
                     else:
                         messages.warning(

@@ -148,6 +148,8 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "limited": limited,
         "may_operate": operates,
         "pause": pause_in_force(),
+        "returns_here": request.method == "GET"
+        and not request.path.startswith(reverse("ops:act", args=["-"])[:-1]),
         "faulty_texts": faulty_templates(scope_of(request.user)),
         "enabled": config.enabled,
         "channel": config.channel,

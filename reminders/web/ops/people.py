@@ -3,10 +3,12 @@
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts import roles
 from assignments.contact_point import ContactChannel
+from assignments.instants import known_zone
 from assignments.models import Answer, Assignee, Assignment, Status
 from assignments.services import Refused
 from reminders import conf
@@ -42,18 +44,21 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         return show(request, "person_erased", {**context, "overview": overview_of(found, scope=scope)})
     overview = overview_of(found, scope=scope)
     first: set[str] = set()
-    points, config = [], conf.current()
+    points, usable, config = [], False, conf.current()
     for point in overview.points:
         call = tel_url(point.address) if point.channel == ContactChannel.SMS else ""
         unused = "" if is_set_up(point.channel, config) else not_set_up(point.channel)
         points.append((point, point.channel not in first, possible_on(point), call, unused))
         first.add(point.channel)
+        usable = usable or not (unused or point.opted_out_at)
     return show(
         request,
         "person",
         {
             "person": found,
             "points": points,
+            "usable": usable,
+            "local_time": f"{timezone.localtime(timezone=known_zone(found.time_zone)):%H:%M}",
             "overview": overview,
             "may_erase": may_erase,
             "quiet": hours_in_force(found),

@@ -163,8 +163,8 @@ function setUpMoves(chart) {
     }
 
     function end(ended) {
-      block.removeEventListener("pointermove", follow);
-      for (const name of ["pointerup", "pointercancel"]) block.removeEventListener(name, end);
+      document.removeEventListener("pointermove", follow);
+      for (const name of ["pointerup", "pointercancel"]) document.removeEventListener(name, end);
       if (!dragged) return;
       // The click that follows is no visit.
       block.addEventListener("click", (click) => click.preventDefault(), { once: true, capture: true });
@@ -174,8 +174,9 @@ function setUpMoves(chart) {
       });
     }
 
-    block.addEventListener("pointermove", follow);
-    for (const name of ["pointerup", "pointercancel"]) block.addEventListener(name, end);
+    // Of the document: a quick pointer has left the block before it says that it has moved.
+    document.addEventListener("pointermove", follow);
+    for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, end);
   });
   chart.addEventListener("pointerover", (event) => {
     const block = event.target.closest(".block");

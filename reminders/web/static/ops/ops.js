@@ -110,3 +110,48 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+
+// A local time that is given in the office's clocks or the assignee's: it stays the same instant when the clocks are changed,
+// and what it is by both is beside it.
+const ahead = (zone, at) => {
+  const parts = new Intl.DateTimeFormat("en-US", {
+    timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric",
+  }).formatToParts(at);
+  const part = (type) => Number(parts.find((one) => one.type === type).value);
+  return Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute")) - Math.floor(at / 60000) * 60000;
+};
+const instantIn = (zone, local) => {
+  const shown = Date.parse(`${local}:00Z`);
+  return shown - ahead(zone, shown - ahead(zone, shown));
+};
+const localIn = (zone, at) => new Date(at + ahead(zone, at)).toISOString().slice(0, 16);
+
+function followClocks(start) {
+  const { officeZone, officePlace, assigneeZone, assigneePlace } = start.dataset;
+  const zones = { office: officeZone, assignee: assigneeZone };
+  const radios = [...start.form.querySelectorAll("input[name=zone]")];
+  const chosen = () => radios.find((one) => one.checked)?.value ?? "office";
+  let present = chosen();
+  const both = document.createElement("p");
+  both.className = "help";
+  both.setAttribute("role", "status");
+  start.closest(".field").append(both);
+  const say = () => {
+    const at = start.value && instantIn(zones[chosen()], start.value.slice(0, 16));
+    const shown = (zone) => localIn(zone, at).replace("T", " ");
+    both.textContent = at ? `= ${shown(assigneeZone)} ${assigneePlace} = ${shown(officeZone)} ${officePlace}` : "";
+  };
+  start.addEventListener("input", say);
+  for (const radio of radios) {
+    radio.addEventListener("change", () => {
+      if (start.value) start.value = localIn(zones[radio.value], instantIn(zones[present], start.value.slice(0, 16)));
+      present = radio.value;
+      say();
+    });
+  }
+  say();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const start of document.querySelectorAll("input[data-assignee-zone]")) followClocks(start);
+});

@@ -17,7 +17,9 @@ from notifications.message import Outcome
 from reminders.content import links
 from reminders.content.links import Link
 from reminders.delivery import deliver, dispatch, scan
+from reminders.insight import trail
 from reminders.insight.explain.explain import explain
+from reminders.insight.trail import TrailFilter
 from reminders.ledger import opt_outs
 from reminders.models import Audit, OptOut, Reminder, ReminderRule
 from reminders.operations import merging, reminder_rules
@@ -284,3 +286,27 @@ def test_an_operator_of_a_team_merges_nobody_with_other_work(operator, clock, me
     limits.limit_user(get_user_model().objects.get(username="olga"), [north.pk], by="root")
     page = operator.get(f"/ops/people/{ada.pk}/merge", {"other": f"#{twin.pk}"})
     assert "has work outside of your teams" in page.content.decode()
+
+
+def test_the_history_of_work_and_person_says_who_merged_them(merge, ada, twin, config, operator):
+    work, other = AssignmentFactory(assignee=twin), AssignmentFactory(assignee=ada)
+    merge(ada, twin)
+    both = f"{twin.name} (person {twin.pk}) and Ada (person {ada.pk})"
+    merged = f"{both} are one person: merged by olga, and the work moved with it."
+    assert [step.summary for step in explain(work, config=config).history if "merged" in step.summary] == [
+        merged
+    ]
+    assert not any("merged" in step.summary for step in explain(other, config=config).history)
+    page = operator.get(f"/ops/people/{ada.pk}").content.decode()
+    assert f"{twin.name} (person {twin.pk}) was merged into this person by olga, with 1 assignment." in page
+    assert "Reason: one person" in page
+
+
+def test_the_trail_of_a_team_has_merges_of_its_people(merge, ada, twin):
+    team = teams.add_team(name="North")
+    Assignee.objects.filter(pk=ada.pk).update(team=team)
+    merge(ada, twin)
+    own, other = (TeamScope(frozenset({pk})) for pk in (team.pk, 0))
+    (line,) = trail.lines(list(trail.entries(TrailFilter(kind="merge_people"), own)), own)
+    assert f"{line.actor} {line.before}" == f"olga merged “{twin.name}” into Ada"
+    assert list(trail.entries(TrailFilter(kind="merge_people"), other)) == []

@@ -11,7 +11,7 @@ from reminders import conf
 from reminders.insight.headline import headline
 from tests import acting
 from tests.conftest import NOON
-from tests.factories import AssignmentFactory
+from tests.factories import AssigneeFactory, AssignmentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -65,3 +65,13 @@ def test_work_beyond_the_look_ahead_says_when_it_is_reminded_of(clock, operator)
     page = operator.get("/ops/assignments?q=Job").content.decode()
     assert "not planned yet" in page
     assert 'due <time datetime="2026-06-18T11:30:00+00:00"' in page
+
+
+def test_who_had_the_work_before_keeps_a_name(clock, operator):
+    ada, ben = AssigneeFactory(name="Ada"), AssigneeFactory(name="Ben", phone="+4930123456")
+    work = AssignmentFactory(assignee=ada)
+    acting.decline(work, note="My car broke down.")
+    services.reassign(work.pk, assignee_id=ben.pk, actor=Actor.ops("olga"))
+    page = operator.get(f"/ops/assignments/{work.pk}").content.decode()
+    assert f"Ada (assignee {ada.pk}) declined (My car broke down.)" in page
+    assert 'href="tel:+4930123456" aria-label="Call +4930123456: Ben"' in page

@@ -605,3 +605,9 @@ def test_text_from_right_to_left_ends_its_direction_with_itself(operator, clock)
         assert f">{hebrew}" in texts, page
         ended = texts.count(f"<bdi>{hebrew}</bdi>") + texts.count(f"\u2068{hebrew}\u2069")
         assert texts.count(hebrew) == ended, page
+
+
+def test_a_pause_goes_back_to_where_one_was(operator):
+    page = operator.get("/ops/assignments?show=overdue").content.decode()
+    assert 'href="/ops/act/pause?back=/ops/assignments%3Fshow%3Doverdue"' in page.replace("%2F", "/")
+    assert 'href="/ops/act/pause"' in operator.get("/ops/act/rescan").content.decode()  # Not to a question.

@@ -245,3 +245,23 @@ def test_times_are_shown(viewer, ada, clock):
     clock.advance(timedelta(days=3))
     AssignmentFactory(title="Long ago", assignee=ada, past=True)
     assert "Long ago" not in text(viewer.get(f"/ops/people/{ada.pk}")).split("Last messages")[0]
+
+
+def test_it_says_what_time_it_is_there_and_that_nothing_reaches_them(operator, ada, clock):
+    ada.time_zone = "Asia/Tokyo"
+    ada.save(update_fields=["time_zone"])
+    work = AssignmentFactory(assignee=ada)
+    page = text(operator.get(f"/ops/people/{ada.pk}"))
+    assert re.search(r"Asia/Tokyo \(\d\d:\d\d there now\)", page)
+    assert "No message reaches this person" not in page
+    for act in ("remind-now", "move", "reassign"):
+        assert f'href="/ops/act/{act}?ids={work.pk}&amp;back=/ops/people/{ada.pk}"' in page
+    for point in contact_points.points_of(ada.pk):
+        contact_points.opt_out(point.pk)
+    assert "No message reaches this person" in text(operator.get(f"/ops/people/{ada.pk}"))
+
+
+def test_the_first_empty_field_has_the_focus(operator, ada):
+    page = text(operator.get(f"/ops/people/{ada.pk}/add"))
+    (focused,) = re.findall(r"<input[^>]* autofocus[^>]*>", page)
+    assert 'name="address"' in focused

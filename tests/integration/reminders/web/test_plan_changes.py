@@ -173,7 +173,7 @@ def test_two_confirmations_at_one_moment_make_one(config):
     pk = Assignment.objects.get().pk
     assert sorted(said) == [
         [f"This was confirmed before: it is assignment {pk}."],
-        [f"“Pump 7” was made: assignment {pk}."],
+        [f'“Pump 7” was made: assignment {pk}. <a href="/ops/assignments/{pk}">Look at it</a>'],
     ]
 
 

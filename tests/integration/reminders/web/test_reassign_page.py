@@ -339,3 +339,15 @@ def test_a_preview_of_many_asks_the_database_no_more_than_one_of_few(operator, t
 def test_the_trail_lists_it(operator):
     record("reassign", by="olga", reason="is ill")
     assert "reassign" in operator.get("/ops/audit?action=reassign").content.decode()
+
+
+def test_whoever_is_busy_then_comes_last_and_says_with_what(operator):
+    ada, ben, eva = (AssigneeFactory(name=name) for name in ("Ada", "Ben", "Eva"))
+    hour = timedelta(hours=1)
+    work = AssignmentFactory(assignee=ada, scheduled_start=NOON + hour, scheduled_end=NOON + 2 * hour)
+    AssignmentFactory(title="Lift", assignee=ben, scheduled_start=NOON + 1.5 * hour)
+    AssignmentFactory(title="Later", assignee=eva, scheduled_start=NOON + 2 * hour)
+    choices = operator.get(ADDRESS, {"ids": work.pk}).context["question"].fields["to"].widget.choices
+    free, busy = list(choices)[1:3]
+    assert (free[0], [pk for pk, _ in free[1]]) == ("Free then", [named(eva)])
+    assert busy == ("Have other work then", [(named(ben), f"Ben (#{ben.pk}): at 13:30 “Lift”")])
