@@ -43,6 +43,19 @@ def test_marked_work_is_moved_by_an_offset(visit, stage):
     assert after == (before + timedelta(hours=3)).replace(second=0)
 
 
+def test_a_time_stays_the_same_instant_when_its_clocks_are_changed(visit, site):
+    person = AssigneeFactory(name="Ada", time_zone="Australia/Sydney")
+    work = AssignmentFactory(assignee=person, scheduled_start="2035-06-16T10:00:00Z")
+    page = visit("olga", f"/ops/act/move?ids={work.pk}")
+    both = page.get_by_text("= 2035-06-16 20:00 Sydney = 2035-06-16 10:00 UTC")
+    expect(both).to_be_visible()
+    page.get_by_label("the assignee's time (Sydney)").check()
+    expect(page.get_by_label("New start")).to_have_value("2035-06-16T20:00")
+    expect(both).to_be_visible()
+    page.get_by_label("New start").fill("2035-06-16T22:00")
+    expect(page.get_by_text("= 2035-06-16 22:00 Sydney = 2035-06-16 12:00 UTC")).to_be_visible()
+
+
 def test_without_scripts_nothing_marked_is_said_by_the_server(visit, stage):
     page = visit("olga", "/ops/assignments?q=W-1001", java_script_enabled=False)
     page.get_by_role("button", name="Cancel…").click()
