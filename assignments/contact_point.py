@@ -3,14 +3,15 @@
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class ContactChannel(models.TextChoices):
     """The ways in which a person may be reached; each is a channel of `notifications.channels`."""
 
-    EMAIL = "email", "e-mail"
+    EMAIL = "email", _("e-mail")
     SMS = "sms", "SMS"
-    CHAT = "chat", "chat"
+    CHAT = "chat", _("chat")
 
 
 def hidden(url: str) -> str:

@@ -4,6 +4,7 @@ person out of texts (`Erasure`)."""
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from assignments.models import Assignee
 
@@ -54,4 +55,4 @@ class Erasure(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"erasure of person {self.person_id}"
+        return gettext("erasure of person %(person_id)s") % {"person_id": self.person_id}

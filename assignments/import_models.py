@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from assignments.team_scope import TeamScope
 
@@ -50,11 +51,11 @@ class TableUpload(models.Model):
     class State(models.TextChoices):
         """How far it has come."""
 
-        MAPPING = "MAPPING", "the mapping is being made"
-        CHECKING = "CHECKING", "its rows are being checked"
-        CHECKED = "CHECKED", "its rows are checked"
-        IMPORTING = "IMPORTING", "its rows are being imported"
-        DONE = "DONE", "its rows are imported"
+        MAPPING = "MAPPING", _("the mapping is being made")
+        CHECKING = "CHECKING", _("its rows are being checked")
+        CHECKED = "CHECKED", _("its rows are checked")
+        IMPORTING = "IMPORTING", _("its rows are being imported")
+        DONE = "DONE", _("its rows are imported")
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=200)

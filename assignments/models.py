@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now, Upper
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments.entry_way import EntryWay
@@ -383,7 +384,10 @@ class Act(models.Model):
         indexes = [models.Index(fields=["assignment", "id"], name="act_assignment_idx")]
 
     def __str__(self) -> str:
-        return f"{self.act} of assignment {self.assignment_id}"
+        return gettext("%(act)s of assignment %(assignment_id)s") % {
+            "act": gettext(self.act.replace("_", " ")),
+            "assignment_id": self.assignment_id,
+        }
 
 
 # Models of this app, in files of their own: Django finds models by this module.

@@ -12,6 +12,7 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.content.message_templates import active
 from reminders.content.message_templates.custom_text import CustomText
 from reminders.insight.message_samples import sample_problems
+from reminders.insight.stored_words import fault_in_words
 from reminders.models import Attempt, MessageTemplate, Reminder, TemplateVersion
 
 FAULTY = """
@@ -115,7 +116,7 @@ def text_name(version_id: int | None, fault: str = "") -> str:
         return named
     return gettext("the built-in text, because %(named)s cannot be used (%(fault)s)") % {
         "named": named,
-        "fault": fault,
+        "fault": fault_in_words(fault),
     }
 
 
@@ -132,5 +133,5 @@ def wording_words(attempt: Attempt, wordings: Mapping[int, str]) -> str:
         return gettext(", with %(named)s") % {"named": named}
     return gettext(", with the built-in text, because %(named)s could not be used (%(template_fault)s)") % {
         "named": named,
-        "template_fault": attempt.template_fault,
+        "template_fault": fault_in_words(attempt.template_fault),
     }

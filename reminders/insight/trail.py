@@ -15,6 +15,7 @@ from assignments.models import Assignee, Assignment, ChangeRecord
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.teams import effective_team_sql
 from reminders.insight.change_words import Names, as_act, sentence
+from reminders.insight.stored_words import actor_in_words, reason_in_words
 from reminders.models import Audit
 
 CHANGE = "change"
@@ -102,6 +103,9 @@ PHRASES = {
     "add_person": _("added the account {name}"),
     "connect_person": _("connected the account {name}"),
     "change_role": _("changed the role of {name}"),
+    "switch_off_schedule": _("switched off a part of the schedule"),
+    "switch_on_schedule": _("switched on a part of the schedule"),
+    "correct_schedule": _("corrected the schedule"),
 }
 """What each action is as a sentence goes on after its actor; `{name}` and `{person}` are what its record names."""
 
@@ -281,7 +285,7 @@ def _line_of_audit(audit: Audit, changes: Sequence[ChangeRecord], told_of: _Subj
     values = {"name": _name(audit), "person": _person(audit, told_of.people)}
     return TrailLine(
         at=audit.at,
-        actor=audit.actor,
+        actor=actor_in_words(audit.actor),
         before=_filled(before, values),
         works=[TrailWork(id=pk, title=works.get(pk, f"#{pk}")) for pk in ids[:MOST_NAMED]]
         if "{work}" in phrase
@@ -289,7 +293,9 @@ def _line_of_audit(audit: Audit, changes: Sequence[ChangeRecord], told_of: _Subj
         more=max(0, len(ids) - MOST_NAMED) if "{work}" in phrase else 0,
         after=_filled(after, values),
         kind=audit.action,
-        reason=audit.reason if len(ids) == len(_ids(audit)) else "",  # It may be about the work of others.
+        reason=reason_in_words(audit.reason)
+        if len(ids) == len(_ids(audit))
+        else "",  # It may be about the work of others.
         sentences=[
             f"{isolated(works.get(one.assignment_id, ''))} (#{one.assignment_id}): {sentence(one, names)}"
             for one in changes
@@ -307,7 +313,7 @@ def _line_of_change(change: ChangeRecord, told_of: _Subjects) -> TrailLine:
     pk = change.assignment_id
     return TrailLine(
         at=change.at,
-        actor=change.actor or gettext("somebody"),
+        actor=actor_in_words(change.actor) or gettext("somebody"),
         before=before,
         works=[TrailWork(id=pk, title=told_of.works.get(pk, f"#{pk}"))],
         more=0,

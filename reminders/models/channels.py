@@ -5,6 +5,7 @@ from typing import Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from assignments.team_scope import TeamScope
 
@@ -61,7 +62,10 @@ class CircuitBreaker(models.Model):
         db_table = "reminders_channelhold"
 
     def __str__(self) -> str:
-        return f"{self.channel}: open until {self.until}"
+        return gettext("%(channel)s: open until %(until)s") % {
+            "channel": self.channel,
+            "until": f"{self.until:%Y-%m-%d %H:%M:%S %Z}",
+        }
 
 
 class ChannelPace(models.Model):

@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from assignments.models import Assignment
 from assignments.team_scope import TeamScope
@@ -222,7 +223,11 @@ class Reminder(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} of assignment {self.assignment_id}, version {self.version}"
+        return gettext("%(kind)s of assignment %(assignment_id)s, version %(version)s") % {
+            "kind": gettext(str(self.get_kind_display())),
+            "assignment_id": self.assignment_id,
+            "version": self.version,
+        }
 
 
 class Attempt(models.Model):

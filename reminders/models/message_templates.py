@@ -4,6 +4,8 @@ from typing import Self
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from assignments.contact_point import ContactChannel
 from assignments.models import Team
@@ -25,12 +27,12 @@ class MessageTemplate(models.Model):
     """
 
     class Kind(models.TextChoices):
-        REMINDER = "reminder", "Reminder"
-        REMINDERS = "reminders", "Several reminders in one"
-        CORRECTION = "correction", "Correction"
-        OVERDUE = "overdue", "Overdue work"
-        ESCALATION = "escalation", "Answer of an assignee, or none"
-        DIGEST = "digest", "Several notices in one"
+        REMINDER = "reminder", _("Reminder")
+        REMINDERS = "reminders", _("Several reminders in one")
+        CORRECTION = "correction", _("Correction")
+        OVERDUE = "overdue", _("Overdue work")
+        ESCALATION = "escalation", _("Answer of an assignee, or none")
+        DIGEST = "digest", _("Several notices in one")
 
     kind = models.CharField(max_length=12, choices=Kind)
     channel = models.CharField(max_length=20, choices=ContactChannel)
@@ -55,8 +57,10 @@ class MessageTemplate(models.Model):
         ]
 
     def __str__(self) -> str:
-        whose = f" of team {self.team_id}" if self.team_id else ""
-        return f"{self.kind}, {self.channel}, {self.language}{whose}"
+        name = f"{self.get_kind_display()}, {self.get_channel_display()}, {self.language}"
+        if self.team_id is None:
+            return name
+        return gettext("%(name)s of team %(team_id)s") % {"name": name, "team_id": self.team_id}
 
 
 MESSAGE_KINDS = MessageTemplate.Kind.values
@@ -83,4 +87,7 @@ class TemplateVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_version_once")]
 
     def __str__(self) -> str:
-        return f"version {self.number} of template {self.template_id}"
+        return gettext("version %(number)s of template %(template_id)s") % {
+            "number": self.number,
+            "template_id": self.template_id,
+        }

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, pgettext
 
 
 class ScanRun(models.Model):
@@ -29,7 +30,7 @@ class ScanRun(models.Model):
         indexes = [models.Index(fields=["finished_at"], name="scanrun_finished_idx")]
 
     def __str__(self) -> str:
-        return f"scan {self.pk}"
+        return gettext("scan %(pk)s") % {"pk": self.pk}
 
 
 PAUSE_IN_FORCE = Q(ended_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt=Now()))
@@ -50,7 +51,7 @@ class Pause(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"paused by {self.by}: {self.reason}"
+        return gettext("pause of %(since)s") % {"since": f"{self.since:%Y-%m-%d %H:%M}"}
 
 
 class Audit(models.Model):
@@ -77,7 +78,10 @@ class Audit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} by {self.actor}"
+        return gettext("%(action)s by %(actor)s") % {
+            "action": gettext(self.action.replace("_", " ")),
+            "actor": pgettext("actor", "system") if self.actor == "system" else self.actor,
+        }
 
 
 class StoredResponse(models.Model):
@@ -120,4 +124,8 @@ class Process(models.Model):
         verbose_name_plural = "processes"
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pid} on {self.host}"
+        return gettext("%(kind)s %(pid)s on %(host)s") % {
+            "kind": self.kind,
+            "pid": self.pid,
+            "host": self.host,
+        }

@@ -13,6 +13,7 @@ from assignments.contact_point import ContactChannel, ContactPoint
 from assignments.contact_points import LONGEST_ADDRESS, MOST_POINTS
 from assignments.models import Assignee
 from reminders import conf
+from reminders.insight.stored_words import fault_in_words
 from reminders.operations import contact_points, verifications
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview
 from reminders.operations.forms import ReasonForm, Text
@@ -172,7 +173,7 @@ def _run_verify(request: ActionRequest, form: Any) -> str:
         raise NotVerifiable(
             (
                 gettext("the message was not accepted: %(code)s %(detail)s")
-                % {"code": sent.code, "detail": sent.detail}
+                % {"code": sent.code, "detail": fault_in_words(sent.detail)}
             ).strip()
         )
     return gettext("A message is on its way there. It is good for 24 hours.")

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from reminders import conf
 from reminders.insight.explain.ways import way_words
 from reminders.insight.explain.wording import moment
+from reminders.insight.stored_words import actor_in_words
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause
 from reminders.operations.actions import ActionRequest, OperatorAction, Preview, preview_of
@@ -27,12 +28,7 @@ def _preview(request: ActionRequest) -> Preview:
             possible=False,
         )
     pause = pause_in_force()
-    held = (
-        gettext("Sending is paused by %(by)s: nothing leaves before %(end_of)s.")
-        % {"by": pause.by, "end_of": _end_of(pause)}
-        if pause
-        else ""
-    )
+    held = _held(pause) if pause else ""
     when = gettext("once sending goes on") if pause else gettext("at once")
     messages = dict(plan.messages)
     people = len({target.assignee_id for target in plan.targets})
@@ -53,8 +49,15 @@ def _preview(request: ActionRequest) -> Preview:
     )
 
 
-def _end_of(pause: Pause) -> str:
-    return moment(pause.until) if pause.until else gettext("somebody resumes it")
+def _held(pause: Pause) -> str:
+    by = actor_in_words(pause.by)
+    if pause.until is None:
+        return gettext("Sending is paused by %(by)s: nothing leaves before somebody resumes it.") % {"by": by}
+    until = moment(pause.until)
+    return gettext("Sending is paused by %(by)s: nothing leaves before %(until)s.") % {
+        "by": by,
+        "until": until,
+    }
 
 
 def _effect(message: PlannedMessage, when: str) -> str:

@@ -12,6 +12,7 @@ from notifications.bounces.mailbox import Mailbox, MailboxFailed
 from reminders.bounces import polls
 from reminders.insight.doctor.check import Check, Level
 from reminders.insight.explain.wording import moment
+from reminders.insight.stored_words import fault_in_words
 
 PATIENCE = timedelta(seconds=10)
 LOOK = _("Look at BOUNCE_MAILBOX_URL and at the mailbox: bounces wait there until it can be read.")
@@ -51,7 +52,7 @@ def _polls() -> Check:
     if status.failing_since is not None:
         seen = gettext("none has succeeded since %(moment)s: %(detail)s") % {
             "moment": moment(status.failing_since),
-            "detail": status.detail,
+            "detail": fault_in_words(status.detail),
         }
         return Check(name, Level.FAIL, seen, str(LOOK))
     if now - status.polled_at > 5 * every:

@@ -24,6 +24,7 @@ from reminders.delivery.broker import CeleryBroker
 from reminders.delivery.hints import BrokerDown, HintBatch
 from reminders.insight import metrics
 from reminders.insight.doctor.check import Check, Level, skew
+from reminders.insight.stored_words import fault_in_words
 from reminders.ledger import sms_usage
 
 SERIES = (
@@ -180,7 +181,7 @@ def sms_gateway(config: ReminderConfig) -> Iterator[Check]:
 
 
 def _said(answer: Delivery) -> str:
-    return f"({answer.code}) {answer.detail}".strip()
+    return f"({answer.code}) {fault_in_words(answer.detail)}".strip()
 
 
 def series() -> Check:
@@ -298,7 +299,8 @@ def send_test_mail(address: str, config: ReminderConfig) -> Check:
     )
     if delivery.accepted:
         return Check(gettext("test mail"), Level.PASS, gettext("the mail server took it"))
-    seen = f"{delivery.outcome.value} ({delivery.code}) {delivery.detail}".strip()
+    outcome = gettext(delivery.outcome.value.replace("_", " "))
+    seen = f"{outcome} {_said(delivery)}"
     return Check(
         gettext("test mail"),
         Level.FAIL,

@@ -15,6 +15,7 @@ from reminders.insight.doctor.check import Check, Level, skew
 from reminders.insight.explain.wording import channel_name, rate
 from reminders.insight.rule_progress import rule_progress
 from reminders.insight.statistics import Snapshot
+from reminders.insight.stored_words import actor_in_words, reason_in_words
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import CircuitBreaker, Subscription
 
@@ -72,10 +73,10 @@ def _pause() -> Check:
         Level.WARN,
         gettext("paused by %(by)s since %(isoformat)s, %(until)s: %(reason)s")
         % {
-            "by": pause.by,
+            "by": actor_in_words(pause.by),
             "isoformat": pause.since.isoformat(timespec="minutes"),
             "until": until,
-            "reason": pause.reason,
+            "reason": reason_in_words(pause.reason),
         },
         gettext("Resume at /ops/ or by POST /api/admin/reminders/resume; it shows the backlog first."),
     )

@@ -18,6 +18,7 @@ from reminders.insight.explain.wording import (
     reminded_now,
     words,
 )
+from reminders.insight.stored_words import fault_in_words
 from reminders.models import Attempt, DeliveryEvent, DeliveryKind, Kind, Reason, Reminder, State
 from reminders.policy.escalation import trigger_of
 from reminders.policy.recipients import ASSIGNEE
@@ -154,7 +155,7 @@ BECAME = {
 def _became(event: DeliveryEvent) -> str:
     """'bounced for good, as dsn reports: 550 5.1.1 no such user'."""
     for_good = gettext(" for good") if event.permanent else ""
-    detail = f": {event.detail}" if event.detail else ""
+    detail = f": {fault_in_words(event.detail)}" if event.detail else ""
     return gettext("%(became)s%(for_good)s, as %(source)s reports%(detail)s") % {
         "became": BECAME[DeliveryKind(event.kind)],
         "for_good": for_good,
@@ -166,6 +167,5 @@ def _became(event: DeliveryEvent) -> str:
 def _ended(attempt: Attempt) -> str:
     """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
     code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
-    return (
-        gettext(attempt.outcome.replace("_", " ")) + code + (f": {attempt.detail}" if attempt.detail else "")
-    )
+    detail = f": {fault_in_words(attempt.detail)}" if attempt.detail else ""
+    return gettext(attempt.outcome.replace("_", " ")) + code + detail

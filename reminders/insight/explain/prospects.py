@@ -12,6 +12,7 @@ from reminders.insight.explain import turns
 from reminders.insight.explain.answer import GateResult, Outlook
 from reminders.insight.explain.wording import SWITCH_ON_ADVICE, moment, words
 from reminders.insight.pace_outlook import Turn
+from reminders.insight.stored_words import actor_in_words, reason_in_words
 from reminders.ledger.switches import SwitchOff
 from reminders.models import Pause, Reason, State
 from reminders.policy.gates import Gate
@@ -35,9 +36,9 @@ def unless_stopped(answer: Prospect, stop: SwitchOff | None) -> Prospect:
     if stop is None or answer.outlook is not Outlook.COMING:
         return answer
     seen = gettext("switched off by %(by)s at %(since)s: %(reason)s") % {
-        "by": stop.by,
+        "by": actor_in_words(stop.by),
         "since": moment(stop.since),
-        "reason": stop.reason,
+        "reason": reason_in_words(stop.reason),
     }
     gate = GateResult(
         gettext("the schedule is on"), False, seen, gettext("waits until somebody switches it on again")
@@ -71,9 +72,9 @@ def condition(gate: Gate, *, pause: Pause | None, situation: Situation) -> GateR
             else gettext("until somebody resumes")
         )
         seen = gettext("paused by %(by)s %(until)s: %(reason)s") % {
-            "by": pause.by,
+            "by": actor_in_words(pause.by),
             "until": until,
-            "reason": isolated(pause.reason),
+            "reason": isolated(reason_in_words(pause.reason)),
         }
     why = words(verdict.reason)
     match verdict.action:

@@ -17,6 +17,7 @@ from assignments.services import ALLOWED_NEXT
 from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.labels import LABELS
 from reminders.web.admin.lists import AnyModelForm
+from reminders.web.templatetags import ops
 
 
 class AssignmentForm(AnyModelForm):
@@ -70,7 +71,7 @@ class AssignmentForm(AnyModelForm):
             allowed = {present, *ALLOWED_NEXT[present]}
             status = self.fields["status"]
             assert isinstance(status, forms.ChoiceField)
-            status.choices = [(word, word) for word in Status.values if word in allowed]
+            status.choices = [(value, ops.word(value)) for value in Status.values if value in allowed]
             self.fields["seen"].initial = services.etag(self.instance)
         # The instance takes on the values of the form while it is checked.
         self.stored_start, self.stored_end = self.instance.scheduled_start, self.instance.scheduled_end

@@ -34,6 +34,7 @@ from reminders.web.admin.assignment_filters import ShowFilter, StartFilter, Work
 from reminders.web.admin.assignment_form import AssignmentForm
 from reminders.web.admin.editable import EditableAdmin
 from reminders.web.admin.instants import StoredInstantField
+from reminders.web.admin.labels import LABELS
 from reminders.web.admin.lists import AnyInline, CodeFilter, code, instant
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.tools import action_link, ops_page, tools
@@ -41,6 +42,7 @@ from reminders.web.ops.actions import confirmation
 from reminders.web.ops.page import may_operate
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.team_limits import scope_of
+from reminders.web.templatetags import ops
 
 NOT_STORED = ("seen", "end_stays")
 NO_DELETE = _("Assignments are not deleted: cancel one instead, and its history stays.")
@@ -91,7 +93,7 @@ class AssignmentAdmin(EditableAdmin):
         models.DateTimeField: {"form_class": StoredInstantField, "widget": AdminSplitDateTime}
     }
     list_display = (
-        "title", "reference", "assignee", "starts", code("status"), code("reminder_status"), "answer", "version",
+        "title", "reference", "assignee", "starts", code("status"), "reminded", "answer", "version",
     )  # fmt: skip
     list_filter = (
         WorkTeamFilter,
@@ -108,7 +110,7 @@ class AssignmentAdmin(EditableAdmin):
     autocomplete_fields = ("assignee",)
     readonly_fields = (
         "explained",
-        code("reminder_status"),
+        "reminded",
         "answer",
         instant("answered_at"),
         "answer_note",
@@ -150,6 +152,10 @@ class AssignmentAdmin(EditableAdmin):
             (gettext("When"), {"fields": ["status", *plan]}),
             (gettext("Reminder"), {"fields": self.readonly_fields}),
         ]
+
+    @admin.display(description=LABELS["reminder_status"], ordering="reminder_status")
+    def reminded(self, assignment: Assignment) -> str:
+        return ops.reminded(assignment)
 
     @admin.display(description=_("outlook"))
     def explained(self, assignment: Assignment) -> str:

@@ -12,9 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import CalendarSource
+from reminders.insight.stored_words import fault_in_words
 from reminders.operations import calendars
+from reminders.web.admin import column_names
 from reminders.web.admin.editable import RefusalsShown
-from reminders.web.admin.lists import AnyModelForm, FastAdmin, instant
+from reminders.web.admin.lists import AnyModelForm, FastAdmin, code, instant
 
 SETTINGS = ("name", "time_zone", "all_day", "team", "kind", "every_minutes", "days_ahead", "active")
 
@@ -79,7 +81,7 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
     """Calendars that become work."""
 
     form = CalendarForm
-    list_display = ("name", "host", "active", "state", instant("succeeded_at"), "every_minutes")
+    list_display = ("name", "host", "active", code("state"), instant("succeeded_at"), "every_minutes")
     list_filter = ("active",)
     search_fields = ("name",)
     actions = None
@@ -89,8 +91,14 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
             ()
             if obj is None
             else (
-                *("host", "state", instant("polled_at"), instant("succeeded_at"), instant("failing_since")),
-                *("code", "detail"),
+                *(
+                    "host",
+                    code("state"),
+                    instant("polled_at"),
+                    instant("succeeded_at"),
+                    instant("failing_since"),
+                ),
+                *("code", "why"),
             )
         )
 
@@ -99,6 +107,10 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
         if self.has_change_permission(request, obj):  # The address itself is shown to nobody.
             named = ["name", "url", *SETTINGS[1:], "reason"]
         return [*named, *self.get_readonly_fields(request, obj)]
+
+    @admin.display(description=column_names.COLUMNS["detail"])
+    def why(self, source: CalendarSource) -> str:
+        return fault_in_words(source.detail) or "-"
 
     def save_model(self, request: HttpRequest, obj: CalendarSource, form: Any, change: bool) -> None:
         by, reason = request.user.get_username(), form.cleaned_data["reason"]

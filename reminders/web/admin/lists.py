@@ -12,10 +12,12 @@ from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelect, 
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from reminders.insight.explain.wording import moment
 from reminders.web.admin.labels import LABELS, label
 from reminders.web.team_limits import TeamAccess, scope_of
+from reminders.web.templatetags import ops
 
 if TYPE_CHECKING:
     AnyAdmin = admin.ModelAdmin[Any]
@@ -81,6 +83,14 @@ class FastAdmin(AnyAdmin):
             kwargs.setdefault("label", LABELS[db_field.name])
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The values of an enum in words."""
+        field: Any = super().formfield_for_choice_field(db_field, request, **kwargs)
+        field.choices = [
+            (value, capfirst(ops.word(value)) if value else name) for value, name in field.choices
+        ]
+        return field
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", _OneOfMany(db_field, self.admin_site))
@@ -111,21 +121,44 @@ class NarrowedAdmin(AnyAdmin):
 
 
 class CodeFilter(admin.ChoicesFieldListFilter):
-    """Filters by the values of an enum, shown as in metrics and log lines: SENT, too_late."""
+    """Filters by the values of an enum, in words."""
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         first, *others = super().choices(changelist)
         yield first
         for (word, _), choice in zip(self.field.flatchoices, others, strict=False):
-            yield {**choice, "display": word}
+            yield {**choice, "display": capfirst(ops.word(word))}
 
 
+class ActionFilter(admin.AllValuesFieldListFilter):
+    """Filters by the values that a column has, in words."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        first, *others = super().choices(changelist)
+        yield first
+        for choice in others:
+            yield {**choice, "display": capfirst(ops.word(choice["display"]))}
+
+
+@cache
 def code(name: str) -> Any:
-    """A column that shows the value of an enum as it is."""
+    """A column that shows the value of an enum in words. The same one for the same name."""
 
     @admin.display(description=label(name), ordering=name)
     def show(row: Model) -> str:
-        return str(getattr(row, name)) or "-"
+        value = str(getattr(row, name))
+        return ops.word(value) if value else "-"
+
+    return show
+
+
+@cache
+def actor(name: str) -> Any:
+    """A column that shows who did something. The same one for the same name."""
+
+    @admin.display(description=label(name), ordering=name)
+    def show(row: Model) -> str:
+        return ops.actor(str(getattr(row, name))) or "-"
 
     return show
 

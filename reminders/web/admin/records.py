@@ -19,6 +19,7 @@ from assignments.erasure_models import Erasure, pseudonym_of
 from assignments.models import Act
 from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
+from reminders.insight.stored_words import fault_in_words, reason_in_words
 from reminders.models import (
     Audit,
     CircuitBreaker,
@@ -29,7 +30,17 @@ from reminders.models import (
     TemplateVersion,
 )
 from reminders.web.admin import column_names
-from reminders.web.admin.lists import AnyInline, CodeFilter, NarrowedAdmin, RecordAdmin, code, instant
+from reminders.web.admin.labels import LABELS
+from reminders.web.admin.lists import (
+    ActionFilter,
+    AnyInline,
+    CodeFilter,
+    NarrowedAdmin,
+    RecordAdmin,
+    actor,
+    code,
+    instant,
+)
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.templatetags import ops
 
@@ -47,9 +58,9 @@ def attempts_of(reminder: Reminder) -> str | SafeString:
                     "start": moment(attempt.started_at),
                     "end": date_format(timezone.localtime(attempt.finished_at), "H:i:s"),
                 },
-                attempt.outcome,
+                ops.words(attempt.outcome),
                 attempt.code,
-                attempt.detail,
+                fault_in_words(attempt.detail),
             )
             for attempt in reminder.attempt_rows.all()
         ),
@@ -123,14 +134,18 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
 class CircuitBreakerAdmin(RecordAdmin):
     """Channels that are not used at present, and until when."""
 
-    list_display = ("channel", instant("since"), instant("until"), "failures", "code", "detail")
+    list_display = ("channel", instant("since"), instant("until"), "failures", "code", "detail_shown")
+
+    @admin.display(description=column_names.COLUMNS["detail"])
+    def detail_shown(self, breaker: CircuitBreaker) -> str:
+        return fault_in_words(breaker.detail)
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
     """Webhook subscriptions. They are created and changed over the API; secrets are never shown."""
 
-    list_display = ("name", "host", "events_shown", "active", "created_by", instant("ended_at"), "ended_why")
+    list_display = ("name", "host", "events_shown", "active", "created_by", instant("ended_at"), "why")
     list_filter = ("active",)
     fields = (
         "name",
@@ -142,16 +157,20 @@ class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
         "created_by",
         instant("former_until"),
         instant("ended_at"),
-        "ended_why",
+        "why",
     )
+
+    @admin.display(description=column_names.COLUMNS["ended_why"])
+    def why(self, one: Subscription) -> str:
+        return reason_in_words(one.ended_why) or "-"
 
     @admin.display(description=_("host"))
     def host(self, one: Subscription) -> str:
         return urlsplit(one.url).hostname or "-"
 
     @admin.display(description=_("events"))
-    def events_shown(self, one: Subscription) -> str:
-        return ", ".join(one.events)
+    def events_shown(self, one: Subscription) -> SafeString:
+        return format_html_join(", ", "<code>{}</code>", ((name,) for name in one.events))
 
     @admin.display(description=_("teams"))
     def teams_shown(self, one: Subscription) -> str:
@@ -200,10 +219,22 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
 class AuditAdmin(RecordAdmin):
     """What operators did, to what, and why."""
 
-    list_display = (instant("at"), "actor", "action", "reason")
-    list_filter = ("action",)
+    list_display = (instant("at"), actor("actor"), code("action"), "why")
+    list_filter = (("action", ActionFilter),)
     search_fields = ("actor", "reason")
-    fields = (instant("at"), "actor", "action", "reason", "selection_shown", "before_shown", "after_shown")
+    fields = (
+        instant("at"),
+        actor("actor"),
+        code("action"),
+        "why",
+        "selection_shown",
+        "before_shown",
+        "after_shown",
+    )
+
+    @admin.display(description=LABELS["reason"], ordering="reason")
+    def why(self, audit: Audit) -> str:
+        return reason_in_words(audit.reason) or "-"
 
     @admin.display(description=_("selection"))
     def selection_shown(self, audit: Audit) -> SafeString:

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import MAX_REASON_LENGTH
@@ -22,6 +22,7 @@ from reminders.models import ReminderRule
 from reminders.operations import reminder_rules
 from reminders.operations.reminder_rules import FIELDS
 from reminders.web.admin.lists import AnyModelForm, CodeFilter, FastAdmin, code, instant
+from reminders.web.templatetags import ops
 
 PREVIEW_BUDGET = timedelta(seconds=3)
 
@@ -128,8 +129,12 @@ class RuleForm(AnyModelForm):
 def due(rule: ReminderRule) -> str:
     """When a rule is due, in short: "60 min, then every 20 min, 2 times"."""
     if rule.trigger == ReminderRule.Trigger.AT_LOCAL_TIME:
-        return f"{rule.at:%H:%M}, {rule.days_before} day{'' if rule.days_before == 1 else 's'} before"
-    first = f"{rule.minutes} min" if rule.minutes else gettext("at once")
+        days = rule.days_before or 0
+        return ngettext("%(at)s, %(days)s day before", "%(at)s, %(days)s days before", days) % {
+            "at": f"{rule.at:%H:%M}",
+            "days": days,
+        }
+    first = gettext("%(number)s min") % {"number": rule.minutes} if rule.minutes else gettext("at once")
     if rule.repeat_minutes is None:
         return first
     return gettext("%(first)s, then every %(repeat_minutes)s min, %(repeat_times)s times") % {
@@ -167,7 +172,8 @@ class ReminderRuleAdmin(FastAdmin):
 
     @admin.display(description=_("work"), ordering="scope")
     def work(self, rule: ReminderRule) -> str:
-        return f"{rule.scope} {isolated(rule.scope_value)}" if rule.scope_value else rule.scope
+        scope = ops.word(rule.scope)
+        return f"{scope} {isolated(rule.scope_value)}" if rule.scope_value else scope
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the address fills in, such as the forecast's link to a morning brief."""

@@ -36,6 +36,7 @@ from assignments.team_scope import TeamScope
 from assignments.validators import default_time_zone
 from assignments.wording import quoted
 from reminders import conf
+from reminders.insight.stored_words import fault_in_words
 from reminders.operations import import_mappings, table_uploads
 from reminders.operations.table_uploads import UnknownUpload
 from reminders.web.ops import mapping_form
@@ -72,7 +73,7 @@ def _imports(request: HttpRequest) -> HttpResponseBase:
         except NotInCharset as refusal:
             error, charset = _with_another_charset(refusal, charset)
         except (UnreadableFile, UnknownMapping) as refusal:
-            error = str(refusal)
+            error = fault_in_words(str(refusal))
         except ValidationError as refusal:
             error = " ".join(refusal.messages)
         else:
@@ -142,7 +143,7 @@ def table_import(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         return act(request, upload)
     except (UnreadableFile, Refused) as refusal:
-        messages.error(request, str(refusal))
+        messages.error(request, fault_in_words(str(refusal)))
     except ValidationError as refusal:
         _tell(request, refusal)
     return _back(upload)
@@ -178,7 +179,7 @@ def _shown(request: HttpRequest, upload: TableUpload) -> HttpResponse:
     try:
         context |= _mapping_context(request, upload, mapping)
     except UnreadableFile as refusal:
-        context["problem"] = str(refusal)
+        context["problem"] = fault_in_words(str(refusal))
     return show(request, "import", context)
 
 

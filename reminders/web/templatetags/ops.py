@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assignments.models import Assignment, ReminderStatus, Status
 from reminders.content.dates import written_day
+from reminders.insight import stored_words
 from reminders.insight.explain import wording
 from reminders.insight.explain.ways import way_words
 from reminders.ledger import pauses
@@ -268,6 +269,24 @@ def words(code: object) -> str:
     from reminders.web import code_words  # Workers load the tags; only pages show codes in words.
 
     return code_words.in_words(str(code))
+
+
+@register.filter
+def fault(text: str) -> str:
+    """What was wrong, as it was stored, in the reader's language."""
+    return stored_words.fault_in_words(text)
+
+
+@register.filter
+def actor(name: str) -> str:
+    """Who did something, with a word for the system itself."""
+    return stored_words.actor_in_words(name)
+
+
+@register.filter
+def reason(text: str) -> str:
+    """A reason of the system in the reader's language; one that an operator wrote as it is."""
+    return stored_words.reason_in_words(text)
 
 
 @register.filter

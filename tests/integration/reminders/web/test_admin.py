@@ -163,10 +163,10 @@ def test_the_ledger_of_an_assignment_is_shown_with_its_attempts(viewer, clock, r
     run()
     shown = viewer.get(page(Assignment, "change", assignment.pk)).content.decode()
     assert "<strong>accepted</strong>" in shown
-    assert ">SENT<" in shown
+    assert ">Sent<" in shown
     listed = viewer.get(page(Assignment)).content.decode()
     assert "?reminder_status__exact=NONE" in listed
-    assert ">NONE</a>" in listed
+    assert ">Waiting</a>" in listed
 
 
 @pytest.mark.parametrize("query", [
