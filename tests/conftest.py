@@ -24,6 +24,8 @@ from tests.stack import migrated_template
 
 MANY = 40
 """So many tests make a file a long one."""
+COLLECTS_AFTER = (20_000, 10, 10)
+"""For `gc.set_threshold`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,22 +77,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def tell_apart(items: list[pytest.Item]) -> None:
-    """Of two tests with one id, a run of several processes would leave one out.
-
-    Those of schemathesis do not have their operation in it.
-    """
-    for item in items:
-        if operation := getattr(item, "operation_label", None):
-            item._id = item.id.with_params(operation)
+    """Of two tests with one id, a run of several processes would leave one out."""
     twice = [nodeid for nodeid, number in Counter(item.nodeid for item in items).items() if number > 1]
     if twice:
         raise pytest.UsageError(f"tests of one name: {', '.join(twice)}")
 
 
 def pytest_collection_finish() -> None:
-    """What the imports have left stays to the end: the garbage collector need not look through it again and again."""
+    """What the imports have left stays to the end: the garbage collector need not look through it again and again.
+
+    From here on it works again (`tests.parallel`), less often than it does by default.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECTS_AFTER)
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

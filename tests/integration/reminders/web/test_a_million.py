@@ -1,4 +1,7 @@
-"""With a million assignments and a hundred thousand ledger rows: what figures and pages read of them."""
+"""With a million assignments and a hundred thousand ledger rows: what figures and pages read of them.
+
+Where nobody waits for it (`tests.depth`); in every run with a third of the assignments, and the same bounds.
+"""
 
 import json
 
@@ -8,22 +11,26 @@ from django.test.utils import CaptureQueriesContext
 
 from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.insight import awareness, figure_queries, starting_soon, statistics
+from tests.depth import examples
 from tests.factories import AssigneeFactory
 
 pytestmark = pytest.mark.django_db
 
+ROWS = examples(1_000_000)
+NOW = ROWS // 20_000 * 10_000
+"""The number of the assignment that starts now: half of them are over."""
 MILLION = """
     INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,
         reminder_status, overdue_at, lead_minutes, answer, answered_at, assignee_id)
     SELECT 'Job ' || n, '', '', '',
-           CASE WHEN n < 500000 THEN 'COMPLETED' ELSE 'SCHEDULED' END,
-           statement_timestamp() + (n - 500000) * interval '30 seconds',
-           1, CASE WHEN n < 500000 OR (n <= 500200 AND n %% 2 = 0) THEN 'SENT' ELSE 'NONE' END, NULL,
+           CASE WHEN n < %(now)s THEN 'COMPLETED' ELSE 'SCHEDULED' END,
+           statement_timestamp() + (n - %(now)s) * interval '30 seconds',
+           1, CASE WHEN n < %(now)s OR (n <= %(now)s + 200 AND n %% 2 = 0) THEN 'SENT' ELSE 'NONE' END, NULL,
            CASE WHEN n %% 1000 = 0 THEN 600 END,
            CASE WHEN declined THEN 'DECLINED' ELSE '' END, CASE WHEN declined THEN statement_timestamp() END,
-           CASE WHEN n BETWEEN 499000 AND 502000 THEN %s END
-    FROM generate_series(1, 1000000) AS n,
-         LATERAL (SELECT n BETWEEN 500000 AND 500200 AND n %% 10 = 0) AS answered (declined)
+           CASE WHEN n BETWEEN %(now)s - 1000 AND %(now)s + 2000 THEN %(person)s END
+    FROM generate_series(1, %(rows)s) AS n,
+         LATERAL (SELECT n BETWEEN %(now)s AND %(now)s + 200 AND n %% 10 = 0) AS answered (declined)
 """
 LEDGER = """
     INSERT INTO reminders_reminder (assignment_id, version, kind, rule, recipient, channel, planned_start,
@@ -40,7 +47,7 @@ LEDGER = """
 
 @pytest.fixture
 def crowd():
-    """A million assignments, one every 30 seconds for a year, those around now of one person; a hundred thousand ledger
+    """Assignments, one every 30 seconds for a year or its third, those around now of one person; a hundred thousand ledger
     rows."""
     with connection.cursor() as cursor:
         # New files for the tables, which the rollback throws away with all that was in them.
@@ -55,7 +62,7 @@ def crowd():
         cursor.execute("SELECT pg_get_indexdef('assignment_trigram_idx'::regclass)")
         (trigrams,) = cursor.fetchone()
         cursor.execute("DROP INDEX assignment_trigram_idx")
-        cursor.execute(MILLION, [AssigneeFactory().pk])
+        cursor.execute(MILLION, {"rows": ROWS, "now": NOW, "person": AssigneeFactory().pk})
         cursor.execute(LEDGER)
         # Here, and not at the end, where the pages' own statement timeout would bound these checks.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -124,10 +131,10 @@ PAGES = {
     "/api/assignments?starting_soon=declined": 1_000,
     "/api/assignments?starting_soon=unanswered": 1_000,
     "/ops/assignments?when=past": 1_000,
-    "/ops/assignments?q=Job+77777": 3_000,
+    "/ops/assignments?q=Job+22222": 3_000,
     "/ops/assignments?q=nothing+like+it": 1_000,
     "/ops/assignments?show=overdue&q=Job+5": 1_000,
-    "/ops/find?q=Job+77777": 4_000,
+    "/ops/find?q=Job+22222": 4_000,
     "/ops/find?q=nothing+like+it": 1_000,
     "/ops/people?q=nothing": 1_000,
     "/ops/reminders?q=nothing+like+it": 1_000,
@@ -136,7 +143,7 @@ PAGES = {
     "/ops/reminders?show=failed": 1_000,
     "/ops/reminders?show=duplicates": 1_000,
     "/ops/reminders?show=bounced": 1_000,
-    "/ops/assignments/500010": 100,
+    f"/ops/assignments/{NOW + 10}": 100,
     "/ops/audit": 100,
     "/ops/day": 15_000,  # 2,880 assignments, four blocks for the state of each
 }

@@ -9,6 +9,7 @@ from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
 
 from accounts.models import ApiToken
 from assignments.imports.formats import XLSX
@@ -42,6 +43,7 @@ load_all_checks()
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = web
 SCHEMA.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
 # The API refuses more than its description says: blank texts, fields it does not know, years that nobody plans in,
 # keys and cursors that are none. Everything else must be as described.
 # Who may call what is asked at every address by `test_every_address`, so no case is sent again without its token.
@@ -62,7 +64,15 @@ def token(clock, settings):
         end.connect(close_old_connections)
 
 
-@SCHEMA.parametrize()
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_call_does_what_its_description_says(label, token):
+    """The cases are made here and not by `SCHEMA.parametrize`, which makes them in each process that collects the tests:
+    to make all of them takes seconds.
+    """
+    made = HypothesisTestConfig(project=SCHEMA.config, modes=list(HypothesisTestMode))
+    create_test(operation=OPERATIONS[label], test_func=is_as_described, config=made)(token=token)
+
+
 @settings(
     max_examples=examples(20),
     derandomize=True,
@@ -71,7 +81,7 @@ def token(clock, settings):
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_every_call_does_what_its_description_says(case, token):
+def is_as_described(case, token):
     with transaction.atomic():  # each case finds the same database
         case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=NOT_SAID)
         transaction.set_rollback(True)
