@@ -196,17 +196,21 @@ def _act(table: TextTable, row: Row, context: Context) -> RowChange | None:
 
 
 def _change_record(table: TextTable, row: Row, context: Context) -> RowChange | None:
-    base = changed(table, row, context)
-    kept = {name: value for name, value in ((base.values if base else None) or {}).items() if name != "actor"}
-    return RowChange(kept) if kept else None
+    """What was changed, and who did so only where that is a calendar. The trigger knows the same exception."""
+    return _but_accounts(table, row, context, "actor")
 
 
 def _assignment(table: TextTable, row: Row, context: Context) -> RowChange | None:
-    """What is known of the work, and who entered it only where that is a calendar, which people have named."""
+    """What is known of the work, and who entered it only where that is a calendar."""
+    return _but_accounts(table, row, context, "entered_by")
+
+
+def _but_accounts(table: TextTable, row: Row, context: Context, name: str) -> RowChange | None:
+    """The texts of a row. This column keeps the names of accounts and tokens; people have named calendars."""
     base = changed(table, row, context)
     values = dict(base.values or {}) if base else {}
-    if not row["entered_by"].startswith(CALENDAR):
-        values.pop("entered_by", None)
+    if not row[name].startswith(CALENDAR):
+        values.pop(name, None)
     return RowChange(values) if values else None
 
 

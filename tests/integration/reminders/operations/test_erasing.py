@@ -333,6 +333,19 @@ def test_acts_and_changes_are_protected_alike(ada):
     ChangeRecord.objects.update(after={"title": f"By erased-person-{ada.pk}"})
 
 
+def test_the_name_of_a_calendar_as_who_changed_work_may_go_and_no_other(ada):
+    work = AssignmentFactory()
+    services.change(work.pk, {"title": "Rounds"}, actor=Actor.calendar("Calendar of Ada Lovelace"))
+    [change] = ChangeRecord.objects.all()
+    word = f"erased-person-{ada.pk}"
+    tampered(change, actor=f"calendar Calendar of {word}")
+    Erasure.objects.create(person=ada)
+    for actor in (word, "calendar Calendar of Ben", "olga", ""):
+        tampered(change, actor=actor)
+    ChangeRecord.objects.update(actor=f"calendar Calendar of {word}")
+    assert ChangeRecord.objects.get().actor == f"calendar Calendar of {word}"
+
+
 @pytest.mark.parametrize("lead", range(0, 40, 3))
 def test_a_text_that_would_become_too_long_is_still_one_that_words_were_taken_out_of(ada, lead):
     reason = ("x" * lead + " Ada Lovelace was late;" * 30)[:500]

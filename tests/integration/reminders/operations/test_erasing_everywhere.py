@@ -190,7 +190,9 @@ def world(stage, clock, monkeypatch, tmp_path) -> Any:
     )
     of_feed = row_of(1, {"title": "Rounds", "reference": "C-1", "scheduled_start": NOON + DAY})
     import_rows([of_feed], feed=feed.pk, actor=Actor.calendar(feed.name))
-    services.cancel(Assignment.objects.get(reference="C-1").pk)
+    by_feed = Assignment.objects.get(reference="C-1").pk
+    services.reschedule(by_feed, start=NOON + 2 * DAY, actor=Actor.calendar(feed.name))
+    services.cancel(by_feed)
     user = get_user_model().objects.get(username="olga")
     SavedView.objects.create(user=user, page="people", name="Her", query="q=Ada+L%C3%B6wenstein")
     SavedView.objects.create(user=user, page="people", name="Others", query="q=Mary")
@@ -254,6 +256,8 @@ def test_nobody_finds_them_after_the_erasure_and_others_are_whole(world, clock):
             "assignments_assignee.name: name",
             "assignments_contactpoint.address: chat",
             "assignments_act.note: note",
+            "assignments_assignment.entered_by: name",
+            "assignments_changerecord.actor: name",
             "assignments_changerecord.after: name",
             "assignments_tableupload.content: name",
             "assignments_calendarsource.url: mail",
