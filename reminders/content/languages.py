@@ -8,6 +8,11 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 
+def stored_code(tag: str) -> str:
+    """A language as texts are stored by it: de-at for de-AT and de_AT."""
+    return tag.replace("_", "-").lower()
+
+
 @lru_cache(maxsize=256)
 def text_language(language: str) -> str:
     """The language of the texts for a reader of this one: de for de-AT, DEFAULT_LANGUAGE for one that there are none in.
@@ -22,7 +27,7 @@ def languages_for(language: str) -> tuple[str, ...]:
     """The languages in which a reader of this one takes a text, the best first: de-at and de for de-AT, then
     DEFAULT_LANGUAGE.
     """
-    code, found = language.replace("_", "-").lower(), []
+    code, found = stored_code(language), []
     while code:
         found.append(code)
         code = code.rpartition("-")[0]
@@ -33,7 +38,7 @@ def known_language(wanted: Sequence[str]) -> str:
     """The first of these for which there are texts, as a code of LANGUAGES; '' if there is none."""
     codes = dict(settings.LANGUAGES)
     for tag in wanted:
-        code = tag.replace("_", "-").lower()
+        code = stored_code(tag)
         while code and code not in codes:
             code = code.rpartition("-")[0]
         if code:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 
 from assignments.team_scope import EVERYTHING, TeamScope
+from reminders.content.languages import stored_code
 from reminders.insight.template_use import problem_in_force
 from reminders.models import MessageTemplate, TemplateVersion
 
@@ -43,7 +44,13 @@ def stored_texts(
     pk: int | None = None,
 ) -> list[StoredText]:
     """Those that this caller sees, by kind, channel, language and team; '' and None: any."""
-    wanted = {"kind": kind, "channel": channel, "language": language, "team_id": team_id, "pk": pk}
+    wanted = {
+        "kind": kind,
+        "channel": channel,
+        "language": stored_code(language),
+        "team_id": team_id,
+        "pk": pk,
+    }
     found = MessageTemplate.objects.visible_to(scope).filter(
         **{name: value for name, value in wanted.items() if value not in ("", None)}
     )

@@ -17,7 +17,7 @@ from assignments.services import Refused
 from assignments.team_scope import EVERYTHING, TeamScope
 from assignments.transactions import atomically
 from assignments.wording import quoted
-from reminders.content.languages import known_language
+from reminders.content.languages import known_language, stored_code
 from reminders.content.message_templates import active, syntax
 from reminders.content.message_templates.checks import check
 from reminders.content.message_templates.custom_text import CustomText
@@ -85,6 +85,7 @@ def checked_text(
     scope: TeamScope = EVERYTHING,
 ) -> dict[str, str]:
     """What would be saved, by its names. Raises ValidationError, as `save_template`."""
+    language = stored_code(language)
     check_place(kind=kind, channel=channel, language=language, team_id=team_id, scope=scope)
     text = {
         "kind": kind,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from assignments.models import Team
 from assignments.services import Refused
 from assignments.team_scope import TeamScope
+from reminders.content.languages import stored_code
 from reminders.content.message_templates import active
 from reminders.content.message_templates.filters import FILTERS
 from reminders.content.message_templates.starters import starter
@@ -27,12 +28,13 @@ from reminders.insight.template_preview import (
     sample_names,
 )
 from reminders.insight.text_difference import difference
+from reminders.models import MessageTemplate
 from reminders.operations import message_templates
 from reminders.operations.message_templates import TemplateChanged, UnknownTemplate
 from reminders.web.language import NAMES
 from reminders.web.ops.mailbox import BEFORE_HTML, HTML_POLICY
 from reminders.web.ops.page import error_page, may_operate, page, show
-from reminders.web.ops.text_words import CHANNELS, KINDS, SAMPLES, STATES, choices
+from reminders.web.ops.text_words import CHANNELS, KINDS, SAMPLES, STATES, choices, language_word
 from reminders.web.team_limits import TeamAccess, scope_of
 
 
@@ -90,13 +92,15 @@ def templates(request: HttpRequest) -> HttpResponse:
         )
         if asked["state"] in ("", one.state)
     ]
+    variants = MessageTemplate.objects.visible_to(scope).order_by("language")
+    languages = dict.fromkeys((*NAMES, *variants.values_list("language", flat=True).distinct()))
     context = {
         "listed": [_words_of(one) for one in listed],
         "asked": asked,
         "filters": [
             ("kind", gettext("Kind"), choices(KINDS)),
             ("channel", gettext("Channel"), choices(CHANNELS)),
-            ("language", gettext("Language"), list(NAMES.items())),
+            ("language", gettext("Language"), [(code, language_word(code)) for code in languages]),
             ("team", gettext("Team"), _teams(scope)),
             ("state", gettext("State"), choices(STATES)),
         ],
@@ -111,7 +115,7 @@ def _words_of(one: StoredText) -> dict[str, Any]:
         "text": one,
         "kind": KINDS.get(template.kind, template.kind),
         "way": CHANNELS.get(template.channel, template.channel),
-        "language": NAMES.get(template.language, template.language),
+        "language": language_word(template.language),
         "state": STATES[one.state],
     }
 
@@ -242,7 +246,7 @@ def _draft(values: Mapping[str, Any]) -> TextDraft:
     return TextDraft(
         kind=given("kind", 20),
         channel=given("channel", 20),
-        language=given("language", 20),
+        language=stored_code("-".join(filter(None, (given("language", 20), given("region", 8))))),
         team=given("team", 20),
         subject=given("subject", longest),
         body=given("body", 2 * longest),
@@ -388,7 +392,7 @@ def _shown(
             "preview": shown,
             "kind": KINDS[draft.kind],
             "way": CHANNELS[draft.channel],
-            "language": NAMES.get(draft.language, draft.language),
+            "language": language_word(draft.language),
             "state": STATES[stored.state] if stored else "",
             "team": team,
             "names": variables(draft.kind, form).values(),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from django.utils.translation import gettext_lazy as _
 
 from reminders.models import MessageTemplate
+from reminders.web.language import NAMES
 
 KINDS: Mapping[str, object] = {
     MessageTemplate.Kind.REMINDER: _("Reminder"),
@@ -37,6 +38,12 @@ SAMPLES: Mapping[str, object] = {
     "of all kinds": _("of all kinds"),
     "all overdue": _("all overdue"),
 }
+
+
+def language_word(code: str) -> str:
+    """A language by the name that its readers know, with its variant: Deutsch (AT)."""
+    name, _, variant = code.partition("-")
+    return f"{NAMES.get(name, name)} ({variant.upper()})" if variant else NAMES.get(name, name)
 
 
 def choices(words: Mapping[str, object], codes: Iterable[str] | None = None) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from reminders.web.api.fields import (
 )
 from reminders.web.api.serializers.queries import NumberParameter, QuerySerializer
 
-LANGUAGE = "One of en, de, es, fr, or a variant such as de-at."
+LANGUAGE = "One of en, de, es, fr, or a variant such as de-AT; it is shown as de-at."
 SEEN = (
     "The number of the newest version that you know (0: none). If there is a newer one, 409 template_changed;"
     " without it, nothing is compared."

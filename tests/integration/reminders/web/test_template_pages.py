@@ -49,6 +49,18 @@ def test_a_text_begins_as_the_built_in_one_in_its_language(olga):
         assert olga.get(f"{LIST}/new", {**PLACE, **none}).status_code == 404
 
 
+def test_a_text_for_one_region_is_begun_saved_and_found(olga):
+    begun = page_of(olga.get(f"{LIST}/new", {**PLACE, "language": "de", "region": "AT"}))
+    assert "<h1>Reminder, E-mail, Deutsch (AT)</h1>" in begun
+    assert "Guten Tag {{ name }}!" in begun
+    assert save(olga, language="de-at").status_code == 302
+    assert made().language == "de-at"
+    listed = page_of(olga.get(LIST, {"language": "de-at"}))
+    assert '<option value="de-at" selected>Deutsch (AT)</option>' in listed
+    assert "<td>Deutsch (AT)</td>" in listed
+    assert olga.get(f"{LIST}/new", {**PLACE, "language": "de", "region": "<b>"}).status_code == 404
+
+
 @pytest.mark.parametrize("channel", ["email", "sms"])
 @pytest.mark.parametrize("kind", MessageTemplate.Kind.values)
 def test_each_kind_begins_with_a_preview_on_its_first_row(olga, kind, channel):

@@ -49,6 +49,15 @@ def test_a_text_is_saved_replaced_restored_and_taken_out_of_force(api):
     ]
 
 
+@pytest.mark.parametrize("tag", ["de-AT", "de_AT", "de-at"])
+def test_a_language_with_a_region_is_taken_as_people_have_it(api, tag):
+    made = api.post(URL, {**TEXT, "language": tag})
+    assert (made.status_code, made.json()["language"]) == (201, "de-at")
+    assert [one["id"] for one in api.get(f"{URL}?language={tag}").json()["results"]] == [made.json()["id"]]
+    shown = api.post(f"{URL}/preview", {**TEXT, "language": tag}).json()
+    assert "Mo, 15. Juni" in shown["text"]
+
+
 def test_who_saves_second_is_told_and_nothing_is_lost(api):
     api.post(URL, {**TEXT, "seen": 0})
     second = api.post(URL, {**TEXT, "body": "Mine: {{ time_line }}", "seen": 0})
