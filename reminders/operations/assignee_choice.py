@@ -28,8 +28,17 @@ NOBODY = "nobody"
 MOST_LISTED = 200
 """People that a list offers; of more, one is named."""
 
+SUGGESTIONS = "people-suggested"
+"""The id of the list of those who are suggested, in a page."""
+
 MOST_NAMESAKES = 5
 ID = re.compile(r"#?([0-9]{1,18})", re.ASCII)
+SUGGESTED = re.compile(r".*\(#([0-9]{1,18})\)", re.ASCII | re.DOTALL)
+"""What a suggestion puts into the field: a name, and the id that counts."""
+
+MOST_SUGGESTED = 20
+FEW = 100
+"""So many assignments are looked at for whoever is free then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,9 @@ def choose(given: str, scope: TeamScope) -> Chosen:
     by_id = Q(pk=int(number[1])) if number else Q(pk__in=())
     by_reference, by_name = Q(reference__in=spellings(text)), Q(name__in=spellings(text))
     first = (by_id, by_reference) if text.startswith("#") else (by_reference, by_id)
-    for meant in (*first, by_name):
+    suggested = SUGGESTED.fullmatch(text)
+    by_suggestion = Q(pk=int(suggested[1])) if suggested else Q(pk__in=())
+    for meant in (*first, by_name, by_suggestion):
         found = list(people.filter(meant).order_by("pk")[: MOST_NAMESAKES + 1]) if "\x00" not in text else []
         if len(found) == 1:
             return Chosen(found[0])
@@ -103,10 +114,12 @@ def offer_people(field: forms.Field, work: Sequence[Assignment], scope: TeamScop
     if _is_short(people):
         field.widget = forms.Select(choices=_choices(people, work, scope))
     else:
-        field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
-        field.help_text = gettext("A reference, an id such as #12, or an exact name. Or %(nobody)s.") % {
-            "nobody": NOBODY
-        }
+        field.widget.attrs |= {"autocomplete": "off", "spellcheck": "false", "list": SUGGESTIONS}
+        if len(work) <= FEW:
+            field.widget.attrs["data-work"] = ",".join(str(one.pk) for one in work)
+        field.help_text = gettext(
+            "Begin to write a name, a telephone number or a reference and choose, or write an id such as #12. Or %(nobody)s."
+        ) % {"nobody": NOBODY}
 
 
 def chosen_for(given: str, work: Sequence[Assignment], scope: TeamScope) -> Chosen:
@@ -187,12 +200,44 @@ def _other_work(
     return other_work
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """Somebody who may be meant: what is put into the field, and what is said of them."""
+
+    value: str
+    words: str
+
+
+def suggestions(people: Sequence[Assignee], work: Sequence[Assignment], scope: TeamScope) -> list[Suggestion]:
+    """These people as suggestions: whoever is free at the time of the work first, those of its teams before others."""
+    teams = {team.pk for one in work if (team := effective_team(one)) is not None}
+    other_work = _other_work(people, work, scope)
+    ordered = sorted(people, key=lambda one: (one.pk in other_work, one.team_id not in teams))
+    return [
+        Suggestion(value=f"{one.name} (#{one.pk})", words=_words(one, other_work.get(one.pk), bool(work)))
+        for one in ordered[:MOST_SUGGESTED]
+    ]
+
+
+def _words(person: Assignee, other: Booking | None, asks_when: bool) -> str:
+    known = [isolated(one) for one in (person.reference, person.team.name if person.team else "") if one]
+    if other is not None:
+        known.append(
+            gettext("at %(at)s “%(title)s”")
+            % {"at": f"{timezone.localtime(other.start):%H:%M}", "title": isolated(other.title)}
+        )
+    elif asks_when:
+        known.append(gettext("free then"))
+    return " · ".join(known)
+
+
 class OtherPersonForm(forms.Form):
     """A person by reference, id or exact name."""
 
     other = forms.CharField(
         label=_("Who was entered a second time"),
         max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "list": SUGGESTIONS}),
         help_text=_("A reference, an id such as #12, or an exact name."),
     )
 

@@ -41,6 +41,9 @@ ACTS = {
 }
 """What operators are offered for each line: the actions by their names in addresses, and the words of the links."""
 
+MOST_CALLED = 5
+"""Those that the warning of a page names; the others are marked in the list."""
+
 NEED_AN_ADDRESS = (Unreachable.NO_CONTACT_POINT, Unreachable.OPTED_OUT)
 """Causes for which nothing is sent at all. To an address that fails messages still go, as to the last one."""
 
@@ -102,6 +105,7 @@ def _shown(request: HttpRequest) -> dict[str, object]:
         "looked_at": len(known.found),
         "truncated": known.truncated,
         "needs_somebody": known.needs_somebody,
+        "call_first": [line["entry"].assignment for line in lines if line["call_first"]][:MOST_CALLED],
         "hours": hours,
         "choices": [(one, _in_words(one)) for one in HOURS],
         "within": _within(hours),

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
 from django.urls import reverse
 
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignee, Assignment
 from assignments.team_scope import TeamScope
+from assignments.teams import effective_team
 from reminders import conf
 from reminders.insight import selections, statistics
+from reminders.operations.assignee_choice import FEW, suggestions
 from reminders.web.filters import OpsPeopleFilterSet
 from reminders.web.ops.lists import assignment_lines, list_page
 from reminders.web.ops.page import page, show
@@ -22,10 +25,14 @@ from reminders.web.search import (
     exact_assignment,
     is_frequent,
     people_found,
+    whole_number,
     work_of_message,
     work_search,
 )
 from reminders.web.team_limits import TeamAccess, scope_of
+
+MOST_LOOKED_AT = 100
+"""People among whom those are suggested who are free."""
 
 MOST_SHOWN = 20
 """People and assignments that a result shows; their lists hold all."""
@@ -86,6 +93,26 @@ def people(request: HttpRequest) -> HttpResponse:
         "people",
         {"filters": filters, "listed": listed, "lines": lines, "saved": views_shown(request, "people")},
     )
+
+
+@page(limit=TeamAccess.NARROWS)
+def suggest(request: HttpRequest) -> HttpResponse:
+    """Options for the field that asks who gets work, whose numbers are in `work`: by what is written, else of its teams."""
+    text, scope = clean_text(request.GET.get("to")), scope_of(request.user)
+    ids = [pk for one in request.GET.get("work", "").split(",")[:FEW] if (pk := whole_number(one))]
+    work = list(
+        Assignment.objects.visible_to(scope).filter(pk__in=ids).select_related("assignee__team", "team")
+    )
+    with statistics.bounded():
+        found = _people(scope)
+        if text:
+            found = people_found(found, text)
+        elif teams := {team.pk for one in work if (team := effective_team(one)) is not None}:
+            found = found.filter(team__in=teams)
+        if len({one.assignee_id for one in work}) == 1 and (present := work[0].assignee_id):
+            found = found.exclude(pk=present)
+        offered = suggestions(list(found[:MOST_LOOKED_AT]), work, scope)
+    return render(request, "ops/parts/suggestions.html", {"suggestions": offered})
 
 
 def person_lines(rows: Sequence[Assignee]) -> list[PersonLine]:

@@ -38,6 +38,7 @@ urlpatterns = [
     path("assignments/<int:pk>", explanation.explanation, name="explain"),
     path("day", day.day_view, name="day"),
     path("people", finding.people, name="people"),
+    path("people/suggest", finding.suggest, name="suggest-people"),
     path("people/<int:pk>", people.person, name="person"),
     path("people/<int:pk>/erase", erasing.erase, name="erase-person"),
     path("people/<int:pk>/export", erasing.export, name="export-person"),

@@ -155,3 +155,25 @@ function followClocks(start) {
 document.addEventListener("DOMContentLoaded", () => {
   for (const start of document.querySelectorAll("input[data-assignee-zone]")) followClocks(start);
 });
+
+// Whoever may be meant is suggested while a name is written; at first those of the team of the work who are free.
+function suggestPeople(field, list) {
+  let asked = 0;
+  const ask = async () => {
+    const mine = ++asked;
+    await new Promise((then) => setTimeout(then, 200));
+    if (mine !== asked) return;
+    const values = new URLSearchParams({ to: field.value, work: field.dataset.work ?? "" });
+    const answer = await fetch(`${list.dataset.from}?${values}`).catch(() => null);
+    if (answer?.ok && mine === asked) list.innerHTML = await answer.text();
+  };
+  const isChosen = () => [...list.options].some((one) => one.value === field.value);
+  field.addEventListener("focus", ask, { once: true });
+  field.addEventListener("input", () => { if (!isChosen()) ask(); });
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const list of document.querySelectorAll("datalist[data-from]")) {
+    suggestPeople(document.querySelector(`input[list="${list.id}"]`), list);
+  }
+});

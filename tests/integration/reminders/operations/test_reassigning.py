@@ -340,7 +340,7 @@ def test_of_very_many_people_one_is_named(clock):
     AssigneeFactory()
     field = AssigneeForm("", [work], EVERYTHING).fields["to"]
     assert not hasattr(field.widget, "choices")
-    assert field.help_text.startswith("A reference, an id such as #12, or an exact name.")
+    assert field.help_text.startswith("Begin to write a name, a telephone number or a reference and choose")
 
 
 def test_a_person_who_leaves_the_callers_teams_meanwhile_gets_nothing(clock, config):

@@ -104,6 +104,7 @@ NEEDS = {
     "ops/board/live": {"GET": LOOK},
     "ops/forecast": {"GET": LOOK},
     "ops/find": {"GET": LOOK},
+    "ops/people/suggest": {"GET": LOOK},
     "ops/day": {"GET": LOOK},
     "ops/assignments": {"GET": LOOK},
     "ops/assignments/new": {"GET": ACT, "POST": ACT},

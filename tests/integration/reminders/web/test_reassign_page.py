@@ -15,6 +15,7 @@ from reminders.delivery import deliver, dispatch, scan
 from reminders.insight.explain import wording
 from reminders.ledger.audit import record
 from reminders.models import Audit, Reason
+from reminders.operations import assignee_choice
 from reminders.operations.actions import MAX_TARGETS
 from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
@@ -351,3 +352,30 @@ def test_whoever_is_busy_then_comes_last_and_says_with_what(operator):
     free, busy = list(choices)[1:3]
     assert (free[0], [pk for pk, _ in free[1]]) == ("Free then", [named(eva)])
     assert busy == ("Have other work then", [(named(ben), f"Ben (#{ben.pk}): at 13:30 “Lift”")])
+
+
+def test_of_many_people_those_are_suggested_who_are_free(operator, monkeypatch):
+    monkeypatch.setattr(assignee_choice, "MOST_LISTED", 1)
+    team = teams.add_team(name="North")
+    ada, ben, eva, far = (AssigneeFactory(name=name) for name in ("Ada", "Ben Li", "Eva Li", "Uli Lin"))
+    for one in (ada, ben, eva):
+        people.change_assignee(one.pk, {"team_id": team.pk})
+    work = AssignmentFactory(assignee=ada)
+    AssignmentFactory(title="Lift", assignee=ben, scheduled_start=work.scheduled_start)
+    page = operator.get(ADDRESS, {"ids": work.pk}).content.decode()
+    assert f'list="people-suggested" data-work="{work.pk}"' in page
+    assert '<datalist id="people-suggested" data-from="/ops/people/suggest"></datalist>' in page
+
+    def suggested(**given):
+        text = operator.get("/ops/people/suggest", {"work": work.pk, **given}).content.decode()
+        return re.findall(r'<option value="([^"]*)">([^<]*)</option>', text)
+
+    at = f"{work.scheduled_start:%H:%M}"
+    free, busy = (
+        (f"Eva Li (#{eva.pk})", "North · free then"),
+        (f"Ben Li (#{ben.pk})", f"North · at {at} “Lift”"),
+    )
+    assert suggested() == [free, busy]
+    assert suggested(to="Li") == [free, (f"Uli Lin (#{far.pk})", "free then"), busy]
+    assert suggested(to="nobody") == []
+    assert operator.get(ADDRESS, {"ids": work.pk, "to": free[0]}).context["answers"] == {"to": named(eva)}

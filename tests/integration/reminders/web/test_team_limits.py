@@ -164,6 +164,7 @@ ADDRESSES = {
     "ops/board/live": NARROWED,
     "ops/forecast": NARROWED,
     "ops/find": NARROWED,
+    "ops/people/suggest": NARROWED,
     "ops/day": NARROWED,
     "ops/assignments": NARROWED,
     "ops/assignments/new": NARROWED,
@@ -502,6 +503,12 @@ def urls(route: str, world: World) -> list[str]:
             point = contact_points.points_of(world.others_person.pk)[0]
             acts = (f"{name}?point={point.pk}" for name in POINT_ACTIONS)
             return [f"/ops/people/{world.others_person.pk}/{act}" for act in acts]
+        case "ops/people/suggest":
+            return [
+                f"/ops/people/suggest?to={SECRET}",
+                f"/ops/people/suggest?work={ids[0]}",
+                "/ops/people/suggest",
+            ]
         case "ops/find":
             return [f"/ops/find?q={SECRET}", f"/ops/find?q=W-{SECRET}", f"/ops/find?q={ids[0]}"]
         case "ops/act/<slug:name>":
