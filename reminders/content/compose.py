@@ -30,7 +30,7 @@ from reminders.content.dates import local_time, zone_name
 from reminders.content.languages import languages_for, text_language
 from reminders.content.message_templates import active
 from reminders.content.message_templates.custom_text import CustomText, Variant, check_size, recorded_fault
-from reminders.content.rendered import RenderedTemplate, escaped, mark
+from reminders.content.rendered import RenderedTemplate, escaped, mark, unmarked
 from reminders.ledger.records import NO_TEAM_CONTACT, Claim, Digest, Facts, TeamContact
 from reminders.models import Kind
 from reminders.policy import recipients, rows
@@ -359,9 +359,9 @@ def _template(
 
 def _organisation(team: TeamContact) -> dict[str, str]:
     """Whom a reader may ask: the same in each message of a team, so it is written into the rendered template."""
-    phone = team.phone or settings.ORGANISATION_PHONE
+    phone = unmarked(team.phone or settings.ORGANISATION_PHONE)
     return {
-        "organisation": isolated(team.organisation or settings.ORGANISATION_NAME),
+        "organisation": isolated(unmarked(team.organisation or settings.ORGANISATION_NAME)),
         "organisation_phone": phone,
         "organisation_tel": links.tel_url(phone),
         "takes_replies": "yes" if team.reply_to or settings.EMAIL_REPLY_TO else "",

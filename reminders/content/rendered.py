@@ -6,11 +6,17 @@ from html import escape
 
 SPECIAL_IN_HTML = re.compile("[&<>\"']")
 PLACEHOLDER = re.compile("\ue000([a-z_]+)\ue001")
+NO_MARKS = re.compile("[\ue000-\ue00f]")
 
 
 def mark(name: str) -> str:
     """What stands for a value: PLACEHOLDER finds it."""
     return f"\ue000{name}\ue001"
+
+
+def unmarked(text: str) -> str:
+    """The text without the characters that marks are made of, for what is rendered once as it is."""
+    return NO_MARKS.sub("", text)
 
 
 def escaped(text: str) -> str:

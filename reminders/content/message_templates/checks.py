@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from heapq import merge
+from itertools import islice
 
 from django.utils.translation import gettext_noop as _
 
@@ -65,16 +67,25 @@ def _checked(source: str, most: int, known: Mapping[str, Variable]) -> tuple[Par
     if not source.strip():
         return Parsed((), ()), [Problem(_("a text is needed"), TOP)]
     read = syntax.parse(source)
-    problems = [*read.problems, *_unknown(read.nodes, known)]
-    problems.sort(key=lambda one: (one.place.line, one.place.column))
-    return read, problems[: syntax.MOST_PROBLEMS]
+    # Each of these is in the order of the text, and no more of them are made than are named.
+    of_names = merge(_unknown_asked(read.nodes, known), _unknown_values(read.nodes, known), key=_order)
+    problems = [*read.problems, *islice(of_names, syntax.MOST_PROBLEMS)]
+    return read, sorted(problems, key=_order)[: syntax.MOST_PROBLEMS]
 
 
-def _unknown(nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator[Problem]:
-    """Names of values that these messages do not have, and flags where something is to be written."""
+def _order(problem: Problem) -> tuple[int, int]:
+    return problem.place.line, problem.place.column
+
+
+def _unknown_asked(nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator[Problem]:
+    """Names in conditions that these messages do not have."""
     for asked in tree.asked_in(nodes):
         if asked.name not in known:
             yield _no_such(asked.name, known, asked.place)
+
+
+def _unknown_values(nodes: tuple[Node, ...], known: Mapping[str, Variable]) -> Iterator[Problem]:
+    """Names of values that these messages do not have, and flags where something is to be written."""
     for value in tree.values_in(nodes):
         at = Place(value.place.line, value.place.column)
         if value.name not in known:

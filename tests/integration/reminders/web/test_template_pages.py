@@ -244,6 +244,7 @@ HOSTILE = {
     "an argument without bounds": "{{ title|truncate:99999999999999999999 }}",
     "comments that do not end": "{#" * 45_000,
     "lines": "\n" * 90_000,
+    "unknown names": ("{% if " + "zz or " * 14 + "zz %}{% endif %}") * 200,
     "NUL": "{{ time_line }}\x00",
 }
 
@@ -264,5 +265,5 @@ def test_hostile_texts_are_refused_in_bounded_time_by_page_and_call(olga):
         assert statuses == [400, 200, 400, 400], (name, statuses)
         slow[name] = process_time() - begun
     assert not MessageTemplate.objects.exists()
-    assert max(slow.values()) < 4, slow
+    assert max(slow.values()) < 2, slow
     assert message_templates.MOST_OCTETS == 100_000

@@ -418,6 +418,15 @@ def test_a_mail_says_whom_of_the_team_to_ask(settings):
     assert (message.reply_to, "Questions? Call Care & Co, +49 40 55.\n" in message.text) == ("", True)
 
 
+def test_a_name_with_the_characters_of_marks_is_a_name_without_them():
+    hostile = TeamContact(organisation="\ue000title\ue001 & \ue000foo\ue001", phone="\ue00055", reply_to="")
+    facts = replace(FACTS, title="Pump \ue000foo\ue001", team_contact=hostile)
+    message = compose.compose(replace(CLAIM, facts=facts), contact=ANA, address="a@example.test", now=NOON)
+    assert "Questions? Call title & foo, 55" in message.text
+    assert "title &amp; foo" in message.html
+    assert "Pump \ue000foo\ue001 starts in 30 minutes." in message.text
+
+
 def test_a_mail_names_the_organisation_to_supervisors_too(settings):
     settings.ORGANISATION_NAME = "Care & Co"
     assert composed(TWO).text.endswith("list of supervisors.\nCare & Co\n")
