@@ -37,10 +37,10 @@ def names_of(keys: Iterable[str], known: Mapping[str, tuple[int, str]]) -> dict[
     }
 
 
-def former_names(keys: Iterable[str]) -> dict[str, str]:
-    """Who had work before, or supervised it, by name and number; without programs, and without a query for nobody."""
+def former_names(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, str]:
+    """Those of these people who had work before, or supervised it, by name and number; no query where there is nobody."""
     unknown = [key for key in keys if recipients.person_behind(key) is not None]
-    known = people_among(unknown, Assignee.objects.all()) if unknown else {}
+    known = people_among(unknown, people) if unknown else {}
     return {key: f"{isolated(name)} ({key.replace(':', ' ')})" for key, (_, name) in known.items()}
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 
 from assignments.direction import isolated
 from assignments.models import Act, Assignee, Assignment
+from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.message import Contact
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule
@@ -63,6 +64,7 @@ class Asked:
         acts: list[Act],
         pause: Pause | None,
         config: ReminderConfig,
+        scope: TeamScope = EVERYTHING,
     ) -> None:
         self.assignment = assignment
         self.rows = rows
@@ -85,7 +87,9 @@ class Asked:
             [self.work.recipient], now=self.situation.now, config=config
         )
         named = (*(row.recipient for row in rows), *(act.actor for act in acts))
-        self.former = former_names({*named} - {self.work.recipient, *self.supervisors})
+        self.former = former_names(
+            {*named} - {self.work.recipient, *self.supervisors}, Assignee.objects.visible_to(scope)
+        )
         self.by_rule = self._answers_by_rule()
 
     def answer(self) -> Prospect:

@@ -11,6 +11,7 @@ from django.db.models import Prefetch, Q
 from django.utils.translation import gettext
 
 from assignments.models import Act, Answer, Assignment
+from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import ReminderConfig
 from reminders.insight.awareness import state_words
 from reminders.insight.change_words import Names, sentence
@@ -56,8 +57,10 @@ def find(name: str) -> Assignment:
     return found[0]
 
 
-def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
+def explain(assignment: Assignment, *, config: ReminderConfig, scope: TeamScope = EVERYTHING) -> Explanation:
     """Everything that can be said about the reminders of this assignment, as of now.
+
+    Whoever had it before and is outside of the scope of the reader is named by number.
 
     Raises Assignment.DoesNotExist where it has been removed meanwhile.
     """
@@ -65,9 +68,9 @@ def explain(assignment: Assignment, *, config: ReminderConfig) -> Explanation:
     live = Reminder.objects.filter(assignment=found).order_by("-version", "kind", "recipient", "id")
     attempts = Prefetch("attempt_rows", Attempt.objects.order_by("number"))
     rows = [*live.prefetch_related(attempts, "delivery_events"), *archive.archived_rows(found.pk)]
-    asked = Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config)
+    asked = Asked(found, rows, list(Act.objects.filter(assignment=found)), pause_in_force(), config, scope)
     answer = asked.answer()
-    changes = list(_changes(found))
+    changes = list(_changes(found, scope))
     known = of_assignments([found.pk], config=config).get(found.pk)
     return Explanation(
         assignment_id=found.pk,
@@ -124,10 +127,10 @@ def _rules(asked: Asked) -> Iterator[RuleExplanation]:
         yield from asked.chains.explained(asked.name_of)
 
 
-def _changes(assignment: Assignment) -> Iterator[ChangeView]:
+def _changes(assignment: Assignment, scope: TeamScope) -> Iterator[ChangeView]:
     """The latest changes of this work, the oldest of them first."""
     records = list(assignment.change_records.order_by("-id")[:MOST_CHANGES])[::-1]
-    names = Names.of(records)
+    names = Names.of(records, scope)
     for one in records:
         yield ChangeView(
             id=one.pk,

@@ -20,5 +20,5 @@ class ExplanationView(AssignmentEndpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         """Explains whether a reminder will be sent, when and to whom; and if not, why not."""
-        answer = explain(self._found(), config=conf.current())
+        answer = explain(self._found(), config=conf.current(), scope=self.team_scope)
         return Response(explanations.ExplanationSerializer(answer).data)

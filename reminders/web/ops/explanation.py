@@ -40,7 +40,7 @@ def explanation(request: HttpRequest, pk: int) -> HttpResponse:
     if assignment is None:
         raise Http404(gettext("There is no assignment with the number %(pk)s.") % {"pk": pk})
     config = conf.current()
-    answer = explain(assignment, config=config)
+    answer = explain(assignment, config=config, scope=scope_of(request.user))
     person_shown = assignment.assignee is not None and scope_of(request.user).holds(
         assignment.assignee.team_id
     )

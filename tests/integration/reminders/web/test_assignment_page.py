@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from assignments import acts, services
+from assignments import acts, services, teams
 from assignments.history import Actor
+from assignments.team_scope import TeamScope
 from reminders import conf
+from reminders.insight.explain.explain import explain
 from reminders.insight.headline import headline
 from tests import acting
 from tests.conftest import NOON
@@ -75,3 +77,9 @@ def test_who_had_the_work_before_keeps_a_name(clock, operator):
     page = operator.get(f"/ops/assignments/{work.pk}").content.decode()
     assert f"Ada (assignee {ada.pk}) declined (My car broke down.)" in page
     assert 'href="tel:+4930123456" aria-label="Call +4930123456: Ben"' in page
+    assert "Given to Ben in place of Ada by olga." in page
+    north = TeamScope(frozenset({teams.add_team(name="North").pk}))
+    told = " ".join(step.summary for step in explain(work, config=conf.current(), scope=north).history)
+    assert "Ada" not in told
+    assert f"assignee {ada.pk} declined" in told
+    assert f"in place of person {ada.pk} by olga." in told
