@@ -197,3 +197,12 @@ def test_more_than_it_shows_is_said(viewer, clock, monkeypatch):
     AssignmentFactory.create_batch(3)
     found = viewer.get("/ops/day").context["day"]
     assert (found.blocks, found.truncated, found.only_busy, len(found.rows)) == (2, True, True, 3)
+
+
+def test_a_day_without_work_says_so_and_leads_on(clock, operator, viewer):
+    page = operator.get("/ops/day?date=2026-06-15").content.decode()
+    assert "No work on this day." in page
+    assert 'href="/ops/assignments/new?back=/ops/day%3Fdate%3D2026-06-15"' in page.replace("%2F", "/")
+    assert 'id="import-work" href="/ops/import"' in page
+    assert "No work on these days." in operator.get("/ops/day?date=2026-06-15&days=3").content.decode()
+    assert 'id="enter-work"' not in viewer.get("/ops/day?date=2026-06-15").content.decode()
