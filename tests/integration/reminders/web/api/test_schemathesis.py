@@ -1,19 +1,23 @@
 """Each call as its description says: what it allows and what it forbids, and every answer is one of those described."""
 
+from collections import Counter
+
 import pytest
 import schemathesis
 from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, transaction
+from django.db.models.functions import Now
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
+from schemathesis.generation.meta import CoverageScenario
 
 from accounts.models import ApiToken
 from assignments.imports.formats import XLSX
-from tests.depth import examples
+from tests.depth import FULL, examples
 from tests.factories import AssignmentFactory
 
 # Coverage is asked of the other tests: tracing takes half as long again.
@@ -43,6 +47,8 @@ load_all_checks()
 SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
 SCHEMA.app = web
 SCHEMA.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+wrong_types = Counter[str]()
+"""By operation. Half of all cases give a field a value of another type, six for each field: every run tries two of six."""
 OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
 # The API refuses more than its description says: blank texts, fields it does not know, years that nobody plans in,
 # keys and cursors that are none. Everything else must be as described.
@@ -59,7 +65,9 @@ def token(clock, settings):
     ends = (signals.request_started, signals.request_finished)
     for end in ends:
         end.disconnect(close_old_connections)
-    yield ApiToken.issue("schemathesis", scopes=["read", "write", "ops"], days=None)[1]
+    _, secret = ApiToken.issue("schemathesis", scopes=["read", "write", "ops"], days=None)
+    ApiToken.objects.update(last_used_at=Now())  # or each call, which is taken back, would store it
+    yield secret
     for end in ends:
         end.connect(close_old_connections)
 
@@ -70,6 +78,7 @@ def test_every_call_does_what_its_description_says(label, token):
     to make all of them takes seconds.
     """
     made = HypothesisTestConfig(project=SCHEMA.config, modes=list(HypothesisTestMode))
+    wrong_types[label] = 0
     create_test(operation=OPERATIONS[label], test_func=is_as_described, config=made)(token=token)
 
 
@@ -82,6 +91,14 @@ def test_every_call_does_what_its_description_says(label, token):
     suppress_health_check=list(HealthCheck),
 )
 def is_as_described(case, token):
+    if (
+        not FULL
+        and case.meta
+        and getattr(case.meta.phase.data, "scenario", None) == CoverageScenario.INCORRECT_TYPE
+    ):
+        wrong_types[case.operation.label] += 1
+        if wrong_types[case.operation.label] % 3 != 1:
+            return
     with transaction.atomic():  # each case finds the same database
         case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=NOT_SAID)
         transaction.set_rollback(True)
