@@ -118,6 +118,7 @@ WORDS = frozenset(
         _("revoke token"),
         _("limit user"),
         _("assignee"),
+        _("ops"),
         _("supervisors"),
         _("before start"),
         _("at local time"),

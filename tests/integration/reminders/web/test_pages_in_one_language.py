@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.contrib.auth import get_user_model
+from django.urls import get_resolver
 from django.utils import timezone
 from django.utils.functional import Promise
 
@@ -108,6 +109,7 @@ def _system_rows() -> None:
 
 
 def _admins() -> Iterator[tuple[str, Any]]:
+    assert get_resolver().url_patterns  # loads the admin
     for model, of_model in site._registry.items():
         if model._meta.app_label in OURS:
             yield f"/admin/{model._meta.app_label}/{model._meta.model_name}/", of_model
