@@ -26,6 +26,23 @@ def test_the_acts_of_a_list_wait_for_marks_and_stay_in_view(visit, stage):
     expect(move).to_be_disabled()
 
 
+def test_the_bar_never_covers_what_has_the_focus(visit, stage):
+    for _ in range(25):
+        AssignmentFactory()
+    page = visit("olga", "/ops/assignments?when=any")
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.get_by_role("checkbox", name=re.compile("^Select ")).first.focus()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            """() => {
+                const one = document.activeElement, box = one.getBoundingClientRect();
+                const top = document.elementFromPoint(box.left + 4, box.top + box.height / 2);
+                return one.contains(top) || Boolean(top?.contains(one));
+            }"""
+        ), page.evaluate("document.activeElement.outerHTML")
+
+
 def test_marked_work_is_moved_by_an_offset(visit, stage):
     before = Assignment.objects.get(pk=stage.sent.pk).scheduled_start
     page = visit("olga", "/ops/assignments?q=W-1001")
