@@ -13,14 +13,17 @@ MOST_BOOKINGS = 2_000
 
 
 def bookings(
-    people: Iterable[int], work: Sequence[Assignment], *, scope: TeamScope
+    people: Iterable[int],
+    given: Sequence[Booking],
+    *,
+    scope: TeamScope,
+    statuses: Sequence[Status] = (Status.SCHEDULED,),
 ) -> dict[int, list[Booking]]:
-    """What else the caller sees these people (by their ids) have SCHEDULED between the first start and the last end of this
-    work, which need not be stored; the first MOST_BOOKINGS of it.
+    """What else the caller sees these people (by their ids) have in these statuses between the first start and the last end
+    of what is given, which need not be stored; the first MOST_BOOKINGS of it.
     """
-    given = [booking_of(one) for one in work]
     first, last = min(one.start for one in given), max(one.until for one in given)
-    theirs = Assignment.objects.visible_to(scope).filter(assignee__in=set(people), status=Status.SCHEDULED)
+    theirs = Assignment.objects.visible_to(scope).filter(assignee__in=set(people), status__in=statuses)
     others = theirs.exclude(pk__in=[one.id for one in given if one.id])
     near = others.filter(scheduled_start__lte=last).filter(
         Q(scheduled_start__gte=first) | Q(scheduled_end__gt=first)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from assignments.clock import database_now
 from assignments.direction import isolated
 from assignments.models import Assignee, Assignment, Status
 from assignments.references import spellings
@@ -32,6 +33,7 @@ SUGGESTIONS = "people-suggested"
 """The id of the list of those who are suggested, in a page."""
 
 MOST_NAMESAKES = 5
+UNDONE = (Status.SCHEDULED, Status.IN_PROGRESS)
 ID = re.compile(r"#?([0-9]{1,18})", re.ASCII)
 SUGGESTED = re.compile(r".*\(#([0-9]{1,18})\)", re.ASCII | re.DOTALL)
 """What a suggestion puts into the field: a name, and the id that counts."""
@@ -185,12 +187,16 @@ def _busy_option(person: Assignee, other: Booking) -> tuple[str, str]:
 def _other_work(
     people: Sequence[Assignee], work: Sequence[Assignment], scope: TeamScope
 ) -> dict[int, Booking]:
-    """What else those of these people have to do at the time of any of this work, by their ids."""
-    given = [one for one in work if one.status == Status.SCHEDULED]
+    """What else those of these people do at the time of any of this work, from now on, by their ids."""
+    given = [booking_of(one) for one in work if one.status in UNDONE]
     if not given:
         return {}
-    times = [booking_of(one) for one in given]
-    busy = bookings((person.pk for person in people), given, scope=scope)
+    now = database_now()
+    times = [
+        replace(one, start=now, end=now + (one.until - one.start)) if one.start < now else one
+        for one in given
+    ]
+    busy = bookings((person.pk for person in people), times, scope=scope, statuses=UNDONE)
     other_work = {}
     for pk, theirs in busy.items():
         for pair in double_bookings(times, theirs):

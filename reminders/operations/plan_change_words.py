@@ -246,7 +246,7 @@ def clashes(work: Sequence[Assignment], scope: TeamScope) -> Iterator[str]:
     if not given:
         return
     people = {one.assignee.pk: one.assignee for one in given if one.assignee is not None}
-    busy = bookings(people, given, scope=scope)
+    busy = bookings(people, [booking_of(one) for one in given], scope=scope)
     pairs = (
         (person, one, other)
         for pk, person in people.items()

@@ -348,6 +348,7 @@ def test_whoever_is_busy_then_comes_last_and_says_with_what(operator):
     work = AssignmentFactory(assignee=ada, scheduled_start=NOON + hour, scheduled_end=NOON + 2 * hour)
     AssignmentFactory(title="Lift", assignee=ben, scheduled_start=NOON + 1.5 * hour)
     AssignmentFactory(title="Later", assignee=eva, scheduled_start=NOON + 2 * hour)
+    AssignmentFactory(title="Begun", assignee=eva, scheduled_start=NOON, scheduled_end=NOON + hour)
     choices = operator.get(ADDRESS, {"ids": work.pk}).context["question"].fields["to"].widget.choices
     free, busy = list(choices)[1:3]
     assert (free[0], [pk for pk, _ in free[1]]) == ("Free then", [named(eva)])
@@ -379,3 +380,21 @@ def test_of_many_people_those_are_suggested_who_are_free(operator, monkeypatch):
     assert suggested(to="Li") == [free, (f"Uli Lin (#{far.pk})", "free then"), busy]
     assert suggested(to="nobody") == []
     assert operator.get(ADDRESS, {"ids": work.pk, "to": free[0]}).context["answers"] == {"to": named(eva)}
+
+
+def test_work_that_should_have_begun_is_for_whoever_is_free_now(operator):
+    ada, ben, eva = (AssigneeFactory(name=name) for name in ("Ada", "Ben", "Eva"))
+    hour = timedelta(hours=1)
+    work = AssignmentFactory(assignee=ada, scheduled_start=NOON - 3 * hour, scheduled_end=NOON - hour)
+    AssignmentFactory(
+        title="Over", assignee=ben, scheduled_start=NOON - 3 * hour, scheduled_end=NOON - 2 * hour
+    )
+    begun = AssignmentFactory(
+        title="Begun", assignee=eva, scheduled_start=NOON - hour, scheduled_end=NOON + hour
+    )
+    acting.start(begun.pk)
+    free, busy = list(
+        operator.get(ADDRESS, {"ids": work.pk}).context["question"].fields["to"].widget.choices
+    )[1:3]
+    assert (free[0], [pk for pk, _ in free[1]]) == ("Free then", [named(ben)])
+    assert (busy[0], [pk for pk, _ in busy[1]]) == ("Have other work then", [named(eva)])
