@@ -25,6 +25,7 @@ class Life(Enum):
     FROZEN = "frozen"
     GONE = "gone"
     SILENT = "silent"
+    UNASKED = "not asked"
 
 
 ADVICE = {
@@ -95,7 +96,9 @@ def process_statuses(
         elif row.host != host:
             life = Life.SILENT
         else:
-            life = Life.FROZEN if is_there(row.pid) else Life.GONE
+            # A web process gives a sign of life when it is asked for its readiness or its metrics, and not by itself.
+            there = Life.UNASKED if row.kind == "web" else Life.FROZEN
+            life = there if is_there(row.pid) else Life.GONE
         if life is Life.GONE and row.kind in at_work:
             continue
         found.append(_status(row, life, running))
@@ -106,7 +109,7 @@ def _status(row: Process, life: Life, running: Sequence[Process]) -> ProcessStat
     replaced = life is Life.SILENT and any(
         (one.kind, one.host) == (row.kind, row.host) and one.started_at > row.seen_at for one in running
     )
-    advice = "" if life is Life.RUNNING or replaced else ADVICE[life]
+    advice = "" if life in (Life.RUNNING, Life.UNASKED) or replaced else ADVICE[life]
     return ProcessStatus(
         kind=row.kind,
         host=row.host,

@@ -45,6 +45,7 @@ WORDS = frozenset(
         _("frozen"),
         _("gone"),
         _("silent"),
+        _("not asked"),
         _("accepted"),
         _("temporary"),
         _("permanent"),

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from reminders import conf
-from reminders.delivery import beat_schedule
+from reminders.delivery import beat_schedule, heartbeats
 from reminders.insight import queue_status, statistics, trail
 from reminders.insight.doctor.check import Level
 from reminders.insight.doctor.doctor import run_checks
@@ -46,6 +46,7 @@ def queue_live(request: HttpRequest) -> HttpResponse:
 
 
 def _queue() -> dict[str, object]:
+    heartbeats.record("web", at_once=True)  # Whoever answers is at work.
     return {
         "queue": queue_status.read_queue_status(),
         "processes": process_statuses(),
@@ -100,7 +101,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         lines = trail.lines(listed.rows, scope)
     context = {"listed": listed, "lines": lines, "actions": trail.actions(scope), **wanted}
     return show(
-        request, "audit", {**context, "narrowed": any(wanted.values()), "searched": trail.MOST_SEARCHED}
+        request, "audit", {**context, "narrowed": any(wanted.values()), "most_searched": trail.MOST_SEARCHED}
     )
 
 

@@ -68,6 +68,15 @@ def test_what_has_long_been_silent_is_left_out_where_others_are_at_work(clock):
     assert told() == [("beat", 9, Life.GONE), ("worker", 2, Life.RUNNING)]
 
 
+def test_a_web_process_that_nobody_asks_is_not_taken_for_a_frozen_one(clock, viewer):
+    process("web", 40, pid=7)
+    process("web", 40, pid=8)
+    assert told() == [("web", 8, Life.GONE), ("web", 7, Life.UNASKED)]
+    assert [one.advice for one in process_statuses(here="here", is_there=lambda _: True)] == ["", ""]
+    page = viewer.get("/ops/queue").content.decode()
+    assert ">running<" in page  # The one that answers.
+
+
 def test_the_page_and_its_live_part_show_them(clock, viewer):
     process("beat", 40, host="elsewhere")
     for path in ("/ops/queue", "/ops/queue/live"):
