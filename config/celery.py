@@ -22,7 +22,7 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 OF_PAGES = {"admin", "security", "staticfiles", "templates", "urls"}
 """Tags of the checks that load pages, or are about requests. `manage.py check` and the web processes run them."""
 
-app = Celery("reminders", task_cls="config.broker_loss:AckLossTask")
+app = Celery("reminders")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reminders.delivery"])
 

@@ -153,8 +153,10 @@ REDIS_URL = env.address("REDIS_URL", "redis://localhost:6379", of=addresses.brok
 BROKER = addresses.broker(REDIS_URL)
 CELERY_BROKER_URL = BROKER.url
 CELERY_BROKER_USE_SSL = BROKER.tls or None
+CELERY_BROKER_TRANSPORT = BROKER.transport
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     **BROKER.transport_options,
+    "ack_emulation": False,  # See config/broker_transport.py.
     # Time-outs for every process: with the defaults a half-open connection blocks beat and workers for ever.
     "socket_timeout": 5,
     "socket_connect_timeout": 5,

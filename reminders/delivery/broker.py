@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import current_app
-from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError  # type: ignore[attr-defined]
 from redis.exceptions import RedisError
 
 from reminders.delivery.hints import BrokerContents, BrokerDown, HintBatch
@@ -42,7 +42,7 @@ FAILOVER_KWARGS: dict[str, dict[str, object]] = {
 HINT_EXPIRES = timedelta(hours=1)
 """Only removes stale messages; the ticket decides (docs/state-machine.md#tickets-and-leases)."""
 
-BROKER_ERRORS = (OperationalError, LimitExceeded, RedisError, OSError)
+BROKER_ERRORS = (OperationalError, BatchPublishError, LimitExceeded, RedisError, OSError)
 
 
 class CeleryBroker:
@@ -69,7 +69,9 @@ class CeleryBroker:
             return [hint for message in client.lrange(QUEUE, 0, -1) for hint in _hints_of(message)]
 
     def publish(self, batches: Sequence[HintBatch]) -> list[HintBatch]:
-        """Sends the messages over one connection; after the first refusal the rest is refused as well."""
+        """Sends the messages in one exchange. Where that fails all are refused: those that have arrived all the same are of
+        rows that get a new ticket.
+        """
         waits = [batch.wait.total_seconds() for batch in batches]
         sent = _send(
             {
@@ -81,7 +83,7 @@ class CeleryBroker:
             }
             for batch, wait in zip(batches, waits, strict=True)
         )
-        return list(batches[sent:])
+        return [] if sent == len(batches) else list(batches)
 
     def ask_workers(self, tasks: Sequence[str], *, expires: float) -> None:
         """Puts dispatch and scans into the workers' own queue; what the broker does not take is left out."""
@@ -120,19 +122,22 @@ class CeleryBroker:
 
 
 def _send(calls: Iterable[Mapping[str, Any]], *, quietly: bool = False) -> int:
-    """Sends these tasks over one connection, until the broker refuses one; returns how many it took.
+    """Sends these tasks in one exchange; returns how many the broker took for certain: all of them, or none.
 
     `quietly`: whoever asks every tick does not fill the log.
     """
     sent = 0
     try:
-        with current_app.producer_pool.acquire(block=True, timeout=5) as producer:
+        with current_app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]
             for call in calls:
                 current_app.send_task(**call, producer=producer, retry=False, ignore_result=True)
                 sent += 1
     except BROKER_ERRORS as error:
         if not quietly:
-            logger.warning("Broker refused a message", extra={"reason": type(error).__name__})
+            logger.warning(
+                "Broker refused a message", extra={"reason": type(error.__cause__ or error).__name__}
+            )
+        return 0
     return sent
 
 

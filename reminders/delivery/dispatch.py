@@ -16,9 +16,12 @@ from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
 
-SLOT = timedelta(milliseconds=90)
-"""Hints whose instants lie no further apart than this may share a message, which is due so that none of them is late by
-more than half of it, nor early by more (the gates tolerate 50 ms)."""
+SLOT = timedelta(milliseconds=105)
+"""Hints whose instants lie no further apart than this may share a message."""
+
+EARLY = timedelta(milliseconds=45)
+"""The message is due by so much before the last of them (the gates tolerate 50 ms), so that none is late by more than the
+rest of a slot."""
 
 
 @dataclass(slots=True)
@@ -181,7 +184,7 @@ def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch
 
 def _batch_of(slot: Sequence[Claimed]) -> HintBatch:
     """One message for rows in the order of their instants."""
-    return HintBatch(tuple(row.hint for row in slot), max(slot[0].wait, slot[-1].wait - SLOT / 2))
+    return HintBatch(tuple(row.hint for row in slot), max(slot[0].wait, slot[-1].wait - EARLY))
 
 
 def chunk_size(rows: int, *, config: ReminderConfig) -> int:

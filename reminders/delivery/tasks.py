@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from assignments.transactions import connection_deadline
+from assignments.transactions import connection_deadline, is_quiet
 from reminders import conf
 from reminders.bounces import polls as bounce_polls
 from reminders.conf import ReminderConfig
@@ -44,6 +45,11 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 5.0
 """How long a connection that was kept may take to show that it still lives."""
+
+TRUSTED_SECONDS = 1.0
+"""For how long a connection that has answered, and of whose end nothing has come, is not asked again."""
+
+_asked_at = float("-inf")
 
 LAST_RESORT = ends.FINISH_RETRY_FOR + timedelta(minutes=1)
 """The watchdog ends a send that hangs; a finish may wait this long for its database."""
@@ -164,9 +170,17 @@ def _send_canary(broker: CeleryBroker) -> None:
 @task_prerun.connect
 def replace_broken_connections(**_: object) -> None:
     """A connection that broke is replaced before the task begins; CELERY_DB_REUSE_MAX keeps it across tasks."""
+    global _asked_at
+    if (
+        time.monotonic() < _asked_at + TRUSTED_SECONDS
+        and not connection.errors_occurred
+        and is_quiet(connection)
+    ):
+        return
     with connection_deadline(ANSWER_SECONDS):
         close_old_connections()
         connection.close_if_health_check_failed()  # now, while somebody watches, and not at the first statement
+    _asked_at = time.monotonic()
 
 
 @worker_init.connect

@@ -32,14 +32,19 @@ def make_read_only() -> None:
         cursor.execute("SET default_transaction_read_only = on")
 
 
+def another_connection() -> psycopg.Connection:
+    """One that may write, whatever holds for new sessions."""
+    params = {**connection.get_connection_params(), "options": "-c default_transaction_read_only=off"}
+    for unknown in ("cursor_factory", "context", "prepare_threshold", "server_side_binding"):
+        params.pop(unknown, None)
+    return psycopg.connect(**params, autocommit=True)
+
+
 @pytest.fixture
 def database_is_read_only(transactional_db: None) -> Iterator[None]:
     """Every new session refuses to write, until the end."""
     name = connection.settings_dict["NAME"]
-    params = {**connection.get_connection_params(), "options": "-c default_transaction_read_only=off"}
-    for unknown in ("cursor_factory", "context", "prepare_threshold", "server_side_binding"):
-        params.pop(unknown, None)
-    with psycopg.connect(**params, autocommit=True) as admin:
+    with another_connection() as admin:
         admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         connection.close()
         try:
@@ -79,11 +84,32 @@ def test_before_a_request_or_a_round_of_beat_it_is_replaced():
     assert Process.objects.get().kind == "web"
 
 
-def test_before_a_task_it_is_replaced():
+def test_before_a_task_it_is_replaced(monkeypatch):
     make_read_only()
+    monkeypatch.setattr(tasks, "_asked_at", float("-inf"))
     task_prerun.send(sender=tasks.dispatch_task)
     tasks.dispatch_task()
     assert Process.objects.get().kind == "scanner"
+
+
+def test_before_tasks_in_quick_succession_the_server_is_asked_once(monkeypatch):
+    monkeypatch.setattr(tasks, "_asked_at", float("-inf"))
+    write()
+    asked = []
+    monkeypatch.setattr(base.DatabaseWrapper, "is_usable", lambda _self: asked.append(None) or True)
+    for _ in range(3):
+        task_prerun.send(sender=tasks.deliver_task)
+    assert len(asked) == 1
+
+
+def test_a_session_that_the_server_has_ended_is_replaced_however_soon(monkeypatch):
+    first = backend()
+    monkeypatch.setattr(tasks, "_asked_at", float("-inf"))
+    task_prerun.send(sender=tasks.deliver_task)
+    with another_connection() as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [first])
+    task_prerun.send(sender=tasks.deliver_task)
+    assert backend() != first
 
 
 def test_a_connection_that_writes_is_kept():
