@@ -4,10 +4,24 @@ from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from assignments.direction import isolated
 from assignments.models import Assignee
 from reminders.policy import recipients
+
+NUMBERED = {
+    "assignee": _("assignee %(pk)s"),
+    "person": _("person %(pk)s"),
+    "subscription": _("subscription %(pk)s"),
+}
+"""Recipients by number."""
+
+
+def numbered(key: str) -> str:
+    """A recipient by number, in the reader's language: "assignee 42"."""
+    kind, _colon, pk = key.partition(":")
+    return gettext(NUMBERED[kind]) % {"pk": pk} if kind in NUMBERED else key.replace(":", " ")
 
 
 def recipient_names(keys: Collection[str], people: QuerySet[Assignee]) -> dict[str, str]:
@@ -28,11 +42,7 @@ def people_among(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, t
 def names_of(keys: Iterable[str], known: Mapping[str, tuple[int, str]]) -> dict[str, str]:
     """The names of these recipients; of whoever is not `known`, by number."""
     return {
-        key: gettext("Ops")
-        if recipients.is_ops(key)
-        else known[key][1]
-        if key in known
-        else key.replace(":", " ")
+        key: gettext("Ops") if recipients.is_ops(key) else known[key][1] if key in known else numbered(key)
         for key in keys
     }
 
@@ -41,12 +51,12 @@ def former_names(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, s
     """Those of these people who had work before, or supervised it, by name and number; no query where there is nobody."""
     unknown = [key for key in keys if recipients.person_behind(key) is not None]
     known = people_among(unknown, people) if unknown else {}
-    return {key: f"{isolated(name)} ({key.replace(':', ' ')})" for key, (_, name) in known.items()}
+    return {key: f"{isolated(name)} ({numbered(key)})" for key, (_, name) in known.items()}
 
 
 def supervisor_name(name: str, recipient: str) -> str:
     """A supervisor by name and number, as explanations and previews name them."""
     return gettext("%(name)s (supervisor, %(replace)s)") % {
         "name": isolated(name),
-        "replace": recipient.replace(":", " "),
+        "replace": numbered(recipient),
     }

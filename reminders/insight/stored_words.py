@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from django.utils.translation import get_language, gettext, pgettext, trans_real
 from django.utils.translation import gettext_noop as _
 
+from reminders.insight.recipient_names import numbered
 from reminders.ledger import switches
 
 REASONS = (
@@ -159,6 +160,7 @@ FAULTS = (
 LEAST_OF_ITS_OWN = 8
 """So many characters beside its values make a text one that is recognised."""
 DEEPEST = 3
+_BY_NUMBER = re.compile("(?:assignee|person|subscription):[0-9]+")
 _PLACEHOLDER = re.compile(r"%\(([a-z_0-9]+)\)s")
 
 
@@ -196,8 +198,10 @@ class KnownText:
 
 
 def actor_in_words(actor: str) -> str:
-    """Who did something: a name, or a word for the system itself."""
-    return pgettext("actor", "system") if actor == switches.SYSTEM else actor
+    """Who did something: a name, a number ("assignee 42"), or a word for the system itself."""
+    if actor == switches.SYSTEM:
+        return pgettext("actor", "system")
+    return numbered(actor) if _BY_NUMBER.fullmatch(actor) else actor
 
 
 def reason_in_words(reason: str) -> str:

@@ -33,7 +33,7 @@ from reminders.insight.explain.wording import change_words, held_by_rate, moment
 from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost, foremost_row
 from reminders.insight.pace_outlook import Turn
-from reminders.insight.recipient_names import former_names, supervisor_name
+from reminders.insight.recipient_names import former_names, numbered, supervisor_name
 from reminders.ledger import briefs
 from reminders.models import Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
@@ -235,8 +235,8 @@ class Asked:
                 "subscription_id": subscription_id
             }
         if recipient == self.work.recipient and self.assignment.assignee is not None:
-            return f"{isolated(self.assignment.assignee.name)} ({recipient.replace(':', ' ')})"
-        return self.former.get(recipient) or recipient.replace(":", " ")
+            return f"{isolated(self.assignment.assignee.name)} ({numbered(recipient)})"
+        return self.former.get(recipient) or numbered(recipient)
 
     def current(self, kind: Kind) -> Reminder | None:
         """The row of the present version that tells the assignee, or that marks the assignment."""

@@ -75,7 +75,7 @@ def send_of(prospect: SimulatedMessage, at: datetime, config: ReminderConfig) ->
 
 def _named(prospect: SimulatedMessage) -> str:
     if recipients.is_ops(prospect.recipient):
-        return "Ops"
+        return gettext("Ops")
     if prospect.person is None:
         return gettext("nobody")
     named = (

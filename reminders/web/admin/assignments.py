@@ -35,7 +35,7 @@ from reminders.web.admin.assignment_form import AssignmentForm
 from reminders.web.admin.editable import EditableAdmin
 from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.labels import LABELS
-from reminders.web.admin.lists import AnyInline, CodeFilter, code, instant
+from reminders.web.admin.lists import AnyInline, CodeFilter, code, instant, who
 from reminders.web.admin.records import attempts_of
 from reminders.web.admin.tools import action_link, ops_page, tools
 from reminders.web.ops.actions import confirmation
@@ -54,7 +54,8 @@ class LedgerInline(AnyInline):
     model = Reminder
     verbose_name_plural = pgettext_lazy("model", "ledger")
     fields = readonly_fields = (
-        "version", code("kind"), code("state"), code("reason"), "recipient", "due", "sent", "ambiguous", "attempts_shown",
+        *("version", code("kind"), code("state"), code("reason"), who("recipient"), "due", "sent", "ambiguous"),
+        "attempts_shown",
     )  # fmt: skip
     extra = max_num = 0
     can_delete = False

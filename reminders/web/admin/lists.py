@@ -153,8 +153,8 @@ def code(name: str) -> Any:
 
 
 @cache
-def actor(name: str) -> Any:
-    """A column that shows who did something. The same one for the same name."""
+def who(name: str) -> Any:
+    """A column that shows who did something, or gets it. The same one for the same name."""
 
     @admin.display(description=label(name), ordering=name)
     def show(row: Model) -> str:

@@ -21,6 +21,7 @@ from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
 from reminders.insight.stored_words import fault_in_words, reason_in_words
 from reminders.models import (
+    NO_CHANNEL,
     Audit,
     CircuitBreaker,
     MessageTemplate,
@@ -37,9 +38,9 @@ from reminders.web.admin.lists import (
     CodeFilter,
     NarrowedAdmin,
     RecordAdmin,
-    actor,
     code,
     instant,
+    who,
 )
 from reminders.web.search import assignment_search, clean_text
 from reminders.web.templatetags import ops
@@ -83,7 +84,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
         code("kind"),
         code("state"),
         code("reason"),
-        "recipient",
+        who("recipient"),
         "way",
         "sent",
         "attempts",
@@ -95,7 +96,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
     search_fields = ("assignment__reference",)
     search_help_text = _("Reference, title, place, the assignee's name, address or number, or #id")
     fields = (
-        *("assignment_link", "version", code("kind"), code("state"), code("reason"), "recipient", "way"),
+        *("assignment_link", "version", code("kind"), code("state"), code("reason"), who("recipient"), "way"),
         *map(instant, ("due_at", "not_after", "next_attempt_at", "planned_at", "planned_start", "begun_at")),
         *map(instant, ("lease_until", "sent_at", "closed_at")),
         *("ticket", "attempts", "failures", "ambiguous", "message_id", "digest_id", "attempts_shown"),
@@ -107,7 +108,7 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
 
     @admin.display(description=_("channel"), ordering="channel")
     def way(self, reminder: Reminder) -> str:
-        return ops.way(reminder.channel)
+        return "-" if reminder.channel == NO_CHANNEL else ops.way(reminder.channel)
 
     @admin.display(description=column_names.SENT, ordering="sent_at")
     def sent(self, reminder: Reminder) -> str:
@@ -189,7 +190,7 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
         "assignment_link",
         code("act"),
         code("via"),
-        "actor",
+        who("actor"),
         "minutes",
         "note",
         "version",
@@ -203,7 +204,7 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
         "assignment_link",
         code("act"),
         code("via"),
-        "actor",
+        who("actor"),
         "version",
         "minutes",
         "note",
@@ -219,12 +220,12 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
 class AuditAdmin(RecordAdmin):
     """What operators did, to what, and why."""
 
-    list_display = (instant("at"), actor("actor"), code("action"), "why")
+    list_display = (instant("at"), who("actor"), code("action"), "why")
     list_filter = (("action", ActionFilter),)
     search_fields = ("actor", "reason")
     fields = (
         instant("at"),
-        actor("actor"),
+        who("actor"),
         code("action"),
         "why",
         "selection_shown",

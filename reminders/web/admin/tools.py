@@ -16,7 +16,7 @@ from reminders.models import Pause, ScanRun
 from reminders.operations import pauses
 from reminders.web.admin import column_names
 from reminders.web.admin.labels import LABELS
-from reminders.web.admin.lists import RecordAdmin, actor, instant
+from reminders.web.admin.lists import RecordAdmin, instant, who
 from reminders.web.admin.records import pretty
 from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.page import may_operate
@@ -77,15 +77,15 @@ class PauseAdmin(RecordAdmin):
     list_display = (
         *(
             instant("since"),
-            actor("by"),
+            who("by"),
             "why",
             instant("until"),
             instant("ended_at"),
-            actor("ended_by"),
+            who("ended_by"),
             "in_force",
         ),
     )
-    fields = (instant("since"), actor("by"), "why", instant("until"), instant("ended_at"), actor("ended_by"))
+    fields = (instant("since"), who("by"), "why", instant("until"), instant("ended_at"), who("ended_by"))
     change_list_template = "admin/reminders/tools_list.html"
 
     @admin.display(description=LABELS["reason"], ordering="reason")

@@ -30,7 +30,8 @@ ENGLISH = re.compile(
     r"\b(the|and|are|were|have|been|with|that|this|from|until|there|nothing|nobody|when|which|your|you|is|not|of|to|by|it|be"
     r"|for|their|they|who|what|than|its|as|at|or|goes|gets|says|reminder|assignments?|overdue|sent|started"
     r"|failed|skipped|planned|queued|marked|rejected|accepted|cancelled|created|updated|unchanged|refused|failing|declined"
-    r"|confirmed|moved|enabled|before|after|asks|system)\b"
+    r"|confirmed|moved|enabled|before|after|asks|system|silent|frozen|running|pass|warn|fail|unknowable|assignee|person"
+    r"|subscription|none|yes|nothing)\b"
 )
 """Words that none of the other languages has."""
 BY_AN_ASSIGNEE = "I am ill until Friday."

@@ -1,16 +1,18 @@
 """What is stored in English is shown in the reader's language."""
 
 import time
+from enum import Enum
 
 import pytest
 from django.utils.translation import override
 
 from config.devstack.translations import ROOT
+from notifications.message import Outcome
 from reminders.content.message_templates.custom_text import CustomText, TemplateUnusable, recorded_fault
 from reminders.content.message_templates.variables import TextForm
 from reminders.insight import stored_words
 from reminders.insight.stored_words import fault_in_words, reason_in_words
-from reminders.models import Kind, Reason, State
+from reminders.models import DeliveryKind, Kind, Reason, State
 from reminders.web.templatetags import ops
 from tests.unit.test_untranslated import texts
 
@@ -121,7 +123,8 @@ def test_a_hostile_answer_costs_no_time():
 def test_every_code_of_the_ledger_has_a_word_in_each_language():
     for language in ("de", "es", "fr"):
         with override(language):
-            codes = [*Kind.values, *State.values, *(one for one in Reason.values)]
+            enums: list[type[Enum]] = [Kind, State, Reason, DeliveryKind, Outcome]
+            codes = [str(one.value) for enum in enums for one in enum]
             left = [one for one in codes if ops.word(one) == one.replace("_", " ")]
         assert left == [], language
 
