@@ -336,11 +336,27 @@ def nobody_reads_the_output() -> bool:
     return gone
 
 
+CHECKED_BEFORE_A_COMMAND = (
+    "caches",
+    "compatibility",
+    "files",
+    "notifications",
+    "reminders",
+    "security",
+    "translation",
+)
+"""What an installation can have set wrong. To check the addresses too, every command would load all pages, which takes half
+of its time; `manage.py check` does it, and the tests do.
+"""
+
+
 def run_in_django(argv: Sequence[str]) -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.core.management.base import BaseCommand
     from django.db import OperationalError
 
+    BaseCommand.requires_system_checks = CHECKED_BEFORE_A_COMMAND
     try:
         execute_from_command_line(list(argv))
     except ImproperlyConfigured as error:

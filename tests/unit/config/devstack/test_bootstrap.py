@@ -327,3 +327,22 @@ def test_a_reader_who_has_gone_is_no_error(bootstrap: ModuleType, monkeypatch: p
         monkeypatch.setattr(bootstrap, "run_in_django", loses_a_server)
         with pytest.raises(BrokenPipeError, match="hung up"):
             bootstrap.run_command(["manage.py", "explain_reminder", "7"])
+
+
+def test_before_a_command_its_settings_are_checked_and_no_page_is_loaded() -> None:
+    program = (
+        "import sys; from config.devstack.bootstrap import run_in_django\n"
+        "try: run_in_django(['manage.py', 'list_api_tokens'])\n"
+        "finally: print('config.urls' in sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "REMINDER_CHANNEL": "nope", "DJANGO_SETTINGS_MODULE": "config.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "False\n")
+    assert "reminders.E002" in ended.stderr
