@@ -25,7 +25,7 @@ class Life(Enum):
     FROZEN = "frozen"
     GONE = "gone"
     SILENT = "silent"
-    UNASKED = "not asked"
+    UNASKED = "not_asked"
 
 
 ADVICE = {

@@ -9,7 +9,7 @@ from accounts import roles
 from notifications.channels.base import Channel
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch
-from reminders.web.ops import overview
+from reminders.web.ops import health
 from tests.fakes.broker import MemoryBroker
 from tests.logins import signed_in, staff
 
@@ -17,7 +17,7 @@ from tests.logins import signed_in, staff
 @pytest.fixture(autouse=True)
 def _nothing_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Ops page keeps what Redis has answered for a while."""
-    monkeypatch.setattr(overview, "_asked", None)
+    monkeypatch.setattr(health, "_asked", None)
 
 
 @pytest.fixture

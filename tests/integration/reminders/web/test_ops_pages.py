@@ -22,7 +22,7 @@ from reminders.models import Audit, BouncePoll, DeliveryEvent, Pause, Reminder, 
 from reminders.operations import pauses
 from reminders.operations.act_actions import ACT_ACTIONS
 from reminders.operations.plan_change_actions import PLAN_CHANGE_ACTIONS
-from reminders.web.ops import overview
+from reminders.web.ops import health, overview
 from tests import acting
 from tests.conftest import NOON
 from tests.factories import AssignmentFactory
@@ -207,7 +207,7 @@ def test_old_figures_are_shown_with_a_warning(viewer, db, monkeypatch):
 )
 def test_the_health_strip_says_what_is_wrong(seen, redis, config, expected):
     taken = statistics.Snapshot(taken_at=1_000.0, processes=seen)
-    tones = {part.name: part.tone for part in overview.health(taken, redis, config=config)}
+    tones = {part.name: part.tone for part in health.health(taken, redis, config=config)}
     assert {name: tones[name] for name in expected} == expected
     assert tones["Last scan"] == "bad"
 
@@ -215,7 +215,7 @@ def test_the_health_strip_says_what_is_wrong(seen, redis, config, expected):
 def test_a_task_that_an_operator_switched_off_stands_in_the_strip():
     taken = statistics.Snapshot(taken_at=1_000.0, switched_off=["reminders.dispatch"])
     probe = BrokerProbe({"reminders": 0, "reminders.scan": 4})
-    parts = {part.name: part for part in overview.health(taken, probe, config=ReminderConfig())}
+    parts = {part.name: part for part in health.health(taken, probe, config=ReminderConfig())}
     assert (parts["Sending"].summary, parts["Sending"].tone) == ("reminders.dispatch switched off", "bad")
     assert parts["Queue"].summary == "0 waiting, 4 for the scanner"
 
@@ -229,7 +229,7 @@ def test_a_held_channel_stands_in_the_strip():
     )
     parts = {
         part.name: part.summary
-        for part in overview.health(
+        for part in health.health(
             taken, BrokerProbe({"reminders": 0, "reminders.scan": 0}), config=ReminderConfig()
         )
     }
@@ -244,7 +244,7 @@ def test_fifty_viewers_count_once_and_each_asks_little(viewer, everything, monke
     counted = []
     count = statistics.count
     monkeypatch.setattr(statistics, "count", lambda config: counted.append(1) or count(config))
-    monkeypatch.setattr(overview, "broker", lambda: BrokerProbe({"reminders": 0, "reminders.scan": 0}))
+    monkeypatch.setattr(health, "broker", lambda: BrokerProbe({"reminders": 0, "reminders.scan": 0}))
     for _ in range(50):
         with CaptureQueriesContext(connection) as asked:
             assert viewer.get("/ops/live").status_code == 200
