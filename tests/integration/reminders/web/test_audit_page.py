@@ -1,5 +1,6 @@
 """The audit trail in sentences: who did what to which work, narrowed by who, what and when; the records are behind it."""
 
+import re
 from datetime import time, timedelta
 
 import pytest
@@ -155,3 +156,7 @@ def test_a_limited_reader_hears_no_name_of_another_team(of_north):
     text = client.get("/ops/audit").content.decode()
     assert "to Ada in place of person " in text.replace("\u2068", "").replace("\u2069", "")
     assert "Zanzibar" not in text
+
+
+def test_the_search_box_stays_empty(operator):
+    assert re.search(r'<input id="find"[^>]* value=""', operator.get("/ops/audit").content.decode())
