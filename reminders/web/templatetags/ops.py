@@ -304,7 +304,7 @@ def server(channel: str) -> str:
 @register.filter
 def way(of: str) -> str:
     """The way of a message: its channel, and the contact point where that is not the person's first one."""
-    return way_words(of, names={})
+    return way_words(of)
 
 
 @register.filter
