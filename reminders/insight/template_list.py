@@ -57,6 +57,12 @@ def stored_texts(
     return [_stored(template, version) for template, version in _with_version(found)]
 
 
+def stored_languages(scope: TeamScope = EVERYTHING) -> list[str]:
+    """The languages that this caller sees texts in."""
+    found = MessageTemplate.objects.visible_to(scope).order_by("language")
+    return list(found.values_list("language", flat=True).distinct())
+
+
 def stored_text(pk: int, scope: TeamScope = EVERYTHING) -> StoredText | None:
     """That with this id; None where the caller sees none."""
     return next(iter(stored_texts(scope=scope, pk=pk)), None)

@@ -20,7 +20,7 @@ from reminders.content.message_templates.filters import FILTERS
 from reminders.content.message_templates.starters import starter
 from reminders.content.message_templates.syntax import normal
 from reminders.content.message_templates.variables import TextForm, variables
-from reminders.insight.template_list import StoredText, stored_text, stored_texts
+from reminders.insight.template_list import StoredText, stored_languages, stored_text, stored_texts
 from reminders.insight.template_preview import (
     TemplatePreview,
     preview_text,
@@ -28,13 +28,12 @@ from reminders.insight.template_preview import (
     sample_names,
 )
 from reminders.insight.text_difference import difference
-from reminders.models import MessageTemplate
 from reminders.operations import message_templates
 from reminders.operations.message_templates import TemplateChanged, UnknownTemplate
 from reminders.web.language import NAMES
 from reminders.web.ops.mailbox import BEFORE_HTML, HTML_POLICY
 from reminders.web.ops.page import error_page, may_operate, page, show
-from reminders.web.ops.text_words import CHANNELS, KINDS, SAMPLES, STATES, choices, language_word
+from reminders.web.ops.text_words import CHANNELS, KINDS, SAMPLES, STATES, choices, language_word, words_of
 from reminders.web.team_limits import TeamAccess, scope_of
 
 
@@ -92,10 +91,9 @@ def templates(request: HttpRequest) -> HttpResponse:
         )
         if asked["state"] in ("", one.state)
     ]
-    variants = MessageTemplate.objects.visible_to(scope).order_by("language")
-    languages = dict.fromkeys((*NAMES, *variants.values_list("language", flat=True).distinct()))
+    languages = dict.fromkeys((*NAMES, *stored_languages(scope)))
     context = {
-        "listed": [_words_of(one) for one in listed],
+        "listed": [words_of(one) for one in listed],
         "asked": asked,
         "filters": [
             ("kind", gettext("Kind"), choices(KINDS)),
@@ -107,17 +105,6 @@ def templates(request: HttpRequest) -> HttpResponse:
         "new": _place_choices(scope),
     }
     return show(request, "templates", context)
-
-
-def _words_of(one: StoredText) -> dict[str, Any]:
-    template = one.template
-    return {
-        "text": one,
-        "kind": KINDS.get(template.kind, template.kind),
-        "way": CHANNELS.get(template.channel, template.channel),
-        "language": language_word(template.language),
-        "state": STATES[one.state],
-    }
 
 
 def _teams(scope: TeamScope) -> list[tuple[str, str]]:
@@ -186,7 +173,7 @@ def version(request: HttpRequest, pk: int, n: int) -> HttpResponse:
         raise Http404(gettext("There is no such version."))
     older, newer = sorted((shown, against), key=lambda one: one.number)
     context = {
-        **_words_of(stored),
+        **words_of(stored),
         "shown": shown,
         "older": older,
         "newer": newer,

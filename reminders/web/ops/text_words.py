@@ -1,9 +1,11 @@
 """What kinds of messages, channels and sample rows are called on the pages about message templates."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from reminders.insight.template_list import StoredText
 from reminders.models import MessageTemplate
 from reminders.web.language import NAMES
 
@@ -44,6 +46,18 @@ def language_word(code: str) -> str:
     """A language by the name that its readers know, with its variant: Deutsch (AT)."""
     name, _, variant = code.partition("-")
     return f"{NAMES.get(name, name)} ({variant.upper()})" if variant else NAMES.get(name, name)
+
+
+def words_of(one: StoredText) -> dict[str, Any]:
+    """A stored text as a list shows it."""
+    template = one.template
+    return {
+        "text": one,
+        "kind": KINDS.get(template.kind, template.kind),
+        "way": CHANNELS.get(template.channel, template.channel),
+        "language": language_word(template.language),
+        "state": STATES[one.state],
+    }
 
 
 def choices(words: Mapping[str, object], codes: Iterable[str] | None = None) -> list[tuple[str, str]]:
