@@ -134,6 +134,13 @@ def test_the_versions_that_pyproject_and_manage_py_ask_for_are_one() -> None:
     assert "sys.version_info < (3, 11)" in (ROOT / "manage.py").read_text()
 
 
+WITHOUT_ENSUREPIP = (
+    "find = b.importlib.util.find_spec",
+    "b.importlib.util.find_spec = lambda n: n != 'ensurepip' and find(n)",
+)
+"""Lines for `prepare_in_child`: the pip beside it is used, and none is installed, which takes three seconds."""
+
+
 # --- making it -------------------------------------------------------------------------------------------------
 
 
@@ -147,11 +154,7 @@ def test_two_first_runs_at_once_make_one_environment(bootstrap: ModuleType, clon
 
 
 def test_a_python_without_ensurepip_uses_the_pip_beside_it(bootstrap: ModuleType, clone: Path) -> None:
-    run = prepare_in_child(
-        clone,
-        "find = b.importlib.util.find_spec",
-        "b.importlib.util.find_spec = lambda n: n != 'ensurepip' and find(n)",
-    )
+    run = prepare_in_child(clone, *WITHOUT_ENSUREPIP)
     said = run.communicate(timeout=120)[0]
 
     assert run.returncode == 0, said
@@ -164,14 +167,18 @@ def test_the_remains_of_an_interrupted_run_are_no_obstacle(bootstrap: ModuleType
     (bootstrap.VENV / "bin" / "python").symlink_to("gone")
     (bootstrap.VENV / "pyvenv.cfg").write_text("version = 3.8.0\n")
 
-    run = prepare_in_child(clone)
+    run = prepare_in_child(clone, *WITHOUT_ENSUREPIP)
     said = run.communicate(timeout=120)[0]
 
     assert run.returncode == 0, said
     assert bootstrap.is_usable(bootstrap.VENV)
 
 
-def test_what_cannot_be_installed_is_said_in_plain_words(bootstrap: ModuleType, clone: Path) -> None:
+def test_what_cannot_be_installed_is_said_in_plain_words(
+    bootstrap: ModuleType, clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "ensurepip" and find(name))
     (clone / "requirements/base.lock").write_text("a line that is no requirement\n")
 
     with pytest.raises(bootstrap.CannotPrepare, match=r"requirements/base.lock could not be installed"):
