@@ -5,7 +5,7 @@ does for a limited caller, and is then called like all others.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,11 +17,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
+from django.db.models.functions import Now
 from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import DjangoDbBlocker
 
 from accounts import limits, roles, tokens
+from accounts.models import ApiToken
 from assignments import acts, contact_points, people, services, teams
 from assignments.history import Actor
 from assignments.import_models import ImportMapping, TableUpload
@@ -52,6 +54,7 @@ from reminders.web.ops.actions import OFFERED
 from reminders.web.team_limits import TeamAccess, limit_of
 from tests import acting
 from tests.conftest import DatabaseClock
+from tests.depth import FULL
 from tests.factories import NOON
 from tests.logins import staff
 
@@ -231,6 +234,18 @@ MAIL = "20260615T120000.000000Z-1"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
+OTHERS = [method for method in METHODS if method not in ("GET", "POST")]
+
+
+def tried(route: str) -> Sequence[str]:
+    """All methods. A page of the admin takes whatever is not a POST for a GET: there each page is asked by one of the
+    others, and the next page by the next.
+    """
+    if FULL or not route.startswith("admin/"):
+        return METHODS
+    return ("GET", "POST", OTHERS[list(ROUTES).index(route) % len(OTHERS)])
+
+
 def views(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         route = prefix + str(pattern.pattern)
@@ -312,6 +327,8 @@ class Planted:
     world: World
     user: User
     secret: str
+    before: dict[str, list[Any]]
+    """What `state` says while nothing has changed."""
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +344,8 @@ def planted(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
         _, secret = tokens.issue(
             "limited", scopes=["read", "write", "ops", "privacy"], days=None, by="root", teams=[world.mine.pk]
         )
-        yield Planted(world, user, secret)
+        ApiToken.objects.update(last_used_at=Now())  # or each call, which is taken back, would store it
+        yield Planted(world, user, secret, state())
         transaction.set_rollback(True)
 
 
@@ -652,8 +670,8 @@ def state() -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if expected(route) != PUBLIC])
-def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
-    before = state()
+def test_nothing_of_another_team_is_found_or_changed(planted, world, callers, route):
+    before = planted.before
     assert {name: len(rows) for name, rows in before.items()} == {
         "work": 3, "acts": 2, "people": 2, "teams": 1, "supervisors": 1, "rows": 3, "hooks": 1, "rules": 1,
         "mappings": 1, "uploads": 1, "templates": 1, "versions": 1,
@@ -666,7 +684,7 @@ def test_nothing_of_another_team_is_found_or_changed(world, callers, route):
             continue  # Pages are for people.
         for url in urls(route, world):
             names_other = bool(ids & set(url.split("?")[0].split("/")))
-            for method in METHODS:
+            for method in tried(route):
                 response = call(method, url)
                 status = response.status_code
                 assert status < 500, (who, method, url)
