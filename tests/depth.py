@@ -1,4 +1,7 @@
-"""How far random searches go: a third of the examples in every run, all of them in `.ci/run --full` (TEST_DEPTH=full)."""
+"""How far searches go: all examples in `.ci/run --full` (TEST_DEPTH=full), a third of them in every other run.
+
+The same holds of the rows of large tables, and of requests to pages of the admin that differ in nothing the page looks at.
+"""
 
 import os
 

@@ -18,6 +18,7 @@ from reminders.delivery import deliver, dispatch
 from reminders.insight.explain.explain import explain
 from reminders.insight.explain.ways import way_words
 from reminders.models import Reminder, State
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 from tests.rule_factory import rule
@@ -93,7 +94,7 @@ def test_each_step_is_as_it_was_explained(channels, config):
         AssignmentFactory(
             soon=True, assignee=somebody(chance, number), kind=chance.choice(("repair", VERIFIED_ONLY))
         )
-        for number in range(120)
+        for number in range(examples(120))
     ]
     steps = 0
     while waiting := [work for work in works if open_rows(work)]:
@@ -106,7 +107,7 @@ def test_each_step_is_as_it_was_explained(channels, config):
         for work in waiting:
             happened(work, said[work.pk], before[work.pk])
             steps += 1
-    assert steps > 100
+    assert steps > examples(100)
     ended = Reminder.objects.filter(kind="REMINDER").exclude(channel="none")
     assert set(ended.values_list("state", flat=True)) == {State.SENT, State.FAILED, State.SKIPPED}
 

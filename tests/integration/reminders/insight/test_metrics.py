@@ -26,6 +26,7 @@ from reminders.models import Attempt, Kind, Reminder, State
 from reminders.operations import schedule
 from reminders.policy.retries import Result
 from tests import acting
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
@@ -271,7 +272,7 @@ class Office:
         beginning.begin(desk.hints(), config=self.config)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(1, 1 + examples(3)))
 def test_counters_equal_what_the_ledger_says_after_random_operations(clock, outbox, settings, seed):
     settings.REMINDERS = config = ReminderConfig(channel="memory", ops_emails=("ops@example.test",))
     office = Office(random.Random(seed), clock, config, outbox)

@@ -289,7 +289,7 @@ rows_and_plans = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows_and_plans)
 def test_sql_and_policy_agree_about_a_plan_that_no_longer_holds(case):
     """The change is written behind the services' back, so that only a scan's voiding can find it."""
