@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.apps import apps
+from django.db import connection
 
 from assignments import teams
 from assignments.models import Assignment
@@ -356,13 +357,17 @@ LEADS = [
 CALLS = [*ACTS, *TEAM_CALLS, *RULE_CALLS, *LEADS]
 
 
-def everything_stored() -> dict[str, list[str]]:
-    """Every row of the work, the people and the reminders."""
-    return {
-        model._meta.label: sorted(map(repr, model._default_manager.values_list()))
+def everything_stored() -> list[tuple[str, str]]:
+    """Every row of the work, the people and the reminders, as text. It is asked after each call: by one statement."""
+    tables = [
+        model._meta.db_table
         for label in ("assignments", "reminders")
         for model in apps.get_app_config(label).get_models()
-    }
+    ]
+    rows = " UNION ALL ".join(f"SELECT '{table}', {table}::text FROM {table}" for table in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{rows} ORDER BY 1, 2")
+        return cursor.fetchall()
 
 
 @pytest.fixture
