@@ -19,8 +19,11 @@ from reminders.delivery import deliver, dispatch, scan
 from reminders.ledger import beginning, records
 from reminders.models import Kind, Reason, Reminder, State
 from tests import acting
+from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
+
+RACES = examples(500)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 
@@ -122,7 +125,7 @@ def test_finish_and_reschedule_of_the_same_work_do_not_lock_each_other_out(confi
     assert not Reminder.objects.filter(state=State.SENDING).exists()
 
 
-def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_of, settings):
+def test_many_races_of_a_change_against_a_send(config, outbox, channel_of, settings):
     """Reschedule, cancel and reassign against deliver: the plan in force is told once, the cancelled never later.
 
     Without a rate: it is asked how each row ends in a moment, and one person is told of many changes in it.
@@ -136,7 +139,7 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
         lambda pk: services.reschedule(pk, start=timezone.now() + timedelta(minutes=9)),
         lambda pk: services.reassign(pk, assignee_id=other.pk),
     ]
-    work = AssignmentFactory.create_batch(500, scheduled_start=soon())
+    work = AssignmentFactory.create_batch(RACES, scheduled_start=soon())
     desk = MemoryBroker()
     dispatch.dispatch(config=config, broker=desk)
     hints = desk.hints()
@@ -148,7 +151,7 @@ def test_five_hundred_races_of_a_change_against_a_send(config, outbox, channel_o
     at_once(
         change,
         lambda: [
-            deliver.deliver(hints[i : i + 5], config=config, channel=channel_of) for i in range(0, 500, 5)
+            deliver.deliver(hints[i : i + 5], config=config, channel=channel_of) for i in range(0, RACES, 5)
         ],
     )
     for _ in range(3):
@@ -204,10 +207,10 @@ def deliver_all(config) -> None:
     deliver.deliver(broker.hints(), config=config)
 
 
-def test_five_hundred_races_of_a_start_against_the_marker(config, outbox, channel_of):
+def test_many_races_of_a_start_against_the_marker(config, outbox, channel_of):
     """Exactly one wins: the work is marked and its start ends the notices, or it is started and never marked."""
     config = replace(config, ops_emails=("ops@example.test",))
-    work = AssignmentFactory.create_batch(500, scheduled_start=timezone.now() + timedelta(minutes=1))
+    work = AssignmentFactory.create_batch(RACES, scheduled_start=timezone.now() + timedelta(minutes=1))
     Reminder.objects.all().delete()
     past = timezone.now() - timedelta(minutes=40)
     Assignment.objects.update(scheduled_start=past, known_at=past - timedelta(hours=1))
@@ -217,7 +220,7 @@ def test_five_hundred_races_of_a_start_against_the_marker(config, outbox, channe
     hints = desk.hints()
     markers = set(Reminder.objects.filter(channel="none").values_list("pk", flat=True))
     assert {hint.reminder_id for hint in hints} >= markers
-    assert len(markers) == 500
+    assert len(markers) == RACES
 
     def mark() -> None:
         for i in range(0, len(hints), 5):
@@ -243,5 +246,5 @@ def test_five_hundred_races_of_a_start_against_the_marker(config, outbox, channe
             assert (marker.state, marker.reason) == (State.SKIPPED, Reason.STARTED)
             assert (assignment.reminder_status, assignment.overdue_at) == ("NONE", None)
             assert not notices.exists()
-    assert winners.total() == 500
+    assert winners.total() == RACES
     assert not Reminder.objects.filter(closed_at__isnull=True).exists()
