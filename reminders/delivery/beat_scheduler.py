@@ -34,6 +34,10 @@ class BoundedScheduler(DatabaseScheduler):  # type: ignore[misc]
         self._compare_at = time.monotonic() + LOOK_SECONDS
         return bool(super().schedule_changed())
 
+    def adjust(self, n: float | None, drift: float = 0.0) -> float | None:
+        """Seconds to wait for an entry: until it is due. Celery (5.7) wakes 10 ms before, and asks without pause until then."""
+        return super().adjust(n, drift) if n else n
+
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """Sends the task of a due entry, unless it would only wait behind many like it."""
         if entry.options.get("queue") == SCAN_QUEUE and self._is_full():
