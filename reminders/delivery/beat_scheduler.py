@@ -35,7 +35,7 @@ class BoundedScheduler(DatabaseScheduler):  # type: ignore[misc]
         return bool(super().schedule_changed())
 
     def adjust(self, n: float | None, drift: float = 0.0) -> float | None:
-        """Seconds to wait for an entry: until it is due. Celery (5.7) wakes 10 ms before, and asks without pause until then."""
+        """Seconds until the entry is due. Celery (5.7) wakes 10 ms before, and asks without pause until then."""
         return super().adjust(n, drift) if n else n
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
