@@ -96,7 +96,7 @@ def test_before_tasks_in_quick_succession_the_server_is_asked_once(monkeypatch):
     monkeypatch.setattr(tasks, "_asked_at", float("-inf"))
     write()
     asked = []
-    monkeypatch.setattr(base.DatabaseWrapper, "is_usable", lambda _self: asked.append(None) or True)
+    monkeypatch.setattr(connection, "is_usable", lambda: asked.append(None) or True)
     for _ in range(3):
         task_prerun.send(sender=tasks.deliver_task)
     assert len(asked) == 1

@@ -40,7 +40,7 @@ def head_of(html):
     """The head of a page without what says which page it is."""
     head = re.search(r'<header class="top">.*?</header>', html, re.DOTALL)
     assert head is not None
-    return re.sub(r' aria-current="\w+"|name="csrfmiddlewaretoken" value="\w+"', "", head[0])
+    return re.sub(r' aria-current="\w+"|name="csrfmiddlewaretoken" value="\w+"|\?back=[^"]*', "", head[0])
 
 
 # --- one product ---
