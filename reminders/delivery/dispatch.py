@@ -16,7 +16,7 @@ from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
 
-SLOT = timedelta(milliseconds=120)
+SLOT = timedelta(milliseconds=105)
 """Hints whose instants lie no further apart than this may share a message."""
 
 EARLY = timedelta(milliseconds=45)

@@ -44,7 +44,7 @@ def test_a_kind_that_the_release_before_does_not_know_shares_no_message_with_oth
 
 def test_what_falls_due_together_shares_a_message_up_to_its_size_and_a_row_that_goes_alone_does_not():
     soon = [claimed(number, wait=number) for number in (4, 3, 2, 1)]
-    assert ids(_slots([*soon, claimed(5, wait=125), claimed(6, wait=126, alone=True)], CONFIG)) == [
+    assert ids(_slots([*soon, claimed(5, wait=110), claimed(6, wait=111, alone=True)], CONFIG)) == [
         [1, 2, 3],
         [4],
         [5],
@@ -60,7 +60,7 @@ def test_in_a_message_for_later_nobody_is_early_beyond_what_the_gates_tolerate_o
     for batch in batches:
         for hint in batch.hints:
             late = batch.wait - rows[hint.reminder_id].wait
-            assert -EARLY_TOLERANCE < late <= SLOT - EARLY <= 75 * MILLISECOND
+            assert -EARLY_TOLERANCE < late <= SLOT - EARLY <= 60 * MILLISECOND
 
 
 def test_a_message_for_one_row_is_due_when_the_row_is():
