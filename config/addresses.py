@@ -230,11 +230,6 @@ class BrokerAddress:
         )
 
     @property
-    def transport(self) -> str:
-        """The class of kombu's transport, by its path."""
-        return f"config.broker_transport:{'SentinelTransport' if self.master_name else 'Transport'}"
-
-    @property
     def transport_options(self) -> dict[str, object]:
         """What kombu must know beside the URL."""
         if not self.master_name:

@@ -9,7 +9,7 @@ late would find its tickets outdated. So the transport's option `ack_emulation` 
 import logging
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class _SentinelChannel(_Channel, redis.SentinelChannel):
 
 
 class Transport(redis.Transport):
-    """For redis:// and rediss://."""
+    """For redis://, with TLS and without."""
 
     Channel = _Channel
 
@@ -50,3 +50,9 @@ class SentinelTransport(redis.SentinelTransport):
     """For sentinel://."""
 
     Channel = _SentinelChannel
+
+
+def register() -> None:
+    """From now on kombu uses these for addresses of Redis, in this process."""
+    TRANSPORT_ALIASES["redis"] = f"{__name__}:{Transport.__name__}"
+    TRANSPORT_ALIASES["sentinel"] = f"{__name__}:{SentinelTransport.__name__}"

@@ -13,7 +13,7 @@ from celery.signals import (
     worker_ready,
 )
 
-from config import supervision
+from config import broker_transport, supervision
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery would run all system checks, those of addresses too, and so load every page into each worker.
@@ -22,6 +22,7 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 OF_PAGES = {"admin", "security", "staticfiles", "templates", "urls"}
 """Tags of the checks that load pages, or are about requests. `manage.py check` and the web processes run them."""
 
+broker_transport.register()
 app = Celery("reminders")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reminders.delivery"])

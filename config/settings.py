@@ -153,7 +153,6 @@ REDIS_URL = env.address("REDIS_URL", "redis://localhost:6379", of=addresses.brok
 BROKER = addresses.broker(REDIS_URL)
 CELERY_BROKER_URL = BROKER.url
 CELERY_BROKER_USE_SSL = BROKER.tls or None
-CELERY_BROKER_TRANSPORT = BROKER.transport
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     **BROKER.transport_options,
     "ack_emulation": False,  # See config/broker_transport.py.

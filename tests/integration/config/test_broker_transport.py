@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -110,6 +109,6 @@ def test_calls_share_one_client_until_the_pool_of_connections_is_another(link):
 )
 def test_each_form_of_the_address_has_its_transport(address, transport):
     broker = addresses.broker(address)
-    with Connection(broker.url, transport=broker.transport) as connection:
+    with Connection(broker.url, ssl=broker.tls or None) as connection:
         assert connection.get_transport_cls() is transport
-        assert urlsplit(broker.url).scheme in ("redis", "sentinel")
+        assert connection.as_uri().partition(":")[0] in ("redis", "sentinel")
