@@ -73,7 +73,7 @@ class CeleryBroker:
         rows that get a new ticket.
         """
         waits = [batch.wait.total_seconds() for batch in batches]
-        sent = _send(
+        taken = _send(
             {
                 "name": DELIVER,
                 "kwargs": {"hints": [[hint.reminder_id, hint.ticket] for hint in batch.hints]},
@@ -83,7 +83,7 @@ class CeleryBroker:
             }
             for batch, wait in zip(batches, waits, strict=True)
         )
-        return [] if sent == len(batches) else list(batches)
+        return [] if taken else list(batches)
 
     def ask_workers(self, tasks: Sequence[str], *, expires: float) -> None:
         """Puts dispatch and scans into the workers' own queue; what the broker does not take is left out."""
@@ -118,27 +118,25 @@ class CeleryBroker:
             "queue": SCAN_QUEUE,
             "expires": RESUME_SCAN_EXPIRES.total_seconds(),
         }
-        return _send([call]) == 1
+        return _send([call])
 
 
-def _send(calls: Iterable[Mapping[str, Any]], *, quietly: bool = False) -> int:
-    """Sends these tasks in one exchange; returns how many the broker took for certain: all of them, or none.
+def _send(calls: Iterable[Mapping[str, Any]], *, quietly: bool = False) -> bool:
+    """Sends these tasks in one exchange; whether the broker took all of them. Otherwise none is taken for certain.
 
     `quietly`: whoever asks every tick does not fill the log.
     """
-    sent = 0
     try:
         with current_app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]
             for call in calls:
                 current_app.send_task(**call, producer=producer, retry=False, ignore_result=True)
-                sent += 1
     except BROKER_ERRORS as error:
         if not quietly:
             logger.warning(
                 "Broker refused a message", extra={"reason": type(error.__cause__ or error).__name__}
             )
-        return 0
-    return sent
+        return False
+    return True
 
 
 KEEP_SECONDS = 60.0

@@ -7,7 +7,9 @@ from django.utils.translation import gettext, ngettext
 
 from assignments.direction import isolated
 from assignments.models import Assignee
+from reminders.insight.recipient_names import named_and_numbered
 from reminders.models import Audit
+from reminders.policy import recipients
 
 MERGE = "merge_people"
 
@@ -55,14 +57,11 @@ def _names(records: Sequence[Audit]) -> dict[int, str]:
 
 def _gone(record: Audit) -> str:
     """Who is gone, by the name and number of then."""
-    return _with_number(record.before.get("name", ""), record.selection["gone"])
+    return named_and_numbered(
+        record.before.get("name", ""), recipients.person_recipient(record.selection["gone"])
+    )
 
 
 def _named(names: dict[int, str], record: Audit, part: str) -> str:
     pk = record.selection[part]
-    return _with_number(names.get(pk, ""), pk)
-
-
-def _with_number(name: str, pk: int) -> str:
-    number = gettext("person %(pk)s") % {"pk": pk}
-    return f"{isolated(name)} ({number})" if name else number
+    return named_and_numbered(names.get(pk, ""), recipients.person_recipient(pk))

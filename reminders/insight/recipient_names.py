@@ -24,6 +24,11 @@ def numbered(key: str) -> str:
     return gettext(NUMBERED[kind]) % {"pk": pk} if kind in NUMBERED else key.replace(":", " ")
 
 
+def named_and_numbered(name: str, key: str) -> str:
+    """A recipient by name and number; by number alone where there is no name."""
+    return f"{isolated(name)} ({numbered(key)})" if name else numbered(key)
+
+
 def recipient_names(keys: Collection[str], people: QuerySet[Assignee]) -> dict[str, str]:
     """The names of these recipients, by how the ledger calls them, in one query; those that are not among the people, and
     programs, by number.
@@ -51,7 +56,7 @@ def former_names(keys: Iterable[str], people: QuerySet[Assignee]) -> dict[str, s
     """Those of these people who had work before, or supervised it, by name and number; no query where there is nobody."""
     unknown = [key for key in keys if recipients.person_behind(key) is not None]
     known = people_among(unknown, people) if unknown else {}
-    return {key: f"{isolated(name)} ({numbered(key)})" for key, (_, name) in known.items()}
+    return {key: named_and_numbered(name, key) for key, (_, name) in known.items()}
 
 
 def supervisor_name(name: str, recipient: str) -> str:

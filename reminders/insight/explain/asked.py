@@ -6,7 +6,6 @@ from datetime import datetime
 
 from django.utils.translation import gettext
 
-from assignments.direction import isolated
 from assignments.models import Act, Assignee, Assignment
 from assignments.team_scope import EVERYTHING, TeamScope
 from notifications.message import Contact
@@ -33,7 +32,7 @@ from reminders.insight.explain.wording import change_words, held_by_rate, moment
 from reminders.insight.forecast import Forecast
 from reminders.insight.foremost import foremost, foremost_row
 from reminders.insight.pace_outlook import Turn
-from reminders.insight.recipient_names import former_names, numbered, supervisor_name
+from reminders.insight.recipient_names import former_names, named_and_numbered, numbered, supervisor_name
 from reminders.ledger import briefs
 from reminders.models import Kind, Pause, Reason, Reminder, State
 from reminders.policy import gates as policy_gates
@@ -235,7 +234,7 @@ class Asked:
                 "subscription_id": subscription_id
             }
         if recipient == self.work.recipient and self.assignment.assignee is not None:
-            return f"{isolated(self.assignment.assignee.name)} ({numbered(recipient)})"
+            return named_and_numbered(self.assignment.assignee.name, recipient)
         return self.former.get(recipient) or numbered(recipient)
 
     def current(self, kind: Kind) -> Reminder | None:
