@@ -14,16 +14,14 @@ from assignments import contact_points, people
 from assignments.contact_points import CHANGEABLE, MOST_POINTS
 from assignments.models import Assignee, ContactPoint
 from assignments.services import Refused
-from reminders.insight.stored_words import fault_in_words
-from reminders.web.admin import column_names
 from reminders.web.admin.assignment_filters import TeamFilter
 from reminders.web.admin.editable import EditableAdmin
-from reminders.web.admin.lists import AnyInline, AnyModelForm, instant
+from reminders.web.admin.lists import AnyInline, AnyModelForm, fault, instant
 from reminders.web.admin.tools import ops_page
 from reminders.web.search import clean_text, people_found
 from reminders.web.team_limits import scope_of
 
-KNOWN = (instant("verified_at"), instant("opted_out_at"), instant("failing_since"), "why")
+KNOWN = (instant("verified_at"), instant("opted_out_at"), instant("failing_since"), fault("failing_reason"))
 """What is known of an address, and nobody types in."""
 
 
@@ -69,10 +67,6 @@ class ContactPointInline(AnyInline):
     ordering = ("order", "id")
     fields = ("channel", "address", "order", *KNOWN)
     readonly_fields = KNOWN
-
-    @admin.display(description=column_names.COLUMNS["failing_reason"])
-    def why(self, point: ContactPoint) -> str:
-        return fault_in_words(point.failing_reason) or "-"
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("assignments.view_assignee")

@@ -12,11 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.reasons import MAX_REASON_LENGTH
 from assignments.models import CalendarSource
-from reminders.insight.stored_words import fault_in_words
 from reminders.operations import calendars
-from reminders.web.admin import column_names
 from reminders.web.admin.editable import RefusalsShown
-from reminders.web.admin.lists import AnyModelForm, FastAdmin, code, instant
+from reminders.web.admin.lists import AnyModelForm, FastAdmin, code, fault, instant
 
 SETTINGS = ("name", "time_zone", "all_day", "team", "kind", "every_minutes", "days_ahead", "active")
 
@@ -98,7 +96,7 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
                     instant("succeeded_at"),
                     instant("failing_since"),
                 ),
-                *("code", "why"),
+                *("code", fault("detail")),
             )
         )
 
@@ -107,10 +105,6 @@ class CalendarSourceAdmin(RefusalsShown, FastAdmin):
         if self.has_change_permission(request, obj):  # The address itself is shown to nobody.
             named = ["name", "url", *SETTINGS[1:], "reason"]
         return [*named, *self.get_readonly_fields(request, obj)]
-
-    @admin.display(description=column_names.COLUMNS["detail"])
-    def why(self, source: CalendarSource) -> str:
-        return fault_in_words(source.detail) or "-"
 
     def save_model(self, request: HttpRequest, obj: CalendarSource, form: Any, change: bool) -> None:
         by, reason = request.user.get_username(), form.cleaned_data["reason"]

@@ -1,7 +1,7 @@
 """Lists that stay fast over millions of rows, and pages that can only be read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 
 from reminders.insight.explain.wording import moment
+from reminders.insight.stored_words import fault_in_words, reason_in_words
 from reminders.web.admin.labels import LABELS, label
 from reminders.web.team_limits import TeamAccess, scope_of
 from reminders.web.templatetags import ops
@@ -148,6 +149,25 @@ def code(name: str) -> Any:
     def show(row: Model) -> str:
         value = str(getattr(row, name))
         return ops.word(value) if value else "-"
+
+    return show
+
+
+def fault(name: str) -> Any:
+    """A column that shows what was wrong, in the reader's language."""
+    return _in_words(name, fault_in_words)
+
+
+def reason(name: str, *, ordering: str | None = None) -> Any:
+    """A column that shows why something was done, in the reader's language where the system did it."""
+    return _in_words(name, reason_in_words, ordering)
+
+
+@cache
+def _in_words(name: str, words: Callable[[str], str], ordering: str | None = None) -> Any:
+    @admin.display(description=label(name), ordering=ordering)
+    def show(row: Model) -> str:
+        return words(getattr(row, name)) or "-"
 
     return show
 

@@ -19,7 +19,7 @@ from assignments.erasure_models import Erasure, pseudonym_of
 from assignments.models import Act
 from assignments.teams import all_names
 from reminders.insight.explain.wording import moment
-from reminders.insight.stored_words import fault_in_words, reason_in_words
+from reminders.insight.stored_words import fault_in_words
 from reminders.models import (
     NO_CHANNEL,
     Audit,
@@ -31,7 +31,6 @@ from reminders.models import (
     TemplateVersion,
 )
 from reminders.web.admin import column_names
-from reminders.web.admin.labels import LABELS
 from reminders.web.admin.lists import (
     ActionFilter,
     AnyInline,
@@ -39,7 +38,9 @@ from reminders.web.admin.lists import (
     NarrowedAdmin,
     RecordAdmin,
     code,
+    fault,
     instant,
+    reason,
     who,
 )
 from reminders.web.search import assignment_search, clean_text
@@ -135,18 +136,22 @@ class ReminderAdmin(NarrowedAdmin, RecordAdmin):
 class CircuitBreakerAdmin(RecordAdmin):
     """Channels that are not used at present, and until when."""
 
-    list_display = ("channel", instant("since"), instant("until"), "failures", "code", "detail_shown")
-
-    @admin.display(description=column_names.COLUMNS["detail"])
-    def detail_shown(self, breaker: CircuitBreaker) -> str:
-        return fault_in_words(breaker.detail)
+    list_display = ("channel", instant("since"), instant("until"), "failures", "code", fault("detail"))
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
     """Webhook subscriptions. They are created and changed over the API; secrets are never shown."""
 
-    list_display = ("name", "host", "events_shown", "active", "created_by", instant("ended_at"), "why")
+    list_display = (
+        "name",
+        "host",
+        "events_shown",
+        "active",
+        "created_by",
+        instant("ended_at"),
+        reason("ended_why"),
+    )
     list_filter = ("active",)
     fields = (
         "name",
@@ -158,12 +163,8 @@ class SubscriptionAdmin(NarrowedAdmin, RecordAdmin):
         "created_by",
         instant("former_until"),
         instant("ended_at"),
-        "why",
+        reason("ended_why"),
     )
-
-    @admin.display(description=column_names.COLUMNS["ended_why"])
-    def why(self, one: Subscription) -> str:
-        return reason_in_words(one.ended_why) or "-"
 
     @admin.display(description=_("host"))
     def host(self, one: Subscription) -> str:
@@ -220,22 +221,18 @@ class ActAdmin(NarrowedAdmin, RecordAdmin):
 class AuditAdmin(RecordAdmin):
     """What operators did, to what, and why."""
 
-    list_display = (instant("at"), who("actor"), code("action"), "why")
+    list_display = (instant("at"), who("actor"), code("action"), reason("reason", ordering="reason"))
     list_filter = (("action", ActionFilter),)
     search_fields = ("actor", "reason")
     fields = (
         instant("at"),
         who("actor"),
         code("action"),
-        "why",
+        reason("reason", ordering="reason"),
         "selection_shown",
         "before_shown",
         "after_shown",
     )
-
-    @admin.display(description=LABELS["reason"], ordering="reason")
-    def why(self, audit: Audit) -> str:
-        return reason_in_words(audit.reason) or "-"
 
     @admin.display(description=_("selection"))
     def selection_shown(self, audit: Audit) -> SafeString:

@@ -10,13 +10,10 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from reminders.insight.stored_words import fault_in_words, reason_in_words
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause, ScanRun
 from reminders.operations import pauses
-from reminders.web.admin import column_names
-from reminders.web.admin.labels import LABELS
-from reminders.web.admin.lists import RecordAdmin, instant, who
+from reminders.web.admin.lists import RecordAdmin, fault, instant, reason, who
 from reminders.web.admin.records import pretty
 from reminders.web.ops.actions import OFFERED
 from reminders.web.ops.page import may_operate
@@ -44,21 +41,25 @@ def tools(request: HttpRequest, *names: str) -> dict[str, list[Tool]]:
 class ScanRunAdmin(RecordAdmin):
     """Every scan: what started it, and what it found; with the button that starts one."""
 
-    list_display = ("id", instant("started_at"), instant("finished_at"), "trigger", "by", "planned", "fault")
+    list_display = (
+        "id",
+        instant("started_at"),
+        instant("finished_at"),
+        "trigger",
+        "by",
+        "planned",
+        fault("error"),
+    )
     list_filter = ("trigger",)
     fields = (
         *("trigger", "by", instant("started_at"), instant("alive_until"), instant("finished_at")),
-        *("counts_shown", "fault"),
+        *("counts_shown", fault("error")),
     )
     change_list_template = "admin/reminders/tools_list.html"
 
     @admin.display(description=_("planned"))
     def planned(self, run: ScanRun) -> object:
         return (run.counts or {}).get("planned", "-")
-
-    @admin.display(description=column_names.COLUMNS["error"])
-    def fault(self, run: ScanRun) -> str:
-        return fault_in_words(run.error) or "-"
 
     @admin.display(description=_("counts"))
     def counts_shown(self, run: ScanRun) -> SafeString:
@@ -78,19 +79,18 @@ class PauseAdmin(RecordAdmin):
         *(
             instant("since"),
             who("by"),
-            "why",
+            reason("reason", ordering="reason"),
             instant("until"),
             instant("ended_at"),
             who("ended_by"),
             "in_force",
         ),
     )
-    fields = (instant("since"), who("by"), "why", instant("until"), instant("ended_at"), who("ended_by"))
+    fields = (
+        *(instant("since"), who("by"), reason("reason", ordering="reason")),
+        *(instant("until"), instant("ended_at"), who("ended_by")),
+    )
     change_list_template = "admin/reminders/tools_list.html"
-
-    @admin.display(description=LABELS["reason"], ordering="reason")
-    def why(self, pause: Pause) -> str:
-        return reason_in_words(pause.reason) or "-"
 
     @admin.display(boolean=True, description=_("in force"))
     def in_force(self, pause: Pause) -> bool:
