@@ -13,11 +13,12 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 from pytest_socket import disable_socket, socket_allow_hosts
 
+from config.devstack.processes import LINUX
 from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
 from reminders.content.message_templates import active
 from reminders.delivery import deliver, dispatch, refusals
-from tests import emptying
+from tests import emptying, starter
 from tests.factories import NOON
 from tests.parallel import WHOLE_SYSTEM
 from tests.stack import migrated_template
@@ -52,6 +53,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test is about the hash, and the real one takes half a second by design.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     emptying.install()
+    if LINUX:
+        starter.of_this_run = starter.Starter()
+
+
+def pytest_unconfigure() -> None:
+    if starter.of_this_run is not None:
+        starter.of_this_run.stop()
 
 
 @pytest.hookimpl(trylast=True)

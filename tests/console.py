@@ -16,12 +16,11 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 from config.devstack import bootstrap
+from tests.starter import start_process
 
-ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 120.0
 FILES = 4
 """What comes with an order: the order itself, standard output and error, and the pipe for the exit code."""
@@ -31,16 +30,13 @@ class Console:
     """The caller's side. Orders may be given from several threads at once."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.line, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.console", str(theirs.fileno())],
-                cwd=ROOT,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
+            door.bind(f"{folder}/door")
+            door.listen()
+            door.settimeout(PATIENCE_SECONDS)
+            command = [sys.executable, "-m", "tests.console", f"{folder}/door"]
+            self.process = start_process(command, output=None, environment=environment)
+            self.line, _ = door.accept()
 
     def manage(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         """As `manage.py` with these words."""
@@ -130,7 +126,10 @@ def exit_code(order: Mapping[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    import django
+    with socket.socket(socket.AF_UNIX) as to_caller:
+        to_caller.connect(sys.argv[1])
 
-    django.setup()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+        import django
+
+        django.setup()
+        serve(to_caller)

@@ -27,6 +27,7 @@ from psycopg import sql
 from config.devstack.launch import CELERY_WORKER, WEB_WORKER
 from config.devstack.processes import free_port
 from tests.console import Console
+from tests.starter import Started, start_process
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +54,7 @@ class Child:
     """A process of the stack; its output goes to `log`."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Started
     log: Path
 
     @property
@@ -111,15 +112,7 @@ class Stack:
     def start(self, name: str, words: list[str], **more: str) -> Child:
         log = self.folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                words,
-                cwd=ROOT,
-                env={**self.environment, **more},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = start_process(words, output=output, environment={**self.environment, **more})
         child = Child(name, process, log)
         self.children.append(child)
         return child
