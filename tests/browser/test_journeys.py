@@ -118,7 +118,7 @@ def test_the_page_renews_itself_and_keeps_what_is_open(visit, stage, monkeypatch
     page = visit("vera", "/ops/")
     page.get_by_text("Show as a table").click()
     with page.expect_response("**/ops/live"):
-        page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+        page.evaluate("document.body.dispatchEvent(new Event('visible-again'))")
     expect(page.locator("#chart-table")).to_have_attribute("open", "")
     expect(page.locator("#tile-overdue .value")).to_have_text("1")
 
@@ -127,17 +127,17 @@ def test_a_lost_server_is_said_and_forgotten_when_it_is_back(visit, stage):
     page = visit("vera", "/ops/")
     lost = page.get_by_text("The server or its database does not answer.")
     page.route("**/ops/live", lambda route: route.abort())
-    page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+    page.evaluate("document.body.dispatchEvent(new Event('visible-again'))")
     expect(lost).to_be_visible()
     page.unroute("**/ops/live")
-    page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+    page.evaluate("document.body.dispatchEvent(new Event('visible-again'))")
     expect(lost).to_be_hidden()
 
 
 def test_a_login_that_is_over_leads_to_the_login(visit, stage):
     page = visit("vera", "/ops/")
     page.context.clear_cookies()
-    page.evaluate("document.body.dispatchEvent(new Event('seen-again'))")
+    page.evaluate("document.body.dispatchEvent(new Event('visible-again'))")
     expect(page).to_have_url(re.compile(r"/account/sign-in\?next=/ops/$"))
 
 
