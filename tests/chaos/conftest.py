@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.haste import TIMES, hastened
 from tests.chaos.system import System, figures, whole_system
 
 RECOVERY = "recovery"
@@ -50,11 +51,21 @@ def system(whole: System) -> System:
     return whole
 
 
+@pytest.fixture
+def haste(system: System, pytestconfig: pytest.Config) -> Iterator[float]:
+    """How many times as fast the waits of routes and rows pass in this test: 1 with `--chaos=full`."""
+    if pytestconfig.getoption("--chaos") == "full":
+        yield 1.0
+        return
+    with hastened(system.direct, TIMES):
+        yield TIMES
+
+
 class Report:
     """Takes down how a fault was survived."""
 
-    def __init__(self, properties: list[tuple[str, object]]) -> None:
-        self.properties = properties
+    def __init__(self, properties: list[tuple[str, object]], *, hastened: bool) -> None:
+        self.properties, self.hastened = properties, hastened
 
     def __call__(self, fault: str, system: System, since: datetime) -> Recovery:
         seconds = system.recovery(since)
@@ -68,13 +79,15 @@ class Report:
             sum(times - 1 for times in evidence.accepted.values()),
             sum(attempt["outcome"] == "unknowable" for attempt in evidence.attempts),
         )
-        self.properties.append((RECOVERY, asdict(done)))
+        if not self.hastened:  # The table is of seconds as they are.
+            self.properties.append((RECOVERY, asdict(done)))
         return done
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Report:
-    return Report(request.node.user_properties)
+    hastened = "haste" in request.fixturenames and request.getfixturevalue("haste") != 1
+    return Report(request.node.user_properties, hastened=hastened)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -56,7 +56,7 @@ def test_a_suspended_sender(system, report):
         ("dot", "550 too many mails today"),
     ],
 )
-def test_hundreds_are_due_while_the_sender_is_refused(system, step, answer, report):
+def test_hundreds_are_due_while_the_sender_is_refused(system, haste, step, answer, report):
     suspended(system, report, step=step, answer=answer, people=300, refusals=3)
 
 
@@ -70,9 +70,9 @@ def test_hundreds_are_due_while_the_sender_is_refused(system, step, answer, repo
         ("dot", "451 please try again later"),
     ],
 )
-def test_a_limit_of_forty_in_ten_seconds(system, step, answer, report):
+def test_a_limit_of_forty_in_ten_seconds(system, haste, step, answer, report):
     """Three times as many are due. Nothing is FAILED, nothing sent twice, and the pace is found."""
-    system.mail_rule(kind="rate", most=40, seconds=10, step=step, answer=answer)
+    system.mail_rule(kind="rate", most=40, seconds=10 / haste, step=step, answer=answer)
     since = now()
     system.plant(120)
     system.settle(within=200)
@@ -87,9 +87,9 @@ def test_a_limit_of_forty_in_ten_seconds(system, step, answer, report):
 @long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("answer", ["450 4.2.0 Greylisted", "451 4.7.1 please try again later"])
-def test_greylisting(system, answer, report):
+def test_greylisting(system, haste, answer, report):
     """Whoever is new is refused for twenty seconds."""
-    system.mail_rule(kind="greylist", seconds=20, step="rcpt", answer=answer)
+    system.mail_rule(kind="greylist", seconds=20 / haste, step="rcpt", answer=answer)
     since = now()
     system.plant(100)
     system.settle(within=200)
@@ -168,7 +168,7 @@ def test_an_answer_that_takes_longer_than_a_send(system, report):
         ("hangs after the dot, with the message", {"step": "dot", "action": "hang", "accept": True}),
     ],
 )
-def test_nobody_knows_whether_it_has_the_message(system, what, fault, report):
+def test_nobody_knows_whether_it_has_the_message(system, haste, what, fault, report):
     """Three times: repeated once each, and flagged."""
     system.mail(**fault, times=3)
     since = now()

@@ -237,6 +237,7 @@ def test_a_database_clock_that_jumps_two_hours_ahead_and_back(system):
 
 
 @long
+@pytest.mark.timeout(300)  # Who was reminded already hears of a change a minute later.
 def test_five_hundred_changes_race_with_the_send(system, report):
     """The new version goes out once, what is cancelled, declined or started never begins after that commit."""
     system.mail(step="dot", action="tarpit", pause=0.002, accept=True)
@@ -261,7 +262,7 @@ def test_five_hundred_changes_race_with_the_send(system, report):
 
 @long
 @pytest.mark.parametrize("point", ["os._exit in a channel", "endless loop in a channel"])
-def test_a_row_that_kills_its_channel_harms_itself_alone(system, point, tmp_path, report):
+def test_a_row_that_kills_its_channel_harms_itself_alone(system, haste, point, tmp_path, report):
     system.kill("worker", "worker2")
     victim = "job-7@example.test"
     doom = {"DOOM": point, "DOOM_RECIPIENT": victim, "DOOM_FILE": str(tmp_path / "doom")}

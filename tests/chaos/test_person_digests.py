@@ -23,7 +23,12 @@ print(json.dumps([a.pk for a in made]))
 
 
 @pytest.mark.parametrize(
-    "point", ["begin after commit", pytest.param("send after 250", marks=pytest.mark.chaos)]
+    "point",
+    [
+        "begin after commit",
+        # What is repeated waits for the rate of its person, a minute.
+        pytest.param("send after 250", marks=[pytest.mark.chaos, pytest.mark.timeout(300)]),
+    ],
 )
 def test_a_worker_is_killed_in_the_middle_of_a_digest(system: System, point, tmp_path):
     system.kill("worker", "worker2")

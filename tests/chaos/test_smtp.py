@@ -10,7 +10,7 @@ PHASES = ("ehlo", "mail", "rcpt", "data", "content", "dot")
 
 
 @pytest.mark.parametrize("action", ["drop", "hang"])
-def test_it_misbehaves_at_each_phase(system, action, report):
+def test_it_misbehaves_at_each_phase(system, haste, action, report):
     """Twice at each phase, one after the other, while sixty people are to be reminded."""
     for phase in PHASES:
         system.mail(step=phase, action=action, times=2)
@@ -23,7 +23,7 @@ def test_it_misbehaves_at_each_phase(system, action, report):
     report(f"SMTP: {action} at each phase, twice", system, since)
 
 
-def test_an_accepted_mail_whose_answer_is_lost_is_repeated_once_and_flagged(system, report):
+def test_an_accepted_mail_whose_answer_is_lost_is_repeated_once_and_flagged(system, haste, report):
     system.mail(step="dot", action="drop", accept=True, times=3)
     since = now()
     system.plant(20)
@@ -44,7 +44,7 @@ def test_an_accepted_mail_whose_answer_is_lost_is_repeated_once_and_flagged(syst
         ("dot", "552 5.2.2 mailbox full", {"SENT", "FAILED"}),
     ],
 )
-def test_it_refuses(system, step, answer, ends, report):
+def test_it_refuses(system, haste, step, answer, ends, report):
     """For now: tried again. For good: FAILED(rejected), those three and nobody else."""
     system.mail(step=step, action="answer", answer=answer, times=3)
     since = now()
@@ -74,10 +74,10 @@ def test_a_tarpit_for_one_person_does_not_hold_up_the_others(system, report):
     report("SMTP: tarpit for one recipient", system, since)
 
 
-def test_it_refuses_connections_for_a_minute(system, report):
+def test_it_refuses_connections_for_a_minute(system, haste, report):
     system.to_mail.refuse()
     system.plant(100)
-    pause(60)
+    pause(60 / haste)
     system.to_mail.heal()
     since = now()
     system.settle(within=120)

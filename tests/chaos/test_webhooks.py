@@ -35,7 +35,7 @@ def test_a_worker_killed_and_an_endpoint_that_hangs_up(system, report):
 
 
 @pytest.mark.chaos
-def test_it_misbehaves_at_each_phase(system, report):
+def test_it_misbehaves_at_each_phase(system, haste, report):
     """One after the other; between them it is as if the hold were over. People are reminded all the while."""
     system.subscribe("reminder.sent")
     ways = ["accept", "request", "answer", "silence", "drip", "500 Oh", "503 Busy"]
