@@ -20,7 +20,7 @@ from reminders.content.message_templates import active
 from reminders.delivery import deliver, dispatch, refusals
 from tests import emptying, starter
 from tests.factories import NOON
-from tests.parallel import WHOLE_SYSTEM
+from tests.parallel import ONE_SYSTEM, WHOLE_SYSTEM
 from tests.stack import migrated_template
 
 MANY = 40
@@ -35,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="on",
         default="",
-        help="also the long fault injection; --chaos=full for its largest storms",
+        choices=("", "on", "full"),
+        help="also the long fault injection; --chaos=full for its largest storms, and waits that take their time",
     )
     parser.addoption(
         "--chaos-seed",
@@ -65,7 +66,8 @@ def pytest_unconfigure() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start the whole system come first, folder by folder: what a folder shares is started once, and ends
-    before the tests that compute. The long files come first, so that parallel processes end together.
+    before the tests that compute. The long files come first, so that parallel processes end together; of the folder that
+    shares one system the long tests do.
     """
     tell_apart(items)
     tests = Counter(item.path for item in items)
@@ -75,8 +77,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             patience[item.path] = max(patience[item.path], mark.args[0])
     long = {path for path, number in tests.items() if number >= MANY} | patience.keys()
 
-    def place(item: pytest.Item) -> tuple[int, int, int]:
+    def place(item: pytest.Item) -> tuple[int, float, int]:
         for number, folder in enumerate(WHOLE_SYSTEM):
+            if folder == ONE_SYSTEM and folder in item.path.parts:
+                mark = item.get_closest_marker("timeout")
+                quick = (item.get_closest_marker("chaos") is None) + ("system" not in item.fixturenames)
+                return number, -mark.args[0] if mark else 0, quick
             if folder in item.path.parts:
                 return number, -patience[item.path], -tests[item.path]
         return len(WHOLE_SYSTEM), item.path not in long, 0

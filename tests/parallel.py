@@ -66,6 +66,8 @@ def _is_waiting(units: Mapping[str, Mapping[str, bool]]) -> bool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    if config.getoption("--chaos") and config.option.maxschedchunk is None:
+        config.option.maxschedchunk = 1  # Tests that last: who has ended one takes the next.
     return TwoKinds(config, log) if config.getoption("dist") == "loadfile" else None
 
 

@@ -6,6 +6,8 @@ what it sends there is lost, and nobody is told. Needs root, and rights to make 
 
 import contextlib
 import os
+import re
+import secrets
 import shutil
 import subprocess
 import uuid
@@ -120,8 +122,16 @@ class Host:
         return [*name, *off, "faketime", "-f", self.clock]
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, timeout=20)
+def ip(*words: str) -> str:
+    done = subprocess.run(["ip", *words], check=True, capture_output=True, timeout=20, text=True)
+    return done.stdout
+
+
+def free_networks(count: int) -> list[int]:
+    """Numbers that no host of this run or of another one has."""
+    taken = {int(number) for number in re.findall(r"10\.213\.(\d+)\.", ip("-o", "address"))}
+    # Not `random`, which begins alike in each of the processes that run tests at the same time.
+    return secrets.SystemRandom().sample([number for number in range(1, 255) if number not in taken], count)
 
 
 @contextlib.contextmanager
@@ -140,9 +150,8 @@ def hosts(system: System, *clocks: str) -> Iterator[list[Host]]:
         pytest.skip("needs rights to make network namespaces")
     with contextlib.ExitStack() as stack:
         found = []
-        base = 16 + os.getpid() % 200
-        for place, clock in enumerate(clocks):
-            host = Host(system, base + place, clock=clock)
+        for number, clock in zip(free_networks(len(clocks)), clocks, strict=True):
+            host = Host(system, number, clock=clock)
             stack.callback(host.close)
             host.open()
             found.append(host)

@@ -21,6 +21,11 @@ from config.devstack.processes import CannotStart, start_child
 from config.devstack.servers import Addresses, temporary_servers
 
 NO_TESTS_COLLECTED = 5  # pytest.ExitCode
+FAULTS = Path(settings.BASE_DIR).resolve() / "tests" / "chaos"
+LONG = ("--chaos=on", "--chaos=full")
+"""The options with which tests/chaos takes long; without an equals sign the first would take a path for its value."""
+SYSTEMS = 3
+"""So many systems at a time have faults injected. Two processors are busy with them about half of the time."""
 # Variables of the caller's shell must not decide whether a test passes.
 REMOVED_VARIABLES = {
     *(
@@ -67,6 +72,7 @@ def run_suite(arguments: Sequence[str]) -> int:
     """Run pytest as a child process with servers of its own; returns its exit code."""
     if importlib.util.find_spec("pytest") is None:
         raise CommandError("pytest is not installed here: install requirements/dev.lock")
+    arguments = [LONG[0] if word == "--chaos" else word for word in arguments]
     if {"--help", "-h", "--version", "-V"} & set(arguments):
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
     started: list[int] = []
@@ -98,17 +104,20 @@ def run_suite(arguments: Sequence[str]) -> int:
 
 
 def parallel(arguments: Sequence[str]) -> list[str]:
-    """Options that spread a whole run over four processes; none for a run of chosen tests, or with `-n`.
+    """Options that spread a whole run over four processes, and one of all faults over three; none for a run of other chosen
+    tests, or with `-n`.
 
     Two more than a small machine has processors: tests of the whole system mostly wait, and `tests/parallel.py` lets two
     processes at most run them at a time; the others often wait for the database. A file stays in one process: what its
     tests share, such as a running system, is started once. The files keep the order of `tests/conftest.py`.
+    Where faults are injected, each process has a system of its own, and takes one test after the other.
     """
-    chosen = any(not word.startswith("-") and Path(word.split("::")[0]).exists() for word in arguments)
-    if chosen or any(
-        word.startswith("-n") or word in {"--pdb", "--collect-only", "--co"} for word in arguments
-    ):
+    if any(word.startswith("-n") or word in {"--pdb", "--collect-only", "--co"} for word in arguments):
         return []
+    chosen = [word for word in arguments if not word.startswith("-") and Path(word.split("::")[0]).exists()]
+    if chosen:
+        everything = {Path(word).resolve() for word in chosen} == {FAULTS}
+        return ["-n", str(SYSTEMS)] if everything and not set(LONG).isdisjoint(arguments) else []
     return ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 

@@ -71,9 +71,15 @@ def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> N
         (["-n", "4"], []),
         (["-n0"], []),
         (["--pdb"], []),
+        (["tests/chaos"], []),
+        (["tests/chaos/test_smtp.py", "--chaos=on"], []),
+        (["tests/chaos", "--chaos=on", "-n", "2"], []),
+        (["--chaos=on", "tests/chaos/"], ["-n", "3"]),
     ],
 )
-def test_a_whole_run_is_spread_over_processes(arguments: list[str], expected: list[str]) -> None:
+def test_a_whole_run_is_spread_over_processes_and_so_is_one_of_all_faults(
+    arguments: list[str], expected: list[str]
+) -> None:
     assert parallel(arguments) == expected
 
 
