@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import current_app
 from kombu.exceptions import BatchPublishError, LimitExceeded, OperationalError  # type: ignore[attr-defined]
 from redis.exceptions import RedisError
 
-from reminders.delivery.hints import BrokerContents, BrokerDown, HintBatch
+from reminders.delivery.hints import BrokerContents, BrokerDown, HintBatch, HintSlot
 from reminders.ledger.records import Hint
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ RESUME_SCAN_EXPIRES = timedelta(seconds=60)
 POLL_CALENDAR = "reminders.poll_calendar"
 POLL_EXPIRES = timedelta(minutes=4)
 POLL_BOUNCES = "reminders.poll_bounces"
+SLOTS = "reminder_slots"
+"""The header of a message that is begun a slot at a time: [size, seconds since 1970] of each."""
 FAILOVER_KWARGS: dict[str, dict[str, object]] = {
     "reminders.dispatch": {"standby": True},
     "reminders.scan": {"trigger": "standby"},
@@ -80,6 +82,10 @@ class CeleryBroker:
                 "queue": QUEUE,
                 "countdown": wait if wait > 0 else None,
                 "expires": HINT_EXPIRES.total_seconds() + wait,
+                # Beside the arguments: the release before begins all hints at once, and puts back those that are not due.
+                "headers": {SLOTS: [[slot.size, slot.begins_at.timestamp()] for slot in batch.slots]}
+                if batch.slots
+                else None,
             }
             for batch, wait in zip(batches, waits, strict=True)
         )
@@ -119,6 +125,18 @@ class CeleryBroker:
             "expires": RESUME_SCAN_EXPIRES.total_seconds(),
         }
         return _send([call])
+
+
+def slots_in(header: object, *, hints: int) -> tuple[HintSlot, ...]:
+    """The slots of a message of so many hints, by its header; none where it has none that can be read."""
+    if not isinstance(header, list):
+        return ()
+    try:
+        slots = tuple(HintSlot(int(size), datetime.fromtimestamp(at, UTC)) for size, at in header)
+    except (TypeError, ValueError, OverflowError):
+        return ()
+    fits = all(slot.size > 0 for slot in slots) and sum(slot.size for slot in slots) == hints
+    return slots if fits else ()
 
 
 def _send(calls: Iterable[Mapping[str, Any]], *, quietly: bool = False) -> bool:

@@ -23,9 +23,11 @@ from reminders.delivery.ends import (
     with_hindsight,
 )
 from reminders.delivery.events_turn import post_events
+from reminders.delivery.hints import HintBatch, HintSlot
 from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import log_begun, log_finished
 from reminders.delivery.send import Send
+from reminders.delivery.slots import InTurn
 from reminders.ledger import beginning
 from reminders.ledger.claims import claim
 from reminders.ledger.event_claims import FIRST, claim_events
@@ -61,6 +63,9 @@ class SendSpeed:
     seconds_per_send: float = 0.02
     cautious_until: float = 0.0
 
+    def seconds_for(self, sends: int) -> float:
+        return sends * self.seconds_per_send
+
     def slice_size(self, most: int) -> int:
         if time.monotonic() < self.cautious_until:
             return 1
@@ -84,6 +89,11 @@ class SendSpeed:
 speed = SendSpeed()
 
 
+def release_all(batches: Sequence[HintBatch]) -> None:
+    """The rows of these messages are due again at once."""
+    release([hint for batch in batches for hint in batch.hints])
+
+
 def deliver(
     hints: Sequence[Hint],
     *,
@@ -91,17 +101,30 @@ def deliver(
     channel: Callable[[str], Channel] = registry.get,
     speed: SendSpeed = speed,
     journal: Journal = NO_JOURNAL,
+    slots: Sequence[HintSlot] = (),
+    hand_on: Callable[[list[HintBatch]], None] = release_all,
 ) -> Delivered:
     """Begins, sends and finishes each hint's row, a slice at a time; notes in the journal how far it has got.
+
+    With slots the hints of each are begun at its instant; what is not kept up with is handed on.
 
     A slice is what can be sent in a tenth of a second; it is begun only while there is time to send at least one message.
     What is left when time is up goes back to PLANNED at once. Events begin a turn of their own (`events_turn`).
     """
+    done = Delivered()
+
+    def begin(part: Sequence[Hint]) -> None:
+        done.add(_deliver(part, config, channel, speed, journal))
+
     journal.take(hints)
     try:
-        return _deliver(hints, config, channel, speed, journal)
+        if slots:
+            InTurn(begin, hand_on, speed.seconds_for, patience=SLICE_SECONDS)(hints, slots)
+        else:
+            begin(hints)
     finally:
         journal.clear()
+    return done
 
 
 def _deliver(

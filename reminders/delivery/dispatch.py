@@ -6,22 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from reminders.conf import ReminderConfig
+from reminders.delivery import slots
 from reminders.delivery.hints import Broker, BrokerDown, HintBatch
 from reminders.delivery.journal import NO_JOURNAL, Journal
 from reminders.delivery.log_lines import log_ended, log_queued
 from reminders.ledger import claims, event_claims, leases, ways
 from reminders.ledger.records import Claimed, Ended
-from reminders.models import Kind
 from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
-
-SLOT = timedelta(milliseconds=105)
-"""Hints whose instants lie no further apart than this may share a message."""
-
-EARLY = timedelta(milliseconds=45)
-"""The message is due by so much before the last of them (the gates tolerate 50 ms), so that none is late by more than the
-rest of a slot."""
 
 
 @dataclass(slots=True)
@@ -108,7 +101,7 @@ def dispatch(
     if room <= 0:
         return done  # People come first: programs and what is not due yet wait for the next tick.
     claimed = claims.claim(config, room=min(room, config.batch_size * config.concurrency), ahead=soon)
-    if claimed and not _hand_over(_slots(claimed, config), claimed, broker, done, journal):
+    if claimed and not _hand_over(slots.messages(claimed, config), claimed, broker, done, journal):
         return done
     if events := event_claims.claim_events(event_claims.FIRST, config=config, first=True):
         _hand_over([HintBatch(tuple(row.hint for row in events))], events, broker, done, journal)
@@ -146,9 +139,6 @@ def _hand_over(
     return not hints
 
 
-NEW_KINDS = (Kind.CORRECTION, Kind.ESCALATION)
-
-
 def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
     """Due rows in chunks; a row that may have arrived already travels alone.
 
@@ -157,34 +147,9 @@ def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch
     size = chunk_size(len(claimed), config=config)
     batches = []
     for new in (False, True):
-        together = [row.hint for row in claimed if not row.alone and (row.kind in NEW_KINDS) is new]
+        together = [row.hint for row in claimed if not row.alone and slots.is_new(row) is new]
         batches += [HintBatch(tuple(together[i : i + size])) for i in range(0, len(together), size)]
     return batches + [HintBatch((row.hint,)) for row in claimed if row.alone]
-
-
-def _slots(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
-    """Rows that fall due before the next tick, in chunks of one ETA slot each; new kinds travel apart, as in `chunks`."""
-    batches: list[HintBatch] = []
-    slot: list[Claimed] = []
-    for row in sorted(claimed, key=lambda row: row.wait):
-        if slot and (
-            row.alone
-            or slot[0].alone
-            or row.wait - slot[0].wait > SLOT
-            or len(slot) == config.batch_size
-            or (row.kind in NEW_KINDS) is not (slot[0].kind in NEW_KINDS)
-        ):
-            batches.append(_batch_of(slot))
-            slot = []
-        slot.append(row)
-    if slot:
-        batches.append(_batch_of(slot))
-    return batches
-
-
-def _batch_of(slot: Sequence[Claimed]) -> HintBatch:
-    """One message for rows in the order of their instants."""
-    return HintBatch(tuple(row.hint for row in slot), max(slot[0].wait, slot[-1].wait - EARLY))
 
 
 def chunk_size(rows: int, *, config: ReminderConfig) -> int:

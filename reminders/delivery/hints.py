@@ -2,18 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from reminders.ledger.records import Hint
 
 
 @dataclass(frozen=True, slots=True)
+class HintSlot:
+    """So many hints of a message, which may be begun from this instant on, by the database's clock."""
+
+    size: int
+    begins_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HintBatch:
-    """One message to the workers: hints that may be begun `wait` from now, or at once."""
+    """One message to the workers: hints that may be begun `wait` from now, or at once.
+
+    With slots only those of the first one may be begun then, and those of the others at their instants, in the order of
+    the hints.
+    """
 
     hints: tuple[Hint, ...]
     wait: timedelta = timedelta()
+    slots: tuple[HintSlot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

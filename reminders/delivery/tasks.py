@@ -33,11 +33,11 @@ from reminders.delivery import (
     scan,
     standby,
 )
-from reminders.delivery.broker import QUEUE, SCAN_QUEUE, CeleryBroker
+from reminders.delivery.broker import QUEUE, SCAN_QUEUE, SLOTS, CeleryBroker, slots_in
 from reminders.delivery.hints import BrokerDown, HintBatch
 from reminders.delivery.scan import ScanResult
 from reminders.feeds import polls
-from reminders.ledger import scans
+from reminders.ledger import leases, scans
 from reminders.ledger.records import Hint
 from reminders.models import ScanRun
 
@@ -92,9 +92,12 @@ def dispatch_task(standby: bool = False) -> None:
         _resume_abandoned_scan(broker)
 
 
-@shared_task(name="reminders.deliver", time_limit=int(LAST_RESORT.total_seconds()))
-def deliver_task(hints: list[list[int]]) -> None:
-    """Delivers the rows that the hints name; a hint is [reminder id, ticket]. Without hints it is a canary."""
+@shared_task(name="reminders.deliver", bind=True, time_limit=int(LAST_RESORT.total_seconds()))
+def deliver_task(self: Any, hints: list[list[int]]) -> None:
+    """Delivers the rows that the hints name; a hint is [reminder id, ticket]. Without hints it is a canary.
+
+    The header `reminder_slots` says which of them are begun when.
+    """
     config = conf.current()
     try:
         parsed = [Hint(int(reminder_id), int(ticket)) for reminder_id, ticket in hints]
@@ -102,7 +105,14 @@ def deliver_task(hints: list[list[int]]) -> None:
         logger.error("Reminder job skipped", extra={"reason": "malformed hint"})
         return
     heartbeats.record("worker", at_once=not parsed)  # Whoever sent a canary waits for this heartbeat.
-    deliver.deliver(parsed, config=config, journal=journal.own())
+    slots = slots_in(self.request.get(SLOTS), hints=len(parsed))
+    deliver.deliver(parsed, config=config, journal=journal.own(), slots=slots, hand_on=_hand_on)
+
+
+def _hand_on(batches: list[HintBatch]) -> None:
+    """What this worker does not get round to goes to others; what the broker refuses is due again at the next tick."""
+    refused = CeleryBroker().publish(batches)
+    leases.release([hint for batch in refused for hint in batch.hints], counted_as="enqueue")
 
 
 @shared_task(name="reminders.poll_calendar", time_limit=600)

@@ -63,6 +63,7 @@ CLAIM = f"""
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
     WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
+              statement_timestamp() AS claimed_at,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """  # noqa: S608 - our own constants
 
@@ -104,6 +105,7 @@ CLAIM_NOTICES = f"""
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %(lease)s
     WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, TRUE AS alone, r.scan_id,
+              statement_timestamp() AS claimed_at,
               greatest(r.next_attempt_at - statement_timestamp(), interval '0') AS wait
 """  # noqa: S608 - our own constants
 
@@ -236,6 +238,7 @@ def claimed_row(row: Mapping[str, Any]) -> Claimed:
         version=row["version"],
         kind=row["kind"],
         due_at=row["due_at"],
+        claimed_at=row["claimed_at"],
         wait=row["wait"],
         alone=row["alone"],
         scan_id=row["scan_id"],

@@ -49,7 +49,7 @@ CLAIM = f"""
     SET state = 'QUEUED', ticket = r.ticket + 1, lease_until = statement_timestamp() + %s
     WHERE r.id = ANY(ARRAY(SELECT id FROM due)) AND r.state = 'PLANNED'
     RETURNING r.id, r.ticket, r.assignment_id, r.version, r.kind, r.due_at, r.ambiguous > 0 AS alone, r.scan_id,
-              interval '0' AS wait
+              statement_timestamp() AS claimed_at, interval '0' AS wait
 """  # noqa: S608 - our own constants
 
 

@@ -28,13 +28,14 @@ class Hint:
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A row that dispatch has just claimed. `wait` is how long it is not due yet; zero when it is."""
+    """A row that dispatch has just claimed. `wait` is how long after `claimed_at` it is due; zero when it was."""
 
     hint: Hint
     assignment_id: int
     version: int
     kind: str
     due_at: datetime
+    claimed_at: datetime
     wait: timedelta
     alone: bool
     scan_id: int | None

@@ -1,10 +1,15 @@
 """What the scanner and beat do beside their work: the dead man's switch, pruning, the canary, beat's start."""
 
+import base64
+import functools
+import json
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import NamedTuple
 
 import pytest
+from celery import current_app
 from celery.signals import before_task_publish
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
@@ -12,12 +17,13 @@ from django_celery_beat.models import PeriodicTask
 
 from assignments.models import Assignment
 from reminders.conf import ReminderConfig
-from reminders.delivery import beat_schedule, broker_status, deadman, heartbeats, tasks
+from reminders.delivery import beat_schedule, broker_status, deadman, deliver, heartbeats, slots, tasks
 from reminders.ledger import scans
 from reminders.ledger.records import Hint
-from reminders.models import Kind, Process, Reminder, ScanRun
+from reminders.models import Attempt, Kind, Process, Reminder, ScanRun, State
 from reminders.operations import schedule
-from tests.factories import AssignmentFactory
+from reminders.policy.gates import EARLY_TOLERANCE
+from tests.factories import NOON, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +132,7 @@ def test_a_scan_throws_away_old_scans_and_dead_processes(settings):
     assert not Process.objects.filter(host="gone").exists()
 
 
-# --- who is seen -----------------------------------------------------------------------------------------------
+# --- messages with slots ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -134,6 +140,93 @@ def empty_queue():
     broker_status.purge()
     yield
     broker_status.purge()
+
+
+class TakenMessage(NamedTuple):
+    """The slots and the hints of a message as a worker gets them."""
+
+    slots: object
+    hints: list[list[int]]
+
+    def run(self) -> None:
+        tasks.deliver_task.push_request(reminder_slots=self.slots)
+        try:
+            tasks.deliver_task.run(self.hints)
+        finally:
+            tasks.deliver_task.pop_request()
+
+
+def take_messages() -> list[TakenMessage]:
+    """All that wait for a worker, but canaries, which have no hints."""
+    with current_app.connection_for_write() as broker:
+        envelopes = [
+            json.loads(message) for message in broker.default_channel.client.lrange("reminders", 0, -1)
+        ]
+    broker_status.purge()
+    found = [
+        TakenMessage(
+            one["headers"].get("reminder_slots"), json.loads(base64.b64decode(one["body"]))[1]["hints"]
+        )
+        for one in reversed(envelopes)
+    ]
+    return [message for message in found if message.hints]
+
+
+@pytest.fixture
+def two_soon(settings, clock, empty_queue, monkeypatch) -> list[Reminder]:
+    """Two reminders that fall due within a tick, a second apart, and are handed over; who waits moves the clock."""
+    settings.REMINDERS = ReminderConfig(channel="memory")
+    for seconds in (1, 2):
+        AssignmentFactory(scheduled_start=NOON + timedelta(minutes=30, seconds=seconds))
+    rows = list(Reminder.objects.filter(kind=Kind.REMINDER).order_by("due_at"))
+    clock.set(rows[0].due_at - timedelta(seconds=0.2))
+    tasks.dispatch_task()
+    waits = functools.partial(slots.InTurn, sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)))
+    monkeypatch.setattr(deliver, "InTurn", waits)
+    return rows
+
+
+def states(rows: list[Reminder]) -> list[str]:
+    return [Reminder.objects.get(pk=row.pk).state for row in rows]
+
+
+def test_what_falls_due_within_a_tick_is_one_message_whose_slots_are_begun_in_turn(two_soon):
+    (message,) = take_messages()
+    assert message.slots == [[1, row.due_at.timestamp()] for row in two_soon]
+    message.run()
+    assert states(two_soon) == [State.SENT, State.SENT]
+    for row in two_soon:
+        begun = Attempt.objects.get(reminder=row).started_at - row.due_at
+        assert -EARLY_TOLERANCE <= begun < timedelta(seconds=0.9)
+
+
+def test_a_worker_of_the_release_before_puts_back_what_is_not_due_and_loses_nothing(two_soon, clock):
+    """It knows no slots: all hints of the message are begun at the instant of the first."""
+    (message,) = take_messages()
+    clock.set(two_soon[0].due_at)
+    message._replace(slots=None).run()
+    assert states(two_soon) == [State.SENT, State.PLANNED]
+    assert Reminder.objects.get(pk=two_soon[1].pk).next_attempt_at == two_soon[1].due_at
+
+
+def test_a_worker_that_is_too_slow_hands_on_the_other_slots_to_others(two_soon, monkeypatch):
+    (message,) = take_messages()
+    monkeypatch.setattr(deliver.speed, "seconds_per_send", 2.0)
+    message.run()
+    assert states(two_soon) == [State.SENT, State.QUEUED]
+    (other,) = take_messages()
+    assert (other.slots, [reminder_id for reminder_id, _ in other.hints]) == (None, [two_soon[1].pk])
+
+
+def test_what_nobody_takes_from_a_slow_worker_is_due_again(two_soon, monkeypatch):
+    (message,) = take_messages()
+    monkeypatch.setattr(deliver.speed, "seconds_per_send", 2.0)
+    monkeypatch.setattr(tasks.CeleryBroker, "publish", lambda _self, batches: list(batches))
+    message.run()
+    assert states(two_soon) == [State.SENT, State.PLANNED]
+
+
+# --- who is seen -----------------------------------------------------------------------------------------------
 
 
 def test_an_idle_worker_is_seen_by_a_canary_that_takes_the_whole_way(settings, empty_queue):
