@@ -30,10 +30,13 @@ def own_redis(url: str, worker: str) -> str:
     return urlsplit(url)._replace(path=f"/{LAST_DATABASE - int(worker[2:])}").geturl()
 
 
-def unit_of(nodeid: str) -> str:
-    """What stays together in one process: the tests of a file, and of the folder that shares a system."""
+def unit_of(nodeid: str, *, one_system: bool = True) -> str:
+    """What stays together in one process: the tests of a file, and of the folder that shares a system.
+
+    `one_system`: that folder takes no longer than others do. Its long tests are worth more systems (`--chaos`).
+    """
     file = nodeid.split("::", 1)[0]
-    return f"tests/{ONE_SYSTEM}" if file.startswith(f"tests/{ONE_SYSTEM}/") else file
+    return f"tests/{ONE_SYSTEM}" if one_system and file.startswith(f"tests/{ONE_SYSTEM}/") else file
 
 
 def waits(unit: str) -> bool:
@@ -50,7 +53,7 @@ class TwoKinds(LoadScopeScheduling):
     """Runs tests that wait beside tests that compute, so that the processors are busy from the beginning to the end."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return unit_of(nodeid)
+        return unit_of(nodeid, one_system=not self.config.getoption("--chaos"))
 
     def _assign_work_unit(self, node: Any) -> None:
         elsewhere = sum(

@@ -98,6 +98,7 @@ def test_a_file_stays_in_one_process_and_so_do_the_files_that_share_a_system() -
         == unit_of("tests/chaos/test_smtp.py::test_f")
         == "tests/chaos"
     )
+    assert unit_of("tests/chaos/test_many.py::test_e", one_system=False) == "tests/chaos/test_many.py"
 
 
 @pytest.mark.parametrize(
