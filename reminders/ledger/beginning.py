@@ -51,7 +51,7 @@ _PICK = f"""
     FOR NO KEY UPDATE OF a, r SKIP LOCKED
 """  # noqa: S608 - our own constants
 PICK = _PICK.format(more="")
-PICK_RATED = _PICK.format(more=f"{rates.HAS_OTHERS} AS has_others, ")
+PICK_RATED = _PICK.format(more=f"{rates.OTHERS} AS others, ")
 """The same where people get only so many reminders."""
 
 # Of most rows nothing of it matters, and to look it up for each of them would take half as long again.
@@ -113,7 +113,8 @@ class _Judged:
         if verdict.action is Action.SEND:
             if row.kind is Kind.REMINDER:
                 self.reminding[row.assignment_id, row.recipient] = found["now"]
-            self._send(claim_of(row, plan, found), joins=bool(found.get("joins")))
+            joins = bool(found.get("joins")) and found["others"] == rates.OTHERS_ARE_DUE
+            self._send(claim_of(row, plan, found), joins=joins)
         elif verdict.action is Action.MARK:
             self.marks.append((row, found))
         else:
@@ -165,7 +166,9 @@ class _Judged:
         return hold_after([*found["recent"], *[found["now"]] * len(others)], rates.limits_of(config))
 
     def _send(self, claim: Claim, *, joins: bool) -> None:
-        """`joins`: its person has other reminders, with which it may go; without them it goes by itself at once."""
+        """`joins`: its person has other reminders that are due, with which it may go. Without them it goes by itself at
+        once: a message for each person takes as many statements as a whole slice does.
+        """
         row = claim.row
         alone = row.kind is Kind.REMINDER and not joins and row.digest_id is None
         if not alone and (group := group_of(row)) is not None:

@@ -1,7 +1,7 @@
 """What people were reminded of within the last hour, over all channels: by it their rate is kept.
 
 It is read off the ledger, and nothing else is kept of it. Only who has another reminder that is due, or that has ended
-within the hour, is looked at: `HAS_OTHERS` asks two indexes for each row.
+within the hour, is looked at: `OTHERS` asks two indexes for each row.
 """
 
 from collections import defaultdict
@@ -23,15 +23,20 @@ PERSON_LOCK = 0x72656D02
 """The first key of the lock under which the reminders of one person are begun."""
 
 # OFFSET 0: always a look-up in the index of open rows, or of those that have ended.
-HAS_OTHERS = """(r.kind = 'REMINDER' AND r.recipient <> '' AND (
-        EXISTS (SELECT FROM reminders_reminder o
-                WHERE o.recipient = r.recipient AND o.kind = 'REMINDER' AND o.closed_at IS NULL
-                  AND o.next_attempt_at <= statement_timestamp() + interval '1 s' AND o.id <> r.id OFFSET 0)
-        OR EXISTS (SELECT FROM reminders_reminder o
+NO_OTHERS, HAD_OTHERS, OTHERS_ARE_DUE = 0, 1, 2
+OTHERS = f"""CASE
+        WHEN r.kind <> 'REMINDER' OR r.recipient = '' THEN {NO_OTHERS}
+        WHEN EXISTS (SELECT FROM reminders_reminder o
+                WHERE o.recipient = r.recipient AND o.kind = 'REMINDER' AND o.closed_at IS NULL AND o.id <> r.id
+                  AND (o.next_attempt_at <= statement_timestamp() + interval '1 s' OR o.reason = 'to_be_joined')
+                OFFSET 0) THEN {OTHERS_ARE_DUE}
+        WHEN EXISTS (SELECT FROM reminders_reminder o
                 WHERE o.recipient = r.recipient AND o.kind = 'REMINDER'
                   AND o.closed_at > statement_timestamp() - interval '1 hour'
-                  AND o.begun_at > statement_timestamp() - interval '1 hour' OFFSET 0)))"""
-"""Whether the recipient of the row `r` has other reminders that are due, or that were begun and ended within the hour."""
+                  AND o.begun_at > statement_timestamp() - interval '1 hour' OFFSET 0) THEN {HAD_OTHERS}
+        ELSE {NO_OTHERS} END"""  # noqa: S608 - numbers of this module
+"""Whether the recipient of the row `r` has other reminders that may go with it, or had some that were begun and ended within
+the hour: those count, but there is nothing to join."""
 
 LOCK = """
     SELECT x.recipient FROM unnest(%s::text[]) AS x(recipient)
@@ -79,7 +84,7 @@ def look_up(cursor: Cursor, picked: Sequence[dict[str, Any]]) -> list[dict[str, 
 
     Returns the rows without those of people whose reminders somebody else begins at this moment.
     """
-    of_others = [found for found in picked if found["has_others"]]
+    of_others = [found for found in picked if found["others"] != NO_OTHERS]
     if not of_others:
         return list(picked)
     asked = sorted({found["recipient"] for found in of_others})
@@ -91,7 +96,7 @@ def look_up(cursor: Cursor, picked: Sequence[dict[str, Any]]) -> list[dict[str, 
     for found in of_others:
         found["joins"] = found["id"] not in exempt
         found["recent"] = [] if found["id"] in begun else recent[found["recipient"]]
-    return [found for found in picked if not found["has_others"] or found["recipient"] in ours]
+    return [found for found in picked if found["others"] == NO_OTHERS or found["recipient"] in ours]
 
 
 def recent_reminders(recipients: Iterable[str]) -> dict[str, list[datetime]]:

@@ -113,6 +113,22 @@ def test_people_do_not_wait_for_each_other(clock, tick, outbox, ada):
     assert sorted(tick()) == [1, 2, 3]
 
 
+def test_a_later_reminder_with_which_nothing_else_is_due_takes_no_statements_for_its_person(
+    clock, tick, outbox, ada, monkeypatch
+):
+    people = [ada, AssigneeFactory(), AssigneeFactory()]
+    for number, person in enumerate(people):
+        due(1, person)
+        assert len(outbox.messages) == number
+        assert tick() == [1]
+    clock.advance(2 * MINUTE)
+    for person in people:
+        due(1, person)
+    monkeypatch.setattr(beginning.digests, "joined_hints", None)
+    assert sum(tick()) == 3
+    assert len(outbox.messages) == 6
+
+
 def test_without_limits_nothing_is_joined_and_nothing_waits(clock, config, tick, outbox, ada):
     rules = replace(config, rate_per_minute=0, rate_per_hour=0)
     due(5, ada)
