@@ -1,6 +1,6 @@
 """Starts a Python module in a fork of this process: what both have imported is in memory once.
 
-Only libraries are imported beforehand: what reads settings, or the environment, is imported by each process for itself.
+Where all that are forked have the same environment, and so the same settings, those are read once, before the first fork.
 """
 
 from __future__ import annotations
@@ -67,11 +67,41 @@ def can_fork() -> bool:
 
 
 def import_libraries() -> None:
-    """Before the first fork. The collector leaves alone what is there by then, and so does not write to it."""
+    """Before the first fork, where those that are forked differ in their settings."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    _leave_alone()
+
+
+def import_application(environment: Mapping[str, str]) -> dict[str, str]:
+    """Before the first fork: libraries, settings, models and tasks, as a process with this environment has them. It connects
+    to nothing.
+
+    Returns what they have added to the environment: those that are forked need it too.
+    """
+    import_libraries()
+    own = dict(os.environ)
+    _replace_environment(environment)
+    try:
+        application = importlib.import_module("config.celery").app
+        importlib.import_module("django").setup()
+        application.loader.import_default_modules()
+        application.finalize()
+        return {name: value for name, value in os.environ.items() if name not in environment}
+    finally:
+        _replace_environment(own)
+        _leave_alone()
+
+
+def _leave_alone() -> None:
+    """The collector does nothing with what is there by now, and so does not write to it."""
     gc.collect()
     gc.freeze()
+
+
+def _replace_environment(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def start_module(
@@ -122,8 +152,7 @@ def _become(words: Sequence[str], *, output: int, folder: Path, environment: Map
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
+    _replace_environment(environment)
     _show_as(["python", "-m", *words])
     sys.argv = list(words)
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)

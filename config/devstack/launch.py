@@ -1,7 +1,7 @@
 """`manage.py up`, step by step: servers, schema, processes, and then one line per event until Ctrl-C.
 
-It imports nothing of Django: the command reads the settings and then becomes this process (`begin_anew`), which
-lives as long as the system does, in a third of the memory.
+The command reads the settings and then becomes this process (`begin_anew`), which lives as long as the system does. What it
+imports of the application is what those that it forks have in common.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class System:
         )
         self.inherited = inherited
         self.environment: dict[str, str] = {}
+        self.may_fork, self.loaded = True, dict[str, str]()
         self.owner_url = ""
         self.mail: str | None = None
         self.login: dict[str, str | None] | None = None
@@ -195,7 +196,7 @@ class System:
         self.web = f"http://127.0.0.1:{self.port}"
         if not is_set("PUBLIC_URL") and self.environment["HTTPS_ONLY"].lower() in FALSE:
             self.environment["PUBLIC_URL"] = self.web
-        forked.import_libraries()
+        self._import_application()
         for name, words in self._processes().items():
             self.app_children.append(self.supervisor.start(self._child(name, words, fork=True)))
         self.supervisor.wait_until(
@@ -203,6 +204,13 @@ class System:
         )
         self.up = True
         self._write_up_file()
+
+    def _import_application(self) -> None:
+        """So that those that start next have it in memory once. What is wrong with it, each of them says for itself."""
+        try:
+            self.loaded = forked.import_application(self._environment_of({}))
+        except Exception:
+            self.may_fork = False
 
     def _processes(self) -> dict[str, list[str]]:
         gunicorn = [
@@ -256,9 +264,9 @@ class System:
         more: Mapping[str, str] | None = None,
     ) -> Child:
         def launch(output: int) -> SupervisedProcess:
-            environment = {**os.environ, **self.environment, "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
-            environment |= more or {}
-            if fork and forked.can_fork():
+            environment = self._environment_of(more or {})
+            if fork and self.may_fork and forked.can_fork():
+                environment |= self.loaded
                 return forked.start_module(
                     words[1:], output=output, folder=self.root, environment=environment
                 )
@@ -267,6 +275,10 @@ class System:
             )
 
         return Child(name=name, launch=launch, restart=restart)
+
+    def _environment_of(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a child, with some variables of its own."""
+        return {**os.environ, **self.environment, "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1", **more}
 
     def _on_line(self, child: Child, line: str) -> None:
         fields = json_fields(line)

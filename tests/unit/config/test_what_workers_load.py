@@ -21,6 +21,7 @@ worker_init.send(sender=type("Worker", (), {"app": app}))
 """
 PAGES = """
 print(*[name for name in sys.modules if name.startswith("reminders.web.") and ".templatetags" not in name])
+print(*[name for name in ("requests", "rest_framework.serializers", "markdown") if name in sys.modules])
 """
 TEXTS = """
 from django.template import engines

@@ -19,10 +19,12 @@ import os, sys, time
 from pathlib import Path
 from config.devstack import forked
 secret = open("/dev/null")
-forked.import_libraries()
+environment, own = {"PATH": "/bin", "NAME": "value", "TIME_ZONE": "Europe/Berlin"}, dict(os.environ)
+loaded = forked.import_application(environment)
 assert forked.can_fork()
+assert dict(os.environ) == own
 out = os.open("out", os.O_WRONLY | os.O_CREAT)
-child = forked.start_module(sys.argv[1:], output=out, folder=Path.cwd(), environment={"PATH": "/bin", "NAME": "value"})
+child = forked.start_module(sys.argv[1:], output=out, folder=Path.cwd(), environment=environment | loaded)
 Path("pid").write_text(str(child.pid))
 while (code := child.poll()) is None:
     time.sleep(0.02)
@@ -37,7 +39,8 @@ print(json.dumps({
     "open": sorted(int(n) for n in os.listdir("/proc/self/fd")), "session": os.getsid(0) == os.getpid(),
     "term": signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
     "shown": Path("/proc/self/cmdline").read_text().rstrip(chr(0)).split(chr(0)),
-    "settings": [name for name in sys.modules if name.startswith(("config.settings", "reminders"))],
+    "loaded": [name for name in ("reminders.delivery.tasks", "config.urls") if name in sys.modules],
+    "zone": sys.modules["config.settings"].TIME_ZONE,
 }))
 print("to stderr", file=sys.stderr)
 sys.exit(3)
@@ -62,10 +65,17 @@ def test_it_is_as_if_it_had_been_started_by_itself(tmp_path: Path) -> None:
     assert rest == ["to stderr", "at exit"]
     assert told["argv"] == ["worker", "-Q", "reminders"]
     assert (told["name"], told["stdin"], told["session"], told["term"]) == ("__main__", "", True, True)
-    assert told["environment"] == {"PATH": "/bin", "NAME": "value"}
+    assert told["environment"] == {
+        "PATH": "/bin",
+        "NAME": "value",
+        "TIME_ZONE": "Europe/Berlin",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "CELERY_SKIP_CHECKS": "1",
+        "TZ": "Europe/Berlin",
+    }
     assert told["open"] == [0, 1, 2, 3]  # the last one is the folder that it lists
     assert told["shown"] == ["python", "-m", "tells", "worker", "-Q", "reminders"]
-    assert told["settings"] == []
+    assert (told["loaded"], told["zone"]) == (["reminders.delivery.tasks"], "Europe/Berlin")
 
 
 def test_an_exception_is_shown_and_ends_it_with_1(tmp_path: Path) -> None:
