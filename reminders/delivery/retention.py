@@ -16,15 +16,17 @@ from reminders.ledger import archive, erased_texts
 
 logger = logging.getLogger(__name__)
 
-ARCHIVING_SECONDS = 2.0
-"""How long archiving may take after one scan; the next scan goes on."""
+SHARE, LEAST_SECONDS = 30, 2.0
+"""After a scan, archiving takes one in so many seconds of the time between two scans, or the least, and so does what is
+removed for good; the next scan goes on.
+"""
 ERASING_SECONDS = 5.0
 """The same for erasures that nobody waits for any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A table whose rows go once `instant` is `after` ago, `batch` at most after one scan; `key` is its primary key.
+    """A table whose rows go once `instant` is `after` ago, `batch` at most in one statement; `key` is its primary key.
 
     The oldest are found by `oldest`: a column with an index. Where that is the key, only the oldest keys are looked at:
     nothing is read where nothing is old.
@@ -88,13 +90,23 @@ def prune(config: ReminderConfig) -> None:
     user_sessions.prune()
     kept_files.prune_uploads(after=config.retention.uploads)
     _go_on_erasing()
-    with connection.cursor() as cursor:
-        for kept in kept_tables(config.retention):
-            cursor.execute(kept.statement, {"seconds": kept.after.total_seconds(), "batch": kept.batch})
-    if config.archive_after:
-        over = time.monotonic() + ARCHIVING_SECONDS
-        while archive.archive_batch(after=config.archive_after) == archive.BATCH and time.monotonic() < over:
+    seconds = max(LEAST_SECONDS, config.poll.total_seconds() / SHARE)
+    over = time.monotonic() + seconds
+    for kept in kept_tables(config.retention):
+        while _remove(kept) == kept.batch and time.monotonic() < over:
             pass
+    if config.archive_after:
+        over = time.monotonic() + seconds
+        for _ in archive.archive_batches(after=config.archive_after):
+            if time.monotonic() >= over:
+                break
+
+
+def _remove(kept: Kept) -> int:
+    """One batch of the oldest; returns how many rows there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(kept.statement, {"seconds": kept.after.total_seconds(), "batch": kept.batch})
+        return int(cursor.rowcount)
 
 
 def _go_on_erasing() -> None:

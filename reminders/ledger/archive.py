@@ -5,7 +5,7 @@ decided about is never moved; so nothing but people's questions ever looks here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -19,27 +19,35 @@ from reminders.models import ArchivedReminder, Attempt, Reminder
 
 BATCH = 1_000
 
-# Closed rows are found by when they were closed, oldest first: what lies in the archive is not looked at again.
+# Closed rows are found by when they were closed, oldest first, and each is asked for its work: a join would read all old
+# work for each batch. Attempts are looked up in the table, as it was before this statement: a CTE has no index.
 MOVE = """
     WITH old AS MATERIALIZED (
-        SELECT r.id
-        FROM reminders_reminder r JOIN assignments_assignment a ON a.id = r.assignment_id
-        WHERE r.closed_at < statement_timestamp() - make_interval(secs => %(seconds)s)
-          AND a.scheduled_start < statement_timestamp() - make_interval(secs => %(seconds)s) AND a.status <> 'SCHEDULED'
+        SELECT r.id, r.closed_at
+        FROM reminders_reminder r
+        WHERE r.closed_at < statement_timestamp() - make_interval(secs => %(seconds)s) AND r.closed_at >= %(since)s
+          AND (SELECT a.status <> 'SCHEDULED'
+                      AND a.scheduled_start < statement_timestamp() - make_interval(secs => %(seconds)s)
+               FROM assignments_assignment a WHERE a.id = r.assignment_id)
         ORDER BY r.closed_at
         LIMIT %(batch)s
         FOR UPDATE OF r SKIP LOCKED
     ),
     attempts AS (
-        DELETE FROM reminders_attempt t USING old WHERE t.reminder_id = old.id RETURNING t.*
+        DELETE FROM reminders_attempt t WHERE t.reminder_id = ANY(ARRAY(SELECT id FROM old))
     ),
     moved AS (
-        DELETE FROM reminders_reminder r USING old WHERE r.id = old.id RETURNING r.*
+        DELETE FROM reminders_reminder r WHERE r.id = ANY(ARRAY(SELECT id FROM old)) RETURNING r.*
+    ),
+    kept AS (
+        INSERT INTO reminders_archivedreminder (id, assignment_id, archived_at, row, attempts)
+        SELECT m.id, m.assignment_id, statement_timestamp(), to_jsonb(m),
+               coalesce((SELECT jsonb_agg(to_jsonb(t) ORDER BY t.number) FROM reminders_attempt t
+                         WHERE t.reminder_id = m.id), '[]')
+        FROM moved m
+        RETURNING id
     )
-    INSERT INTO reminders_archivedreminder (id, assignment_id, archived_at, row, attempts)
-    SELECT m.id, m.assignment_id, statement_timestamp(), to_jsonb(m),
-           coalesce((SELECT jsonb_agg(to_jsonb(t) ORDER BY t.number) FROM attempts t WHERE t.reminder_id = m.id), '[]')
-    FROM moved m
+    SELECT (SELECT count(*) FROM kept), (SELECT max(closed_at) FROM old)
 """
 
 # A stored row becomes what it was, whatever columns have been added since.
@@ -83,12 +91,32 @@ ATTEMPTS = """
 """
 
 
-@atomically
 def archive_batch(*, after: timedelta) -> int:
     """Moves up to BATCH rows; returns how many. Several may do it at once: each row goes once."""
+    moved, _ = _move(after, None)
+    return moved
+
+
+def archive_batches(*, after: timedelta) -> Iterator[int]:
+    """Moves batch after batch until there is nothing left; yields how many rows each had.
+
+    Each begins where the one before has ended: what stays, because its work is still SCHEDULED, is looked at once.
+    """
+    moved, up_to = BATCH, None
+    while moved == BATCH:
+        moved, up_to = _move(after, up_to)
+        yield moved
+
+
+@atomically
+def _move(after: timedelta, since: datetime | None) -> tuple[int, datetime | None]:
+    """How many rows were moved, and when the last of them was closed; none that was closed before `since`."""
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, {"seconds": after.total_seconds(), "batch": BATCH})
-        return int(cursor.rowcount)
+        cursor.execute(
+            MOVE, {"seconds": after.total_seconds(), "batch": BATCH, "since": since or "-infinity"}
+        )
+        moved, up_to = cursor.fetchone()
+        return int(moved), up_to
 
 
 def archived_rows(assignment_id: int) -> list[Reminder]:

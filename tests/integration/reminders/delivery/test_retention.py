@@ -58,7 +58,24 @@ def test_a_scan_is_kept_for_as_long_as_the_setting_says(clock):
     assert sorted(ScanRun.objects.values_list("by", flat=True)) == ["1", "6"]
 
 
-def test_one_scan_removes_no_more_than_its_batch_the_oldest_first(clock):
+def test_a_scan_removes_batch_after_batch_of_each_table_while_it_has_time(clock, monkeypatch):
+    def left(rules: Retention) -> int:
+        for sid in range(5):
+            received = clock.now() - timedelta(days=31)
+            SmsReply.objects.create(sid=str(sid), received_at=received, contact_point=1, outcome="x")
+        monkeypatch.setattr(
+            retention, "kept_tables", lambda _: [replace(kept, batch=2) for kept in kept_tables(rules)]
+        )
+        retention.prune(ReminderConfig())
+        return SmsReply.objects.count()
+
+    assert left(Retention()) == 0
+    monkeypatch.setattr(retention, "SHARE", float("inf"))
+    monkeypatch.setattr(retention, "LEAST_SECONDS", 0.0)
+    assert left(Retention()) == 3, "each table has its turn in any case"
+
+
+def test_one_statement_removes_no_more_than_its_batch_the_oldest_first(clock):
     now = clock.now()
     for days in (31, 32, 33, 29):
         SmsReply.objects.create(

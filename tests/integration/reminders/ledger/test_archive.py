@@ -91,6 +91,25 @@ def test_a_scan_archives_batch_after_batch_unless_it_is_told_not_to(clock, finis
     assert ArchivedReminder.objects.count() == 2
 
 
+def test_what_stays_is_looked_at_once_and_keeps_nothing_behind_it(clock, finished, monkeypatch):
+    """Rows whose work is still SCHEDULED, closed before and at the same instant as those that move."""
+    monkeypatch.setattr(archive, "BATCH", 2)
+    rows = Reminder.objects.filter(assignment=finished)
+    start = NOON + timedelta(hours=1)
+    others = [sent(scheduled_start=start) for _ in range(3)]
+    row = rows.get(kind=Kind.REMINDER)
+    for number in range(4):
+        row.pk, row.rule = None, f"copy {number}"
+        row.save(force_insert=True)
+    count = rows.count()
+    clock.set(NOON + DAYS_90 + timedelta(hours=2))
+    moved = list(archive.archive_batches(after=DAYS_90))
+    assert sum(moved) == count
+    assert moved[:-1] == [2] * (len(moved) - 1)
+    assert not rows.exists()
+    assert {row.assignment_id for row in Reminder.objects.all()} == {work.pk for work in others}
+
+
 def test_the_api_still_shows_what_was_archived(clock, finished):
     api = ApiCaller("read")
     address = f"/api/assignments/{finished.pk}/reminders"
