@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from benchmarks import flood, limits, modes, pages, recovery, surfaces, webhooks
+from benchmarks import archives, day, flood, limits, modes, pages, recovery, surfaces, webhooks
 from benchmarks.stage import Figures, Options
 
 
@@ -32,6 +32,8 @@ MODES = {
     "flood": Mode(flood.flood, 20_000),
     "webhooks": Mode(webhooks.webhooks, 10_000),
     "limit": Mode(limits.limit, 20_000),
+    "day": Mode(day.day, 100_000),
+    "archives": Mode(archives.archives, 1_000_000),
     "recovery": Mode(recovery.recovery, 1_500),
 }
 

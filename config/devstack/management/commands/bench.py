@@ -28,6 +28,8 @@ MODES = (
     "flood",
     "webhooks",
     "limit",
+    "day",
+    "archives",
     "recovery",
 )
 COMPARE = "compare"
@@ -51,6 +53,9 @@ class Command(BaseCommand):
             help="seconds after which the mail sink, or the healthy endpoint, answers",
         )
         parser.add_argument("--own-text", action="store_true", help="drain: reminders have a stored text")
+        parser.add_argument(
+            "--day-seconds", type=float, default=0.0, help="day: how long it takes; 0: by its number"
+        )
         parser.add_argument("--runs", type=int, default=3)
         parser.add_argument(
             "--no-warm-up", action="store_true", help="skip the first run, which is not measured"
@@ -85,6 +90,7 @@ class Command(BaseCommand):
             batch=options["batch"],
             answer_after=options["answer_after"],
             own_text=options["own_text"],
+            day_seconds=options["day_seconds"],
         )
         figures, warm_up = {}, not options["no_warm_up"]
         with self._bar(options, options["runs"] + 1) as bar:  # the last are the medians
