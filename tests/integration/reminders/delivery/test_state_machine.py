@@ -336,18 +336,17 @@ def _nobody_is_corrected(monkeypatch):
     monkeypatch.setattr(replanning, "plan_corrections", lambda ids, config: None)
 
 
-@seed(6)
-class SabotagedLife(Life):
-    """Of 400 lives the fault of each sabotage is met among the first few dozen with this seed, and later with others."""
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "sabotage",
-    [_never_in_doubt, _old_plans_are_sent, _nobody_is_corrected],
+    ("sabotage", "early"),
+    [(_never_in_doubt, 5), (_old_plans_are_sent, 3), (_nobody_is_corrected, 7)],
 )
-def test_the_machine_catches_a_broken_guard(settings, monkeypatch, sabotage):
+def test_the_machine_catches_a_broken_guard(settings, monkeypatch, sabotage, early):
+    """With these seeds the fault is met in one of the first five lives, and with others among a few dozen of the 400."""
     settings.REMINDERS = CONFIG
     sabotage(monkeypatch)
     with pytest.raises((AssertionError, IntegrityError, ExceptionGroup)):
-        run_state_machine_as_test(SabotagedLife, settings=hypothesis_settings(STEPS, max_examples=400))
+        run_state_machine_as_test(
+            seed(early)(type("SabotagedLife", (Life,), {})),
+            settings=hypothesis_settings(STEPS, max_examples=400),
+        )
