@@ -61,7 +61,7 @@ def test_it_misbehaves_at_each_phase(system, haste, report):
 
 
 @pytest.mark.chaos
-def test_supervisors_are_told_once_though_workers_die(system, report, monkeypatch):
+def test_supervisors_are_told_once_though_workers_die(system, haste, report, monkeypatch):
     """Work that nobody starts: two supervisors hear of each, whatever happens to those who tell them."""
     chiefs = "chief@example.test,deputy@example.test"
     monkeypatch.setitem(system.stack.environment, "REMINDER_OPS_EMAILS", chiefs)
