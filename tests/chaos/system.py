@@ -291,6 +291,12 @@ class System:
         ]
 
     def evidence(self, **more: Any) -> Evidence:
+        found = self._evidence(more)
+        assert found is not None
+        return found
+
+    def _evidence(self, more: dict[str, Any], *, of_quiet: bool = False) -> Evidence | None:
+        """`of_quiet`: None where something has fallen due and has not ended."""
         with (
             psycopg.connect(
                 self.direct.replace("postgres://", "postgresql://", 1), autocommit=True, row_factory=dict_row
@@ -298,8 +304,12 @@ class System:
             link.transaction(),
         ):
             link.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            snapshot = link.execute("SELECT statement_timestamp() AS now").fetchone()
+            due = link.execute(DUE.encode()).fetchone()
+            if of_quiet and due and due["count"]:
+                return None
             return Evidence(
-                now=link.execute("SELECT statement_timestamp() AS now").fetchone()["now"],  # type: ignore[index]
+                now=snapshot["now"],  # type: ignore[index]
                 send_deadline=timedelta(seconds=SEND),
                 rows=[checker.with_own_id(row) for row in link.execute(checker.ROWS.encode())],
                 attempts=link.execute(b"SELECT * FROM reminders_attempt").fetchall(),
@@ -328,7 +338,11 @@ class System:
     def holds(self, **more: Any) -> Evidence:
         """Waits until all is quiet, and asks the checker. Returns the evidence."""
         self.settle()
-        evidence = self.evidence(before=dict(self.counted), **more)
+        more["before"] = dict(self.counted)
+        evidence = until(
+            lambda: self._evidence(more, of_quiet=True), within=60, what="all is quiet at one instant"
+        )
+        assert evidence is not None
         found = checker.broken(evidence)
         assert found == [], "\n".join(found[:20])
         return evidence

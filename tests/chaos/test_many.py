@@ -182,6 +182,7 @@ def test_entries_that_an_operator_switched_off_stay_off(system):
     system.kill("beat")
     system.query(SWITCHED_OFF)
     system.crew("beat")
+    pause(LOOK_SECONDS + 2)  # no worker still steps in because of the test before
     system.plant(5)
     pause(2 * LEASE)
     assert system.sent() == 0

@@ -152,6 +152,7 @@ def test_term_term_again_and_kill_under_load(system, report):
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(400)  # It takes what the processors can do, and other systems are at work meanwhile.
 def test_a_backlog_after_two_hours_goes_out_oldest_first_and_bounded(system, report):
     """What is too late is SKIPPED with its reason; the broker never holds more than its share."""
     system.kill("worker", "worker2", "scanner", "beat")
@@ -183,7 +184,7 @@ def test_a_backlog_after_two_hours_goes_out_oldest_first_and_bounded(system, rep
         )
         return counted[0] == (20_000, 20_000)
 
-    until(over, within=120, what="the backlog has ended", every=0.2)
+    until(over, within=240, what="the backlog has ended", every=0.2)
     evidence = system.holds()
     ends = {(row["state"], row["reason"]) for row in evidence.rows if row["kind"] == "REMINDER"}
     assert ends == {("SENT", ""), ("SKIPPED", "too_late")}
