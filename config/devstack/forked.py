@@ -26,10 +26,15 @@ LIBRARIES = (
     "celery.apps.worker",
     "celery.bin.celery",
     "celery.concurrency.prefork",
+    "cron_descriptor",
+    "crontab",
     "django.core.handlers.wsgi",
+    "django.core.management",
     "django.db.backends.postgresql.base",
     "django.db.models",
+    "email_validator",
     "kombu.transport.redis",
+    "requests",
     "runpy",
 )
 """Much of the memory of web, worker, scanner and beat. To import them reads no settings and starts nothing."""
