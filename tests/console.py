@@ -5,7 +5,6 @@ processor, is paid once for each stack. An order begins as a new process would: 
 """
 
 import contextlib
-import io
 import json
 import os
 import select
@@ -22,8 +21,8 @@ from config.devstack import bootstrap
 from tests.starter import start_process
 
 PATIENCE_SECONDS = 120.0
-FILES = 4
-"""What comes with an order: the order itself, standard output and error, and the pipe for the exit code."""
+FILES = 5
+"""What comes with an order: the order itself, standard input, output and error, and the pipe for the exit code."""
 
 
 class Console:
@@ -38,23 +37,27 @@ class Console:
             self.process = start_process(command, output=None, environment=environment)
             self.line, _ = door.accept()
 
-    def manage(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        """As `manage.py` with these words."""
-        return self._do(["manage.py", *words], {"words": words})
+    def manage(self, words: tuple[str, ...], given: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """As `manage.py` with these words; `given` is its standard input."""
+        return self._do(["manage.py", *words], {"words": words}, given)
 
     def python(self, body: str, given: str) -> subprocess.CompletedProcess[str]:
         """As `python -c` after `django.setup()`; `given` is its standard input."""
-        return self._do(["python", "-c", body], {"body": body, "given": given})
+        return self._do(["python", "-c", body], {"body": body}, given.encode())
 
-    def _do(self, words: list[str], order: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    def _do(
+        self, words: list[str], order: Mapping[str, Any], given: bytes
+    ) -> subprocess.CompletedProcess[str]:
         with contextlib.ExitStack() as stack:
-            asked, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-            asked.write(json.dumps(order).encode())
-            asked.seek(0)
+            asked, fed, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(4))
+            for file, content in ((asked, json.dumps(order).encode()), (fed, given)):
+                file.write(content)
+                file.seek(0)
             ended, tells = os.pipe()
             stack.callback(os.close, ended)
             try:
-                socket.send_fds(self.line, [b"o"], [asked.fileno(), out.fileno(), err.fileno(), tells])
+                files = [asked.fileno(), fed.fileno(), out.fileno(), err.fileno(), tells]
+                socket.send_fds(self.line, [b"o"], files)
             finally:
                 os.close(tells)
             if not select.select([ended], [], [], PATIENCE_SECONDS)[0]:
@@ -91,10 +94,11 @@ def serve(line: socket.socket) -> None:
             os.close(file)
 
 
-def obey(asked: int, out: int, err: int, tells: int) -> NoReturn:
+def obey(asked: int, fed: int, out: int, err: int, tells: int) -> NoReturn:
     """Does one order, tells its exit code and ends."""
     code = 1
     try:
+        os.dup2(fed, 0)
         os.dup2(out, 1)
         os.dup2(err, 2)
         with open(asked, encoding="utf-8") as file:
@@ -112,7 +116,6 @@ def exit_code(order: Mapping[str, Any]) -> int:
         if "words" in order:
             bootstrap.run_command(["manage.py", *order["words"]])
         else:
-            sys.stdin = io.StringIO(order["given"])
             exec(compile(order["body"], "<order>", "exec"), {"__name__": "__main__"})
     except SystemExit as end:
         if isinstance(end.code, str):

@@ -117,9 +117,9 @@ class Stack:
         self.children.append(child)
         return child
 
-    def manage(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a management command to its end, beside the stack."""
-        done = self.console().manage(words)
+    def manage(self, *words: str, check: bool = True, given: bytes = b"") -> subprocess.CompletedProcess[str]:
+        """Runs a management command to its end, beside the stack; `given` is its standard input."""
+        done = self.console().manage(words, given)
         if check:
             done.check_returncode()
         return done

@@ -1,7 +1,5 @@
 """Real processes, a mail server and a mailbox: who has a wrong address hears by the next one, once, whatever is killed."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from tests.e2e.test_whole import one, plant
 from tests.fakes import bounces
 from tests.fakes.imap_server import ImapServer
-from tests.stack import ROOT, Stack, running, until
+from tests.stack import Stack, running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -25,17 +23,9 @@ for person in Assignee.objects.filter(email=json.load(sys.stdin)):
 
 
 def receive(stack: Stack, content: bytes) -> int:
-    """Pipes a mail to the command, as a mail server does; returns its exit code."""
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "receive_bounces"],
-        input=content,
-        env=stack.environment,
-        cwd=ROOT,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert ended.stdout == b""
+    """Hands a mail to the command, as a mail server does; returns its exit code."""
+    ended = stack.manage("receive_bounces", given=content, check=False)
+    assert ended.stdout == ""
     return ended.returncode
 
 
