@@ -15,8 +15,8 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import pytest
 
 from config.devstack import processes
 from config.devstack.postgres import Postgres
+from config.devstack.state import SavedValues
 from reminders.management.page_visit import forms_of
 from tests.stack import drop_database, make_database, until
 
@@ -125,13 +126,71 @@ def state() -> Iterator[Path]:
     remove(folder)
 
 
+@dataclass
+class Life:
+    """One `up` on a state folder that others had before and after it: what was there once it ran, and at its end."""
+
+    content: dict[str, Any]
+    kept: int
+    code: int | None = None
+    printed: str = ""
+    left: list[int] = field(default_factory=list)
+    leaves_file: bool = False
+
+
+@dataclass
+class Lives:
+    """A state folder from nothing through every way to end, and a copy of it as Ctrl-C has left it."""
+
+    state: Path
+    copy: Path
+    by_end: dict[str, Life] = field(default_factory=dict)
+
+
 @pytest.fixture(scope="module")
-def running() -> Iterator[Up]:
-    """One `up` for the tests that leave it running."""
-    folder = new_state()
-    with up(folder, REMINDER_LEAD_MINUTES="45", WEBHOOK_ALLOW_PRIVATE="true") as one:
+def lives() -> Iterator[Lives]:
+    """Three `up`, one after the other: to make a cluster and its tables takes long, so one state folder serves all tests."""
+    with ExitStack() as stack:
+        found = Lives(new_state(), new_state())
+        for folder in (found.state, found.copy):
+            stack.callback(remove, folder)
+        with up(found.state) as first:
+            with psycopg.connect(first.file()["database_url"]) as connection:
+                connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+            found.by_end["Ctrl-C"] = ended(first, signal.SIGINT, within=10)
+        copy(found.state, found.copy)
+        with up(found.state) as second:
+            found.by_end["TERM"] = ended(second, signal.SIGTERM, within=10)
+        with up(found.state) as third:
+            found.by_end["KILL"] = ended(third, signal.SIGKILL, within=40)
+        (found.state / "up.json").unlink(missing_ok=True)  # The next one would seem to be ready.
+        yield found
+
+
+def ended(running: Up, order: signal.Signals, *, within: float) -> Life:
+    """Ends it; its processes are to be gone within so many seconds."""
+    with psycopg.connect(running.file()["database_url"]) as connection:
+        row = connection.execute("SELECT answer FROM kept").fetchone()
+    life = Life(running.file(), row[0] if row else 0)
+    life.code = running.end(order)
+    processes.wait_for(lambda: processes_of(running.state) == [], seconds=within)
+    life.left, life.printed = processes_of(running.state), running.printed()
+    life.leaves_file = (running.state / "up.json").exists()
+    return life
+
+
+def copy(state: Path, to: Path) -> None:
+    """With owners and rights; where PostgreSQL's data are is noted in a file."""
+    subprocess.run(["cp", "-a", f"{state}/.", to], check=True)
+    places = SavedValues(to, "postgres")
+    places["home"] = places["home"].replace(str(state), str(to))
+
+
+@pytest.fixture(scope="module")
+def running(lives: Lives) -> Iterator[Up]:
+    """One `up` for the tests that leave it running, after one that was killed."""
+    with up(lives.state, REMINDER_LEAD_MINUTES="45", WEBHOOK_ALLOW_PRIVATE="true") as one:
         yield one
-    remove(folder)
 
 
 def mails(demo: Up, subject: str) -> list[EmailMessage]:
@@ -299,42 +358,26 @@ def answers(running: Up) -> bool:
         return False
 
 
-def test_however_it_ends_no_process_is_left_and_the_next_start_has_the_data(state: Path) -> None:
-    """By Ctrl-C, by TERM, and killed."""
-    with up(state) as first:
-        content = first.file()
-        with psycopg.connect(content["database_url"]) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-        stops(first, signal.SIGINT)
-    with up(state) as second:
-        has_the_data(second, content)
-        stops(second, signal.SIGTERM)
-    with up(state) as third:
-        has_the_data(third, content)
-        third.process.kill()
-        third.process.wait()
-        assert (state / "up.json").exists()
-        assert processes.wait_for(lambda: processes_of(state) == [], seconds=40), processes_of(state)
-    (state / "up.json").unlink()
-    with up(state) as fourth:
-        has_the_data(fourth, content)
-        assert answers(fourth)
+@pytest.mark.parametrize(
+    ("how", "code", "leaves_file"),
+    [("Ctrl-C", 0, False), ("TERM", 0, False), ("KILL", -signal.SIGKILL, True)],
+)
+def test_however_it_ends_no_process_is_left(lives: Lives, how: str, code: int, leaves_file: bool) -> None:
+    end = lives.by_end[how]
+    assert (end.code, end.left, end.leaves_file) == (code, [], leaves_file), end.printed
+    assert end.printed.strip().endswith("/") or how == "KILL"
 
 
-def stops(running: Up, order: signal.Signals) -> None:
-    assert running.end(order) == 0, running.printed()
-    left = lambda: processes_of(running.state)  # noqa: E731
-    assert processes.wait_for(lambda: left() == [], seconds=10), left()
-    assert not (running.state / "up.json").exists()
-    assert running.printed().strip().endswith("/")
-
-
-def has_the_data(running: Up, before: dict[str, Any]) -> None:
-    again = running.file()
-    with psycopg.connect(again["database_url"]) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
-    assert again["login"] == before["login"]
-    assert again["environment"]["SECRET_KEY"] == before["environment"]["SECRET_KEY"]
+def test_the_next_start_has_the_data(lives: Lives, running: Up) -> None:
+    """The one after Ctrl-C, the one after TERM, and the one after it was killed."""
+    first, *later = [(life.content, life.kept) for life in lives.by_end.values()]
+    with psycopg.connect(running.file()["database_url"]) as connection:
+        rows = connection.execute("SELECT answer FROM kept").fetchall()
+    assert rows == [(42,)]
+    for content, kept in [*later, (running.file(), 42)]:
+        assert kept == 42
+        assert content["login"] == first[0]["login"]
+        assert content["environment"]["SECRET_KEY"] == first[0]["environment"]["SECRET_KEY"]
 
 
 @dataclass(frozen=True)
@@ -351,10 +394,10 @@ def narrated(demo: Up) -> list[Line]:
 
 
 def test_the_demo_visibly_delivers_and_people_act_within_a_minute_though_the_port_was_taken(
-    state: Path, running: Up
+    lives: Lives, running: Up
 ) -> None:
     taken = running.file()["web"].rpartition(":")[2]
-    with up(state, "--demo", "--port", taken) as demo:
+    with up(lives.copy, "--demo", "--port", taken) as demo:
         assert f"port {taken} is taken" in demo.printed()
         assert status(demo.file()["web"] + "/healthz") == 200
 
@@ -423,16 +466,14 @@ def named() -> Iterator[str]:
 
 def test_a_demo_on_a_named_database_with_work_in_it_is_refused(state: Path, running: Up, named: str) -> None:
     own = environment(state) | {"DATABASE_URL": named, "REDIS_URL": running.file()["redis_url"]}
-    command = [sys.executable, "manage.py"]
-    make = (
-        "from assignments.models import Assignment; from django.utils.timezone import now; "
-        "Assignment.objects.create(title='real work', scheduled_start=now())"
-    )
-    words = ["shell", "--verbosity", "0", "-c", make]
-    subprocess.run([*command, *words], cwd=ROOT, env=own, check=True, capture_output=True, timeout=120)
+    with psycopg.connect(named) as connection:
+        connection.execute(
+            "INSERT INTO assignments_assignment (title, kind, location, notes, status, scheduled_start, version,"
+            " reminder_status, known_at) VALUES ('real work', '', '', '', 'SCHEDULED', now(), 1, 'NONE', now())"
+        )
 
     refused = subprocess.run(
-        [*command, "up", "--demo"],
+        [sys.executable, "manage.py", "up", "--demo"],
         cwd=ROOT,
         env=own,
         capture_output=True,
