@@ -53,6 +53,11 @@ def words(service: str, port: str) -> list[str]:
 
 def start(stack: Stack, service: str) -> Child:
     child = stack.start(service, words(service, stack.environment["PORT"]))
+    # Each look at its health is a process of its own, so there is none before it could be well.
+    if service == "web":
+        stack.answers(child, f"http://127.0.0.1:{stack.environment['PORT']}")
+    else:
+        stack.ready(child)
     until(lambda: health(stack, service)[0] == 0, within=60, every=0.3, what=f"{service} is well")
     return child
 

@@ -26,6 +26,7 @@ from tests.stack import ROOT, Stack, running, until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 PAGE = (ROOT / "docs" / "install.md").read_text()
+SENT = "SELECT count(*) FROM reminders_reminder WHERE kind = 'REMINDER' AND state = 'SENT'"
 SITE = "https://reminders.example.org"
 ROLE = "reminders_app_install"
 WORK = """
@@ -76,10 +77,8 @@ def shell(tmp_path) -> Iterator[Shell]:
         owner = stack.environment["DATABASE_URL"]
         host = owner.rpartition("@")[2]
         stack.environment["DATABASE_URL"] = f"postgres://{ROLE}:of-a-role@{host}"
+        stack.console(DATABASE_OWNER_URL=owner).manage(("prepare",)).check_returncode()
         shell = Shell(stack, tmp_path)
-        shell.more = {"DATABASE_OWNER_URL": owner}
-        shell("python3 manage.py prepare")
-        shell.more = {}
         try:
             yield shell
         finally:
@@ -120,7 +119,8 @@ def test_from_nothing_to_the_first_reminder(shell):
     (mail,) = until(stack.mails, within=30, what="the first reminder arrives")
     assert mail["recipients"] == ["me@example.org"]
     explain, doctor = explains.splitlines()
-    until(lambda: "SENT" in shell(explain), within=20, every=0.5, what="it is recorded")
+    until(lambda: stack.query(SENT) == [(1,)], within=20, what="it is recorded")
+    assert "SENT" in shell(explain)
     shell(f"{doctor} || true")  # nobody reads the metrics, and the figures say so
     shell(revokes)
     (after,) = blocks("Upgrade")
@@ -132,7 +132,7 @@ def test_a_backup_is_restored(shell):
     stack: Stack = shell.stack
     dump, restore, prepare = blocks("Backup and restore")
     owner = stack.database_url
-    shell(f"python3 manage.py shell -c {shlex.quote(WORK)}")
+    stack.python(WORK)
     before = stack.query("SELECT title, version, scheduled_start FROM assignments_assignment")
     shell.more = {"DATABASE_OWNER_URL": owner}
     shell(dump)
@@ -152,10 +152,10 @@ def test_a_backup_is_restored(shell):
             shell.more = {}
             assert stack.query("SELECT title, version, scheduled_start FROM assignments_assignment") == before
             shell(pauses)
-            shell("python3 manage.py rescan_reminders --sync")
+            stack.manage("rescan_reminders", "--sync")
             assert stack.mails() == []
-            shell("python3 manage.py resume_reminders")
-            shell("python3 manage.py rescan_reminders --sync")
+            stack.manage("resume_reminders")
+            stack.manage("rescan_reminders", "--sync")
             assert [mail["recipients"] for mail in stack.mails()] == [["ada@example.test"]]
         finally:
             with psycopg.connect(
@@ -167,17 +167,17 @@ def test_a_backup_is_restored(shell):
 
 def test_another_secret_key_breaks_neither_links_nor_sessions(shell):
     stack: Stack = shell.stack
-    shell(f"python3 manage.py shell -c {shlex.quote(WORK)}")
+    stack.python(WORK)
     with SmtpServer() as server:
-        shell.more = {"EMAIL_URL": f"smtp://127.0.0.1:{server.port}"}
-        shell("python3 manage.py rescan_reminders --sync")
+        to_server = stack.console(EMAIL_URL=f"smtp://127.0.0.1:{server.port}")
+        to_server.manage(("rescan_reminders", "--sync")).check_returncode()
     (mail,) = server.accepted
     parts = message_from_bytes(mail.content, policy=default_policy).walk()
     texts = [part.get_content() for part in parts if part.get_content_type() == "text/plain"]
     (path,) = set(re.findall(r"http://127.0.0.1:9(/a/[\w.-]+)", texts[0]))
-    shell.more = {"DJANGO_SUPERUSER_PASSWORD": "a-password-for-a-trial"}
-    shell("python3 manage.py createsuperuser --noinput --username ada --email ada@example.test")
-    shell.more = {}
+    words = ("createsuperuser", "--noinput", "--username", "ada", "--email", "ada@example.test")
+    password = {"DJANGO_SUPERUSER_PASSWORD": "a-password-for-a-trial"}
+    stack.console(**password).manage(words).check_returncode()
     browser = Browser("")
     former = stack.environment["SECRET_KEY"]
     found = []
