@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
+from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -326,6 +327,8 @@ class Planted:
 
     world: World
     user: User
+    session: SimpleCookie
+    """With which the user's browser is signed in."""
     secret: str
     before: dict[str, list[Any]]
     """What `state` says while nothing has changed."""
@@ -345,7 +348,9 @@ def planted(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
             "limited", scopes=["read", "write", "ops", "privacy"], days=None, by="root", teams=[world.mine.pk]
         )
         ApiToken.objects.update(last_used_at=Now())  # or each call, which is taken back, would store it
-        yield Planted(world, user, secret, state())
+        browser = Client()
+        browser.force_login(user)
+        yield Planted(world, user, browser.cookies, secret, state())
         transaction.set_rollback(True)
 
 
@@ -441,6 +446,7 @@ def callers(planted: Planted, world: World) -> list[Caller]:
     """An operator who is limited to one team, with every permission that a person may have, and a token likewise."""
     user, secret = planted.user, planted.secret
     browser, program = (Client(raise_request_exception=False) for _ in range(2))
+    browser.cookies = deepcopy(planted.session)
 
     def as_user(method: str, url: str, body: bytes = b"{}", **headers: str) -> Any:
         session = browser.cookies.get("sessionid")
