@@ -26,15 +26,18 @@ FILES = 5
 
 
 class Console:
-    """The caller's side. Orders may be given from several threads at once."""
+    """The caller's side. Orders may be given from several threads at once.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    A console that is not `forked` has nothing in its memory but what it needs itself.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, forked: bool = True) -> None:
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
             door.bind(f"{folder}/door")
             door.listen()
             door.settimeout(PATIENCE_SECONDS)
             command = [sys.executable, "-m", "tests.console", f"{folder}/door"]
-            self.process = start_process(command, output=None, environment=environment)
+            self.process = start_process(command, output=None, environment=environment, forked=forked)
             self.line, _ = door.accept()
 
     def manage(self, words: tuple[str, ...], given: bytes = b"") -> subprocess.CompletedProcess[str]:

@@ -123,10 +123,14 @@ of_this_run: Starter | None = None
 
 
 def start_process(
-    words: Sequence[str], *, output: int | IO[bytes] | None, environment: Mapping[str, str]
+    words: Sequence[str],
+    *,
+    output: int | IO[bytes] | None,
+    environment: Mapping[str, str],
+    forked: bool = True,
 ) -> subprocess.Popen[bytes] | Started:
-    """A process in the project's folder and a session of its own; it is forked where that is possible."""
-    if of_this_run is not None and words[:2] == [sys.executable, "-m"]:
+    """A process in the project's folder and a session of its own: a fork where that is possible, unless it must not be one."""
+    if forked and of_this_run is not None and words[:2] == [sys.executable, "-m"]:
         return of_this_run.start(words[2:], output=output, environment=environment)
     return subprocess.Popen(
         words,

@@ -185,7 +185,8 @@ def console(django_db_setup):
         "DATABASE_URL": url,
         "LOG_LEVEL": "ERROR",
     }
-    started = Console({**{name: os.environ[name] for name in ("HOME",) if name in os.environ}, **environment})
+    home = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
+    started = Console({**home, **environment}, forked=False)
     yield started
     started.stop()
 
