@@ -22,6 +22,7 @@ from assignments.validators import (
     validate_language,
     validate_time_zone,
 )
+from assignments.wording import code_in_words
 
 MAX_LEAD_MINUTES = 43_200
 LONGEST_ANSWER_NOTE = 200
@@ -385,7 +386,7 @@ class Act(models.Model):
 
     def __str__(self) -> str:
         return gettext("%(act)s of assignment %(assignment_id)s") % {
-            "act": gettext(self.act.replace("_", " ")),
+            "act": code_in_words(self.act),
             "assignment_id": self.assignment_id,
         }
 

@@ -1,6 +1,8 @@
-"""How values that were sent appear in error messages."""
+"""How values that were sent appear in error messages, and codes among other words."""
 
 from typing import Any
+
+from django.utils.translation import gettext
 
 LONGEST_QUOTE = 60
 
@@ -17,3 +19,9 @@ def quoted(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     text = repr(value)
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+
+
+def code_in_words(code: str) -> str:
+    """A code of the project in the reader's language: refused_for_now becomes refused for now. Translators find the words of
+    each beside its codes."""
+    return gettext(code.replace("_", " "))

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from config import addresses, telemetry
 from config.allauth_settings import *  # noqa: F403 - those that no variable changes
+from config.api_settings import *  # noqa: F403 - the same
 from config.environment import Environment
 from config.reminder_settings import changed_reminders, read_reminders
 from config.sign_in_settings import openid_apps, read_openid
@@ -334,43 +335,6 @@ API_RATE = env.whole("API_RATE", 1_200, least=0, most=1_000_000)  # calls a minu
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["webserver.uploads.RefuseFiles"]
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.ScopedOrStaff"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttle.PerCaller"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "reminders.web.api.summaries.SummarizedSchema",
-    "EXCEPTION_HANDLER": "reminders.web.api.errors.exception_handler",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Assignment reminders",
-    "VERSION": "1.0.0",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {
-        "deepLinking": True,
-        "docExpansion": "list",
-        "defaultModelsExpandDepth": 0,
-        "displayRequestDuration": True,
-    },
-    "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {
-        "KindEnum": "reminders.models.Kind.values",
-        "DeliveryKindEnum": "reminders.models.DeliveryKind.values",
-        "StateEnum": "reminders.models.State.values",
-        "MessageKindEnum": "reminders.models.message_templates.MESSAGE_KINDS",
-        "RungEnum": "reminders.policy.awareness.RUNGS",
-        "CalendarSourceStateEnum": "assignments.calendar_source.STATES",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "reminders.web.api.schema.with_examples",
-    ],
-}
 PROMETHEUS_EXPORT_MIGRATIONS = False
 
 # --- logs ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from django.utils.translation import gettext
 
@@ -18,6 +19,22 @@ class RowsRefused(Exception):
             % {"number": len({error.row for error in errors})}
         )
         self.errors = list(errors)
+
+
+class RowOutcome(Enum):
+    """What a row came to."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    OLDER = "an older SEQUENCE than the one imported before"
+    NOTHING_TO_CANCEL = "the cancellation of an event that is not known here"
+    NOTHING = "an event without a date in the time ahead"
+
+
+TWICE = "earlier revisions of events that come twice"
+LEFT_OUT = (RowOutcome.OLDER, RowOutcome.NOTHING_TO_CANCEL)
+"""What becomes of rows that are not taken; an event without a date was counted where it was read."""
 
 
 @dataclass(frozen=True, slots=True)

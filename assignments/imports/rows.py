@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 from assignments.imports.fields import ASSIGNEE, IDENTIFYING, OMITTED, READ_ONLY, ROW, Field, InvalidValue
 from assignments.models import ACT_FIELDS, ReminderStatus, Status
+from assignments.references import normalized
 from assignments.wording import quoted
 
 MAX_ROWS = 10_000
@@ -91,6 +93,25 @@ def repeated_reference(row: int, reference: str, *, first: int) -> RowError:
         "first": first,
     }
     return RowError(row, "reference", "repeated", message)
+
+
+def repeated_references(rows: Iterable[ImportRow]) -> Iterator[RowError]:
+    """References of more than one row."""
+    first: dict[str, int] = {}
+    for row in rows:
+        if row.reference is None:
+            continue
+        reference = normalized(row.reference)
+        if first.setdefault(reference, row.number) != row.number:
+            yield repeated_reference(row.number, reference, first=first[reference])
+
+
+def refused_fields(row: ImportRow, refusal: ValidationError) -> Iterator[RowError]:
+    """What is wrong with the values of a row, field by field."""
+    for name, errors in refusal.error_dict.items():
+        for one in errors:
+            where = name.removesuffix("_id") if name != "__all__" else None
+            yield RowError(row.number, where, one.code or "invalid", " ".join(one.messages))
 
 
 ParsedRow = ImportRow | list[RowError]

@@ -5,9 +5,8 @@ One row or ten thousand, `Batch.add` decides what a row comes to. The decisions 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,14 +14,30 @@ from django.db.models import Q
 from django.utils.translation import gettext
 
 from assignments import history, people, services
+from assignments.applied_changes import (
+    CIRCUMSTANCES,
+    GIVEN,
+    PLAN_FIELDS,
+    WRITABLE,
+    WRITTEN_BY_CHANGES,
+    AppliedChange,
+    apply_changes,
+)
 from assignments.clock import database_now
 from assignments.entry_way import EntryWay
 from assignments.history import Actor
 from assignments.imports.event_members import EventMembers, reference_of
 from assignments.imports.event_revisions import last_revisions
 from assignments.imports.fields import IDENTIFYING
-from assignments.imports.results import ImportResult, RowsRefused
-from assignments.imports.rows import EventDates, ImportRow, ParsedRow, RowError, repeated_reference
+from assignments.imports.results import LEFT_OUT, TWICE, ImportResult, RowOutcome, RowsRefused
+from assignments.imports.rows import (
+    EventDates,
+    ImportRow,
+    ParsedRow,
+    RowError,
+    refused_fields,
+    repeated_references,
+)
 from assignments.locks import lock_imports, lock_keys
 from assignments.models import Act, Assignee, Assignment, Status
 from assignments.references import hidden_references, normalized, spellings
@@ -34,22 +49,6 @@ from assignments.teams import TeamNames
 from assignments.transactions import atomically
 from assignments.validation import differing, nested, stored_form
 from assignments.wording import quoted
-
-
-class RowOutcome(Enum):
-    """What a row came to."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    OLDER = "an older SEQUENCE than the one imported before"
-    NOTHING_TO_CANCEL = "the cancellation of an event that is not known here"
-    NOTHING = "an event without a date in the time ahead"
-
-
-TWICE = "earlier revisions of events that come twice"
-LEFT_OUT = (RowOutcome.OLDER, RowOutcome.NOTHING_TO_CANCEL)
-"""What becomes of rows that are not taken; an event without a date was counted where it was read."""
 
 
 @atomically
@@ -73,7 +72,7 @@ def import_rows(
     sent = [one for one in parsed if isinstance(one, ImportRow)]
     rows = last_revisions(sent)
     errors = [error for one in parsed if not isinstance(one, ImportRow) for error in one]
-    errors += _repeated(rows)
+    errors += repeated_references(rows)
     batch = Batch(
         rows,
         now=database_now(),
@@ -88,7 +87,7 @@ def import_rows(
         try:
             outcomes[batch.add(row)] += 1
         except ValidationError as refusal:
-            errors += _errors(row, refusal)
+            errors += refused_fields(row, refusal)
         except Refused as refusal:
             errors.append(RowError(row.number, "status", refusal.code, str(refusal)))
     if errors:
@@ -141,24 +140,6 @@ def put(
     outcome = batch.add(row)
     batch.write()
     return batch.taken[0], outcome is RowOutcome.CREATED
-
-
-def _repeated(rows: Sequence[ImportRow]) -> Iterator[RowError]:
-    """References of more than one row."""
-    first: dict[str, int] = {}
-    for row in rows:
-        if row.reference is None:
-            continue
-        reference = normalized(row.reference)
-        if first.setdefault(reference, row.number) != row.number:
-            yield repeated_reference(row.number, reference, first=first[reference])
-
-
-def _errors(row: ImportRow, refusal: ValidationError) -> Iterator[RowError]:
-    for name, errors in refusal.error_dict.items():
-        for one in errors:
-            where = name.removesuffix("_id") if name != "__all__" else None
-            yield RowError(row.number, where, one.code or "invalid", " ".join(one.messages))
 
 
 REVISED = ("reference", "calendar_sequence", "calendar_event", "calendar_gone_at")
@@ -221,7 +202,7 @@ class Batch:
         self._regrouped: list[Assignment] = []
         self._supervision_changed = False
         self._acts: list[Act] = []
-        self._applied: list[tuple[Assignment, services.AppliedChange]] = []
+        self._applied: list[tuple[Assignment, AppliedChange]] = []
         self.gone = 0
         self.taken: list[Assignment] = []
 
@@ -308,7 +289,7 @@ class Batch:
         """`kept` are fields that stay as they are."""
         values = {
             name: getattr(wanted, name)
-            for name in services.GIVEN
+            for name in GIVEN
             if name not in ("status", "reference") and name not in kept
         }
         # A person who is new has no id before the write: 0 is nobody's and differs from everybody's.
@@ -316,7 +297,7 @@ class Batch:
         changed = differing(present, stored_form(values))
         if status is None and present.status == Status.CANCELLED and changed:
             raise services.still_cancelled(present.pk)
-        if present.status == Status.COMPLETED and changed.keys() & services.PLAN_FIELDS:
+        if present.status == Status.COMPLETED and changed.keys() & PLAN_FIELDS:
             raise Refused(
                 gettext("assignment %(pk)s is COMPLETED: its plan cannot be changed any more")
                 % {"pk": present.pk}
@@ -353,7 +334,7 @@ class Batch:
             self.gone += [self._cancel_gone(one) for one in change.gone].count(RowOutcome.UPDATED)
 
     def _apply(self, present: Assignment, values: dict[str, Any]) -> RowOutcome:
-        applied = services.apply_changes(present, values, now=self._now)
+        applied = apply_changes(present, values, now=self._now)
         if applied is None:
             return RowOutcome.UNCHANGED
         self._supervision_changed |= "team_id" in applied.written
@@ -363,7 +344,7 @@ class Batch:
             self._replanned.append(present)
         elif applied.details_changed:
             self._redescribed.append(present)
-        if not applied.plan_changed and applied.written & services.CIRCUMSTANCES:
+        if not applied.plan_changed and applied.written & CIRCUMSTANCES:
             self._regrouped.append(present)
         if applied.act is not None and self._actor is not None:
             self._acts.append(history.new_act(present, applied.act, self._actor, at=self._now))
@@ -395,7 +376,7 @@ class Batch:
         for assignment, person in self._assigned:
             assignment.assignee_id = person.pk
         Assignment.objects.bulk_create(self._created, batch_size=BATCH_SIZE)
-        update_columns(self._changed, (*services.WRITABLE, *services.WRITTEN_BY_CHANGES))
+        update_columns(self._changed, (*WRITABLE, *WRITTEN_BY_CHANGES))
         update_columns(self._revised, REVISED)
         if self._notified:
             ids = sorted(assignment.pk for assignment in self._notified)

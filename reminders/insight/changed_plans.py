@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Prefetch, Value, When
 from django.db.models.expressions import Combinable
 
+from assignments.applied_changes import apply_changes
 from assignments.models import Act, ActKind, Assignee, Assignment, Status
-from assignments.services import apply_changes
 from assignments.validation import differing, stored_form
 from reminders.conf import ReminderConfig
 from reminders.insight import forecast

@@ -1,6 +1,6 @@
 """Which of several reminders of one plan is shown, where there is room for one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from reminders.models import Reminder, State
@@ -20,3 +20,8 @@ def foremost_row(rows: Sequence[Reminder]) -> Reminder:
     return foremost(
         rows, is_open=lambda row: row.closed_at is None, was_sent=lambda row: row.state == State.SENT
     )
+
+
+def foremost_way(rows: Iterable[Reminder]) -> Reminder:
+    """Of the rows of one message, over one address after the other, the one to come, else the one sent, else the last."""
+    return foremost_row(sorted(rows, key=lambda row: row.pk))

@@ -5,6 +5,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext, pgettext
 
+from assignments.wording import code_in_words
+
 
 class ScanRun(models.Model):
     """One scan: who asked for it, when, and what it found. Dead when `alive_until` has passed."""
@@ -79,7 +81,7 @@ class Audit(models.Model):
 
     def __str__(self) -> str:
         return gettext("%(action)s by %(actor)s") % {
-            "action": gettext(self.action.replace("_", " ")),
+            "action": code_in_words(self.action),
             "actor": pgettext("actor", "system") if self.actor == "system" else self.actor,
         }
 

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext_lazy
 
 from assignments.models import ActKind, Assignment
 from reminders.operations.acting import Said, left_alone, plan_act, run_act
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, preview_of
+from reminders.operations.action_types import ActionRequest, OperatorAction, Preview, preview_of
 from reminders.operations.counts import counted, outcome
 from reminders.operations.forms import DeclineForm, LateForm, OnMyWayForm, ReasonForm, Text
 

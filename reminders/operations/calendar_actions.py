@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from assignments.direction import isolated
 from assignments.models import CalendarSource
 from reminders.operations import calendars
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, preview_of
+from reminders.operations.action_types import ActionRequest, OperatorAction, Preview, preview_of
 from reminders.operations.counts import counted
 from reminders.operations.forms import ReasonForm
 from reminders.operations.plans import ActionPlan, Selection, target_of

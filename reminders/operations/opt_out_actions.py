@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from reminders import conf
 from reminders.operations import opt_outs
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, preview_of
+from reminders.operations.action_types import ActionRequest, OperatorAction, Preview, preview_of
 from reminders.operations.counts import counted
 from reminders.operations.forms import ReasonForm
 

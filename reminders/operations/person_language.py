@@ -14,7 +14,7 @@ from assignments.transactions import atomically
 from assignments.validators import validate_language
 from reminders.content.languages import text_language
 from reminders.ledger.audit import record
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview
+from reminders.operations.action_types import ActionRequest, OperatorAction, Preview
 from reminders.operations.contact_points import person_of
 from reminders.operations.forms import ReasonForm
 from reminders.operations.point_actions import PointRequest

@@ -11,7 +11,7 @@ from assignments.instants import read
 from assignments.models import Assignment
 from reminders import conf
 from reminders.insight.explain.wording import local_time
-from reminders.operations.actions import (
+from reminders.operations.action_types import (
     SHOWN,
     ActionRequest,
     OperatorAction,

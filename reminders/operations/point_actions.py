@@ -15,7 +15,7 @@ from assignments.models import Assignee
 from reminders import conf
 from reminders.insight.stored_words import fault_in_words
 from reminders.operations import contact_points, verifications
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview
+from reminders.operations.action_types import ActionRequest, OperatorAction, Preview
 from reminders.operations.forms import ReasonForm, Text
 from reminders.operations.verifications import NotVerifiable
 from reminders.policy.ways import is_set_up

@@ -11,7 +11,7 @@ from reminders.insight.explain.wording import moment
 from reminders.insight.stored_words import actor_in_words
 from reminders.ledger.pauses import pause_in_force
 from reminders.models import Pause
-from reminders.operations.actions import ActionRequest, OperatorAction, Preview, preview_of
+from reminders.operations.action_types import ActionRequest, OperatorAction, Preview, preview_of
 from reminders.operations.counts import outcome
 from reminders.operations.forms import RemindForm
 from reminders.operations.reminding import PlannedMessage, plan_reminding, run_reminding

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments.clock import database_now
+from assignments.wording import code_in_words
 from notifications.channels import registry
 from notifications.message import Contact, Delivery, Message, Outcome
 from reminders.conf import ReminderConfig
@@ -299,7 +300,7 @@ def send_test_mail(address: str, config: ReminderConfig) -> Check:
     )
     if delivery.accepted:
         return Check(gettext("test mail"), Level.PASS, gettext("the mail server took it"))
-    outcome = gettext(delivery.outcome.value.replace("_", " "))
+    outcome = code_in_words(delivery.outcome.value)
     seen = f"{outcome} {_said(delivery)}"
     return Check(
         gettext("test mail"),

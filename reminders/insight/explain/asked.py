@@ -25,12 +25,12 @@ from reminders.insight.explain.inputs import (
     supervisors_of,
     told_decline,
 )
-from reminders.insight.explain.prospects import Prospect, condition, in_turn, unless_stopped
+from reminders.insight.explain.prospects import OUTLOOK, Prospect, condition, in_turn, unless_stopped
 from reminders.insight.explain.rules import rules_of_work
 from reminders.insight.explain.ways import Ways, way_words
 from reminders.insight.explain.wording import change_words, held_by_rate, moment, now_words, words
 from reminders.insight.forecast import Forecast
-from reminders.insight.foremost import foremost, foremost_row
+from reminders.insight.foremost import foremost, foremost_way
 from reminders.insight.pace_outlook import Turn
 from reminders.insight.recipient_names import former_names, named_and_numbered, numbered, supervisor_name
 from reminders.ledger import briefs
@@ -115,7 +115,7 @@ class Asked:
             if row.version == self.assignment.version and policy_rules.is_now(row.rule)
         ]
         last = max(own, key=lambda row: row.pk, default=None)
-        return None if last is None else _of_ways(row for row in own if row.rule == last.rule)
+        return None if last is None else foremost_way(row for row in own if row.rule == last.rule)
 
     def planned(self) -> Prospect:
         """The reminder of the present plan: what becomes of its row, or of the one that a scan will plan."""
@@ -141,7 +141,9 @@ class Asked:
             and row.kind == Kind.REMINDER
             and not policy_rules.is_now(row.rule)
         ]
-        rows = {rule: _of_ways(row for row in own if row.rule == rule) for rule in {row.rule for row in own}}
+        rows = {
+            rule: foremost_way(row for row in own if row.rule == rule) for rule in {row.rule for row in own}
+        }
         due = {found.rule: found.due_at for found in self.rules.occurrences}
         due.update((rule, row.due_at) for rule, row in rows.items())
         answers = {}
@@ -247,7 +249,7 @@ class Asked:
         ]
         if not to_assignee:
             return None
-        return _of_ways(row for row in to_assignee if row.recipient == to_assignee[0].recipient)
+        return foremost_way(row for row in to_assignee if row.recipient == to_assignee[0].recipient)
 
     def prospect(self, row: Reminder) -> Prospect:
         """What becomes of an open row."""
@@ -395,16 +397,3 @@ class Asked:
     def others_with(self, row: Reminder) -> int:
         """How many other notices are in the message that holds this one."""
         return self.others.get(row.digest_id, 0) if row.digest_id is not None else 0
-
-
-def _of_ways(rows: Iterable[Reminder]) -> Reminder:
-    """Of the rows of one message, over one address after the other, the one to come, else the one sent, else the last."""
-    return foremost_row(sorted(rows, key=lambda row: row.pk))
-
-
-OUTLOOK = {
-    State.SENT: Outlook.SENT,
-    State.SKIPPED: Outlook.NOT_SENT,
-    State.FAILED: Outlook.FAILED,
-    State.UNKNOWN: Outlook.UNKNOWN,
-}

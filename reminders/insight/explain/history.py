@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assignments.direction import isolated
 from assignments.models import Act, Answer, Assignment
+from assignments.wording import code_in_words
 from reminders.insight.explain.answer import ChangeView, TimelineEntry
 from reminders.insight.explain.wording import (
     SERVERS,
@@ -168,4 +169,4 @@ def _ended(attempt: Attempt) -> str:
     """'refused for now (450): try again later'; a code that only repeats the outcome is left out."""
     code = f" ({attempt.code})" if attempt.code and attempt.code != attempt.outcome else ""
     detail = f": {fault_in_words(attempt.detail)}" if attempt.detail else ""
-    return gettext(attempt.outcome.replace("_", " ")) + code + detail
+    return code_in_words(attempt.outcome) + code + detail

@@ -18,6 +18,14 @@ from reminders.models import Pause, Reason, State
 from reminders.policy.gates import Gate
 from reminders.policy.rows import Action, Situation
 
+OUTLOOK = {
+    State.SENT: Outlook.SENT,
+    State.SKIPPED: Outlook.NOT_SENT,
+    State.FAILED: Outlook.FAILED,
+    State.UNKNOWN: Outlook.UNKNOWN,
+}
+"""How things stand for a row that has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prospect:

@@ -11,9 +11,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assignments import services
+from assignments.applied_changes import ALLOWED_NEXT
 from assignments.leads import checked_leads, joined_leads
 from assignments.models import Assignment, Status
-from assignments.services import ALLOWED_NEXT
 from reminders.web.admin.instants import StoredInstantField
 from reminders.web.admin.labels import LABELS
 from reminders.web.admin.lists import AnyModelForm

@@ -27,7 +27,7 @@ from reminders.insight.explain.explain import explain
 from reminders.insight.explain.wording import moment
 from reminders.models import Attempt, Reminder
 from reminders.operations.act_actions import possible_actions
-from reminders.operations.actions import MAX_TARGETS
+from reminders.operations.action_types import MAX_TARGETS
 from reminders.operations.plan_changes import Change, can
 from reminders.web.admin import column_names
 from reminders.web.admin.assignment_filters import ShowFilter, StartFilter, WorkTeamFilter

@@ -12,7 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext
 
 from reminders.operations.act_actions import ACT_ACTIONS
-from reminders.operations.actions import ACTIONS, ActionRequest, resolve
+from reminders.operations.action_types import ActionRequest, resolve
+from reminders.operations.actions import ACTIONS
 from reminders.operations.calendar_actions import CALENDAR_ACTIONS
 from reminders.operations.opt_out_actions import OPT_OUT_ACTIONS
 from reminders.operations.plan_change_actions import PLAN_CHANGE_ACTIONS

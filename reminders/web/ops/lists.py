@@ -20,7 +20,7 @@ from reminders.insight.planned_later import due_later
 from reminders.insight.recipient_names import names_of, people_among
 from reminders.ledger.rules import rule_key
 from reminders.models import Kind, Reminder, ReminderRule
-from reminders.operations.actions import MAX_TARGETS
+from reminders.operations.action_types import MAX_TARGETS
 from reminders.policy import chains
 from reminders.web.filters import OpsAssignmentFilterSet, OpsReminderFilterSet
 from reminders.web.ops.page import page, show

@@ -15,7 +15,7 @@ from reminders import conf
 from reminders.content.links import tel_url
 from reminders.insight.person import overview_of
 from reminders.operations import erasing, merging
-from reminders.operations.actions import SHOWN, resolve
+from reminders.operations.action_types import SHOWN, resolve
 from reminders.operations.assignee_choice import OtherPersonForm
 from reminders.operations.contact_points import UnknownContactPoint, UnknownPerson, person_of, point_of
 from reminders.operations.forms import ReasonForm

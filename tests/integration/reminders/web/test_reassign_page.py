@@ -16,7 +16,7 @@ from reminders.insight.explain import wording
 from reminders.ledger.audit import record
 from reminders.models import Audit, Reason
 from reminders.operations import assignee_choice
-from reminders.operations.actions import MAX_TARGETS
+from reminders.operations.action_types import MAX_TARGETS
 from tests import acting
 from tests.factories import NOON, AssigneeFactory, AssignmentFactory
 from tests.fakes.broker import MemoryBroker
