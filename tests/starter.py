@@ -129,7 +129,7 @@ def start_process(
     environment: Mapping[str, str],
     forked: bool = True,
 ) -> subprocess.Popen[bytes] | Started:
-    """A process in the project's folder and a session of its own: a fork where that is possible, unless it must not be one."""
+    """A process in the project's folder and a session of its own: a fork where that is possible, unless it must not be."""
     if forked and of_this_run is not None and words[:2] == [sys.executable, "-m"]:
         return of_this_run.start(words[2:], output=output, environment=environment)
     return subprocess.Popen(
