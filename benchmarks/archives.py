@@ -26,7 +26,7 @@ JSON_COLUMNS = "id bigint, assignment_id bigint, archived_at timestamptz, row js
 JSON_ROW = "id, assignment_id, {at}, to_jsonb(m) - 'tries', m.tries"
 STAGED = """
     CREATE UNLOGGED TABLE staged AS
-    SELECT {columns}, row_number() OVER () AS id, r.assignment_id + (copy - 1) * {far} AS assignment_id,
+    SELECT {columns}, row_number() OVER () AS id, r.assignment_id + (copy - 1) * {far}::bigint AS assignment_id,
            (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.number), '[]') FROM reminders_attempt t
             WHERE t.reminder_id = r.id) AS tries
     FROM generate_series(1, {copies}) copy CROSS JOIN reminders_reminder r WHERE r.kind = 'REMINDER'
@@ -77,7 +77,7 @@ def archives(options: Options) -> Figures:
             KindOfArchive("jsonByMonth", JSON_COLUMNS, JSON_ROW, by_month=True),
             KindOfArchive(
                 "columnsByMonth",
-                f"{types}, archived_at timestamptz, attempts jsonb",
+                f"{types}, archived_at timestamptz, tries jsonb",
                 f"{plain}, {{at}}, tries",
                 by_month=True,
             ),
@@ -138,7 +138,7 @@ def _fill(link: Link, way: KindOfArchive, n: int) -> None:
 
 def _named(way: KindOfArchive) -> str:
     """The table with its columns in the order of the row."""
-    return f"kept ({way.row.format(at='archived_at').replace('tries', 'attempts')})"
+    return f"kept ({way.row.format(at='archived_at')})"
 
 
 def _look_up(link: Link) -> float:
