@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
@@ -20,8 +19,15 @@ from accounts.sign_in_failures import keyed_hash
 FAILURES_PER_ADDRESS = Rate(60, timedelta(seconds=1))
 """Calls without a valid token. Those with one are never refused for them: many programs may share an address."""
 
-_USE_TO_BE_STORED = Q(last_used_at__isnull=True) | Q(last_used_at__lt=Now() - timedelta(minutes=1))
-"""`last_used_at` is exact to a minute, so that not every call writes to the row."""
+_VALID = """
+    SELECT *, last_used_at IS NULL OR last_used_at < statement_timestamp() - interval '1 minute' AS store_use
+    FROM access_apitoken
+    WHERE digest = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > statement_timestamp())
+"""
+"""The token of a digest. `last_used_at` is exact to a minute, so that not every call writes to the row.
+
+Every call asks for it, and to build this statement from expressions took a fifth of the time of a small call.
+"""
 
 
 class TokenUser(AnonymousUser):
@@ -47,16 +53,11 @@ class TokenAuthentication(BaseAuthentication):
         if len(parts) != 2:
             raise AuthenticationFailed("'Authorization: Bearer <token>' is needed, with one token")
         secret = parts[1].decode("ascii", errors="replace")
-        token = (
-            ApiToken.objects.filter(digest=digest(secret), revoked_at__isnull=True)
-            .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
-            .annotate(store_use=ExpressionWrapper(_USE_TO_BE_STORED, output_field=BooleanField()))
-            .first()
-        )
+        token = next(iter(ApiToken.objects.raw(_VALID, [digest(secret)])), None)
         if token is None:
             _report_failure(request)
             raise AuthenticationFailed("this token is unknown, has expired or was revoked")
-        if token.store_use:
+        if token.store_use:  # type: ignore[attr-defined]  # the statement adds it
             _store_use(token)
         return TokenUser(token), token
 

