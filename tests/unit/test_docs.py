@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+@cache
 def read_by_settings() -> dict[str, str | None]:
     """Each variable that the settings read, with its default as text; None where it is not a constant."""
     found: dict[str, str | None] = {}

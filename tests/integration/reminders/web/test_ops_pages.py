@@ -270,23 +270,24 @@ def test_a_list_asks_the_same_number_of_questions_however_long_it_is(viewer, clo
 # --- filters ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "assignments?show=x&status=x&reminder_status=x&when=x&page=x", "assignments?page=-1", "assignments?page=0",
-        "assignments?page=99999999999999999999999", "assignments?q=%00", "assignments?q=" + "9" * 30,
-        "assignments?status=CANCELLED&when=past", "assignments?reminder_status=OVERDUE&when=past_day",
-        "assignments?when=look_ahead", "assignments?when=next_week", "assignments?when=future", "assignments?q=ob",
-        "reminders?show=x&reason=x&kind=x", "reminders?show=all&q=1", "reminders?q=%00x", "reminders?after=x&before=9",
-        "reminders?after=99999999999999&before=-1", "reminders?show=skipped", "reminders?show=marked",
-        "reminders?show=sent&reason=past&kind=OVERDUE", "audit?action=%00&q=%00", "audit?q=a&action=reset", "find",
-        "find?q=%00",
-        "simulator?since=x", "simulator?lead=x", "simulator?lead=%00", "simulator?rules=x", "simulator?rules=REMINDER_X=1",
-        "simulator?since=2026-01-01T00:00&until=2025-01-01T00:00", "simulator?until=9999-12-31T23:59",
-    ],
-)  # fmt: skip
-def test_nothing_that_is_asked_breaks_a_page(viewer, everything, query):
-    assert viewer.get(f"/ops/{query}").status_code in (200, 302)
+NONSENSE = [
+    "assignments?show=x&status=x&reminder_status=x&when=x&page=x", "assignments?page=-1", "assignments?page=0",
+    "assignments?page=99999999999999999999999", "assignments?q=%00", "assignments?q=" + "9" * 30,
+    "assignments?status=CANCELLED&when=past", "assignments?reminder_status=OVERDUE&when=past_day",
+    "assignments?when=look_ahead", "assignments?when=next_week", "assignments?when=future", "assignments?q=ob",
+    "reminders?show=x&reason=x&kind=x", "reminders?show=all&q=1", "reminders?q=%00x", "reminders?after=x&before=9",
+    "reminders?after=99999999999999&before=-1", "reminders?show=skipped", "reminders?show=marked",
+    "reminders?show=sent&reason=past&kind=OVERDUE", "audit?action=%00&q=%00", "audit?q=a&action=reset", "find",
+    "find?q=%00",
+    "simulator?since=x", "simulator?lead=x", "simulator?lead=%00", "simulator?rules=x", "simulator?rules=REMINDER_X=1",
+    "simulator?since=2026-01-01T00:00&until=2025-01-01T00:00", "simulator?until=9999-12-31T23:59",
+]  # fmt: skip
+
+
+def test_nothing_that_is_asked_breaks_a_page(viewer, everything):
+    viewer.raise_request_exception = False
+    answered = {query: viewer.get(f"/ops/{query}").status_code for query in NONSENSE}
+    assert {query: status for query, status in answered.items() if status not in (200, 302)} == {}
 
 
 @pytest.mark.parametrize(
