@@ -91,11 +91,11 @@ def _drain(concurrency: int, channel: str, n: int, *figures: Figure) -> Pair:
 
 
 PAIRS = {
-    "drain2": _drain(2, "noop", 20_000, _rate(5), _cpu(0.2)),
-    "drain": _drain(16, "noop", 20_000, _rate(5), _cpu(0.2)),
-    "drain64": _drain(64, "noop", 20_000, _rate(5), _cpu(0.2)),
-    "smtp16": _drain(16, "smtp", 10_000, _rate(2), _cpu(0.5)),
-    "smtp": _drain(64, "smtp", 10_000, _rate(2), _cpu(0.5)),
+    "drain2": _drain(2, "noop", 20_000, _rate(8), _cpu(0.15)),
+    "drain": _drain(16, "noop", 20_000, _rate(8), _cpu(0.15)),
+    "drain64": _drain(64, "noop", 20_000, _rate(8), _cpu(0.15)),
+    "smtp16": _drain(16, "smtp", 10_000, _rate(5), _cpu(0.5)),
+    "smtp": _drain(64, "smtp", 10_000, _rate(5), _cpu(0.5)),
     "enqueue": Pair(
         "queueing, theirs in bulk",
         {"MODE": "enqueue", "ENQUEUE": "bulk", "N": "20000"},
@@ -106,7 +106,7 @@ PAIRS = {
         "whole cycle, theirs in bulk with concurrency 16",
         {"MODE": "cycle", "ENQUEUE": "bulk", "CONCURRENCY": "16", "NOTIFIER": "noop", "N": "20000"},
         ("cycle", Options(n=20_000)),
-        (_rate(4), CPU),
+        (_rate(6), CPU),
     ),
     "punctual": Pair(
         "2,000 due over 30 s",
