@@ -16,6 +16,8 @@ class Channel(ABC):
     """Whether what it accepts goes to a person; not so for channels of trials, tests and programs."""
     short_text: ClassVar[bool] = False
     """Whether it takes the short text of a message, without HTML, instead of a mail."""
+    calendar_files: ClassVar[bool] = False
+    """Whether it sends the calendar file of a message along; for others none is made."""
 
     @abstractmethod
     def address(self, contact: Contact) -> str | None:

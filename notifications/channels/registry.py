@@ -39,6 +39,11 @@ def takes_short_text(name: str) -> bool:
     return name in names() and _class_of(name).short_text
 
 
+def takes_calendar_files(name: str) -> bool:
+    """Whether the channel of this name sends calendar files along; False where there is none."""
+    return name in names() and _class_of(name).calendar_files
+
+
 @cache
 def names() -> tuple[str, ...]:
     """The names that `get` accepts, in alphabetical order."""
@@ -53,6 +58,7 @@ def import_checks() -> None:
             importlib.import_module(f"{package.__name__}.checks")
 
 
+@cache
 def _class_of(name: str) -> type[Channel]:
     module = importlib.import_module(f"{channels.__name__}.{name}.channel")
     found = [

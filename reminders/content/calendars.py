@@ -17,11 +17,13 @@ from django.dispatch import receiver
 
 from assignments.direction import CONTROLS, without_controls
 from notifications.addresses import mailbox
+from notifications.channels.registry import takes_calendar_files
 from notifications.message import Calendar, CalendarMethod
 from reminders.ledger.records import Claim, Facts
 from reminders.policy import recipients
 from reminders.policy.quick_init import quick_init
 from reminders.policy.rows import Row
+from reminders.policy.ways import channel_name
 
 MOST_OCTETS = 75  # of a line, without its end (RFC 5545 section 3.1)
 MOST_OF_TITLE = MOST_OCTETS - len("SUMMARY:")
@@ -51,12 +53,13 @@ class PublishedEvent:
 
 
 def file_for(claim: Claim, entries: Sequence[tuple[Row, Facts]], *, now: datetime) -> Calendar | None:
-    """The file that goes with a mail to an assignee about these rows; None for other recipients, or where no mail has one.
+    """The file that goes with a mail to an assignee about these rows; None for other recipients, where no mail has one, and
+    for channels that do not take it.
 
     Whose work it is not any more reads what they were told of it, and nothing of the plan in force.
     """
     assignee_id = recipients.assignee_id_of(claim.row.recipient)
-    if assignee_id is None or not _wanted():
+    if assignee_id is None or not _wanted() or not takes_calendar_files(channel_name(claim.row.channel)):
         return None
     if claim.announced is None or claim.announced.theirs:
         events = [

@@ -30,6 +30,7 @@ OWN_BACKEND = f"{EmailBackend.__module__}.{EmailBackend.__qualname__}"
 
 class EmailChannel(AnnouncingChannel):
     name = "email"
+    calendar_files = True
 
     def address(self, contact: Contact) -> str | None:
         return envelope_address(contact.email)

@@ -17,6 +17,7 @@ class MemoryChannel(Channel):
 
     name = "memory"
     reaches_people = False
+    calendar_files = True
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

@@ -63,11 +63,16 @@ def another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setattr(channels, "__path__", [*channels.__path__, str(tmp_path)])
     monkeypatch.setattr(registry, "_instances", {})
     importlib.invalidate_caches()
-    registry.names.cache_clear()
+    forget_channels()
     yield tmp_path
-    registry.names.cache_clear()
+    forget_channels()
     for name in [name for name in sys.modules if name.startswith("notifications.channels.pigeon")]:
         del sys.modules[name]
+
+
+def forget_channels() -> None:
+    registry.names.cache_clear()
+    registry._class_of.cache_clear()
 
 
 def pigeon(folder: Path, source: str) -> Path:

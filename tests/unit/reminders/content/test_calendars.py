@@ -97,6 +97,12 @@ def test_a_reminder_carries_the_work_as_one_published_event():
     assert calendar.method is CalendarMethod.PUBLISH
 
 
+@pytest.mark.parametrize("channel", ["chat", "sms", "noop"])
+def test_for_a_channel_that_sends_no_files_none_is_made(channel):
+    row = sample_row(due_at=NOON, state=State.SENDING, channel=channel)
+    assert composed(claim_of(row)) is None
+
+
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_who_is_not_to_do_it_any_more_reads_what_they_were_told_and_nothing_newer(cancelled):
     told = Announcement(start=NOON, place="Old yard", title="Old pump")
