@@ -51,7 +51,7 @@ class OneProductSite(admin.AdminSite):
         return {
             **page_context(request),
             **context,
-            "admin_pages": self._in_reach(request),
+            "admin_pages": _in_reach(request, context["available_apps"]),
             "admin_home": reverse("admin:index"),
         }
 
@@ -86,23 +86,17 @@ class OneProductSite(admin.AdminSite):
             or getattr(self.get_model_admin(row["model"]), "team_limit", None) is TeamAccess.NARROWS
         }
 
-    def _in_reach(self, request: HttpRequest) -> list[tuple[str, str, str]]:
-        """Address, label and aria-current of the lists that every page links to."""
-        links = []
-        rows = {
-            row["model"]._meta.label_lower: row for app in self.get_app_list(request) for row in app["models"]
-        }
-        for label in IN_REACH:
-            if (row := rows.get(label)) and (address := row["admin_url"]):
-                here = request.path == address
-                links.append(
-                    (
-                        address,
-                        row["name"],
-                        "page" if here else "true" if request.path.startswith(address) else "",
-                    )
-                )
-        return links
+
+def _in_reach(request: HttpRequest, groups: list[Shown]) -> list[tuple[str, str, str]]:
+    """Address, label and aria-current of the lists that every page links to, of the tables that this person may see."""
+    links = []
+    rows = {row["model"]._meta.label_lower: row for group in groups for row in group["models"]}
+    for label in IN_REACH:
+        if (row := rows.get(label)) and (address := row["admin_url"]):
+            here = request.path == address
+            current = "page" if here else "true" if request.path.startswith(address) else ""
+            links.append((address, row["name"], current))
+    return links
 
 
 def _group(title: str, rows: list[Shown]) -> Shown:
