@@ -7,12 +7,9 @@ imports of the application is what those that it forks have in common.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +18,15 @@ from typing import Any, NoReturn
 from config.devstack import forked
 from config.devstack.narration import Narrator, show
 from config.devstack.postgres import Postgres
-from config.devstack.processes import CannotStart, free_port, start_child, wait_for
+from config.devstack.processes import CannotStart, free_port, http_status, json_fields, start_child, wait_for
 from config.devstack.servers import Server
-from config.devstack.state import read_or_create_secret, write_private
+from config.devstack.state import (
+    CannotGoUp,
+    make_state_folder,
+    read_or_create_secret,
+    try_lock,
+    write_private,
+)
 from config.devstack.supervisor import Child, GaveUp, StopRequested, SupervisedProcess, Supervisor
 from config.devstack.valkey import Valkey
 from config.environment import FALSE
@@ -41,10 +44,6 @@ WEB_WORKER = (
     *("--threads", "8", "--no-control-socket"),
 )
 CELERY_WORKER = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--prefetch-multiplier", "1")
-
-
-class CannotGoUp(Exception):
-    """`up` cannot start; the message says why, for people."""
 
 
 class System:
@@ -351,51 +350,8 @@ class System:
         return f"{relative}/"
 
 
-def make_state_folder(state: Path) -> None:
-    try:
-        if not state.exists():
-            state.mkdir(parents=True)
-            # Started as root, PostgreSQL runs under another account, which must pass through to its own folder.
-            state.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        (state / "logs").mkdir(mode=0o700, exist_ok=True)
-        (state / "up.lock").open("a").close()
-    except OSError as error:
-        raise CannotGoUp(
-            f"The state folder {state} cannot be used ({error.strerror}). REMINDERS_STATE names another one."
-        ) from error
-
-
-def try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def is_set(variable: str) -> bool:
     return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
-
-
-def http_status(address: str) -> int:
-    """The HTTP status of the address; 0 if there is no answer."""
-    # A proxy of the environment must not be used for the loopback address.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(address, timeout=2) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as response:
-        return response.code
-    except (OSError, ValueError):
-        return 0
-
-
-def json_fields(line: str) -> Mapping[str, Any]:
-    try:
-        fields = json.loads(line) if line.startswith("{") else {}
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def show_step(text: str) -> None:

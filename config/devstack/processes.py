@@ -1,19 +1,22 @@
-"""Processes on this machine: starting one that ends with its parent, its command line, a free port, waiting."""
+"""Processes on this machine: starting one that ends with its parent, its command line, what it answers, how it ended."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 15.0
@@ -166,3 +169,48 @@ def tail(path: Path, lines: int = 8) -> str:
     with contextlib.suppress(OSError):
         return "\n".join(f"  {line}" for line in path.read_text(errors="replace").splitlines()[-lines:])
     return ""
+
+
+def http_status(address: str) -> int:
+    """The HTTP status of the address; 0 if there is no answer."""
+    # A proxy of the environment must not be used for the loopback address.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, timeout=2) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as response:
+        return response.code
+    except (OSError, ValueError):
+        return 0
+
+
+def json_fields(line: str) -> Mapping[str, Any]:
+    """The fields of a line of output that is a JSON object; none of any other line."""
+    try:
+        fields = json.loads(line) if line.startswith("{") else {}
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended, for people."""
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
+
+
+def group_is_alive(group: int) -> bool:
+    """Whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 from pathlib import Path
+
+
+class CannotGoUp(Exception):
+    """`up` cannot start; the message says why, for people."""
 
 
 class SavedValues:
@@ -51,3 +56,27 @@ def read_or_create_secret(path: Path) -> str:
     if not path.exists():
         write_private(path, secrets.token_urlsafe(50))
     return path.read_text().strip()
+
+
+def make_state_folder(state: Path) -> None:
+    """The folder, with what every `up` needs in it. Raises CannotGoUp."""
+    try:
+        if not state.exists():
+            state.mkdir(parents=True)
+            # Started as root, PostgreSQL runs under another account, which must pass through to its own folder.
+            state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        (state / "up.lock").open("a").close()
+    except OSError as error:
+        raise CannotGoUp(
+            f"The state folder {state} cannot be used ({error.strerror}). REMINDERS_STATE names another one."
+        ) from error
+
+
+def try_lock(descriptor: int) -> bool:
+    """Whether the lock of the file is now this process's."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

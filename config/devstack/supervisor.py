@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from config.devstack.processes import suspended
+from config.devstack.processes import describe_exit, group_is_alive, kill_group, suspended
 
 LOG_LIMIT = 5_000_000
 LINE_LIMIT = 65_536
@@ -379,26 +379,5 @@ class Supervisor:
         self._leftovers = {group for group in self._leftovers if group_is_alive(group)}
 
 
-def describe_exit(code: int) -> str:
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with exit code {code}"
-
-
 def last_output(child: Child) -> str:
     return "\n".join(f"  {line[:400]}" for line in child.last_lines) or "  (nothing)"
-
-
-def group_is_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
