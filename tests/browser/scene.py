@@ -83,7 +83,7 @@ def set_up(config: ReminderConfig) -> Scene:
         assignee__name="Tom Walsh",
         assignee__unreachable=True,
     )
-    for number in range(9):
+    for number in range(3):
         work(f"Care visit {number + 1}", 18 + number, assignee__name="Maria Lindqvist")
     turn()
     Reminder.objects.filter(assignment__title__startswith="Care visit").update(
@@ -102,8 +102,8 @@ def set_up(config: ReminderConfig) -> Scene:
     acting.confirm(coming)
     away = work("Read gas meters, Hill Road", 95, assignee__name="Sam Field")
     acting.decline(away, note="I am ill until Friday.")
-    for number in range(12):
-        work(f"School bus, route {number + 1}", 40 + 9 * number, assignee__name="Daniel Reyes")
+    for number in range(4):
+        work(f"School bus, route {number + 1}", 40 + 33 * number, assignee__name="Daniel Reyes")
     work("Read gas meters", 60, assignee=None)
     out_of_sync = work("Fit hearing aid", 90, reference="W-1005", assignee__name="Lucía Moreno")
     Assignment.objects.filter(pk=out_of_sync.pk).update(reminder_status=ReminderStatus.SENT)
