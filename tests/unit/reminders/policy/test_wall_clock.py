@@ -28,8 +28,10 @@ def changes(zone: ZoneInfo, *, year: int = YEAR) -> list[datetime]:
     """The instants, to the second, at which the zone's offset changes in this year."""
     found = []
     day, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+    offset = day.astimezone(zone).utcoffset()
     while day < end:
-        if day.astimezone(zone).utcoffset() != (day + DAY).astimezone(zone).utcoffset():
+        before, offset = offset, (day + DAY).astimezone(zone).utcoffset()
+        if before != offset:
             low, high = day, day + DAY
             while high - low > timedelta(seconds=1):
                 middle = (low + (high - low) / 2).replace(microsecond=0)
