@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from html import escape
 from http.cookies import SimpleCookie
 from typing import Any
@@ -17,7 +18,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission, User
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -330,7 +332,7 @@ class Planted:
     session: SimpleCookie
     """With which the user's browser is signed in."""
     secret: str
-    before: dict[str, list[Any]]
+    before: dict[str, list[str]]
     """What `state` says while nothing has changed."""
 
 
@@ -654,25 +656,39 @@ def test_a_view_that_says_nothing_refuses():
     assert limit_of(lambda request: None) is TeamAccess.REFUSES
 
 
-def state() -> dict[str, list[Any]]:
-    """Everything of the other team that a call could change."""
+@cache
+def _state() -> tuple[str, list[Any]]:
     belongs = {"title__contains": SECRET}
-    return {
-        "work": list(Assignment.objects.filter(**belongs).order_by("pk").values()),
-        "acts": list(Act.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
-        "people": list(Assignee.objects.filter(name__contains=SECRET).order_by("pk").values()),
-        "teams": list(Team.objects.filter(name=SECRET).values()),
-        "supervisors": list(
-            Team.supervisors.through.objects.filter(team__name=SECRET).values("team_id", "assignee_id")
-        ),
-        "rows": list(Reminder.objects.filter(assignment__title__contains=SECRET).order_by("pk").values()),
-        "hooks": list(Subscription.objects.filter(name__contains=SECRET).values()),
-        "rules": list(ReminderRule.objects.filter(name__contains=SECRET).values()),
-        "mappings": list(ImportMapping.objects.filter(name__contains=SECRET).values()),
-        "templates": list(MessageTemplate.objects.filter(team__name__contains=SECRET).values()),
-        "versions": list(TemplateVersion.objects.filter(body__contains=SECRET).values()),
-        "uploads": list(TableUpload.objects.filter(name__contains=SECRET).values()),
+    of_work = {"assignment__title__contains": SECRET}
+    asked: dict[str, QuerySet[Any, Any]] = {
+        "work": Assignment.objects.filter(**belongs).values(),
+        "acts": Act.objects.filter(**of_work).values(),
+        "people": Assignee.objects.filter(name__contains=SECRET).values(),
+        "teams": Team.objects.filter(name=SECRET).values(),
+        "supervisors": Team.supervisors.through.objects.filter(team__name=SECRET).values(),
+        "rows": Reminder.objects.filter(**of_work).values(),
+        "hooks": Subscription.objects.filter(name__contains=SECRET).values(),
+        "rules": ReminderRule.objects.filter(name__contains=SECRET).values(),
+        "mappings": ImportMapping.objects.filter(name__contains=SECRET).values(),
+        "templates": MessageTemplate.objects.filter(team__name__contains=SECRET).values(),
+        "versions": TemplateVersion.objects.filter(body__contains=SECRET).values(),
+        "uploads": TableUpload.objects.filter(name__contains=SECRET).values(),
     }
+    statements, params = [], []
+    for name, rows in asked.items():
+        statement, given = rows.order_by().query.sql_with_params()
+        statements.append(
+            f"SELECT '{name}', coalesce(array_agg(t::text ORDER BY t::text), '{{}}') FROM ({statement}) AS t"
+        )
+        params += given
+    return " UNION ALL ".join(statements), params
+
+
+def state() -> dict[str, list[str]]:
+    """Everything of the other team that a call could change. It is asked in each test: by one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_state())
+        return dict(cursor.fetchall())
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if expected(route) != PUBLIC])
