@@ -22,13 +22,10 @@ print(json.dumps([a.pk for a in made]))
 """
 
 
+@pytest.mark.timeout(300)  # What is repeated may wait for the rate of its person, a minute.
 @pytest.mark.parametrize(
     "point",
-    [
-        "begin after commit",
-        # What is repeated waits for the rate of its person, a minute.
-        pytest.param("send after 250", marks=[pytest.mark.chaos, pytest.mark.timeout(300)]),
-    ],
+    ["begin after commit", pytest.param("send after 250", marks=pytest.mark.chaos)],
 )
 def test_a_worker_is_killed_in_the_middle_of_a_digest(system: System, point, tmp_path):
     system.kill("worker", "worker2")
