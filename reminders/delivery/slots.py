@@ -16,7 +16,7 @@ from reminders.delivery.hints import HintBatch, HintSlot
 from reminders.ledger.records import Claimed, Hint
 from reminders.models import Kind
 
-WIDTH = timedelta(milliseconds=105)
+WIDTH = timedelta(milliseconds=125)
 """Hints whose instants lie no further apart than this may share a slot."""
 
 EARLY = timedelta(milliseconds=45)

@@ -23,7 +23,7 @@ TWO_PROCESSES = ReminderConfig(channel="memory", batch_size=5, concurrency=2)
 
 def test_what_falls_due_together_shares_a_slot_up_to_the_size_of_a_message_and_a_row_that_goes_alone_does_not():
     soon = [claimed(number, wait=number) for number in (4, 3, 2, 1)]
-    rows = [*soon, claimed(5, wait=110), claimed(6, wait=111, alone=True)]
+    rows = [*soon, claimed(5, wait=130), claimed(6, wait=131, alone=True)]
     assert ids(messages(rows, ONE_PROCESS)) == [[1, 2, 3], [4], [5], [6]]
 
 
