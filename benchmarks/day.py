@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import cpu, day_figures
@@ -90,7 +90,7 @@ class CourseOfADay:
     changed: int = 0
     begun_until: float = 0.0
     changed_until: float = 0.0
-    hours_told: int = field(default=0)
+    hours_told: int = 0
 
     @property
     def hour(self) -> float:

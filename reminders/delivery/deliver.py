@@ -13,7 +13,7 @@ from notifications.channels.base import Channel
 from notifications.message import BUILT_IN, Delivery, Subject, Wording
 from reminders.conf import ReminderConfig
 from reminders.delivery import refusals, watchdog
-from reminders.delivery.dispatch import chunks
+from reminders.delivery.dispatch import chunks, release_refused
 from reminders.delivery.ends import (
     NOT_SENT,
     Delivered,
@@ -89,11 +89,6 @@ class SendSpeed:
 speed = SendSpeed()
 
 
-def release_all(batches: Sequence[HintBatch]) -> None:
-    """The rows of these messages are due again at once."""
-    release([hint for batch in batches for hint in batch.hints])
-
-
 def deliver(
     hints: Sequence[Hint],
     *,
@@ -102,7 +97,7 @@ def deliver(
     speed: SendSpeed = speed,
     journal: Journal = NO_JOURNAL,
     slots: Sequence[HintSlot] = (),
-    hand_on: Callable[[list[HintBatch]], None] = release_all,
+    hand_on: Callable[[list[HintBatch]], object] = release_refused,
 ) -> Delivered:
     """Begins, sends and finishes each hint's row, a slice at a time; notes in the journal how far it has got.
 

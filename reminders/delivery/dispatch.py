@@ -128,7 +128,7 @@ def _hand_over(
     refused = broker.publish(batches)
     journal.clear()
     hints = {hint for batch in refused for hint in batch.hints}
-    done.refused += leases.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
+    done.refused += release_refused(refused)
     done.messages += len(batches) - len(refused)
     for row in claimed:
         if row.hint not in hints:
@@ -137,6 +137,12 @@ def _hand_over(
     if hints:
         logger.error("Failed to queue reminder", extra={"reason": "enqueue", "count": len(hints)})
     return not hints
+
+
+def release_refused(batches: Sequence[HintBatch]) -> int:
+    """Rows whose message nobody takes are due again at once; returns how many."""
+    hints = [hint for batch in batches for hint in batch.hints]
+    return leases.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
 
 
 def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:

@@ -34,6 +34,11 @@ def is_new(row: Claimed) -> bool:
     return row.kind in NEW_KINDS
 
 
+def _may_share(one: Claimed, other: Claimed) -> bool:
+    """Whether they may travel in one message."""
+    return not one.alone and not other.alone and is_new(one) is is_new(other)
+
+
 def messages(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
     """Messages for rows that fall due before the next tick, with as many slots each as the batch size allows.
 
@@ -45,9 +50,7 @@ def messages(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBat
     for slot in _slots(claimed, config):
         if together and (
             config.concurrency == 1
-            or slot[0].alone
-            or together[0][0].alone
-            or is_new(slot[0]) is not is_new(together[0][0])
+            or not _may_share(together[0][0], slot[0])
             or sum(map(len, together)) + len(slot) > config.batch_size
             or slot[-1].wait - together[0][0].wait > SPAN
         ):
@@ -64,11 +67,7 @@ def _slots(claimed: Iterable[Claimed], config: ReminderConfig) -> Iterator[list[
     slot: list[Claimed] = []
     for row in sorted(claimed, key=lambda row: row.wait):
         if slot and (
-            row.alone
-            or slot[0].alone
-            or row.wait - slot[0].wait > WIDTH
-            or len(slot) == config.batch_size
-            or is_new(row) is not is_new(slot[0])
+            not _may_share(slot[0], row) or row.wait - slot[0].wait > WIDTH or len(slot) == config.batch_size
         ):
             yield slot
             slot = []
@@ -96,7 +95,7 @@ class InTurn:
     """
 
     begin: Callable[[Sequence[Hint]], None]
-    hand_on: Callable[[list[HintBatch]], None]
+    hand_on: Callable[[list[HintBatch]], object]
     seconds_for: Callable[[int], float]
     patience: float
     sleep: Callable[[float], None] = time.sleep
@@ -108,23 +107,26 @@ class InTurn:
             # A clock that has jumped, as that of another database server may, keeps nobody waiting.
             self.sleep(min(max(0.0, clock.seconds_until(left[0][1])), SPAN.total_seconds()))
             due, _ = left.popleft()
-            while left and clock.seconds_until(left[0][1]) <= 0 and self._is_quick([*due, *left[0][0]]):
+            while (
+                left and clock.seconds_until(left[0][1]) <= 0 and self._is_quick(len(due) + len(left[0][0]))
+            ):
                 due = [*due, *left.popleft()[0]]
-            if left and not self._keeps_up(due, clock.seconds_until(left[0][1])):
+            if left and not self._keeps_up(len(due), clock.seconds_until(left[0][1])):
                 self._hand_on(left, clock)
                 left.clear()
             try:
                 self.begin(due)
             except BaseException:
-                self._hand_on(left, clock)
+                if left:
+                    self._hand_on(left, clock)
                 raise
 
-    def _is_quick(self, hints: Sequence[Hint]) -> bool:
-        return self.seconds_for(len(hints)) <= self.patience
+    def _is_quick(self, sends: int) -> bool:
+        return self.seconds_for(sends) <= self.patience
 
-    def _keeps_up(self, hints: Sequence[Hint], seconds_to_next: float) -> bool:
-        """Whether the slot after these hints, which is due in so many seconds, can be begun here about in time."""
-        expected = self.seconds_for(len(hints))
+    def _keeps_up(self, sends: int, seconds_to_next: float) -> bool:
+        """Whether the slot after these sends, which is due in so many seconds, can be begun here about in time."""
+        expected = self.seconds_for(sends)
         return 0 < seconds_to_next <= SPAN.total_seconds() and expected <= seconds_to_next + self.patience
 
     def _hand_on(self, left: Iterable[tuple[Sequence[Hint], datetime]], clock: "_Clock") -> None:

@@ -37,7 +37,7 @@ from reminders.delivery.broker import QUEUE, SCAN_QUEUE, SLOTS, CeleryBroker, sl
 from reminders.delivery.hints import BrokerDown, HintBatch
 from reminders.delivery.scan import ScanResult
 from reminders.feeds import polls
-from reminders.ledger import leases, scans
+from reminders.ledger import scans
 from reminders.ledger.records import Hint
 from reminders.models import ScanRun
 
@@ -111,8 +111,7 @@ def deliver_task(self: Any, hints: list[list[int]]) -> None:
 
 def _hand_on(batches: list[HintBatch]) -> None:
     """What this worker does not get round to goes to others; what the broker refuses is due again at the next tick."""
-    refused = CeleryBroker().publish(batches)
-    leases.release([hint for batch in refused for hint in batch.hints], counted_as="enqueue")
+    dispatch.release_refused(CeleryBroker().publish(batches))
 
 
 @shared_task(name="reminders.poll_calendar", time_limit=600)

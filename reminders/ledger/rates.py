@@ -22,8 +22,8 @@ from reminders.policy.rules import DEFAULT
 PERSON_LOCK = 0x72656D02
 """The first key of the lock under which the reminders of one person are begun."""
 
-# OFFSET 0: always a look-up in the index of open rows, or of those that have ended.
 NO_OTHERS, HAD_OTHERS, OTHERS_ARE_DUE = 0, 1, 2
+# OFFSET 0: always a look-up in the index of open rows, or of those that have ended.
 OTHERS = f"""CASE
         WHEN r.kind <> 'REMINDER' OR r.recipient = '' THEN {NO_OTHERS}
         WHEN EXISTS (SELECT FROM reminders_reminder o

@@ -171,6 +171,16 @@ def test_what_follows_a_slot_that_fails_is_handed_on(monkeypatch):
     assert ids(worker.handed_on) == [[1, 2], [3, 4, 5]]
 
 
+def test_where_the_last_slot_fails_nobody_asks_the_broker(monkeypatch):
+    worker = Worker(monkeypatch)
+    worker.fails = True
+    monkeypatch.setattr(worker, "handed_on", None)
+    with pytest.raises(ConnectionError):
+        InTurn(worker._begin, worker.handed_on, worker._seconds_for, patience=0.1, sleep=worker._sleep)(
+            HINTS[:1], THREE_SLOTS[:1]
+        )
+
+
 @pytest.mark.parametrize(
     "header",
     [
