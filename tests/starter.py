@@ -23,8 +23,8 @@ from config.devstack import forked
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 60.0
-FILES = 3
-"""What comes with an order: the order itself, the program's output, and the pipe for its number and its exit code."""
+FILES = 4
+"""What comes with an order: the order itself, the program's output and errors, and the pipe for its number and exit code."""
 NUMBER = struct.Struct("i")
 
 
@@ -96,17 +96,24 @@ class Starter:
                 self._theirs.close()
 
     def start(
-        self, words: Sequence[str], *, output: int | IO[bytes] | None, environment: Mapping[str, str]
+        self,
+        words: Sequence[str],
+        *,
+        output: int | IO[bytes] | None,
+        errors: int | IO[bytes] | None = None,
+        environment: Mapping[str, str],
     ) -> Started:
-        """As `python -m` with these words, in the project's folder and in a session of its own."""
+        """As `python -m` with these words, in the project's folder and in a session of its own; `errors` go to `output` too
+        unless it is another file.
+        """
         self._begin()
         hears, tells = os.pipe()
         try:
             with tempfile.TemporaryFile() as order:
                 order.write(json.dumps({"words": words, "environment": dict(environment)}).encode())
                 order.seek(0)
-                number = 2 if output is None else output if isinstance(output, int) else output.fileno()
-                socket.send_fds(self._line, [b"o"], [order.fileno(), number, tells])
+                out = _number_of(output, 2)
+                socket.send_fds(self._line, [b"o"], [order.fileno(), out, _number_of(errors, out), tells])
         finally:
             os.close(tells)
         return Started(hears)
@@ -116,6 +123,10 @@ class Starter:
             line.close()
         if self._process is not None:
             self._process.wait(timeout=30)
+
+
+def _number_of(file: int | IO[bytes] | None, otherwise: int) -> int:
+    return otherwise if file is None else file if isinstance(file, int) else file.fileno()
 
 
 of_this_run: Starter | None = None
@@ -143,6 +154,36 @@ def start_process(
     )
 
 
+def run(
+    *words: str, environment: Mapping[str, str] | None = None, seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """As `python -m` with these words, to its end, with what it has printed: `manage` stands for manage.py."""
+    environment = os.environ if environment is None else environment
+    if of_this_run is None:
+        command = [sys.executable, "-m", *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        started = of_this_run.start(words, output=out, errors=err, environment=environment)
+        try:
+            code = started.wait(timeout=seconds)
+        finally:
+            started.kill()
+        printed = []
+        for file in (out, err):
+            file.seek(0)
+            printed.append(file.read().decode())
+        return subprocess.CompletedProcess(words, code, *printed)
+
+
+def run_code(
+    code: str, *words: str, environment: Mapping[str, str] | None = None, seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """As `python -c`, to its end, with what it has printed."""
+    return run("tests.code", code, *words, environment=environment, seconds=seconds)
+
+
 def serve(line: socket.socket) -> None:
     """Starts what is asked for and tells what has ended, until the caller is gone."""
     forked.import_libraries()
@@ -164,16 +205,19 @@ def serve(line: socket.socket) -> None:
             sign, files, _, _ = socket.recv_fds(line, 1, FILES)
             if not sign:
                 return
-            asked, output, tells = files
-            running[tells] = child = begin(asked, output)
+            asked, output, errors, tells = files
+            running[tells] = child = begin(asked, output, errors)
             tell(tells, child.pid)
 
 
-def begin(asked: int, output: int) -> forked.Forked:
+def begin(asked: int, output: int, errors: int) -> forked.Forked:
     with open(asked, encoding="utf-8") as file:
         order = json.load(file)
-    child = forked.start_module(order["words"], output=output, folder=ROOT, environment=order["environment"])
+    child = forked.start_module(
+        order["words"], output=output, errors=errors, folder=ROOT, environment=order["environment"]
+    )
     os.close(output)
+    os.close(errors)
     # Whoever hears its number may signal its group at once.
     while child.poll() is None and os.getpgid(child.pid) != child.pid:
         time.sleep(0.001)

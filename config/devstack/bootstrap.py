@@ -313,9 +313,12 @@ def run_command(argv: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
         if list(argv[1:2]) == ["up"]:
-            from config.devstack import launch
+            from config.devstack import second_start
 
-            if launch.go_on():  # the command has read the settings, and began this process anew
+            if (parameters := second_start.parameters()) is not None:
+                from config.devstack import launch
+
+                launch.run(parameters)
                 return
         run_in_django(argv)
     except KeyboardInterrupt:
@@ -352,13 +355,17 @@ of its time; `manage.py check` does it, and the tests do.
 
 def run_in_django(argv: Sequence[str]) -> None:
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
+    from django.core.management import execute_from_command_line, load_command_class
     from django.core.management.base import BaseCommand
     from django.db import OperationalError
 
     BaseCommand.requires_system_checks = CHECKED_BEFORE_A_COMMAND
     try:
-        execute_from_command_line(list(argv))
+        if list(argv[1:2]) == ["up"]:
+            # It needs the settings, and nothing of the application.
+            load_command_class("config.devstack", "up").run_from_argv(list(argv))
+        else:
+            execute_from_command_line(list(argv))
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
     except OperationalError as error:

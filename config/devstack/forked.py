@@ -110,9 +110,17 @@ def _replace_environment(environment: Mapping[str, str]) -> None:
 
 
 def start_module(
-    words: Sequence[str], *, output: int, folder: Path, environment: Mapping[str, str]
+    words: Sequence[str],
+    *,
+    output: int,
+    errors: int | None = None,
+    folder: Path,
+    environment: Mapping[str, str],
 ) -> Forked:
-    """As `python -m` with these words, a module and its arguments, in a session of its own. It ends with this process."""
+    """As `python -m` with these words, a module and its arguments, in a session of its own. It ends with this process.
+
+    Standard error goes to `output` too, unless `errors` is another file.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     tie_to_parent = ending_with_parent(signal.SIGTERM)
@@ -129,7 +137,9 @@ def start_module(
         os.setsid()
         if tie_to_parent is not None:
             tie_to_parent()
-        _become(words, output=output, folder=folder, environment=environment)
+        errors = output if errors is None else errors
+        _become(words, output=output, errors=errors, folder=folder, environment=environment)
+        code = 0
     except SystemExit as end:
         code = _code_of(end)
     except BaseException:
@@ -146,14 +156,16 @@ def _forget_handlers() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _become(words: Sequence[str], *, output: int, folder: Path, environment: Mapping[str, str]) -> None:
+def _become(
+    words: Sequence[str], *, output: int, errors: int, folder: Path, environment: Mapping[str, str]
+) -> None:
     """What `exec` would do, and then the module. The caller must end the process and return to no frame of the parent: what
     those hold, such as files, is closed here, and its numbers are given to other files.
     """
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(output, 1)
-    os.dup2(output, 2)
+    os.dup2(errors, 2)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     os.chdir(folder)

@@ -1,7 +1,7 @@
 """`manage.py up`, step by step: servers, schema, processes, and then one line per event until Ctrl-C.
 
-The command reads the settings and then becomes this process (`begin_anew`), which lives as long as the system does. What it
-imports of the application is what those that it forks have in common.
+The command reads the settings and then becomes this process (`second_start`), which lives as long as the system does. What
+it imports of the application is what those that it forks have in common.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 from config.devstack import forked
 from config.devstack.narration import Narrator, show
@@ -22,6 +22,7 @@ from config.devstack.processes import CannotStart, free_port, http_status, json_
 from config.devstack.servers import Server
 from config.devstack.state import (
     CannotGoUp,
+    is_set,
     make_state_folder,
     read_or_create_secret,
     try_lock,
@@ -31,11 +32,10 @@ from config.devstack.supervisor import Child, GaveUp, StopRequested, SupervisedP
 from config.devstack.valkey import Valkey
 from config.environment import FALSE
 
+T = TypeVar("T")
 READY_SECONDS = 90.0
 PREPARE_SECONDS = 600.0
 STOP_SECONDS = 20.0
-PARAMETERS = "_UP_PARAMETERS"
-"""Names the descriptor from which this process reads what the command has made of the settings."""
 QUEUE_READY = "Reminder queue initialised"
 DEMO_CORRECTION_GRACE = "10"
 """Seconds in which a change may be taken back: nobody who looks at a demonstration waits for a minute."""
@@ -43,6 +43,7 @@ WEB_WORKER = (
     *("--worker-class", "webserver.worker.BufferingWorker"),
     *("--threads", "8", "--no-control-socket"),
 )
+MANAGE = ("-m", "manage")
 CELERY_WORKER = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--prefetch-multiplier", "1")
 
 
@@ -176,9 +177,11 @@ class System:
     def _prepare(self) -> None:
         show_step("database and static files ...")
         must_be_empty = ["--require-empty"] if self.demo and self.external_database else []
-        words = ["manage.py", "prepare", "--static", "--login", str(self._password_file), *must_be_empty]
+        words = [*MANAGE, "prepare", "--static", "--login", str(self._password_file), *must_be_empty]
         owner = {"DATABASE_OWNER_URL": self.owner_url} if self.owner_url else {}
-        child = self._child("prepare", words, restart=False, more=owner)
+        # Its settings are not those of the others, so it has in common with them what reads none.
+        self._import(forked.import_libraries)
+        child = self._child("prepare", words, restart=False, fork=True, more=owner)
         if self.supervisor.run_to_end(child, seconds=PREPARE_SECONDS) != 0:
             raise CannotGoUp("\n".join(line.removeprefix("Error: ") for line in child.last_lines))
         username = next(
@@ -195,7 +198,7 @@ class System:
         self.web = f"http://127.0.0.1:{self.port}"
         if not is_set("PUBLIC_URL") and self.environment["HTTPS_ONLY"].lower() in FALSE:
             self.environment["PUBLIC_URL"] = self.web
-        self._import_application()
+        self.loaded = self._import(lambda: forked.import_application(self._environment_of({}))) or {}
         for name, words in self._processes().items():
             self.app_children.append(self.supervisor.start(self._child(name, words, fork=True)))
         self.supervisor.wait_until(
@@ -204,12 +207,13 @@ class System:
         self.up = True
         self._write_up_file()
 
-    def _import_application(self) -> None:
+    def _import(self, what: Callable[[], T]) -> T | None:
         """So that those that start next have it in memory once. What is wrong with it, each of them says for itself."""
         try:
-            self.loaded = forked.import_application(self._environment_of({}))
+            return what()
         except Exception:
             self.may_fork = False
+            return None
 
     def _processes(self) -> dict[str, list[str]]:
         gunicorn = [
@@ -240,7 +244,9 @@ class System:
 
     def _start_demo(self) -> None:
         self.app_children.append(
-            self.supervisor.start(self._child("demo", ["manage.py", "seed_demo", "--act"], restart=False))
+            self.supervisor.start(
+                self._child("demo", [*MANAGE, "seed_demo", "--act"], restart=False, fork=True)
+            )
         )
 
     def _stop(self) -> None:
@@ -350,40 +356,14 @@ class System:
         return f"{relative}/"
 
 
-def is_set(variable: str) -> bool:
-    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
-
-
 def show_step(text: str) -> None:
     show(f"  {text}")
 
 
-def begin_anew(parameters: Mapping[str, Any]) -> NoReturn:
-    """This process begins anew, under its number and its command line, as the `up` of these parameters, without Django.
-
-    They are those of `System`, with folders as texts. They hold secrets, so they travel neither on the command line nor in
-    the environment.
-    """
-    read, write = os.pipe()
-    os.set_blocking(write, False)  # what is longer than a pipe holds would else wait for ever
-    with os.fdopen(write, "w") as handle:
-        json.dump(parameters, handle)
-    os.set_inheritable(read, True)
-    os.environ[PARAMETERS] = str(read)
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - the same program
-
-
-def go_on() -> bool:
-    """Runs the system of this process's parameters until it is stopped; False where it has none."""
-    descriptor = os.environ.pop(PARAMETERS, None)
-    if descriptor is None:
-        return False
-    with os.fdopen(int(descriptor)) as handle:
-        parameters = json.load(handle)
+def run(parameters: Mapping[str, Any]) -> None:
+    """Runs the system of these parameters, those of `System` with folders as texts, until it is stopped."""
     folders = {name: Path(parameters[name]) for name in ("root", "state")}
     try:
         System(**{**parameters, **folders}).run()
     except CannotGoUp as error:
         sys.exit(f"CommandError: {error}")
-    return True

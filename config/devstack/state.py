@@ -80,3 +80,8 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def is_set(variable: str) -> bool:
+    """Whether the environment has it, or names a file that holds it."""
+    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))

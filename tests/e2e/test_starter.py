@@ -9,7 +9,7 @@ import pytest
 
 from config.devstack.processes import LINUX
 from tests.stack import until
-from tests.starter import Started, start_process
+from tests.starter import Started, run_code, start_process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not LINUX, reason="forks only on Linux")]
 
@@ -26,6 +26,12 @@ def test_it_has_its_command_line_and_ends_with_its_own_code(tmp_path):
     assert child.wait(timeout=30) == child.poll() == 2
     assert "nothing" in (tmp_path / "output").read_text()
     child.terminate()  # It is gone, and its number may be another's.
+
+
+def test_one_that_comes_to_its_end_has_ended_well_and_its_errors_are_apart():
+    done = run_code("import sys; print(sys.argv[1]); print('an error', file=sys.stderr)", "a word")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a word\n", "an error\n")
+    assert run_code("import sys; sys.exit('a reason')").returncode == 1
 
 
 def test_its_group_can_be_killed_as_soon_as_it_has_a_number(tmp_path):

@@ -29,6 +29,7 @@ from config.devstack.postgres import Postgres
 from config.devstack.state import SavedValues
 from reminders.management.page_visit import forms_of
 from tests.stack import drop_database, make_database, until
+from tests.starter import run
 
 pytestmark = [
     pytest.mark.e2e,
@@ -225,15 +226,7 @@ def status(address: str) -> int:
 
 
 def manage(running: Up, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=ROOT,
-        env=environment(running.state),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run("manage", *words, environment=environment(running.state))
 
 
 def test_the_web_answers_and_everything_runs(running: Up) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from django.conf import settings
 from psycopg import sql
 
 from tests.integration.data.fill_release_before import TOKEN
+from tests.starter import run
 
 DUMP = Path(__file__).parent / "data" / "release_before.sql"
 KEPT_BY_DJANGO = {"django_migrations", "django_content_type", "auth_permission"}
@@ -70,15 +69,8 @@ def upgrade() -> Iterator[Upgrade]:
 
 
 def manage(address: str, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, "DATABASE_URL": address, "ALLOWED_HOSTS": "testserver"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environment = {**os.environ, "DATABASE_URL": address, "ALLOWED_HOSTS": "testserver"}
+    done = run("manage", *words, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -2,35 +2,26 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
-from django.conf import settings
 
 from config.environment import Environment
 from reminders.content import links
+from tests import starter
 
-CELERY = ["-m", "celery", "-A", "config"]
+CELERY = ["celery", "-A", "config"]
 PROCESSES = {
-    "web": ["-c", "import config.wsgi"],
+    "web": ["config.wsgi"],
     "worker": [*CELERY, "worker", "-Q", "reminders", "--concurrency", "1"],
     "scanner": [*CELERY, "worker", "-Q", "reminders.scan", "--concurrency", "1"],
     "beat": [*CELERY, "beat", "--pidfile="],
-    "check": ["manage.py", "check", "--deploy"],
+    "check": ["manage", "check", "--deploy"],
 }
 
 
 def run(words: list[str], **more: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SECRET_KEY")}
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=settings.BASE_DIR,
-        env={**kept, **more},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return starter.run(*words, environment={**kept, **more})
 
 
 @pytest.mark.parametrize("name", PROCESSES)
@@ -48,7 +39,7 @@ def test_with_it_or_in_development_web_starts(more):
 
 
 def test_commands_that_sign_nothing_need_none():
-    assert run(["manage.py", "check"]).returncode == 0
+    assert run(["manage", "check"]).returncode == 0
 
 
 def test_a_link_of_the_former_key_still_opens_and_none_of_a_removed_one(settings):

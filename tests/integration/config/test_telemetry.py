@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 
 from config.telemetry import without_addresses
+from tests.starter import run_code
 
 SILENCE = {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "ERROR", "HTTPS_ONLY": "false"}
 
@@ -53,14 +54,8 @@ def sink() -> Iterator[Sink]:
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs code in a process of the project."""
-    return subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, **SILENCE, **environment},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
+    return run_code(
+        f"import django; django.setup()\n{code}", environment={**os.environ, **SILENCE, **environment}
     )
 
 

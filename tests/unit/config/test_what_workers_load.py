@@ -10,6 +10,7 @@ from celery.signals import worker_before_create_process
 from django.core import checks
 
 from config.celery import OF_PAGES
+from tests.starter import run_code
 
 START = """
 import sys
@@ -73,7 +74,7 @@ def test_a_worker_that_delivers_has_its_texts_before_its_pool_starts_and_a_scann
 def test_a_worker_with_bad_settings_ends(setting, monkeypatch):
     name, _, value = setting.partition("=")
     monkeypatch.setenv(name, value)
-    ended = started("reminders", "")
+    ended = run_code(START, "reminders")
     assert ended.returncode == 1
     assert name in ended.stderr
 

@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.devstack.launch import begin_anew, is_set
+from config.devstack.second_start import begin_anew
+from config.devstack.state import is_set
 
 
 class Command(BaseCommand):

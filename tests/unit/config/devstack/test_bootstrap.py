@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from tests import starter
+
 ROOT = Path(__file__).resolve().parents[4]
 
 
@@ -269,15 +271,8 @@ def test_a_command_without_any_database_fails_in_one_line() -> None:
     environ = {
         name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}
     } | {"REMINDERS_STATE": "/nonexistent"}
-    run = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--check"],
-        cwd=ROOT,
-        env=environ | {"PGHOST": "127.0.0.1", "PGPORT": "9"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environ |= {"PGHOST": "127.0.0.1", "PGPORT": "9"}
+    run = starter.run("manage", "migrate", "--check", environment=environ)
 
     assert run.returncode == 1
     assert run.stderr.strip().splitlines()[-1] == (
@@ -342,14 +337,7 @@ def test_before_a_command_its_settings_are_checked_and_no_page_is_loaded() -> No
         "try: run_in_django(['manage.py', 'list_api_tokens'])\n"
         "finally: print('config.urls' in sys.modules)"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, "REMINDER_CHANNEL": "nope", "DJANGO_SETTINGS_MODULE": "config.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environ = {**os.environ, "REMINDER_CHANNEL": "nope", "DJANGO_SETTINGS_MODULE": "config.settings"}
+    ended = starter.run_code(program, environment=environ)
     assert (ended.returncode, ended.stdout) == (1, "False\n")
     assert "reminders.E002" in ended.stderr

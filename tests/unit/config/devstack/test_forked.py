@@ -20,7 +20,7 @@ from pathlib import Path
 from config.devstack import forked
 secret = open("/dev/null")
 environment, own = {"PATH": "/bin", "NAME": "value", "TIME_ZONE": "Europe/Berlin"}, dict(os.environ)
-loaded = forked.import_application(environment)
+loaded = forked.import_application(environment) if "config.settings" in sys.argv.pop(1) else {}
 assert forked.can_fork()
 assert dict(os.environ) == own
 out = os.open("out", os.O_WRONLY | os.O_CREAT)
@@ -50,10 +50,13 @@ BREAKS = "raise RuntimeError('on purpose')\n"
 
 
 def start(folder: Path, source: str, *words: str) -> subprocess.Popen[str]:
-    """A process that starts a module of this source in a fork, and prints its exit code."""
+    """A process that starts a module of this source in a fork, and prints its exit code.
+
+    It has imported the application before if that is what the module looks at.
+    """
     (folder / "tells.py").write_text(source)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"}
-    command = [sys.executable, "-c", STARTER, "tells", *words]
+    command = [sys.executable, "-c", STARTER, source, "tells", *words]
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
 
 
