@@ -12,6 +12,7 @@ from config.devstack.mail_sink import Folder
 from reminders.content import links
 from reminders.content.links import Link
 from reminders.web.security_headers import POLICY
+from tests.logins import set_up_roles
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +37,7 @@ def store(folder, content):
 
 
 def login(client, *groups, staff=True):
-    roles.set_up()
+    set_up_roles()
     user = get_user_model().objects.create_user("somebody", is_staff=staff)
     user.groups.set(Group.objects.filter(name__in=groups))
     client.force_login(user)

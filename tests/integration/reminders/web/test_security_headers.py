@@ -2,8 +2,8 @@
 
 import pytest
 
-from accounts import roles
 from reminders.web.security_headers import API_DOCS_POLICY, POLICY
+from tests.logins import set_up_roles
 
 pytestmark = pytest.mark.django_db
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
     ["/admin/", "/admin/login/", "/admin/assignments/assignment/", "/ops/", "/api/assignments", "/nothing"],
 )
 def test_nothing_inline_and_nothing_foreign_on_any_page(admin_client, path):
-    roles.set_up()
+    set_up_roles()
     assert admin_client.get(path)["Content-Security-Policy"] == POLICY
 
 

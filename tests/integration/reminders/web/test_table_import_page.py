@@ -16,6 +16,7 @@ from assignments.import_models import ImportMapping, TableUpload, TableUploadPar
 from assignments.models import Assignment
 from reminders.models import Audit
 from reminders.operations import table_uploads
+from tests.logins import set_up_roles
 from tests.unit.assignments.imports import exports
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def plain_http(settings, tmp_path):
 
 
 def signed_in(name, group=roles.OPERATORS, **options):
-    roles.set_up()
+    set_up_roles()
     user, _ = get_user_model().objects.get_or_create(username=name, defaults={"is_staff": True})
     user.groups.set([Group.objects.get(name=group)])
     client = Client(**options)

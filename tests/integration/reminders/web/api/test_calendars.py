@@ -14,6 +14,7 @@ from assignments.services import NewAssignment
 from reminders.models import Audit, Statistics
 from tests.factories import NOON
 from tests.fakes.api_caller import ApiCaller
+from tests.logins import set_up_roles
 
 pytestmark = pytest.mark.django_db
 URL = "/api/calendar-sources"
@@ -35,7 +36,7 @@ def api():
 @pytest.fixture
 def operator():
     user = get_user_model().objects.create_user("olga", password="x", is_staff=True)
-    roles.set_up()
+    set_up_roles()
     user.groups.add(Group.objects.get(name=roles.OPERATORS))
     client = Client()
     client.force_login(user)

@@ -17,6 +17,7 @@ from assignments.models import Assignment
 from tests.depth import examples
 from tests.factories import AssignmentFactory
 from tests.fakes.api_caller import ApiCaller, faults
+from tests.logins import set_up_roles
 
 pytestmark = pytest.mark.django_db
 
@@ -316,7 +317,7 @@ def test_a_token_may_only_do_what_it_is_for(clock):
 )
 def test_a_staff_session_reads_with_a_role_only(client, clock, django_user_model, url):
     """As on the Ops pages."""
-    roles.set_up()
+    set_up_roles()
     AssignmentFactory()
     user = django_user_model.objects.create_user("nobody", is_staff=True)
     client.force_login(user)
