@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
 
 from accounts import roles
 from notifications.channels.base import Channel
@@ -18,6 +20,14 @@ from tests.logins import signed_in, staff
 def _nothing_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Ops page keeps what Redis has answered for a while."""
     monkeypatch.setattr(health, "_asked", None)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet() -> None:
+    """Django's series are of each view that this process has shown: no scrape tells of those of other tests."""
+    for collector in set(REGISTRY._collector_to_names):
+        if isinstance(collector, MetricWrapperBase):
+            collector.clear()
 
 
 @pytest.fixture
