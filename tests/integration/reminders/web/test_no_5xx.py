@@ -16,6 +16,7 @@ from reminders.web.ops import maintenance
 from tests.conftest import DatabaseClock
 from tests.depth import FULL
 from tests.factories import NOON, AssignmentFactory
+from tests.integration.reminders.web.test_every_address import NEEDS
 
 # Coverage is asked of the other tests: tracing takes half as long again.
 pytestmark = [pytest.mark.django_db, pytest.mark.no_cover]
@@ -133,12 +134,15 @@ def test_the_sweep_knows_every_part_of_the_system():
 
 
 def tried(route):
-    """All methods. A page of the admin takes whatever is not a POST for a GET, without a look at it: there each page is
+    """What the address has, a POST and a method that is none: `test_every_address` sees the same callers refused by every
+    other method. A page of the admin takes whatever is not a POST for a GET, without a look at it: there each page is
     asked by one of the others, and the next page by the next.
     """
-    if FULL or not route.startswith("/admin/"):
+    if FULL:
         return METHODS
-    return ("GET", "POST", OTHERS[ROUTES.index(route) % len(OTHERS)])
+    if route.startswith("/admin/"):
+        return ("GET", "POST", OTHERS[ROUTES.index(route) % len(OTHERS)])
+    return tuple(dict.fromkeys(("GET", "POST", *NEEDS[route.removeprefix("/")], "NONSENSE")))
 
 
 astray = set()

@@ -704,11 +704,16 @@ def test_nothing_of_another_team_is_found_or_changed(planted, world, callers, ro
     for who, call in callers:
         if who == "token" and route.startswith(("ops/", "admin/")):
             continue  # Pages are for people.
+        methods = list(tried(route))
         for url in urls(route, world):
             names_other = bool(ids & set(url.split("?")[0].split("/")))
-            for method in tried(route):
+            for method in tuple(methods):
                 response = call(method, url)
                 status = response.status_code
+                if not FULL and (method == "HEAD" or status == 405):
+                    methods.remove(
+                        method
+                    )  # The next url has the same view: GET without a body, or no such method.
                 assert status < 500, (who, method, url)
                 assert SECRET.lower() not in without_the_question(text_of(response), url), (who, method, url)
                 if expected(route) == REFUSED and method == "GET":
