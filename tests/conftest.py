@@ -98,11 +98,10 @@ def tell_apart(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What the imports have left stays to the end: the garbage collector need not look through it again and again.
+    """What the imports have left stays to the end, garbage too: the collector need not look through it even once.
 
     From here on it works again (`tests.parallel`), less often than it does by default.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTS_AFTER)
     gc.enable()
