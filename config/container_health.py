@@ -1,8 +1,8 @@
 """`python -P config/container_health.py web|worker|scanner|beat [--alive]`: the health check of a container; exit code 0
 or 1.
 
-It does not import Django, so that a check is cheap. A scanner is identified by the host name of its container, a
-worker by the address of its connections to Redis.
+It does not import Django, and each client only where it asks, so that a check is cheap. A scanner is identified by the
+host name of its container, a worker by the address of its connections to Redis.
 
 `--alive` is for those who end a container that fails it (a liveness probe of Kubernetes): while Redis or PostgreSQL is
 away nobody is to be ended, and a scanner that nobody asks to dispatch only has to wait for messages, as a worker does.
@@ -17,15 +17,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import psycopg
-import redis
-
 ALIVE = "--alive"
 TIMEOUT = 4
 MAX_IDLE_SECONDS = 60
 DISPATCHED_WITHIN = "1 minute"
 # Beat saves the last runs of its entries every three minutes.
 REQUESTED_WITHIN = "10 minutes"
+
+
+class Away(Exception):
+    """Redis or PostgreSQL does not answer as it should; the text is the name of what its client has raised."""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,8 +38,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         problem = check()
-    except (psycopg.Error, redis.RedisError) as error:
-        problem = "" if alive else type(error).__name__
+    except Away as error:
+        problem = "" if alive else str(error)
     except OSError as error:
         problem = type(error).__name__
     if problem:
@@ -61,9 +62,14 @@ def web() -> str:
 
 def worker() -> str:
     """A consumer polls Redis about once a second, from this container's address."""
-    client = redis_client(value("REDIS_URL"))
-    own = client.client_id()
-    clients = client.client_list()
+    import redis
+
+    try:
+        client = redis_client(value("REDIS_URL"))
+        own = client.client_id()
+        clients = client.client_list()
+    except redis.RedisError as error:
+        raise Away(type(error).__name__) from error
     here = {host_of(each) for each in clients if int(each["id"]) == own}
     idle = [int(each["idle"]) for each in clients if host_of(each) in here and int(each["id"]) != own]
     if not idle:
@@ -91,9 +97,14 @@ LIVENESS: Mapping[str, Callable[[], str]] = {**CHECKS, "scanner": worker}
 
 def holds(statement: str, within: str, *values: str) -> bool:
     text = statement.replace("{since}", f"statement_timestamp() - interval '{within}'")
-    with psycopg.connect(**database()) as connection:
-        row = connection.execute(text.encode(), values or None).fetchone()
-        return bool(row and row[0])
+    import psycopg
+
+    try:
+        with psycopg.connect(**database()) as connection:
+            row = connection.execute(text.encode(), values or None).fetchone()
+    except psycopg.Error as error:
+        raise Away(type(error).__name__) from error
+    return bool(row and row[0])
 
 
 def database() -> Any:
@@ -102,6 +113,8 @@ def database() -> Any:
 
 def redis_client(address: str) -> Any:
     """Of the server itself, or of the one that its sentinels call the master now."""
+    import redis
+
     broker = addresses().broker(address)
     waits = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
     if broker.master_name:

@@ -28,6 +28,8 @@ DEVELOPMENT_LOCK = "requirements/dev.lock"
 # These commands start services of their own, so they never join a running `up`.
 DEVELOPMENT_COMMANDS = frozenset({"test", "bench", "take_screenshots"})
 SELF_SUFFICIENT_COMMANDS = frozenset({"test", "bench", "up"})
+# These read the settings, and need nothing of the application.
+WITHOUT_APPLICATION = frozenset({"test", "up"})
 # These change tables, so beside a running `up` they connect as the owner of its database.
 OWNER_COMMANDS = frozenset({"migrate", "prepare", "flush", "sqlflush", "dbshell"})
 
@@ -361,9 +363,8 @@ def run_in_django(argv: Sequence[str]) -> None:
 
     BaseCommand.requires_system_checks = CHECKED_BEFORE_A_COMMAND
     try:
-        if list(argv[1:2]) == ["up"]:
-            # It needs the settings, and nothing of the application.
-            load_command_class("config.devstack", "up").run_from_argv(list(argv))
+        if argv[1:2] and argv[1] in WITHOUT_APPLICATION:
+            load_command_class("config.devstack", argv[1]).run_from_argv(list(argv))
         else:
             execute_from_command_line(list(argv))
     except ImproperlyConfigured as error:

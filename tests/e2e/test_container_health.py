@@ -3,12 +3,13 @@ a process at work from one that is gone.
 """
 
 import json
+import os
 import re
 import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -28,16 +29,21 @@ DEFAULTS = re.compile(r"\$\{[A-Z_]+:-([^}]*)\}")
 def stack(tmp_path) -> Iterator[Stack]:
     """With a Redis of its own: there, as in a container's network, nobody else asks from the same address."""
     valkey = Valkey(tmp_path / "redis")
-    programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     with (
         servers.running(valkey, state=tmp_path / "redis"),
-        running(
-            tmp_path,
-            mail=False,
-            more={"REDIS_URL": valkey.url, "PATH": programs, "PORT": str(processes.free_port())},
-        ) as whole,
+        running(tmp_path, mail=False, more={"REDIS_URL": valkey.url, **of_container()}) as whole,
     ):
         yield whole
+
+
+def of_container() -> dict[str, str]:
+    """What a container's environment has beside the addresses of its servers."""
+    return {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PORT": str(processes.free_port())}
+
+
+def without_servers() -> dict[str, str]:
+    away = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}
+    return {**os.environ, **of_container(), **away}
 
 
 def words(service: str, port: str) -> list[str]:
@@ -58,18 +64,18 @@ def start(stack: Stack, service: str) -> Child:
         stack.answers(child, f"http://127.0.0.1:{stack.environment['PORT']}")
     else:
         stack.ready(child)
-    until(lambda: health(stack, service)[0] == 0, within=60, every=0.3, what=f"{service} is well")
+    until(lambda: health(stack.environment, service)[0] == 0, within=60, every=0.3, what=f"{service} is well")
     return child
 
 
-def health(stack: Stack, service: str, *more: str) -> tuple[int, str]:
+def health(environment: Mapping[str, str], service: str, *more: str) -> tuple[int, str]:
     """What the container's health check answers: exit code and reason."""
     how, *check = SERVICES[service]["healthcheck"]["test"]
     assert how == "CMD"
     done = subprocess.run(
         [*check, *more],
         cwd=ROOT,
-        env=stack.environment,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=30,
@@ -86,11 +92,11 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
 
     web = start(stack, "web")
     web.kill()
-    assert health(stack, "web") == (1, "web: URLError")
+    assert health(stack.environment, "web") == (1, "web: URLError")
 
     # A worker is found by its address in Redis, so it comes before the others, who share the address here.
-    assert health(stack, "worker") == (1, "worker: has no connection to Redis")
-    assert health(stack, "scanner", "--alive") == (1, "scanner: has no connection to Redis")
+    assert health(stack.environment, "worker") == (1, "worker: has no connection to Redis")
+    assert health(stack.environment, "scanner", "--alive") == (1, "scanner: has no connection to Redis")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(stack.folder / "notify"))
         systemd.settimeout(60)
@@ -102,7 +108,7 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
             del stack.environment[name]
     worker.kill()
     until(
-        lambda: health(stack, "worker") == (1, "worker: has no connection to Redis"),
+        lambda: health(stack.environment, "worker") == (1, "worker: has no connection to Redis"),
         within=30,
         every=0.3,
         what="the worker's absence is seen",
@@ -111,30 +117,28 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
     # The scanner is at work once somebody asks it; a minute and ten minutes of silence are written, not waited for.
     beat = stack.start("beat", words("beat", ""))
     scanner = start(stack, "scanner")
-    assert health(stack, "beat")[0] == 0
+    assert health(stack.environment, "beat")[0] == 0
     scanner.kill()
     beat.kill()
     stack.query("UPDATE reminders_process SET seen_at = seen_at - interval '1 minute' RETURNING 1")
-    assert health(stack, "scanner") == (1, "scanner: has not dispatched for a minute")
+    assert health(stack.environment, "scanner") == (1, "scanner: has not dispatched for a minute")
     stack.query(
         "UPDATE django_celery_beat_periodictask SET date_changed = now() - interval '11 minutes',"
         " last_run_at = now() - interval '11 minutes' RETURNING 1"
     )
-    assert health(stack, "beat") == (1, "beat: has not requested a dispatch for ten minutes")
+    assert health(stack.environment, "beat") == (1, "beat: has not requested a dispatch for ten minutes")
     stack.query("UPDATE django_celery_beat_periodictask SET enabled = false RETURNING 1")
-    assert health(stack, "beat")[0] == 0  # switched off on purpose: no fault of beat's
+    assert health(stack.environment, "beat")[0] == 0  # switched off on purpose: no fault of beat's
 
 
-def test_without_its_servers_a_container_says_what_is_away(stack):
-    away = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}
-    stack.environment.update(away)
-    assert health(stack, "worker") == (1, "worker: ConnectionError")
-    assert health(stack, "scanner") == (1, "scanner: OperationalError")
+def test_without_its_servers_a_container_says_what_is_away():
+    away = without_servers()
+    assert health(away, "worker") == (1, "worker: ConnectionError")
+    assert health(away, "scanner") == (1, "scanner: OperationalError")
 
 
-def test_nobody_is_ended_because_a_server_is_away(stack):
-    away = {"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": "postgres://u:p@127.0.0.1:1/d"}
-    stack.environment.update(away)
-    assert [health(stack, name, "--alive")[0] for name in ("worker", "scanner", "beat")] == [0, 0, 0]
-    assert health(stack, "web", "--alive") == (1, "web: URLError")
-    assert health(stack, "worker", "--dead")[0] == 2
+def test_nobody_is_ended_because_a_server_is_away():
+    away = without_servers()
+    assert [health(away, name, "--alive")[0] for name in ("worker", "scanner", "beat")] == [0, 0, 0]
+    assert health(away, "web", "--alive") == (1, "web: URLError")
+    assert health(away, "worker", "--dead")[0] == 2
