@@ -1,21 +1,25 @@
 """The format of log lines: JSON objects in production, plain text in a terminal.
 
-The message of a line is a constant (`event`); its data are passed in `extra` and become fields beside it.
+The message of a line is a constant (`event`); its data are passed in `extra` and become fields beside it. What happens to
+many things at once is logged once, with the fields of each as the list `extra={"each": [...]}`: it becomes a line for each.
 """
 
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring
+from select import PIPE_BUF
+from typing import TextIO
 
 # Attributes of every LogRecord; all others were passed in `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Celery and Django add these; they are of no use in a log.
 NOISE = frozenset({"data", "request", "server_time"})
-IGNORED = STANDARD | NOISE
+EACH = "each"
+IGNORED = STANDARD | NOISE | {EACH}
 
 LINK = re.compile(
     r"""(?:/|%2F)([acuv])(?:/|%2F)  # also where it is part of another address
@@ -45,7 +49,11 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return without_links(_encode(line))
+        text = _encode(line)
+        if EACH in vars(record):
+            begin = text[:-1]
+            text = "\n".join([f"{begin}, {_encode(more)[1:]}" for more in vars(record)[EACH]])
+        return without_links(text)
 
 
 class PlainFormatter(logging.Formatter):
@@ -53,9 +61,44 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        data = "".join(f" {name}={_plain(value)}" for name, value in fields(record).items())
+        begin = f"{at} {record.levelname} {record.getMessage()}{_plain_fields(fields(record))}"
         error = "\n" + self.formatException(record.exc_info) if record.exc_info else ""
-        return without_links(f"{at} {record.levelname} {record.getMessage()}{data}{error}")
+        each = [_plain_fields(more) for more in vars(record).get(EACH, ({},))]
+        return without_links("\n".join([begin + more + error for more in each]))
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes whole lines, many at once where a record has many.
+
+    Processes share a pipe: what is no longer than PIPE_BUF is written in one piece (POSIX, `write`), and no other process's
+    line falls into it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record)
+            for lines in _whole_lines(text) if EACH in vars(record) else (text,):
+                self.stream.write(lines + self.terminator)
+                self.flush()
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)
+
+
+def _whole_lines(text: str) -> Iterator[str]:
+    """The lines of a text, as many together as one write may hold; a longer line goes by itself."""
+    most = PIPE_BUF if text.isascii() else PIPE_BUF // 4  # A character of UTF-8 has up to four octets.
+    start = 0
+    while len(text) - start >= most:
+        end = text.rfind("\n", start, start + most)
+        if end < 0:
+            end = text.find("\n", start)
+        if end < 0:
+            break
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 def without_links(text: str) -> str:
@@ -72,17 +115,21 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def _plain_fields(data: Mapping[str, object]) -> str:
+    return "".join([f" {name}={_plain(value)}" for name, value in data.items()])
+
+
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _encode(line: Mapping[str, object]) -> str:
     """As `json.dumps(line, default=_plain, ensure_ascii=False)`, without an encoder of its own for each line."""
-    return (
-        "{"
-        + ", ".join([f"{encode_basestring(name)}: {_encoded(value)}" for name, value in line.items()])
-        + "}"
-    )
+    return "{" + ", ".join([f"{_name(name)}: {_encoded(value)}" for name, value in line.items()]) + "}"
+
+
+_name = lru_cache(maxsize=256)(encode_basestring)
+"""Names are few, and the same in every line."""
 
 
 def _encoded(value: object) -> str:

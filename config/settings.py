@@ -349,7 +349,7 @@ LOGGING = {
     },
     "handlers": {
         "console": {
-            "class": "logging.StreamHandler",
+            "class": "config.logs.LineHandler",
             "formatter": env.choice("LOG_FORMAT", "json", among=["json", "plain"]),
         },
     },

@@ -130,10 +130,9 @@ def _hand_over(
     hints = {hint for batch in refused for hint in batch.hints}
     done.refused += release_refused(refused)
     done.messages += len(batches) - len(refused)
-    for row in claimed:
-        if row.hint not in hints:
-            done.handed_over += 1
-            log_queued(row)
+    queued = [row for row in claimed if row.hint not in hints]
+    done.handed_over += len(queued)
+    log_queued(queued)
     if hints:
         logger.error("Failed to queue reminder", extra={"reason": "enqueue", "count": len(hints)})
     return not hints

@@ -1,13 +1,15 @@
 """Links to pages of assignees are hidden in every line, however they are written."""
 
+import io
 import json
 import logging
 from datetime import UTC, datetime
+from select import PIPE_BUF
 
 import pytest
 
 from assignments.models import Status
-from config.logs import JsonFormatter, PlainFormatter, without_links
+from config.logs import JsonFormatter, LineHandler, PlainFormatter, without_links
 
 TOKEN = "eyJ0b2tlbiI6MX0:1abc:sig"
 
@@ -62,3 +64,58 @@ def test_a_line_holds_what_was_passed_whatever_it_is():
         "state": "SCHEDULED",
         "at": "2026-11-26T00:00:00+00:00",
     }
+
+
+class Pipe(io.StringIO):
+    """Remembers what it is given in one piece."""
+
+    def __init__(self):
+        super().__init__()
+        self.pieces = []
+
+    def write(self, text):
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def logged(formatter, **extra):
+    """What a line with these data puts on the pipe."""
+    handler = LineHandler(pipe := Pipe())
+    handler.setFormatter(formatter)
+    handler.handle(logging.makeLogRecord({"msg": "Reminder sent", "levelname": "INFO", **extra}))
+    return pipe
+
+
+def test_what_happened_to_many_things_at_once_is_a_line_for_each():
+    each = [
+        {"reminder_id": 1, "kind": "REMINDER"},
+        {"reminder_id": 2, "kind": "OVERDUE", "path": f"/a/{TOKEN}"},
+    ]
+    lines = [
+        json.loads(line) for line in logged(JsonFormatter(), each=each, host="one").getvalue().splitlines()
+    ]
+    expected = [dict(each[0]), {**each[1], "path": "/a/(link)"}]
+    assert [
+        {name: line[name] for name in data} for line, data in zip(lines, expected, strict=True)
+    ] == expected
+    assert {(line["event"], line["host"], "each" in line) for line in lines} == {
+        ("Reminder sent", "one", False)
+    }
+
+
+def test_plain_text_has_a_line_for_each_too():
+    lines = logged(PlainFormatter(), each=[{"reminder_id": 1}, {"reminder_id": 2}]).getvalue().splitlines()
+    assert [line[9:] for line in lines] == [
+        "INFO Reminder sent reminder_id=1",
+        "INFO Reminder sent reminder_id=2",
+    ]
+
+
+@pytest.mark.parametrize("text", ["x" * 70, "é" * 70, "x" * 2 * PIPE_BUF])
+def test_many_lines_are_written_in_pieces_that_no_other_process_can_break_up(text):
+    pipe = logged(JsonFormatter(), each=[{"number": number, "text": text} for number in range(300)])
+    assert [json.loads(line)["number"] for line in pipe.getvalue().splitlines()] == list(range(300))
+    assert all(piece.endswith("\n") for piece in pipe.pieces)
+    whole = [piece for piece in pipe.pieces if piece.count("\n") > 1]
+    assert all(len(piece.encode()) <= PIPE_BUF for piece in whole)
+    assert whole or len(text) > PIPE_BUF

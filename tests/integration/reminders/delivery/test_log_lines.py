@@ -19,16 +19,24 @@ from tests.fakes.broker import MemoryBroker
 pytestmark = pytest.mark.django_db
 
 
+def written(caplog):
+    """The text and the fields of each line that delivery has logged: a record may be several lines."""
+    for record in caplog.records:
+        if record.name.startswith("reminders.delivery."):
+            for fields in getattr(record, "each", [vars(record)]):
+                yield record.getMessage(), fields
+
+
 def test_each_line_of_a_scan_carries_its_number(clock, config, caplog):
     caplog.set_level(logging.INFO)
     AssignmentFactory.create_batch(2)
     Reminder.objects.all().delete()
     clock.set(NOON + timedelta(hours=3))
     done = scan.scan(trigger="cli", config=config)
-    lines = [record for record in caplog.records if record.name.startswith("reminders.delivery.")]
-    assert [line.getMessage() for line in lines] == ["Reminder job skipped"] * 2 + ["Scan finished"]
-    assert {line.scan_id for line in lines} == {done.scan_id}
-    assert [line.reason for line in lines[:2]] == ["too_late"] * 2
+    lines = list(written(caplog))
+    assert [event for event, _ in lines] == ["Reminder job skipped"] * 2 + ["Scan finished"]
+    assert {fields["scan_id"] for _, fields in lines} == {done.scan_id}
+    assert [fields["reason"] for _, fields in lines[:2]] == ["too_late"] * 2
 
 
 def test_the_scan_that_planned_a_row_is_named_in_every_line_about_it(clock, config, caplog, outbox):
@@ -46,24 +54,25 @@ def test_the_scan_that_planned_a_row_is_named_in_every_line_about_it(clock, conf
         dispatch.dispatch(config=rules, broker=desk)
         deliver.deliver(desk.hints(), config=rules, channel=lambda _: outbox)
         desk.batches.clear()
-    lines = [record for record in caplog.records if record.name.startswith("reminders.delivery.")]
-    assert {line.getMessage() for line in lines} == {
+    lines = list(written(caplog))
+    assert {event for event, _ in lines} == {
         "Queued reminder",
         "Reminder will be tried again",
         "Reminder sent",
         "Assignment overdue",
         "Overdue notice sent",
     }
-    assert {line.scan_id for line in lines} == {done.scan_id}
+    assert {fields["scan_id"] for _, fields in lines} == {done.scan_id}
 
 
 def test_a_row_that_was_planned_at_once_names_no_scan(clock, config, caplog):
     caplog.set_level(logging.INFO)
     AssignmentFactory(soon=True)
     dispatch.dispatch(config=config, broker=MemoryBroker())
-    (line,) = caplog.records
-    assert line.getMessage() == "Queued reminder"
-    assert not hasattr(line, "scan_id")
+    ((event, fields),) = written(caplog)
+    assert event == "Queued reminder"
+    assert "reminder_id" in fields
+    assert "scan_id" not in fields
 
 
 def test_an_outage_of_redis_is_one_line_a_tick(clock, config, caplog):
@@ -107,7 +116,7 @@ def test_a_failure_of_a_plan_that_has_changed_meanwhile_is_logged_as_skipped(
     caplog.set_level(logging.INFO)
     caplog.clear()
     log_finished(finishing.finish(deliver._send_all(claims, config, channel_of), config=config))
-    assert [(line.getMessage(), line.reason) for line in caplog.records] == [
+    assert [(event, fields["reason"]) for event, fields in written(caplog)] == [
         ("Reminder job skipped", "cancelled")
     ]
 
@@ -122,5 +131,5 @@ def test_a_reminder_that_is_not_repeated_after_a_change_of_plan_is_logged(clock,
     caplog.set_level(logging.INFO)
     caplog.clear()
     log_finished(finishing.finish(deliver._send_all(claims, config, channel_of), config=config))
-    logged = [(line.getMessage(), line.version, getattr(line, "reason", "")) for line in caplog.records]
+    logged = [(event, fields["version"], fields.get("reason", "")) for event, fields in written(caplog)]
     assert logged == [("Reminder job skipped", 3, "already_told"), ("Reminder sent", 1, "")]
