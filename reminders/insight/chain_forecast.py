@@ -19,8 +19,8 @@ from reminders.ledger.chains import (
     supervisors_if,
     supervisors_of,
 )
-from reminders.ledger.counters import Cursor
 from reminders.ledger.rule_subjects import RuledWork, read_work
+from reminders.ledger.sql import Cursor
 from reminders.policy import chains
 from reminders.policy.chains import ChainFacts, Passed, Recipient, Step
 from reminders.policy.rules import Rule

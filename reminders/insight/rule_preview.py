@@ -17,8 +17,8 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.insight.chain_forecast import ChainedWork, foresee_steps, read_chained, read_without_rows
 from reminders.insight.recipient_names import recipient_names
-from reminders.ledger.counters import Cursor
 from reminders.ledger.rules import enabled_rules, rule_of
+from reminders.ledger.sql import Cursor
 from reminders.models import ReminderRule
 from reminders.policy import chains
 from reminders.policy import rules as policy_rules

@@ -9,7 +9,6 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import briefs, counters, digests, rates
 from reminders.ledger.chains import goes_on_after
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import OVERDUE, Event, emit_events, record_ended
 from reminders.ledger.fragments import (
     HEARD,
@@ -27,7 +26,7 @@ from reminders.ledger.notices import carry_over, plan_notices
 from reminders.ledger.records import Begun, Claim, Ended, Hint, claim_of, ended_row, plan_of, row_of
 from reminders.ledger.rule_planning import follow_rules, start_chains
 from reminders.ledger.sending import make_sending
-from reminders.ledger.sql import bigints, fetch, prepared_cursor, run
+from reminders.ledger.sql import Cursor, bigints, fetch, prepared_cursor, run
 from reminders.models import NO_CHANNEL, Kind, Reason, State
 from reminders.policy import gates
 from reminders.policy.briefs import is_brief_key

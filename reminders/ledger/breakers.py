@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 from reminders.conf import ReminderConfig
 from reminders.ledger import paces
-from reminders.ledger.counters import Cursor
 from reminders.ledger.records import Finished
 from reminders.ledger.replanning import requeue_refused
-from reminders.ledger.sql import fetch, run
+from reminders.ledger.sql import Cursor, fetch, run
 from reminders.models import State
 from reminders.policy import retries
 from reminders.policy.retries import Result

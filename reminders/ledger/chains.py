@@ -15,12 +15,11 @@ from django.utils import timezone
 from assignments.models import Answer, Assignment
 from assignments.teams import effective_team_sql
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import AS_ENDED, known_way, reachable_sql, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_subjects import IF_PLANNED_SO, RuledWork, planned_so, quiet_hours_of, zone_of
-from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.sql import Cursor, bigints, fetch, run
 from reminders.models import Kind, Reason, State
 from reminders.policy import chains
 from reminders.policy.chains import Passed, Recipient, Step

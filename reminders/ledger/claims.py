@@ -11,10 +11,9 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, paces
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import ACTIVE_PAUSE, HELD, NOTICES, TO_PEOPLE, channel_name_sql
 from reminders.ledger.records import Claimed, Hint
-from reminders.ledger.sql import fetch, fetch_one, prepared_cursor, run
+from reminders.ledger.sql import Cursor, fetch, fetch_one, prepared_cursor, run
 from reminders.policy.pace import ONE_IN, notices_share
 
 DISPATCH_LOCK = 0x72656D01

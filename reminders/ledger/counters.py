@@ -12,7 +12,7 @@ import time
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import cache
 from zlib import crc32
 
 import psycopg
@@ -22,6 +22,7 @@ from django.db.backends.utils import CursorWrapper
 from accounts.signals import SIGN_IN_FAILURES as SIGN_IN_REASONS
 from assignments.models import ActKind, Status, Way
 from assignments.transactions import RetryTransaction, is_transient
+from reminders.ledger.sql import Cursor, texts
 from reminders.models import DeliveryKind, Reason, State
 from reminders.policy.escalation import EscalationTrigger, trigger_of
 
@@ -96,8 +97,6 @@ BUCKETS = {
 }
 """Upper bounds of the histograms' buckets, in seconds; one for everything above follows."""
 
-Cursor = CursorWrapper | psycopg.Cursor[tuple[Any, ...]]
-
 Counts = Tally[tuple[str, str]]
 """How much to add to (name, labels)."""
 
@@ -156,23 +155,24 @@ def write(cursor: Cursor, counts: Counts) -> None:
 
 
 def _write(cursor: Cursor, counts: Counts) -> None:
-    rows = [(name, label, float(value)) for (name, label), value in sorted(counts.items()) if value]
+    rows = [(name, label, str(float(value))) for (name, label), value in sorted(counts.items()) if value]
     if not rows:
         return
-    names, label_texts, values = (list(column) for column in zip(*rows, strict=True))
+    names, label_texts, values = zip(*rows, strict=True)
     cursor.execute(
         """
         INSERT INTO reminders_counter AS c (name, labels, slot, value)
         SELECT name, labels, %s, value FROM unnest(%s::text[], %s::text[], %s::float8[]) AS x(name, labels, value)
         ON CONFLICT (name, labels, slot) DO UPDATE SET value = c.value + excluded.value
         """,
-        [_slot(), names, label_texts, values],
+        [_slot(os.getpid()), texts(names), texts(label_texts), f"{{{','.join(values)}}}"],
     )
 
 
-def _slot() -> int:
-    """This process's slot. Hosts and containers share process ids, so the host counts too."""
-    return crc32(f"{socket.gethostname()}:{os.getpid()}".encode()) % SLOTS
+@cache
+def _slot(pid: int) -> int:
+    """The slot of a process. Hosts and containers share process ids, so the host counts too."""
+    return crc32(f"{socket.gethostname()}:{pid}".encode()) % SLOTS
 
 
 def totals(cursor: CursorWrapper) -> dict[tuple[str, str], float]:

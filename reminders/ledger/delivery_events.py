@@ -9,7 +9,7 @@ from assignments.contact_point import ContactPoint
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, ways
-from reminders.ledger.sql import run
+from reminders.ledger.sql import Cursor, run
 from reminders.models import DeliveryKind, Reminder
 from reminders.policy import recipients
 from reminders.policy.ways import channel_name, contact_point_of, point_channel
@@ -95,7 +95,7 @@ def _point_of(row: Reminder) -> ContactPoint | None:
     return None if is_newer else point
 
 
-def _lock_work(cursor: counters.Cursor, reminder_ids: list[int]) -> None:
+def _lock_work(cursor: Cursor, reminder_ids: list[int]) -> None:
     run(
         cursor,
         "SELECT id FROM assignments_assignment WHERE id IN ("

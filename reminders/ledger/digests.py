@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import NOTICES, ROW_AND_PLAN
 from reminders.ledger.records import Claim, Digest, Finished, Hint, facts_of, row_of
 from reminders.ledger.sending import make_sending
-from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.sql import Cursor, bigints, fetch, run
 from reminders.models import State
 from reminders.policy import digests, recipients
 from reminders.policy.digests import MOST_ROWS, Group

@@ -6,11 +6,10 @@ from enum import Enum
 
 from assignments.models import Act, ActKind, Assignment
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import ANSWER_TOLD, way_to_sql, ways_of
 from reminders.ledger.notices import ops_recipients, recipients_sql
 from reminders.ledger.rule_planning import start_chains
-from reminders.ledger.sql import run
+from reminders.ledger.sql import Cursor, run
 from reminders.models import Kind, Reminder, State
 from reminders.policy.escalation import TRIGGERS, EscalationTrigger, act_of, rule_of
 from reminders.policy.rules import TriggerType

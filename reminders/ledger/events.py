@@ -14,10 +14,9 @@ from assignments.models import ActKind
 from assignments.teams import effective_team_sql
 from assignments.transactions import atomically
 from reminders.ledger import counters
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import AS_ENDED, TO_WEBHOOKS, channel_name_sql
 from reminders.ledger.records import Ended, count_ended
-from reminders.ledger.sql import fetch, run
+from reminders.ledger.sql import Cursor, fetch, run
 from reminders.models import Kind, State
 from reminders.policy.recipients import subscription_recipient
 

@@ -10,14 +10,13 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import counters, digests, ways
 from reminders.ledger.breakers import update_breakers
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import TYPE_OF, Event, emit_events
 from reminders.ledger.notices import tell_ops
 from reminders.ledger.notified import skip_already_notified
 from reminders.ledger.records import Finished, Recorded
 from reminders.ledger.replanning import REQUEUE_FAILED, void
 from reminders.ledger.rule_planning import follow_rules
-from reminders.ledger.sql import bigints, prepared_cursor, run, texts
+from reminders.ledger.sql import Cursor, bigints, prepared_cursor, run, texts
 from reminders.models import Kind, Reason, State
 from reminders.policy import recipients
 from reminders.policy.chains import is_step

@@ -11,10 +11,9 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import NOTIFY_WINDOW, ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import NOTICES, SUPERVISORS, TO_SUPERVISOR, reachable_sql, way_to_sql, ways_of
 from reminders.ledger.records import Ended
-from reminders.ledger.sql import run
+from reminders.ledger.sql import Cursor, run
 from reminders.models import Kind
 from reminders.policy.recipients import ops_recipient, person_recipient_sql
 from reminders.policy.rows import Row

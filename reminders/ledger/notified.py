@@ -23,12 +23,11 @@ from django.db.models.functions import Cast, Coalesce, Concat
 from assignments.models import Assignment
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import AS_ENDED, PLAN_NOTIFIED
 from reminders.ledger.planning import SCOPE_IDS
 from reminders.ledger.records import Ended, Finished
-from reminders.ledger.sql import fetch, run
+from reminders.ledger.sql import Cursor, fetch, run
 from reminders.models import Kind, OptOut, Reason, Reminder, ReminderRule, State
 from reminders.policy.recipients import ASSIGNEE, assignee_id_of, assignee_recipient_sql
 from reminders.policy.rules import DEFAULT

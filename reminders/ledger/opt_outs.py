@@ -7,12 +7,11 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.audit import record
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import AS_ENDED, SAME_NUDGE, base_rule, ended_unsent
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules
-from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.sql import Cursor, bigints, fetch, run
 from reminders.models import OptOut, ReminderRule
 from reminders.policy.recipients import assignee_recipient
 from reminders.policy.rules import base_of

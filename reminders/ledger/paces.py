@@ -1,10 +1,9 @@
 """The pace of each channel that takes only so many messages in a time: one row for all workers and dispatchers."""
 
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import TO_PEOPLE, channel_name_sql
 from reminders.ledger.records import Finished
-from reminders.ledger.sql import fetch, fetch_one, run
+from reminders.ledger.sql import Cursor, fetch, fetch_one, run
 from reminders.policy import pace
 from reminders.policy.pace import Pace
 

@@ -12,9 +12,8 @@ from typing import Any
 from django.db import connection
 
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import SAME_NUDGE, is_exempt_sql
-from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.sql import Cursor, bigints, fetch, run
 from reminders.ledger.ways import BOUNCED
 from reminders.policy.rates import RateLimits
 from reminders.policy.rules import DEFAULT

@@ -9,7 +9,6 @@ from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger import chains, notices
 from reminders.ledger.corrections import plan_corrections
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import (
     AS_ENDED,
@@ -25,7 +24,7 @@ from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules, leave_to_scan
-from reminders.ledger.sql import fetch, run
+from reminders.ledger.sql import Cursor, fetch, run
 from reminders.models import Reason
 from reminders.policy.escalation import TAKEN_BACK
 from reminders.policy.recipients import assignee_recipient_sql

@@ -15,14 +15,13 @@ from django.db import connection
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
 from reminders.ledger.chains import ChainsPlanned, follow_chains
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import ways_of
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_statements import END_REPLACED, PLAN, RETIME
 from reminders.ledger.rule_subjects import RuledWork, lock_work, read_work
 from reminders.ledger.rules import enabled_rules
-from reminders.ledger.sql import bigints, fetch, fetch_one, run
+from reminders.ledger.sql import Cursor, bigints, fetch, fetch_one, run
 from reminders.policy import chains
 from reminders.policy import rules as policy_rules
 from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql

@@ -12,9 +12,8 @@ from assignments.leads import stored_leads
 from assignments.models import Answer, Assignment
 from assignments.teams import effective_team_sql
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.fragments import ANY_OPT_OUT, notified_sql
-from reminders.ledger.sql import bigints, fetch, run
+from reminders.ledger.sql import Cursor, bigints, fetch, run
 from reminders.policy import rules as policy_rules
 from reminders.policy.chains import ChainFacts, Decline
 from reminders.policy.recipients import assignee_recipient, assignee_recipient_sql

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from reminders.ledger.counters import Cursor
-from reminders.ledger.sql import fetch, run
+from reminders.ledger.sql import Cursor, fetch, run
 from reminders.models import ReminderRule
 from reminders.policy.rules import Audience, Repeat, Rule, Scope, Trigger, TriggerType, WhenPast
 

@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.records import Claim
-from reminders.ledger.sql import bigints, run
+from reminders.ledger.sql import Cursor, bigints, run
 
 # After a send whose end is unknown, the person may have been told what it stated, or what this one states. The rows are
 # named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them.

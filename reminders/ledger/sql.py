@@ -6,9 +6,10 @@ from typing import Any
 
 import psycopg
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from psycopg.pq import Format
 
-from reminders.ledger.counters import Cursor
+Cursor = CursorWrapper | psycopg.Cursor[tuple[Any, ...]]
 
 TIMESTAMPTZ = psycopg.adapters.types["timestamptz"].oid
 

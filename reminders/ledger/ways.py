@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger.counters import Cursor
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import (
     AS_ENDED,
@@ -24,7 +23,7 @@ from reminders.ledger.fragments import (
     ways_of,
 )
 from reminders.ledger.records import Ended, Finished
-from reminders.ledger.sql import bigints, fetch, fetch_one, prepared_cursor, run
+from reminders.ledger.sql import Cursor, bigints, fetch, fetch_one, prepared_cursor, run
 from reminders.models import Kind, Reason, State
 from reminders.policy.recipients import ASSIGNEE, PERSON, person_behind, person_behind_sql
 from reminders.policy.ways import NEXT_NEEDS, channel_name
