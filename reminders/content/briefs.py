@@ -14,10 +14,11 @@ ORDER = {cause.value: place for place, cause in enumerate(CAUSES)}
 
 def as_digest(claim: Claim) -> Digest | None:
     """The message of this claim, where all that it holds is a brief, also where that is one row; None for any other."""
-    digest = claim.digest or Digest(
-        lead=claim.row, entries=((claim.row, claim.facts),), members=(), waiting=0
-    )
-    return digest if all(is_brief(row) for row, _ in digest.entries) else None
+    if claim.digest is not None:
+        return claim.digest if all(is_brief(row) for row, _ in claim.digest.entries) else None
+    if not is_brief(claim.row):
+        return None
+    return Digest(lead=claim.row, entries=((claim.row, claim.facts),), members=(), waiting=0)
 
 
 def listed(
