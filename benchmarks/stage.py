@@ -53,7 +53,7 @@ class Options:
     workers: int = 1
     concurrency: int = 2
     channel: str = "noop"
-    batch: int = 100
+    batch: int = 250
     answer_after: float = 0.0
     own_text: bool = False
     day_seconds: float = 0.0

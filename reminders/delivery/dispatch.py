@@ -16,6 +16,9 @@ from reminders.policy.handover import next_limit
 
 logger = logging.getLogger(__name__)
 
+CLAIMED_AT_ONCE = 1_000
+"""A claim of so many rows is followed by another in the same tick. The journal has room for them."""
+
 
 @dataclass(slots=True)
 class Dispatched:
@@ -92,7 +95,7 @@ def dispatch(
     queued = claims.queued()
     room = limit.learn(returned=done.returned, queued=queued, config=config) - queued
     while room > 0:
-        claimed = claims.claim(config, room=min(room, 1_000), ahead=timedelta())
+        claimed = claims.claim(config, room=min(room, CLAIMED_AT_ONCE), ahead=timedelta())
         if not claimed:
             break
         room -= len(claimed)
@@ -158,5 +161,10 @@ def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch
 
 
 def chunk_size(rows: int, *, config: ReminderConfig) -> int:
-    """How many hints travel in one message: one while few are due, up to the batch size when many are."""
+    """How many hints travel in one message: one while few are due, up to the batch size when many are.
+
+    Of few rows every process gets its share. After a full claim others follow: messages may be as large as they can.
+    """
+    if rows >= CLAIMED_AT_ONCE:
+        return config.batch_size
     return max(1, min(config.batch_size, rows // (4 * config.concurrency)))

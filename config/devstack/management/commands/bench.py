@@ -45,7 +45,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--concurrency", type=int, default=2)
         parser.add_argument("--channel", choices=["noop", "smtp"], default="noop")
-        parser.add_argument("--batch", type=int, default=100, help="reminders per Celery message")
+        parser.add_argument("--batch", type=int, default=250, help="reminders per Celery message")
         parser.add_argument(
             "--answer-after",
             type=float,

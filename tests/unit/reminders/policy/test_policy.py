@@ -157,7 +157,10 @@ def test_one_row_has_one_message_id_for_ever():
     assert policy_rows.message_uuid(ROW) == "aeb06205-fc0e-5d9b-9ae6-102de05e4a7c"
 
 
-@pytest.mark.parametrize(("rows", "size"), [(0, 1), (1, 1), (8, 1), (16, 2), (799, 99), (20_000, 100)])
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(0, 1), (1, 1), (8, 1), (16, 2), (799, 99), (1_000, CONFIG.batch_size), (20_000, CONFIG.batch_size)],
+)
 def test_hints_travel_alone_until_there_are_many(rows, size):
     assert dispatch.chunk_size(rows, config=CONFIG) == size
 
