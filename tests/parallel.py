@@ -14,7 +14,7 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LAST_DATABASE = 15
-"""Redis has databases 0 to 15; `tests.stack` takes from the lower ones."""
+"""Redis has databases 0 to 15; the five processes of a whole run take 15 to 11, `tests.stack` takes from the lower ones."""
 WHOLE_SYSTEM = ("chaos", "e2e", "browser")
 """The folders of tests that start processes and wait for them, and use the processor little."""
 ONE_SYSTEM = "chaos"

@@ -372,9 +372,9 @@ def migrated_template(server: str) -> str:
 
 
 def _free_redis(url: str) -> str:
-    """The address of a Redis database (1 to 15) that is empty, claimed for this stack."""
+    """The address of a Redis database (1 to 10) that is empty, claimed for this stack."""
     parts = urlsplit(url)
-    for number in range(1, 12):
+    for number in range(1, 11):
         address = parts._replace(path=f"/{number}").geturl()
         with redis.Redis.from_url(address) as client:
             if client.dbsize() == 0 and client.set("claimed", "1", nx=True):

@@ -24,6 +24,7 @@ NO_TESTS_COLLECTED = 5  # pytest.ExitCode
 FAULTS = Path(settings.BASE_DIR).resolve() / "tests" / "chaos"
 LONG = ("--chaos=on", "--chaos=full")
 """The options with which tests/chaos takes long; without an equals sign the first would take a path for its value."""
+PROCESSES = 5
 SYSTEMS = 3
 """So many systems at a time have faults injected. Two processors are busy with them about half of the time."""
 # Variables of the caller's shell must not decide whether a test passes.
@@ -104,10 +105,10 @@ def run_suite(arguments: Sequence[str]) -> int:
 
 
 def parallel(arguments: Sequence[str]) -> list[str]:
-    """Options that spread a whole run over four processes, and one of all faults over three; none for a run of other chosen
+    """Options that spread a whole run over five processes, and one of all faults over three; none for a run of other chosen
     tests, or with `-n`.
 
-    Two more than a small machine has processors: tests of the whole system mostly wait, and `tests/parallel.py` lets two
+    Three more than a small machine has processors: tests of the whole system mostly wait, and `tests/parallel.py` lets two
     processes at most run them at a time; the others often wait for the database. A file stays in one process: what its
     tests share, such as a running system, is started once. The files keep the order of `tests/conftest.py`.
     Where faults are injected, each process has a system of its own, and takes one test after the other.
@@ -118,7 +119,7 @@ def parallel(arguments: Sequence[str]) -> list[str]:
     if chosen:
         everything = {Path(word).resolve() for word in chosen} == {FAULTS}
         return ["-n", str(SYSTEMS)] if everything and not set(LONG).isdisjoint(arguments) else []
-    return ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def environment_for(addresses: Addresses) -> dict[str, str]:

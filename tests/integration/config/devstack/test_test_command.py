@@ -64,8 +64,8 @@ def test_arguments_go_to_pytest_and_the_named_real_servers_are_left_alone() -> N
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
-        (["-rs", "--cov"], ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]),
+        ([], ["-n", "5", "--dist", "loadfile", "--no-loadscope-reorder"]),
+        (["-rs", "--cov"], ["-n", "5", "--dist", "loadfile", "--no-loadscope-reorder"]),
         (["tests/unit"], []),
         (["-x", "tests/unit/test_docs.py::test_any"], []),
         (["-n", "4"], []),
