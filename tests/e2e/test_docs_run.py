@@ -54,8 +54,7 @@ def recipe(heading: str, pk: int) -> list[str]:
     section = (ROOT / "docs" / "runbook.md").read_text().split(f"\n### {heading}\n")[1].split("\n### ")[0]
     lines = "".join(re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)).splitlines()
     assert any("$ID" in line for line in lines)
-    manage = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))}"
-    return [line.replace("$ID", str(pk)).replace("python3 manage.py", manage) for line in lines]
+    return [line.replace("$ID", str(pk)) for line in lines]
 
 
 def functions() -> str:

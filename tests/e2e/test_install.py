@@ -4,8 +4,6 @@ systemd or Kubernetes."""
 import http.cookiejar
 import os
 import re
-import shlex
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -59,8 +57,7 @@ class Shell:
         self.more: dict[str, str] = {}
 
     def __call__(self, script: str) -> str:
-        manage = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))}"
-        script = script.replace("python3 manage.py", manage).replace(SITE, self.web)
+        script = script.replace(SITE, self.web)
         environment = {
             **self.stack.environment,
             "PATH": f"{postgres_programs()}:{os.environ['PATH']}",
