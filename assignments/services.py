@@ -105,7 +105,7 @@ def create_many(
         history.mark_entered(assignment, actor)
     check_assignable(one.assignee_id for one in assignments if one.assignee_id is not None)
     created = Assignment.objects.bulk_create(assignments, batch_size=BATCH_SIZE)
-    announce_plan(assignment.pk for assignment in created)
+    announce_plan((assignment.pk for assignment in created), new=True)
     return created
 
 
@@ -295,11 +295,11 @@ def locked(pk: int, *, scope: TeamScope = EVERYTHING) -> Assignment:
         raise UnknownAssignment(gettext("there is no assignment %(pk)s") % {"pk": pk}) from None
 
 
-def announce_plan(pks: Iterable[int]) -> None:
-    """Sends `plan_changed` for these; inside the transaction, with their rows locked."""
+def announce_plan(pks: Iterable[int], *, new: bool = False) -> None:
+    """Sends `plan_changed` for these; inside the transaction, with their rows locked. `new`: all were just created."""
     ids = sorted(pks)
     if ids:
-        plan_changed.send(sender=Assignment, ids=ids)
+        plan_changed.send(sender=Assignment, ids=ids, new=new)
 
 
 def announce_details(pks: Iterable[int]) -> None:

@@ -3,7 +3,8 @@
 from django.dispatch import Signal
 
 plan_changed = Signal()
-"""`ids`: assignments that are new or whose `version` has just grown. The rows are locked."""
+"""`ids`: assignments that are new or whose `version` has just grown; `new`: nothing was ever sent or planned for any of
+them. The rows are locked."""
 
 details_changed = Signal()
 """`ids`: assignments whose title or location has just changed while the plan stayed as it was. The rows are locked."""

@@ -13,9 +13,9 @@ from reminders.models import Reason
 logger = logging.getLogger(__name__)
 
 
-def on_plan_changed(*, ids: Sequence[int], **_: object) -> None:
+def on_plan_changed(*, ids: Sequence[int], new: bool, **_: object) -> None:
     """A service has changed the plan of these assignments: the ledger follows in the same transaction."""
-    log_ended(replanning.replan(ids, conf.current()))
+    log_ended(replanning.replan(ids, conf.current(), new=new))
 
 
 def on_details_changed(*, ids: Sequence[int], **_: object) -> None:

@@ -32,13 +32,30 @@ from reminders.policy.timing import overdue_base_sql
 
 
 @atomically
-def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
+def replan(ids: Sequence[int], config: ReminderConfig, *, new: bool = False) -> list[Ended]:
     """Makes the ledger follow a change of plan, in the service's own transaction.
 
     Voids what is open and no longer holds, sets the roll-up back where nobody was notified of the new plan yet, plans
-    anew what lies within the look-ahead, and corrections for whoever was notified of another plan. The assignments' rows
-    are locked by the caller.
+    anew what lies within the look-ahead, and corrections for whoever was notified of another plan. Of `new` assignments
+    there is nothing yet that could be void, rolled up or corrected. The assignments' rows are locked by the caller.
     """
+    ended = [] if new else _leave_former_plan(ids, config)
+    if has_rules(ids):
+        if config.enabled:
+            ended += follow_rules(ids, config=config, plan_changed=True).ended
+        else:
+            leave_to_scan(ids)
+    if config.enabled:
+        within = {"ids": list(ids), "limit": len(ids)}
+        ended += plan_reminders(config, SCOPE_IDS, within).skipped
+        plan_markers(config, SCOPE_IDS, within)
+    if not new:
+        plan_corrections(ids, config)
+        sync_roll_up(config, ids)
+    return ended
+
+
+def _leave_former_plan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
     ended = void(ids)
     with connection.cursor() as cursor:
         run(
@@ -54,17 +71,6 @@ def replan(ids: Sequence[int], config: ReminderConfig) -> list[Ended]:
             {"ids": list(ids), "overdue": config.overdue},
         )
         notices.carry_over(cursor, ended, config)
-    if has_rules(ids):
-        if config.enabled:
-            ended += follow_rules(ids, config=config, plan_changed=True).ended
-        else:
-            leave_to_scan(ids)
-    if config.enabled:
-        within = {"ids": list(ids), "limit": len(ids)}
-        ended += plan_reminders(config, SCOPE_IDS, within).skipped
-        plan_markers(config, SCOPE_IDS, within)
-    plan_corrections(ids, config)
-    sync_roll_up(config, ids)
     return ended
 
 

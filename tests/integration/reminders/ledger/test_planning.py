@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assignments import services
+from assignments import services, teams
 from assignments.models import Assignment, Status
 from reminders.conf import ReminderConfig
 from reminders.delivery import scan
@@ -23,6 +23,7 @@ from reminders.policy.rows import Plan
 from tests.conftest import NOON
 from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
@@ -33,6 +34,24 @@ def test_a_long_lead_is_planned_before_it_is_due(clock, config):
     assignment = AssignmentFactory(scheduled_start=NOON + timedelta(days=7), lead_minutes=7 * 1440 - 3)
     row = Reminder.objects.get(assignment=assignment)
     assert row.due_at == NOON + 3 * MINUTE
+
+
+def test_new_work_is_planned_as_a_changed_plan_would_be(clock, config):
+    """Though nothing looks there for what could be void, rolled up or corrected."""
+    supervisor = AssigneeFactory()
+    team = teams.add_team(name="North", supervisors=[supervisor.pk])
+    rule(minutes=45)
+    rule(audience="supervisors", trigger="after_overdue", minutes=20)
+    now = [AssignmentFactory(**{trait: True}) for trait in ("soon", "far", "past", "unassigned")]
+    now += [AssignmentFactory(lead_minutes=[90, 15], team_id=team.pk)]
+
+    def stored() -> list[list[dict[str, Any]]]:
+        return [list(table.objects.order_by("pk").values()) for table in (Assignment, Reminder, RuleSchedule)]
+
+    before = stored()
+    assert len(before[1]) > len(now)
+    assert replanning.replan([work.pk for work in now], config) == []
+    assert stored() == before
 
 
 def test_a_changed_lead_moves_what_nobody_has_begun(clock, config):
