@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -57,8 +58,15 @@ def words(service: str, port: str) -> list[str]:
     return [word.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for word in spoken]
 
 
+def begin(stack: Stack, service: str) -> Child:
+    """Its program, which is there, as the module of its name: so that it may be a fork (`tests.starter`)."""
+    program, *rest = words(service, stack.environment["PORT"])
+    assert shutil.which(program, path=stack.environment["PATH"])
+    return stack.start(service, [sys.executable, "-m", program, *rest])
+
+
 def start(stack: Stack, service: str) -> Child:
-    child = stack.start(service, words(service, stack.environment["PORT"]))
+    child = begin(stack, service)
     # Each look at its health is a process of its own, so there is none before it could be well.
     if service == "web":
         stack.answers(child, f"http://127.0.0.1:{stack.environment['PORT']}")
@@ -115,7 +123,7 @@ def test_each_container_is_well_at_work_and_unwell_without(stack):
     )
 
     # The scanner is at work once somebody asks it; a minute and ten minutes of silence are written, not waited for.
-    beat = stack.start("beat", words("beat", ""))
+    beat = begin(stack, "beat")
     scanner = start(stack, "scanner")
     assert health(stack.environment, "beat")[0] == 0
     scanner.kill()
