@@ -14,14 +14,15 @@ from tests.parallel import next_unit, own_redis, unit_of
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def run_tests(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run_tests(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "test", *words],
-        cwd=folder,
+        cwd=ROOT,
         env={
             **os.environ,
             "DATABASE_URL": "postgres://nobody.invalid/real",
             "REDIS_URL": "redis://nobody.invalid",
+            **more,
         },
         capture_output=True,
         text=True,
@@ -118,7 +119,8 @@ def test_two_processes_wait_and_the_others_compute_as_long_as_there_is_such_work
 
 
 def test_a_run_without_a_test_is_a_failure_and_said() -> None:
-    run = run_tests("tests/unit/config/devstack/test_narration.py", "-k", "no_such_word")
+    named = {f"TEST_{name}": os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    run = run_tests("tests/unit/config/devstack/test_narration.py", "-k", "no_such_word", **named)
 
     assert run.returncode == 5
     assert "no test ran" in run.stderr
