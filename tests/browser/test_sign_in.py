@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from playwright.sync_api import Page, expect
 
 from accounts import sign_in as sign_in_limits
+from reminders.management.page_visit import forms_of
 from reminders.models import Audit
 from tests.browser.test_accessibility import look_at
 
@@ -33,6 +34,16 @@ def sign_in(page: Page, name: str = "olga", password: str = PASSWORD) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def heading_after(page: Page, door: str, password: str) -> str:
+    """Of the page that the browser of this page gets for a wrong password; it draws neither this nor the form."""
+    shown = page.request.get(door)
+    name = "csrfmiddlewaretoken"
+    token = next(form.hidden[name] for form in forms_of(shown.text()) if name in form.hidden)
+    sent = {name: token, "username": "olga", "password": password}
+    answer = page.request.post(shown.url, form=sent, headers={"Referer": shown.url})
+    return re.findall("<h1[^>]*>([^<]+)</h1>", answer.text())[0].strip()
 
 
 def code(secret: str, steps: int = 0) -> str:
@@ -216,9 +227,13 @@ def test_thirty_wrong_passwords_are_refused_at_every_door(visit, olga):
     page = visit("", "/account/sign-in")
     found = []
     for number in range(30):
-        page.goto(("/account/sign-in", "/admin/login/", "/admin/")[number % 3])
-        sign_in(page, password=f"guess {number}")
-        found.append(page.get_by_role("heading").first.inner_text())
+        door = ("/account/sign-in", "/admin/login/", "/admin/")[number % 3]
+        if number < 9:
+            page.goto(door)
+            sign_in(page, password=f"guess {number}")
+            found.append(page.get_by_role("heading").first.inner_text())
+        else:
+            found.append(heading_after(page, door, password=f"guess {number}"))
     assert found == ["Sign in"] * 5 + ["Too many attempts"] * 25
     page.goto("/account/sign-in")
     sign_in(page)
