@@ -70,16 +70,24 @@ class ScanPreview:
     complete: bool = True
 
 
-def scan(*, trigger: str, by: str = "", config: ReminderConfig, journal: Journal = NO_JOURNAL) -> ScanResult:
+def scan(
+    *,
+    trigger: str,
+    by: str = "",
+    config: ReminderConfig,
+    journal: Journal = NO_JOURNAL,
+    watch: Callable[[ScanCounts], None] | None = None,
+) -> ScanResult:
     """Brings the ledger in line with the assignments. One at a time: a second one answers with the first's id.
 
-    Raises Disabled while REMINDER_WORKER_ENABLED is false; database errors after they were recorded.
+    `watch` hears after each step what was done so far. Raises Disabled while REMINDER_WORKER_ENABLED is false; database
+    errors after they were recorded.
     """
     _refuse_while_disabled(config)
     turn = scans.open_scan(trigger=trigger, by=by)
     if not turn.is_new:
         return ScanResult(turn.scan_id, None, is_new=False)
-    return run_scan(turn.scan_id, config=config, journal=journal)
+    return run_scan(turn.scan_id, config=config, journal=journal, watch=watch)
 
 
 def run_scan(
@@ -124,10 +132,18 @@ def run_scan(
     return ScanResult(scan_id, counts)
 
 
-def resume_scan(scan_id: int, *, config: ReminderConfig, journal: Journal = NO_JOURNAL) -> ScanResult | None:
+def resume_scan(
+    scan_id: int,
+    *,
+    config: ReminderConfig,
+    journal: Journal = NO_JOURNAL,
+    watch: Callable[[ScanCounts], None] | None = None,
+) -> ScanResult | None:
     """Finishes a scan that a request had no time for. None when its record is closed by now."""
     _refuse_while_disabled(config)
-    return run_scan(scan_id, config=config, journal=journal) if scans.renew_scan_lease(scan_id) else None
+    if not scans.renew_scan_lease(scan_id):
+        return None
+    return run_scan(scan_id, config=config, journal=journal, watch=watch)
 
 
 def _refuse_while_disabled(config: ReminderConfig) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ from reminders.delivery import (
 )
 from reminders.delivery.broker import QUEUE, SCAN_QUEUE, SLOTS, CeleryBroker, slots_in
 from reminders.delivery.hints import BrokerDown, HintBatch
-from reminders.delivery.scan import ScanResult
+from reminders.delivery.scan import ScanCounts, ScanResult
 from reminders.feeds import polls
 from reminders.ledger import scans
 from reminders.ledger.records import Hint
@@ -62,7 +63,14 @@ def scan_task(trigger: str = ScanRun.Trigger.BEAT, by: str = "") -> None:
     dispatcher = "standby" if trigger == ScanRun.Trigger.STANDBY else "scanner"
     try:
         _after_scan(
-            scan.scan(trigger=trigger, by=by, config=config, journal=journal.own()), config, dispatcher
+            scan.scan(
+                trigger=trigger,
+                by=by,
+                config=config,
+                journal=journal.own(),
+                watch=_hand_over_planned(config, dispatcher),
+            ),
+            config,
         )
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled"})
@@ -73,7 +81,8 @@ def resume_scan_task(scan_id: int) -> None:
     """Finishes a scan that a request has handed over, because it took longer than one may, or whose process has died."""
     config = conf.current()
     try:
-        _after_scan(scan.resume_scan(int(scan_id), config=config, journal=journal.own()), config, "scanner")
+        watch = _hand_over_planned(config, "scanner")
+        _after_scan(scan.resume_scan(int(scan_id), config=config, journal=journal.own(), watch=watch), config)
     except scan.Disabled:
         logger.info("Scan skipped", extra={"reason": "disabled", "scan_id": scan_id})
 
@@ -144,14 +153,25 @@ def _request_bounces(broker: CeleryBroker) -> None:
         broker.poll_bounces(expires=every)
 
 
-def _after_scan(done: ScanResult | None, config: ReminderConfig, dispatcher: str) -> None:
-    """Once a scan has ended: due rows leave at once, the dead man's switch is called if the audit is clean, calendars that
-    are due are polled, old records are removed.
+def _hand_over_planned(config: ReminderConfig, dispatcher: str) -> Callable[[ScanCounts], None]:
+    """What a step of a scan has planned and is due leaves at once: workers send while the scan goes on."""
+    handed_over = 0
+
+    def watch(counts: ScanCounts) -> None:
+        nonlocal handed_over
+        if counts.planned > handed_over:
+            handed_over = counts.planned
+            _dispatch(config, CeleryBroker(), dispatcher)
+
+    return watch
+
+
+def _after_scan(done: ScanResult | None, config: ReminderConfig) -> None:
+    """Once a scan has ended: the dead man's switch is called if the audit is clean, calendars that are due are polled, old
+    records are removed.
     """
     if done is None or done.counts is None:
         return
-    if done.counts.planned:
-        _dispatch(config, CeleryBroker(), dispatcher)
     if done.counts.unaccounted == 0:
         deadman.ping(config.deadman_url)
     if due := polls.due():

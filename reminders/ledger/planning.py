@@ -15,8 +15,8 @@ from reminders.ledger.sql import run
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
 
-BATCH = 5_000
-"""Rows planned per transaction: locks are held for a moment, and a scan that is killed loses little."""
+BATCH = 2_000
+"""Rows planned per transaction: locks are held for a moment, a killed scan loses little, and what is due leaves soon."""
 
 LONGEST_LEAD = f"interval '{MAX_LEAD.days} days'"
 HAS_REMINDER = """EXISTS (

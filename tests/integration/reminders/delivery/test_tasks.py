@@ -18,7 +18,7 @@ from django_celery_beat.models import PeriodicTask
 from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, broker_status, deadman, deliver, heartbeats, slots, tasks
-from reminders.ledger import scans
+from reminders.ledger import planning, scans
 from reminders.ledger.records import Hint
 from reminders.models import Attempt, Kind, Process, Reminder, ScanRun, State
 from reminders.operations import schedule
@@ -74,6 +74,25 @@ def test_what_a_scan_finds_due_is_handed_over_at_once(monkeypatch):
     Assignment.objects.filter(pk=assignment.pk).update(scheduled_start=Now() + timedelta(minutes=10))
     tasks.scan_task()
     assert [hint.reminder_id for hint in desk.hints()] == [Reminder.objects.get(kind=Kind.REMINDER).pk]
+
+
+def test_what_a_step_of_a_scan_has_planned_leaves_while_the_scan_goes_on(monkeypatch):
+    planned: list[int] = []
+
+    class Desk(MemoryBroker):
+        def publish(self, batches):
+            planned.append(Reminder.objects.filter(kind=Kind.REMINDER).count())
+            return super().publish(batches)
+
+    desk = Desk()
+    monkeypatch.setattr(tasks, "CeleryBroker", lambda: desk)
+    monkeypatch.setattr(planning, "BATCH", 2)
+    AssignmentFactory.create_batch(5)
+    Reminder.objects.all().delete()
+    Assignment.objects.update(scheduled_start=Now() + timedelta(minutes=10))
+    tasks.scan_task()
+    assert planned == [2, 4, 5]
+    assert len(set(desk.hints())) == 5
 
 
 def test_a_scan_that_cannot_account_for_everything_is_silent(settings, outside, monkeypatch):
