@@ -1,6 +1,6 @@
 """Every address of the resolver, by every method, with what only fools and attackers send: no answer is a 5xx."""
 
-from copy import deepcopy
+from http.cookies import SimpleCookie
 from urllib.parse import unquote
 
 import pytest
@@ -101,7 +101,7 @@ def callers(django_db_setup, django_db_blocker):
         ApiToken.objects.update(last_used_at=Now())  # or each call that is taken back would store it
         clock.stop()
         program = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {secret}"})
-        yield signed_in, deepcopy(signed_in.cookies), program
+        yield signed_in, SimpleCookie(signed_in.cookies), program
         transaction.set_rollback(True)
 
 
@@ -114,7 +114,7 @@ def ask(callers, clock, settings, monkeypatch):
 
     def call(method, url, body=b"", content_type="application/json"):
         client = program if url.startswith("/api/") else signed_in
-        signed_in.cookies = deepcopy(cookies)  # One of the calls is the sign-out.
+        signed_in.cookies = SimpleCookie(cookies)  # One of the calls is the sign-out.
         with transaction.atomic():  # What one call spoils no other one sees.
             answer = client.generic(method, url, body, content_type=content_type)
             for (
