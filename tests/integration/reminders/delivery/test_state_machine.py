@@ -347,6 +347,9 @@ def test_a_message_that_may_have_arrived_is_repeated_without_the_row_that_led_it
     assert repeated.digest_id != repeated.pk
     assert life.outbox.arrived == [_message_id(Reminder.objects.get(pk=repeated.digest_id))]
     assert life.outbox.wrong == []
+    (message,) = life.outbox.messages
+    assert "Job 1" in message.text
+    assert "Job 0" not in message.text
     life.teardown()
 
 
