@@ -37,6 +37,7 @@ def read_retention(env: Environment) -> Retention:
 
 def read_reminders(env: Environment) -> ReminderConfig:
     """The rules that these variables ask for; problems are added to `env.problems`."""
+    queue_limit = env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000)
     rules = ReminderConfig(
         enabled=env.switch("REMINDER_WORKER_ENABLED", True),
         lead=timedelta(minutes=env.whole("REMINDER_LEAD_MINUTES", 30, least=1, most=43_200)),
@@ -58,8 +59,8 @@ def read_reminders(env: Environment) -> ReminderConfig:
         rate_per_minute=env.whole("REMINDER_RATE_PER_MINUTE", 1, least=0, most=60),
         rate_per_hour=env.whole("REMINDER_RATE_PER_HOUR", 10, least=0, most=1_000),
         email_rate=env.rate("EMAIL_RATE"),
-        batch_size=env.whole("REMINDER_BATCH_SIZE", 250, least=1, most=1_000),
-        queue_limit=env.whole("REMINDER_QUEUE_LIMIT", 10_000, least=1, most=1_000_000),
+        batch_size=env.whole("REMINDER_BATCH_SIZE", min(250, queue_limit), least=1, most=1_000),
+        queue_limit=queue_limit,
         concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
         hold_after=timedelta(
             minutes=env.whole("REMINDER_HOLD_AFTER_OUTAGE_MINUTES", 0, least=0, most=10_080)
