@@ -6,11 +6,11 @@ from typing import Any
 
 from reminders.conf import ReminderConfig
 from reminders.ledger.fragments import NOTICES, ROW_AND_PLAN
-from reminders.ledger.records import Claim, Digest, Finished, Hint, facts_of, row_of
+from reminders.ledger.records import Claim, Digest, Finished, Hint, facts_of, plan_of, row_of
 from reminders.ledger.sending import make_sending
 from reminders.ledger.sql import Cursor, bigints, fetch, run
 from reminders.models import State
-from reminders.policy import digests, recipients
+from reminders.policy import digests, gates, recipients
 from reminders.policy.digests import MOST_ROWS, Group
 
 # What is due goes along with the row that was handed over, though nobody has handed it over itself.
@@ -79,7 +79,7 @@ OPEN_WINDOW = """
     ON CONFLICT (recipient, channel) DO UPDATE SET until = excluded.until
 """
 
-# All rows of a settled digest: a repeat lists those too that are no longer open.
+# All rows of a settled digest: a repeat to a supervisor lists those too that are no longer open.
 ENTRIES = f"""
     SELECT {ROW_AND_PLAN}
     FROM reminders_reminder r
@@ -119,18 +119,24 @@ def leave(cursor: Cursor, ids: Iterable[int]) -> None:
 
 
 def begin_group(cursor: Cursor, group: Group, claims: Sequence[Claim], config: ReminderConfig) -> Claim:
-    """Makes the rows of a message SENDING, and opens its recipient's window; returns the claim that sends it."""
+    """Makes the rows of a message SENDING, and opens its recipient's window; returns the claim that sends it.
+
+    A repeat to a supervisor, who reads what has happened, lists all rows that the message had. One to whoever is to do the
+    work lists what is still so; where its lead has left it, it is led by another row and so has another Message-ID.
+    """
     claims = _in_order(claims)
+    to_supervisor = recipients.is_supervisor(group.recipient)
     found: list[dict[str, Any]] = []
     if group.digest_id is not None:
         run(cursor, ENTRIES, [group.digest_id])
         begun = {claim.row.id for claim in claims}
         found = [one for one in fetch(cursor) if one["id"] not in begun and one["ambiguous"]]
+        if not to_supervisor:
+            found = [one for one in found if gates.void_reason(row_of(one), plan_of(one)) is None]
     ids = {claim.row.id for claim in claims} | {one["id"] for one in found}
     lead_id = group.digest_id if group.digest_id in ids else claims[0].row.id
     several = len(ids) > 1
     make_sending(cursor, claims, digest_id=lead_id if several else None, config=config)
-    to_supervisor = recipients.is_supervisor(group.recipient)
     if config.digest_wait and to_supervisor:
         run(cursor, OPEN_WINDOW, [group.recipient, group.channel, config.digest_wait])
     if not several:

@@ -3,7 +3,7 @@
 The first notice to a supervisor leaves at once, with all others that are due; those after it wait a while, at most
 REMINDER_DIGEST_SECONDS, and leave together. So do reminders to one person, by their rate (`policy.rates`). Membership is
 settled when the message is begun for the first time, and kept as long as it may have arrived: a repeat carries the same
-list under the same Message-ID.
+list under the same Message-ID. Reminders whose plan has changed meanwhile leave it: nobody is reminded of what is not so.
 """
 
 from collections.abc import Sequence

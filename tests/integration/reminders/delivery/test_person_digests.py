@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 
 from assignments import contact_points, services
-from assignments.models import Assignee, Assignment
-from notifications.message import Delivery, Outcome, Subject
+from assignments.models import Assignee, Assignment, Status
+from notifications.message import Delivery, Message, Outcome, Subject
 from reminders.conf import ReminderConfig
 from reminders.delivery import deliver, dispatch
 from reminders.ledger import beginning, counters, leases, rates
@@ -259,22 +259,68 @@ def test_refused_for_its_content_it_is_sent_in_halves(clock, config, tick, outbo
     assert len(outbox.messages) == 2
 
 
-def test_a_repeat_after_doubt_has_the_same_list_under_the_same_id(clock, config, tick, outbox, ada):
+def in_doubt(outbox, tick, ada) -> list[Assignment]:
+    """Three pieces of work in one message, of which nobody knows whether it has arrived."""
     works = due(3, ada)
     outbox.answer_with(Outcome.UNKNOWABLE)
     tick()
     assert states() == {"PLANNED": 3}
-    first = outbox.attempts[0].message_id
     assert {row.digest_id for row in rows()} == {rows()[0].pk}
-    services.cancel(works[1].pk)
+    return works
+
+
+def repeated(outbox, number: int) -> Message:
+    """The message that lists so many."""
+    (again,) = [one for one in outbox.messages if one.subject.startswith(f"Reminder: {number} assignments")]
+    return again
+
+
+def test_a_repeat_after_doubt_has_the_same_list_under_the_same_id(clock, tick, outbox, ada):
+    works = in_doubt(outbox, tick, ada)
     due(1, ada)
-    outbox.clear()
     clock.advance(MINUTE)
     tick()
-    again = [message for message in outbox.messages if message.subject.startswith("Reminder: 3 assignments")]
-    assert all(work.title in again[-1].text for work in works)
-    assert [message.message_id for message in again] == [first]
-    assert states(assignment__in=works) == {"SENT": 2, "UNKNOWN ambiguous": 1}
+    again = repeated(outbox, 3)
+    assert all(work.title in again.text for work in works)
+    assert again.message_id == outbox.attempts[0].message_id
+    assert states(assignment__in=works) == {"SENT": 3}
+
+
+@pytest.mark.parametrize("led", [True, False])
+@pytest.mark.parametrize("happens", ["cancelled", "reassigned", "moved", "started"])
+def test_a_repeat_after_doubt_says_nothing_that_is_not_so_any_more(clock, tick, outbox, ada, happens, led):
+    """Whether the work that has changed led the message or was another in it."""
+    works = in_doubt(outbox, tick, ada)
+    changed = works.pop(0 if led else 1)
+    match happens:
+        case "cancelled":
+            services.cancel(changed.pk)
+        case "reassigned":
+            services.reassign(changed.pk, assignee_id=AssigneeFactory().pk)
+        case "moved":
+            services.reschedule(changed.pk, start=NOON + timedelta(days=3))
+        case "started":
+            services.change(changed.pk, {"status": Status.IN_PROGRESS})
+    clock.advance(MINUTE)
+    tick()
+    again = repeated(outbox, 2)
+    assert all(work.title in again.text for work in works)
+    assert changed.title not in again.text + again.html
+    assert (again.message_id == outbox.attempts[0].message_id) is not led
+    assert states(assignment__in=works) == {"SENT": 2}
+    assert states(assignment=changed, version=1) == {"UNKNOWN ambiguous": 1}
+
+
+def test_a_repeat_after_doubt_of_which_one_row_is_left_is_a_message_about_it_alone(clock, tick, outbox, ada):
+    works = in_doubt(outbox, tick, ada)
+    for gone in works[:2]:
+        services.reassign(gone.pk, assignee_id=AssigneeFactory().pk)
+    clock.advance(MINUTE)
+    tick()
+    (again,) = [one for one in outbox.messages if works[2].title in one.text]
+    assert not any(gone.title in again.text for gone in works[:2])
+    (row,) = rows(assignment=works[2])
+    assert (row.state, row.digest_id, row.message_id) == (State.SENT, None, again.message_id)
 
 
 def test_a_kill_in_the_middle_leaves_one_doubt_and_one_repeat(clock, config, tick, outbox, ada):
