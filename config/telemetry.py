@@ -5,7 +5,7 @@ import re
 from importlib.util import find_spec
 from typing import Any
 
-from config.logs import without_links
+from config.logs import EACH, without_links
 
 ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
 HIDDEN = "(address)"
@@ -42,7 +42,16 @@ def _report_errors(dsn: str) -> None:
         include_local_variables=False,
         max_request_body_size="never",
         before_send=lambda event, hint: without_addresses(event),
+        before_breadcrumb=lambda crumb, hint: counted(crumb),
     )
+
+
+def counted(crumb: Any) -> Any:
+    """The same breadcrumb; of a record about many things it keeps how many they were, for a hundred breadcrumbs are kept."""
+    each = crumb.get("data", {}).pop(EACH, None)
+    if each is not None:
+        crumb["data"]["count"] = len(each)
+    return crumb
 
 
 def without_addresses(event: Any) -> Any:

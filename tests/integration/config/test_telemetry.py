@@ -72,11 +72,13 @@ def test_an_error_is_reported_without_addresses(sink):
     done = run(
         "import logging, sentry_sdk\n"
         "address = 'ada.lovelace@example.test'\n"
+        "logging.getLogger('reminders').info('Reminder sent', extra={'each': [{'reminder_id': 1}] * 250})\n"
         "try: raise RuntimeError(f'cannot reach <{address}>')\n"
         "except RuntimeError: logging.getLogger('reminders').exception('Reminder failed',"
         " extra={'detail': address, 'reminder_id': 7})\n"
         "sentry_sdk.flush(10)",
         SENTRY_DSN=f"http://key@127.0.0.1:{sink.server_port}/1",
+        LOG_LEVEL="INFO",
     )
     assert done.returncode == 0, done.stderr
     assert [path for path, _ in sink.posted] == ["/api/1/envelope/"]
@@ -87,6 +89,8 @@ def test_an_error_is_reported_without_addresses(sink):
         "sys.argv": event["extra"]["sys.argv"]
     }
     assert event["exception"]["values"][0]["value"] == "cannot reach <(address)>"
+    crumb = next(one for one in event["breadcrumbs"]["values"] if one["message"] == "Reminder sent")
+    assert crumb["data"] == {"count": 250}
     assert "ada.lovelace" not in text
 
 
