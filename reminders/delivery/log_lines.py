@@ -61,6 +61,7 @@ def _log_each(event: str, each: Sequence[Mapping[str, object]]) -> None:
 
 def log_ended(ended: Iterable[Ended], **more: object) -> None:
     """What was ended, or put back, without a send; `more` stands on each line, as the scan's id does."""
+    skipped = []
     for row in ended:
         extra = {**fields_of(row), "reason": row.reason or Reason.AMBIGUOUS.value, **more}
         webhook = row.kind == Kind.EVENT
@@ -70,7 +71,8 @@ def log_ended(ended: Iterable[Ended], **more: object) -> None:
             case State.PLANNED:
                 _log_retry(webhook=webhook, extra=extra)
             case _:
-                logger.info("Reminder job skipped", extra=extra)
+                skipped.append(extra)
+    _log_each("Reminder job skipped", skipped)
 
 
 def _log_retry(*, webhook: bool, extra: Mapping[str, object]) -> None:
