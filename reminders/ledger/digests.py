@@ -130,9 +130,13 @@ def begin_group(cursor: Cursor, group: Group, claims: Sequence[Claim], config: R
     if group.digest_id is not None:
         run(cursor, ENTRIES, [group.digest_id])
         begun = {claim.row.id for claim in claims}
-        found = [one for one in fetch(cursor) if one["id"] not in begun and one["ambiguous"]]
-        if not to_supervisor:
-            found = [one for one in found if gates.void_reason(row_of(one), plan_of(one)) is None]
+        found = [
+            one
+            for one in fetch(cursor)
+            if one["id"] not in begun
+            and one["ambiguous"]
+            and (to_supervisor or gates.void_reason(row_of(one), plan_of(one)) is None)
+        ]
     ids = {claim.row.id for claim in claims} | {one["id"] for one in found}
     lead_id = group.digest_id if group.digest_id in ids else claims[0].row.id
     several = len(ids) > 1
