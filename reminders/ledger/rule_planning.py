@@ -310,7 +310,10 @@ def _write_schedules(
 
 
 def _next_instant(one: _Computed, chained: ChainsPlanned, config: ReminderConfig) -> datetime | None:
-    """The earliest instant of an assignment that lies beyond the look-ahead, so that it has no row yet."""
+    """The earliest instant of an assignment that lies beyond the look-ahead.
+
+    It has no row yet, unless a row was moved there: such a row stays, and is compared with the rules once it comes near.
+    """
     later = [found.due_at for found in one.occurrences if not _is_near(found, one.work.now, config)]
     if one.id in chained.later:
         later.append(chained.later[one.id])

@@ -100,7 +100,8 @@ class RuleSchedule(models.Model):
     """Which assignments rules plan reminders for, and when the next row of one is to be made.
 
     An assignment that has the built-in rule alone has no row here. `known_at` is when its present plan became known;
-    `planned_start` and `recipient` are that plan's. `next_at` is the earliest instant that has no row in the ledger yet.
+    `planned_start` and `recipient` are that plan's. `next_at` is the earliest of its instants that lies
+    beyond the look-ahead, and so usually has no row yet.
     """
 
     assignment = models.OneToOneField(
