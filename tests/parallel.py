@@ -6,11 +6,12 @@ PostgreSQL database, this module a Redis database.
 
 import gc
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from _pytest.runner import runtestprotocol
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LAST_DATABASE = 15
@@ -55,6 +56,13 @@ class TwoKinds(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid, one_system=not self.config.getoption("--chaos"))
 
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        super().mark_test_complete(node, item_index, duration)
+        # Each test that ends has those counted that are left; of units that have ended none is.
+        assigned = self.assigned_work[node]
+        for unit in [unit for unit, tests in assigned.items() if len(assigned) > 1 and all(tests.values())]:
+            del assigned[unit]
+
     def _assign_work_unit(self, node: Any) -> None:
         elsewhere = sum(
             _is_waiting(units) for other, units in self.assigned_work.items() if other is not node
@@ -72,6 +80,34 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     if config.getoption("--chaos") and config.option.maxschedchunk is None:
         config.option.maxschedchunk = 1  # Tests that last: who has ended one takes the next.
     return TwoKinds(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def news(reports: Sequence[pytest.TestReport]) -> list[pytest.TestReport]:
+    """What a summary needs of a test: of one that has passed only that; of any other also what it wrote."""
+    if all(report.passed and not hasattr(report, "wasxfail") for report in reports):
+        call = next(report for report in reports if report.when == "call")
+        call.keywords, call.sections = {}, []
+        return [call]
+    return [report for report in reports if report.when == "call" or not report.passed or report.sections]
+
+
+def tells_all(config: pytest.Config) -> bool:
+    """Whether more is asked for than how many tests passed and what became of the others; or a failure is to end the run."""
+    option = config.option
+    details = option.xmlpath, option.setupshow, option.setuponly, option.maxfail, option.verbose > 0
+    return any(details) or option.durations is not None or not {"A", "P"}.isdisjoint(option.reportchars)
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """In a process of several: hand over what is news, instead of five messages for each test that has passed.
+
+    Writing and reading these takes longer than many of the tests do.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or tells_all(item.config):
+        return None
+    for report in news(runtestprotocol(item, log=False, nextitem=nextitem)):
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
 
 
 if "REDIS_URL" in os.environ:

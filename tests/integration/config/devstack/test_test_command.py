@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from config.devstack import servers
 from config.devstack.management.commands.test import environment_for, parallel
-from tests.parallel import next_unit, own_redis, unit_of
+from tests.parallel import next_unit, own_redis, tells_all, unit_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -116,6 +118,94 @@ def test_two_processes_wait_and_the_others_compute_as_long_as_there_is_such_work
     queue: list[str], waiting_elsewhere: int, expected: str
 ) -> None:
     assert next_unit(queue, waiting_elsewhere) == expected
+
+
+EACH_WAY_TO_END = """
+import os, pytest
+
+@pytest.fixture
+def no_start():
+    raise RuntimeError("it did not begin")
+
+@pytest.fixture
+def no_end():
+    yield
+    print("how it ended")
+    raise RuntimeError("it did not end")
+
+def test_passed(): print("nobody reads this")
+def test_passed_too(): pass
+def test_failed(): print("somebody reads this"); assert "one" == "two"
+def test_not_begun(no_start): pass
+def test_not_ended(no_end): pass
+@pytest.mark.skip(reason="no tool for it")
+def test_left_out(): pass
+def test_skipped_inside(): pytest.skip("no time for it")
+@pytest.mark.xfail
+def test_expected(): assert False
+@pytest.mark.xfail
+def test_surprising(): pass
+def test_crashed(): os._exit(7)
+"""
+
+
+def test_each_way_in_which_a_test_ends_is_told_in_a_run_of_several_processes(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('def pytest_addoption(parser): parser.addoption("--chaos")\n')
+    (tmp_path / "test_ends.py").write_text(EACH_WAY_TO_END)
+    several = ["-n", "1", "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart=0"]
+    words = ["-p", "xdist.plugin", "-p", "tests.parallel", *several, "-rfEsxX"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, str(tmp_path), f"--rootdir={tmp_path}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert run.returncode == 1, run.stdout + run.stderr
+    for said in (
+        "2 failed, 3 passed, 2 skipped, 1 xfailed, 1 xpassed, 2 errors",
+        "FAILED test_ends.py::test_failed - AssertionError",
+        "somebody reads this",
+        "ERROR test_ends.py::test_not_begun - RuntimeError: it did not begin",
+        "ERROR test_ends.py::test_not_ended - RuntimeError: it did not end",
+        "how it ended",
+        "no tool for it",
+        "no time for it",
+        "XFAIL test_ends.py::test_expected",
+        "XPASS test_ends.py::test_surprising",
+        "crashed while running 'test_ends.py::test_crashed'",
+    ):
+        assert said in run.stdout
+
+
+def test_whoever_asks_for_more_than_what_failed_is_told_all() -> None:
+    nothing = {
+        "xmlpath": None,
+        "setupshow": False,
+        "setuponly": False,
+        "maxfail": 0,
+        "durations": None,
+        "verbose": 0,
+        "reportchars": "wfE",
+    }
+
+    def told(**asked: object) -> bool:
+        config: Any = SimpleNamespace(option=SimpleNamespace(**{**nothing, **asked}))
+        return tells_all(config)
+
+    assert not told()
+    assert not told(verbose=-1)
+    for asked in (
+        {"verbose": 1},
+        {"durations": 0},
+        {"xmlpath": "a.xml"},
+        {"maxfail": 1},
+        {"reportchars": "A"},
+    ):
+        assert told(**asked)
 
 
 def test_a_run_without_a_test_is_a_failure_and_said() -> None:

@@ -46,7 +46,9 @@ STEPS = st.lists(
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
-@example([("add", 60, "everyone"), ("change", 0, 45)])  # The row is moved from the edge of the look-ahead to beyond it.
+@example(
+    [("add", 60, "everyone"), ("change", 0, 45)]
+)  # The row is moved from the edge of the look-ahead to beyond it.
 @example([("add", 100, "everyone"), ("change", 0, 45)])
 def test_open_rows_are_those_that_the_rules_ask_for(clock, steps):
     clock.set(NOON)
@@ -138,7 +140,9 @@ def check(pk: int, now: datetime) -> None:
     ahead = CONFIG.lookahead if schedule else CONFIG.poll
     coming = {rule: due for rule, due in asked.items() if now < due <= now + ahead}
     assert coming.items() <= planned.items()
-    if schedule is not None:  # A row that was moved beyond the look-ahead stays, and is looked at when it comes near.
+    if (
+        schedule is not None
+    ):  # A row that was moved beyond the look-ahead stays, and is looked at when it comes near.
         later = [one.due_at for one in occurrences if one.due_at > now + CONFIG.lookahead]
         assert schedule.next_at == min(later, default=None)
     assert not RuleChange.objects.filter(finished_at=None).exists()
