@@ -30,6 +30,9 @@ from config.devstack.processes import (
 )
 from config.devstack.state import SavedValues, write_private
 
+LONGEST_SOCKET_FOLDER = 80
+"""The address of a Unix socket has 104 bytes at most on macOS, 108 on Linux; PostgreSQL adds a name of 15."""
+
 
 class Postgres:
     """One PostgreSQL cluster in a state folder, run as an ordinary account also when we are root."""
@@ -39,8 +42,10 @@ class Postgres:
     user = database = "reminders"
     application_user = "reminders_app"
 
-    def __init__(self, state: Path, *, durable: bool) -> None:
+    def __init__(self, state: Path, *, durable: bool, sockets: bool = False) -> None:
+        """`sockets`: it answers on a Unix socket also, which costs less than loopback; in `socket_folder`."""
         self.durable = durable
+        self.sockets = sockets
         self.saved = SavedValues(state, self.name)
         self.state = state
         self.account: Account | None = None
@@ -62,6 +67,11 @@ class Postgres:
         """The folder of the data, owned by the account that PostgreSQL runs as."""
         return Path(self.saved["home"])
 
+    @property
+    def socket_folder(self) -> Path | None:
+        """None where the system could not name a socket in it."""
+        return self.home if self.sockets and len(os.fsencode(self.home)) <= LONGEST_SOCKET_FOLDER else None
+
     def prepare(self) -> None:
         """Everything before the launch: an accessible folder and programs, a cluster, no left-over postmaster."""
         self._choose_home()
@@ -80,7 +90,7 @@ class Postgres:
         settings = {
             "listen_addresses": HOST,
             "port": self.saved["port"],
-            "unix_socket_directories": "",
+            "unix_socket_directories": str(self.socket_folder or ""),
             "max_connections": "200",
             "shared_buffers": "128MB",
             "timezone": "UTC",

@@ -40,6 +40,8 @@ class Addresses:
     database_url: str
     redis_url: str
     state: Path
+    socket_folder: Path | None = None
+    """Where the same PostgreSQL answers on a Unix socket, if it does."""
 
 
 @contextlib.contextmanager
@@ -52,16 +54,17 @@ def temporary_servers(*, durable: bool = False) -> Iterator[Addresses]:
     with contextlib.ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reminders-test-")))
         state.chmod(0o711)  # started as root, PostgreSQL runs under another account, which must pass through
+        socket_folder = None
         if not database_url:
-            postgres = Postgres(state, durable=durable)
+            postgres = Postgres(state, durable=durable, sockets=True)
             stack.callback(postgres.delete_data)
             stack.enter_context(running(postgres, state=state))
-            database_url = postgres.url
+            database_url, socket_folder = postgres.url, postgres.socket_folder
         if not redis_url:
             valkey = Valkey(state)
             stack.enter_context(running(valkey, state=state))
             redis_url = valkey.url
-        yield Addresses(database_url=database_url, redis_url=redis_url, state=state)
+        yield Addresses(database_url, redis_url, state, socket_folder)
 
 
 @contextlib.contextmanager

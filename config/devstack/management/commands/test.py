@@ -51,6 +51,7 @@ REMOVED_VARIABLES = {
     *("LOG_LEVEL", "LOG_FORMAT", "HTTPS_ONLY", "HSTS_PRELOAD", "PUBLIC_URL", "PORT", "API_RATE"),
     # Without bytecode each process compiles every test module and plugin again.
     "PYTHONDONTWRITEBYTECODE",
+    "TEST_DATABASE_SOCKETS",
 }
 
 
@@ -134,6 +135,7 @@ def environment_for(addresses: Addresses) -> dict[str, str]:
         "DATABASE_URL": addresses.database_url,
         "REDIS_URL": addresses.redis_url,
         "REMINDERS_STATE": str(addresses.state),
+        **({"TEST_DATABASE_SOCKETS": str(addresses.socket_folder)} if addresses.socket_folder else {}),
         "SECRET_KEY": secrets.token_urlsafe(50),
         "HTTPS_ONLY": "false",
     }

@@ -4,6 +4,7 @@ import json
 import os
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -175,8 +176,7 @@ def console(django_db_setup):
     """Each file is read in a process that was a fork of one with Django and nothing else in its memory."""
     if not Path("/proc/self/status").exists():
         pytest.skip("the peak is read from /proc")
-    there = connection.settings_dict
-    url = f"postgres://{there['USER']}:{there['PASSWORD']}@{there['HOST']}:{there['PORT']}/{there['NAME']}"
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
     environment = {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "false",

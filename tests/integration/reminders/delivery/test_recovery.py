@@ -170,8 +170,8 @@ django.setup()
 from django.db import connection
 from reminders.delivery.journal import JournalFile
 from reminders.ledger.records import Hint
-folder, database, reminder_id, ticket = sys.argv[1:]
-connection.settings_dict["NAME"] = database
+folder, host, database, reminder_id, ticket = sys.argv[1:]
+connection.settings_dict |= {"HOST": host, "NAME": database}
 notes = JournalFile(Path(folder))
 notes.take([Hint(int(reminder_id), int(ticket))])
 print("held", flush=True)
@@ -322,7 +322,8 @@ def test_the_living_are_left_alone(clock, config, desk, tick, tmp_path):
     AssignmentFactory(soon=True)
     dispatch.dispatch(config=config, broker=desk)
     (hint,) = desk.hints()
-    words = (str(tmp_path), str(connection.settings_dict["NAME"]), str(hint.reminder_id), str(hint.ticket))
+    database = [str(connection.settings_dict[part]) for part in ("HOST", "NAME")]
+    words = (str(tmp_path), *database, str(hint.reminder_id), str(hint.ticket))
     with subprocess.Popen([sys.executable, "-c", HOLD, *words], stdout=subprocess.PIPE, text=True) as owner:
         try:
             assert owner.stdout is not None
