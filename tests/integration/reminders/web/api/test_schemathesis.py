@@ -1,6 +1,7 @@
 """Each call as its description says: what it allows and what it forbids, and every answer is one of those described."""
 
 from collections import Counter
+from functools import cache
 
 import pytest
 import schemathesis
@@ -8,7 +9,7 @@ from django.core import signals
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
-from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
@@ -44,22 +45,33 @@ def spreadsheet(_context, value):
 
 
 load_all_checks()
-SCHEMA = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
-SCHEMA.app = web
-SCHEMA.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+UNDESCRIBED = {"GET /api/schema", "GET /api/docs"}
+OPERATIONS = {
+    f"{method} {path.replace('{pk}', '{id}')}"
+    for path, _, method, _ in EndpointEnumerator().get_api_endpoints()
+} - UNDESCRIBED
+"""Without the description itself: every process of a run collects these tests, and one reads it."""
 THINNED = {CoverageScenario.INCORRECT_TYPE: 3, CoverageScenario.UNSPECIFIED_HTTP_METHOD: 5}
 """Of so many cases every run tries one. Half of all cases give a field a value of another type, six for each field: two of
 six are tried. Every method that an address does not have is sent by `test_every_address`: here it is the form of the refusal
 that counts."""
 met = Counter[tuple[str, CoverageScenario]]()
 """The cases that were met, by operation."""
-OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
 # The examples of the description are sent and compared by `test_examples`; a full run sends them from here too.
 MODES = [mode for mode in HypothesisTestMode if FULL or mode is not HypothesisTestMode.EXAMPLES]
 # The API refuses more than its description says: blank texts, fields it does not know, years that nobody plans in,
 # keys and cursors that are none. Everything else must be as described.
 # Who may call what is asked at every address by `test_every_address`, so no case is sent again without its token.
 NOT_SAID = [CHECKS.get_one("positive_data_acceptance"), CHECKS.get_one("ignored_auth")]
+
+
+@cache
+def described():
+    """By its label each operation of the description."""
+    schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(request=None, public=True))
+    schema.app = web
+    schema.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+    return {found.ok().label: found.ok() for found in schema.get_all_operations()}
 
 
 @pytest.fixture
@@ -78,15 +90,20 @@ def token(clock, settings):
         end.connect(close_old_connections)
 
 
-@pytest.mark.parametrize("label", OPERATIONS)
+def test_every_operation_of_the_description_is_called():
+    assert set(described()) == OPERATIONS
+
+
+@pytest.mark.parametrize("label", sorted(OPERATIONS))
 def test_every_call_does_what_its_description_says(label, token):
-    """The cases are made here and not by `SCHEMA.parametrize`, which makes them in each process that collects the tests:
-    to make all of them takes seconds.
+    """The cases are made here and not by `parametrize` of the schema: that would make them in each process that collects the
+    tests, for seconds.
     """
-    made = HypothesisTestConfig(project=SCHEMA.config, modes=MODES)
+    operation = described()[label]
+    made = HypothesisTestConfig(project=operation.schema.config, modes=MODES)
     for scenario in THINNED:
         met[label, scenario] = 0
-    create_test(operation=OPERATIONS[label], test_func=is_as_described, config=made)(token=token)
+    create_test(operation=operation, test_func=is_as_described, config=made)(token=token)
 
 
 @settings(
