@@ -50,10 +50,6 @@ def refuse_bad_settings(**_: object) -> None:
         raise SystemExit("\n".join(str(problem) for problem in problems))
 
 
-OBJECTS_BEFORE_COLLECTION = 20_000
-"""Python looks for cycles after so many new objects: a slice of sends makes thousands, and all of them go without."""
-
-
 @worker_before_create_process.connect
 def share_memory(**_: object) -> None:
     """What is loaded by now stays shared with the processes of the pool: their collector leaves it alone, and so does not
@@ -65,8 +61,7 @@ def share_memory(**_: object) -> None:
 
 @worker_process_init.connect
 def save_time(**_: object) -> None:
-    """In the processes that send: the collector runs seldom, and no line of the log looks up what no formatter shows."""
-    gc.set_threshold(OBJECTS_BEFORE_COLLECTION)
+    """In the processes that send no line of the log looks up what no formatter shows."""
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 

@@ -31,6 +31,11 @@ loaders = [engine.engine.template_loaders[0] for engine in engines._engines.valu
 print(*[name for loader in loaders for name in loader.get_template_cache if "/reminder." in name])
 """
 
+COLLECTOR = """
+import gc
+print(gc.isenabled(), gc.get_threshold(), gc.get_freeze_count() > 100_000)
+"""
+
 
 def started(queue: str, then: str) -> subprocess.CompletedProcess[str]:
     """A worker of this queue up to where it would start its pool."""
@@ -45,8 +50,8 @@ def started(queue: str, then: str) -> subprocess.CompletedProcess[str]:
 
 @cache
 def looked_at(queue: str) -> subprocess.CompletedProcess[str]:
-    """A line of the pages that it has loaded, one of what they need, and one of its texts."""
-    return started(queue, PAGES + TEXTS)
+    """A line of the pages that it has loaded, one of what they need, one of its texts, and one of its garbage collector."""
+    return started(queue, PAGES + TEXTS + COLLECTOR)
 
 
 @pytest.mark.parametrize("queue", ["reminders", "reminders.scan"])
@@ -68,6 +73,10 @@ def test_a_worker_that_delivers_has_its_texts_before_its_pool_starts_and_a_scann
     ended = looked_at(queue)
     assert ended.returncode == 0, ended.stderr[-2_000:]
     assert ended.stdout.splitlines()[2].split() == loaded
+
+
+def test_a_process_that_has_started_looks_for_garbage_seldom_and_in_nothing_that_it_has_imported():
+    assert looked_at("reminders").stdout.splitlines()[3] == "True (20000, 10, 10) True"
 
 
 @pytest.mark.parametrize("setting", ["REMINDER_LEAD_MINUTES=soon", "TIME_ZONE=Nowhere/Here"])
