@@ -4,6 +4,7 @@ The program itself, its command line and its settings begin anew (`config.devsta
 half a second of a processor, and a run starts some hundred processes.
 """
 
+import importlib
 import json
 import os
 import select
@@ -73,6 +74,19 @@ class Started:
         said = os.read(self._tells, NUMBER.size)
         number: int = NUMBER.unpack(said)[0] if said else -signal.SIGKILL
         return number
+
+
+FURTHER_LIBRARIES = (
+    *(
+        "django.contrib.auth.apps",
+        "django.contrib.postgres.indexes",
+        "django_filters",
+        "environ",
+        "flufl.bounce",
+    ),
+    *("icalendar", "imaplib", "phonenumbers", "recurring_ical_events", "whitenoise.middleware"),
+)
+"""What most processes of a test use, or the web; to import it reads no settings. `up` leaves it to those that need it."""
 
 
 class Starter:
@@ -186,6 +200,8 @@ def run_code(
 
 def serve(line: socket.socket) -> None:
     """Starts what is asked for and tells what has ended, until the caller is gone."""
+    for name in FURTHER_LIBRARIES:
+        importlib.import_module(name)
     forked.import_libraries()
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
