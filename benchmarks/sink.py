@@ -2,7 +2,7 @@
 
 It answers to each mail after so many seconds, by default at once.
 
-Speaks as much SMTP as a client needs, with PIPELINING (RFC 2920). `XSTAT` answers with
+Speaks as much SMTP as a client needs, with PIPELINING (RFC 2920) and CHUNKING (RFC 3030). `XSTAT` answers with
 {"total": mails, "unique": different Message-IDs}, so that a run can be checked: every mail, each once.
 """
 
@@ -11,7 +11,7 @@ import json
 import sys
 
 GREETING = b"220 sink ESMTP\r\n"
-FEATURES = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 10000000\r\n"
+FEATURES = b"250-sink\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 SIZE 10000000\r\n"
 END = b"\r\n.\r\n"
 
 
@@ -36,6 +36,7 @@ class Conversation(asyncio.Protocol):
         self.answer_after = answer_after
         self.unread = b""
         self.in_content = False
+        self.in_piece: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -52,24 +53,28 @@ class Conversation(asyncio.Protocol):
 
     def _next(self) -> bytes | None:
         """The answer to the next command or mail in what was read; None when it is not whole yet."""
+        if self.in_piece is not None:
+            if len(self.unread) < self.in_piece:
+                return None
+            piece, self.unread = self.unread[: self.in_piece], self.unread[self.in_piece :]
+            self.in_piece = None
+            return self._taken(piece)
         piece, end, rest = self.unread.partition(END if self.in_content else b"\r\n")
         if not end:
             return None
         self.unread = rest
         if self.in_content:
             self.in_content = False
-            self.counts.take(piece)
-            taken = b"250 2.0.0 taken\r\n"
-            if not self.answer_after:
-                return taken
-            asyncio.get_running_loop().call_later(self.answer_after, self.transport.write, taken)
-            return b""
+            return self._taken(piece)
         match piece[:4].upper():
             case b"EHLO":
                 return FEATURES
             case b"DATA":
                 self.in_content = True
                 return b"354 go on\r\n"
+            case b"BDAT":
+                self.in_piece = int(piece.split()[1])
+                return b""
             case b"XSTA":
                 return f"250 {json.dumps({'total': self.counts.total, 'unique': len(self.counts.seen)})}\r\n".encode()
             case b"QUIT":
@@ -78,6 +83,14 @@ class Conversation(asyncio.Protocol):
                 return b""
             case _:
                 return b"250 ok\r\n"
+
+    def _taken(self, content: bytes) -> bytes:
+        self.counts.take(content)
+        answer = b"250 2.0.0 taken\r\n"
+        if not self.answer_after:
+            return answer
+        asyncio.get_running_loop().call_later(self.answer_after, self.transport.write, answer)
+        return b""
 
 
 async def serve(port: int, answer_after: float) -> None:

@@ -36,6 +36,7 @@ class SmtpServer:
         host: str = "127.0.0.1",
         port: int = 0,
         pipelining: bool = True,
+        chunking: bool = False,
         features: tuple[str, ...] = ("8BITMIME", "SIZE 10485760"),
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
@@ -56,7 +57,11 @@ class SmtpServer:
         self._host, self._port = host, port
         self._tls, self._implicit_tls = tls, implicit_tls
         self.credentials = credentials
-        self._features = (*features, *(["PIPELINING"] if pipelining else []))
+        self._features = (
+            *features,
+            *(["PIPELINING"] if pipelining else []),
+            *(["CHUNKING"] if chunking else []),
+        )
         self._ledger = open(ledger, "ab") if ledger else None  # noqa: SIM115, PTH123  closed by stop()
         self._refusals = open(refusals, "a") if refusals else None  # noqa: SIM115, PTH123  closed by stop()
         self._fsync = fsync
@@ -229,6 +234,7 @@ def main() -> None:
     parser.add_argument("--refusals", type=Path, help="one JSON line per refusal that a test has planned")
     parser.add_argument("--no-fsync", action="store_true", help="do not wait for the disk before answering")
     parser.add_argument("--no-pipelining", action="store_true", help="do not offer PIPELINING")
+    parser.add_argument("--no-chunking", action="store_true", help="do not offer CHUNKING")
     parser.add_argument("--fault", type=json.loads, action="append", default=[], help="a Fault as JSON")
     given = parser.parse_args()
     end_with_parent()
@@ -238,6 +244,7 @@ def main() -> None:
     server = SmtpServer(
         port=given.port,
         pipelining=not given.no_pipelining,
+        chunking=not given.no_chunking,
         ledger=given.ledger,
         refusals=given.refusals,
         fsync=not given.no_fsync,

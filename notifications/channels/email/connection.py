@@ -6,6 +6,7 @@ never exceeds it. Here every read and write gets only what is left of the deadli
 
 import os
 import re
+import select
 import smtplib
 import socket
 import ssl
@@ -22,6 +23,7 @@ READ_SIZE = 65_536
 
 # RFC 5321 section 4.2: three digits, then a blank, a hyphen if more lines follow, or nothing.
 _REPLY = re.compile(rb"[2-5][0-9][0-9](?:[ -]|\Z)")
+_ONE_LINE = re.compile(rb"([2-5][0-9][0-9])(?: ([^\r\n]{0,500}))?\r\n")  # Most replies, and read already.
 _CODE = re.compile(rb"[2-5][0-9][0-9][ -]")
 
 
@@ -92,6 +94,16 @@ class SmtpConnection(smtplib.SMTP):
         except OSError as error:
             raise _broken(error) from error
 
+    def has_something_to_read(self) -> bool:
+        """Whether the server has written, or closed the connection, since its last reply was read."""
+        if self.sock is None or self._unread:
+            return True
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        waiting = select.poll()
+        waiting.register(self.sock, select.POLLIN)
+        return bool(waiting.poll(0))
+
     @property
     def is_out_of_step(self) -> bool:
         """Whether more has come than was asked for: it would be taken for the reply to the next command."""
@@ -99,8 +111,14 @@ class SmtpConnection(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         """The next reply; what is too long of it is read and left out. Raises ReplyCutShort where its end is missing."""
+        if not self._unread:
+            self._unread += self._receive()
+        if found := _ONE_LINE.match(self._unread):
+            code, text = int(found[1]), bytes(found[2] or b"")
+            del self._unread[: found.end()]
+            return code, text
         texts: list[bytes] = []
-        self._reply_size = 0
+        self._reply_size = len(self._unread)
         while True:
             try:
                 line = self._read_line()

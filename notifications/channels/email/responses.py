@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from notifications.message import Outcome, Subject
+from notifications.redaction import MAX_READ
 
 
 class SmtpPhase(Enum):
@@ -33,6 +34,9 @@ class SmtpPhase(Enum):
 # message. In mid-content the message itself may be the cause: one that breaks the connection each time must end
 # as exhausted, and not hold up the channel for everybody.
 IF_BROKEN = {SmtpPhase.CONTENT: Outcome.REFUSED_FOR_NOW, SmtpPhase.FINAL_REPLY: Outcome.UNKNOWABLE}
+
+EXPECTED_REPLY = {SmtpPhase.MAIL: 2, SmtpPhase.RCPT: 2, SmtpPhase.DATA: 3}  # first digits
+UNKNOWN_COMMAND = frozenset({500, 501, 502, 503, 504})  # RFC 5321 section 4.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +174,8 @@ def _meaning(phase: SmtpPhase, code: int, status: str, text: str) -> Meaning:
 def _by_status(table: Mapping[str, Meaning], status: str) -> Meaning | None:
     _, _, kind = status.partition(".")
     return table.get(kind) or table.get(kind.partition(".")[0])
+
+
+def decoded(reply: bytes) -> str:
+    """As much of a reply as is considered at all, and a little more, so that the cut is noticed."""
+    return reply[: 8 * MAX_READ].decode("utf-8", "replace")

@@ -1,6 +1,5 @@
 """Submits mails to the mail server: over a kept connection, within a deadline, knowing how far each send got."""
 
-import binascii
 import contextlib
 import os
 import smtplib
@@ -12,10 +11,25 @@ from dataclasses import replace
 from datetime import timedelta
 
 from notifications.channels.email.connection import ConnectionBroken, ReplyCutShort, SmtpConnection
-from notifications.channels.email.responses import IF_BROKEN, SERVICE_CODES, SmtpPhase, judge
+from notifications.channels.email.one_piece import (
+    MAX_OCTETS,
+    MAX_STRIDE,
+    in_one_piece,
+    refused_envelope,
+)
+from notifications.channels.email.opening import open_connection
+from notifications.channels.email.responses import (
+    EXPECTED_REPLY,
+    IF_BROKEN,
+    SERVICE_CODES,
+    UNKNOWN_COMMAND,
+    SmtpPhase,
+    decoded,
+    judge,
+)
 from notifications.channels.email.server import MailServer, tls_context
 from notifications.message import Delivery, Outcome, Subject
-from notifications.redaction import MAX_READ, redacted
+from notifications.redaction import redacted
 
 # A kept connection is replaced after so many messages or seconds, and probed before use after so many idle
 # seconds. Servers commonly close one after 5 idle minutes or 1,000 messages.
@@ -24,8 +38,6 @@ MAX_AGE = 300.0
 MAX_IDLE = 20.0
 PROBE_TIMEOUT = 3.0  # seconds for the reply to that probe
 QUIT_TIMEOUT = 0.5  # seconds for the reply to QUIT
-
-EXPECTED_REPLY = {SmtpPhase.MAIL: 2, SmtpPhase.RCPT: 2, SmtpPhase.DATA: 3}  # first digits
 
 # After these the connection is closed: another one may be served, and this one is not.
 CHANNEL_OUTCOMES = frozenset({Outcome.CHANNEL_DOWN, Outcome.CHANNEL_REFUSED, Outcome.THROTTLED})
@@ -49,6 +61,7 @@ class SmtpTransport:
         self._opened_at = self._used_at = 0.0
         self._count = 0
         self._must_reset = False
+        self._takes_one_piece = True
 
     def deliver(
         self,
@@ -72,7 +85,7 @@ class SmtpTransport:
         mail = (content, sender, recipient, deadline, final_reply_timeout, before_last_octet)
         delivery = self._attempt(*mail)
         if kept and self._may_be_the_connection(delivery) and self._clock() < deadline:
-            # The server had closed the kept connection, or accepts no more on it. A new one decides.
+            # The server had closed the kept connection, accepts no more on it, or knows no BDAT. A new one decides.
             delivery = self._attempt(*mail)
         return delivery
 
@@ -138,6 +151,10 @@ class SmtpTransport:
             )
         except smtplib.SMTPException as error:
             self._drop()
+            if self._phase is SmtpPhase.FINAL_REPLY:
+                self._takes_one_piece = (
+                    False  # With a server that breaks off so, less is in doubt step by step.
+                )
             return self._broken(error, recipient=recipient)
         except BaseException:
             # The reply still to come would be taken for that to the next message.
@@ -196,30 +213,11 @@ class SmtpTransport:
         except OSError as error:
             raise ConnectionBroken("the client certificate cannot be read") from error
         connection.deadline = deadline
-        connection.connect_to(server.host, server.port)
-        if server.implicit_tls:
-            self._phase = SmtpPhase.TLS
-            connection.start_tls()
-            self._phase = SmtpPhase.CONNECT
-        code, text = connection.getreply()
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, text)
-        self._phase = SmtpPhase.EHLO
-        connection.ehlo_or_helo_if_needed()
-        if server.starttls:
-            self._phase = SmtpPhase.TLS
-            connection.upgrade_to_tls()
-            self._phase = SmtpPhase.EHLO
-            connection.ehlo_or_helo_if_needed()
-        if server.username and server.password:
-            self._phase = SmtpPhase.AUTH
-            try:
-                connection.login(server.username, server.password)
-            except binascii.Error as error:
-                raise ConnectionBroken("the server's challenge is not base64") from error
-            except ValueError as error:
-                raise smtplib.SMTPException("user name or password is not ASCII") from error
+        open_connection(connection, server, self._enter)
         return connection
+
+    def _enter(self, phase: SmtpPhase) -> None:
+        self._phase = phase
 
     def _transaction(
         self,
@@ -239,23 +237,33 @@ class SmtpTransport:
                 return self._ended(Outcome.CHANNEL_REFUSED, "smtputf8", detail, Subject.CHANNEL)
             return self._ended(Outcome.REJECTED, "smtputf8", detail, Subject.RECIPIENT)
         connection.command_encoding = "utf-8" if international else "ascii"
-        body = _dot_stuffed(content)
         parameters = " SMTPUTF8" if international else ""
         if not content.isascii() and connection.has_extn("8bitmime"):
             parameters += " BODY=8BITMIME"
         if connection.has_extn("size"):
             parameters += f" SIZE={len(content)}"
-        refusal = self._send_envelope(
-            connection, (f"MAIL FROM:<{sender}>{parameters}\r\n", f"RCPT TO:<{recipient}>\r\n", "DATA\r\n")
-        )
-        if refusal is not None:
-            return self._refused(*refusal, recipient=recipient)
-        self._phase = SmtpPhase.CONTENT
-        before_last_octet()
-        connection.send(body)
+        envelope = f"MAIL FROM:<{sender}>{parameters}\r\n", f"RCPT TO:<{recipient}>\r\n"
+        at_once = len(content) <= MAX_OCTETS and self._is_in_stride(connection)
+        if at_once:
+            before_last_octet()
+            connection.send(in_one_piece("".join(envelope).encode(connection.command_encoding), content))
+        else:
+            body = _dot_stuffed(content)
+            refusal = self._send_envelope(connection, (*envelope, "DATA\r\n"))
+            if refusal is not None:
+                return self._refused(*refusal, recipient=recipient)
+            self._phase = SmtpPhase.CONTENT
+            before_last_octet()
+            connection.send(body)
         self._phase = SmtpPhase.FINAL_REPLY
         connection.deadline = max(connection.deadline, self._clock() + final_reply_timeout.total_seconds())
         try:
+            if at_once and (found := refused_envelope(connection)):
+                self._phase = found.phase
+                self._must_reset = True
+                if not found.goes_on:
+                    self._drop()
+                return self._refused(found.code, found.text, recipient=recipient)
             code, text = connection.getreply()
         except ReplyCutShort as error:
             # The code decides, not the text (RFC 5321 section 4.2); the connection is of no more use.
@@ -264,10 +272,31 @@ class SmtpTransport:
         self._count += 1
         self._used_at = self._clock()
         if code // 100 == 2:
-            return Delivery(Outcome.ACCEPTED, str(code), redacted(_decoded(text), recipient=recipient))
+            return Delivery(Outcome.ACCEPTED, str(code), redacted(decoded(text), recipient=recipient))
         if code // 100 == 3:
             raise ConnectionBroken("the server's reply is not SMTP")
+        if at_once:
+            self._must_reset = True  # RFC 3030 section 2
+        if at_once and code in UNKNOWN_COMMAND:
+            self._takes_one_piece = False
+            self._phase = SmtpPhase.MAIL
+            raise ConnectionBroken("the server offers BDAT and does not know it")
         return self._refused(code, text, recipient=recipient)
+
+    def _is_in_stride(self, connection: SmtpConnection) -> bool:
+        """Whether the next mail may go in one piece: MAIL, RCPT and the content together (RFC 3030 section 4.2)."""
+        if not (
+            self._takes_one_piece and connection.has_extn("chunking") and connection.has_extn("pipelining")
+        ):
+            return False
+        if not self._count or self._clock() - self._used_at > MAX_STRIDE:
+            return False
+        if connection.has_something_to_read():
+            self._phase = SmtpPhase.RESET
+            raise ConnectionBroken(
+                "the server has closed the connection, or replied to what it was not asked"
+            )
+        return True
 
     def _send_envelope(
         self, connection: SmtpConnection, commands: tuple[str, str, str]
@@ -313,7 +342,7 @@ class SmtpTransport:
             self._drop()
 
     def _refused(self, code: int, reply: bytes, *, recipient: str) -> Delivery:
-        text = _decoded(reply)
+        text = decoded(reply)
         refusal = judge(self._phase, code, text)
         detail = redacted(text, recipient=recipient)
         return self._ended(refusal.outcome, str(code), detail, refusal.subject, refusal.status)
@@ -362,8 +391,3 @@ def _dot_stuffed(content: bytes) -> bytes:
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
-
-
-def _decoded(reply: bytes) -> str:
-    """As much of a reply as is considered at all, and a little more, so that the cut is noticed."""
-    return reply[: 8 * MAX_READ].decode("utf-8", "replace")
