@@ -6,7 +6,6 @@ one search. docs/calendars.md says what clients do with it, and why it holds wha
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from notifications.channels.registry import takes_calendar_files
 from notifications.message import Calendar, CalendarMethod
 from reminders.ledger.records import Claim, Facts
 from reminders.policy import recipients
-from reminders.policy.quick_init import quick_init
+from reminders.policy.record import record
 from reminders.policy.rows import Row
 from reminders.policy.ways import channel_name
 
@@ -34,8 +33,7 @@ _LINE_ENDS = re.compile("\r\n|[\r\n\u2028\u2029]")
 _SPECIAL = re.compile(r"[\\;,\n]")
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PublishedEvent:
     """An assignment as one person's calendar shows it, or that of everybody (`assignee_id` is None).
 

@@ -17,6 +17,7 @@ from reminders.delivery.log_lines import fields_of
 from reminders.ledger import sms_usage
 from reminders.ledger.records import Claim
 from reminders.models import Reason
+from reminders.policy.record import record
 from reminders.policy.retries import Result
 from reminders.policy.send_times import SendTimes
 from reminders.policy.ways import channel_name
@@ -38,7 +39,7 @@ class ContactFor(Protocol):
     ) -> Contact | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prepared:
     """A message, ready for its channel."""
 
@@ -46,7 +47,7 @@ class Prepared:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unsendable:
     """Why there is nothing to send."""
 

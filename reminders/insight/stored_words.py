@@ -71,6 +71,8 @@ FAULTS = (
     _("the server's reply is not SMTP"),
     _("the server's reply does not end"),
     _("the server closed the connection"),
+    _("the server has accepted the mail of a sender that it refused"),
+    _("the server offers BDAT and does not know it"),
     _("the server has replied to what it was not asked"),
     _("the client certificate cannot be read"),
     _("the server's challenge is not base64"),

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +11,12 @@ from reminders.ledger import counters
 from reminders.models import Kind, Reason, State
 from reminders.policy import announcements, corrections, recipients
 from reminders.policy.announcements import Announcement
-from reminders.policy.quick_init import quick_init
+from reminders.policy.record import record
 from reminders.policy.retries import Result, Transition
 from reminders.policy.rows import News, Plan, Row
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hint:
     """What travels in a message: a ledger row and the ticket under which it was claimed."""
 
@@ -25,8 +24,7 @@ class Hint:
     ticket: int
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Claimed:
     """A row that dispatch has just claimed. `wait` is how long after `claimed_at` it is due; zero when it was."""
 
@@ -41,7 +39,7 @@ class Claimed:
     scan_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TeamContact:
     """Whom a reader may ask: what the work's team says of it; '' where that of the settings holds."""
 
@@ -53,8 +51,7 @@ class TeamContact:
 NO_TEAM_CONTACT = TeamContact()
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Facts:
     """What a message may say about the assignment, and where the person can be reached."""
 
@@ -80,7 +77,7 @@ class Facts:
     brief_cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Digest:
     """A message that holds several rows. It has the Message-ID of `lead`.
 
@@ -94,8 +91,7 @@ class Digest:
     waiting: int
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Claim:
     """A row that this worker may send now, under `number`, until its lease is over. `payload` is an event's JSON,
     `announced` what a message to an assignee states. `mandatory`: nobody can opt out of its rule. `verified_only`: it
@@ -120,7 +116,7 @@ class Claim:
         return (self, *self.digest.members) if self.digest else (self,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Ended:
     """A row that was settled, or put back, without a send; a line for the log."""
 
@@ -134,7 +130,7 @@ class Ended:
     scan_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Begun:
     """What `begin` made of its hints. `busy` are rows that somebody else held locked: worth another try. `later` are
     events that were not begun, because they were not asked for.
@@ -148,8 +144,7 @@ class Begun:
     later: list[Hint]
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Finished:
     """How one send ended. `code` and `detail` hold no address. `half` is the digest in which the row is sent again, where
     its message was refused for its content.
@@ -167,7 +162,7 @@ class Finished:
     wording: Wording = BUILT_IN
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recorded:
     """What `finish` has written: the ends that landed, and rows that ended with them without a send: of an outdated plan,
     or of a start that this person has just been notified of.

@@ -5,12 +5,11 @@ been told is the last message that was certainly accepted and every one after it
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from reminders.policy.quick_init import quick_init
+from reminders.policy.record import record
 
 
 class PlanDifference(Enum):
@@ -24,8 +23,7 @@ class PlanDifference(Enum):
     TITLE = "title"
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Announcement:
     """What one message states. `theirs`: the work is to be done, by the reader. A field that is None is unknown, as in
     rows of releases that did not keep it; what is unknown differs from nothing.
@@ -54,7 +52,7 @@ class Announcement:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class HeardMessage:
     """A message that was accepted, or (not `certain`) may have been. It may have stated several things, if it was sent
     more than once; the last attempt stated the last of them."""

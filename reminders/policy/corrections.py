@@ -1,19 +1,19 @@
 """When a person is told that the plan is no longer as they were told, and until when that is useful."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assignments.models import Status
 from reminders.conf import ReminderConfig
 from reminders.policy import timing
 from reminders.policy.announcements import Announcement, outdated
+from reminders.policy.record import record
 
 NO_GRACE_BELOW = timedelta(minutes=2)
 """With less time left than this a correction leaves at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Correction:
     """A correction that is to be planned: when it is due, and after when it is of no use."""
 

@@ -7,10 +7,10 @@ list under the same Message-ID. Reminders whose plan has changed meanwhile leave
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reminders.models import Kind
 from reminders.policy import recipients
+from reminders.policy.record import record
 from reminders.policy.retries import Result
 from reminders.policy.rows import Row
 
@@ -20,7 +20,7 @@ MOST_LISTED = 200
 """Rows that a message shows in detail; of the others it says how many they are, and where they are listed."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """Rows that go in one message: those to one recipient over one channel, or, once settled, those of one digest."""
 

@@ -6,6 +6,7 @@ from enum import Enum
 
 from reminders.conf import ReminderConfig
 from reminders.models import Reason, State
+from reminders.policy.record import record
 from reminders.policy.rows import Row
 
 FIRST_BACKOFF = timedelta(seconds=15)
@@ -74,7 +75,7 @@ class Result(Enum):
 ABOUT_THE_CHANNEL = (Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Transition:
     """Where a row goes after an attempt. `retry_at` is set where it goes back to PLANNED."""
 

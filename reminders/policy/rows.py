@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from uuid import NAMESPACE_URL, uuid5
@@ -11,8 +11,8 @@ from assignments.models import Status
 from reminders.models import NO_CHANNEL, Kind, Reason, Reminder, State
 from reminders.policy import announcements, chains, ways
 from reminders.policy.announcements import Announcement
-from reminders.policy.quick_init import quick_init
 from reminders.policy.rates import Hold
+from reminders.policy.record import record
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:assignment-reminders").bytes
 
@@ -27,7 +27,7 @@ class Action(Enum):
     DROP = "drop"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """What to do, and why. `state` is the final state where `action` is END; `until` is when to look again."""
 
@@ -43,8 +43,7 @@ SEND = Verdict(Action.SEND)
 MARK = Verdict(Action.MARK)
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Row:
     """What the ledger believes about one row. Instants are aware UTC. `channel` is a way (`policy.ways`).
     `digest_id` is the lead row of the message that holds this row and others; None where none is settled."""
@@ -106,8 +105,7 @@ def from_model(reminder: Reminder) -> Row:
     return Row(**{**values, "kind": Kind(reminder.kind), "state": State(reminder.state)})
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Plan:
     """The assignment as it stands now. `declined`: the assignee can't make it; `confirmed`: they have
     said that they will. `supervisors` are the recipients who supervise its team; `given_away`: the steps of its rules were
@@ -131,8 +129,7 @@ class Plan:
     reached: bool = False
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class News:
     """What the plan is to one person, beside what they may have been told last (`announcements.known`).
 
@@ -159,7 +156,7 @@ class News:
         return () if told is None else announcements.changes(told, self.present, cancelled=self.cancelled)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Situation:
     """What holds for every row at this moment: the switch, the pause, the open breakers; and until when notices to a
     recipient over a channel wait to be joined; `unless_confirmed` are the rules that do not remind who has confirmed.

@@ -1,9 +1,9 @@
 """How long one send of a slice may take, so that it ends within the lease of its row."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from reminders.conf import ReminderConfig
+from reminders.policy.record import record
 from reminders.policy.rows import Row
 
 LEASE_MARGIN = timedelta(seconds=1)
@@ -13,7 +13,7 @@ NO_TIME = timedelta()
 HALF_MARGIN = LEASE_MARGIN / 2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SendTimes:
     """After what time a send is interrupted, and how long the response to its whole message may take."""
 

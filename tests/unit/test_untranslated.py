@@ -101,7 +101,6 @@ NO_TEXTS = {
     "reminders/operations/subscriptions.py": 2,
     "reminders/operations/system_actions.py": 1,
     "reminders/operations/verifications.py": 2,
-    "reminders/policy/quick_init.py": 1,
     "reminders/policy/replies.py": 4,
     "reminders/web/assignee_page.py": 1,
     "reminders/web/filters.py": 8,

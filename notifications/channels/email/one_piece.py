@@ -16,7 +16,7 @@ MAX_OCTETS = 65_536
 """What is larger is not sent before the server has said that it takes it."""
 
 
-class Refusal(NamedTuple):
+class RefusedEnvelope(NamedTuple):
     """The first refusal of a mail that is sent already, and whether its connection is of further use."""
 
     phase: SmtpPhase
@@ -36,7 +36,7 @@ def is_understood(connection: SmtpConnection) -> bool:
     return connection.has_extn("chunking") and connection.has_extn("pipelining")
 
 
-def refused_envelope(connection: SmtpConnection) -> Refusal | None:
+def refused_envelope(connection: SmtpConnection) -> RefusedEnvelope | None:
     """Reads the replies to MAIL and RCPT of a mail that is sent already; None: the next reply decides about it.
 
     After a refusal nobody gets the mail, and the replies to what follows are read only to be out of the way. Raises
@@ -55,7 +55,7 @@ def refused_envelope(connection: SmtpConnection) -> Refusal | None:
         if code < 400:
             raise ConnectionBroken("the server's reply is not SMTP")
         goes_on = goes_on and code not in SERVICE_CODES and _skip_replies(connection, after=phase)
-        return Refusal(phase, code, text, goes_on)
+        return RefusedEnvelope(phase, code, text, goes_on)
     return None
 
 

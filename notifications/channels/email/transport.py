@@ -293,9 +293,7 @@ class SmtpTransport:
             return False
         if connection.has_something_to_read():
             self._phase = SmtpPhase.RESET
-            raise ConnectionBroken(
-                "the server has closed the connection, or replied to what it was not asked"
-            )
+            raise ConnectionBroken("the server closed the connection")
         return True
 
     def _send_envelope(

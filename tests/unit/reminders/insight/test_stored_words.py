@@ -33,6 +33,8 @@ STORED_BY = (
     "notifications/channels/chat/channel.py",
     "notifications/channels/email/channel.py",
     "notifications/channels/email/connection.py",
+    "notifications/channels/email/one_piece.py",
+    "notifications/channels/email/opening.py",
     "notifications/channels/email/transport.py",
     "notifications/channels/sms/channel.py",
     "notifications/channels/webhook/channel.py",
