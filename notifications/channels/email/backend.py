@@ -11,7 +11,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from notifications.addresses import mailbox
-from notifications.channels.email.server import MailServer
+from notifications.channels.email.server import MailServer, server_of_settings
 from notifications.channels.email.transport import transport_for
 from notifications.message import Delivery, Outcome
 
@@ -48,7 +48,7 @@ class EmailBackend(BaseEmailBackend):
         **kwargs: Any,
     ) -> None:
         super().__init__(fail_silently=fail_silently)
-        default = MailServer.from_settings()
+        default = server_of_settings()
         self.server = MailServer(
             host=host or default.host,
             port=port or default.port,

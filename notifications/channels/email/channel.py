@@ -16,7 +16,7 @@ from notifications.addresses import envelope_address, mailbox
 from notifications.channels.base import AnnouncingChannel
 from notifications.channels.email import mime
 from notifications.channels.email.backend import EmailBackend
-from notifications.channels.email.server import MailServer
+from notifications.channels.email.server import server_of_settings
 from notifications.channels.email.transport import transport_for
 from notifications.channels.email.verp import return_path
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
@@ -58,7 +58,7 @@ class EmailChannel(AnnouncingChannel):
         if message.tracking and settings.BOUNCE_ADDRESS:
             sender = return_path(settings.BOUNCE_ADDRESS, message.tracking)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
-        return transport_for(MailServer.from_settings()).deliver(
+        return transport_for(server_of_settings()).deliver(
             content,
             sender=sender,
             recipient=message.address,
@@ -70,7 +70,7 @@ class EmailChannel(AnnouncingChannel):
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
             sender = settings.BOUNCE_ADDRESS or _sender(settings.DEFAULT_FROM_EMAIL, "")[1]
-            return transport_for(MailServer.from_settings()).probe(
+            return transport_for(server_of_settings()).probe(
                 sender=sender, recipient=address, timeout=timeout
             )
         connection = get_connection()
@@ -85,7 +85,7 @@ class EmailChannel(AnnouncingChannel):
 
     def close(self) -> None:
         if settings.EMAIL_BACKEND == OWN_BACKEND:
-            transport_for(MailServer.from_settings()).close()
+            transport_for(server_of_settings()).close()
 
 
 @lru_cache(maxsize=64)

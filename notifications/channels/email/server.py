@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +22,26 @@ class MailServer:
     keyfile: str | None = None
     certfile: str | None = None
 
-    @classmethod
-    def from_settings(cls) -> "MailServer":
-        """The server that Django's EMAIL_* settings name."""
-        return cls(
-            host=settings.EMAIL_HOST,
-            port=settings.EMAIL_PORT,
-            username=settings.EMAIL_HOST_USER,
-            password=settings.EMAIL_HOST_PASSWORD,
-            starttls=settings.EMAIL_USE_TLS,
-            implicit_tls=settings.EMAIL_USE_SSL,
-            keyfile=settings.EMAIL_SSL_KEYFILE,
-            certfile=settings.EMAIL_SSL_CERTFILE,
-        )
+
+@lru_cache(maxsize=1)
+def server_of_settings() -> MailServer:
+    """The server that Django's EMAIL_* settings name."""
+    return MailServer(
+        host=settings.EMAIL_HOST,
+        port=settings.EMAIL_PORT,
+        username=settings.EMAIL_HOST_USER,
+        password=settings.EMAIL_HOST_PASSWORD,
+        starttls=settings.EMAIL_USE_TLS,
+        implicit_tls=settings.EMAIL_USE_SSL,
+        keyfile=settings.EMAIL_SSL_KEYFILE,
+        certfile=settings.EMAIL_SSL_CERTFILE,
+    )
+
+
+@receiver(setting_changed)
+def _forget_server(**_: object) -> None:
+    """Only tests change a setting of a running process."""
+    server_of_settings.cache_clear()
 
 
 @lru_cache(maxsize=8)

@@ -378,9 +378,10 @@ _transports = _Transports()
 
 def transport_for(server: MailServer) -> SmtpTransport:
     """This thread's transport to a server. It lives as long as the thread, and keeps its connection."""
-    if server not in _transports.by_server:
-        _transports.by_server[server] = SmtpTransport(server)
-    return _transports.by_server[server]
+    transport = _transports.by_server.get(server)
+    if transport is None:
+        transport = _transports.by_server[server] = SmtpTransport(server)
+    return transport
 
 
 def _dot_stuffed(content: bytes) -> bytes:
