@@ -51,9 +51,13 @@ OPERATIONS = {
     for path, _, method, _ in EndpointEnumerator().get_api_endpoints()
 } - UNDESCRIBED
 """Without the description itself: every process of a run collects these tests, and one reads it."""
-THINNED = {CoverageScenario.INCORRECT_TYPE: 3, CoverageScenario.UNSPECIFIED_HTTP_METHOD: 5}
+THINNED = {
+    CoverageScenario.INCORRECT_TYPE: 3,
+    CoverageScenario.VALID_OBJECT: 3,
+    CoverageScenario.UNSPECIFIED_HTTP_METHOD: 5,
+}
 """Of so many cases every run tries one. Half of all cases give a field a value of another type, six for each field: two of
-six are tried. Every method that an address does not have is sent by `test_every_address`: here it is the form of the refusal
+six are tried, and a third of the valid values that it gives to each field in turn. Every method that an address does not have is sent by `test_every_address`: here it is the form of the refusal
 that counts."""
 met = Counter[tuple[str, CoverageScenario]]()
 """The cases that were met, by operation."""
