@@ -24,7 +24,8 @@ from reminders.policy.ways import channel_name
 
 # What each end has of its own travels in arrays. What many of them have in common travels once, as an outcome (`o`). What
 # the later steps need of an answer comes out of `landed`, which spares them a join of every row with every other. The rows
-# are named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them.
+# are named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them. And the arrays are read by their
+# subscripts, of which PostgreSQL expects a thousand: of `unnest` it expects ten, and may compare each row with every other.
 FINISH = """
     WITH landed AS (
         UPDATE reminders_reminder r
@@ -34,13 +35,13 @@ FINISH = """
             sent_at = CASE WHEN x.state = 'SENT' THEN x.ended_at END,
             message_id = CASE WHEN x.state = 'SENT' THEN x.message_id ELSE r.message_id END,
             closed_at = CASE WHEN x.state <> 'PLANNED' THEN statement_timestamp() END
-        FROM (SELECT * FROM unnest(%(ids)s::bigint[], %(tickets)s::bigint[], %(numbers)s::int[], %(outcomes)s::int[],
-                                   %(ended)s::timestamptz[], %(message_ids)s::text[])
-                              AS e(id, ticket, number, o, ended_at, message_id)
+        FROM (SELECT (%(ids)s::bigint[])[i] AS id, (%(tickets)s::bigint[])[i] AS ticket, (%(numbers)s::int[])[i] AS number,
+                     (%(ended)s::timestamptz[])[i] AS ended_at, (%(message_ids)s::text[])[i] AS message_id, c.*
+              FROM generate_subscripts(%(ids)s::bigint[], 1) AS i
               JOIN json_to_recordset(%(common)s) AS c(
                   o int, state text, reason text, retry_at timestamptz, counted int, doubt int, begun_at timestamptz,
                   outcome text, code text, detail text, template_version bigint, template_fault text)
-              USING (o)) x
+              ON c.o = (%(outcomes)s::int[])[i]) x
         WHERE r.id = ANY(%(ids)s::bigint[]) AND r.id = x.id AND (
             (r.state = 'SENDING' AND r.ticket = x.ticket)
             OR (x.state = 'SENT' AND r.state IN ('PLANNED', 'QUEUED') AND r.attempts = x.number))

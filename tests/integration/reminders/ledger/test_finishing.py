@@ -1,0 +1,83 @@
+"""Recording how sends ended, many of them at once."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from assignments.models import Assignment
+from reminders.ledger import finishing
+from reminders.models import Kind, Reminder, State
+from tests.factories import NOON, AssignmentFactory
+
+pytestmark = pytest.mark.django_db
+
+MANY = 100
+TYPES = {
+    "ids": "bigint[]",
+    "tickets": "bigint[]",
+    "numbers": "int[]",
+    "outcomes": "int[]",
+    "ended": "timestamptz[]",
+    "message_ids": "text[]",
+    "common": "json",
+}
+
+
+def nodes_of_generic_plan(statement: str, params: dict[str, str]) -> list[dict[str, Any]]:
+    """The nodes of the plan that a prepared statement gets for whatever parameters, run once, flat."""
+    places = {name: f"${number}" for number, name in enumerate(TYPES, 1)}
+    text = re.sub(r"%\((\w+)\)s", lambda found: places[found[1]], statement)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE asked ({', '.join(TYPES.values())}) AS {text}")
+        values = ", ".join(["%s"] * len(TYPES))
+        cursor.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked({values})", [params[name] for name in TYPES]
+        )
+        found = cursor.fetchone()[0]
+        cursor.execute("DEALLOCATE asked")
+    nodes, waiting = [], [(json.loads(found) if isinstance(found, str) else found)[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting += node.get("Plans", [])
+    return nodes
+
+
+def test_many_ends_are_not_compared_each_with_every_other(clock, config):
+    """Also where PostgreSQL knows nothing yet of a ledger that has just been filled, as after a scan with much to plan."""
+    AssignmentFactory.create_batch(MANY, soon=True)
+    rows = Reminder.objects.filter(kind=Kind.REMINDER).order_by("id")
+    rows.update(state=State.SENDING, ticket=1, attempts=1, begun_at=NOON, lease_until=NOON)
+    ids = list(rows.values_list("id", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relname = 'reminders_reminder'"
+        )
+    common = {"o": 0, "state": "SENT", "reason": "", "retry_at": None, "counted": 0, "doubt": 0}
+    common |= {"begun_at": NOON.isoformat(), "outcome": "accepted", "code": "250", "detail": ""}
+    common |= {"template_version": None, "template_fault": ""}
+
+    def of_each(value: object) -> str:
+        return "{" + ",".join([str(value)] * MANY) + "}"
+
+    nodes = nodes_of_generic_plan(
+        finishing.FINISH,
+        {
+            "ids": "{" + ",".join(map(str, ids)) + "}",
+            "tickets": of_each(1),
+            "numbers": of_each(1),
+            "outcomes": of_each(0),
+            "ended": of_each(f'"{NOON.isoformat()}"'),
+            "message_ids": of_each("a@b"),
+            "common": json.dumps([common]),
+        },
+    )
+    assert rows.filter(state=State.SENT).count() == MANY
+    assert Assignment.objects.filter(reminder_status="SENT").count() == MANY
+    compared = sum(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"] for node in nodes)
+    assert compared < MANY
+    assert max(node["Actual Loops"] for node in nodes) <= MANY
