@@ -57,8 +57,8 @@ THINNED = {
     CoverageScenario.UNSPECIFIED_HTTP_METHOD: 5,
 }
 """Of so many cases every run tries one. Half of all cases give a field a value of another type, six for each field: two of
-six are tried, and a third of the valid values that it gives to each field in turn. Every method that an address does not have is sent by `test_every_address`: here it is the form of the refusal
-that counts."""
+six are tried, and a third of the valid values that it gives to each field in turn. Every method that an address does not
+have is sent by `test_every_address`: here it is the form of the refusal that counts."""
 met = Counter[tuple[str, CoverageScenario]]()
 """The cases that were met, by operation."""
 # The examples of the description are sent and compared by `test_examples`; a full run sends them from here too.
