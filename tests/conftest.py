@@ -18,7 +18,7 @@ from notifications.channels.memory.channel import MemoryChannel
 from reminders.conf import ReminderConfig
 from reminders.content.message_templates import active
 from reminders.delivery import deliver, dispatch, refusals
-from tests import emptying, starter
+from tests import depth, emptying, starter
 from tests.factories import NOON
 from tests.parallel import ONE_SYSTEM, WHOLE_SYSTEM
 from tests.stack import migrated_template
@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test is about the hash, and the real one takes half a second by design.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     emptying.install()
+    depth.set_default()
     if LINUX:
         starter.of_this_run = starter.Starter()
 

@@ -1,6 +1,6 @@
 """With a million assignments and a hundred thousand ledger rows: what figures and pages read of them.
 
-Where nobody waits for it (`tests.depth`); in every run with a third of the assignments, and the same bounds.
+Where nobody waits for it (`tests.depth`); in every run with a quarter of the assignments, and the same bounds.
 """
 
 import json
