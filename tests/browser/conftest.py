@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from reminders.conf import ReminderConfig
 from reminders.web.ops import maintenance
 from tests.browser import scene
+from tests.browser.contexts import PATIENCE_MS, Contexts
 from tests.browser.scene import Scene
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
@@ -26,8 +27,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # One process for all pages of a context.
+    "--disable-site-isolation-trials",
+    "--renderer-process-limit=1",
 ]
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="package")
@@ -71,21 +74,31 @@ def stage(site: str, config: ReminderConfig) -> Scene:
     return scene.set_up(config)
 
 
+@pytest.fixture(scope="package")
+def reused(browser: Browser) -> Contexts:
+    return Contexts(browser)
+
+
 @pytest.fixture
-def visit(browser: Browser, site: str, client) -> Iterator[Callable[..., Page]]:
+def contexts(reused: Contexts) -> Iterator[Contexts]:
+    yield reused
+    reused.give_back()
+
+
+@pytest.fixture
+def visit(contexts: Contexts, site: str, client) -> Iterator[Callable[..., Page]]:
     """Opens a page of the site as somebody; what a page must never do is checked at the end."""
-    contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
-    def go(name: str, path: str, **options) -> Page:
-        context = browser.new_context(**{"base_url": site, "locale": "en-GB", **options})
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
+    def go(name: str, path: str, *, viewport: ViewportSize | None = None, **options) -> Page:
+        context = contexts.take(**{"base_url": site, "locale": "en-GB", **options})
         if name:
             client.force_login(get_user_model().objects.get(username=name))
             cookie = client.cookies["sessionid"].value
             context.add_cookies([{"name": "sessionid", "value": cookie, "url": site}])
         page = context.new_page()
+        if viewport:
+            page.set_viewport_size(viewport)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on(
             "console",
@@ -100,6 +113,5 @@ def visit(browser: Browser, site: str, client) -> Iterator[Callable[..., Page]]:
         return page
 
     yield go
-    for context in contexts:
-        context.close()
+    contexts.give_back()  # What the pages have still to say is heard.
     assert wrong == []

@@ -19,9 +19,9 @@ def test_every_call_is_there_and_can_be_opened(visit):
     expect(page.get_by_role("button", name="Try it out")).to_be_visible()
     expect(page.locator(".parameter__name", has_text="If-Match").first).to_be_visible()
 
-    ground = "getComputedStyle(document.querySelector('.swagger-ui')).backgroundColor"
-    light = page.evaluate(ground)
+    shown = page.locator(".swagger-ui")
+    light = shown.evaluate("one => getComputedStyle(one).backgroundColor")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{ground} !== {light!r}")
+    expect(shown).not_to_have_css("background-color", light)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth import get_user_model
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from accounts import roles
 from accounts.models import TeamLimit
@@ -14,6 +14,7 @@ from accounts.openid_provider import OpenIdProvider
 from assignments import teams
 from config.sign_in_settings import openid_apps
 from reminders.models import Audit
+from tests.browser.contexts import Contexts
 from tests.fakes.certified_provider import running_certified_provider
 from tests.fakes.openid_provider import RunningProvider, running_provider
 
@@ -54,15 +55,12 @@ def configure(settings, company: OpenIdProvider) -> None:
 
 
 @pytest.fixture
-def go(browser: Browser, site: str, provider: RunningProvider) -> Iterator[Callable[..., Page]]:
+def go(contexts: Contexts, site: str, provider: RunningProvider) -> Iterator[Callable[..., Page]]:
     """Opens a page in a browser of its own; nothing but the site and the provider is asked, and the policy holds."""
-    contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
     def opened(path: str, issuer: str = provider.issuer) -> Page:
-        context = browser.new_context(base_url=site, locale="en-GB")
-        contexts.append(context)
-        context.set_default_timeout(30_000)
+        context = contexts.take(base_url=site, locale="en-GB")
         page = context.new_page()
 
         def on_request(asked) -> None:
@@ -84,8 +82,7 @@ def go(browser: Browser, site: str, provider: RunningProvider) -> Iterator[Calla
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    contexts.give_back()
     assert wrong == []
 
 

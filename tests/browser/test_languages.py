@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as configured
 from django.utils import timezone
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from assignments.contact_point import ContactPoint
 from assignments.models import Assignment, Status
 from reminders.content import links, opt_out_links, verification_links
 from reminders.content.links import Link
 from reminders.models import Verification
+from tests.browser.contexts import Contexts
 from tests.factories import AssigneeFactory, AssignmentFactory
 from tests.sample_mails import CLAIMS, mail
 
@@ -48,11 +49,9 @@ def organisation(settings):
 
 
 @pytest.fixture
-def reader(browser: Browser):
+def reader(contexts: Contexts) -> Page:
     """A window without network, as mail programs show a mail."""
-    context = browser.new_context(offline=True)
-    yield context.new_page()
-    context.close()
+    return contexts.take(locale="en-GB", offline=True).new_page()
 
 
 def check(page: Page, what: str) -> None:
@@ -125,12 +124,11 @@ def pages_of(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_page_behind_a_link_is_cut_on_a_phone(browser, site, settings, language):
+def test_no_page_behind_a_link_is_cut_on_a_phone(contexts, site, settings, language):
     settings.PUBLIC_URL = site
-    context = browser.new_context(locale=language)  # For the link that is nobody's: the browser asks for it.
-    page = context.new_page()
+    # For the link that is nobody's: the browser asks for it.
+    page = contexts.take(base_url=site, locale=language).new_page()
     for path in [f"{site}/a/1-2-3.invented", *pages_of(language)]:
         page.goto(path)
         assert page.locator("html").get_attribute("lang") == language
         check(page, path)
-    context.close()

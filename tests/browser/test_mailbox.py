@@ -98,10 +98,10 @@ def test_a_link_of_the_html_part_opens_a_window_in_which_its_page_works(visit, f
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["in its frame", "opened by itself"])
-def test_a_hostile_mail_runs_nothing_loads_nothing_and_leads_nowhere(browser, site, folder, client, alone):
+def test_a_hostile_mail_runs_nothing_loads_nothing_and_leads_nowhere(contexts, site, folder, client, alone):
     name = store(folder, html=HOSTILE, subject=HOSTILE, text=HOSTILE, name=HOSTILE)
     client.force_login(get_user_model().objects.get(username="olga"))
-    context = browser.new_context(base_url=site)
+    context = contexts.take(base_url=site, locale="en-GB")
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
     loaded = []
 
@@ -110,26 +110,24 @@ def test_a_hostile_mail_runs_nothing_loads_nothing_and_leads_nowhere(browser, si
         route.continue_() if route.request.url.startswith(site) else route.abort()
 
     context.route("**", load)
-    try:
-        page = context.new_page()
-        page.on("dialog", lambda dialog: loaded.append(f"dialog {dialog.message}"))
-        path = f"/ops/mailbox/{name}/html" if alone else f"/ops/mailbox/{name}"
-        page.goto(path)
-        part = page if alone else page.frame_locator("iframe")
-        expect(part.get_by_text("the end")).to_have_css("color", "rgb(0, 128, 0)")
-        title = page.title()
-        assert title != "broken"
-        part.locator("#send").click()
-        part.locator("#script").click()
-        if not alone:
-            part.locator("#top").click()
-        expect(part.get_by_text("the end")).to_be_visible()
-        assert page.url == site + path
-        assert (page.title(), len(context.pages)) == (title, 1)
-        own = {url for url in loaded if url.startswith("/static/ops/") and "pixel" not in url}
-        assert set(loaded) - own == {path, f"/ops/mailbox/{name}/html"}
-    finally:
-        context.close()
+    page = context.new_page()
+    windows = context.pages
+    page.on("dialog", lambda dialog: loaded.append(f"dialog {dialog.message}"))
+    path = f"/ops/mailbox/{name}/html" if alone else f"/ops/mailbox/{name}"
+    page.goto(path)
+    part = page if alone else page.frame_locator("iframe")
+    expect(part.get_by_text("the end")).to_have_css("color", "rgb(0, 128, 0)")
+    title = page.title()
+    assert title != "broken"
+    part.locator("#send").click()
+    part.locator("#script").click()
+    if not alone:
+        part.locator("#top").click()
+    expect(part.get_by_text("the end")).to_be_visible()
+    assert page.url == site + path
+    assert (page.title(), context.pages) == (title, windows)
+    own = {url for url in loaded if url.startswith("/static/ops/") and "pixel" not in url}
+    assert set(loaded) - own == {path, f"/ops/mailbox/{name}/html"}
 
 
 def test_everybody_can_use_the_mailbox(visit, folder):
