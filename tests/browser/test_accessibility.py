@@ -1,58 +1,41 @@
 """axe-core finds no serious fault: on every page, in light and dark, on a desk and on a phone."""
 
-from pathlib import Path
+from typing import Literal
+from weakref import WeakSet
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from reminders.operations import pauses
 from tests.browser import scene
+from tests.browser.axe import AXE, OF_WIDTH, faults
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 375, "height": 800}
 
+LOOKS: tuple[tuple[Literal["light", "dark"], ViewportSize, list[str] | None], ...] = (
+    ("light", DESK, None),
+    ("dark", DESK, []),
+    ("light", PHONE, OF_WIDTH),
+)
+"""What is asked beside the colours: everything, and then what may differ."""
 
-# What depends on colours, and what depends on the width too; all else was looked at before.
-OF_COLOURS = ["color-contrast", "link-in-text-block"]
-OF_WIDTH = [*OF_COLOURS, "scrollable-region-focusable", "target-size"]
-LOOKS = [("light", DESK, None), ("dark", DESK, OF_COLOURS), ("light", PHONE, OF_WIDTH)]
-RUN = """
-rules => {
-    const options = {resultTypes: ["violations"]};
-    if (rules) {
-        options.runOnly = {type: "rule", values: rules};
-    } else {
-        const slight = axe._audit.rules.filter((rule) => ["minor", "moderate"].includes(rule.impact));
-        options.rules = Object.fromEntries(slight.map((rule) => [rule.id, {enabled: false}]));
-    }
-    return axe.run(document, options);
-}
-"""
-"""Without those rules whose faults are never serious: nobody reads what they find."""
-
-
-def faults(page: Page, rules: list[str] | None = None) -> list[str]:
-    """Serious and critical ones, each with the element that has it."""
-    found = page.evaluate(RUN, rules)
-    return [
-        f"{one['id']}: {node['html'][:150]} {node.get('failureSummary', '')[:200]}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
+has_axe: WeakSet[Page] = WeakSet()
 
 
 def look_at(page: Page, path: str) -> None:
     """One page in light and dark on a desk, and on a phone."""
+    if page not in has_axe:
+        has_axe.add(page)
+        page.add_init_script(AXE)  # Not as a script of the page: the policy would forbid it, as it should.
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(DESK)
     shown = page.goto(path)
     assert shown is not None
     assert shown.status < 500, path
     expect(page.locator(".spinner")).to_have_count(0)
-    page.evaluate(AXE)  # Not as a script of the page: the policy would forbid it, as it should.
     for scheme, size, rules in LOOKS:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size(size)
