@@ -16,6 +16,7 @@ from tests.fakes.smtp_server import SmtpServer
 
 CERTIFICATE = Path(__file__).parents[2] / "loopback.pem"
 PLENTY = timedelta(seconds=60)
+SMALL = b"A: b\r\n\r\nHello\r\n"
 
 
 @pytest.fixture(params=["starttls", "implicit"])
@@ -28,7 +29,7 @@ def server(way: str) -> Iterator[SmtpServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     with SmtpServer(
-        tls=context, implicit_tls=way == "implicit", credentials=("worker", "correct horse")
+        tls=context, implicit_tls=way == "implicit", credentials=("worker", "correct horse"), chunking=True
     ) as server:
         yield server
 
@@ -52,19 +53,32 @@ def transport(address: MailServer) -> Iterator[SmtpTransport]:
     transport.close()
 
 
-def send(
-    transport: SmtpTransport, *, timeout: timedelta = PLENTY, content: bytes = b"A: b\r\n\r\nHello\r\n"
-) -> Delivery:
+def send(transport: SmtpTransport, *, timeout: timedelta = PLENTY, content: bytes = SMALL) -> Delivery:
     return transport.deliver(content, sender="a@example.com", recipient="b@example.com", timeout=timeout)
 
 
 def test_mails_travel_over_one_encrypted_connection(server: SmtpServer, transport: SmtpTransport) -> None:
     large = b"A: b\r\n\r\n" + b"0123456789\r\n" * 100_000
-    assert [send(transport).accepted, send(transport, content=large).accepted, send(transport).accepted] == [
+    assert [send(transport, content=content).accepted for content in (SMALL, SMALL, large, SMALL)] == [
         True
-    ] * 3
-    assert [len(each.content) for each in server.accepted] == [15, len(large), 15]
+    ] * 4
+    assert [len(each.content) for each in server.accepted] == [15, 15, len(large), 15]
     assert server.connections == 1
+    verbs = [command.split()[0] for command in server.commands]
+    assert (verbs.count("DATA"), verbs.count("BDAT")) == (
+        2,
+        2,
+    )  # the first and the large one; those after another
+
+
+def test_a_connection_that_the_server_has_ended_is_replaced_unseen(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    assert send(transport).accepted
+    server.drop_connections()
+    server.wait_until(lambda: server.open_connections == 0)
+    assert send(transport).accepted
+    assert [each.connection for each in server.accepted] == [1, 2]
 
 
 def test_credentials_travel_only_after_the_handshake(
