@@ -24,18 +24,24 @@ def install() -> None:
 
 def empty() -> None:
     """Truncates what has rows, and whatever refers to it, as PostgreSQL asks."""
+    left = list(filled())
+    found = set()
+    while left:
+        table = left.pop()
+        if table not in found:
+            found.add(table)
+            left += _referring()[table]
+    if found:
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {', '.join(sorted(found))}")
+
+
+def filled() -> set[str]:
+    """The tables that have rows."""
     with connection.cursor() as cursor:
         questions = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in _tables()]
         cursor.execute(" UNION ALL ".join(questions))
-        left = [table for (table,) in cursor.fetchall()]
-        found = set()
-        while left:
-            table = left.pop()
-            if table not in found:
-                found.add(table)
-                left += _referring()[table]
-        if found:
-            cursor.execute(f"TRUNCATE {', '.join(sorted(found))}")
+        return {table for (table,) in cursor.fetchall()}
 
 
 @cache
