@@ -110,6 +110,7 @@ TEMPLATES = [
     },
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SESSION_ENGINE = "accounts.sessions"
 AUTHENTICATION_BACKENDS = [
     "accounts.backends.PermissionsAtOnce",
     "django.contrib.auth.backends.ModelBackend",
