@@ -152,6 +152,7 @@ def test_everybody_can_use_it(visit, work, config):
     page = visit("", path_of(work))
     look_at(page, path_of(work))
     page.get_by_role("button", name="I can't make it", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("You have said that you can't make it.")
     look_at(page, path_of(work))
     look_at(page, "/a/made-up")
     late = AssignmentFactory(scheduled_start=timezone.now() + timedelta(minutes=50))

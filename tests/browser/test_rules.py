@@ -95,6 +95,7 @@ def test_everybody_can_read_its_steps_on_a_desk_and_on_a_phone(visit, work, conf
     page = visit("olga", f"{LIST}add/")
     fill(page)
     save(page)
+    expect(page.get_by_role("region", name="Preview")).to_be_visible()
     save(page)
     expect(page.get_by_text("was added successfully")).to_be_visible()
     made = ReminderRule.objects.get()

@@ -69,6 +69,7 @@ def test_it_goes_on_by_itself_with_a_script(visit, site, monkeypatch):
 def test_everybody_can_use_its_pages(visit, site):
     page = visit("olga", PAGE)
     choose(page, AMBIGUOUS)
+    expect(page.get_by_text("Is the day first or the month?")).to_be_visible()
     asked = page.url
     look_at(page, asked)
     page.get_by_label("Dates").select_option("day_first")
