@@ -9,7 +9,7 @@ from typing import NamedTuple
 from notifications.channels.email.connection import ConnectionBroken, ReplyCutShort, SmtpConnection
 from notifications.channels.email.responses import SERVICE_CODES, SmtpPhase
 
-MAX_STRIDE = 1.0
+MAX_PAUSE = 1.0
 """Seconds after the reply to the mail before: a connection that is idle for longer may be closed by now, and then nobody
 would know about a mail that is already on its way."""
 MAX_OCTETS = 65_536

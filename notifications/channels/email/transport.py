@@ -13,7 +13,7 @@ from datetime import timedelta
 from notifications.channels.email.connection import ConnectionBroken, ReplyCutShort, SmtpConnection
 from notifications.channels.email.one_piece import (
     MAX_OCTETS,
-    MAX_STRIDE,
+    MAX_PAUSE,
     in_one_piece,
     refused_envelope,
 )
@@ -243,7 +243,7 @@ class SmtpTransport:
         if connection.has_extn("size"):
             parameters += f" SIZE={len(content)}"
         envelope = f"MAIL FROM:<{sender}>{parameters}\r\n", f"RCPT TO:<{recipient}>\r\n"
-        at_once = len(content) <= MAX_OCTETS and self._is_in_stride(connection)
+        at_once = len(content) <= MAX_OCTETS and self._may_go_in_one_piece(connection)
         if at_once:
             before_last_octet()
             connection.send(in_one_piece("".join(envelope).encode(connection.command_encoding), content))
@@ -283,13 +283,13 @@ class SmtpTransport:
             raise ConnectionBroken("the server offers BDAT and does not know it")
         return self._refused(code, text, recipient=recipient)
 
-    def _is_in_stride(self, connection: SmtpConnection) -> bool:
+    def _may_go_in_one_piece(self, connection: SmtpConnection) -> bool:
         """Whether the next mail may go in one piece: MAIL, RCPT and the content together (RFC 3030 section 4.2)."""
         if not (
             self._takes_one_piece and connection.has_extn("chunking") and connection.has_extn("pipelining")
         ):
             return False
-        if not self._count or self._clock() - self._used_at > MAX_STRIDE:
+        if not self._count or self._clock() - self._used_at > MAX_PAUSE:
             return False
         if connection.has_something_to_read():
             self._phase = SmtpPhase.RESET

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.channels.email.one_piece import MAX_OCTETS, MAX_STRIDE
+from notifications.channels.email.one_piece import MAX_OCTETS, MAX_PAUSE
 from notifications.channels.email.server import MailServer
 from notifications.channels.email.transport import SmtpTransport
 from notifications.message import Delivery, Outcome, Subject
@@ -98,7 +98,7 @@ def test_many_go_so_over_one_connection(server: SmtpServer, transport: SmtpTrans
 def test_after_a_pause_the_server_is_asked_first(
     server: SmtpServer, transport: SmtpTransport, clock: Clock
 ) -> None:
-    clock.ahead = MAX_STRIDE + 0.1
+    clock.ahead = MAX_PAUSE + 0.1
     assert send(transport, 1).accepted
     assert pieces(server) == 0
 
