@@ -15,6 +15,9 @@ FEATURES = b"250-sink\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-8BITMIME\r\n250 S
 END = b"\r\n.\r\n"
 
 
+TAKEN = b"250 2.0.0 taken\r\n"
+
+
 class Counts:
     """What all connections have taken."""
 
@@ -22,10 +25,11 @@ class Counts:
         self.total = 0
         self.seen: set[bytes] = set()
 
-    def take(self, content: bytes) -> None:
+    def take(self, read: bytes, start: int, end: int) -> None:
+        """The mail that lies there in what was read."""
         self.total += 1
-        at = content.lower().find(b"message-id:")
-        self.seen.add(content[at : content.find(b"\r\n", at)])
+        at = read.find(b"Message-ID:", start, end)
+        self.seen.add(read[at : read.find(b"\r\n", at, end)])
 
 
 class Conversation(asyncio.Protocol):
@@ -44,36 +48,46 @@ class Conversation(asyncio.Protocol):
         transport.write(GREETING)
 
     def data_received(self, data: bytes) -> None:
-        self.unread += data
+        read = self.unread + data if self.unread else data
         answers = b""
-        while (answer := self._next()) is not None:
-            answers += answer
+        at = 0
+        while True:
+            if self.in_piece is not None:
+                end = rest = at + self.in_piece
+                if end > len(read):
+                    break
+            else:
+                ending = END if self.in_content else b"\r\n"
+                end = read.find(ending, at)
+                if end < 0:
+                    break
+                rest = end + len(ending)
+            if self.in_content or self.in_piece is not None:
+                self.in_content, self.in_piece = False, None
+                self.counts.take(read, at, end)
+                answers += self._accepted()
+            else:
+                answers += self._answer(read[at:end])
+            at = rest
+        self.unread = read[at:]
         if answers:
             self.transport.write(answers)
 
-    def _next(self) -> bytes | None:
-        """The answer to the next command or mail in what was read; None when it is not whole yet."""
-        if self.in_piece is not None:
-            if len(self.unread) < self.in_piece:
-                return None
-            piece, self.unread = self.unread[: self.in_piece], self.unread[self.in_piece :]
-            self.in_piece = None
-            return self._taken(piece)
-        piece, end, rest = self.unread.partition(END if self.in_content else b"\r\n")
-        if not end:
-            return None
-        self.unread = rest
-        if self.in_content:
-            self.in_content = False
-            return self._taken(piece)
-        match piece[:4].upper():
+    def _accepted(self) -> bytes:
+        if not self.answer_after:
+            return TAKEN
+        asyncio.get_running_loop().call_later(self.answer_after, self.transport.write, TAKEN)
+        return b""
+
+    def _answer(self, command: bytes) -> bytes:
+        match command[:4].upper():
             case b"EHLO":
                 return FEATURES
             case b"DATA":
                 self.in_content = True
                 return b"354 go on\r\n"
             case b"BDAT":
-                self.in_piece = int(piece.split()[1])
+                self.in_piece = int(command.split()[1])
                 return b""
             case b"XSTA":
                 return f"250 {json.dumps({'total': self.counts.total, 'unique': len(self.counts.seen)})}\r\n".encode()
@@ -83,14 +97,6 @@ class Conversation(asyncio.Protocol):
                 return b""
             case _:
                 return b"250 ok\r\n"
-
-    def _taken(self, content: bytes) -> bytes:
-        self.counts.take(content)
-        answer = b"250 2.0.0 taken\r\n"
-        if not self.answer_after:
-            return answer
-        asyncio.get_running_loop().call_later(self.answer_after, self.transport.write, answer)
-        return b""
 
 
 async def serve(port: int, answer_after: float) -> None:
