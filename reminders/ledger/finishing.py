@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from assignments.models import Status
@@ -26,6 +26,7 @@ from reminders.policy.ways import channel_name
 # the later steps need of an answer comes out of `landed`, which spares them a join of every row with every other. The rows
 # are named twice: by a join alone, PostgreSQL may read the whole ledger for a few of them. And the arrays are read by their
 # subscripts, of which PostgreSQL expects a thousand: of `unnest` it expects ten, and may compare each row with every other.
+# Assignments are locked, with the versions that `current` goes by, and named by an array for the same reason.
 FINISH = """
     WITH landed AS (
         UPDATE reminders_reminder r
@@ -36,7 +37,8 @@ FINISH = """
             message_id = CASE WHEN x.state = 'SENT' THEN x.message_id ELSE r.message_id END,
             closed_at = CASE WHEN x.state <> 'PLANNED' THEN statement_timestamp() END
         FROM (SELECT (%(ids)s::bigint[])[i] AS id, (%(tickets)s::bigint[])[i] AS ticket, (%(numbers)s::int[])[i] AS number,
-                     (%(ended)s::timestamptz[])[i] AS ended_at, (%(message_ids)s::text[])[i] AS message_id, c.*
+                     (%(ended)s::timestamptz[])[i] AS ended_at, (%(message_ids)s::text[])[i] AS message_id,
+                     (%(current)s::boolean[])[i] AS is_current, c.*
               FROM generate_subscripts(%(ids)s::bigint[], 1) AS i
               JOIN json_to_recordset(%(common)s) AS c(
                   o int, state text, reason text, retry_at timestamptz, counted int, doubt int, begun_at timestamptz,
@@ -45,7 +47,7 @@ FINISH = """
         WHERE r.id = ANY(%(ids)s::bigint[]) AND r.id = x.id AND (
             (r.state = 'SENDING' AND r.ticket = x.ticket)
             OR (x.state = 'SENT' AND r.state IN ('PLANNED', 'QUEUED') AND r.attempts = x.number))
-        RETURNING r.id, r.assignment_id, r.version, r.kind, r.state,
+        RETURNING r.id, r.assignment_id, r.kind, r.state, x.is_current,
                   x.number, x.ticket, x.begun_at, x.ended_at, x.outcome, x.code, x.detail,
                   x.template_version, x.template_fault
     ),
@@ -57,10 +59,9 @@ FINISH = """
         RETURNING reminder_id
     ),
     rolled AS (
-        UPDATE assignments_assignment a SET reminder_status = 'SENT'
-        FROM landed
-        WHERE a.id = landed.assignment_id AND a.version = landed.version AND landed.kind = 'REMINDER'
-          AND landed.state = 'SENT' AND a.reminder_status = 'NONE'
+        UPDATE assignments_assignment SET reminder_status = 'SENT'
+        WHERE id = ANY(ARRAY(SELECT assignment_id FROM landed WHERE kind = 'REMINDER' AND state = 'SENT' AND is_current))
+          AND reminder_status = 'NONE'
     )
     SELECT id, FALSE AS noted, EXISTS (SELECT FROM reminders_subscription WHERE active) FROM landed
     UNION ALL SELECT reminder_id, TRUE, NULL FROM noted
@@ -86,7 +87,7 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
         )
         versions = dict(cursor.fetchall())
         ends = update_breakers(cursor, ends, config=config)
-        run(cursor, FINISH, _finish_params(ends))
+        run(cursor, FINISH, _finish_params(ends, versions))
         answers = cursor.fetchall()
         ids = {reminder_id for reminder_id, noted, _ in answers if not noted}
         landed = [end for end in ends if end.claim.row.id in ids]
@@ -105,8 +106,8 @@ def finish(ends: Sequence[Finished], *, config: ReminderConfig) -> Recorded:
     return Recorded(landed, ended)
 
 
-def _finish_params(ends: Sequence[Finished]) -> dict[str, str]:
-    """What FINISH needs to know of these ends."""
+def _finish_params(ends: Sequence[Finished], versions: Mapping[int, int]) -> dict[str, str]:
+    """What FINISH needs to know of these ends. `versions`: those in force, by assignment, which are locked."""
     outcomes: dict[tuple[object, ...], int] = {}
     outcome_of = []
     for end in ends:
@@ -129,6 +130,8 @@ def _finish_params(ends: Sequence[Finished]) -> dict[str, str]:
         *("state", "reason", "retry_at", "counted", "doubt", "begun_at", "outcome", "code", "detail"),
         *("template_version", "template_fault"),
     )
+    rows = [end.claim.row for end in ends]
+    of_current_plan = [versions.get(row.assignment_id) == row.version for row in rows]
     common = [{"o": number, **dict(zip(names, outcome, strict=True))} for outcome, number in outcomes.items()]
     return {
         "ids": bigints([end.claim.row.id for end in ends]),
@@ -137,6 +140,7 @@ def _finish_params(ends: Sequence[Finished]) -> dict[str, str]:
         "outcomes": bigints(outcome_of),
         "ended": "{" + ",".join([end.finished_at.isoformat() for end in ends]) + "}",
         "message_ids": texts([end.message_id for end in ends]),
+        "current": "{" + ",".join(["t" if is_current else "f" for is_current in of_current_plan]) + "}",
         "common": json.dumps(common, default=datetime.isoformat),
     }
 

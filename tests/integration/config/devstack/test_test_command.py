@@ -157,7 +157,12 @@ def test_each_way_in_which_a_test_ends_is_told_in_a_run_of_several_processes(tmp
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *words, str(tmp_path), f"--rootdir={tmp_path}"],
         cwd=tmp_path,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
+        env={
+            **os.environ,
+            "PYTEST_ADDOPTS": "",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(ROOT),
+        },
         capture_output=True,
         text=True,
         timeout=120,

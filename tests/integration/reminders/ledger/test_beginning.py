@@ -51,6 +51,7 @@ def test_of_a_changed_plan_it_is_looked_up_what_the_person_has_heard(clock, conf
                 "outcomes": "{0,0}",
                 "ended": "{2026-11-24T10:00:00+00:00,2026-11-24T10:00:00+00:00}",
                 "message_ids": "{a,b}",
+                "current": "{t,t}",
                 "common": '[{"o": 0}]',
             },
         ),
