@@ -28,6 +28,7 @@ from config.devstack.postgres import Postgres
 from config.devstack.processes import end, wait_for
 from config.devstack.servers import Server
 from config.devstack.valkey import Valkey
+from reminders.content.message_templates.active import REFRESH_SECONDS
 from tests.chaos import checker, texts, ways
 from tests.chaos.checker import Evidence
 from tests.chaos.proxy import Proxy
@@ -362,12 +363,17 @@ class System:
         # A message that is on its way would arrive in the next test, where its row is unknown.
         until(lambda: self._unless_deadlocked(END_OPEN), within=60, what="nothing is open any more")
         wait_for(lambda: self.one(IN_FLIGHT) == 0, seconds=SEND + LEASE)
+        had_texts = self.one("SELECT EXISTS (SELECT FROM reminders_messagetemplate)")
         truncate = f"TRUNCATE {TABLES} CASCADE"
         until(
             lambda: self._unless_deadlocked(truncate),
             within=60,
             what="no other lock crosses those of TRUNCATE",
         )
+        if had_texts:
+            pause(
+                REFRESH_SECONDS
+            )  # So long a process may go on with a text that is gone, which no operator can do.
         self.counted.clear()
         for file in (self.stack.ledger, self.stack.refusals):
             if file.exists():
