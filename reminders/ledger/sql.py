@@ -7,14 +7,20 @@ from typing import Any
 import psycopg
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.pq import Format
 
 Cursor = CursorWrapper | psycopg.Cursor[tuple[Any, ...]]
 
-TIMESTAMPTZ = psycopg.adapters.types["timestamptz"].oid
 
+class _JsonbText(Loader):
+    """JSON as its text, as Django's own cursors give it: what needs it read does that."""
 
-_timestamptz_loader = psycopg.adapters.get_loader(TIMESTAMPTZ, Format.TEXT)
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data)[1:].decode()  # The first byte is the version of the format (jsonb_send).
 
 
 def run(cursor: Cursor, statement: str, params: Any = None) -> None:
@@ -26,15 +32,14 @@ def run(cursor: Cursor, statement: str, params: Any = None) -> None:
 def prepared_cursor() -> Iterator[Cursor]:
     """A cursor on Django's connection whose statements PostgreSQL plans once for each connection.
 
-    For the statements of the hot path: planning them anew is most of what a lone reminder costs the database.
-    Errors are Django's, as everywhere.
+    For the statements of the hot path: planning them anew is most of what a lone reminder costs the database. What they
+    return comes as PostgreSQL holds it: a row that is begun has ten instants, and to write and to read them as text took
+    4 % of what a reminder costs. Errors are Django's, as everywhere.
     """
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        if _timestamptz_loader is not None:
-            # psycopg's own loader (in C) in place of Django's; the session's zone is UTC. Eight instants a row
-            # would else be a fifth of what beginning a reminder costs in Python.
-            cursor.adapters.register_loader(TIMESTAMPTZ, _timestamptz_loader)
+        cursor.format = Format.BINARY
+        cursor.adapters.register_loader("jsonb", _JsonbText)
         yield cursor
 
 
