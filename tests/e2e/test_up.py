@@ -239,7 +239,8 @@ def test_the_web_answers_and_everything_runs(running: Up) -> None:
 
     until(answers, within=60, what="web answers")
     assert status(content["web"] + "/admin/login/") == 200
-    assert set(content["processes"]) == {"postgres", "redis", "mail", "web", "worker", "scanner", "beat"}
+    everybody = {"postgres", "redis", "mail", "web", "worker", "scanner", "beat"}
+    until(lambda: set(running.file()["processes"]) == everybody, within=60, what="everything runs")
     assert content["login"]["username"] == "ops"
     assert content["login"]["password"] in running.printed()
 
