@@ -1,5 +1,6 @@
-"""What an index can answer, whatever the statistics of a table that other tests have filled and emptied."""
+"""How PostgreSQL carries out a statement; and what an index can answer, whatever the statistics of its table are."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,3 +28,22 @@ def plan_with_only(index: str, statement: str, params: Sequence[Any] | None = No
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("EXPLAIN " + statement, params)
         return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def explained(statement: str, params: object = None) -> dict[str, Any]:
+    """The uppermost node of EXPLAIN (ANALYZE): how the statement was carried out."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement, params)
+        found = cursor.fetchone()[0]
+    plan: dict[str, Any] = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return plan
+
+
+def nodes_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """A node and all below it, flat."""
+    nodes, waiting = [], [plan]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting += node.get("Plans", [])
+    return nodes

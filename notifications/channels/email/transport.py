@@ -15,6 +15,7 @@ from notifications.channels.email.one_piece import (
     MAX_OCTETS,
     MAX_PAUSE,
     in_one_piece,
+    is_understood,
     refused_envelope,
 )
 from notifications.channels.email.opening import open_connection
@@ -78,7 +79,7 @@ class SmtpTransport:
         `content` is the mail with CRLF line ends, not dot-stuffed; `sender` and `recipient` are envelope
         addresses (see `envelope_address`; the sender may be empty). `timeout` bounds everything, save that the
         reply to the final dot may take `final_reply_timeout` from then on if that is longer. `before_last_octet` is
-        called before the write that holds the final dot.
+        called before the write that holds the final dot, or the whole mail.
         """
         deadline = self._clock() + timeout.total_seconds()
         kept = self._has_connection()
@@ -285,9 +286,7 @@ class SmtpTransport:
 
     def _may_go_in_one_piece(self, connection: SmtpConnection) -> bool:
         """Whether the next mail may go in one piece: MAIL, RCPT and the content together (RFC 3030 section 4.2)."""
-        if not (
-            self._takes_one_piece and connection.has_extn("chunking") and connection.has_extn("pipelining")
-        ):
+        if not (self._takes_one_piece and is_understood(connection)):
             return False
         if not self._count or self._clock() - self._used_at > MAX_PAUSE:
             return False

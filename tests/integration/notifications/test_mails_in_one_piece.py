@@ -1,7 +1,6 @@
 """Mails that go in one piece, behind BDAT: when they do, how each ends, and what is known of it."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -16,21 +15,13 @@ from notifications.message import Delivery, Outcome, Subject
 from tests.depth import examples
 from tests.fakes.smtp_faults import Fault
 from tests.fakes.smtp_server import SmtpServer
+from tests.integration.notifications.test_email_transport import Clock
 
 SENDER, ANN = "reminders@example.com", "ann@example.com"
 PLENTY, SHORT = timedelta(seconds=60), timedelta(seconds=0.5)
 LATER, NEVER = Outcome.REFUSED_FOR_NOW, Outcome.REJECTED
 REFUSED = Outcome.CHANNEL_REFUSED
 UNKNOWABLE = Outcome.UNKNOWABLE
-
-
-class Clock:
-    """The monotonic clock, which may be set ahead."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead
 
 
 @pytest.fixture

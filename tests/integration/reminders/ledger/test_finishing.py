@@ -11,6 +11,7 @@ from assignments.models import Assignment
 from reminders.ledger import finishing
 from reminders.models import Kind, Reminder, State
 from tests.factories import NOON, AssignmentFactory
+from tests.plans import explained, nodes_of
 
 pytestmark = pytest.mark.django_db
 
@@ -35,17 +36,9 @@ def nodes_of_generic_plan(statement: str, params: dict[str, str]) -> list[dict[s
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute(f"PREPARE asked ({', '.join(TYPES.values())}) AS {text}")
         values = ", ".join(["%s"] * len(TYPES))
-        cursor.execute(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked({values})", [params[name] for name in TYPES]
-        )
-        found = cursor.fetchone()[0]
+        plan = explained(f"EXECUTE asked({values})", [params[name] for name in TYPES])
         cursor.execute("DEALLOCATE asked")
-    nodes, waiting = [], [(json.loads(found) if isinstance(found, str) else found)[0]["Plan"]]
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting += node.get("Plans", [])
-    return nodes
+    return nodes_of(plan)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What a scan finds, what it costs, and that SQL and policy say the same about a plan that no longer holds."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from reminders.policy.rows import Plan
 from tests.conftest import NOON
 from tests.depth import examples
 from tests.factories import AssigneeFactory, AssignmentFactory
+from tests.plans import explained, nodes_of
 from tests.rule_factory import rule
 
 pytestmark = pytest.mark.django_db
@@ -135,20 +135,6 @@ def test_a_reminder_is_due_half_an_hour_of_real_time_before_the_start(clock, zon
     assert start - row.due_at == timedelta(minutes=30)
 
 
-def plan_of(statement: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every node of EXPLAIN (ANALYZE), flat."""
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement, params)
-        found = cursor.fetchone()[0]
-    top = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-    nodes, waiting = [], [top]
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting += node.get("Plans", [])
-    return nodes
-
-
 def planning_params(config: ReminderConfig) -> dict[str, Any]:
     return {
         "lead": config.lead,
@@ -184,7 +170,7 @@ def test_a_page_looks_its_assignments_up_though_statistics_still_call_the_ledger
     within = dict(planning.FIRST_PAGE)
     assert planning.plan_reminders(config, planning.SCOPE_DEFAULT_LEAD, within).planned == planning.BATCH
     statement = planning.PLAN_REMINDERS.format(scope=planning.SCOPE_DEFAULT_LEAD)
-    nodes = plan_of(statement, planning_params(config))
+    nodes = nodes_of(explained(statement, planning_params(config)))
     assert sum(n.get("Rows Removed by Join Filter", 0) for n in nodes) == 0
     assert not [
         n for n in nodes if n.get("Relation Name") == "reminders_reminder" and "Seq" in n["Node Type"]
@@ -223,7 +209,7 @@ def test_a_scan_of_a_million_assignments_with_none_due_reads_a_few_pages():
         notified.NOT_ROLLED_UP.format(scope="a.scheduled_start <= statement_timestamp() + %(lookahead)s"),
     ]
     for statement in statements:
-        nodes = plan_of(statement, params)
+        nodes = nodes_of(explained(statement, params))
         on_table = [n for n in nodes if n.get("Relation Name") == "assignments_assignment"]
         assert {n["Node Type"] for n in on_table} <= {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
         assert blocks(nodes) < 50
@@ -272,7 +258,7 @@ def blocks_of_a_scan() -> int:
     assert seen == scan.ScanPreview(scan.ScanCounts(), complete=True)
     statements = [query["sql"].replace("%", "%%") for query in asked]
     plans = [
-        plan_of(statement, {})
+        nodes_of(explained(statement, {}))
         for statement in statements
         if statement.lstrip().split(maxsplit=1)[0].upper() in {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE"}
     ]

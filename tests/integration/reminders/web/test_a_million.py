@@ -3,8 +3,6 @@
 Where nobody waits for it (`tests.depth`); in every run with a quarter of the assignments, and the same bounds.
 """
 
-import json
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +11,7 @@ from assignments.team_scope import EVERYTHING, TeamScope
 from reminders.insight import awareness, figure_queries, starting_soon, statistics
 from tests.depth import examples
 from tests.factories import AssigneeFactory
+from tests.plans import explained
 
 pytestmark = pytest.mark.django_db
 
@@ -80,14 +79,6 @@ def scans(plan: dict) -> list[tuple[str, str]]:
     if plan.get("Relation Name") in ("assignments_assignment", "reminders_reminder"):
         found.append((plan["Node Type"], plan["Relation Name"]))
     return found
-
-
-def explained(statement: str, params: object = None) -> dict:
-    """How PostgreSQL carried it out."""
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement, params)
-        plan = cursor.fetchone()[0]
-    return (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
 
 
 def blocks(plan: dict) -> int:
