@@ -49,6 +49,10 @@ BUSY_RETRIES = 20
 BUSY_WAIT = 0.05
 
 
+SENDS_BEFORE = 2.0
+"""What was believed of the speed counts as so many sends beside those of a slice: a long slice says nearly all."""
+
+
 CAUTIOUS_SECONDS = 600.0
 """How long after a response that did not come in time rows are begun one by one."""
 
@@ -71,6 +75,11 @@ class SendSpeed:
             return 1
         return max(1, min(most, int(SLICE_SECONDS / max(self.seconds_per_send, 1e-6))))
 
+    def weigh(self, sends: int, seconds: float) -> None:
+        """So many sends took so long."""
+        before = SENDS_BEFORE * self.seconds_per_send
+        self.seconds_per_send = (before + seconds) / (SENDS_BEFORE + sends)
+
     def learn(self, ends: Sequence[Finished], seconds: float) -> None:
         """From a slice of sends."""
         sends = len(
@@ -81,7 +90,7 @@ class SendSpeed:
             }
         )
         if sends:
-            self.seconds_per_send += 0.3 * (seconds / sends - self.seconds_per_send)
+            self.weigh(sends, seconds)
         if any(end.result is Result.UNKNOWABLE for end in ends):
             self.cautious_until = time.monotonic() + CAUTIOUS_SECONDS
 
