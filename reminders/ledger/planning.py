@@ -11,7 +11,7 @@ from reminders.conf import MAX_LEAD, ReminderConfig
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import PLANNED_BY_RULES, notified_sql, opted_out, way_sql, ways_of
 from reminders.ledger.records import Ended, ended_from_json
-from reminders.ledger.sql import run
+from reminders.ledger.sql import prepared_cursor, run
 from reminders.policy.recipients import assignee_recipient_sql
 from reminders.policy.timing import overdue_base_sql
 
@@ -103,7 +103,7 @@ PLAN_MARKERS = f"""
 """  # noqa: S608 - our own constants
 
 
-SCOPE_IDS = "a.id = ANY(%(ids)s)"
+SCOPE_IDS = "a.id = ANY(%(ids)s::bigint[])"
 
 
 SCOPE_PAGE = "(a.scheduled_start, a.id) > (%(after_start)s, %(after_id)s)"
@@ -172,7 +172,7 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
         "scan_id": None,
         **within,
     }
-    with connection.cursor() as cursor:
+    with prepared_cursor() if "ids" in within else connection.cursor() as cursor:
         if "ids" not in within:
             # Losing this commit loses nothing: the next scan plans the same rows again.
             run(cursor, "SET LOCAL synchronous_commit = off")

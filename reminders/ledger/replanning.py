@@ -24,7 +24,7 @@ from reminders.ledger.notified import sync_roll_up
 from reminders.ledger.planning import SCOPE_IDS, plan_markers, plan_reminders
 from reminders.ledger.records import Ended
 from reminders.ledger.rule_planning import follow_rules, has_rules, leave_to_scan
-from reminders.ledger.sql import Cursor, fetch, run
+from reminders.ledger.sql import Cursor, bigints, fetch, prepared_cursor, run
 from reminders.models import Reason
 from reminders.policy.escalation import TAKEN_BACK
 from reminders.policy.recipients import assignee_recipient_sql
@@ -46,7 +46,7 @@ def replan(ids: Sequence[int], config: ReminderConfig, *, new: bool = False) -> 
         else:
             leave_to_scan(ids)
     if config.enabled:
-        within = {"ids": list(ids), "limit": len(ids)}
+        within = {"ids": bigints(ids), "limit": len(ids)}
         ended += plan_reminders(config, SCOPE_IDS, within).skipped
         plan_markers(config, SCOPE_IDS, within)
     if not new:
@@ -110,9 +110,9 @@ def void(ids: Sequence[int] | None = None) -> list[Ended]:
 
     `policy.gates.void_reason` is the same rule as a pure function.
     """
-    scope = "TRUE" if ids is None else "a.id = ANY(%(ids)s)"
-    with connection.cursor() as cursor:
-        run(cursor, VOID.format(scope=scope), {"ids": list(ids or [])})
+    scope = "TRUE" if ids is None else SCOPE_IDS
+    with connection.cursor() if ids is None else prepared_cursor() as cursor:
+        run(cursor, VOID.format(scope=scope), {"ids": bigints(ids or ())})
         ended = [Ended(**row) for row in fetch(cursor)]
         record_ended(cursor, ended)
     return ended
