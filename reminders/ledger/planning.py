@@ -177,7 +177,9 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
             # Losing this commit loses nothing: the next scan plans the same rows again.
             run(cursor, "SET LOCAL synchronous_commit = off")
         run(cursor, statement.format(scope=scope), params)
-        seen, planned, skipped, last_start, last_id = cursor.fetchone()
+        row = cursor.fetchone()
+        assert row is not None
+        seen, planned, skipped, last_start, last_id = row
         ended = [ended_from_json(row) for row in json.loads(skipped or "[]")]
         record_ended(cursor, ended)
     full = seen == BATCH
