@@ -10,8 +10,8 @@ from reminders.ledger.chains import go_on_later
 from reminders.ledger.events import record_ended
 from reminders.ledger.fragments import ACTIVE_PAUSE, AS_ENDED, TO_PEOPLE, ended_unsent
 from reminders.ledger.records import Ended
-from reminders.ledger.sql import fetch, run
-from reminders.models import PAUSE_IN_FORCE, Kind, Pause
+from reminders.ledger.sql import fetch, prepared_cursor, run
+from reminders.models import Kind, Pause
 from reminders.policy.timing import Usefulness
 
 PAUSE_LOCK = 0x72656D03
@@ -28,6 +28,10 @@ END_PAUSE = """
     RETURNING id
 """
 
+IN_FORCE = f"""
+    SELECT id, by::text, reason::text, since, until, ended_at, ended_by::text FROM reminders_pause
+    WHERE id IN ({ACTIVE_PAUSE}) ORDER BY id DESC LIMIT 1
+"""  # noqa: S608 - our own constants
 
 DUE = f"""r.closed_at IS NULL AND r.state IN ('PLANNED', 'QUEUED') AND r.channel <> 'none'
     AND r.{TO_PEOPLE} AND r.next_attempt_at <= statement_timestamp()"""
@@ -96,4 +100,7 @@ def skip_waiting(parts: Collection[tuple[Kind, Usefulness]]) -> list[Ended]:
 
 def pause_in_force() -> Pause | None:
     """The pause that holds sending now; None while nothing does."""
-    return Pause.objects.filter(PAUSE_IN_FORCE).first()
+    with prepared_cursor() as cursor:
+        run(cursor, IN_FORCE)
+        row = next(fetch(cursor), None)
+    return Pause.from_db(connection.alias, list(row), list(row.values())) if row else None
