@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.statements import first_row
+
 TAKE_ONE = """
     INSERT INTO access_allowance AS a (caller, full_at) VALUES (%(caller)s, statement_timestamp() + %(each)s)
     ON CONFLICT (caller) DO UPDATE SET full_at = greatest(a.full_at, statement_timestamp()) + %(each)s
@@ -37,12 +39,9 @@ class Rate:
 def take(caller: str, rate: Rate) -> float | None:
     """Takes one from the allowance. None: done; otherwise the seconds until there is one again. Raises DatabaseError."""
     values: dict[str, Any] = {"caller": caller, "each": rate.each, "most": rate.each * rate.at_once}
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE_ONE, values)
-        if cursor.fetchone():
-            return None
-        cursor.execute(WAIT_SECONDS, values)
-        (seconds,) = cursor.fetchone() or (0.0,)
+    if first_row(TAKE_ONE, values):
+        return None
+    (seconds,) = first_row(WAIT_SECONDS, values) or (0.0,)
     return max(float(seconds), 0.001)
 
 

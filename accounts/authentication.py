@@ -15,19 +15,17 @@ from accounts.allowances import Rate
 from accounts.client_address import client_address
 from accounts.models import ApiToken, digest
 from accounts.sign_in_failures import keyed_hash
+from accounts.statements import columns, first_row, made_of
 
 FAILURES_PER_ADDRESS = Rate(60, timedelta(seconds=1))
 """Calls without a valid token. Those with one are never refused for them: many programs may share an address."""
 
-_VALID = """
-    SELECT *, last_used_at IS NULL OR last_used_at < statement_timestamp() - interval '1 minute' AS store_use
+_VALID = f"""
+    SELECT {columns(ApiToken)}, last_used_at IS NULL OR last_used_at < statement_timestamp() - interval '1 minute'
     FROM access_apitoken
     WHERE digest = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > statement_timestamp())
-"""
-"""The token of a digest. `last_used_at` is exact to a minute, so that not every call writes to the row.
-
-Every call asks for it, and to build this statement from expressions took a fifth of the time of a small call.
-"""
+"""  # noqa: S608 - names of columns
+"""The token of a digest, and whether to store its use: exact to a minute, so that not every call writes to the row."""
 
 
 class TokenUser(AnonymousUser):
@@ -53,11 +51,13 @@ class TokenAuthentication(BaseAuthentication):
         if len(parts) != 2:
             raise AuthenticationFailed("'Authorization: Bearer <token>' is needed, with one token")
         secret = parts[1].decode("ascii", errors="replace")
-        token = next(iter(ApiToken.objects.raw(_VALID, [digest(secret)])), None)
-        if token is None:
+        found = first_row(_VALID, [digest(secret)])
+        if found is None:
             _report_failure(request)
             raise AuthenticationFailed("this token is unknown, has expired or was revoked")
-        if token.store_use:  # type: ignore[attr-defined]  # the statement adds it
+        *values, store_use = found
+        token = made_of(ApiToken, values)
+        if store_use:
             _store_use(token)
         return TokenUser(token), token
 

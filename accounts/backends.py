@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.db import connection
 from django.http import HttpRequest
 
+from accounts.statements import first_row
+
 GRANTED = """
-    SELECT t.app_label || '.' || p.codename
+    SELECT coalesce(array_agg(t.app_label || '.' || p.codename), '{}')
     FROM auth_permission p JOIN django_content_type t ON t.id = p.content_type_id
     WHERE p.id IN (
         SELECT permission_id FROM auth_user_user_permissions WHERE user_id = %(user)s
@@ -31,9 +32,8 @@ class PermissionsAtOnce:
         if not user_obj.is_active or user_obj.is_anonymous or user_obj.is_superuser or obj is not None:
             return set()
         if not hasattr(user_obj, "_perm_cache"):
-            with connection.cursor() as cursor:
-                cursor.execute(GRANTED, {"user": user_obj.pk})
-                user_obj._perm_cache = {name for (name,) in cursor.fetchall()}
+            (names,) = first_row(GRANTED, {"user": user_obj.pk}) or ([],)
+            user_obj._perm_cache = set(names)
         found: set[str] = user_obj._perm_cache
         return found
 

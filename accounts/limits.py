@@ -5,13 +5,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 
 from accounts.models import ApiToken, TeamLimit
 from accounts.reasons import checked_reason
 from accounts.signals import account_changed
+from accounts.statements import first_row
 
 _TEAMS = "SELECT teams FROM access_teamlimit WHERE user_id = %s"
 
@@ -23,9 +24,7 @@ def teams_of(user: Any) -> frozenset[int] | None:
         return None if token.teams is None else frozenset(token.teams)
     if not user.is_authenticated:
         return frozenset()
-    with connection.cursor() as cursor:  # for every page: a queryset takes six times as long to build
-        cursor.execute(_TEAMS, [user.pk])
-        found = cursor.fetchone()
+    found = first_row(_TEAMS, [user.pk])
     return None if found is None else frozenset(found[0])
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib.sessions.backends import db
-from django.db import connection
 from django.utils import timezone
+
+from accounts.statements import first_row
 
 STORED = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > %s"
 
@@ -16,9 +17,7 @@ class SessionStore(db.SessionStore):
     """
 
     def load(self) -> dict[str, Any]:
-        with connection.cursor() as cursor:
-            cursor.execute(STORED, [self.session_key, timezone.now()])
-            found = cursor.fetchone()
+        found = first_row(STORED, [self.session_key, timezone.now()])
         if found is None:
             self._session_key = None
             return {}

@@ -7,6 +7,7 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from accounts import sessions
 from accounts.sessions import SessionStore
 
 pytestmark = pytest.mark.django_db
@@ -26,11 +27,12 @@ def test_each_reads_what_the_other_has_written(writes, reads):
     assert dict(reads(stored(writes, colour="blue")).items()) == {"colour": "blue"}
 
 
-def test_one_statement_reads_it(django_assert_num_queries):
+def test_one_statement_reads_it(first_rows):
     key = stored(SessionStore, colour="blue")
-    with django_assert_num_queries(1):
-        session = SessionStore(key)
-        assert (session["colour"], session.get("size"), session.session_key) == ("blue", None, key)
+    statements = first_rows(sessions)
+    session = SessionStore(key)
+    assert (session["colour"], session.get("size"), session.session_key) == ("blue", None, key)
+    assert statements == [sessions.STORED]
 
 
 @pytest.mark.parametrize("store", [SessionStore, db.SessionStore])
