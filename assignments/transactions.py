@@ -1,4 +1,4 @@
-"""Transactions that are repeated after a deadlock and end when the database server stops responding."""
+"""Transactions that are repeated where that helps, as after a deadlock, and end when the database server stops responding."""
 
 import functools
 import os
@@ -23,8 +23,10 @@ MAX_TRIES = 3
 CONNECTION_DEADLINE_SECONDS = 60.0
 """No transaction here takes this long; a server that has not responded by then is taken for lost."""
 
-RETRIED_CODES = {"40P01", "40001"}
-"""deadlock_detected and serialization_failure (PostgreSQL manual, appendix A): trying again is safe."""
+RETRIED_CODES = {"40P01", "40001", "0A000"}
+"""deadlock_detected and serialization_failure (PostgreSQL manual, appendix A): trying again is safe. So it is after
+feature_not_supported: a statement was prepared before a migration changed a column that it returns, and the rollback has the
+driver prepare it anew."""
 
 READ_ONLY_CODE = "25006"
 """read_only_sql_transaction: the server is a standby, or the session began while the database was read-only."""
@@ -60,7 +62,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def atomically(step: Callable[P, R]) -> Callable[P, R]:
-    """Runs `step` in one transaction; after a deadlock or a serialization failure up to 3 times.
+    """Runs `step` in one transaction; up to 3 times where trying again is safe (`RETRIED_CODES`).
 
     A connection that refuses to write is replaced, and the step runs again: nothing of it was written.
 
