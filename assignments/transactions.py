@@ -1,4 +1,4 @@
-"""Transactions that are repeated where that helps, as after a deadlock, and end when the database server stops responding."""
+"""Transactions that are repeated where that helps, as after a deadlock, and end when the database server falls silent."""
 
 import functools
 import os
