@@ -36,6 +36,7 @@ def prepared_cursor() -> Iterator[Cursor]:
     return comes as PostgreSQL holds it: a row that is begun has ten instants, and to write and to read them as text took
     4 % of what a reminder costs. Errors are Django's, as everywhere.
     """
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.format = Format.BINARY
