@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
+from accounts import allowances, authentication
 from assignments import people, services
 from assignments.models import Assignee, Assignment
 from notifications.message import Outcome
@@ -473,10 +474,12 @@ def test_many_that_start_at_once_are_paged_without_loss(api):
     assert seen == sorted(Assignment.objects.values_list("pk", flat=True))
 
 
-def test_a_page_costs_two_queries_beside_those_of_every_call(api, four, django_assert_num_queries):
+def test_a_page_costs_four_queries(api, four, first_rows, django_assert_num_queries):
     api.get("/api/assignments")  # The first call of a minute also notes that the token was used.
+    caller, rate = first_rows(authentication), first_rows(allowances)
     with django_assert_num_queries(2):  # the page, and who knows of it
         api.get("/api/assignments")
+    assert (len(caller), len(rate)) == (1, 1)  # who calls, and how often
 
 
 def test_pages_through_equal_starts_hold_each_row_once_while_rows_are_added(api, clock, monkeypatch):

@@ -1,4 +1,4 @@
-"""What the tests of accounts share."""
+"""What the tests of statements share, wherever they are."""
 
 from collections.abc import Callable
 from types import ModuleType
