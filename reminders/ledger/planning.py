@@ -172,8 +172,9 @@ def _plan(statement: str, config: ReminderConfig, scope: str, within: Mapping[st
         "scan_id": None,
         **within,
     }
-    with prepared_cursor() if "ids" in within else connection.cursor() as cursor:
-        if "ids" not in within:
+    of_scan = "ids" not in within
+    with connection.cursor() if of_scan else prepared_cursor() as cursor:
+        if of_scan:
             # Losing this commit loses nothing: the next scan plans the same rows again.
             run(cursor, "SET LOCAL synchronous_commit = off")
         run(cursor, statement.format(scope=scope), params)
