@@ -30,6 +30,9 @@ LEAST_RATE = 4_500
 """So many reminders a second on average, where the day would else be shorter than that allows."""
 ENTERED_AHEAD = 2.0
 """Hours before it is due that work is entered."""
+LOOK_AHEAD, TUNED_LOOK_AHEAD = 2.0, 2 / 3
+"""Hours."""
+TUNED_QUEUE_LIMIT = 50_000
 CHANGED_AHEAD = 0.5
 """Hours before it is due that work is moved or cancelled."""
 EVERY, MOVED, CANCELLED = 40, 7, 23
@@ -84,6 +87,7 @@ class CourseOfADay:
 
     n: int
     seconds: float
+    tuned: bool = False
     begins: float = 0.0
     person: int = 0
     entered: int = 0
@@ -104,14 +108,18 @@ class CourseOfADay:
 
     @property
     def rules(self) -> dict[str, str]:
-        """30 minutes of lead, 2 hours of look-ahead, 5 minutes between scans, all compressed; limits that hold nobody up."""
+        """30 minutes of lead, 2 hours of look-ahead, 5 minutes between scans, all compressed; limits that hold nobody up.
+
+        Tuned: 40 minutes of look-ahead, and more may be handed over between two ticks.
+        """
+        look_ahead = TUNED_LOOK_AHEAD if self.tuned else LOOK_AHEAD
         poll = max(5.0, self.hour / 12)
         return {
             "REMINDER_LEAD_MINUTES": str(self.lead),
-            "REMINDER_LOOKAHEAD_MINUTES": str(max(self.lead + 1, round(2 * self.hour / 60))),
+            "REMINDER_LOOKAHEAD_MINUTES": str(max(self.lead + 1, round(look_ahead * self.hour / 60))),
             "REMINDER_POLL_INTERVAL_MS": str(round(poll * 1000)),
             "REMINDER_LEASE_SECONDS": f"{DEFAULTS.lease.total_seconds():g}",
-            "REMINDER_QUEUE_LIMIT": str(DEFAULTS.queue_limit),
+            "REMINDER_QUEUE_LIMIT": str(TUNED_QUEUE_LIMIT if self.tuned else DEFAULTS.queue_limit),
             "REMINDER_RATE_PER_MINUTE": "60",
             "REMINDER_RATE_PER_HOUR": "1000",
         }
@@ -152,7 +160,9 @@ class CourseOfADay:
 
 def day(options: Options) -> Figures:
     """The figures of a day of `n` reminders."""
-    plan = CourseOfADay(options.n, options.day_seconds or max(DAY_SECONDS, options.n / LEAST_RATE))
+    plan = CourseOfADay(
+        options.n, options.day_seconds or max(DAY_SECONDS, options.n / LEAST_RATE), tuned=options.tuned
+    )
     with bench_stack(options, plan.rules) as (stack, link):
         _seed_people(link, plan)
         sizes_before = day_figures.sizes(link)

@@ -46,7 +46,8 @@ Figures = dict[str, Any]
 class Options:
     """What a run is asked for. `channel` is noop or smtp, `batch` how many reminders a message may carry, `answer_after`
     how many seconds the mail sink takes to answer to a mail, or the healthy endpoint to a post. `own_text`: reminders have a
-    stored text that says what the built-in one does. `day_seconds`: how long a day takes; 0: as long as it must.
+    stored text that says what the built-in one does. `day_seconds`: how long a day takes; 0: as long as it must. `tuned`: a
+    day has the settings that are recommended for millions of reminders.
     """
 
     n: int = 20_000
@@ -57,6 +58,7 @@ class Options:
     answer_after: float = 0.0
     own_text: bool = False
     day_seconds: float = 0.0
+    tuned: bool = False
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -42,9 +42,15 @@ class Postgres:
     user = database = "reminders"
     application_user = "reminders_app"
 
-    def __init__(self, state: Path, *, durable: bool, sockets: bool = False) -> None:
-        """`sockets`: it answers on a Unix socket also, which costs less than loopback; in `socket_folder`."""
+    def __init__(
+        self, state: Path, *, durable: bool, sockets: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`sockets`: it answers on a Unix socket also, which costs less than loopback; in `socket_folder`.
+
+        `settings` go before those that it has otherwise, by their names in postgresql.conf.
+        """
         self.durable = durable
+        self.settings = dict(settings or {})
         self.sockets = sockets
         self.saved = SavedValues(state, self.name)
         self.state = state
@@ -101,6 +107,7 @@ class Postgres:
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= self.settings
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return start_child(
             [self.programs / "postgres", "-D", data, *options],

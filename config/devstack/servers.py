@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -45,10 +45,13 @@ class Addresses:
 
 
 @contextlib.contextmanager
-def temporary_servers(*, durable: bool = False) -> Iterator[Addresses]:
+def temporary_servers(
+    *, durable: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Addresses]:
     """Both servers for the length of a test run or a benchmark; all their data are deleted afterwards.
 
-    TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead. With `durable` PostgreSQL waits for its disk.
+    TEST_DATABASE_URL and TEST_REDIS_URL name servers to use instead. With `durable` PostgreSQL waits for its disk;
+    `settings` are PostgreSQL's.
     """
     database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
     with contextlib.ExitStack() as stack:
@@ -56,7 +59,7 @@ def temporary_servers(*, durable: bool = False) -> Iterator[Addresses]:
         state.chmod(0o711)  # started as root, PostgreSQL runs under another account, which must pass through
         socket_folder = None
         if not database_url:
-            postgres = Postgres(state, durable=durable, sockets=True)
+            postgres = Postgres(state, durable=durable, sockets=True, settings=settings)
             stack.callback(postgres.delete_data)
             stack.enter_context(running(postgres, state=state))
             database_url, socket_folder = postgres.url, postgres.socket_folder

@@ -34,6 +34,12 @@ MODES = (
 )
 COMPARE = "compare"
 
+POSTGRES_FOR_MILLIONS = {
+    "shared_buffers": "4GB",
+    "max_wal_size": "12GB",
+    "checkpoint_timeout": "15min",
+}
+
 
 class Command(BaseCommand):
     help = "Measures speed and memory with processes, PostgreSQL (fsync on) and Redis of its own."
@@ -56,6 +62,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--day-seconds", type=float, default=0.0, help="day: how long it takes; 0: by its number"
         )
+        parser.add_argument(
+            "--tuned",
+            action="store_true",
+            help="day: with the settings that docs/performance.md recommends for millions of reminders a day",
+        )
         parser.add_argument("--runs", type=int, default=3)
         parser.add_argument(
             "--no-warm-up", action="store_true", help="skip the first run, which is not measured"
@@ -71,7 +82,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["runs"] < 1:
             raise CommandError(f"--runs is {options['runs']}: a whole number from 1 on is needed")
-        with temporary_servers(durable=True) as addresses:
+        settings = POSTGRES_FOR_MILLIONS if options["tuned"] else {}
+        with temporary_servers(durable=True, settings=settings) as addresses:
             os.environ.update(environment_for(addresses))
             if options["mode"] == COMPARE:
                 self._compare(options)
@@ -91,6 +103,7 @@ class Command(BaseCommand):
             answer_after=options["answer_after"],
             own_text=options["own_text"],
             day_seconds=options["day_seconds"],
+            tuned=options["tuned"],
         )
         figures, warm_up = {}, not options["no_warm_up"]
         with self._bar(options, options["runs"] + 1) as bar:  # the last are the medians
