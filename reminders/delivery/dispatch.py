@@ -1,6 +1,7 @@
 """Dispatch: claims what is due, or falls due before the next tick, and hands it to the workers."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 CLAIMED_AT_ONCE = 1_000
 """A claim of so many rows is followed by another in the same tick. The journal has room for them."""
+
+
+FAR_LOOK_SECONDS = 10.0
+"""A lease that is over behind all that waits in front is found so late: a fraction of the lease itself."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,23 @@ class HandoverLimit:
 handover = HandoverLimit()
 
 
+@dataclass(slots=True)
+class FarLook:
+    """When this process looks at all that is due for rows to take back, and not at the front alone."""
+
+    next_at: float = 0.0
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now < self.next_at:
+            return False
+        self.next_at = now + FAR_LOOK_SECONDS
+        return True
+
+
+far = FarLook()
+
+
 def dispatch(
     *,
     config: ReminderConfig,
@@ -73,7 +95,7 @@ def dispatch(
     soon = config.tick * 1.25
     is_anything = claims.is_anything_by(soon)
     if is_anything:
-        reaped = leases.reap(config)
+        reaped = leases.reap(config, among=leases.ALL_DUE if far.is_due() else leases.IN_FRONT)
         done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
         log_ended(reaped.ambiguous_rows)
     if config.further_channels:
@@ -92,7 +114,7 @@ def dispatch(
     if not is_anything:
         limit.learn(returned=0, queued=0, config=config)
         return done
-    queued = claims.queued()
+    queued = claims.queued(config)
     room = limit.learn(returned=done.returned, queued=queued, config=config) - queued
     while room > 0:
         claimed = claims.claim(config, room=min(room, CLAIMED_AT_ONCE), ahead=timedelta())

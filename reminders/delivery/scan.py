@@ -183,7 +183,7 @@ def _bound_statements(most: timedelta) -> None:
 
 def _scan(scan_id: int | None, counts: ScanCounts, config: ReminderConfig) -> Iterator[Sequence[Ended]]:
     """The steps of a scan, each committed on its own; yields the rows that each step has ended."""
-    reaped = leases.reap(config, everywhere=True)
+    reaped = leases.reap(config, among=leases.EVERYWHERE)
     counts.returned, counts.ambiguous = reaped.returned, len(reaped.ambiguous_rows)
     yield reaped.ambiguous_rows
     voided = replanning.void_outdated(config)

@@ -10,7 +10,7 @@ from django.db import connection
 
 from assignments.transactions import atomically
 from reminders.conf import ReminderConfig
-from reminders.ledger import counters, paces
+from reminders.ledger import counters, leases, paces
 from reminders.ledger.fragments import ACTIVE_PAUSE, HELD, NOTICES, TO_PEOPLE, channel_name_sql
 from reminders.ledger.records import Claimed, Hint
 from reminders.ledger.sql import Cursor, fetch, fetch_one, prepared_cursor, run
@@ -261,12 +261,20 @@ def count_failure(reason: str) -> None:
         counters.write(cursor, counters.Counts({(counters.FAILED, counters.labels(reason=reason)): 1}))
 
 
-def queued() -> int:
-    """How many rows are claimed and not begun."""
+def queued(config: ReminderConfig) -> int:
+    """How many rows are claimed and not begun, of those that are due first (`leases.front`).
+
+    Where much is due, of which none can leave, what is claimed may lie behind it: dispatch counts messages too.
+    """
     with prepared_cursor() as cursor:
         run(
             cursor,
-            "SELECT count(*) FROM reminders_reminder WHERE closed_at IS NULL AND state = 'QUEUED'"
-            " AND next_attempt_at <= statement_timestamp() + interval '1 minute'",
+            """
+            SELECT count(*) FROM (SELECT state FROM reminders_reminder
+                                  WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + interval '1 minute'
+                                  ORDER BY next_attempt_at LIMIT %s) front
+            WHERE state = 'QUEUED'
+            """,
+            [leases.front(config)],
         )
         return int(fetch_one(cursor))

@@ -24,14 +24,28 @@ LATE_ANSWER_WAIT = timedelta(seconds=3)
 REAP_LIMIT = 50_000
 """Rows taken back at most in one transaction."""
 
-REAP = """
+LEAST_IN_FRONT = 20_000
+
+LEASE_OVER = """
+    (lease_until <= statement_timestamp() OR lease_until > statement_timestamp() + %(lease)s + %(slack)s)
+"""
+DUE = """
+    SELECT id, lease_until FROM reminders_reminder
+    WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + %(lease)s
+"""
+EVERYWHERE = "lease_until IS NOT NULL"
+ALL_DUE = f"{EVERYWHERE} AND next_attempt_at <= statement_timestamp() + %(lease)s"
+IN_FRONT = f"""
+    id = ANY(ARRAY(SELECT id FROM ({DUE} ORDER BY next_attempt_at LIMIT %(front)s) front WHERE {LEASE_OVER}))
+"""  # noqa: S608 - our own constants
+
+REAP = f"""
     WITH over AS (
         SELECT id, state = 'SENDING' AND ambiguous >= CASE kind WHEN 'EVENT' THEN %(webhooks)s ELSE %(people)s END AS lost
         FROM reminders_reminder
-        WHERE closed_at IS NULL AND {bound}
-          AND (lease_until <= statement_timestamp() OR lease_until > statement_timestamp() + %(lease)s + %(slack)s)
+        WHERE closed_at IS NULL AND {{among}} AND {LEASE_OVER}
         ORDER BY id
-        LIMIT {limit}
+        LIMIT {REAP_LIMIT}
         FOR NO KEY UPDATE SKIP LOCKED
     ),
     back AS (
@@ -60,7 +74,7 @@ REAP = """
     SELECT b.id AS reminder_id, b.assignment_id, b.version, b.kind, b.due_at, b.state, b.reason, b.channel, b.scan_id,
            n.reminder_id IS NOT NULL AS is_ambiguous
     FROM back b LEFT JOIN noted n ON n.reminder_id = b.id
-"""
+"""  # noqa: S608 - our own constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +85,29 @@ class Reaped:
     ambiguous_rows: list[Ended]
 
 
+def front(config: ReminderConfig) -> int:
+    """So many of the rows that are due first are looked at in each tick: those that workers have are among them.
+
+    Claims take what is due first. Where much more is due, to look at all of it in each tick would take longer than a tick.
+    """
+    return max(LEAST_IN_FRONT, 2 * config.queue_limit)
+
+
 @atomically
-def reap(config: ReminderConfig, *, everywhere: bool = False) -> Reaped:
+def reap(config: ReminderConfig, *, among: str = ALL_DUE) -> Reaped:
     """Takes rows back whose lease is over, or lies further ahead than any lease can.
 
     A row that nobody had begun is simply due again. One that was begun may have arrived: its end is recorded
     as unknowable; the first time it is due again, the second time it ends UNKNOWN. Dispatch looks at rows that
-    are due; a scan looks `everywhere`, for a clock may have jumped back.
+    are due, mostly at the `front` of them (IN_FRONT); a scan looks EVERYWHERE, for a clock may have jumped back.
     """
-    bound = "lease_until IS NOT NULL"
-    if not everywhere:
-        bound += " AND next_attempt_at <= statement_timestamp() + %(lease)s"
     with prepared_cursor() as cursor:
         run(
             cursor,
-            REAP.format(bound=bound, limit=REAP_LIMIT),
+            REAP.format(among=among),
             {
                 "lease": config.lease,
+                "front": front(config),
                 "slack": timedelta(seconds=5),
                 "patience": LATE_ANSWER_WAIT,
                 "people": retries.TO_PEOPLE.max_ambiguous,
