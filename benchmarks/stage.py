@@ -14,7 +14,10 @@ from typing import Any
 import psycopg
 
 from benchmarks import cpu
+from reminders.conf import ReminderConfig
 from tests.stack import Child, Stack, running
+
+DEFAULTS = ReminderConfig()
 
 LIMIT = 170.0
 """Seconds after which a measurement is given up."""
@@ -54,7 +57,7 @@ class Options:
     workers: int = 1
     concurrency: int = 2
     channel: str = "noop"
-    batch: int = 250
+    batch: int = DEFAULTS.batch_size
     answer_after: float = 0.0
     own_text: bool = False
     day_seconds: float = 0.0

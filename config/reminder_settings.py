@@ -59,7 +59,7 @@ def read_reminders(env: Environment) -> ReminderConfig:
         rate_per_minute=env.whole("REMINDER_RATE_PER_MINUTE", 1, least=0, most=60),
         rate_per_hour=env.whole("REMINDER_RATE_PER_HOUR", 10, least=0, most=1_000),
         email_rate=env.rate("EMAIL_RATE"),
-        batch_size=env.whole("REMINDER_BATCH_SIZE", min(250, queue_limit), least=1, most=1_000),
+        batch_size=env.whole("REMINDER_BATCH_SIZE", min(500, queue_limit), least=1, most=1_000),
         queue_limit=queue_limit,
         concurrency=env.whole("REMINDER_WORKER_CONCURRENCY", 2, least=1, most=256),
         hold_after=timedelta(

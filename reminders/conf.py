@@ -77,7 +77,7 @@ class ReminderConfig:
     rate_per_minute: int = 1
     rate_per_hour: int = 10
     email_rate: float = 0.0
-    batch_size: int = 250
+    batch_size: int = 500
     queue_limit: int = 10_000
     concurrency: int = 2
     hold_after: timedelta = timedelta()

@@ -116,12 +116,14 @@ def dispatch(
         return done
     queued = claims.queued(config)
     room = limit.learn(returned=done.returned, queued=queued, config=config) - queued
+    so_far = 0
     while room > 0:
         claimed = claims.claim(config, room=min(room, CLAIMED_AT_ONCE), ahead=timedelta())
         if not claimed:
             break
         room -= len(claimed)
-        if not _hand_over(chunks(claimed, config), claimed, broker, done, journal):
+        so_far += len(claimed)
+        if not _hand_over(chunks(claimed, config, so_far=so_far), claimed, broker, done, journal):
             return done
     if room <= 0:
         return done  # People come first: programs and what is not due yet wait for the next tick.
@@ -169,12 +171,12 @@ def release_refused(batches: Sequence[HintBatch]) -> int:
     return leases.release(sorted(hints, key=lambda hint: hint.reminder_id), counted_as="enqueue")
 
 
-def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch]:
-    """Due rows in chunks; a row that may have arrived already travels alone.
+def chunks(claimed: Sequence[Claimed], config: ReminderConfig, *, so_far: int = 0) -> list[HintBatch]:
+    """Due rows in chunks; a row that may have arrived already travels alone. `so_far` were claimed in this tick, with these.
 
     Kinds that the release before does not know travel apart from the others: its workers fail at their whole chunk.
     """
-    size = chunk_size(len(claimed), config=config)
+    size = chunk_size(len(claimed), config=config, so_far=so_far)
     batches = []
     for new in (False, True):
         together = [row.hint for row in claimed if not row.alone and slots.is_new(row) is new]
@@ -182,11 +184,15 @@ def chunks(claimed: Sequence[Claimed], config: ReminderConfig) -> list[HintBatch
     return batches + [HintBatch((row.hint,)) for row in claimed if row.alone]
 
 
-def chunk_size(rows: int, *, config: ReminderConfig) -> int:
+def chunk_size(rows: int, *, config: ReminderConfig, so_far: int = 0) -> int:
     """How many hints travel in one message: one while few are due, up to the batch size when many are.
 
-    Of few rows every process gets its share. After a full claim others follow: messages may be as large as they can.
+    Of few rows every process gets its share, four times. A full claim is followed by others: the more of them a tick has
+    seen, the larger its messages are.
     """
-    if rows >= CLAIMED_AT_ONCE:
-        return config.batch_size
-    return max(1, min(config.batch_size, rows // (4 * config.concurrency)))
+    shared = (
+        max(rows, so_far) // (2 * config.concurrency)
+        if rows >= CLAIMED_AT_ONCE
+        else rows // (4 * config.concurrency)
+    )
+    return max(1, min(config.batch_size, shared))

@@ -26,7 +26,7 @@ CHANNEL = channel_name_sql("channel")
 NOTICES_SHARE = 10
 """So many supervisors are told however many reminders wait: it is one message for each."""
 
-MARKER_BATCHES = 5
+MARKER_BATCHES = 3
 """So many messages of markers for each process of a worker are handed over at a time: a second or two of its work. More
 follow when half of them are done, so that messages stay full."""
 

@@ -9,9 +9,9 @@ from config.reminder_settings import read_reminders
 @pytest.mark.parametrize(
     ("given", "size"),
     [
-        ({}, 250),
+        ({}, 500),
         ({"REMINDER_QUEUE_LIMIT": "100"}, 100),
-        ({"REMINDER_QUEUE_LIMIT": "20000"}, 250),
+        ({"REMINDER_QUEUE_LIMIT": "20000"}, 500),
         ({"REMINDER_BATCH_SIZE": "40", "REMINDER_QUEUE_LIMIT": "100"}, 40),
     ],
 )

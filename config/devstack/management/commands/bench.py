@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from config.devstack.management.commands.test import environment_for
 from config.devstack.servers import temporary_servers
+from reminders.conf import ReminderConfig
 from reminders.management.progress import Watched, progress
 
 MODES = (
@@ -51,7 +52,9 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1)
         parser.add_argument("--concurrency", type=int, default=2)
         parser.add_argument("--channel", choices=["noop", "smtp"], default="noop")
-        parser.add_argument("--batch", type=int, default=250, help="reminders per Celery message")
+        parser.add_argument(
+            "--batch", type=int, default=ReminderConfig().batch_size, help="reminders per Celery message"
+        )
         parser.add_argument(
             "--answer-after",
             type=float,

@@ -158,11 +158,20 @@ def test_one_row_has_one_message_id_for_ever():
 
 
 @pytest.mark.parametrize(
-    ("rows", "size"),
-    [(0, 1), (1, 1), (8, 1), (16, 2), (799, 99), (1_000, CONFIG.batch_size), (20_000, CONFIG.batch_size)],
+    ("rows", "so_far", "size"),
+    [
+        *((0, 0, 1), (1, 1, 1), (8, 8, 1), (16, 16, 2), (799, 799, 99), (999, 9_999, 124)),
+        *((1_000, 1_000, 250), (1_000, 1_500, 375), (1_000, 2_000, 500), (1_000, 10_000, 500)),
+    ],
 )
-def test_hints_travel_alone_until_there_are_many(rows, size):
-    assert dispatch.chunk_size(rows, config=CONFIG) == size
+def test_hints_travel_alone_until_there_are_many(rows, so_far, size):
+    assert dispatch.chunk_size(rows, config=CONFIG, so_far=so_far) == size
+
+
+@pytest.mark.parametrize(("so_far", "size"), [(1_000, 31), (4_000, 125), (10_000, 312)])
+def test_many_processes_get_their_share_of_much(so_far, size):
+    config = replace(CONFIG, concurrency=16)
+    assert dispatch.chunk_size(1_000, config=config, so_far=so_far) == size
 
 
 # --- properties ------------------------------------------------------------------------------------------
@@ -251,9 +260,10 @@ def test_backoff_is_bounded(failures, jitter):
     assert timedelta(seconds=12) <= retries.backoff(failures, jitter=jitter) <= timedelta(minutes=12)
 
 
-@given(st.integers(0, 10**6))
-def test_a_chunk_is_never_empty_and_never_larger_than_a_batch(rows_due):
-    assert 1 <= dispatch.chunk_size(rows_due, config=CONFIG) <= CONFIG.batch_size
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_chunk_is_never_empty_and_never_larger_than_a_batch(rows_due, before):
+    size = dispatch.chunk_size(rows_due, config=CONFIG, so_far=before + rows_due)
+    assert 1 <= size <= CONFIG.batch_size
 
 
 @pytest.mark.parametrize("result", [Result.CHANNEL_DOWN, Result.CHANNEL_REFUSED, Result.THROTTLED])
