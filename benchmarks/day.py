@@ -15,11 +15,9 @@ from typing import Any
 
 from benchmarks import cpu, day_figures
 from benchmarks.modes import whole_crew
-from benchmarks.stage import Figures, Link, Meter, Options, bench_stack, one, sent, settle
-from reminders.conf import ReminderConfig
+from benchmarks.stage import DEFAULTS, Figures, Link, Meter, Options, bench_stack, one, sent, settle
 from tests.stack import Stack, until
 
-DEFAULTS = ReminderConfig()
 SHARES = (2, 5, 14, 12, 10, 8, 7, 12, 10, 8, 7, 5)
 """How many of a hundred reminders are due in each hour, from six o'clock on."""
 HOURS = len(SHARES)

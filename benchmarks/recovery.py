@@ -14,11 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.stage import Figures, Link, Options, bench_stack, one
-from reminders.conf import ReminderConfig
+from benchmarks.stage import DEFAULTS, Figures, Link, Options, bench_stack, one
 from tests.stack import Child, Stack, until
 
-DEFAULTS = ReminderConfig()
 RULES = {
     "REMINDER_LEASE_SECONDS": f"{DEFAULTS.lease.total_seconds():g}",
     "REMINDER_QUEUE_LIMIT": str(DEFAULTS.queue_limit),

@@ -18,7 +18,6 @@ from reminders.conf import ReminderConfig
 from tests.stack import Child, Stack, running
 
 DEFAULTS = ReminderConfig()
-
 LIMIT = 170.0
 """Seconds after which a measurement is given up."""
 
