@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from assignments.models import Assignment
-from reminders.ledger import finishing
-from reminders.models import Kind, Reminder, State
+from reminders.delivery import deliver, dispatch
+from reminders.ledger import beginning, counters, finishing, leases
+from reminders.models import Counter, Kind, Reminder, State
 from tests.factories import NOON, AssignmentFactory
+from tests.fakes.broker import MemoryBroker
 from tests.plans import explained, nodes_of
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +84,22 @@ def test_many_ends_are_not_compared_each_with_every_other(clock, config, table, 
     compared = sum(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"] for node in nodes)
     assert compared < MANY
     assert max(node["Actual Loops"] for node in nodes) <= MANY
+
+
+def test_of_a_slice_what_has_landed_and_what_was_recorded_before_are_told_apart(clock, config, channel_of):
+    """One row has lost its ticket, and the attempt of another was recorded as unknowable before its late answer."""
+    AssignmentFactory.create_batch(3, soon=True)
+    broker = MemoryBroker()
+    dispatch.dispatch(config=config, broker=broker)
+    begun = beginning.begin(broker.hints(), config=config)
+    ends = deliver._send_all(begun.claims, config, channel_of)
+    lost, late, usual = [end.claim.row.id for end in ends]
+    Reminder.objects.filter(pk=late).update(lease_until=NOON)
+    assert [row.reminder_id for row in leases.reap(config).ambiguous_rows] == [late]
+    Reminder.objects.filter(pk=lost).update(ticket=F("ticket") + 1)
+    landed = finishing.finish(ends, config=config).landed
+    assert [end.claim.row.id for end in landed] == [late, usual]
+    states = dict(Reminder.objects.values_list("pk", "state"))
+    assert states == {lost: State.SENDING, late: State.SENT, usual: State.SENT}
+    counted = Counter.objects.filter(name=counters.ATTEMPTS, value__gt=0).values_list("labels", "value")
+    assert {labels.rpartition("=")[2]: value for labels, value in counted} == {"accepted": 1, "unknowable": 1}
