@@ -7,7 +7,7 @@ many things at once is logged once, with the fields of each as the list `extra={
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring
@@ -51,8 +51,8 @@ class JsonFormatter(logging.Formatter):
             line["error"] = self.formatException(record.exc_info)
         text = _encode(line)
         if EACH in vars(record):
-            begin = text[:-1]
-            text = "\n".join([f"{begin}, {_encode(more)[1:]}" for more in vars(record)[EACH]])
+            begin = f"{text[:-1]}, "
+            text = begin + f"}}\n{begin}".join(_without_braces(vars(record)[EACH])) + "}"
         return without_links(text)
 
 
@@ -126,6 +126,14 @@ def _plain(value: object) -> str:
 def _encode(line: Mapping[str, object]) -> str:
     """As `json.dumps(line, default=_plain, ensure_ascii=False)`, without an encoder of its own for each line."""
     return "{" + ", ".join([f"{_name(name)}: {_encoded(value)}" for name, value in line.items()]) + "}"
+
+
+def _without_braces(objects: Sequence[Mapping[str, object]]) -> list[str]:
+    """Each of these as `_encode` writes it, without its braces; together, as one list, they take half of the time."""
+    parts = _encode_any(objects)[2:-2].split("}, {")
+    if len(parts) == len(objects):
+        return parts
+    return [_encode(one)[1:-1] for one in objects]  # A value holds what separates them.
 
 
 _name = lru_cache(maxsize=256)(encode_basestring)

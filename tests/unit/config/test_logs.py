@@ -103,6 +103,23 @@ def test_what_happened_to_many_things_at_once_is_a_line_for_each():
     }
 
 
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"title": 'é \n " }, { \\'},
+        {"title": "one", "of": [{"a": 1}, {"b": 2}]},
+        {"title": None, "at": datetime(2026, 6, 15, tzinfo=UTC), "share": 0.5, "is_late": True},
+    ],
+)
+def test_the_line_of_each_says_what_it_would_say_alone(second):
+    each = [{"number": 1, "title": "}"}, second, {"number": 3}]
+    together = logged(JsonFormatter(), each=each, host="one", created=0.0, msecs=0.0).getvalue().splitlines()
+    alone = [
+        logged(JsonFormatter(), host="one", created=0.0, msecs=0.0, **one).getvalue().strip() for one in each
+    ]
+    assert together == alone
+
+
 def test_plain_text_has_a_line_for_each_too():
     lines = logged(PlainFormatter(), each=[{"reminder_id": 1}, {"reminder_id": 2}]).getvalue().splitlines()
     assert [line[9:] for line in lines] == [

@@ -18,6 +18,8 @@ from django_celery_beat.models import PeriodicTask
 from assignments.models import Assignment
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, broker_status, deadman, deliver, heartbeats, slots, tasks
+from reminders.delivery.broker import CeleryBroker
+from reminders.delivery.hints import HintBatch
 from reminders.ledger import planning, scans
 from reminders.ledger.records import Hint
 from reminders.models import Attempt, Kind, Process, Reminder, ScanRun, State
@@ -203,6 +205,27 @@ def two_soon(settings, clock, empty_queue, monkeypatch) -> list[Reminder]:
     waits = functools.partial(slots.InTurn, sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)))
     monkeypatch.setattr(deliver, "InTurn", waits)
     return rows
+
+
+@pytest.mark.usefixtures("empty_queue")
+@pytest.mark.parametrize(
+    ("hints", "shown"),
+    [
+        (0, "{'hints': []}"),
+        (2, "{'hints': [[1, 7], [2, 7]]}"),
+        (
+            500,
+            "{'hints': [[1, 7], [2, 7], [3, 7], [4, 7], [5, 7], [6, 7], [7, 7], [8, 7], [9, 7], [10, 7], ... 490 more]}",
+        ),
+    ],
+)
+def test_a_message_says_in_short_what_it_holds(hints, shown):
+    """Celery's own tools show it; to have Celery put it together took longer than to publish the message."""
+    CeleryBroker().publish([HintBatch(tuple(Hint(number, 7) for number in range(1, hints + 1)))])
+    with current_app.connection_for_write() as broker:
+        (message,) = broker.default_channel.client.lrange("reminders", 0, -1)
+    headers = json.loads(message)["headers"]
+    assert (headers["kwargsrepr"], headers["argsrepr"]) == (shown, "()")
 
 
 def states(rows: list[Reminder]) -> list[str]:
