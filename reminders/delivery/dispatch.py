@@ -92,8 +92,7 @@ def dispatch(
     done = Dispatched()
     if not config.enabled:
         return done
-    soon = config.tick * 1.25
-    is_anything = claims.is_anything_by(soon)
+    is_anything = claims.is_anything_by(config.soon)
     if is_anything:
         reaped = leases.reap(config, among=leases.ALL_DUE if far.is_due() else leases.IN_FRONT)
         done.returned, done.ambiguous_rows = reaped.returned, reaped.ambiguous_rows
@@ -127,7 +126,7 @@ def dispatch(
             return done
     if room <= 0:
         return done  # People come first: programs and what is not due yet wait for the next tick.
-    claimed = claims.claim(config, room=min(room, config.batch_size * config.concurrency), ahead=soon)
+    claimed = claims.claim(config, room=min(room, config.batch_size * config.concurrency), ahead=config.soon)
     if claimed and not _hand_over(slots.messages(claimed, config), claimed, broker, done, journal):
         return done
     if events := event_claims.claim_events(event_claims.FIRST, config=config, first=True):

@@ -126,12 +126,13 @@ ANYTHING = """
                    WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + %s)
 """
 
+# Nothing is claimed that is due later than a tick and a quarter from now: what comes after is not looked at.
 QUEUED_MARKERS = f"""
     SELECT count(*) FILTER (WHERE state = 'QUEUED') AS queued,
-           bool_or(state = 'PLANNED' AND next_attempt_at <= statement_timestamp() + %s) AS is_due
+           bool_or(state = 'PLANNED' AND next_attempt_at <= statement_timestamp() + %(ahead)s) AS is_due
     FROM reminders_reminder
     WHERE closed_at IS NULL AND state IN ('PLANNED', 'QUEUED') AND {MARKERS}
-      AND next_attempt_at <= statement_timestamp() + interval '1 minute'
+      AND next_attempt_at <= statement_timestamp() + %(soon)s
 """  # noqa: S608 - our own constant
 
 
@@ -186,7 +187,7 @@ class _Claim:
         """As many as may be under way at a time; none before half of those are done."""
         if room <= 0:
             return []
-        run(self.cursor, QUEUED_MARKERS, [self.ahead])
+        run(self.cursor, QUEUED_MARKERS, {"ahead": self.ahead, "soon": self.config.soon})
         ((queued, is_due),) = self.cursor.fetchall()
         most = MARKER_BATCHES * self.config.batch_size * self.config.concurrency
         if not is_due or queued > most // 2:
@@ -271,10 +272,10 @@ def queued(config: ReminderConfig) -> int:
             cursor,
             """
             SELECT count(*) FROM (SELECT state FROM reminders_reminder
-                                  WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + interval '1 minute'
+                                  WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + %s
                                   ORDER BY next_attempt_at LIMIT %s) front
             WHERE state = 'QUEUED'
             """,
-            [leases.front(config)],
+            [config.soon, leases.front(config)],
         )
         return int(fetch_one(cursor))

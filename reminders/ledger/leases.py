@@ -31,7 +31,7 @@ LEASE_OVER = """
 """
 DUE = """
     SELECT id, lease_until FROM reminders_reminder
-    WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp() + %(lease)s
+    WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp()
 """
 EVERYWHERE = "lease_until IS NOT NULL"
 ALL_DUE = f"{EVERYWHERE} AND next_attempt_at <= statement_timestamp() + %(lease)s"
@@ -99,7 +99,8 @@ def reap(config: ReminderConfig, *, among: str = ALL_DUE) -> Reaped:
 
     A row that nobody had begun is simply due again. One that was begun may have arrived: its end is recorded
     as unknowable; the first time it is due again, the second time it ends UNKNOWN. Dispatch looks at rows that
-    are due, mostly at the `front` of them (IN_FRONT); a scan looks EVERYWHERE, for a clock may have jumped back.
+    are due, mostly at the `front` of them (IN_FRONT: a lease ends long after its row was due); a scan looks EVERYWHERE, for
+    a clock may have jumped back.
     """
     with prepared_cursor() as cursor:
         run(
