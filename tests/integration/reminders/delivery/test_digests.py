@@ -44,7 +44,9 @@ def tick(config: ReminderConfig, channel_of) -> Callable[..., list[int]]:
 
 
 def overdue(number: int, rules: ReminderConfig, *, since: timedelta = timedelta(minutes=1)) -> list[int]:
-    """Work that is marked OVERDUE, with a notice for each supervisor that nobody has begun."""
+    """Work that is marked OVERDUE, with a notice for each supervisor that nobody has begun; in the order of the notices:
+    markers that are due together are begun in any order.
+    """
     person = AssigneeFactory(phone="+49 30 123456")
     works = AssignmentFactory.create_batch(number, assignee=person)
     ids = [work.pk for work in works]
@@ -55,7 +57,7 @@ def overdue(number: int, rules: ReminderConfig, *, since: timedelta = timedelta(
     broker = MemoryBroker()
     dispatch.dispatch(config=rules, broker=broker)
     deliver.deliver(broker.hints(), config=rules)
-    return ids
+    return list(dict.fromkeys(notice.assignment_id for notice in notices()))
 
 
 def notices(**more: object) -> list[Reminder]:
