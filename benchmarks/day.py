@@ -227,8 +227,11 @@ class EntryCosts:
 
 
 def _seed_people(link: Link, plan: CourseOfADay) -> None:
+    # The index of names is brought up to date once, at the end.
+    link.execute("SET gin_pending_list_limit = '1GB'")
     for first in range(1, plan.people + 1, 100_000):
         link.execute(PEOPLE_SEED.encode(), {"first": first, "last": min(first + 99_999, plan.people)})
+    link.execute("RESET gin_pending_list_limit")
     plan.person = int(one(link, "SELECT min(id) FROM assignments_assignee"))
     settle(link, ["assignments_assignee"])
 
