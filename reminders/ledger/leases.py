@@ -29,14 +29,14 @@ LEAST_IN_FRONT = 20_000
 LEASE_OVER = """
     (lease_until <= statement_timestamp() OR lease_until > statement_timestamp() + %(lease)s + %(slack)s)
 """
-DUE = """
-    SELECT id, lease_until FROM reminders_reminder
-    WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp()
-"""
 EVERYWHERE = "lease_until IS NOT NULL"
 ALL_DUE = f"{EVERYWHERE} AND next_attempt_at <= statement_timestamp() + %(lease)s"
 IN_FRONT = f"""
-    id = ANY(ARRAY(SELECT id FROM ({DUE} ORDER BY next_attempt_at LIMIT %(front)s) front WHERE {LEASE_OVER}))
+    id = ANY(ARRAY(
+        SELECT id FROM (SELECT id, lease_until FROM reminders_reminder
+                        WHERE closed_at IS NULL AND next_attempt_at <= statement_timestamp()
+                        ORDER BY next_attempt_at LIMIT %(front)s) front
+        WHERE {LEASE_OVER}))
 """  # noqa: S608 - our own constants
 
 REAP = f"""
