@@ -33,18 +33,21 @@ long = pytest.mark.chaos
 
 
 def doomed(system: System, kind: str, point: str, who: str, tmp_path, report) -> None:
-    """A doomed process meets 20 rows; once it is dead a sound one takes over."""
+    """A doomed process meets 20 rows; once it is dead a sound one takes over.
+
+    Workers that see nobody dispatch for 15 s do that themselves, and would take the rows before a doomed scanner that starts
+    slowly. So they are started when it has been.
+    """
     killed = {"scanner": 0, "worker": 2 if who == "group" else 1}[kind]  # of the processes that send
-    names = ("worker", "worker2") if kind == "worker" else ("scanner",)
-    system.kill(*names)
-    if kind == "scanner":  # no worker still steps in for the scanner of the test before
-        system.kill("worker", "worker2")
-        system.crew("worker", "worker2")
+    workers = ("worker", "worker2")
+    system.kill(*workers, *(["scanner"] if kind == "scanner" else []))
     file = tmp_path / "doom"
     system.plant(ROWS)
     if point.startswith("scan"):  # so that it is the scan that finds them
         system.query("DELETE FROM reminders_reminder WHERE state = 'PLANNED'")
     child = system.start(kind, DOOM=point, DOOM_WHO=who, DOOM_FILE=str(file), DOOM_COUNT="1")
+    if kind == "scanner":
+        system.crew(*workers)
     until(lambda: file.exists() and file.stat().st_size > 0, within=30, what=f"a process dies at {point}")
     since = now()
     if who == "group":
