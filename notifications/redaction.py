@@ -19,6 +19,8 @@ def redacted(text: str, *, recipient: str = "") -> str:
 
     Deliberately greedy: rather a word too much is hidden than an address shown. `%40` is "@" inside a URL.
     """
+    if _shows_nobody(text, recipient):
+        return text.strip()
     line = text[:MAX_READ]
     if len(line) < len(text):
         line = _without_last_word(line)  # it may be half an address
@@ -26,6 +28,17 @@ def redacted(text: str, *, recipient: str = "") -> str:
     if "@" in line or "%40" in line:
         line = _WORD.sub(_hidden_if_address, line)
     return line.strip()[:MAX_SHOWN].rstrip()
+
+
+def _shows_nobody(text: str, recipient: str) -> bool:
+    """Whether it is plain that nothing is to be done, as with most of what a server replies. A recipient may be a number."""
+    return (
+        len(text) <= MAX_SHOWN
+        and "@" not in text
+        and "%40" not in text
+        and (not recipient or "@" in recipient)
+        and text.isprintable()
+    )
 
 
 def _hidden_if_address(word: re.Match[str]) -> str:

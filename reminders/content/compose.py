@@ -293,7 +293,7 @@ def _ones(values: Mapping[str, str]) -> tuple[str, ...]:
 
 def message_id(row: Row) -> str:
     """The Message-ID of every attempt at this row, and of the digests that it leads, without angle brackets."""
-    return f"{rows.message_uuid(row)}@{_own_domain(settings.DEFAULT_FROM_EMAIL)}"
+    return f"{rows.message_uuid(row)}@{_own_domain()}"
 
 
 def id_of(row: Row, *, lead: Row) -> str:
@@ -373,8 +373,9 @@ def _forget_templates(**_: object) -> None:
     """Only tests change a setting of a running process."""
     _template.cache_clear()
     _templates.cache_clear()
+    _own_domain.cache_clear()
 
 
-@lru_cache(maxsize=16)
-def _own_domain(sender: str) -> str:
-    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+@lru_cache(maxsize=1)
+def _own_domain() -> str:
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from email.encoders import encode_base64
 from email.mime.base import MIMEBase
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from notifications.addresses import envelope_address, mailbox
 from notifications.channels.base import AnnouncingChannel
@@ -26,6 +29,15 @@ from notifications.redaction import redacted
 logger = logging.getLogger(__name__)
 
 OWN_BACKEND = f"{EmailBackend.__module__}.{EmailBackend.__qualname__}"
+
+
+class MailSettings(NamedTuple):
+    """What the settings say about every mail. Read once: one of Django's settings takes as long as a header does."""
+
+    over_own_transport: bool
+    sender: str
+    reply_to: str
+    bounce_address: str
 
 
 class EmailChannel(AnnouncingChannel):
@@ -49,14 +61,13 @@ class EmailChannel(AnnouncingChannel):
             )
         if message.tracking:
             message = with_token(message, provider=settings.ANYMAIL_PROVIDER)
-        if settings.EMAIL_BACKEND != OWN_BACKEND:
+        mail = _mail_settings()
+        if not mail.over_own_transport:
             before_last_octet()
             return _through_django(message)
-        sender_header, sender = _sender(
-            settings.DEFAULT_FROM_EMAIL, message.reply_to or settings.EMAIL_REPLY_TO
-        )
-        if message.tracking and settings.BOUNCE_ADDRESS:
-            sender = return_path(settings.BOUNCE_ADDRESS, message.tracking)
+        sender_header, sender = _sender(mail.sender, message.reply_to or mail.reply_to)
+        if message.tracking and mail.bounce_address:
+            sender = return_path(mail.bounce_address, message.tracking)
         content = mime.serialized(message, sender_header=sender_header, at=datetime.now(UTC))
         return transport_for(server_of_settings()).deliver(
             content,
@@ -68,8 +79,9 @@ class EmailChannel(AnnouncingChannel):
         )
 
     def probe(self, address: str | None, *, timeout: timedelta) -> Delivery | None:
-        if settings.EMAIL_BACKEND == OWN_BACKEND:
-            sender = settings.BOUNCE_ADDRESS or _sender(settings.DEFAULT_FROM_EMAIL, "")[1]
+        mail = _mail_settings()
+        if mail.over_own_transport:
+            sender = mail.bounce_address or _sender(mail.sender, "")[1]
             return transport_for(server_of_settings()).probe(
                 sender=sender, recipient=address, timeout=timeout
             )
@@ -84,8 +96,24 @@ class EmailChannel(AnnouncingChannel):
         return Delivery(Outcome.ACCEPTED, "backend")
 
     def close(self) -> None:
-        if settings.EMAIL_BACKEND == OWN_BACKEND:
+        if _mail_settings().over_own_transport:
             transport_for(server_of_settings()).close()
+
+
+@lru_cache(maxsize=1)
+def _mail_settings() -> MailSettings:
+    return MailSettings(
+        over_own_transport=settings.EMAIL_BACKEND == OWN_BACKEND,
+        sender=settings.DEFAULT_FROM_EMAIL,
+        reply_to=settings.EMAIL_REPLY_TO,
+        bounce_address=settings.BOUNCE_ADDRESS,
+    )
+
+
+@receiver(setting_changed)
+def _forget_settings(**_: object) -> None:
+    """Only tests change a setting of a running process."""
+    _mail_settings.cache_clear()
 
 
 @lru_cache(maxsize=64)

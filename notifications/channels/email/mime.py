@@ -198,9 +198,9 @@ def _part(subtype: str, text: str) -> bytes:
     if "\r" in text:
         text = _LINE_ENDS.sub("\n", text)
     body = text.encode("utf-8", "replace")
-    non_ascii = len(body.translate(None, _ASCII))
-    if not non_ascii and not body.translate(None, _PRINTABLE) and _longest_line(body) <= MAX_LINE:
+    if body.isascii() and not body.translate(None, _PRINTABLE) and _longest_line(body) <= MAX_LINE:
         return _PART_HEADS[subtype, "7bit"] + body.replace(b"\n", b"\r\n")
+    non_ascii = len(body.translate(None, _ASCII))
     if non_ascii * 6 <= len(body):
         # Shorter than base64 and readable, as long as few characters need their three octets for one.
         quoted = b2a_qp(body, istext=True)

@@ -33,7 +33,7 @@ def in_one_piece(envelope: bytes, content: bytes) -> bytes:
 
 def is_understood(connection: SmtpConnection) -> bool:
     """Whether the server says that it takes mails so."""
-    return connection.has_extn("chunking") and connection.has_extn("pipelining")
+    return "chunking" in connection.esmtp_features and "pipelining" in connection.esmtp_features
 
 
 def refused_envelope(connection: SmtpConnection) -> RefusedEnvelope | None:
@@ -42,6 +42,8 @@ def refused_envelope(connection: SmtpConnection) -> RefusedEnvelope | None:
     After a refusal nobody gets the mail, and the replies to what follows are read only to be out of the way. Raises
     ConnectionBroken where it is not known what becomes of the mail.
     """
+    if connection.skip_two_acceptances():
+        return None
     for phase in (SmtpPhase.MAIL, SmtpPhase.RCPT):
         goes_on = True
         try:

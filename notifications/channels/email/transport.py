@@ -241,7 +241,7 @@ class SmtpTransport:
         parameters = " SMTPUTF8" if international else ""
         if not content.isascii() and connection.has_extn("8bitmime"):
             parameters += " BODY=8BITMIME"
-        if connection.has_extn("size"):
+        if "size" in connection.esmtp_features:
             parameters += f" SIZE={len(content)}"
         envelope = f"MAIL FROM:<{sender}>{parameters}\r\n", f"RCPT TO:<{recipient}>\r\n"
         at_once = len(content) <= MAX_OCTETS and self._may_go_in_one_piece(connection)

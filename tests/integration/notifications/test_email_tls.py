@@ -1,6 +1,7 @@
 """Mail over an encrypted connection: STARTTLS and TLS from the first octet, and none without the right one."""
 
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -134,6 +135,37 @@ def test_a_lost_answer_is_unknowable_here_too(
     assert send(transport).accepted
     assert len(server.accepted) == 3
     assert server.connections == 2
+
+
+def test_replies_that_come_octet_by_octet_are_read_to_their_end(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    assert send(transport).accepted
+    server.plan(Fault("dot", "tarpit", accept=True, pause=0.01, times=1))
+    assert send(transport).accepted
+    assert send(transport).accepted
+    assert (len(server.accepted), server.connections) == (3, 1)
+
+
+def test_a_mail_that_is_larger_than_every_buffer_arrives_whole(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    large = b"A: b\r\n\r\n" + b"A line of the mail, as long as most.\r\n" * 200_000
+    assert send(transport, content=large).accepted
+    assert server.accepted[0].content == large
+
+
+def test_a_server_that_stops_reading_is_waited_for_without_work(
+    server: SmtpServer, transport: SmtpTransport
+) -> None:
+    assert send(transport).accepted
+    server.plan(Fault("content", "hang", times=1))
+    large = b"A: b\r\n\r\n" + b"A line of the mail, as long as most.\r\n" * 500_000
+    used = time.process_time()
+    delivery = send(transport, timeout=timedelta(seconds=3), content=large)
+    assert (delivery.outcome, delivery.detail) == (Outcome.REFUSED_FOR_NOW, "time ran out")
+    assert time.process_time() - used < 1.5
+    assert send(transport).accepted
 
 
 def test_an_idle_connection_that_was_ended_is_replaced_unseen(
