@@ -4,7 +4,7 @@ smtplib knows one timeout, for each read and each write by itself: a server that
 never exceeds it. Here every read and write gets only what is left of the deadline, and every reply is bounded.
 
 The socket itself never waits. One with a time-out is set anew before each call, and asks the system whether it is ready
-before each attempt, which is half of what a mail costs in system calls.
+before each attempt: seven calls of the system for each mail on a kept connection, where four do.
 """
 
 import os
