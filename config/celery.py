@@ -1,8 +1,10 @@
 """The Celery application: `celery -A config worker` and `celery -A config beat` start here."""
 
+import functools
 import gc
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from celery import Celery
 from celery.signals import (
@@ -14,6 +16,9 @@ from celery.signals import (
 )
 
 from config import broker_transport, supervision
+
+if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery would run all system checks, those of addresses too, and so load every page into each worker.
@@ -28,6 +33,14 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["reminders.delivery"])
 
 
+@functools.cache
+def run_checks() -> list["CheckMessage"]:
+    """What Django's system checks find, but those of pages. They connect to nothing, and a fork need not repeat them."""
+    from django.core import checks
+
+    return checks.run_checks(tags=sorted(checks.registry.registry.tags_available() - OF_PAGES))
+
+
 @worker_init.connect
 @beat_init.connect
 def refuse_bad_settings(**_: object) -> None:
@@ -35,15 +48,13 @@ def refuse_bad_settings(**_: object) -> None:
 
     Only SystemExit ends a Celery process from a signal receiver; Celery logs any other exception and goes on.
     """
-    from django.core.checks import ERROR, run_checks
-    from django.core.checks.registry import registry
+    from django.core.checks import ERROR
 
     from config.checks import check_pooler, check_secret_key
 
-    found = run_checks(tags=sorted(registry.tags_available() - OF_PAGES))
     problems = [
         problem
-        for problem in [*found, *check_secret_key(None), *check_pooler(None)]
+        for problem in [*run_checks(), *check_secret_key(None), *check_pooler(None)]
         if problem.level >= ERROR
     ]
     if problems:

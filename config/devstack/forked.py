@@ -79,8 +79,8 @@ def import_libraries() -> None:
 
 
 def import_application(environment: Mapping[str, str]) -> dict[str, str]:
-    """Before the first fork: libraries, settings, models and tasks, as a process with this environment has them. It connects
-    to nothing.
+    """Before the first fork: libraries, settings, models and tasks, as a process with this environment has them, and what
+    the system checks find. It connects to nothing.
 
     Returns what they have added to the environment: those that are forked need it too.
     """
@@ -88,10 +88,11 @@ def import_application(environment: Mapping[str, str]) -> dict[str, str]:
     own = dict(os.environ)
     _replace_environment(environment)
     try:
-        application = importlib.import_module("config.celery").app
+        celery = importlib.import_module("config.celery")
         importlib.import_module("django").setup()
-        application.loader.import_default_modules()
-        application.finalize()
+        celery.app.loader.import_default_modules()
+        celery.app.finalize()
+        celery.run_checks()
         return {name: value for name, value in os.environ.items() if name not in environment}
     finally:
         _replace_environment(own)

@@ -22,6 +22,9 @@ secret = open("/dev/null")
 environment, own = {"PATH": "/bin", "NAME": "value", "TIME_ZONE": "Europe/Berlin"}, dict(os.environ)
 loaded = forked.import_application(environment) if "config.settings" in sys.argv.pop(1) else {}
 assert forked.can_fork()
+if loaded:
+    from django.db import connections
+    assert [one.connection for one in connections.all(initialized_only=True) if one.connection] == []
 assert dict(os.environ) == own
 out = os.open("out", os.O_WRONLY | os.O_CREAT)
 child = forked.start_module(sys.argv[1:], output=out, folder=Path.cwd(), environment=environment | loaded)
@@ -41,6 +44,7 @@ print(json.dumps({
     "shown": Path("/proc/self/cmdline").read_text().rstrip(chr(0)).split(chr(0)),
     "loaded": [name for name in ("reminders.delivery.tasks", "config.urls") if name in sys.modules],
     "zone": sys.modules["config.settings"].TIME_ZONE,
+    "checked": sys.modules["config.celery"].run_checks.cache_info().currsize,
 }))
 print("to stderr", file=sys.stderr)
 sys.exit(3)
@@ -79,6 +83,7 @@ def test_it_is_as_if_it_had_been_started_by_itself(tmp_path: Path) -> None:
     assert told["open"] == [0, 1, 2, 3]  # the last one is the folder that it lists
     assert told["shown"] == ["python", "-m", "tells", "worker", "-Q", "reminders"]
     assert (told["loaded"], told["zone"]) == (["reminders.delivery.tasks"], "Europe/Berlin")
+    assert told["checked"] == 1  # and so not again, which would take memory of its own
 
 
 def test_an_exception_is_shown_and_ends_it_with_1(tmp_path: Path) -> None:
