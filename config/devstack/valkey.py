@@ -49,6 +49,7 @@ class Valkey:
             "appendonly": "no",
             "save": '""',
             "maxmemory-policy": "noeviction",
+            "hz": "2",  # How often it looks for something to tidy up; ten times a second is a tenth of all CPU at rest.
         }
         write_private(self._settings, "".join(f"{name} {value}\n" for name, value in lines.items()))
 
