@@ -97,7 +97,7 @@ class SmtpConnection(smtplib.SMTP):
             raise ConnectionBroken("not connected")
         try:
             while octets:
-                self._left()
+                self._left()  # Nothing is sent after the deadline.
                 octets = octets[self._once_ready(self.sock.send, octets, select.POLLOUT) :]
         except OSError as error:
             raise _broken(error) from error
