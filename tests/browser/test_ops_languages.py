@@ -39,7 +39,7 @@ ROWS = """() => new Set([...document.querySelectorAll(".top-row > *, .top-row > 
 HINT_FITS = """() => {
     const field = document.querySelector("#find"), style = getComputedStyle(field);
     const pen = document.createElement("canvas").getContext("2d");
-    pen.font = style.font;
+    pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     return pen.measureText(field.placeholder).width <= room;
 }"""
