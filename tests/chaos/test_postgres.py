@@ -94,6 +94,8 @@ def test_half_open_connections(system, report):
     system.holds()
     assert system.sent() == 50
     done = report("half-open connections to PostgreSQL", system, since)
+    seen = f"SELECT count(*) FROM reminders_process WHERE kind = 'beat' AND seen_at > '{since}'"
+    until(lambda: system.one(seen), within=60, what="beat has noticed too")
     assert done.most <= 60
 
 
