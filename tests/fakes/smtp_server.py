@@ -2,14 +2,14 @@
 
 In a test: `with SmtpServer() as server: server.plan(Fault("rcpt", "answer", "550 no such user"))`.
 As a process: `python -m tests.fakes.smtp_server --port 0 --ledger FILE` prints {"port": N} when it is ready, and
-writes one JSON line per accepted message, on the disk before the client gets the reply. A running one is
+writes one JSON line per accepted message before the client gets the reply: with the operating system, so that it
+outlives this process, and not on the disk, whose pauses tests would take for the server's. A running one is
 controlled over SMTP itself: XFAULT {...} (the fields of Fault), XRULE {...} (see `smtp_rules`), XCLEAR, and XSTAT
 (answers {"accepted", ...}).
 """
 
 import argparse
 import json
-import os
 import signal
 import socket
 import ssl
@@ -43,7 +43,6 @@ class SmtpServer:
         credentials: tuple[str, str] | None = None,
         ledger: Path | None = None,
         refusals: Path | None = None,
-        fsync: bool = True,
         keep_content: bool = True,
     ) -> None:
         self.accepted: list[Accepted] = []
@@ -64,7 +63,6 @@ class SmtpServer:
         )
         self._ledger = open(ledger, "ab") if ledger else None  # noqa: SIM115, PTH123  closed by stop()
         self._refusals = open(refusals, "a") if refusals else None  # noqa: SIM115, PTH123  closed by stop()
-        self._fsync = fsync
         self._keep_content = keep_content
         self._faults: list[tuple[Fault, list[int]]] = []
         self._rules: list[Rule] = []
@@ -185,8 +183,6 @@ class SmtpServer:
                 }
                 self._ledger.write(json.dumps(row).encode() + b"\n")
                 self._ledger.flush()
-                if self._fsync:
-                    os.fsync(self._ledger.fileno())
             self.accepted.append(message)
             self.changed.notify_all()
 
@@ -232,7 +228,6 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--ledger", type=Path, help="one JSON line per accepted message")
     parser.add_argument("--refusals", type=Path, help="one JSON line per refusal that a test has planned")
-    parser.add_argument("--no-fsync", action="store_true", help="do not wait for the disk before answering")
     parser.add_argument("--no-pipelining", action="store_true", help="do not offer PIPELINING")
     parser.add_argument("--no-chunking", action="store_true", help="do not offer CHUNKING")
     parser.add_argument("--fault", type=json.loads, action="append", default=[], help="a Fault as JSON")
@@ -247,7 +242,6 @@ def main() -> None:
         chunking=not given.no_chunking,
         ledger=given.ledger,
         refusals=given.refusals,
-        fsync=not given.no_fsync,
         keep_content=False,
     )
     server.plan(*(Fault(**fault) for fault in given.fault))

@@ -165,7 +165,7 @@ def test_the_test_server_writes_its_ledger_before_it_answers(tmp_path: Path) -> 
 
 def test_a_running_test_server_takes_orders(tmp_path: Path) -> None:
     fault = json.dumps({"step": "rcpt", "action": "answer", "answer": "451 from the start", "times": 1})
-    with running("tests.fakes.smtp_server", "--no-fsync", "--fault", fault) as (_, port):
+    with running("tests.fakes.smtp_server", "--fault", fault) as (_, port):
         assert send(port, 1) is Outcome.REFUSED_FOR_NOW
         order = SmtpTransport(MailServer("127.0.0.1", port))
         assert order.open(timeout=PLENTY) is None
