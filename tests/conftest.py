@@ -3,7 +3,7 @@
 import gc
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from reminders.delivery import deliver, dispatch, refusals
 from tests import depth, emptying, starter
 from tests.factories import NOON
 from tests.parallel import ONE_SYSTEM, WHOLE_SYSTEM
-from tests.stack import migrated_template
+from tests.stack import migrated_template, running_now
 
 MANY = 40
 """So many tests make a file a long one."""
@@ -117,6 +117,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         disable_socket(allow_unix_socket=True)
     else:
         socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the processes of its system said last."""
+    report = yield
+    if report.failed:
+        report.sections += [("logs of the system", system.last_words()) for system in running_now]
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,6 +36,12 @@ QUEUE_READY = "Reminder queue initialised"
 """What a worker or a scanner logs once it takes messages."""
 CELERY = [sys.executable, "-m", "celery", "-A", "config"]
 WORKER = ["--pool", "prefork", *CELERY_WORKER, "--loglevel", "INFO"]
+LAST_WORDS = 3_000
+"""Characters of each log that a failed test shows."""
+
+
+running_now: list["Stack"] = []
+"""The stacks of this process that have not been stopped."""
 
 
 def until(condition: Callable[[], T], *, within: float, what: str, every: float = 0.05) -> T:
@@ -79,6 +85,10 @@ class Child:
     def says(self, text: str) -> bool:
         return text in self.log.read_text(errors="replace")
 
+    def last_words(self) -> str:
+        """The end of what it has said."""
+        return f"--- {self.log.name}\n{self.log.read_text(errors='replace')[-LAST_WORDS:]}"
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log lines with this event."""
         found = []
@@ -108,6 +118,11 @@ class Stack:
     def refusals(self) -> Path:
         """The file in which the sink notes what it has refused."""
         return self.ledger.with_name("refused.jsonl")
+
+    def last_words(self) -> str:
+        """The end of what its processes have said: of those that live, and of the last few that were started."""
+        alive = [child for child in self.children[:-6] if child.process.poll() is None]
+        return "\n".join(child.last_words() for child in (*alive, *self.children[-6:]))
 
     def start(self, name: str, words: list[str], **more: str) -> Child:
         log = self.folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
@@ -275,7 +290,7 @@ class Stack:
 
         def said() -> bool:
             if child.process.poll() is not None:
-                raise AssertionError(f"{child.name} ended: {child.log.read_text(errors='replace')[-2000:]}")
+                raise AssertionError(f"{child.name} ended: {child.last_words()}")
             return child.says(text)
 
         until(said, within=READY_SECONDS, what=f"{child.name} says {text!r}", every=0.1)
@@ -315,12 +330,17 @@ def running(folder: Path, *, mail: bool = True, more: Mapping[str, str] | None =
     stack = Stack(
         folder, database_url, redis_url, environment, folder / "accepted.jsonl", mail_port=mail_port
     )
+    running_now.append(stack)
     try:
         stack.manage("setup_reminders")
         if mail:
             stack.sink()
         yield stack
+    except BaseException as error:
+        error.add_note(stack.last_words())
+        raise
     finally:
+        running_now.remove(stack)
         stack.stop()
         with redis.Redis.from_url(redis_url) as client, contextlib.suppress(redis.RedisError):
             client.flushdb()
