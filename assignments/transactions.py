@@ -20,6 +20,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_TRIES = 3
+ROUND_DEADLINE_SECONDS = 15.0
+"""How long a round of a process that does something again and again waits for the database: beat, a worker's watch."""
+
 CONNECTION_DEADLINE_SECONDS = 60.0
 """No transaction here takes this long; a server that has not responded by then is taken for lost."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from assignments.transactions import connection_deadline
+from assignments.transactions import ROUND_DEADLINE_SECONDS, connection_deadline
 from reminders.delivery import broker_status, heartbeats
 from reminders.delivery.broker import SCAN_QUEUE, SCAN_QUEUE_LIMIT
 from reminders.delivery.hints import BrokerDown
@@ -15,9 +15,6 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 """How often the queue is looked at, and the entries are. Between two looks the queue may grow by what beat sends."""
-
-DATABASE_SECONDS = 15.0
-"""How long a round may take before its connection to the database is given up."""
 
 
 class BoundedScheduler(DatabaseScheduler):  # type: ignore[misc]
@@ -33,7 +30,7 @@ class BoundedScheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """One round. A database that stops responding fails it instead of holding it up for ever; the next connects anew."""
-        with connection_deadline(DATABASE_SECONDS):
+        with connection_deadline(ROUND_DEADLINE_SECONDS):
             return super().tick(*args, **kwargs)
 
     def schedule_changed(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import Error, connection
 
+from assignments.transactions import ROUND_DEADLINE_SECONDS, connection_deadline
 from reminders.conf import ReminderConfig
 from reminders.delivery import beat_schedule, heartbeats, recovery
 from reminders.delivery.beat_schedule import EntryStatus
@@ -43,12 +44,17 @@ class SchedulerFailover:
     scan_is_late: bool = False
 
     def turn(self) -> None:
-        """Settles what dead processes of this host had in hand. Steps in for one tick, if nobody else dispatches."""
-        recovery.settle_dead(config=self.config, broker=self.broker)
-        connection.close()  # A child of the pool must never inherit it.
+        """Settles what dead processes of this host had in hand. Steps in for one tick, if nobody else dispatches.
+
+        A database that stops responding holds the worker up no longer than a round of each may take.
+        """
+        with connection_deadline(ROUND_DEADLINE_SECONDS):
+            recovery.settle_dead(config=self.config, broker=self.broker)
+            connection.close()  # A child of the pool must never inherit it.
         if time.monotonic() >= self.look_at:
             self.look_at = time.monotonic() + LOOK_SECONDS
-            self._look()
+            with connection_deadline(ROUND_DEADLINE_SECONDS):
+                self._look()
         if not self.silent:
             return
         tasks = [beat_schedule.DISPATCH, *([beat_schedule.SCAN] if self.scan_is_late else [])]

@@ -1,13 +1,16 @@
 """A worker's look at the schedule: what it corrects, when it steps in, and when it keeps out."""
 
+import contextlib
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import Error, connection
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from reminders.conf import ReminderConfig
-from reminders.delivery import beat_schedule, failover, heartbeats
+from reminders.delivery import beat_schedule, failover, heartbeats, recovery
+from reminders.delivery.beat_schedule import EntryStatus
 from reminders.delivery.failover import LOOK_SECONDS, SchedulerFailover
 from reminders.models import Audit
 from reminders.operations import schedule
@@ -72,6 +75,40 @@ def test_a_fault_of_an_entry_is_corrected_and_stepped_around_at_the_next_look(
     worker.look_at = 0.0
     worker.turn()
     assert len(broker.asked) == 1  # the scanner is seen: it keeps out again
+
+
+def ask_in_vain(*_: object, **__: object) -> list[EntryStatus]:
+    """Asks a server that does not answer; it looks whether anybody still waits, so that no session outlives the test."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET client_connection_check_interval = '50ms'; SELECT pg_sleep(60)")
+    return []
+
+
+def settle_in_vain(**_: object) -> None:
+    with contextlib.suppress(Error):
+        ask_in_vain()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("module", "name", "in_vain"),
+    [(beat_schedule, "check_entries", ask_in_vain), (recovery, "settle_dead", settle_in_vain)],
+    ids=["look", "settle"],
+)
+def test_a_database_that_stops_responding_does_not_hold_the_worker_up(
+    config, broker, monkeypatch, module, name, in_vain
+):
+    beat_schedule.set_up(config)
+    worker = SchedulerFailover(config, broker=broker, look_at=0.0)
+    with monkeypatch.context() as silent:
+        silent.setattr(failover, "ROUND_DEADLINE_SECONDS", 0.2)
+        silent.setattr(module, name, in_vain)
+        began = time.monotonic()
+        worker.turn()
+        assert time.monotonic() - began < 30
+    worker.look_at = 0.0
+    worker.turn()
+    assert broker.asked[-1] == BOTH
 
 
 def test_a_look_comes_often_enough():
