@@ -11,13 +11,12 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
 from assignments.direction import CONTROLS, without_controls
 from notifications.addresses import mailbox
 from notifications.channels.registry import takes_calendar_files
 from notifications.message import Calendar, CalendarMethod
+from notifications.settings_cache import kept_while_settings_stay
 from reminders.ledger.records import Claim, Facts
 from reminders.policy import recipients
 from reminders.policy.record import record
@@ -172,7 +171,7 @@ def folded(line: str) -> str:
     return "\r\n ".join(pieces)
 
 
-@lru_cache(maxsize=16)
+@kept_while_settings_stay(maxsize=16)
 def _fixed(second: int) -> tuple[str, str]:
     """What all events of a second have in common: the sender's domain, and the last lines. DTSTAMP is when it was written;
     PUBLISH must name an ORGANIZER (RFC 5546 section 3.2.1).
@@ -189,14 +188,7 @@ def _fixed(second: int) -> tuple[str, str]:
     return address.rpartition("@")[2] or "localhost", f"DTSTAMP:{stamp}\r\n{organizer}END:VEVENT\r\n"
 
 
-@lru_cache(maxsize=1)
+@kept_while_settings_stay()
 def _wanted() -> bool:
     """Reading the settings takes longer than most of what is done here."""
     return bool(settings.REMINDER_CALENDAR_FILES)
-
-
-@receiver(setting_changed)
-def _forget_settings(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    _fixed.cache_clear()
-    _wanted.cache_clear()

@@ -11,12 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from email.utils import parseaddr
-from functools import lru_cache, partial
+from functools import partial
 from types import MappingProxyType
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 from django.template.loader import get_template
 from django.utils import translation
 from django.utils.safestring import mark_safe
@@ -24,6 +22,7 @@ from django.utils.safestring import mark_safe
 from assignments.direction import isolated, without_controls
 from notifications.channels import registry
 from notifications.message import BUILT_IN, Contact, Message, Wording
+from notifications.settings_cache import kept_while_settings_stay
 from reminders.content import briefs, calendars, links, notices, opt_out_links, short_text, tracking, webhooks
 from reminders.content.assignee_values import assignee_values, reminders_listed
 from reminders.content.dates import local_time, zone_name
@@ -322,7 +321,7 @@ def preload() -> None:
             get_template(f"reminders/mail/{kind}.{form}")
 
 
-@lru_cache(maxsize=4096)
+@kept_while_settings_stay(maxsize=4096)
 def _templates(
     kind: str, language: str, present: tuple[str, ...], team: TeamContact, own: Variant | None = None
 ) -> tuple[RenderedTemplate, RenderedTemplate]:
@@ -333,7 +332,7 @@ def _templates(
     )
 
 
-@lru_cache(maxsize=4096)
+@kept_while_settings_stay(maxsize=4096)
 def _template(
     kind: str,
     language: str,
@@ -368,14 +367,6 @@ def _organisation(team: TeamContact) -> dict[str, str]:
     }
 
 
-@receiver(setting_changed)
-def _forget_templates(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    _template.cache_clear()
-    _templates.cache_clear()
-    _own_domain.cache_clear()
-
-
-@lru_cache(maxsize=1)
+@kept_while_settings_stay()
 def _own_domain() -> str:
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"

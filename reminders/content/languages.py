@@ -1,11 +1,10 @@
 """In which language somebody is written to."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
+
+from notifications.settings_cache import kept_while_settings_stay
 
 
 def stored_code(tag: str) -> str:
@@ -13,7 +12,7 @@ def stored_code(tag: str) -> str:
     return tag.replace("_", "-").lower()
 
 
-@lru_cache(maxsize=256)
+@kept_while_settings_stay(maxsize=256)
 def text_language(language: str) -> str:
     """The language of the texts for a reader of this one: de for de-AT, DEFAULT_LANGUAGE for one that there are none in.
 
@@ -22,7 +21,7 @@ def text_language(language: str) -> str:
     return known_language([language]) or str(settings.DEFAULT_LANGUAGE)
 
 
-@lru_cache(maxsize=256)
+@kept_while_settings_stay(maxsize=256)
 def languages_for(language: str) -> tuple[str, ...]:
     """The languages in which a reader of this one takes a text, the best first: de-at and de for de-AT, then
     DEFAULT_LANGUAGE.
@@ -44,10 +43,3 @@ def known_language(wanted: Sequence[str]) -> str:
         if code:
             return code
     return ""
-
-
-@receiver(setting_changed)
-def _forget_languages(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    text_language.cache_clear()
-    languages_for.cache_clear()

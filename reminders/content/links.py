@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.signals import setting_changed
 from django.core.signing import BadSignature, Signer, b64_encode
-from django.dispatch import receiver
+
+from notifications.settings_cache import kept_while_settings_stay
 
 PATH = "/a/"
 SALT = "reminders.content.links"
@@ -65,18 +65,11 @@ def tel_url(phone: str) -> str:
     return f"tel:{digits}" if _DIALLED.fullmatch(digits) else ""
 
 
-@lru_cache(maxsize=4096)
+@kept_while_settings_stay(maxsize=4096)
 def map_url(place: str) -> str:
     """Where MAP_URL shows this place; '' where there is none, or MAP_URL is not set."""
     words = place.split()
     return settings.MAP_URL.replace("{place}", quote(" ".join(words), safe="")) if words else ""
-
-
-@receiver(setting_changed)
-def _forget_settings(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    map_url.cache_clear()
-    _own.cache_clear()
 
 
 def linked(text: str) -> Iterator[tuple[str, str]]:
@@ -130,7 +123,7 @@ def _keyed(secret: str) -> tuple[Any, Any]:
     return hashlib.new(digest, inner), hashlib.new(digest, outer)
 
 
-@lru_cache(maxsize=1)
+@kept_while_settings_stay()
 def _own() -> tuple[str, str]:
     """This site and its key: reading the settings takes as long as signing."""
     return settings.PUBLIC_URL, settings.SECRET_KEY

@@ -11,9 +11,8 @@ from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
+from notifications.settings_cache import kept_while_settings_stay
 from reminders.content.signing import is_signed
 from reminders.policy.rules import DEFAULT, base_of
 
@@ -78,14 +77,8 @@ def _keyed(secret: str) -> Any:
     return hashlib.blake2b(key=hashlib.sha256(SALT + secret.encode()).digest(), digest_size=16)
 
 
-@lru_cache(maxsize=1)
+@kept_while_settings_stay()
 def _own() -> tuple[str, Any]:
     """How each address begins, and what signs it: reading the settings for each mail takes longer than signing."""
     offered = settings.PUBLIC_URL and settings.REMINDERS.opt_out
     return f"{settings.PUBLIC_URL}{PATH}" if offered else "", _keyed(settings.SECRET_KEY)
-
-
-@receiver(setting_changed)
-def _forget_own(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    _own.cache_clear()

@@ -12,8 +12,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.core.signals import setting_changed
-from django.dispatch import receiver
 
 from notifications.addresses import envelope_address, mailbox
 from notifications.channels.base import AnnouncingChannel
@@ -25,6 +23,7 @@ from notifications.channels.email.verp import return_path
 from notifications.message import Contact, Delivery, Message, Outcome, Subject
 from notifications.providers import with_token
 from notifications.redaction import redacted
+from notifications.settings_cache import kept_while_settings_stay
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ class EmailChannel(AnnouncingChannel):
             transport_for(server_of_settings()).close()
 
 
-@lru_cache(maxsize=1)
+@kept_while_settings_stay()
 def _mail_settings() -> MailSettings:
     return MailSettings(
         over_own_transport=settings.EMAIL_BACKEND == OWN_BACKEND,
@@ -108,12 +107,6 @@ def _mail_settings() -> MailSettings:
         reply_to=settings.EMAIL_REPLY_TO,
         bounce_address=settings.BOUNCE_ADDRESS,
     )
-
-
-@receiver(setting_changed)
-def _forget_settings(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    _mail_settings.cache_clear()
 
 
 @lru_cache(maxsize=64)

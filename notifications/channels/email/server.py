@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from django.conf import settings
-from django.core.signals import setting_changed
-from django.dispatch import receiver
+
+from notifications.settings_cache import kept_while_settings_stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class MailServer:
     certfile: str | None = None
 
 
-@lru_cache(maxsize=1)
+@kept_while_settings_stay()
 def server_of_settings() -> MailServer:
     """The server that Django's EMAIL_* settings name."""
     return MailServer(
@@ -36,12 +36,6 @@ def server_of_settings() -> MailServer:
         keyfile=settings.EMAIL_SSL_KEYFILE,
         certfile=settings.EMAIL_SSL_CERTFILE,
     )
-
-
-@receiver(setting_changed)
-def _forget_server(**_: object) -> None:
-    """Only tests change a setting of a running process."""
-    server_of_settings.cache_clear()
 
 
 @lru_cache(maxsize=8)
