@@ -38,6 +38,8 @@ HALF_A_BODY = (
 )
 NOTHING = b""
 EACH = 100
+SOON = 5.0
+"""Seconds: less than any of those who are slow here would hold others up."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_hundreds_of_unfinished_requests_delay_nobody(site):
             slow.append(client)
         for _ in range(3):
             for path in ("/healthz", "/api/metrics", "/api/assignments"):
-                assert seconds_to_answer(address, path, token) < 1.0, path
+                assert seconds_to_answer(address, path, token) < SOON, path
             for client in slow[::30]:
                 client.sendall(b"a")
 
@@ -124,7 +126,7 @@ def test_many_who_try_passwords_delay_nobody(site):
     for thread in threads:
         thread.join(60)
     assert set(statuses) == {200, 429}
-    assert statistics.median(took) < 1.0
+    assert statistics.median(took) < SOON
 
 
 def test_a_large_body_without_a_token_is_refused_before_it_is_sent(site):

@@ -416,7 +416,7 @@ def test_a_redis_that_does_not_answer_is_given_up_quickly(monkeypatch, listens):
         for question in (broker_status.queue_lengths, broker_status.read_status, broker_status.purge):
             with pytest.raises(BrokerDown, match="the broker does not answer"):
                 question()
-        assert time.monotonic() - started < 3 * 2
+        assert time.monotonic() - started < 30
 
 
 def test_without_database_everything_else_is_still_asked(healthy, monkeypatch):

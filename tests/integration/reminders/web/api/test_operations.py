@@ -100,7 +100,7 @@ def test_a_rescan_needs_no_broker(api, celery_at_a_dead_address):
     unplanned()
     began = time.monotonic()
     assert api.post(RESCAN).status_code == 202
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_a_long_rescan_with_a_dead_broker_says_so_and_does_not_hang(
