@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from config.devstack.processes import LINUX
-from tests.stack import until
+from tests.stack import QUEUE_READY, running, running_now, until
 from tests.starter import Started, run_code, start_process
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not LINUX, reason="forks only on Linux")]
@@ -49,3 +49,17 @@ def test_whoever_waits_for_one_that_runs_is_told_so(tmp_path):
     until(lambda: "Serving" in (tmp_path / "output").read_text(), within=30, what="it serves")
     child.terminate()
     assert child.wait(timeout=30) == -signal.SIGTERM
+
+
+def fail(tmp_path):
+    with running(tmp_path) as stack:
+        assert running_now == [stack]
+        stack.worker()
+        raise ZeroDivisionError
+
+
+def test_a_test_that_fails_shows_what_the_processes_of_its_system_said(tmp_path):
+    with pytest.raises(ZeroDivisionError) as failed:
+        fail(tmp_path)
+    assert QUEUE_READY in failed.value.__notes__[0]
+    assert running_now == []

@@ -173,13 +173,15 @@ def test_a_thousand_assignments_of_every_kind(stack):
 SENT = "SELECT count(*) FROM reminders_reminder WHERE kind = 'REMINDER' AND state = 'SENT'"
 
 
-def test_it_is_punctual_and_quick(tmp_path):
+@pytest.fixture
+def seldom_scanned(tmp_path: Path) -> Iterator[Stack]:
+    with running(tmp_path, more=ENVIRONMENT | {"REMINDER_POLL_INTERVAL_MS": "600000"}) as system:
+        yield system
+
+
+def test_it_is_punctual_and_quick(seldom_scanned):
     """Neither waits for a scan, which is minutes away: what falls due, and what is made with less than the lead left."""
-    with running(tmp_path, more=ENVIRONMENT | {"REMINDER_POLL_INTERVAL_MS": "600000"}) as stack:
-        _is_punctual_and_quick(stack)
-
-
-def _is_punctual_and_quick(stack: Stack) -> None:
+    stack = seldom_scanned
     stack.staff()
     people = [{"email": "a@example.test", "zone": "UTC"}]
     start = datetime.now(UTC) + timedelta(minutes=30, seconds=8)
