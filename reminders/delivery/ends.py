@@ -95,6 +95,7 @@ def finished(
         message_id=message_id,
         retry_after=delivery.retry_after,
         wording=wording,
+        presumed=delivery.subject is Subject.UNSTATED,
     )
 
 

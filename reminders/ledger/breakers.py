@@ -33,7 +33,7 @@ def update_breakers(cursor: Cursor, ends: list[Finished], *, config: ReminderCon
         if breaker_until is None or breaker_until <= now:  # Workers that fail together count once.
             failures += 1
             policy = retries.retry_policy(end.claim.row)
-            accepted = sum(e.result is Result.ACCEPTED and e.claim.row.route == route for e in ends)
+            accepted = [e for e in ends if e.result is Result.ACCEPTED and e.claim.row.route == route]
             if end.result is Result.THROTTLED and (
                 slower := paces.slow_down(cursor, end, config, accepted=accepted)
             ):

@@ -1,5 +1,7 @@
 """The pace of each channel that takes only so many messages in a time: one row for all workers and dispatchers."""
 
+from collections.abc import Sequence
+
 from reminders.conf import ReminderConfig
 from reminders.ledger.fragments import TO_PEOPLE, channel_name_sql
 from reminders.ledger.records import Finished
@@ -12,7 +14,8 @@ ROUNDING = 1e-6
 """A token that is due to the microsecond is there."""
 ALL = f"SELECT channel, {FIELDS}, statement_timestamp() AS now FROM reminders_channelpace FOR UPDATE"  # noqa: S608
 RECENT = f"""
-    SELECT count(*), count(*) FILTER (WHERE closed_at > %s), statement_timestamp() FROM reminders_reminder
+    SELECT count(*), count(*) FILTER (WHERE closed_at > %s), count(*) FILTER (WHERE failures = 0), statement_timestamp()
+    FROM reminders_reminder
     WHERE closed_at > statement_timestamp() - interval '1 minute' AND state = 'SENT' AND {TO_PEOPLE}
       AND {channel_name_sql("channel")} = %s
 """  # noqa: S608 - our own constants
@@ -60,11 +63,14 @@ def spend(cursor: Cursor, channel: str, messages: int) -> None:
     )
 
 
-def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted: int) -> Pace | None:
+def slow_down(
+    cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted: Sequence[Finished]
+) -> Pace | None:
     """Lowers the pace of a channel that has just said that it is sent too much; returns it.
 
-    `accepted` messages of this very slice were accepted, and are not recorded yet. None, and nothing is changed, where the
-    channel has accepted nothing for a minute: it does not serve at all.
+    `accepted` ends of this very slice are not recorded yet. None, and nothing is changed, where the channel has accepted
+    nothing for a minute: it does not serve at all. Nor does a reply that leaves open what it is about begin a pace where
+    only what was refused before has been accepted: so does greylisting, which lets one after the other through (RFC 6647).
     """
     channel = end.claim.row.route
     run(
@@ -74,11 +80,14 @@ def slow_down(cursor: Cursor, end: Finished, config: ReminderConfig, *, accepted
     )
     known = next((Pace(**row) for row in fetch(cursor)), None)
     run(cursor, RECENT, [known and known.throttled_at, channel])
-    ((recorded, since_last, now),) = cursor.fetchall()
+    ((recorded, since_last, at_once, now),) = cursor.fetchall()
+    at_once += sum(not one.claim.row.failures for one in accepted)
+    if known is None and end.presumed and not at_once:
+        return None
     slower = pace.throttled(
         known,
-        accepted=recorded + accepted,
-        since_last=since_last + accepted,
+        accepted=recorded + len(accepted),
+        since_last=since_last + len(accepted),
         now=now,
         limit=config.rate_limit(channel),
     )

@@ -147,7 +147,7 @@ class Begun:
 @record(kw_only=True)
 class Finished:
     """How one send ended. `code` and `detail` hold no address. `half` is the digest in which the row is sent again, where
-    its message was refused for its content.
+    its message was refused for its content. `presumed`: the reply leaves open what it is about.
     """
 
     claim: Claim
@@ -160,6 +160,7 @@ class Finished:
     retry_after: timedelta | None = None
     half: int | None = None
     wording: Wording = BUILT_IN
+    presumed: bool = False
 
 
 @record

@@ -233,6 +233,27 @@ def test_greylisting_of_five_minutes_is_outlived(clock, config, outbox, channel_
     assert Reminder.objects.messages_to_people().get().failures == 5
 
 
+@pytest.mark.parametrize("greylisted", [True, False])
+def test_greylisting_that_ends_for_one_after_the_other_is_no_limit(
+    clock, config, outbox, channel_of, greylisted
+):
+    """Ten are let through and three in a row are not yet; the same of people who are new to nobody is a limit."""
+    people(30)
+    later = Delivery(Outcome.THROTTLED, "451", "please try again later")
+    if greylisted:
+        outbox.answer_with(*[replace(later, outcome=Outcome.REFUSED_FOR_NOW)] * 30)
+        tick(config, channel_of)
+        clock.advance(timedelta(seconds=30))
+    outbox.answer_with(*[Delivery(Outcome.ACCEPTED, "250")] * 10, *[later] * 3)
+    tick(config, channel_of)
+    assert states() == {State.SENT: 10, State.PLANNED: 20}
+    assert ChannelPace.objects.count() == (0 if greylisted else 1)
+    assert CircuitBreaker.objects.count() == 1
+    clock.advance(timedelta(minutes=1))
+    tick(config, channel_of)
+    assert states().get(State.PLANNED, 0) == (0 if greylisted else 18)
+
+
 def test_people_who_can_still_come_go_before_notices_to_supervisors(clock, config):
     rules = replace(config, ops_emails=("one@example.test", "two@example.test"), batch_size=10, concurrency=1)
     Reminder.objects.all().delete()
