@@ -14,7 +14,11 @@ def test_it_is_made_once_and_anew_after_a_change(settings):
         return f"{name} of {current.ORGANISATION_NAME}"
 
     settings.ORGANISATION_NAME = "Acme"
-    assert [greeting("Ann"), greeting("Ann"), greeting("Bob")] == ["Ann of Acme", "Ann of Acme", "Bob of Acme"]
+    assert [greeting("Ann"), greeting("Ann"), greeting("Bob")] == [
+        "Ann of Acme",
+        "Ann of Acme",
+        "Bob of Acme",
+    ]
     assert made == ["Ann", "Bob"]
     settings.ORGANISATION_NAME = "Globe"
     assert greeting("Ann") == "Ann of Globe"
