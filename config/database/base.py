@@ -5,7 +5,10 @@ from typing import Any
 from django.db.backends.postgresql import base
 
 from config.database import timelines
+from config.database.probe import answer
 
+ANSWER_SECONDS = 5.0
+"""How long a kept connection may take to answer before it is replaced."""
 latest = timelines.Latest()
 """Of this process; its children begin with what it has seen."""
 
@@ -16,7 +19,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     After a failover a kept connection may lead to a server that is a standby now, or to a session that began while
     the database was read-only. Both answer, and refuse every write for as long as they are kept. Django asks
     `is_usable` before a request, and whoever keeps a connection (tasks, beat) before its work: a connection
-    that is not usable is replaced by a new one.
+    that is not usable is replaced by a new one. So is one that does not answer in time: a thread of web would wait for
+    ever where a proxy, or whatever else acknowledges packets, has lost the server.
 
     Where the settings name several servers, a new connection leads to the one that was promoted last.
     """
@@ -32,7 +36,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None:
             return False
         try:
-            answer = self.connection.execute("SHOW transaction_read_only").fetchone()
+            return answer(self.connection, b"SHOW transaction_read_only", within=ANSWER_SECONDS) == "off"
         except self.Database.Error:
             return False
-        return bool(answer[0] == "off")

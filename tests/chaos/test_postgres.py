@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from tests.chaos.system import EVERYBODY, now, pause
 from tests.chaos.test_redis import SLOW
 from tests.stack import until
 
+WEB_THREADS = 8
 OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE pid <> pg_backend_pid() AND datname = current_database()"
@@ -87,6 +89,9 @@ def test_read_only_sends_nothing_at_all(system, report):
 
 @long
 def test_half_open_connections(system, report):
+    with ThreadPoolExecutor(2 * WEB_THREADS) as crowd:
+        for _ in crowd.map(lambda _: system.metrics(), range(4 * WEB_THREADS)):
+            pass
     system.to_database.half_open()
     since = now()
     system.plant(50)
@@ -96,6 +101,10 @@ def test_half_open_connections(system, report):
     done = report("half-open connections to PostgreSQL", system, since)
     seen = f"SELECT count(*) FROM reminders_process WHERE kind = 'beat' AND seen_at > '{since}'"
     until(lambda: system.one(seen), within=60, what="beat has noticed too")
+    # Each thread of web has a connection of its own, and the figures are read anew every few seconds.
+    for _ in range(WEB_THREADS):
+        assert "reminder_ledger" in system.metrics()
+        pause(2)
     assert done.most <= 60
 
 

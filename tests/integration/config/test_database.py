@@ -1,7 +1,10 @@
 """A kept connection that refuses to write, as after a failover: everybody drops it and goes on with a fresh one."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -14,6 +17,7 @@ from assignments import transactions
 from config.database import base, timelines
 from reminders.delivery import heartbeats, standby, tasks
 from reminders.models import Pause, Process
+from tests.chaos.proxy import Proxy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,3 +185,47 @@ def test_of_several_servers_the_one_that_takes_writes_is_used(monkeypatch):
         assert standby.replication().problem.startswith("synchronous_standby_names is empty")
     finally:
         connection.close()
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy before the server, through which Django connects from now on."""
+    address = urlsplit(os.environ["DATABASE_URL"])
+    assert address.port is not None
+    proxy = Proxy(address.port)
+    monkeypatch.setitem(connection.settings_dict, "HOST", proxy.host)
+    monkeypatch.setitem(connection.settings_dict, "PORT", str(proxy.port))
+    monkeypatch.setattr(base, "ANSWER_SECONDS", 0.3)
+    yield proxy
+    connection.close()
+    proxy.stop()
+
+
+def in_a_thread(ask: Callable[[], bool]) -> bool:
+    """As in web: no alarm ends what a thread waits for."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(ask).result(timeout=60)
+
+
+def test_a_connection_whose_server_no_longer_answers_is_not_usable_in_any_thread(proxied):
+    def is_replaced() -> bool:
+        before = backend()
+        was_usable = connection.is_usable()
+        proxied.half_open()
+        is_usable = connection.is_usable()
+        connection.close()
+        after = backend()
+        connection.close()
+        return was_usable and not is_usable and before != after
+
+    assert in_a_thread(is_replaced)
+
+
+def test_a_connection_that_the_server_has_ended_is_not_usable():
+    gone = backend()
+    with another_connection() as admin:
+        admin.execute("SELECT pg_terminate_backend(%s)", [gone])
+    assert not connection.is_usable()
+    connection.close()
+    assert connection.connection is None
+    assert backend() != gone
