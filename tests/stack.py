@@ -38,8 +38,6 @@ CELERY = [sys.executable, "-m", "celery", "-A", "config"]
 WORKER = ["--pool", "prefork", *CELERY_WORKER, "--loglevel", "INFO"]
 LAST_WORDS = 3_000
 """Characters of each log that a failed test shows."""
-
-
 running_now: list["Stack"] = []
 """The stacks of this process that have not been stopped."""
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
-from assignments.transactions import connection_deadline, is_quiet
+from assignments.transactions import is_quiet
 from reminders import conf
 from reminders.bounces import polls as bounce_polls
 from reminders.conf import ReminderConfig
@@ -43,9 +43,6 @@ from reminders.ledger.records import Hint
 from reminders.models import ScanRun
 
 logger = logging.getLogger(__name__)
-
-ANSWER_SECONDS = 5.0
-"""How long a connection that was kept may take to show that it still lives."""
 
 TRUSTED_SECONDS = 1.0
 """For how long a connection that has answered, and of whose end nothing has come, is not asked again."""
@@ -206,9 +203,8 @@ def replace_broken_connections(**_: object) -> None:
         and is_quiet(connection)
     ):
         return
-    with connection_deadline(ANSWER_SECONDS):
-        close_old_connections()
-        connection.close_if_health_check_failed()  # now, while somebody watches, and not at the first statement
+    close_old_connections()
+    connection.close_if_health_check_failed()  # now, and not at the first statement
     _asked_at = time.monotonic()
 
 

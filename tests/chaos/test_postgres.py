@@ -12,6 +12,7 @@ from tests.chaos.test_redis import SLOW
 from tests.stack import until
 
 WEB_THREADS = 8
+"""As `up` and the containers start it; each keeps a connection of its own."""
 OTHERS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE pid <> pg_backend_pid() AND datname = current_database()"
@@ -101,7 +102,7 @@ def test_half_open_connections(system, report):
     done = report("half-open connections to PostgreSQL", system, since)
     seen = f"SELECT count(*) FROM reminders_process WHERE kind = 'beat' AND seen_at > '{since}'"
     until(lambda: system.one(seen), within=60, what="beat has noticed too")
-    # Each thread of web has a connection of its own, and the figures are read anew every few seconds.
+    # The figures are read anew every few seconds.
     for _ in range(WEB_THREADS):
         assert "reminder_ledger" in system.metrics()
         pause(2)

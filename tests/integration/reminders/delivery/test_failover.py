@@ -14,6 +14,7 @@ from reminders.delivery.beat_schedule import EntryStatus
 from reminders.delivery.failover import LOOK_SECONDS, SchedulerFailover
 from reminders.models import Audit
 from reminders.operations import schedule
+from tests.integration.assignments.test_transactions import A_LONG_SILENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -78,9 +79,9 @@ def test_a_fault_of_an_entry_is_corrected_and_stepped_around_at_the_next_look(
 
 
 def ask_in_vain(*_: object, **__: object) -> list[EntryStatus]:
-    """Asks a server that does not answer; it looks whether anybody still waits, so that no session outlives the test."""
+    """Asks a server that does not answer."""
     with connection.cursor() as cursor:
-        cursor.execute("SET client_connection_check_interval = '50ms'; SELECT pg_sleep(60)")
+        cursor.execute(A_LONG_SILENCE)
     return []
 
 
